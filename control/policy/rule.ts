@@ -1,0 +1,39 @@
+/**
+ * The policy's intermediate form: what the rules mean, free of YAML and of any classifier.
+ * `evaluate.ts` is the reference reading; `nft/build.ts` and `bpf/tables.ts` compile it.
+ */
+import type { PrefixSet } from './prefix-set.js';
+
+/** `proxy`: hand over to the server. `direct`: leave alone. `block`: drop. */
+export type Verdict = 'proxy' | 'direct' | 'block';
+
+/** Inclusive range of TCP or UDP ports; a single port has `first === last`. */
+export interface PortRange {
+  first: number;
+  last: number;
+}
+
+/**
+ * One rule. Every condition present must hold; an absent one holds for every packet.
+ * The source holds when the address is in `from.addresses` or the MAC is in `from.macs`.
+ */
+export interface Rule {
+  name: string;
+  /** Absent: any IP protocol. Always `tcp` where `action` is `proxy`. */
+  proto?: 'tcp' | 'udp';
+  from?: { addresses: PrefixSet; macs: readonly string[] };
+  /** Source MACs (lower case, colons) that must hold in addition to `from`. */
+  macs?: readonly string[];
+  to?: PrefixSet;
+  /** Name of the one set that `to` refers to; classifiers reuse it for what they build. */
+  toName?: string;
+  /** Destination ports; with no `proto` they match TCP and UDP. Sorted, merged. */
+  ports?: readonly PortRange[];
+  action: Verdict;
+}
+
+/** First match wins; `default` decides the rest (`proxy` applies to TCP only, other protocols go direct). */
+export interface Policy {
+  rules: readonly Rule[];
+  default: Verdict;
+}
