@@ -1,0 +1,63 @@
+# sidetrack: `make demo` shows it, `make test` proves it. Both install what they need when run as root.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := build
+.PHONY: build engine demo test check unit engine-test netns-test docs clean help
+
+RIVALS := $(CURDIR)/build/rivals
+# What was unpacked there finds its libraries there; nothing else is changed.
+RIVAL_ENV := PATH="$$PATH:/usr/sbin:/sbin:$(RIVALS)/usr/bin:$(RIVALS)/usr/sbin" \
+	LD_LIBRARY_PATH="$(RIVALS)/usr/lib/$$(uname -m)-linux-gnu"
+# As root nothing may be skipped for want of a program.
+REQUIRE := SIDETRACK_REQUIRE_ALL=$$([ "$$(id -u)" = 0 ] && echo 1)
+TS_SOURCES := $(shell find control bpf proxy monitoring -name '*.ts' 2>/dev/null)
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+demo: ## build, then steer real traffic through a lab and prove it
+	@test/tools/deps.sh demo
+	@$(MAKE) --no-print-directory build
+	@node build/control/cli/main.js lab demo
+
+test: ## everything: lint, unit, engine and network-namespace tests
+	@test/tools/deps.sh test
+	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory engine-test
+	@$(MAKE) --no-print-directory netns-test
+	@echo "make test: everything passed"
+
+build: node_modules/.package-lock.json build/.typescript engine ## compile TypeScript and the engine
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || \
+		{ echo "sidetrack needs Node 20 or newer (this is $$(node --version)): https://nodejs.org"; exit 1; }
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+build/.typescript: $(TS_SOURCES) tsconfig.json tsconfig.build.json node_modules/.package-lock.json
+	npx tsc -p tsconfig.build.json
+	@chmod +x build/control/cli/main.js
+	@touch $@
+
+engine:
+	@$(MAKE) --no-print-directory -C proxy/engine
+
+check: build ## types, style, import directions, generated files
+	npx tsc --noEmit
+	npx biome check .
+	npx vitest run --project lint
+
+unit: build ## unit and property tests
+	npx vitest run --project unit
+
+engine-test: engine ## the relay engine under ASan and UBSan
+	@$(MAKE) --no-print-directory -C test/engine check
+
+netns-test: build ## real kernels, real rivals, in network namespaces
+	$(RIVAL_ENV) $(REQUIRE) npx vitest run --project netns
+
+clean: ## remove what was built
+	rm -rf build

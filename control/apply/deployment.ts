@@ -1,0 +1,187 @@
+/** The two machines as one: observe, check, plan, apply, take down. */
+import { ConfigError, type Diagnostic } from '../config/diagnostic.js';
+import type { Config } from '../config/schema.js';
+import { SidetrackError } from '../error.js';
+import type { Host } from '../hosts/host.js';
+import { openHost } from '../hosts/open.js';
+import { diffHost, type HostDiff, isEmpty, obsoleteSysctls, ourRoutes, ourRules } from '../plan/diff.js';
+import { checkRouter, checkServer, type Findings } from '../plan/preflight.js';
+import { routerState } from '../plan/router.js';
+import { serverState } from '../plan/server.js';
+import type { HostState, ObservedHost } from '../plan/state.js';
+import { applySteps, downSteps, type Step } from '../plan/steps.js';
+import type { Policy } from '../policy/rule.js';
+import { type ExecuteOptions, executeAll, executeSteps } from './execute.js';
+import { withLock } from './lock.js';
+import { observeHost } from './observe.js';
+import { recordState } from './record.js';
+
+export const ROUTER = 'router';
+
+/** A configuration and the hosts of it that this run acts on. */
+export interface Deployment {
+  config: Config;
+  policy: Policy;
+  /** Servers first, the router last: nothing is sent to a server that is not ready. */
+  hosts: ReadonlyMap<string, Host>;
+}
+
+/** What to do on one host. */
+export interface HostPlan {
+  name: string;
+  observed: ObservedHost;
+  desired: HostState;
+  diff: HostDiff;
+  steps: Step[];
+}
+
+export interface DeploymentPlan {
+  hosts: HostPlan[];
+  warnings: Diagnostic[];
+}
+
+/** @param only name of the one host to act on (`router`, `server1`); all when absent. */
+export function openDeployment(config: Config, policy: Policy, only?: string): Deployment {
+  const locations = [
+    ...config.servers.map(({ name, host }) => [name, host] as const),
+    [ROUTER, config.router.host] as const,
+  ];
+  const chosen = locations.filter(([name]) => only === undefined || name === only);
+  if (chosen.length === 0)
+    throw new SidetrackError(`there is no host "${only}" in ${config.file}`, {
+      code: 'no-such-host',
+      source: 'user',
+      hint: `choose one of ${locations.map(([name]) => name).join(', ')}`,
+    });
+  const hosts = new Map(chosen.map(([name, location]) => [name, openHost(location)]));
+  assertDistinct(config, hosts);
+  return { config, policy, hosts };
+}
+
+function assertDistinct(config: Config, hosts: ReadonlyMap<string, Host>): void {
+  const addresses = [...hosts.values()].map(({ address }) => address);
+  if (new Set(addresses).size === addresses.length) return;
+  throw new ConfigError([
+    {
+      ...config.positionOf(['servers', 0, 'host']),
+      message: `router and server are the same host (${addresses[0]})`,
+      hint: 'on the router run `sidetrack apply --only router`, on the server `sidetrack apply --only server1`',
+    },
+  ]);
+}
+
+/** @throws ConfigError with every finding, when a host cannot take the configuration. */
+export async function planDeployment(deployment: Deployment): Promise<DeploymentPlan> {
+  const observed = await observeAll(deployment);
+  const findings = checkAll(deployment, observed);
+  const errors = findings.flatMap((finding) => finding.errors);
+  if (errors.length > 0) throw new ConfigError(errors);
+  const hosts = [...observed].map(([name, host]) => {
+    const desired = desiredState(deployment, observed, name);
+    const diff = diffHost(desired, host);
+    return { name, observed: host, desired, diff, steps: planSteps(desired, host, diff) };
+  });
+  return { hosts, warnings: findings.flatMap(({ warnings }) => warnings) };
+}
+
+function planSteps(desired: HostState, host: ObservedHost, diff: HostDiff): Step[] {
+  return isEmpty(diff) ? [] : applySteps(desired, host, diff);
+}
+
+async function observeAll({ hosts }: Deployment): Promise<Map<string, ObservedHost>> {
+  const entries = [...hosts].map(async ([name, host]) => [name, await observeHost(host)] as const);
+  return new Map(await Promise.all(entries));
+}
+
+function checkAll({ config }: Deployment, observed: Map<string, ObservedHost>): Findings[] {
+  return [...observed].map(([name, host]) => {
+    const server = config.servers.find((one) => one.name === name);
+    return server ? checkServer(config, server, host) : checkRouter(config, host);
+  });
+}
+
+function desiredState(
+  { config, policy }: Deployment,
+  observed: Map<string, ObservedHost>,
+  name: string,
+): HostState {
+  const server = config.servers.find((one) => one.name === name);
+  if (server) return serverState(server);
+  const router = observed.get(ROUTER)!;
+  return routerState({ config, policy, router, serverMac: serverMac(config, observed) });
+}
+
+/** As configured, from the server itself, or from the router's neighbour table. */
+function serverMac(config: Config, observed: Map<string, ObservedHost>): string {
+  const server = config.servers[0]!;
+  if (server.mac !== 'auto') return server.mac;
+  const own = observed
+    .get(server.name)
+    ?.interfaces.find(({ name }) => name === server.interface)?.mac;
+  const { neighbours = {} } = observed.get(ROUTER) ?? {};
+  const known = own ?? neighbours[server.address.v4 ?? ''] ?? neighbours[server.address.v6 ?? ''];
+  if (known !== undefined) return known;
+  throw new ConfigError([
+    {
+      ...config.positionOf(['servers', 0, 'mac']),
+      message: `the MAC of ${server.name} is not known here`,
+      hint: `write it down (\`mac: …\`, from \`ip link show ${server.interface}\` there), or ping ${server.address.v4 ?? server.address.v6} first`,
+    },
+  ]);
+}
+
+/** Locks, plans, runs and records. Returns the plan that was carried out. */
+export async function applyDeployment(
+  deployment: Deployment,
+  options: ExecuteOptions = {},
+): Promise<DeploymentPlan> {
+  return withLocks([...deployment.hosts.values()], async () => {
+    const plan = await planDeployment(deployment);
+    const changed = plan.hosts.filter(({ steps }) => steps.length > 0);
+    const steps = changed.flatMap((host) => host.steps);
+    await executeSteps(deployment.hosts, steps, options, async () => {
+      for (const { name, desired } of changed) await recordState(hostNamed(deployment, name), desired);
+    });
+    return plan;
+  });
+}
+
+/** The steps that remove everything; the router first, so that nothing is steered into the void. */
+export async function planDown(deployment: Deployment): Promise<Step[]> {
+  const observed = await observeAll(deployment);
+  return [...observed].reverse().flatMap(([name, host]) => downSteps(name, host, removal(host)));
+}
+
+function removal(host: ObservedHost): HostDiff {
+  return {
+    sysctls: [],
+    restoredSysctls: obsoleteSysctls([], host),
+    addedRoutes: [],
+    removedRoutes: ourRoutes(host),
+    addedRules: [],
+    removedRules: ourRules(host),
+  };
+}
+
+/** Locks, plans and runs the removal. Returns the steps that were carried out. */
+export async function takeDown(
+  deployment: Deployment,
+  options: ExecuteOptions = {},
+): Promise<Step[]> {
+  const hosts = [...deployment.hosts.values()];
+  return withLocks(hosts, async () => {
+    const steps = await planDown(deployment);
+    await executeAll(deployment.hosts, steps, options);
+    return steps;
+  });
+}
+
+function hostNamed({ hosts }: Deployment, name: string): Host {
+  return hosts.get(name)!;
+}
+
+/** Takes the locks one inside the other, always in the same order. */
+function withLocks<T>(hosts: readonly Host[], work: () => Promise<T>): Promise<T> {
+  const [first, ...rest] = hosts;
+  return first === undefined ? work() : withLock(first, () => withLocks(rest, work));
+}

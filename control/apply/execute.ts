@@ -1,0 +1,112 @@
+/** Runs steps in order; at the first failure it puts everything back. */
+import { SidetrackError } from '../error.js';
+import { type Host, runChecked } from '../hosts/host.js';
+import type { Step } from '../plan/steps.js';
+
+export type Hosts = ReadonlyMap<string, Host>;
+
+export interface ExecuteOptions {
+  /** Called before each step. */
+  onStep?: (step: Step) => void;
+  /** Ctrl-C between two steps counts as a failure of the next one. */
+  signal?: AbortSignal;
+}
+
+/**
+ * @param finish runs after the last step; its failure rolls back too.
+ * @throws SidetrackError that names host, step and reason, after rolling back.
+ */
+export async function executeSteps(
+  hosts: Hosts,
+  steps: readonly Step[],
+  { onStep, signal }: ExecuteOptions = {},
+  finish: () => Promise<void> = async () => {},
+): Promise<void> {
+  const done: Step[] = [];
+  let current: Step | undefined;
+  try {
+    for (current of steps) {
+      signal?.throwIfAborted();
+      onStep?.(current);
+      done.push(current);
+      await runChecked(hostOf(hosts, current), current.argv, inputOf(current));
+    }
+    current = undefined;
+    signal?.throwIfAborted();
+    await finish();
+  } catch (cause) {
+    throw stepError(cause, current, done.length, await rollBack(hosts, done));
+  }
+}
+
+/**
+ * Runs every step, whatever fails: a removal that stops half-way helps nobody.
+ * @throws SidetrackError that lists what is left, after the last step.
+ */
+export async function executeAll(
+  hosts: Hosts,
+  steps: readonly Step[],
+  { onStep }: ExecuteOptions = {},
+): Promise<void> {
+  const failures: string[] = [];
+  for (const step of steps) {
+    onStep?.(step);
+    const result = await hostOf(hosts, step).run(step.argv, inputOf(step));
+    if (result.status !== 0)
+      failures.push(`${step.host}: ${step.title}: ${result.stderr.trim() || result.status}`);
+  }
+  if (failures.length === 0) return;
+  throw new SidetrackError(`${failures.length} of ${steps.length} steps failed: ${failures.join('; ')}`, {
+    code: 'removal-incomplete',
+    source: 'host',
+    hint: 'run `sidetrack down` again; it removes what is still there',
+  });
+}
+
+function hostOf(hosts: Hosts, step: Step): Host {
+  const host = hosts.get(step.host);
+  if (host !== undefined) return host;
+  throw new SidetrackError(`no host "${step.host}"`, { code: 'no-host', source: 'bug' });
+}
+
+const inputOf = ({ stdin }: { stdin?: string }) => (stdin === undefined ? {} : { stdin });
+
+/**
+ * Undoes `done` backwards, the failed step included: it may have acted before it failed.
+ * @returns what could not be undone, as text.
+ */
+async function rollBack(hosts: Hosts, done: readonly Step[]): Promise<string[]> {
+  const left: string[] = [];
+  for (const [index, step] of [...done].reverse().entries()) {
+    for (const { argv, stdin } of step.undo) {
+      const result = await hostOf(hosts, step).run(argv, stdin === undefined ? {} : { stdin });
+      // The failed step (index 0) usually did nothing, and then its undo has nothing to undo.
+      if (result.status !== 0 && index > 0) left.push(`${step.host}: ${step.title}`);
+    }
+  }
+  return left;
+}
+
+function stepError(
+  cause: unknown,
+  step: Step | undefined,
+  tried: number,
+  left: readonly string[],
+): SidetrackError {
+  const known = cause instanceof SidetrackError ? cause : undefined;
+  const interrupted = cause instanceof DOMException && cause.name === 'AbortError';
+  const what = interrupted ? 'interrupted' : String((cause as Error).message ?? cause);
+  const where = step ? `${step.host}, step "${step.title}": ` : '';
+  const after =
+    left.length > 0
+      ? `not everything could be put back: ${left.join('; ')}`
+      : tried > 0
+        ? 'every change was put back'
+        : 'nothing was changed';
+  return new SidetrackError(`${where}${what}; ${after}`, {
+    code: known?.code ?? (interrupted ? 'interrupted' : 'step-failed'),
+    source: known?.source ?? 'host',
+    ...(known?.hint !== undefined && { hint: known.hint }),
+    cause,
+  });
+}

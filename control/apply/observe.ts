@@ -1,0 +1,210 @@
+/** Reads a host as it is: everything that planning may need, nothing is changed. */
+import { SidetrackError } from '../error.js';
+import { commandError, type Host, readFile, runChecked } from '../hosts/host.js';
+import { parseListing, type TableListing } from '../nft/listing.js';
+import { TABLE_NAME } from '../nft/router-table.js';
+import type {
+  Family,
+  InterfaceFacts,
+  ObservedHost,
+  ObservedIpRule,
+  ObservedRoute,
+  SavedState,
+} from '../plan/state.js';
+import { savedStatePath, TABLE_NAME_FILE } from '../plan/paths.js';
+
+/** @throws SidetrackError when a program, the privilege or nft's JSON support is missing. */
+export async function observeHost(host: Host): Promise<ObservedHost> {
+  // First, because it fails for every reason that makes the rest pointless.
+  const listing = await observeTable(host);
+  const [interfaces, rules4, rules6, routes4, routes6] = await Promise.all([
+    observeInterfaces(host),
+    observeRules(host, 4),
+    observeRules(host, 6),
+    observeRoutes(host, 4),
+    observeRoutes(host, 6),
+  ]);
+  const names = interfaces.map(({ name }) => name);
+  const [sysctls, saved, tableNameFile, listeningPorts, neighbours] = await Promise.all([
+    observeSysctls(host, names),
+    observeSaved(host),
+    host.ownsEtc ? readFile(host, TABLE_NAME_FILE) : undefined,
+    observeListeners(host),
+    observeNeighbours(host),
+  ]);
+  return {
+    address: host.address,
+    stateDir: host.stateDir,
+    ownsEtc: host.ownsEtc,
+    interfaces,
+    ipRules: [...rules4, ...rules6],
+    routes: [...routes4, ...routes6],
+    sysctls,
+    ...(listing && { listing }),
+    ...(saved && { saved }),
+    ...(tableNameFile !== undefined && { tableNameFile }),
+    listeningPorts,
+    neighbours,
+  };
+}
+
+/** The table without the elements of its dynamic sets, which may be hundreds of thousands. */
+export async function observeTable(host: Host): Promise<TableListing | undefined> {
+  const tables = await runChecked(host, ['nft', '-j', 'list', 'tables']);
+  if (!hasOurTable(tables)) return undefined;
+  const text = await runChecked(host, ['nft', '-j', '-t', 'list', 'table', 'inet', TABLE_NAME]);
+  const listing = parseListing(text);
+  const sets = await Promise.all(
+    listing.sets.map(async (set) => (set.dynamic ? set : await observeSet(host, set.name))),
+  );
+  return { ...listing, sets };
+}
+
+async function observeSet(host: Host, name: string) {
+  const text = await runChecked(host, ['nft', '-j', 'list', 'set', 'inet', TABLE_NAME, name]);
+  return parseListing(text).sets[0]!;
+}
+
+function hasOurTable(text: string): boolean {
+  const entries = (JSON.parse(text) as { nftables: { table?: { family: string; name: string } }[] })
+    .nftables;
+  return entries.some(({ table }) => table?.family === 'inet' && table.name === TABLE_NAME);
+}
+
+interface LinkJson {
+  ifname: string;
+  address?: string;
+  flags: string[];
+  addr_info: { family: string; local: string; prefixlen: number }[];
+}
+
+async function observeInterfaces(host: Host): Promise<InterfaceFacts[]> {
+  const links = await ipJson<LinkJson>(host, ['address', 'show']);
+  return links.map(({ ifname, address = '', flags, addr_info }) => ({
+    name: ifname,
+    mac: address,
+    up: flags.includes('UP'),
+    addresses: addr_info.map(({ family, local, prefixlen }) => ({
+      family: family === 'inet' ? 4 : 6,
+      address: local,
+      prefixLength: prefixlen,
+    })),
+  }));
+}
+
+interface RuleJson {
+  priority: number;
+  iif?: string;
+  fwmark?: string;
+  fwmask?: string;
+  table?: string;
+  protocol?: string;
+}
+
+const ALL_BITS = 0xffffffff;
+
+async function observeRules(host: Host, family: Family): Promise<ObservedIpRule[]> {
+  const rules = await ipJson<RuleJson>(host, [`-${family}`, '-N', '-d', 'rule', 'show']);
+  return rules.map(({ priority, iif, fwmark, fwmask, table, protocol }) => ({
+    family,
+    priority,
+    ...(iif !== undefined && { iif }),
+    ...(fwmark !== undefined && {
+      mark: Number(fwmark),
+      mask: fwmask === undefined ? ALL_BITS : Number(fwmask),
+    }),
+    ...(table !== undefined && { table: Number(table) }),
+    ...(protocol !== undefined && { protocol: Number(protocol) }),
+  }));
+}
+
+interface RouteJson {
+  type?: string;
+  dst: string;
+  gateway?: string;
+  dev?: string;
+  table?: string;
+  metric?: number;
+  protocol?: string;
+}
+
+const MAIN_TABLE = 254;
+
+async function observeRoutes(host: Host, family: Family): Promise<ObservedRoute[]> {
+  const argv = [`-${family}`, '-N', 'route', 'show', 'table', 'all'];
+  const routes = await ipJson<RouteJson>(host, argv);
+  return routes.map(({ type, dst, gateway, dev, table, metric, protocol }) => ({
+    family,
+    table: table === undefined ? MAIN_TABLE : Number(table),
+    destination: dst,
+    // -N prints the number of the type; RTN_UNREACHABLE is 7 (linux/rtnetlink.h).
+    type: type ?? 'unicast',
+    ...(gateway !== undefined && { via: gateway }),
+    ...(dev !== undefined && { dev }),
+    ...(metric !== undefined && { metric }),
+    ...(protocol !== undefined && { protocol: Number(protocol) }),
+  }));
+}
+
+async function ipJson<T>(host: Host, argv: readonly string[]): Promise<T[]> {
+  const text = await runChecked(host, ['ip', '-j', ...argv]);
+  // Some versions print nothing at all for an empty list, and `{}` for what they hide.
+  const entries = text.trim() === '' ? [] : (JSON.parse(text) as T[]);
+  return entries.filter((entry) => Object.keys(entry as object).length > 0);
+}
+
+const GLOBAL_SYSCTLS = ['net/ipv4/ip_forward', 'net/ipv6/conf/all/forwarding'];
+
+async function observeSysctls(host: Host, names: readonly string[]) {
+  const keys = [
+    ...GLOBAL_SYSCTLS,
+    ...['all', 'default', ...names].flatMap((name) => [
+      `net/ipv4/conf/${name}/send_redirects`,
+      `net/ipv4/conf/${name}/rp_filter`,
+    ]),
+  ];
+  // One process for all of them; grep prints `path:value` and skips what does not exist.
+  const paths = keys.map((key) => `/proc/sys/${key}`);
+  const { stdout } = await host.run(['grep', '-s', '-H', '', ...paths]);
+  return Object.fromEntries(stdout.trim().split('\n').filter(Boolean).map(sysctlEntry));
+}
+
+function sysctlEntry(line: string): [string, string] {
+  const colon = line.lastIndexOf(':');
+  return [line.slice('/proc/sys/'.length, colon), line.slice(colon + 1).trim()];
+}
+
+async function observeSaved(host: Host): Promise<SavedState | undefined> {
+  const path = savedStatePath(host.stateDir);
+  const text = await readFile(host, path);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as SavedState;
+  } catch (cause) {
+    throw new SidetrackError(`${host.address}: ${path} is damaged`, {
+      code: 'state-damaged',
+      source: 'host',
+      hint: `remove it (the original sysctls are then unknown): rm ${path}`,
+      cause,
+    });
+  }
+}
+
+const TCP_LISTEN = '0A';
+
+async function observeListeners(host: Host): Promise<number[]> {
+  const { stdout } = await host.run(['cat', '/proc/net/tcp', '/proc/net/tcp6']);
+  const ports = stdout.split('\n').flatMap((line) => {
+    const fields = line.trim().split(/\s+/);
+    const port = fields[1]?.split(':')[1];
+    return fields[3] === TCP_LISTEN && port ? [Number.parseInt(port, 16)] : [];
+  });
+  return [...new Set(ports)];
+}
+
+async function observeNeighbours(host: Host): Promise<Record<string, string>> {
+  const result = await host.run(['ip', '-j', 'neigh', 'show']);
+  if (result.status !== 0) throw commandError(host, ['ip', '-j', 'neigh', 'show'], result);
+  const entries = JSON.parse(result.stdout.trim() || '[]') as { dst: string; lladdr?: string }[];
+  return Object.fromEntries(entries.flatMap(({ dst, lladdr }) => (lladdr ? [[dst, lladdr]] : [])));
+}

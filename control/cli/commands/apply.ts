@@ -1,0 +1,52 @@
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { applyDeployment } from '../../apply/deployment.js';
+import type { ExecuteOptions } from '../../apply/execute.js';
+import { action, command, type HostOptions, loadDeployment, withHosts, withJson } from '../context.js';
+import { note, print, printJson, printWarnings } from '../output.js';
+
+export function applyCommand(): Command {
+  const apply = command('apply', 'Bring router and server to the configured state', [
+    'sidetrack apply',
+    'sidetrack apply --only router      # on the router itself',
+    'sidetrack apply --only server1     # on the server itself',
+  ]);
+  return withJson(withHosts(apply)).action(action(runApply));
+}
+
+async function runApply(options: HostOptions): Promise<undefined> {
+  const { config, deployment } = await loadDeployment(options);
+  printWarnings(config.warnings);
+  const { hosts, warnings } = await interruptible((signal) =>
+    applyDeployment(deployment, { signal, ...progress(options) }),
+  );
+  const steps = hosts.flatMap((host) => host.steps);
+  printWarnings(warnings);
+  if (options.json) {
+    printJson({ changed: steps.length > 0, steps: steps.map(({ host, title }) => ({ host, title })), warnings });
+    return;
+  }
+  const names = hosts.map(({ name }) => name).join(' and ');
+  if (steps.length === 0) print(`Nothing changes: ${names} ${hosts.length > 1 ? 'are' : 'is'} as configured.`);
+  else print(`${pc.green('Done.')} ${names}: ${steps.length} steps. Next: sidetrack status`);
+}
+
+/** One line a step on standard error, unless programs are reading. */
+export function progress({ json }: HostOptions): ExecuteOptions {
+  if (json) return {};
+  return { onStep: ({ host, title }) => note(`  ${pc.dim(`${host}:`)} ${title}`) };
+}
+
+/** Runs `work` with a signal that Ctrl-C and SIGTERM set; the second Ctrl-C ends the process. */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  process.once('SIGINT', abort);
+  process.once('SIGTERM', abort);
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off('SIGINT', abort);
+    process.off('SIGTERM', abort);
+  }
+}

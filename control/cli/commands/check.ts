@@ -1,0 +1,39 @@
+import type { Command } from 'commander';
+import { loadConfig } from '../../config/load.js';
+import { compilePolicy } from '../../policy/compile.js';
+import {
+  action,
+  type CommonOptions,
+  command,
+  configPath,
+  withConfig,
+  withJson,
+} from '../context.js';
+import { print, printJson, printWarnings } from '../output.js';
+
+export function checkCommand(): Command {
+  const check = command('check', 'Read the configuration and report every mistake in it', [
+    'sidetrack check',
+    'sidetrack check --config lab.yaml --json',
+  ]);
+  return withJson(withConfig(check)).action(action(runCheck));
+}
+
+async function runCheck(options: CommonOptions): Promise<undefined> {
+  const config = await loadConfig(configPath(options));
+  const policy = compilePolicy(config);
+  printWarnings(config.warnings);
+  const sets = Object.entries(config.sets).map(([name, { entries }]) => ({
+    name,
+    entries: entries.length,
+  }));
+  if (options.json) {
+    printJson({ file: config.file, rules: policy.rules.length, sets, warnings: config.warnings });
+    return;
+  }
+  const described = sets.map(({ name, entries }) => `${name} (${entries} entries)`).join(', ');
+  print(
+    `${config.file}: no mistakes. ${policy.rules.length} rules${described ? `, sets: ${described}` : ''}.`,
+  );
+  print('Next: sidetrack plan');
+}

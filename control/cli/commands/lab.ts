@@ -1,0 +1,102 @@
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { runDemo } from '../../lab/demo.js';
+import { DEFAULT_LAB, enterNamedLab, listLabs, startNamedLab, stopNamedLab } from '../../lab/registry.js';
+import { DEFAULT_TOPOLOGY } from '../../lab/topology.js';
+import { action, type CommonOptions, command, withJson } from '../context.js';
+import { demoPrinter, TOPOLOGY_PICTURE } from '../demo-output.js';
+import { print, printJson } from '../output.js';
+
+interface LabOptions extends CommonOptions {
+  name: string;
+}
+
+export function labCommand(): Command {
+  const lab = command('lab', 'A client, a router, a server and an Internet in network namespaces', [
+    'sidetrack lab up',
+    'sidetrack lab exec client -- ping -c1 198.51.100.7',
+    'sidetrack lab down',
+    'sidetrack lab demo',
+  ]);
+  return lab
+    .addCommand(upCommand())
+    .addCommand(execCommand())
+    .addCommand(labStatusCommand())
+    .addCommand(labDownCommand())
+    .addCommand(demoCommand());
+}
+
+function named(target: Command): Command {
+  return target.option('--name <name>', 'which lab, when several run', DEFAULT_LAB);
+}
+
+function upCommand(): Command {
+  const up = command('up', 'Build the lab; it lives until `lab down`', [
+    'sidetrack lab up',
+    'sidetrack lab up --name second     # labs run side by side',
+  ]);
+  return named(up).action(
+    action(async ({ name }: LabOptions) => {
+      await startNamedLab(name);
+      print(TOPOLOGY_PICTURE);
+      print(`The lab "${name}" runs. Next: sidetrack lab exec client -- ping -c1 198.51.100.7`);
+      return undefined;
+    }),
+  );
+}
+
+function execCommand(): Command {
+  const exec = command('exec', 'Run a program on a node of the lab', [
+    'sidetrack lab exec client -- curl http://198.51.100.7/',
+    'sidetrack lab exec router -- nft list ruleset',
+    'sidetrack lab exec all -- sidetrack apply     # beside the nodes, where netns:// hosts exist',
+  ]);
+  return named(exec)
+    .argument('<node>', `one of ${DEFAULT_TOPOLOGY.nodes.map(({ name }) => name).join(', ')}, or all`)
+    .argument('<command...>', 'program and arguments')
+    .passThroughOptions()
+    .action(action(runExec));
+}
+
+async function runExec({ name }: LabOptions, node: string, argv: string[]): Promise<number> {
+  const lab = enterNamedLab(name);
+  const program = lab.spawn(node === 'all' ? undefined : node, argv, { stdio: 'inherit' });
+  // Ctrl-C reaches the program through the terminal; we only wait for it.
+  process.on('SIGINT', () => {});
+  return (await program.exited) ?? 1;
+}
+
+function labStatusCommand(): Command {
+  const status = command('status', 'List the labs that run', ['sidetrack lab status']);
+  return withJson(status).action(
+    action(async ({ json }: CommonOptions) => {
+      const labs = listLabs();
+      if (json) printJson({ labs });
+      else print(labs.length > 0 ? labs.join('\n') : pc.dim('no lab runs; start one: sidetrack lab up'));
+      return undefined;
+    }),
+  );
+}
+
+function labDownCommand(): Command {
+  const down = command('down', 'End the lab and everything in it', ['sidetrack lab down']);
+  return named(down).action(
+    action(async ({ name }: LabOptions) => {
+      stopNamedLab(name);
+      print(`The lab "${name}" is gone.`);
+      return undefined;
+    }),
+  );
+}
+
+function demoCommand(): Command {
+  const demo = command('demo', 'Steer real traffic through a lab and prove it, in under a minute', [
+    'sidetrack lab demo',
+  ]);
+  return demo.action(
+    action(async () => {
+      await runDemo(demoPrinter());
+      return undefined;
+    }),
+  );
+}

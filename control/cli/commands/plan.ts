@@ -1,0 +1,63 @@
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { planDeployment } from '../../apply/deployment.js';
+import { shellScript } from '../../plan/render.js';
+import type { Step } from '../../plan/steps.js';
+import { action, command, type HostOptions, loadDeployment, withHosts, withJson } from '../context.js';
+import { print, printJson, printWarnings } from '../output.js';
+
+interface PlanOptions extends HostOptions {
+  sh?: boolean;
+}
+
+export function planCommand(): Command {
+  const plan = command('plan', 'Show what apply would do, and change nothing', [
+    'sidetrack plan',
+    'sidetrack plan --only router',
+    'sidetrack plan --only router --sh > router.sh     # the same steps as a shell script',
+  ]);
+  return withJson(withHosts(plan))
+    .option('--sh', 'print a shell script that does what apply would do')
+    .action(action(runPlan));
+}
+
+async function runPlan(options: PlanOptions): Promise<undefined> {
+  const { deployment } = await loadDeployment(options);
+  const { hosts, warnings } = await planDeployment(deployment);
+  if (options.json) {
+    const steps = hosts.flatMap((host) => host.steps);
+    printJson({ steps, warnings });
+    return;
+  }
+  printWarnings(warnings);
+  if (options.sh) {
+    for (const { name, steps, observed } of hosts)
+      print(shellScript(steps, observed.stateDir, deployment.hosts.get(name)!.wrap));
+    return;
+  }
+  for (const { name, observed, steps } of hosts) printHost(name, observed.address, steps);
+  const count = hosts.flatMap(({ steps }) => steps).length;
+  print(count === 0 ? 'Nothing to do.' : `${count} steps. Next: sidetrack apply`);
+}
+
+export function printHost(name: string, address: string, steps: readonly Step[]): void {
+  print(`${pc.bold(name)} (${address})`);
+  if (steps.length === 0) print(`  ${pc.dim('as it should be')}`);
+  for (const step of steps) {
+    print(`  ${pc.green('+')} ${step.title}`);
+    print(`    ${pc.dim(summary(step))}`);
+  }
+  print();
+}
+
+const LONGEST_INPUT = 60;
+
+/** The command with its input, shortened to one line. */
+function summary({ argv, stdin }: Step): string {
+  const input = stdin?.trim() ?? '';
+  if (argv[0] === 'sh') return `write ${argv.at(-1)}`;
+  if (argv[0] === 'tee') return `echo ${input.split('\n').at(-1)} > ${argv[1]}`;
+  if (input === '') return argv.join(' ');
+  const shown = input.length > LONGEST_INPUT ? `${input.length} bytes of JSON` : input;
+  return `${argv.join(' ')} < ${shown} (--json shows it)`;
+}

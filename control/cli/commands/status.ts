@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { deploymentStatus, type HostStatus } from '../../apply/status.js';
+import { action, command, type HostOptions, loadDeployment, withHosts, withJson } from '../context.js';
+import { EXIT_FAILED, EXIT_OK, print, printJson, table } from '../output.js';
+
+export function statusCommand(): Command {
+  const status = command(
+    'status',
+    'Show whether the hosts are as configured, and what the rules counted (exit 1 when not)',
+    ['sidetrack status', 'sidetrack status --json | jq .hosts[].counters'],
+  );
+  return withJson(withHosts(status)).action(action(runStatus));
+}
+
+async function runStatus(options: HostOptions): Promise<number> {
+  const { deployment } = await loadDeployment(options);
+  const hosts = await deploymentStatus(deployment);
+  if (options.json) printJson({ hosts });
+  else hosts.forEach(printStatus);
+  return hosts.every(({ state }) => state === 'in-sync') ? EXIT_OK : EXIT_FAILED;
+}
+
+const WORDS: Readonly<Record<HostStatus['state'], string>> = {
+  'in-sync': pc.green('as configured'),
+  drifted: pc.yellow('differs from the configuration'),
+  absent: pc.dim('not applied'),
+};
+
+function printStatus({ name, address, state, differences, counters, flows }: HostStatus): void {
+  print(`${pc.bold(name)} (${address}): ${WORDS[state]}`);
+  if (state === 'drifted') for (const line of differences) print(`  ${pc.yellow('~')} ${line}`);
+  if (flows !== undefined && state !== 'absent') print(`  flows in the flow table: ${flows}`);
+  if (counters.length > 0) {
+    const rows = counters.map(({ rule, packets, bytes }) => [rule, String(packets), String(bytes)]);
+    for (const line of table(['counted by', 'packets', 'bytes'], rows)) print(`  ${line}`);
+  }
+  if (state !== 'in-sync') print('  Next: sidetrack apply');
+  print();
+}

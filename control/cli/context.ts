@@ -1,0 +1,74 @@
+/** What every command shares: options, where the configuration is, how a failure ends. */
+import { existsSync } from 'node:fs';
+import { Command } from 'commander';
+import { type Deployment, openDeployment } from '../apply/deployment.js';
+import { loadConfig } from '../config/load.js';
+import type { Config } from '../config/schema.js';
+import { compilePolicy } from '../policy/compile.js';
+import { EXIT_OK, reportError } from './output.js';
+
+export interface CommonOptions {
+  config?: string;
+  json?: boolean;
+}
+
+export interface HostOptions extends CommonOptions {
+  only?: string;
+}
+
+const DEFAULT_FILES = ['sidetrack.yaml', '/etc/sidetrack/sidetrack.yaml'];
+
+/** A subcommand whose help starts with examples. */
+export function command(name: string, description: string, examples: readonly string[]): Command {
+  const lines = examples.map((example) => `  ${example}`).join('\n');
+  return new Command(name)
+    .description(description)
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText('before', `Examples:\n${lines}\n`);
+}
+
+export function withConfig(target: Command): Command {
+  return target.option(
+    '-c, --config <file>',
+    `configuration (default: ${DEFAULT_FILES.join(', else ')})`,
+  );
+}
+
+export function withHosts(target: Command): Command {
+  return withConfig(target).option(
+    '--only <host>',
+    'act on this host alone: router, or a server by name',
+  );
+}
+
+export function withJson(target: Command): Command {
+  return target.option('--json', 'print data for programs');
+}
+
+export function configPath({ config }: CommonOptions): string {
+  return config ?? DEFAULT_FILES.find((file) => existsSync(file)) ?? DEFAULT_FILES[0]!;
+}
+
+export async function loadDeployment(
+  options: HostOptions,
+): Promise<{ config: Config; deployment: Deployment }> {
+  const config = await loadConfig(configPath(options));
+  const deployment = openDeployment(config, compilePolicy(config), options.only);
+  return { config, deployment };
+}
+
+/** Wraps a command's work: its return value or its error becomes the exit code. */
+export function action<Args extends unknown[], Options extends CommonOptions>(
+  work: (options: Options, ...args: Args) => Promise<number | undefined>,
+): (...all: unknown[]) => Promise<void> {
+  return async (...all) => {
+    // commander passes the arguments, then the options, then the command.
+    const options = all.at(-2) as Options;
+    const args = all.slice(0, -2) as Args;
+    try {
+      process.exitCode = (await work(options, ...args)) ?? EXIT_OK;
+    } catch (error) {
+      process.exitCode = reportError(error, options.json ?? false);
+    }
+  };
+}

@@ -1,0 +1,76 @@
+/** Everything that a command prints goes through here, so that --json, NO_COLOR and pipes work alike. */
+import pc from 'picocolors';
+import { ConfigError, type Diagnostic, formatDiagnostic } from '../config/diagnostic.js';
+import { SidetrackError } from '../error.js';
+
+export const EXIT_OK = 0;
+/** A host or the kernel refused, or something is not as configured. */
+export const EXIT_FAILED = 1;
+/** The command line or the configuration is wrong. */
+export const EXIT_USAGE = 2;
+
+export function print(line = ''): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Progress and warnings: never mixed into data on standard output. */
+export function note(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, 2));
+}
+
+export function printWarnings(warnings: readonly Diagnostic[]): void {
+  for (const warning of warnings) note(`${pc.yellow('warning:')} ${withHint(warning)}`);
+}
+
+function withHint(diagnostic: Diagnostic): string {
+  return formatDiagnostic(diagnostic).split('\n').join('\n  ');
+}
+
+/** Prints `error` for people or, with `json`, for programs. @returns the exit code. */
+export function reportError(error: unknown, json: boolean): number {
+  const known = error instanceof SidetrackError ? error : asBug(error);
+  if (json) printJson({ error: describe(known) });
+  else noteError(known);
+  return known.source === 'user' ? EXIT_USAGE : EXIT_FAILED;
+}
+
+function noteError(error: SidetrackError): void {
+  if (error instanceof ConfigError) {
+    for (const diagnostic of error.diagnostics)
+      note(`${pc.red('error:')} ${withHint(diagnostic)}`);
+    return;
+  }
+  note(`${pc.red('error:')} ${error.message}`);
+  if (error.hint) note(`  hint: ${error.hint}`);
+  if (error.source === 'bug' && error.cause instanceof Error) note(error.cause.stack ?? '');
+}
+
+function describe(error: SidetrackError) {
+  const { code, source, message, hint } = error;
+  const diagnostics = error instanceof ConfigError ? error.diagnostics : undefined;
+  return { code, source, message, ...(hint && { hint }), ...(diagnostics && { diagnostics }) };
+}
+
+function asBug(cause: unknown): SidetrackError {
+  return new SidetrackError(`unexpected: ${cause instanceof Error ? cause.message : cause}`, {
+    code: 'bug',
+    source: 'bug',
+    hint: 'this is a bug in sidetrack; please report it with the lines below',
+    cause,
+  });
+}
+
+/** Columns padded to their widest cell; numbers (cells that start with a digit) to the right. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
+  );
+  const cell = (text: string, column: number) =>
+    /^\d/.test(text) ? text.padStart(widths[column]!) : text.padEnd(widths[column]!);
+  const line = (row: readonly string[]) => row.map(cell).join('  ').trimEnd();
+  return [pc.bold(line(header)), ...rows.map(line)];
+}

@@ -1,0 +1,91 @@
+/** Runs one program to its end. Nothing here knows what a host is. */
+import { spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SidetrackError } from '../error.js';
+
+export interface RunOptions {
+  /** Text for the program's standard input; absent means an empty one. */
+  stdin?: string;
+  /** Milliseconds until the program is killed; default 60 000. */
+  timeoutMs?: number;
+  /** Extra environment variables. */
+  env?: Readonly<Record<string, string>>;
+}
+
+export interface RunResult {
+  /** Exit status; 127 when the program does not exist, 128 + n after signal n. */
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+const SIGNAL_STATUS = 128;
+const SIGKILL_NUMBER = 9;
+
+/**
+ * Runs `argv` without a shell and collects its output.
+ * A non-zero exit is a result, not an error; only a time-out throws.
+ */
+export function runProcess(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const [file, ...args] = argv;
+  if (file === undefined) throw new RangeError('runProcess needs a program name');
+  const timeoutMs = options.timeoutMs ?? 60_000;
+  return new Promise((resolve, reject) => {
+    const input = inputFile(options.stdin ?? '');
+    const child = spawn(file, args, {
+      env: { ...process.env, LC_ALL: 'C', ...options.env },
+      stdio: [input, 'pipe', 'pipe'],
+    });
+    closeSync(input);
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      child.kill('SIGKILL');
+    }, timeoutMs);
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      if (error.code === 'ENOENT')
+        resolve({ status: 127, stdout: '', stderr: `${file}: not found` });
+      else reject(error);
+    });
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      if (timedOut) reject(timeoutError(argv, timeoutMs));
+      else
+        resolve({
+          status: code ?? SIGNAL_STATUS + SIGKILL_NUMBER,
+          stdout: Buffer.concat(stdout).toString(),
+          stderr: Buffer.concat(stderr).toString(),
+        });
+    });
+  });
+}
+
+/**
+ * Descriptor of an unlinked file that holds `text`. Node's own pipes are sockets, and `nft -f -`
+ * opens /dev/stdin by name, which a socket refuses (ENXIO).
+ */
+function inputFile(text: string): number {
+  if (text === '') return openSync('/dev/null', 'r');
+  const directory = mkdtempSync(join(tmpdir(), 'sidetrack-'));
+  const path = join(directory, 'stdin');
+  try {
+    writeFileSync(path, text, { mode: 0o600 });
+    return openSync(path, 'r');
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function timeoutError(argv: readonly string[], timeoutMs: number): SidetrackError {
+  return new SidetrackError(`"${argv.join(' ')}" did not finish within ${timeoutMs / 1000} s`, {
+    code: 'command-timeout',
+    source: 'host',
+  });
+}

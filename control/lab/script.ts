@@ -1,0 +1,60 @@
+/** Topology → the shell script that builds it. Pure; run inside the lab's own mount namespace. */
+import type { Interface, Link, Node, Topology } from './topology.js';
+
+/** One POSIX shell script that makes every namespace, link, address, route, sysctl and ruleset. */
+export function buildScript(topology: Topology): string {
+  return [
+    'set -e',
+    ...topology.nodes.map(({ name }) => `ip netns add ${name}`),
+    ...topology.links.map(linkLine),
+    ...topology.nodes.map(nodeLines),
+    '',
+  ].join('\n');
+}
+
+function linkLine([left, right]: Link): string {
+  const [leftNode, leftName] = left.split(':');
+  const [rightNode, rightName] = right.split(':');
+  return `ip link add ${leftName} netns ${leftNode} type veth peer name ${rightName} netns ${rightNode}`;
+}
+
+function nodeLines(node: Node): string {
+  const inside = `nsenter --net=/run/netns/${node.name} --`;
+  return [
+    // Addresses must be usable at once, so no duplicate address detection.
+    sysctlLine(inside, 'net/ipv6/conf/default/accept_dad', '0'),
+    ...Object.entries(node.sysctls ?? {}).map(([key, value]) => sysctlLine(inside, key, value)),
+    `${inside} ip -batch - <<'END'`,
+    ...batchLines(node),
+    'END',
+    ...(node.ruleset ? [`${inside} nft -f - <<'END'`, node.ruleset, 'END'] : []),
+  ].join('\n');
+}
+
+function sysctlLine(inside: string, key: string, value: string): string {
+  return `${inside} sh -c 'echo ${value} > /proc/sys/${key}'`;
+}
+
+function batchLines(node: Node): string[] {
+  const bridges = node.bridges ?? [];
+  return [
+    'link set lo up',
+    ...(node.loopback ?? []).map((address) => `address add ${address} dev lo`),
+    ...bridges.map(({ name }) => `link add ${name} type bridge`),
+    ...bridges.flatMap(({ name, ports }) => ports.map((port) => `link set ${port} master ${name}`)),
+    ...[...node.interfaces, ...bridges].flatMap(interfaceLines),
+    ...node.routes.map((route) => `route add ${route}`),
+  ];
+}
+
+function interfaceLines({ name, mac, addresses }: Interface): string[] {
+  return [
+    ...(mac ? [`link set ${name} address ${mac}`] : []),
+    `link set ${name} up`,
+    ...addresses.map((address) =>
+      address.includes(':')
+        ? `address add ${address} dev ${name} nodad`
+        : `address add ${address} dev ${name}`,
+    ),
+  ];
+}

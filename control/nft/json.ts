@@ -1,0 +1,91 @@
+/**
+ * The part of libnftables-json(5) that sidetrack speaks, as types and small constructors.
+ * What nft 1.0.6 cannot say in JSON and we therefore do without: the set flag `dynamic` (nft adds it
+ * itself when a rule updates the set), `auto-merge`, `destroy`.
+ */
+
+export type Expression =
+  | string
+  | number
+  | { payload: { protocol: string; field: string } }
+  | { meta: { key: string } }
+  | { fib: { result: 'type'; flags: string[] } }
+  | { concat: Expression[] }
+  | { '&': [Expression, Expression | string[]] }
+  | { '|': [Expression, Expression] }
+  | { set: Expression[] }
+  | { range: [string | number, string | number] }
+  | { prefix: { addr: string; len: number } }
+  | { elem: { val: Expression; timeout: number } };
+
+export type Statement =
+  | { match: { op: '==' | '!='; left: Expression; right: Expression } }
+  | { counter: { packets: number; bytes: number } }
+  | { set: { op: 'add' | 'update' | 'delete'; elem: Expression; set: string } }
+  | { mangle: { key: Expression; value: Expression } }
+  | { redirect: { port: number } }
+  | { goto: { target: string } }
+  | { notrack: null }
+  | { accept: null }
+  | { drop: null }
+  | { return: null };
+
+export interface Rule {
+  comment?: string;
+  expr: Statement[];
+}
+
+/** A chain; with a hook it is a base chain, whose type, hook and priority never change. */
+export interface Chain {
+  name: string;
+  hook?: { type: 'filter' | 'nat'; hook: 'prerouting' | 'output'; prio: number };
+  rules: Rule[];
+}
+
+export interface NftSet {
+  name: string;
+  type: string | string[];
+  flags?: ('interval' | 'timeout')[];
+  size?: number;
+  /** Seconds. */
+  timeout?: number;
+  /** Absent: filled by packets, so an apply never touches its elements. */
+  elements?: Expression[];
+}
+
+export interface Table {
+  family: 'inet';
+  name: string;
+  sets: NftSet[];
+  chains: Chain[];
+}
+
+/** One entry of the `nftables` array. */
+export type Command = Record<string, Record<string, unknown>>;
+
+/** What `nft -j -f -` reads. */
+export interface Transaction {
+  nftables: Command[];
+}
+
+export const payload = (protocol: string, field: string): Expression => ({
+  payload: { protocol, field },
+});
+
+export const equal = (left: Expression, right: Expression): Statement => ({
+  match: { op: '==', left, right },
+});
+
+export const notEqual = (left: Expression, right: Expression): Statement => ({
+  match: { op: '!=', left, right },
+});
+
+export const goto = (target: string): Statement => ({ goto: { target } });
+
+export const counter = (): Statement => ({ counter: { packets: 0, bytes: 0 } });
+
+/** What the routing table says of the destination (`fib daddr type`). */
+export const DADDR_TYPE: Expression = { fib: { result: 'type', flags: ['daddr'] } };
+
+/** Destinations that are the machine's own or a group: never handed over. */
+export const NOT_UNICAST: Expression = { set: ['local', 'broadcast', 'anycast', 'multicast'] };

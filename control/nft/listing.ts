@@ -1,0 +1,110 @@
+/**
+ * What `nft -j list` says, reduced to what an apply has to compare.
+ * nft prints rules in its own canonical form, which differs between versions. So a listing is never
+ * compared with what we wrote, but with the listing taken right after we wrote it.
+ */
+import { createHash } from 'node:crypto';
+
+/** A parsed `nft -j list table`. */
+export interface TableListing {
+  sets: ListedSet[];
+  chains: ListedChain[];
+  /** The entries as nft printed them; what a roll-back writes back. */
+  raw: readonly RawEntry[];
+}
+
+export interface ListedSet {
+  name: string;
+  type: string | string[];
+  size?: number;
+  /** Filled by packets; its elements are nobody's configuration. */
+  dynamic: boolean;
+  elements: unknown[];
+}
+
+export interface ListedChain {
+  name: string;
+  type?: string;
+  hook?: string;
+  prio?: number;
+  rules: ListedRule[];
+}
+
+export interface ListedRule {
+  comment?: string;
+  packets: number;
+  bytes: number;
+  /** The expressions without counters. */
+  expr: unknown[];
+}
+
+export interface RawObject {
+  name: string;
+  chain: string;
+  comment?: string;
+  expr?: Record<string, unknown>[];
+  elem?: unknown[];
+  size?: number;
+  flags?: string | string[];
+  type?: string | string[];
+  hook?: string;
+  prio?: number;
+}
+
+export type RawEntry = Partial<Record<'set' | 'chain' | 'rule', RawObject>>;
+
+/** @param text standard output of `nft -j list table …` or `list set …`. */
+export function parseListing(text: string): TableListing {
+  const entries = (JSON.parse(text) as { nftables: RawEntry[] }).nftables;
+  const rules = entries.flatMap(({ rule }) => (rule ? [rule] : []));
+  return {
+    sets: entries.flatMap(({ set }) => (set ? [listedSet(set)] : [])),
+    chains: entries.flatMap(({ chain }) => (chain ? [listedChain(chain, rules)] : [])),
+    raw: entries,
+  };
+}
+
+function listedSet({ name, type = '', size, flags, elem }: RawObject): ListedSet {
+  const dynamic = [flags ?? []].flat().includes('timeout');
+  return { name, type, ...(size !== undefined && { size }), dynamic, elements: elem ?? [] };
+}
+
+function listedChain({ name, type, hook, prio }: RawObject, rules: RawObject[]): ListedChain {
+  return {
+    name,
+    ...(typeof type === 'string' && { type }),
+    ...(hook !== undefined && { hook }),
+    ...(prio !== undefined && { prio }),
+    rules: rules.filter(({ chain }) => chain === name).map(listedRule),
+  };
+}
+
+function listedRule({ comment, expr = [] }: RawObject): ListedRule {
+  const counters = expr.flatMap((statement) =>
+    'counter' in statement ? [statement.counter as { packets: number; bytes: number }] : [],
+  );
+  return {
+    ...(comment !== undefined && { comment }),
+    packets: counters[0]?.packets ?? 0,
+    bytes: counters[0]?.bytes ?? 0,
+    expr: expr.filter((statement) => !('counter' in statement)),
+  };
+}
+
+/** Digest of each object (`chain steer`, `set china4`) that changes exactly when its meaning does. */
+export function listingDigests(listing: TableListing): Record<string, string> {
+  const chains = listing.chains.map(({ name, rules, ...base }) => [
+    `chain ${name}`,
+    digest([base, rules.map(({ comment, expr }) => [comment, expr])]),
+  ]);
+  const sets = listing.sets.map(({ name, dynamic, size, elements }) => [
+    `set ${name}`,
+    digest(dynamic ? [size] : elements.map((element) => JSON.stringify(element)).sort()),
+  ]);
+  return Object.fromEntries([...chains, ...sets]);
+}
+
+/** SHA-256 of any JSON value, shortened; equal values have equal digests. */
+export function digest(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 32);
+}

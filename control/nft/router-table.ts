@@ -1,0 +1,222 @@
+/** The router's table: guards, first-packet classification, flow table, mark. */
+import type { Policy, Rule as PolicyRule, Verdict } from '../policy/rule.js';
+import { macSet } from './elements.js';
+import {
+  admitFlow,
+  closingChain,
+  establishedChain,
+  FAMILIES,
+  type Family,
+  flowSets,
+  forgetFlow,
+  matchAnswer,
+  matchFlow,
+} from './flow-table.js';
+import {
+  type Chain,
+  counter,
+  DADDR_TYPE,
+  equal,
+  type Expression,
+  goto,
+  NOT_UNICAST,
+  notEqual,
+  type NftSet,
+  payload,
+  type Rule,
+  type Statement,
+  type Table,
+} from './json.js';
+import { compileRules } from './rules.js';
+
+export const TABLE_NAME = 'sidetrack';
+const RAW_PRIORITY = -300;
+const FILTER_PRIORITY = 0;
+
+export interface RouterTableInput {
+  policy: Policy;
+  /** Interfaces on which client packets come in. */
+  interfaces: readonly string[];
+  serverMacs: readonly string[];
+  serverAddresses: { v4: readonly string[]; v6: readonly string[] };
+  mark: { value: number; mask: number };
+  /** Flows that each family's table can hold. */
+  flowTableSize: number;
+  onFailure: 'direct' | 'block';
+}
+
+const accept: Statement = { accept: null };
+const drop: Statement = { drop: null };
+const leave: Statement = { return: null };
+const l4proto: Expression = { meta: { key: 'l4proto' } };
+
+/** Pure: the same input always gives the same table, down to the order of its rules. */
+export function routerTable(input: RouterTableInput): Table {
+  const { policy } = input;
+  const tcp = compileRules(policy.rules.filter(({ proto }) => proto !== 'udp'), {
+    proxy: goto('admit'),
+    direct: leave,
+    block: drop,
+  });
+  const other = otherProtocols(policy);
+  // Families without a server address cannot be steered; their flows take the on_failure way.
+  const families = FAMILIES.filter((family) => addressesOf(input, family).length > 0);
+  return {
+    family: 'inet',
+    name: TABLE_NAME,
+    sets: [...ownSets(input), ...uniqueSets([...tcp.sets, ...(other?.sets ?? [])])],
+    chains: [
+      { name: 'steer', rules: steerRules(input.mark) },
+      { name: 'admit', rules: admitRules(families, input.onFailure) },
+      ...families.flatMap((family) => [
+        establishedChain(family, 'steer'),
+        closingChain(family, 'steer'),
+      ]),
+      { name: 'from_server', rules: fromServerRules(families) },
+      {
+        name: 'classify',
+        rules: [...forgetFlow(), ...guardRules(), ...tcp.rules, defaultRule(policy.default)],
+      },
+      ...(other ? [other.chain] : []),
+      preroutingChain(families, other !== undefined),
+      outputChain(),
+    ],
+  };
+}
+
+function addressesOf({ serverAddresses }: RouterTableInput, family: Family): readonly string[] {
+  return family === 4 ? serverAddresses.v4 : serverAddresses.v6;
+}
+
+function ownSets(input: RouterTableInput): NftSet[] {
+  return [
+    { name: 'interfaces', type: 'ifname', elements: [...input.interfaces].sort() },
+    macSet('server_macs', input.serverMacs),
+    { name: 'server4', type: 'ipv4_addr', elements: [...input.serverAddresses.v4] },
+    { name: 'server6', type: 'ipv6_addr', elements: [...input.serverAddresses.v6] },
+    ...flowSets(input.flowTableSize),
+  ];
+}
+
+function uniqueSets(sets: readonly NftSet[]): NftSet[] {
+  return [...new Map(sets.map((set) => [set.name, set])).values()];
+}
+
+function preroutingChain(families: readonly Family[], judgesOthers: boolean): Chain {
+  const synWithoutAck = equal({ '&': [payload('tcp', 'flags'), ['syn', 'ack']] }, 'syn');
+  return {
+    name: 'prerouting',
+    hook: { type: 'filter', hook: 'prerouting', prio: RAW_PRIORITY },
+    rules: [
+      { expr: [notEqual({ meta: { key: 'iifname' } }, '@interfaces'), leave] },
+      { expr: [equal(payload('ether', 'saddr'), '@server_macs'), goto('from_server')] },
+      { expr: [equal(payload('ip', 'saddr'), '@server4'), leave] },
+      { expr: [equal(payload('ip6', 'saddr'), '@server6'), leave] },
+      { expr: [synWithoutAck, goto('classify')] },
+      ...matchFlow(families),
+      ...(judgesOthers ? [{ expr: [notEqual(l4proto, 'tcp'), goto('classify_other')] }] : []),
+    ],
+  };
+}
+
+/**
+ * The guards that no rule can override. MACs and addresses of servers are guarded in prerouting.
+ * Link-local and multicast cover ND, RA and MLD; the unspecified source and the ports cover DHCP.
+ */
+function guardRules(): Rule[] {
+  const guard = (name: string, ...match: Statement[]): Rule => ({
+    comment: `guard:${name}`,
+    expr: [...match, counter(), leave],
+  });
+  const prefix = (addr: string, len: number): Expression => ({ prefix: { addr, len } });
+  return [
+    guard('local', equal(DADDR_TYPE, NOT_UNICAST)),
+    guard('server', equal(payload('ip', 'daddr'), '@server4')),
+    guard('server', equal(payload('ip6', 'daddr'), '@server6')),
+    guard('link-local', equal(payload('ip', 'daddr'), prefix('169.254.0.0', 16))),
+    guard('link-local', equal(payload('ip', 'saddr'), prefix('169.254.0.0', 16))),
+    guard('link-local', equal(payload('ip6', 'daddr'), prefix('fe80::', 10))),
+    guard('link-local', equal(payload('ip6', 'saddr'), prefix('fe80::', 10))),
+    guard('unspecified', equal(payload('ip', 'saddr'), '0.0.0.0')),
+    guard('unspecified', equal(payload('ip6', 'saddr'), '::')),
+  ];
+}
+
+function dhcpGuard(): Rule {
+  const ports = { set: [67, 68, 546, 547] };
+  return {
+    comment: 'guard:dhcp',
+    expr: [equal(payload('udp', 'dport'), ports), counter(), leave],
+  };
+}
+
+function defaultRule(verdict: Verdict): Rule {
+  const target = { proxy: goto('admit'), direct: leave, block: drop }[verdict];
+  return { comment: 'default', expr: [counter(), target] };
+}
+
+/** Protocols other than TCP have no flow table: each packet is judged, and only `block` acts. */
+function otherProtocols(policy: Policy): { chain: Chain; sets: NftSet[] } | undefined {
+  const rules = policy.rules.filter((rule) => rule.proto !== 'tcp' && rule.action !== 'proxy');
+  const blocks = ({ action }: PolicyRule) => action === 'block';
+  if (policy.default !== 'block' && !rules.some(blocks)) return undefined;
+  const compiled = compileRules(rules, { proxy: leave, direct: leave, block: drop });
+  const last = policy.default === 'block' ? 'block' : 'direct';
+  const chain = {
+    name: 'classify_other',
+    rules: [...guardRules(), dhcpGuard(), ...compiled.rules, defaultRule(last)],
+  };
+  return { chain, sets: compiled.sets };
+}
+
+function admitRules(families: readonly Family[], onFailure: 'direct' | 'block'): Rule[] {
+  return [
+    ...admitFlow(families, 'steer'),
+    {
+      comment: `on_failure ${onFailure}: flow table full, or no server address of this family`,
+      expr: [counter(), onFailure === 'block' ? drop : leave],
+    },
+  ];
+}
+
+/**
+ * Marks every packet (only the SYN would have a conntrack entry to keep a mark in) and hides the
+ * flow from conntrack: the answers bypass this router, so it would call the rest INVALID.
+ */
+function steerRules({ value, mask }: { value: number; mask: number }): Rule[] {
+  const mark: Expression = { meta: { key: 'mark' } };
+  const keep = (~mask | value) >>> 0;
+  return [
+    {
+      comment: 'steered',
+      expr: [
+        { mangle: { key: mark, value: { '|': [{ '&': [mark, keep] }, value] } } },
+        { notrack: null },
+        counter(),
+        accept,
+      ],
+    },
+  ];
+}
+
+/** Nothing from a server is steered. Answers to clients of another subnet pass here untracked. */
+function fromServerRules(families: readonly Family[]): Rule[] {
+  return matchAnswer(families, [{ notrack: null }, counter(), accept]).map((rule) => ({
+    comment: 'answer of a steered flow',
+    ...rule,
+  }));
+}
+
+/** The router must not tell clients to send to the server directly. */
+function outputChain(): Chain {
+  const toClients = equal({ meta: { key: 'oifname' } }, '@interfaces');
+  const redirect = (protocol: string, type: string): Rule => ({
+    comment: `${protocol} redirect`,
+    expr: [toClients, equal(payload(protocol, 'type'), type), counter(), drop],
+  });
+  return {
+    name: 'output',
+    hook: { type: 'filter', hook: 'output', prio: FILTER_PRIORITY },
+    rules: [redirect('icmp', 'redirect'), redirect('icmpv6', 'nd-redirect')],
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * Tables → transactions for `nft -j -f -`. nft applies a transaction as a whole or not at all.
+ * Chains and sets are replaced in place: deleting the table would empty the flow table and break
+ * every live flow.
+ */
+import type { Chain, Command, Expression, NftSet, Table, Transaction } from './json.js';
+import type { RawEntry, RawObject, TableListing } from './listing.js';
+
+/** Objects of a table by name; what a change touches. */
+export interface TableObjects {
+  sets: readonly string[];
+  chains: readonly string[];
+}
+
+/**
+ * Brings the table to `desired` by rewriting only `changed` and removing `stale` objects.
+ * Adding what exists already changes nothing, except that the kernel refuses a dynamic set (it has
+ * grown a flag that JSON cannot express), so those must not be among `changed` when they exist.
+ */
+export function replaceObjects(
+  desired: Table,
+  changed: TableObjects,
+  stale: TableObjects,
+): Transaction {
+  const sets = desired.sets.filter(({ name }) => changed.sets.includes(name));
+  const chains = desired.chains.filter(({ name }) => changed.chains.includes(name));
+  return {
+    nftables: [
+      addTable(desired),
+      ...sets.map((set) => addSet(desired, set)),
+      ...desired.chains.map((chain) => addChain(desired, chain)),
+      ...[...chains.map(({ name }) => name), ...stale.chains].map((name) =>
+        onObject('flush', 'chain', desired, name),
+      ),
+      ...sets.filter(holdsElements).map(({ name }) => onObject('flush', 'set', desired, name)),
+      ...sets.flatMap((set) => addElements(desired, set)),
+      ...chains.flatMap((chain) => addRules(desired, chain)),
+      ...stale.chains.map((name) => onObject('delete', 'chain', desired, name)),
+      ...stale.sets.map((name) => onObject('delete', 'set', desired, name)),
+    ],
+  };
+}
+
+/** Everything of `table`, nothing left of what was there before under the same name. */
+export function recreateTable(table: Table): Transaction {
+  const everything = objectNames(table);
+  return {
+    nftables: [
+      addTable(table),
+      { delete: { table: tableKey(table) } },
+      ...replaceObjects(table, everything, { sets: [], chains: [] }).nftables,
+    ],
+  };
+}
+
+/**
+ * Puts the table back to `listing` after `written` was applied; the flow table stays as it is.
+ * Used to roll back: nft's own listing is valid input.
+ */
+export function restoreListing(listing: TableListing, written: Table): Transaction {
+  const table = { family: written.family, name: written.name };
+  const before = {
+    sets: listing.sets.map(({ name }) => name),
+    chains: listing.chains.map(({ name }) => name),
+  };
+  const after = objectNames(written);
+  const chains = [...new Set([...before.chains, ...after.chains])];
+  const entries = listing.raw.map(withoutHandles);
+  const raw = { ...table, sets: [], chains: [] };
+  const policySets = listing.sets.filter(({ dynamic }) => !dynamic);
+  const isPolicySet = ({ set }: Command) => policySets.some(({ name }) => name === set?.name);
+  return {
+    nftables: [
+      ...entries.filter((entry) => isPolicySet(entry) || 'chain' in entry).map((add) => ({ add })),
+      ...chains
+        .filter((name) => !before.chains.includes(name))
+        .map((name) => ({ add: { chain: { ...inTable(raw), name } } })),
+      ...chains.map((name) => onObject('flush', 'chain', raw, name)),
+      ...policySets.map(({ name }) => onObject('flush', 'set', raw, name)),
+      ...policySets.flatMap(({ name, elements }) =>
+        addElements(raw, { name, type: '', elements: elements as Expression[] }),
+      ),
+      ...entries.filter((entry) => 'rule' in entry).map((add) => ({ add })),
+      ...chains
+        .filter((name) => !before.chains.includes(name))
+        .map((name) => onObject('delete', 'chain', raw, name)),
+      ...after.sets
+        .filter((name) => !before.sets.includes(name))
+        .map((name) => onObject('delete', 'set', raw, name)),
+    ],
+  };
+}
+
+/** Handles belong to the kernel, and elements are added after the flush. */
+function withoutHandles(entry: RawEntry): Command {
+  return Object.fromEntries(
+    Object.entries(entry).map(([kind, object]) => {
+      const { handle: _handle, elem: _elem, ...rest } = object as RawObject & { handle?: number };
+      return [kind, rest];
+    }),
+  );
+}
+
+export function deleteTable(name: string): Transaction {
+  return { nftables: [{ delete: { table: { family: 'inet', name } } }] };
+}
+
+export function objectNames(table: Table): TableObjects {
+  return {
+    sets: table.sets.map(({ name }) => name),
+    chains: table.chains.map(({ name }) => name),
+  };
+}
+
+const tableKey = ({ family, name }: Table) => ({ family, name });
+const inTable = ({ family, name }: Table) => ({ family, table: name });
+const holdsElements = ({ elements }: NftSet) => elements !== undefined;
+const addTable = (table: Table): Command => ({ add: { table: tableKey(table) } });
+
+function onObject(
+  verb: 'flush' | 'delete',
+  kind: 'chain' | 'set',
+  table: Table,
+  name: string,
+): Command {
+  return { [verb]: { [kind]: { ...inTable(table), name } } };
+}
+
+function addSet(table: Table, { elements: _elements, ...attributes }: NftSet): Command {
+  return { add: { set: { ...inTable(table), ...attributes } } };
+}
+
+function addChain(table: Table, { name, hook }: Chain): Command {
+  const base = hook ? { ...hook, policy: 'accept' } : {};
+  return { add: { chain: { ...inTable(table), name, ...base } } };
+}
+
+function addElements(table: Table, { name, elements = [] }: NftSet): Command[] {
+  if (elements.length === 0) return [];
+  return [{ add: { element: { ...inTable(table), name, elem: elements } } }];
+}
+
+function addRules(table: Table, { name, rules }: Chain): Command[] {
+  return rules.map(({ comment, expr }) => ({
+    add: { rule: { ...inTable(table), chain: name, ...(comment && { comment }), expr } },
+  }));
+}

@@ -1,0 +1,8 @@
+/** Where sidetrack keeps files on a host. */
+
+/** Own file in iproute2's drop-in directory, so nobody's rt_tables is edited. */
+export const TABLE_NAME_FILE = '/etc/iproute2/rt_tables.d/sidetrack.conf';
+
+export const savedStatePath = (stateDir: string) => `${stateDir}/state.json`;
+
+export const lockPath = (stateDir: string) => `${stateDir}/lock`;

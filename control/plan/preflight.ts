@@ -1,0 +1,189 @@
+/** What must be true of the hosts before anything is changed. Pure; every finding at once. */
+import type { Diagnostic } from '../config/diagnostic.js';
+import type { Config, ServerConfig } from '../config/schema.js';
+import { interfaceTowards, sameSubnet } from './address.js';
+import { ROUTE_PROTOCOL, type ObservedHost, type ObservedIpRule } from './state.js';
+
+type Path = readonly (string | number)[];
+
+export interface Findings {
+  errors: Diagnostic[];
+  warnings: Diagnostic[];
+}
+
+/** One finding, before the configuration's position is added. */
+interface Finding {
+  path: Path;
+  message: string;
+  hint: string;
+}
+
+export function checkRouter(config: Config, router: ObservedHost): Findings {
+  const missing = missingInterfaces(config, router);
+  return {
+    errors: locate(config, [
+      ...missing,
+      // Without its interfaces, complaints about subnets would only confuse.
+      ...(missing.length === 0 ? unreachableServers(config, router) : []),
+      ...foreignTable(config, router),
+      ...overlappingRules(config, router),
+    ]),
+    warnings: locate(config, notForwarding(config, router)),
+  };
+}
+
+export function checkServer(config: Config, server: ServerConfig, host: ObservedHost): Findings {
+  const index = config.servers.indexOf(server);
+  const found = host.interfaces.find(({ name }) => name === server.interface);
+  if (found === undefined)
+    return {
+      errors: locate(config, [
+        missingInterface(['servers', index, 'interface'], server.interface, host),
+      ]),
+      warnings: [],
+    };
+  const owned = found.addresses.map(({ address }) => address);
+  const addresses = [server.address.v4, server.address.v6].filter((one) => one !== undefined);
+  return {
+    errors: locate(
+      config,
+      addresses
+        .filter((address) => !found.addresses.some((own) => sameSubnet(own.address, FULL, address)))
+        .map((address) => ({
+          path: ['servers', index, 'address'],
+          message: `${server.name} has no address ${address} on ${server.interface}`,
+          hint: `it has ${owned.join(', ') || 'none'}; correct \`address\` or add it to the interface`,
+        })),
+    ),
+    warnings: locate(config, silentPort(server, index, host)),
+  };
+}
+
+/** Compares all bits; longer than any address, so that it suits both families. */
+const FULL = 128;
+
+function locate(config: Config, findings: readonly Finding[]): Diagnostic[] {
+  return findings.map(({ path, message, hint }) => ({
+    ...config.positionOf(path),
+    message,
+    hint,
+  }));
+}
+
+function missingInterface(path: Path, name: string, host: ObservedHost): Finding {
+  const names = host.interfaces.map((one) => one.name).filter((one) => one !== 'lo');
+  return {
+    path,
+    message: `${host.address} has no interface "${name}"`,
+    hint: `it has ${names.join(', ')}`,
+  };
+}
+
+function missingInterfaces({ router: { interfaces } }: Config, router: ObservedHost): Finding[] {
+  return interfaces
+    .map((name, index) => ({ name, path: ['router', 'interfaces', index] }))
+    .filter(({ name }) => !router.interfaces.some((found) => found.name === name))
+    .map(({ name, path }) => missingInterface(path, name, router));
+}
+
+function unreachableServers(config: Config, router: ObservedHost): Finding[] {
+  const { interfaces } = config.router;
+  return config.servers.flatMap((server, index) =>
+    [server.address.v4, server.address.v6]
+      .filter((address) => address !== undefined)
+      .filter((address) => interfaceTowards(router, interfaces, address) === undefined)
+      .map((address) => ({
+        path: ['servers', index, 'address'],
+        message: `${address} is on no subnet of the router's ${interfaces.join(', ')}`,
+        hint: `those subnets are ${subnets(router, interfaces)}; the server must be on one of them`,
+      })),
+  );
+}
+
+function subnets(router: ObservedHost, names: readonly string[]): string {
+  const found = router.interfaces
+    .filter(({ name }) => names.includes(name))
+    .flatMap(({ addresses }) =>
+      addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`),
+    );
+  return found.join(', ') || 'none';
+}
+
+function foreignTable({ router: { table } }: Config, router: ObservedHost): Finding[] {
+  const foreign = router.routes.filter(
+    (route) => route.table === table.id && route.protocol !== ROUTE_PROTOCOL,
+  );
+  if (foreign.length === 0) return [];
+  const [first] = foreign;
+  return [
+    {
+      path: ['router', 'table', 'id'],
+      message: `routing table ${table.id} on ${router.address} already holds routes that sidetrack did not make (${first!.destination}${first!.via ? ` via ${first!.via}` : ''})`,
+      hint: `choose another table id, or empty it: ip route flush table ${table.id}`,
+    },
+  ];
+}
+
+function overlappingRules(config: Config, router: ObservedHost): Finding[] {
+  const { mark, rulePriority } = config.router;
+  const foreign = router.ipRules.filter(({ protocol }) => protocol !== ROUTE_PROTOCOL);
+  const samePriority = foreign.find(({ priority }) => priority === rulePriority);
+  const sameMark = foreign.find((rule) => rule.mask !== undefined && (rule.mask & mark.mask) !== 0);
+  return [
+    ...(sameMark
+      ? [
+          {
+            path: ['router', 'mark'],
+            message: `mark ${hex(mark.value)}/${hex(mark.mask)} shares bits with ${describe(sameMark)} on ${router.address}`,
+            hint: 'choose a value and mask whose bits nobody else uses: router.mark: { value: …, mask: … }',
+          },
+        ]
+      : []),
+    ...(samePriority && samePriority !== sameMark
+      ? [
+          {
+            path: ['router', 'rule_priority'],
+            message: `rule priority ${rulePriority} on ${router.address} is taken by ${describe(samePriority)}`,
+            hint: 'choose another router.rule_priority',
+          },
+        ]
+      : []),
+  ];
+}
+
+const hex = (value: number) => `0x${value.toString(16)}`;
+
+function describe({ family, priority, mark, mask, table }: ObservedIpRule): string {
+  const by = mark === undefined ? '' : ` fwmark ${hex(mark)}/${hex(mask ?? 0xffffffff)}`;
+  return `another IPv${family} rule (priority ${priority}${by}${table ? ` lookup ${table}` : ''})`;
+}
+
+function notForwarding({ servers }: Config, router: ObservedHost): Finding[] {
+  const { v4, v6 } = servers[0]!.address;
+  const needed = [
+    ...(v4 ? ['net/ipv4/ip_forward'] : []),
+    ...(v6 ? ['net/ipv6/conf/all/forwarding'] : []),
+  ];
+  return needed
+    .filter((key) => router.sysctls[key] === '0')
+    .map((key) => ({
+      path: ['router', 'host'],
+      message: `${router.address} does not forward packets (${key.replaceAll('/', '.')} is 0)`,
+      hint: `if it is meant to be the router: sysctl -w ${key.replaceAll('/', '.')}=1`,
+    }));
+}
+
+function silentPort(server: ServerConfig, index: number, host: ObservedHost): Finding[] {
+  if (host.listeningPorts.includes(server.port)) return [];
+  const start =
+    server.program === 'relay'
+      ? 'start it there: sidetrack relay'
+      : `start your program on port ${server.port}, listening on all addresses`;
+  return [
+    {
+      path: ['servers', index, 'port'],
+      message: `nothing listens on ${server.name}'s port ${server.port} yet, so steered connections will be refused`,
+      hint: start,
+    },
+  ];
+}

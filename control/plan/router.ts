@@ -1,0 +1,119 @@
+/** Config + policy + what the hosts told us → the router's desired state. Pure. */
+import type { Config, ServerConfig } from '../config/schema.js';
+import { routerTable } from '../nft/router-table.js';
+import type { Policy } from '../policy/rule.js';
+import { interfaceTowards } from './address.js';
+import {
+  type Family,
+  type HostState,
+  type IpRule,
+  LAST_METRIC,
+  type ObservedHost,
+  type Route,
+  type Sysctl,
+} from './state.js';
+
+export interface RouterPlanInput {
+  config: Config;
+  policy: Policy;
+  router: ObservedHost;
+  /** The server's MAC, resolved. */
+  serverMac: string;
+}
+
+export function routerState({ config, policy, router, serverMac }: RouterPlanInput): HostState {
+  const server = config.servers[0]!;
+  const { interfaces, mark, table, flowTableSize } = config.router;
+  return {
+    name: 'router',
+    table: routerTable({
+      policy,
+      interfaces,
+      serverMacs: [serverMac],
+      serverAddresses: {
+        v4: server.address.v4 ? [server.address.v4] : [],
+        v6: server.address.v6 ? [server.address.v6] : [],
+      },
+      mark,
+      flowTableSize,
+      onFailure: config.onFailure,
+    }),
+    ipRules: serverFamilies(server).flatMap((family) => ipRules(config, family)),
+    routes: serverFamilies(server).flatMap((family) => routes(config, server, router, family)),
+    sysctls: [...redirectSysctls(interfaces), ...reversePathSysctls(config, router)],
+    tableName: table,
+  };
+}
+
+export function serverFamilies({ address }: ServerConfig): Family[] {
+  return [...(address.v4 ? [4 as const] : []), ...(address.v6 ? [6 as const] : [])];
+}
+
+function ipRules({ router }: Config, family: Family): IpRule[] {
+  return router.interfaces.map((iif) => ({
+    family,
+    priority: router.rulePriority,
+    iif,
+    mark: router.mark.value,
+    mask: router.mark.mask,
+    table: router.table.id,
+  }));
+}
+
+function routes(
+  config: Config,
+  server: ServerConfig,
+  router: ObservedHost,
+  family: Family,
+): Route[] {
+  const via = (family === 4 ? server.address.v4 : server.address.v6)!;
+  const dev = interfaceTowards(router, config.router.interfaces, via)!.name;
+  const table = config.router.table.id;
+  const route: Route = { family, table, nextHop: { via, dev } };
+  // A link flap takes the route away. Without a second one the traffic then goes direct.
+  return config.onFailure === 'block' ? [route, { family, table, metric: LAST_METRIC }] : [route];
+}
+
+/**
+ * The router would tell clients to send to the server directly (ICMP redirect), and they would then
+ * do so for every port, also after the rule is gone. The kernel sends them if `all` or the
+ * interface says so.
+ */
+function redirectSysctls(interfaces: readonly string[]): Sysctl[] {
+  return ['all', 'default', ...interfaces].map((name) => ({
+    key: `net/ipv4/conf/${name}/send_redirects`,
+    value: '0',
+  }));
+}
+
+const STRICT = 1;
+const LOOSE = '2';
+
+/**
+ * Answers to clients of another subnet come back through this router with Internet sources, which
+ * strict reverse-path filtering drops. Loosened only on the server's interface, and only where such
+ * clients can exist: several interfaces, or a route to another subnet behind one of them.
+ */
+function reversePathSysctls(config: Config, router: ObservedHost): Sysctl[] {
+  const v4 = config.servers[0]!.address.v4;
+  if (v4 === undefined || !hasDistantClients(config, router)) return [];
+  const { name } = interfaceTowards(router, config.router.interfaces, v4)!;
+  const value = (key: string) => Number(router.sysctls[`net/ipv4/conf/${key}/rp_filter`] ?? 0);
+  const key = `net/ipv4/conf/${name}/rp_filter`;
+  // Keep what we loosened before: the value found is then our own.
+  const loosenedByUs = router.saved?.sysctls[key] !== undefined;
+  const effective = Math.max(value('all'), value(name));
+  return effective === STRICT || loosenedByUs ? [{ key, value: LOOSE }] : [];
+}
+
+function hasDistantClients({ router: { interfaces } }: Config, router: ObservedHost): boolean {
+  if (interfaces.length > 1) return true;
+  return router.routes.some(
+    ({ dev, via, destination, protocol }) =>
+      via !== undefined &&
+      dev !== undefined &&
+      interfaces.includes(dev) &&
+      destination !== 'default' &&
+      protocol !== undefined,
+  );
+}

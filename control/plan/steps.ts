@@ -1,0 +1,227 @@
+/** Differences → ordered commands, each with the commands that undo it. Pure. */
+import {
+  deleteTable,
+  objectNames,
+  recreateTable,
+  replaceObjects,
+  restoreListing,
+} from '../nft/transaction.js';
+import type { Transaction } from '../nft/json.js';
+import { type HostDiff, type RouteChange, type SysctlChange, type TableChange } from './diff.js';
+import { savedStatePath, TABLE_NAME_FILE } from './paths.js';
+import {
+  type HostState,
+  type IpRule,
+  type ObservedHost,
+  type Route,
+  ROUTE_PROTOCOL,
+  type SavedState,
+} from './state.js';
+
+/** A program with its arguments and its standard input. */
+export interface Command {
+  argv: string[];
+  stdin?: string;
+}
+
+/** One thing that changes on one host. */
+export interface Step extends Command {
+  /** `router` or the server's name. */
+  host: string;
+  /** What it is for, in a few words. */
+  title: string;
+  /** Puts back what the step changed, in this order. */
+  undo: Command[];
+}
+
+/**
+ * The steps in an order in which each half-way state is harmless: what routes marked packets comes
+ * before what marks them, and stale parts go last.
+ */
+export function applySteps(desired: HostState, observed: ObservedHost, diff: HostDiff): Step[] {
+  const step = (title: string, command: Command, undo: Command[]): Step => ({
+    host: desired.name,
+    title,
+    ...command,
+    undo,
+  });
+  return [
+    ...rememberSteps(desired, observed, diff).map((command) =>
+      step('remember what was there before', command, []),
+    ),
+    ...diff.sysctls.map((change) =>
+      step(`set ${dotted(change.key)} to ${change.value} (was ${change.from})`, writeSysctl(change), [
+        writeSysctl({ ...change, value: change.from }),
+      ]),
+    ),
+    ...tableNameSteps(observed, diff).map((command) =>
+      step(`name table ${desired.tableName?.id} "${desired.tableName?.name}"`, command, [
+        undoTableName(observed),
+      ]),
+    ),
+    ...diff.addedRoutes.map((change) =>
+      step(routeTitle(change.add), routeCommand('replace', change.add), [undoRoute(change)]),
+    ),
+    ...diff.addedRules.map((rule) =>
+      step(ruleTitle(rule), ruleCommand('add', rule), [ruleCommand('del', rule)]),
+    ),
+    ...(diff.table ? [step(...tableStep(desired, observed, diff.table))] : []),
+    ...diff.removedRules.map((rule) =>
+      step(`remove: ${ruleTitle(rule)}`, ruleCommand('del', rule), [ruleCommand('add', rule)]),
+    ),
+    ...diff.removedRoutes.map((route) =>
+      step(`remove: ${routeTitle(route)}`, routeCommand('del', route), [
+        routeCommand('replace', route),
+      ]),
+    ),
+    ...diff.restoredSysctls.map((change) =>
+      step(`put ${dotted(change.key)} back to ${change.value}`, writeSysctl(change), [
+        writeSysctl({ ...change, value: change.from }),
+      ]),
+    ),
+  ];
+}
+
+/** Everything that sidetrack made on the host goes; what it changed gets its old value. */
+export function downSteps(name: string, observed: ObservedHost, diff: HostDiff): Step[] {
+  const step = (title: string, command: Command): Step => ({ host: name, title, ...command, undo: [] });
+  const { listing, saved, tableNameFile, stateDir } = observed;
+  return [
+    ...(listing
+      ? [step('remove nft table inet sidetrack', nftCommand(deleteTable('sidetrack')))]
+      : []),
+    ...diff.removedRules.map((rule) =>
+      step(`remove: ${ruleTitle(rule)}`, ruleCommand('del', rule)),
+    ),
+    ...diff.removedRoutes.map((route) =>
+      step(`remove: ${routeTitle(route)}`, routeCommand('del', route)),
+    ),
+    ...diff.restoredSysctls.map((change) =>
+      step(`put ${dotted(change.key)} back to ${change.value}`, writeSysctl(change)),
+    ),
+    ...(tableNameFile !== undefined
+      ? [step(`remove ${TABLE_NAME_FILE}`, { argv: ['rm', '-f', TABLE_NAME_FILE] })]
+      : []),
+    ...(saved
+      ? [step('forget the saved state', { argv: ['rm', '-f', savedStatePath(stateDir)] })]
+      : []),
+  ];
+}
+
+/**
+ * Original values are written down before the first change, so that `down` finds them even when
+ * sidetrack or the machine's power stops between two steps.
+ */
+function rememberSteps(desired: HostState, observed: ObservedHost, diff: HostDiff): Command[] {
+  const state = savedBefore(desired, observed, diff);
+  const known = observed.saved?.sysctls ?? {};
+  const news = Object.keys(state.sysctls).some((key) => known[key] === undefined);
+  if (observed.saved && !news) return [];
+  return [writeState(observed.stateDir, state)];
+}
+
+/** Written beside and renamed: a crash leaves the old file or the new one, never half of one. */
+export function writeState(stateDir: string, state: SavedState): Command {
+  const script = 'cat > "$1.new" && mv "$1.new" "$1"';
+  return {
+    argv: ['sh', '-c', script, 'sh', savedStatePath(stateDir)],
+    stdin: `${JSON.stringify(state)}\n`,
+  };
+}
+
+/** Originals of an earlier apply win: the value found now is our own. */
+function savedBefore(desired: HostState, observed: ObservedHost, diff: HostDiff): SavedState {
+  const found = Object.fromEntries(diff.sysctls.map(({ key, from }) => [key, from]));
+  const sysctls = { ...found, ...observed.saved?.sysctls };
+  const wanted = new Set(desired.sysctls.map(({ key }) => key));
+  const kept = Object.entries(sysctls).filter(
+    ([key]) => wanted.has(key) || diff.restoredSysctls.some((change) => change.key === key),
+  );
+  return { version: 1, sysctls: Object.fromEntries(kept), objects: observed.saved?.objects ?? {} };
+}
+
+const dotted = (key: string) => key.replaceAll('/', '.');
+
+function writeSysctl({ key, value }: Pick<SysctlChange, 'key' | 'value'>): Command {
+  return { argv: ['tee', `/proc/sys/${key}`], stdin: `${value}\n` };
+}
+
+function tableNameSteps(_observed: ObservedHost, { tableNameFile }: HostDiff): Command[] {
+  if (tableNameFile === undefined) return [];
+  return [{ argv: ['tee', TABLE_NAME_FILE], stdin: tableNameFile }];
+}
+
+function undoTableName({ tableNameFile }: ObservedHost): Command {
+  if (tableNameFile === undefined) return { argv: ['rm', '-f', TABLE_NAME_FILE] };
+  return { argv: ['tee', TABLE_NAME_FILE], stdin: tableNameFile };
+}
+
+function routeTitle({ family, table, nextHop }: Route): string {
+  const where = nextHop ? `via ${nextHop.via} dev ${nextHop.dev}` : 'unreachable';
+  return `IPv${family} route: table ${table}, default ${where}`;
+}
+
+function routeCommand(verb: 'replace' | 'del', { family, table, nextHop, metric }: Route): Command {
+  const type = nextHop ? [] : ['unreachable'];
+  const hop = nextHop ? ['via', nextHop.via, 'dev', nextHop.dev] : [];
+  const last = metric === undefined ? [] : ['metric', String(metric)];
+  const ours = ['table', String(table), 'protocol', String(ROUTE_PROTOCOL)];
+  return { argv: ['ip', `-${family}`, 'route', verb, ...type, 'default', ...hop, ...last, ...ours] };
+}
+
+function undoRoute({ add, replaces }: RouteChange): Command {
+  return replaces ? routeCommand('replace', replaces) : routeCommand('del', add);
+}
+
+const hex = (value: number) => `0x${value.toString(16)}`;
+
+function ruleTitle({ family, iif, mark, mask, table }: IpRule): string {
+  return `IPv${family} rule: from ${iif} with mark ${hex(mark)}/${hex(mask)} use table ${table}`;
+}
+
+function ruleCommand(verb: 'add' | 'del', rule: IpRule): Command {
+  const selector = ['iif', rule.iif, 'fwmark', `${hex(rule.mark)}/${hex(rule.mask)}`];
+  const action = ['lookup', String(rule.table), 'protocol', String(ROUTE_PROTOCOL)];
+  const priority = ['priority', String(rule.priority)];
+  return { argv: ['ip', `-${rule.family}`, 'rule', verb, ...priority, ...selector, ...action] };
+}
+
+function nftCommand(transaction: Transaction): Command {
+  return { argv: ['nft', '-j', '-f', '-'], stdin: `${JSON.stringify(transaction)}\n` };
+}
+
+function tableStep(
+  { table }: HostState,
+  { listing }: ObservedHost,
+  change: TableChange,
+): [string, Command, Command[]] {
+  const undo = nftCommand(listing ? restoreListing(listing, table) : deleteTable(table.name));
+  switch (change.kind) {
+    case 'create':
+      return ['create nft table inet sidetrack', nftCommand(createTransaction()), [undo]];
+    case 'recreate':
+      return [
+        `re-create nft table inet sidetrack: ${change.why}; steered connections break`,
+        nftCommand(recreateTable(table)),
+        [undo],
+      ];
+    case 'replace':
+      return [replaceTitle(change), nftCommand(replaceTransaction(change)), [undo]];
+  }
+  function createTransaction() {
+    return replaceObjects(table, objectNames(table), { sets: [], chains: [] });
+  }
+  function replaceTransaction({ changed, stale }: TableChange & { kind: 'replace' }) {
+    return replaceObjects(table, changed, stale);
+  }
+}
+
+function replaceTitle({ changed, stale }: TableChange & { kind: 'replace' }): string {
+  const parts = [
+    ...changed.chains.map((name) => `chain ${name}`),
+    ...changed.sets.map((name) => `set ${name}`),
+    ...stale.chains.map((name) => `- chain ${name}`),
+    ...stale.sets.map((name) => `- set ${name}`),
+  ];
+  return `update nft table inet sidetrack (${parts.join(', ')}); live flows stay`;
+}

@@ -1,0 +1,140 @@
+/** A lab with its Internet servers, our command line inside it, and clients that report as JSON. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { RunResult } from '../../control/hosts/process.js';
+import { LAB_CONFIG } from '../../control/lab/demo.js';
+import { Lab, type LabProcess } from '../../control/lab/lab.js';
+import type { Topology } from '../../control/lab/topology.js';
+import { waitFor } from '../../control/lab/wait.js';
+
+export { waitFor };
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const CLI = join(root, 'build/control/cli/main.js');
+const peer = (name: string) => join(root, 'test/netns/peers', `${name}.mjs`);
+
+export class Fixture {
+  readonly configFile: string;
+
+  private constructor(
+    readonly lab: Lab,
+    readonly directory: string,
+  ) {
+    this.configFile = join(directory, 'sidetrack.yaml');
+  }
+
+  static async start(topology?: Topology): Promise<Fixture> {
+    const directory = mkdtempSync(join(tmpdir(), 'sidetrack-test-'));
+    const fixture = new Fixture(await Lab.start(topology), directory);
+    fixture.configure(LAB_CONFIG);
+    await fixture.startPeer('internet', 'server', 'listening');
+    return fixture;
+  }
+
+  stop(): void {
+    this.lab.stop();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  configure(yaml: string): void {
+    writeFileSync(this.configFile, yaml);
+  }
+
+  /** Replaces `from` (must occur) in the lab's usual configuration. */
+  configureWith(changes: readonly (readonly [string, string])[]): void {
+    let yaml = LAB_CONFIG;
+    for (const [from, to] of changes) {
+      if (!yaml.includes(from)) throw new Error(`the lab's configuration has no "${from}"`);
+      yaml = yaml.replace(from, to);
+    }
+    this.configure(yaml);
+  }
+
+  /** Our command line beside the nodes, with the fixture's configuration. */
+  sidetrack(...args: string[]): Promise<RunResult> {
+    return this.lab.run(undefined, [process.execPath, CLI, ...args, '-c', this.configFile]);
+  }
+
+  /** The same, insisting on success. */
+  async succeed(...args: string[]): Promise<string> {
+    const { status, stdout, stderr } = await this.sidetrack(...args);
+    if (status !== 0) throw new Error(`sidetrack ${args.join(' ')}: ${stderr}${stdout}`);
+    return stdout;
+  }
+
+  /** Starts `sidetrack relay` on server1 and waits until it answers. */
+  async startRelay(...args: string[]): Promise<LabProcess> {
+    const argv = [process.execPath, CLI, 'relay', '-c', this.configFile, ...args];
+    const relay = this.lab.spawn('server1', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    relay.child.stderr?.on('data', (chunk: Buffer) => {
+      said += chunk;
+    });
+    let ended = false;
+    relay.exited.then(() => {
+      ended = true;
+    });
+    await waitFor('the relay to answer', async () => {
+      if (ended) throw new Error(`the relay ended: ${said}`);
+      const { status } = await this.lab.run('server1', [
+        'curl',
+        '-sf',
+        'http://127.0.0.1:9150/healthz',
+      ]);
+      return status === 0;
+    });
+    return relay;
+  }
+
+  async startPeer(node: string, name: string, ready: string, ...args: string[]) {
+    const program = this.lab.spawn(node, [process.execPath, peer(name), ...args]);
+    const lines = createInterface({ input: program.child.stdout! });
+    for await (const line of lines) if (line.includes(ready)) return program;
+    throw new Error(`${name} on ${node} ended before it was ready`);
+  }
+
+  /** Runs a mode of peers/client.mjs on `node`; its last line of output, parsed. */
+  async client(node: string, ...args: string[]): Promise<Record<string, unknown>> {
+    const result = await this.lab.run(node, [process.execPath, peer('client'), ...args], {
+      timeoutMs: 60_000,
+    });
+    const line = result.stdout.trim().split('\n').at(-1);
+    if (!line) throw new Error(`client ${args.join(' ')}: ${result.stderr}`);
+    return JSON.parse(line) as Record<string, unknown>;
+  }
+
+  /** SHA-256 of a download with curl, and curl's exit status. */
+  async download(node: string, url: string): Promise<{ status: number; digest: string }> {
+    const script = 'curl -gsSf --max-time 20 "$1" | sha256sum; exit "${PIPESTATUS[0]}"';
+    const { status, stdout } = await this.lab.run(node, ['bash', '-c', script, 'bash', url]);
+    return { status, digest: stdout.split(' ')[0] ?? '' };
+  }
+
+  /** A Prometheus sample of the relay; labels as written in the exposition format. */
+  async metric(sample: string): Promise<number> {
+    const url = 'http://127.0.0.1:9150/metrics';
+    const text = await this.lab.check('server1', ['curl', '-sf', url]);
+    const line = text.split('\n').find((one) => one.startsWith(`${sample} `));
+    return line ? Number(line.split(' ').at(-1)) : 0;
+  }
+
+  /** Packets that the router counted under `comment`. */
+  async counted(comment: string): Promise<number> {
+    const { stdout } = await this.sidetrack('status', '--json');
+    const { hosts } = JSON.parse(stdout) as {
+      hosts: { name: string; counters: { rule: string; packets: number }[] }[];
+    };
+    const counters = hosts.find(({ name }) => name === 'router')?.counters ?? [];
+    return counters.find(({ rule }) => rule === comment)?.packets ?? 0;
+  }
+}
+
+/** `http://` URL of an address of either family. */
+export function url(address: string, path: string, port = 80): string {
+  return `http://${address.includes(':') ? `[${address}]` : address}:${port}${path}`;
+}
+
+export const FAMILIES = ['v4', 'v6'] as const;

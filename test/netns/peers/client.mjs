@@ -1,0 +1,117 @@
+// Clients for the tests. Each prints one JSON line and exits 0, or says what went wrong.
+//   echo HOST ROUNDS            one byte to a few hundred there and back, as an ssh session would
+//   half-close HOST BYTES       sends, FIN, then waits for the digest (port 9001)
+//   server-first HOST BYTES     reads the server's FIN first, then sends BYTES and FIN (port 9002)
+//   many HOST FLOWS MAX         parallel downloads of random sizes, digests compared
+//   hold HOST                   an echo connection: each line on standard input is one round trip
+//   dial HOST PORT              connects and reports `open`, `refused` or the error code
+//   chunks HOST BYTES           echo with writes of every size from 1 to BYTES
+import { createHash, randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { get } from 'node:http';
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
+import { pseudoRandom, pseudoRandomDigest } from './pseudo-random.mjs';
+
+const [, , mode, host, first, second] = process.argv;
+
+async function open(port, options = {}) {
+  const socket = connect({ host, port, noDelay: true, ...options });
+  await once(socket, 'connect');
+  return socket;
+}
+
+async function readToEnd(socket) {
+  const chunks = [];
+  for await (const chunk of socket) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+async function roundTrip(socket, message) {
+  socket.write(message);
+  let got = Buffer.alloc(0);
+  while (got.length < message.length) {
+    const chunk = socket.read() ?? (await once(socket, 'readable'), socket.read());
+    if (chunk) got = Buffer.concat([got, chunk]);
+    else if (socket.readableEnded) throw new Error('the connection ended');
+  }
+  if (!got.equals(message)) throw new Error(`sent ${message.length} bytes, got others`);
+}
+
+const modes = {
+  async echo() {
+    const socket = await open(7);
+    const rounds = Number(first);
+    for (let i = 0; i < rounds; i++) await roundTrip(socket, Buffer.alloc(1 + ((i * 37) % 300), i));
+    socket.end();
+    await readToEnd(socket);
+    return { rounds };
+  },
+  async chunks() {
+    const socket = await open(7);
+    for (let size = 1; size <= Number(first); size++)
+      await roundTrip(socket, Buffer.alloc(size, size));
+    socket.destroy();
+    return { ok: true };
+  },
+  async 'half-close'() {
+    const socket = await open(9001, { allowHalfOpen: true });
+    pseudoRandom(Number(first)).pipe(socket);
+    const answer = (await readToEnd(socket)).toString();
+    return { match: answer === pseudoRandomDigest(Number(first)) };
+  },
+  async 'server-first'() {
+    const socket = await open(9002, { allowHalfOpen: true });
+    const greeting = (await readToEnd(socket)).toString();
+    pseudoRandom(Number(first)).pipe(socket);
+    await once(socket, 'close');
+    return { greeting, digest: pseudoRandomDigest(Number(first)) };
+  },
+  async many() {
+    const sizes = Array.from({ length: Number(first) }, () => randomInt(0, Number(second)));
+    const results = await Promise.all(sizes.map(download));
+    return { flows: results.length, wrong: results.filter((ok) => !ok).length };
+  },
+  async hold() {
+    const socket = await open(7);
+    console.log(JSON.stringify({ connected: true }));
+    for await (const line of createInterface({ input: process.stdin })) {
+      await roundTrip(socket, Buffer.from(`${line}\n`));
+      console.log(JSON.stringify({ echoed: line }));
+    }
+    return { done: true };
+  },
+  async dial() {
+    try {
+      const socket = await open(Number(first));
+      // A refusal behind a proxy arrives after the handshake, as a reset.
+      const outcome = await Promise.race([
+        once(socket, 'close').then(() => 'closed'),
+        new Promise((resolve) => setTimeout(resolve, 300, 'open').unref()),
+      ]);
+      socket.destroy();
+      return { outcome };
+    } catch (error) {
+      return { outcome: error.code };
+    }
+  },
+};
+
+function download(size) {
+  return new Promise((resolve, reject) => {
+    const url = { host, port: 80, path: `/bytes/${size}`, agent: false };
+    get(url, async (response) => {
+      const hash = createHash('sha256');
+      for await (const chunk of response) hash.update(chunk);
+      resolve(hash.digest('hex') === pseudoRandomDigest(size));
+    }).on('error', reject);
+  });
+}
+
+try {
+  console.log(JSON.stringify(await modes[mode]()));
+  process.exit(0);
+} catch (error) {
+  console.log(JSON.stringify({ error: error.code ?? error.message }));
+  process.exit(1);
+}

@@ -1,0 +1,76 @@
+#!/bin/sh
+# Installs what `make demo` and `make test` need and skips what is there already.
+#   deps.sh demo | deps.sh test
+# Ordinary programs come from apt. The daemons that the tests compare with (redsocks, HAProxy, …) are
+# only unpacked below build/rivals: installing them would start services on your machine.
+# Without root nothing is installed; what is missing is named, and the tests skip it.
+set -eu
+
+want=${1:?usage: deps.sh demo|test}
+here=$(cd "$(dirname "$0")/../.." && pwd)
+rivals=$here/build/rivals
+
+# program:package
+needed="nft:nftables ip:iproute2 unshare:util-linux gcc:gcc cc:libc6-dev iperf3:iperf3 curl:curl"
+[ "$want" = test ] && needed="$needed ping:iputils-ping tcpdump:tcpdump"
+daemons="redsocks:redsocks ss-redir:shadowsocks-libev haproxy:haproxy microsocks:microsocks"
+
+PATH=$PATH:/usr/sbin:/sbin:$rivals/usr/bin:$rivals/usr/sbin
+
+missing() { # program:package … → the packages whose program is not there
+	for pair in "$@"; do
+		program=${pair%%:*}
+		package=${pair#*:}
+		if [ "$package" = libc6-dev ]; then
+			[ -e /usr/include/stdio.h ] || echo "$package"
+		elif ! command -v "$program" >/dev/null 2>&1; then
+			echo "$package"
+		fi
+	done
+}
+
+update_lists() {
+	[ -e "$here/build/.apt-updated" ] && return
+	echo "deps: apt-get update"
+	apt-get update -qq || { echo "deps: apt-get update failed; are Debian's mirrors reachable?" >&2; exit 1; }
+	mkdir -p "$here/build"
+	touch "$here/build/.apt-updated"
+}
+
+install_programs() {
+	packages=$(missing $needed)
+	[ -z "$packages" ] && return
+	if [ "$(id -u)" != 0 ]; then
+		echo "deps: missing:" $packages
+		echo "      install them with: sudo apt-get install" $packages
+		case " $packages " in *" nftables "*|*" iproute2 "*|*" gcc "*|*" util-linux "*) exit 1 ;; esac
+		return
+	fi
+	update_lists
+	echo "deps: apt-get install" $packages
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null ||
+		{ echo "deps: apt-get install failed; try it by hand: apt-get install" $packages >&2; exit 1; }
+}
+
+unpack_daemons() {
+	packages=$(missing $daemons)
+	[ -z "$packages" ] && return
+	if [ "$(id -u)" != 0 ]; then
+		echo "deps: not unpacked without root, their tests are skipped:" $packages
+		return
+	fi
+	update_lists
+	echo "deps: unpacking into build/rivals:" $packages
+	mkdir -p "$rivals/archives/partial"
+	apt-get install -y -qq --no-install-recommends --download-only \
+		-o Dir::Cache::archives="$rivals/archives" -o APT::Sandbox::User=root $packages >/dev/null ||
+		{ echo "deps: download failed; try: apt-get install --download-only" $packages >&2; exit 1; }
+	for archive in "$rivals"/archives/*.deb; do
+		dpkg-deb --extract "$archive" "$rivals"
+	done
+	rm -rf "$rivals/archives"
+}
+
+install_programs
+[ "$want" = test ] && unpack_daemons
+exit 0
