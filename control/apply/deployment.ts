@@ -1,10 +1,18 @@
 /** The two machines as one: observe, check, plan, apply, take down. */
+
+import type { Config } from '../config/config.js';
 import { ConfigError, type Diagnostic } from '../config/diagnostic.js';
-import type { Config } from '../config/schema.js';
 import { SidetrackError } from '../error.js';
 import type { Host } from '../hosts/host.js';
 import { openHost } from '../hosts/open.js';
-import { diffHost, type HostDiff, isEmpty, obsoleteSysctls, ourRoutes, ourRules } from '../plan/diff.js';
+import {
+  diffHost,
+  type HostDiff,
+  isEmpty,
+  obsoleteSysctls,
+  ourRoutes,
+  ourRules,
+} from '../plan/diff.js';
 import { checkRouter, checkServer, type Findings } from '../plan/preflight.js';
 import { routerState } from '../plan/router.js';
 import { serverState } from '../plan/server.js';
@@ -140,7 +148,8 @@ export async function applyDeployment(
     const changed = plan.hosts.filter(({ steps }) => steps.length > 0);
     const steps = changed.flatMap((host) => host.steps);
     await executeSteps(deployment.hosts, steps, options, async () => {
-      for (const { name, desired } of changed) await recordState(hostNamed(deployment, name), desired);
+      for (const { name, desired } of changed)
+        await recordState(hostNamed(deployment, name), desired);
     });
     return plan;
   });

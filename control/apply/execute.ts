@@ -56,11 +56,14 @@ export async function executeAll(
       failures.push(`${step.host}: ${step.title}: ${result.stderr.trim() || result.status}`);
   }
   if (failures.length === 0) return;
-  throw new SidetrackError(`${failures.length} of ${steps.length} steps failed: ${failures.join('; ')}`, {
-    code: 'removal-incomplete',
-    source: 'host',
-    hint: 'run `sidetrack down` again; it removes what is still there',
-  });
+  throw new SidetrackError(
+    `${failures.length} of ${steps.length} steps failed: ${failures.join('; ')}`,
+    {
+      code: 'removal-incomplete',
+      source: 'host',
+      hint: 'run `sidetrack down` again; it removes what is still there',
+    },
+  );
 }
 
 function hostOf(hosts: Hosts, step: Step): Host {

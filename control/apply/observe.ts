@@ -3,15 +3,16 @@ import { SidetrackError } from '../error.js';
 import { commandError, type Host, readFile, runChecked } from '../hosts/host.js';
 import { parseListing, type TableListing } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
-import type {
-  Family,
-  InterfaceFacts,
-  ObservedHost,
-  ObservedIpRule,
-  ObservedRoute,
-  SavedState,
-} from '../plan/state.js';
 import { savedStatePath, TABLE_NAME_FILE } from '../plan/paths.js';
+import {
+  type Family,
+  type InterfaceFacts,
+  MAIN_TABLE,
+  type ObservedHost,
+  type ObservedIpRule,
+  type ObservedRoute,
+  type SavedState,
+} from '../plan/state.js';
 
 /** @throws SidetrackError when a program, the privilege or nft's JSON support is missing. */
 export async function observeHost(host: Host): Promise<ObservedHost> {
@@ -127,8 +128,6 @@ interface RouteJson {
   metric?: number;
   protocol?: string;
 }
-
-const MAIN_TABLE = 254;
 
 async function observeRoutes(host: Host, family: Family): Promise<ObservedRoute[]> {
   const argv = [`-${family}`, '-N', 'route', 'show', 'table', 'all'];

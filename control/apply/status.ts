@@ -43,6 +43,14 @@ function stateOf({ listing }: ObservedHost, steps: number): HostStatus['state'] 
   return steps === 0 ? 'in-sync' : 'drifted';
 }
 
+const ORDER = [/^rule /, /^default$/, /^on_failure /, /^steered$/, /^guard:/];
+
+/** The user's own rules first, then what became of their packets. */
+function rank({ rule }: RuleCounter): number {
+  const index = ORDER.findIndex((pattern) => pattern.test(rule));
+  return index === -1 ? ORDER.length : index;
+}
+
 /** Rules with the same comment (one a family) are one rule to the user: their counters are added. */
 export function ruleCounters({ chains }: TableListing): RuleCounter[] {
   const sums = new Map<string, RuleCounter>();
@@ -51,7 +59,7 @@ export function ruleCounters({ chains }: TableListing): RuleCounter[] {
     const sum = sums.get(comment) ?? { rule: comment, packets: 0, bytes: 0 };
     sums.set(comment, { ...sum, packets: sum.packets + packets, bytes: sum.bytes + bytes });
   }
-  return [...sums.values()];
+  return [...sums.values()].sort((a, b) => rank(a) - rank(b));
 }
 
 async function countFlows(host: Host, { listing }: ObservedHost): Promise<number> {

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { type Deployment, openDeployment } from '../apply/deployment.js';
+import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
-import type { Config } from '../config/schema.js';
 import { compilePolicy } from '../policy/compile.js';
 import { EXIT_OK, reportError } from './output.js';
 

@@ -34,7 +34,8 @@ export function demoPrinter(): DemoPrinter {
       if (live) print();
     },
     throughput: (rows) => {
-      for (const line of table(['path', 'IPv4 Gbit/s', 'IPv6 Gbit/s'], rows.map(cells))) print(`  ${line}`);
+      for (const line of table(['path', 'IPv4 Gbit/s', 'IPv6 Gbit/s'], rows.map(cells)))
+        print(`  ${line}`);
     },
     proof: (claim, evidence) => {
       print(`  ${pc.green('✓')} ${claim}`);

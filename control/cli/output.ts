@@ -40,8 +40,7 @@ export function reportError(error: unknown, json: boolean): number {
 
 function noteError(error: SidetrackError): void {
   if (error instanceof ConfigError) {
-    for (const diagnostic of error.diagnostics)
-      note(`${pc.red('error:')} ${withHint(diagnostic)}`);
+    for (const diagnostic of error.diagnostics) note(`${pc.red('error:')} ${withHint(diagnostic)}`);
     return;
   }
   note(`${pc.red('error:')} ${error.message}`);

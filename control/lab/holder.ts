@@ -21,7 +21,8 @@ export type HolderMode = 'attached' | 'detached';
 
 // The lab's init: a private /run, then wait. `attached` waits for the end of its standard input,
 // which the kernel delivers even when the owner is killed with -9. `wait` also reaps orphans.
-const PREPARE = 'mount -t tmpfs -o mode=755 tmpfs /run && mkdir -p /run/netns /run/lock && echo ready';
+const PREPARE =
+  'mount -t tmpfs -o mode=755 tmpfs /run && mkdir -p /run/netns /run/lock && echo ready';
 const INIT: Readonly<Record<HolderMode, string>> = {
   attached: `${PREPARE} && exec 3<&0 && { cat <&3 >/dev/null & wait $!; }`,
   detached: `trap "exit 0" TERM; ${PREPARE} && while :; do sleep 3600 & wait $!; done`,

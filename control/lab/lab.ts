@@ -1,5 +1,5 @@
 /** A running lab: start, run programs on its nodes, stop. */
-import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { SidetrackError } from '../error.js';
 import { netnsHost } from '../hosts/netns.js';

@@ -6,10 +6,27 @@ export function buildScript(topology: Topology): string {
   return [
     'set -e',
     ...topology.nodes.map(({ name }) => `ip netns add ${name}`),
+    ...topology.nodes.map(withoutDuplicateDetection),
     ...topology.links.map(linkLine),
     ...topology.nodes.map(nodeLines),
+    ...topology.nodes.map(waitForLinks),
     '',
   ].join('\n');
+}
+
+const enter = ({ name }: Node) => `nsenter --net=/run/netns/${name} --`;
+
+/** Addresses must be usable at once. Before the links exist, because they copy the default. */
+function withoutDuplicateDetection(node: Node): string {
+  return ['all', 'default']
+    .map((which) => sysctlLine(enter(node), `net/ipv6/conf/${which}/accept_dad`, '0'))
+    .join('\n');
+}
+
+/** The kernel brings a link's carrier up in the background, for up to a second. */
+function waitForLinks({ name }: Node): string {
+  const down = `ip -n ${name} -br link | grep -qE ' (DOWN|LOWERLAYERDOWN) '`;
+  return `for i in $(seq 200); do ${down} || break; sleep 0.02; done`;
 }
 
 function linkLine([left, right]: Link): string {
@@ -19,10 +36,8 @@ function linkLine([left, right]: Link): string {
 }
 
 function nodeLines(node: Node): string {
-  const inside = `nsenter --net=/run/netns/${node.name} --`;
+  const inside = enter(node);
   return [
-    // Addresses must be usable at once, so no duplicate address detection.
-    sysctlLine(inside, 'net/ipv6/conf/default/accept_dad', '0'),
     ...Object.entries(node.sysctls ?? {}).map(([key, value]) => sysctlLine(inside, key, value)),
     `${inside} ip -batch - <<'END'`,
     ...batchLines(node),

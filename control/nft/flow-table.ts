@@ -7,7 +7,7 @@
  * The time-outs are RFC 5382's for address translators: REQ-5 asks for at least 2 h 4 min for
  * established connections and 4 minutes for those that open or close.
  */
-import { counter, equal, type Expression, goto, type NftSet, payload, type Rule } from './json.js';
+import { counter, type Expression, equal, goto, type NftSet, payload, type Rule } from './json.js';
 
 export const ESTABLISHED_SECONDS = 7440;
 export const TRANSITORY_SECONDS = 240;
@@ -102,7 +102,13 @@ export function establishedChain(family: Family, steer: string) {
       {
         comment: 'flow: client closes',
         expr: [
-          { match: { op: '!=' as const, left: { '&': [flags, ['fin', 'rst']] as [Expression, string[]] }, right: 0 } },
+          {
+            match: {
+              op: '!=' as const,
+              left: { '&': [flags, ['fin', 'rst']] as [Expression, string[]] },
+              right: 0,
+            },
+          },
           update('add', closing(family), key),
           update('delete', flows(family), key),
           counter(),

@@ -16,12 +16,12 @@ import {
   type Chain,
   counter,
   DADDR_TYPE,
-  equal,
   type Expression,
+  equal,
   goto,
+  type NftSet,
   NOT_UNICAST,
   notEqual,
-  type NftSet,
   payload,
   type Rule,
   type Statement,
@@ -53,11 +53,14 @@ const l4proto: Expression = { meta: { key: 'l4proto' } };
 /** Pure: the same input always gives the same table, down to the order of its rules. */
 export function routerTable(input: RouterTableInput): Table {
   const { policy } = input;
-  const tcp = compileRules(policy.rules.filter(({ proto }) => proto !== 'udp'), {
-    proxy: goto('admit'),
-    direct: leave,
-    block: drop,
-  });
+  const tcp = compileRules(
+    policy.rules.filter(({ proto }) => proto !== 'udp'),
+    {
+      proxy: goto('admit'),
+      direct: leave,
+      block: drop,
+    },
+  );
   const other = otherProtocols(policy);
   // Families without a server address cannot be steered; their flows take the on_failure way.
   const families = FAMILIES.filter((family) => addressesOf(input, family).length > 0);
@@ -173,7 +176,8 @@ function admitRules(families: readonly Family[], onFailure: 'direct' | 'block'):
   return [
     ...admitFlow(families, 'steer'),
     {
-      comment: `on_failure ${onFailure}: flow table full, or no server address of this family`,
+      // The flow table is full, or the server has no address of this family.
+      comment: `on_failure ${onFailure}`,
       expr: [counter(), onFailure === 'block' ? drop : leave],
     },
   ];

@@ -1,5 +1,13 @@
 /** The server's table: what was steered here is redirected to the program's port. */
-import { counter, DADDR_TYPE, equal, type Expression, NOT_UNICAST, notEqual, type Table } from './json.js';
+import {
+  counter,
+  DADDR_TYPE,
+  type Expression,
+  equal,
+  NOT_UNICAST,
+  notEqual,
+  type Table,
+} from './json.js';
 import { TABLE_NAME } from './router-table.js';
 
 const DSTNAT_PRIORITY = -100;

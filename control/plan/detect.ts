@@ -1,6 +1,6 @@
 /** Guesses a starter configuration from what the hosts look like. Pure. */
 import { sameSubnet } from './address.js';
-import type { Family, InterfaceFacts, ObservedHost } from './state.js';
+import { type Family, type InterfaceFacts, MAIN_TABLE, type ObservedHost } from './state.js';
 
 /** A guessed value, or a placeholder that the user must check. */
 export interface Guess<T> {
@@ -43,7 +43,11 @@ export function detectStarter(
   };
 }
 
-function guess<T extends string | string[]>(seen: T | undefined, otherwise: T, check: string): Guess<T> {
+function guess<T extends string | string[]>(
+  seen: T | undefined,
+  otherwise: T,
+  check: string,
+): Guess<T> {
   return seen === undefined || seen.length === 0 ? { value: otherwise, check } : { value: seen };
 }
 
@@ -56,7 +60,10 @@ export function looksLikeRouter(host: ObservedHost): boolean {
 const isReal = ({ name }: InterfaceFacts) => !VIRTUAL.test(name);
 
 function defaultDevices({ routes }: ObservedHost): (string | undefined)[] {
-  return routes.filter(({ destination }) => destination === 'default').map(({ dev }) => dev);
+  const uplinks = routes.filter(
+    ({ destination, table }) => destination === 'default' && table === MAIN_TABLE,
+  );
+  return uplinks.map(({ dev }) => dev);
 }
 
 function uplink(host: ObservedHost): InterfaceFacts | undefined {
@@ -82,9 +89,8 @@ function lanInterfaces(router: ObservedHost, server: InterfaceFacts | undefined)
 /** One address of each family; link-local ones would make the router send redirects. */
 function usableAddresses({ addresses }: InterfaceFacts): string[] {
   const first = (family: Family) =>
-    addresses.find(
-      (one) => one.family === family && !/^(fe[89ab]|169\.254\.)/.test(one.address),
-    )?.address;
+    addresses.find((one) => one.family === family && !/^(fe[89ab]|169\.254\.)/.test(one.address))
+      ?.address;
   return [first(4), first(6)].filter((address) => address !== undefined);
 }
 

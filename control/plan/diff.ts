@@ -8,8 +8,8 @@ import {
   type ObservedHost,
   type ObservedIpRule,
   type ObservedRoute,
-  type Route,
   ROUTE_PROTOCOL,
+  type Route,
   type Sysctl,
 } from './state.js';
 
@@ -68,7 +68,10 @@ function diffSysctls(desired: readonly Sysctl[], observed: ObservedHost): Sysctl
 }
 
 /** Sysctls that we changed earlier, are not in `desired` and do not have their original value. */
-export function obsoleteSysctls(desired: readonly Sysctl[], observed: ObservedHost): SysctlChange[] {
+export function obsoleteSysctls(
+  desired: readonly Sysctl[],
+  observed: ObservedHost,
+): SysctlChange[] {
   const wanted = new Set(desired.map(({ key }) => key));
   return Object.entries(observed.saved?.sysctls ?? {}).flatMap(([key, value]) => {
     const from = observed.sysctls[key];
@@ -84,8 +87,7 @@ export function ourRoutes({ routes }: ObservedHost): Route[] {
 }
 
 function asRoute({ family, table, type, via, dev, metric }: ObservedRoute): Route {
-  if (type === UNREACHABLE)
-    return { family, table, ...(metric !== undefined && { metric }) };
+  if (type === UNREACHABLE) return { family, table, ...(metric !== undefined && { metric }) };
   return { family, table, nextHop: { via: via ?? '', dev: dev ?? '' } };
 }
 

@@ -1,10 +1,10 @@
 /** What must be true of the hosts before anything is changed. Pure; every finding at once. */
-import type { Diagnostic } from '../config/diagnostic.js';
-import type { Config, ServerConfig } from '../config/schema.js';
-import { interfaceTowards, sameSubnet } from './address.js';
-import { ROUTE_PROTOCOL, type ObservedHost, type ObservedIpRule } from './state.js';
 
-type Path = readonly (string | number)[];
+import type { Config, ServerConfig } from '../config/config.js';
+import type { Diagnostic } from '../config/diagnostic.js';
+import type { Path } from '../config/raw.js';
+import { interfaceTowards, sameSubnet } from './address.js';
+import { type ObservedHost, type ObservedIpRule, ROUTE_PROTOCOL } from './state.js';
 
 export interface Findings {
   errors: Diagnostic[];

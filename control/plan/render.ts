@@ -30,7 +30,11 @@ export function shellScript(
     `# ${step.host}: ${step.title}`,
     shellCommand({ ...step, argv: wrap(step.argv) }),
   ]);
-  return ['#!/bin/sh', 'set -e', shellCommand({ argv: ['mkdir', '-p', stateDir] }), ...lines, ''].join(
-    '\n',
-  );
+  return [
+    '#!/bin/sh',
+    'set -e',
+    shellCommand({ argv: ['mkdir', '-p', stateDir] }),
+    ...lines,
+    '',
+  ].join('\n');
 }

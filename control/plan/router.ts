@@ -1,5 +1,5 @@
 /** Config + policy + what the hosts told us → the router's desired state. Pure. */
-import type { Config, ServerConfig } from '../config/schema.js';
+import type { Config, ServerConfig } from '../config/config.js';
 import { routerTable } from '../nft/router-table.js';
 import type { Policy } from '../policy/rule.js';
 import { interfaceTowards } from './address.js';

@@ -1,5 +1,5 @@
 /** Config → a server's desired state. Pure. */
-import type { ServerConfig } from '../config/schema.js';
+import type { ServerConfig } from '../config/config.js';
 import { serverTable } from '../nft/server-table.js';
 import type { HostState } from './state.js';
 

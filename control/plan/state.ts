@@ -10,6 +10,9 @@ export type Family = 4 | 6;
  */
 export const ROUTE_PROTOCOL = 150;
 
+/** RT_TABLE_MAIN (linux/rtnetlink.h). */
+export const MAIN_TABLE = 254;
+
 /** A route of metric 2^32-1 is the last that the kernel tries. */
 export const LAST_METRIC = 4294967295;
 

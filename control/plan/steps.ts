@@ -1,4 +1,6 @@
 /** Differences → ordered commands, each with the commands that undo it. Pure. */
+
+import type { Transaction } from '../nft/json.js';
 import {
   deleteTable,
   objectNames,
@@ -6,15 +8,14 @@ import {
   replaceObjects,
   restoreListing,
 } from '../nft/transaction.js';
-import type { Transaction } from '../nft/json.js';
-import { type HostDiff, type RouteChange, type SysctlChange, type TableChange } from './diff.js';
+import type { HostDiff, RouteChange, SysctlChange, TableChange } from './diff.js';
 import { savedStatePath, TABLE_NAME_FILE } from './paths.js';
 import {
   type HostState,
   type IpRule,
   type ObservedHost,
-  type Route,
   ROUTE_PROTOCOL,
+  type Route,
   type SavedState,
 } from './state.js';
 
@@ -50,9 +51,11 @@ export function applySteps(desired: HostState, observed: ObservedHost, diff: Hos
       step('remember what was there before', command, []),
     ),
     ...diff.sysctls.map((change) =>
-      step(`set ${dotted(change.key)} to ${change.value} (was ${change.from})`, writeSysctl(change), [
-        writeSysctl({ ...change, value: change.from }),
-      ]),
+      step(
+        `set ${dotted(change.key)} to ${change.value} (was ${change.from})`,
+        writeSysctl(change),
+        [writeSysctl({ ...change, value: change.from })],
+      ),
     ),
     ...tableNameSteps(observed, diff).map((command) =>
       step(`name table ${desired.tableName?.id} "${desired.tableName?.name}"`, command, [
@@ -84,7 +87,12 @@ export function applySteps(desired: HostState, observed: ObservedHost, diff: Hos
 
 /** Everything that sidetrack made on the host goes; what it changed gets its old value. */
 export function downSteps(name: string, observed: ObservedHost, diff: HostDiff): Step[] {
-  const step = (title: string, command: Command): Step => ({ host: name, title, ...command, undo: [] });
+  const step = (title: string, command: Command): Step => ({
+    host: name,
+    title,
+    ...command,
+    undo: [],
+  });
   const { listing, saved, tableNameFile, stateDir } = observed;
   return [
     ...(listing
@@ -166,7 +174,9 @@ function routeCommand(verb: 'replace' | 'del', { family, table, nextHop, metric 
   const hop = nextHop ? ['via', nextHop.via, 'dev', nextHop.dev] : [];
   const last = metric === undefined ? [] : ['metric', String(metric)];
   const ours = ['table', String(table), 'protocol', String(ROUTE_PROTOCOL)];
-  return { argv: ['ip', `-${family}`, 'route', verb, ...type, 'default', ...hop, ...last, ...ours] };
+  return {
+    argv: ['ip', `-${family}`, 'route', verb, ...type, 'default', ...hop, ...last, ...ours],
+  };
 }
 
 function undoRoute({ add, replaces }: RouteChange): Command {

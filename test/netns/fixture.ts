@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { RunResult } from '../../control/hosts/process.js';
+import { type RunOptions, type RunResult, runProcess } from '../../control/hosts/process.js';
 import { LAB_CONFIG } from '../../control/lab/demo.js';
 import { Lab, type LabProcess } from '../../control/lab/lab.js';
 import type { Topology } from '../../control/lab/topology.js';
@@ -55,7 +55,24 @@ export class Fixture {
 
   /** Our command line beside the nodes, with the fixture's configuration. */
   sidetrack(...args: string[]): Promise<RunResult> {
-    return this.lab.run(undefined, [process.execPath, CLI, ...args, '-c', this.configFile]);
+    return this.sidetrackWith({}, ...args);
+  }
+
+  sidetrackWith(options: RunOptions, ...args: string[]): Promise<RunResult> {
+    const argv = [process.execPath, CLI, ...args, '-c', this.configFile];
+    return this.lab.run(undefined, argv, options);
+  }
+
+  /** The machine around the lab: what no test may ever change. */
+  async hostSnapshot(): Promise<string[]> {
+    const commands = [
+      ['ip', '-br', 'link'],
+      ['ip', 'rule'],
+      ['ip', 'route', 'show', 'table', 'all'],
+      ['ip', 'netns', 'list'],
+      ['sh', '-c', 'nft list ruleset 2>/dev/null; ls /run'],
+    ];
+    return Promise.all(commands.map(async (argv) => (await runProcess(argv)).stdout));
   }
 
   /** The same, insisting on success. */
@@ -106,9 +123,14 @@ export class Fixture {
     return JSON.parse(line) as Record<string, unknown>;
   }
 
+  /** A long-running mode of peers/client.mjs. */
+  spawnClient(node: string, ...args: string[]): LabProcess {
+    return this.lab.spawn(node, [process.execPath, peer('client'), ...args]);
+  }
+
   /** SHA-256 of a download with curl, and curl's exit status. */
   async download(node: string, url: string): Promise<{ status: number; digest: string }> {
-    const script = 'curl -gsSf --max-time 20 "$1" | sha256sum; exit "${PIPESTATUS[0]}"';
+    const script = 'set -o pipefail; curl -gsSf --max-time 20 "$1" | sha256sum';
     const { status, stdout } = await this.lab.run(node, ['bash', '-c', script, 'bash', url]);
     return { status, digest: stdout.split(' ')[0] ?? '' };
   }

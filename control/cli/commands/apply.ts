@@ -2,7 +2,14 @@ import type { Command } from 'commander';
 import pc from 'picocolors';
 import { applyDeployment } from '../../apply/deployment.js';
 import type { ExecuteOptions } from '../../apply/execute.js';
-import { action, command, type HostOptions, loadDeployment, withHosts, withJson } from '../context.js';
+import {
+  action,
+  command,
+  type HostOptions,
+  loadDeployment,
+  withHosts,
+  withJson,
+} from '../context.js';
 import { note, print, printJson, printWarnings } from '../output.js';
 
 export function applyCommand(): Command {
@@ -23,11 +30,16 @@ async function runApply(options: HostOptions): Promise<undefined> {
   const steps = hosts.flatMap((host) => host.steps);
   printWarnings(warnings);
   if (options.json) {
-    printJson({ changed: steps.length > 0, steps: steps.map(({ host, title }) => ({ host, title })), warnings });
+    printJson({
+      changed: steps.length > 0,
+      steps: steps.map(({ host, title }) => ({ host, title })),
+      warnings,
+    });
     return;
   }
   const names = hosts.map(({ name }) => name).join(' and ');
-  if (steps.length === 0) print(`Nothing changes: ${names} ${hosts.length > 1 ? 'are' : 'is'} as configured.`);
+  if (steps.length === 0)
+    print(`Nothing changes: ${names} ${hosts.length > 1 ? 'are' : 'is'} as configured.`);
   else print(`${pc.green('Done.')} ${names}: ${steps.length} steps. Next: sidetrack status`);
 }
 

@@ -1,16 +1,22 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { takeDown } from '../../apply/deployment.js';
-import { action, command, type HostOptions, loadDeployment, withHosts, withJson } from '../context.js';
+import {
+  action,
+  command,
+  type HostOptions,
+  loadDeployment,
+  withHosts,
+  withJson,
+} from '../context.js';
 import { print, printJson } from '../output.js';
 import { progress } from './apply.js';
 
 export function downCommand(): Command {
-  const down = command(
-    'down',
-    'Remove everything that apply made and put back what it changed',
-    ['sidetrack down', 'sidetrack down --only router'],
-  );
+  const down = command('down', 'Remove everything that apply made and put back what it changed', [
+    'sidetrack down',
+    'sidetrack down --only router',
+  ]);
   return withJson(withHosts(down)).action(action(runDown));
 }
 
@@ -18,7 +24,10 @@ async function runDown(options: HostOptions): Promise<undefined> {
   const { deployment } = await loadDeployment(options);
   const steps = await takeDown(deployment, progress(options));
   if (options.json) {
-    printJson({ changed: steps.length > 0, steps: steps.map(({ host, title }) => ({ host, title })) });
+    printJson({
+      changed: steps.length > 0,
+      steps: steps.map(({ host, title }) => ({ host, title })),
+    });
     return;
   }
   const names = [...deployment.hosts.keys()].join(' and ');

@@ -42,15 +42,15 @@ async function runInit(options: InitOptions): Promise<undefined> {
     ({ check }) => check !== undefined,
   );
   if (open.length > 0) print(`${open.length} values could not be seen from here; look for CHECK.`);
-  print(`Next: sidetrack check${options.output === 'sidetrack.yaml' ? '' : ` -c ${options.output}`}`);
+  print(
+    `Next: sidetrack check${options.output === 'sidetrack.yaml' ? '' : ` -c ${options.output}`}`,
+  );
 }
 
 async function detect({ router, server }: InitOptions): Promise<Starter> {
   if (router === undefined && server === undefined) {
     const here = await look('local');
-    return looksLikeRouter(here)
-      ? detectStarter(here, undefined)
-      : detectStarter(undefined, here);
+    return looksLikeRouter(here) ? detectStarter(here, undefined) : detectStarter(undefined, here);
   }
   const [routerSeen, serverSeen] = await Promise.all([
     router === undefined ? undefined : look(router),
@@ -59,8 +59,15 @@ async function detect({ router, server }: InitOptions): Promise<Starter> {
   return detectStarter(routerSeen, serverSeen);
 }
 
-function look(address: string): Promise<ObservedHost> {
-  return observeHost(openHost(parseHostAddress(address)));
+async function look(address: string): Promise<ObservedHost> {
+  const location = parseHostAddress(address);
+  if ('message' in location)
+    throw new SidetrackError(location.message, {
+      code: 'host-address',
+      source: 'user',
+      ...(location.hint && { hint: location.hint }),
+    });
+  return observeHost(openHost(location));
 }
 
 function writeNew(path: string, text: string, force: boolean): void {
@@ -73,7 +80,9 @@ function writeNew(path: string, text: string, force: boolean): void {
       {
         code: exists ? 'file-exists' : 'file-unwritable',
         source: 'user',
-        hint: exists ? 'write elsewhere with --output FILE, or replace it with --force' : 'choose another --output',
+        hint: exists
+          ? 'write elsewhere with --output FILE, or replace it with --force'
+          : 'choose another --output',
         cause,
       },
     );

@@ -1,7 +1,13 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { runDemo } from '../../lab/demo.js';
-import { DEFAULT_LAB, enterNamedLab, listLabs, startNamedLab, stopNamedLab } from '../../lab/registry.js';
+import {
+  DEFAULT_LAB,
+  enterNamedLab,
+  listLabs,
+  startNamedLab,
+  stopNamedLab,
+} from '../../lab/registry.js';
 import { DEFAULT_TOPOLOGY } from '../../lab/topology.js';
 import { action, type CommonOptions, command, withJson } from '../context.js';
 import { demoPrinter, TOPOLOGY_PICTURE } from '../demo-output.js';
@@ -19,6 +25,7 @@ export function labCommand(): Command {
     'sidetrack lab demo',
   ]);
   return lab
+    .enablePositionalOptions()
     .addCommand(upCommand())
     .addCommand(execCommand())
     .addCommand(labStatusCommand())
@@ -52,7 +59,10 @@ function execCommand(): Command {
     'sidetrack lab exec all -- sidetrack apply     # beside the nodes, where netns:// hosts exist',
   ]);
   return named(exec)
-    .argument('<node>', `one of ${DEFAULT_TOPOLOGY.nodes.map(({ name }) => name).join(', ')}, or all`)
+    .argument(
+      '<node>',
+      `one of ${DEFAULT_TOPOLOGY.nodes.map(({ name }) => name).join(', ')}, or all`,
+    )
     .argument('<command...>', 'program and arguments')
     .passThroughOptions()
     .action(action(runExec));
@@ -72,7 +82,10 @@ function labStatusCommand(): Command {
     action(async ({ json }: CommonOptions) => {
       const labs = listLabs();
       if (json) printJson({ labs });
-      else print(labs.length > 0 ? labs.join('\n') : pc.dim('no lab runs; start one: sidetrack lab up'));
+      else
+        print(
+          labs.length > 0 ? labs.join('\n') : pc.dim('no lab runs; start one: sidetrack lab up'),
+        );
       return undefined;
     }),
   );

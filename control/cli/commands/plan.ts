@@ -3,7 +3,14 @@ import pc from 'picocolors';
 import { planDeployment } from '../../apply/deployment.js';
 import { shellScript } from '../../plan/render.js';
 import type { Step } from '../../plan/steps.js';
-import { action, command, type HostOptions, loadDeployment, withHosts, withJson } from '../context.js';
+import {
+  action,
+  command,
+  type HostOptions,
+  loadDeployment,
+  withHosts,
+  withJson,
+} from '../context.js';
 import { print, printJson, printWarnings } from '../output.js';
 
 interface PlanOptions extends HostOptions {

@@ -1,7 +1,14 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { deploymentStatus, type HostStatus } from '../../apply/status.js';
-import { action, command, type HostOptions, loadDeployment, withHosts, withJson } from '../context.js';
+import {
+  action,
+  command,
+  type HostOptions,
+  loadDeployment,
+  withHosts,
+  withJson,
+} from '../context.js';
 import { EXIT_FAILED, EXIT_OK, print, printJson, table } from '../output.js';
 
 export function statusCommand(): Command {
@@ -32,7 +39,11 @@ function printStatus({ name, address, state, differences, counters, flows }: Hos
   if (state === 'drifted') for (const line of differences) print(`  ${pc.yellow('~')} ${line}`);
   if (flows !== undefined && state !== 'absent') print(`  flows in the flow table: ${flows}`);
   if (counters.length > 0) {
-    const rows = counters.map(({ rule, packets, bytes }) => [rule, String(packets), String(bytes)]);
+    // Guards and other rarities only when they counted something; --json has them all.
+    const shown = counters.filter(
+      ({ rule, packets }) => packets > 0 || /^(rule |default)/.test(rule),
+    );
+    const rows = shown.map(({ rule, packets, bytes }) => [rule, String(packets), String(bytes)]);
     for (const line of table(['counted by', 'packets', 'bytes'], rows)) print(`  ${line}`);
   }
   if (state !== 'in-sync') print('  Next: sidetrack apply');

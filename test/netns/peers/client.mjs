@@ -31,7 +31,8 @@ async function roundTrip(socket, message) {
   socket.write(message);
   let got = Buffer.alloc(0);
   while (got.length < message.length) {
-    const chunk = socket.read() ?? (await once(socket, 'readable'), socket.read());
+    if (socket.readableLength === 0) await once(socket, 'readable');
+    const chunk = socket.read();
     if (chunk) got = Buffer.concat([got, chunk]);
     else if (socket.readableEnded) throw new Error('the connection ended');
   }

@@ -1,0 +1,75 @@
+/** The command tree. `main.ts` runs it, `reference.ts` documents it. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { applyCommand } from './commands/apply.js';
+import { checkCommand } from './commands/check.js';
+import { downCommand } from './commands/down.js';
+import { initCommand } from './commands/init.js';
+import { labCommand } from './commands/lab.js';
+import { planCommand } from './commands/plan.js';
+import { relayCommand } from './commands/relay.js';
+import { statusCommand } from './commands/status.js';
+import { completionScript, SHELLS } from './completion.js';
+import { action, command } from './context.js';
+import { print } from './output.js';
+
+const EXAMPLES = `Examples:
+  sidetrack init                 # write sidetrack.yaml for this network
+  sidetrack check                # find mistakes in it
+  sidetrack plan                 # see what would change
+  sudo sidetrack apply           # change it
+  sudo sidetrack relay           # on the server: relay what is steered here
+  sudo sidetrack down            # take everything back
+`;
+
+export function buildProgram(): Command {
+  const program = new Command('sidetrack')
+    .description('Hand chosen traffic from a router to a server that needs SO_ORIGINAL_DST')
+    .version(version(), '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .showHelpAfterError('(add --help for examples and options)')
+    .addHelpText('before', EXAMPLES);
+  for (const sub of [
+    initCommand(),
+    checkCommand(),
+    planCommand(),
+    applyCommand(),
+    statusCommand(),
+    downCommand(),
+    relayCommand(),
+    labCommand(),
+    completionCommand(program),
+  ])
+    program.addCommand(sub);
+  return program;
+}
+
+function completionCommand(program: Command): Command {
+  return command('completion', 'Print a completion script for your shell', [
+    'sidetrack completion bash > /etc/bash_completion.d/sidetrack',
+    'sidetrack completion zsh > "${fpath[1]}/_sidetrack"',
+    'sidetrack completion fish > ~/.config/fish/completions/sidetrack.fish',
+  ])
+    .argument('<shell>', SHELLS.join(', '))
+    .action(
+      action(async (_options, shell: string) => {
+        print(completionScript(program, shell));
+        return undefined;
+      }),
+    );
+}
+
+export function version(): string {
+  // From build/control/cli/ as well as from control/cli/ the package lies two or three levels up.
+  for (const up of ['../../package.json', '../../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string })
+        .version;
+    } catch {
+      // Not this level.
+    }
+  }
+  return 'unknown';
+}

@@ -1,0 +1,35 @@
+/** Everything about a host that sidetrack could have touched, as text to compare. */
+import type { Lab } from '../../control/lab/lab.js';
+
+const COMMANDS: readonly (readonly string[])[] = [
+  ['nft', '-s', 'list', 'ruleset'],
+  ['ip', '-4', 'rule'],
+  ['ip', '-6', 'rule'],
+  ['ip', '-4', 'route', 'show', 'table', 'all'],
+  ['ip', '-6', 'route', 'show', 'table', 'all'],
+  ['ip', '-br', 'address'],
+  // Readable by root in a namespace; the excluded ones change by themselves.
+  [
+    'sh',
+    '-c',
+    'grep -rHs "" /proc/sys/net | grep -vE "stable_secret|random|/neigh/|conntrack_count|flush" | sort',
+  ],
+];
+
+export async function snapshot(lab: Lab, node: string): Promise<Record<string, string>> {
+  const entries = await Promise.all(
+    COMMANDS.map(async (argv) => {
+      const { stdout } = await lab.run(node, argv);
+      return [argv.join(' '), argv[0] === 'ip' ? sorted(stdout) : stdout] as const;
+    }),
+  );
+  return Object.fromEntries(entries);
+}
+
+/** Files that sidetrack left below /run; the lab has a /run of its own. */
+export async function leftovers(lab: Lab): Promise<string> {
+  return (await lab.run(undefined, ['sh', '-c', 'find /run/sidetrack -type f 2>/dev/null'])).stdout;
+}
+
+/** The kernel lists routes and rules of one priority in the order in which they were made. */
+const sorted = (text: string) => text.split('\n').sort().join('\n');

@@ -1,0 +1,256 @@
+/** What the router must and must not do to traffic, packet by packet. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ADDRESS } from '../../control/lab/topology.js';
+import { FAMILIES, Fixture, url, waitFor } from './fixture.js';
+import { holdConnection } from './hold.js';
+import { pseudoRandomDigest } from './peers/pseudo-random.mjs';
+
+let fixture: Fixture;
+
+beforeAll(async () => {
+  fixture = await Fixture.start();
+  await fixture.startRelay();
+});
+afterAll(() => fixture?.stop());
+
+beforeEach(async () => {
+  fixture.configureWith([]);
+  await fixture.succeed('apply');
+});
+
+const steered = () => fixture.counted('steered');
+
+async function expectDownload(node: string, address: string, port = 80): Promise<void> {
+  const { status, digest } = await fixture.download(node, url(address, '/bytes/300000', port));
+  expect({ status, digest }).toEqual({ status: 0, digest: pseudoRandomDigest(300_000) });
+}
+
+describe('rules', () => {
+  it('steers what a rule proxies and leaves what a rule sends direct', async () => {
+    const before = await steered();
+    await expectDownload('client', ADDRESS.internet.v4, 25);
+    expect(await steered()).toBe(before);
+    await expectDownload('client', ADDRESS.internet.v4, 8080);
+    expect(await steered()).toBeGreaterThan(before);
+  });
+
+  it('blocks what a rule blocks, and nothing else', async () => {
+    fixture.configureWith([
+      [
+        '{ name: mail, proto: tcp, port: [25, 465, 587], action: direct }',
+        '{ name: no, proto: tcp, port: 8080, action: block }',
+      ],
+    ]);
+    await fixture.succeed('apply');
+    const blocked = await fixture.lab.run('client', [
+      'curl',
+      '-sf',
+      '--max-time',
+      '1',
+      url(ADDRESS.internet.v4, '/bytes/1', 8080),
+    ]);
+    expect(blocked.status).toBe(28);
+    await expectDownload('client', ADDRESS.internet.v4);
+  });
+
+  it('chooses by source address and by source MAC', async () => {
+    fixture.configureWith([
+      [
+        '{ name: mail, proto: tcp, port: [25, 465, 587], action: direct }',
+        '{ name: tv, from: ["192.168.2.10", "02:00:00:00:01:10"], action: direct }',
+      ],
+    ]);
+    await fixture.succeed('apply');
+    const before = await steered();
+    await expectDownload('client', ADDRESS.internet.v6);
+    await expectDownload('client2', ADDRESS.internet.v4);
+    expect(await steered()).toBe(before);
+    await expectDownload('client2', ADDRESS.internet.v6);
+    expect(await steered()).toBeGreaterThan(before);
+  });
+});
+
+describe.each(FAMILIES)('clients of another subnet over %s', (family) => {
+  it('are served, also where the router filters reverse paths strictly', async () => {
+    const strict = 'for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 > $f; done';
+    await fixture.succeed('down');
+    await fixture.lab.check('router', ['sh', '-c', strict]);
+    expect(await fixture.succeed('plan')).toContain('set net.ipv4.conf.br-lan.rp_filter to 2');
+    await fixture.succeed('apply');
+    expect(await fixture.succeed('apply')).toContain('Nothing changes');
+    await expectDownload('client2', ADDRESS.internet[family]);
+    await fixture.succeed('down');
+    const restored = await fixture.lab.check('router', [
+      'cat',
+      '/proc/sys/net/ipv4/conf/br-lan/rp_filter',
+    ]);
+    expect(restored.trim()).toBe('1');
+    await fixture.lab.check('router', ['sh', '-c', strict.replace('echo 1', 'echo 0')]);
+  });
+});
+
+describe('a router firewall that drops what conntrack calls invalid', () => {
+  const firewall = (verb: string) => `table inet firewall ${verb}`;
+  const rules = `{
+    chain forward {
+      type filter hook forward priority filter; policy drop;
+      ct state invalid drop
+      ct state established,related,untracked accept
+      iifname { "br-lan", "lan2" } accept
+    }
+  }`;
+
+  it.each(['client', 'client2'])('lets steered flows of %s through', async (client) => {
+    await fixture.lab.check('router', ['nft', '-f', '-'], { stdin: firewall(rules) });
+    try {
+      for (const family of FAMILIES) await expectDownload(client, ADDRESS.internet[family]);
+    } finally {
+      await fixture.lab.check('router', ['nft', 'delete', 'table', 'inet', 'firewall']);
+    }
+  });
+});
+
+describe('connections that are not ours', () => {
+  it('leaves an inbound port-forward to a client alone', async () => {
+    const forward = `table ip inbound {
+      chain prerouting {
+        type nat hook prerouting priority dstnat;
+        iifname "wan" tcp dport 2222 dnat to ${ADDRESS.client.v4}:7
+      }
+    }`;
+    await fixture.lab.check('router', ['nft', '-f', '-'], { stdin: forward });
+    const echo = await fixture.startPeer('client', 'server', 'listening');
+    const before = await steered();
+    const script = 'exec 3<>/dev/tcp/203.0.113.1/2222; echo hello >&3; head -n1 <&3';
+    const { stdout } = await fixture.lab.run('internet', ['timeout', '10', 'bash', '-c', script]);
+    expect(stdout).toBe('hello\n');
+    expect(await steered()).toBe(before);
+    echo.signal('SIGKILL');
+    await fixture.lab.check('router', ['nft', 'delete', 'table', 'ip', 'inbound']);
+  });
+
+  it('leaves flows alone that lived before the first apply', async () => {
+    await fixture.succeed('down');
+    const held = await holdConnection(fixture, 'client', ADDRESS.internet.v4);
+    await held.roundTrip('before');
+    await fixture.succeed('apply');
+    const before = await steered();
+    await held.roundTrip('after');
+    expect(await steered()).toBe(before);
+    await held.end();
+  });
+
+  it('reaches the router and server1 themselves', async () => {
+    const before = await steered();
+    for (const address of [
+      ADDRESS.router.v4,
+      ADDRESS.server1.v4,
+      ADDRESS.router.v6,
+      ADDRESS.server1.v6,
+    ])
+      await fixture.lab.check('client2', ['ping', '-c1', '-W5', address]);
+    expect(await fixture.client('client2', 'dial', ADDRESS.server1.v4, '1')).toEqual({
+      outcome: 'ECONNREFUSED',
+    });
+    expect(await steered()).toBe(before);
+  });
+});
+
+describe.each(FAMILIES)('rule changes under live flows over %s', (family) => {
+  it('keep every live flow on its way and judge new ones by the new rules', async () => {
+    const held = await holdConnection(fixture, 'client', ADDRESS.internet[family]);
+    await held.roundTrip('one');
+    fixture.configureWith([
+      ['{ name: rest, proto: tcp, action: proxy }', '{ name: rest, proto: tcp, action: direct }'],
+    ]);
+    expect(await fixture.succeed('apply')).not.toContain('Nothing changes');
+    let before = await steered();
+    await held.roundTrip('two');
+    expect(await steered()).toBeGreaterThan(before);
+    before = await steered();
+    await expectDownload('client', ADDRESS.internet[family]);
+    expect(await steered()).toBe(before);
+    fixture.configureWith([]);
+    await fixture.succeed('apply');
+    await held.roundTrip('three');
+    await held.end();
+  });
+});
+
+describe('ICMP redirects', () => {
+  /** Redirects that the client sees while it opens a few steered connections. */
+  async function redirectsSeen(): Promise<string> {
+    const filter = 'icmp[icmptype] = icmp-redirect or (icmp6 and ip6[40] = 137)';
+    const capture = fixture.lab.spawn('client', ['tcpdump', '-nli', 'eth0', filter]);
+    let seen = '';
+    capture.child.stdout?.on('data', (chunk: Buffer) => {
+      seen += chunk;
+    });
+    let noise = '';
+    capture.child.stderr?.on('data', (chunk: Buffer) => {
+      noise += chunk;
+    });
+    await waitFor('tcpdump to listen', () => noise.includes('listening on'));
+    for (const family of FAMILIES) await expectDownload('client', ADDRESS.internet[family]);
+    capture.signal('SIGINT');
+    await capture.exited;
+    return seen;
+  }
+
+  it('are never seen by the client', async () => {
+    expect(await redirectsSeen()).toBe('');
+  });
+
+  it('would be seen without our sysctl and our output chain (so the test above can fail)', async () => {
+    await fixture.lab.check('router', [
+      'sh',
+      '-c',
+      'echo 1 > /proc/sys/net/ipv4/conf/all/send_redirects',
+    ]);
+    await fixture.lab.check('router', ['nft', 'flush', 'chain', 'inet', 'sidetrack', 'output']);
+    expect(await redirectsSeen()).toContain('redirect');
+    expect(await fixture.succeed('apply')).toContain('Done');
+  });
+});
+
+describe('when the server cannot be reached', () => {
+  const flap = async () => {
+    await fixture.lab.check('router', ['ip', 'link', 'set', 'br-lan', 'down']);
+    await fixture.lab.check('router', ['ip', 'link', 'set', 'br-lan', 'up']);
+    for (const family of FAMILIES) {
+      const length = family === 'v4' ? 24 : 64;
+      const address = `${ADDRESS.router[family]}/${length}`;
+      await fixture.lab.run('router', [
+        'ip',
+        'address',
+        'add',
+        address,
+        'dev',
+        'br-lan',
+        ...(family === 'v6' ? ['nodad'] : []),
+      ]);
+    }
+  };
+
+  it('a link flap takes our routes: traffic goes direct, status says so, apply repairs', async () => {
+    await flap();
+    await expectDownload('client', ADDRESS.internet.v4);
+    const { status, stdout } = await fixture.sidetrack('status');
+    expect(status).toBe(1);
+    expect(stdout).toContain('IPv4 route: table 250, default via 192.168.1.2');
+    await fixture.succeed('apply');
+    expect((await fixture.sidetrack('status')).status).toBe(0);
+  });
+
+  it('with on_failure: block nothing leaks after a link flap', async () => {
+    fixture.configure(
+      `${(await import('../../control/lab/demo.js')).LAB_CONFIG}on_failure: block\n`,
+    );
+    await fixture.succeed('apply');
+    await flap();
+    const { outcome } = await fixture.client('client', 'dial', ADDRESS.internet.v4, '80');
+    expect(outcome).toMatch(/EHOSTUNREACH|ENETUNREACH|ECONNREFUSED/);
+    await fixture.succeed('apply');
+    await expectDownload('client', ADDRESS.internet.v4);
+  });
+});

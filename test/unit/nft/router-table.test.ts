@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import type { Statement, Table } from '../../../control/nft/json.js';
+import { type RouterTableInput, routerTable } from '../../../control/nft/router-table.js';
+import { serverTable } from '../../../control/nft/server-table.js';
+import { PrefixSet } from '../../../control/policy/prefix-set.js';
+
+const INPUT: RouterTableInput = {
+  policy: {
+    rules: [
+      {
+        name: 'lan',
+        to: PrefixSet.parse('10.0.0.0/8', 'fc00::/7'),
+        toName: 'lan',
+        action: 'direct',
+      },
+      {
+        name: 'mail',
+        proto: 'tcp',
+        ports: [
+          { first: 25, last: 25 },
+          { first: 465, last: 587 },
+        ],
+        action: 'direct',
+      },
+      {
+        name: 'tv',
+        from: { addresses: PrefixSet.parse('192.168.1.40'), macs: ['02:00:00:00:00:40'] },
+        to: PrefixSet.parse('198.51.100.1-198.51.100.6', '2001:db8::1'),
+        action: 'block',
+      },
+      { name: 'rest', proto: 'tcp', action: 'proxy' },
+    ],
+    default: 'direct',
+  },
+  interfaces: ['br-lan'],
+  serverMacs: ['02:00:00:00:01:02'],
+  serverAddresses: { v4: ['192.168.1.2'], v6: ['fd00::2'] },
+  mark: { value: 150, mask: 0xff },
+  flowTableSize: 1000,
+  onFailure: 'direct',
+};
+
+const pretty = (table: Table) => `${JSON.stringify(table, null, 2)}\n`;
+
+function rulesOf(table: Table, chain: string) {
+  return table.chains.find(({ name }) => name === chain)?.rules ?? [];
+}
+
+const markOf = (mark: RouterTableInput['mark']) =>
+  rulesOf(routerTable({ ...INPUT, mark }), 'steer')[0]!.expr.find(
+    (statement): statement is Statement & { mangle: unknown } => 'mangle' in statement,
+  );
+
+describe('the router table', () => {
+  it('is what it was (a change here is a change on every router)', async () => {
+    await expect(pretty(routerTable(INPUT))).toMatchFileSnapshot('./golden/router-table.json');
+  });
+
+  it('keeps the mark bits outside the mask', () => {
+    const mark = { meta: { key: 'mark' } };
+    expect(markOf({ value: 0x100, mask: 0xf00 })).toEqual({
+      mangle: { key: mark, value: { '|': [{ '&': [mark, 0xfffff1ff] }, 0x100] } },
+    });
+    expect(markOf({ value: 7, mask: 0xffffffff })).toEqual({
+      mangle: { key: mark, value: { '|': [{ '&': [mark, 7] }, 7] } },
+    });
+  });
+
+  it('steers no family for which the server has no address', () => {
+    const table = routerTable({ ...INPUT, serverAddresses: { v4: ['192.168.1.2'], v6: [] } });
+    const text = JSON.stringify(rulesOf(table, 'admit'));
+    expect(text).toContain('flows4');
+    expect(text).not.toContain('flows6');
+    expect(table.chains.map(({ name }) => name)).not.toContain('established6');
+  });
+
+  it('drops instead of returning when on_failure is block', () => {
+    const last = rulesOf(routerTable({ ...INPUT, onFailure: 'block' }), 'admit').at(-1);
+    expect(last?.expr.at(-1)).toEqual({ drop: null });
+  });
+
+  it('judges other protocols only when something blocks them', () => {
+    const rules = INPUT.policy.rules.filter(({ action }) => action !== 'block');
+    const without = routerTable({ ...INPUT, policy: { ...INPUT.policy, rules } });
+    expect(rulesOf(without, 'classify_other')).toEqual([]);
+    const blocking = routerTable({ ...INPUT, policy: { rules, default: 'block' } });
+    expect(rulesOf(blocking, 'classify_other').at(-1)?.expr.at(-1)).toEqual({ drop: null });
+  });
+
+  it('never emits a rule for a set that is empty', () => {
+    const rules = [
+      { name: 'none', to: PrefixSet.empty, action: 'proxy' as const, proto: 'tcp' as const },
+    ];
+    const table = routerTable({ ...INPUT, policy: { rules, default: 'direct' } });
+    expect(JSON.stringify(table)).not.toContain('rule none');
+  });
+
+  it('pairs source and destination of one family only', () => {
+    const expr = rulesOf(routerTable(INPUT), 'classify')
+      .filter(({ comment }) => comment === 'rule tv')
+      .map(({ expr }) => JSON.stringify(expr));
+    // IPv4 source with IPv4 destination; the MAC with either destination.
+    expect(expr).toHaveLength(3);
+    expect(expr.some((text) => text.includes('"ip"') && text.includes('"ip6"'))).toBe(false);
+  });
+});
+
+describe('the server table', () => {
+  it('is what it was', async () => {
+    const table = serverTable({ interface: 'eth0', port: 12345 });
+    await expect(pretty(table)).toMatchFileSnapshot('./golden/server-table.json');
+  });
+});
