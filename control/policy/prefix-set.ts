@@ -34,13 +34,11 @@ function lastStartAtOrBelow<T extends Address>(starts: ArrayLike<T>, address: T)
 export class PrefixSet {
   static readonly empty = new PrefixSet(mergeV4([], []), mergeV6([], []));
 
-  readonly #v4: V4Intervals;
-  readonly #v6: V6Intervals;
-
-  private constructor(v4: V4Intervals, v6: V6Intervals) {
-    this.#v4 = v4;
-    this.#v6 = v6;
-  }
+  // No #private names: those are invisible to deep comparison, and any two sets would pass as equal.
+  private constructor(
+    private readonly v4: V4Intervals,
+    private readonly v6: V6Intervals,
+  ) {}
 
   /** Builds a set from entries in any order, overlapping or not. */
   static of(entries: readonly AddressEntry[]): PrefixSet {
@@ -75,16 +73,16 @@ export class PrefixSet {
 
   /** True for no address at all; a condition on such a set never holds. */
   get isEmpty(): boolean {
-    return this.#v4.starts.length === 0 && this.#v6.starts.length === 0;
+    return this.v4.starts.length === 0 && this.v6.starts.length === 0;
   }
 
   contains(address: Address): boolean {
     if (typeof address === 'number') {
-      const i = lastStartAtOrBelow(this.#v4.starts, address);
-      return i >= 0 && address <= this.#v4.ends[i]!;
+      const i = lastStartAtOrBelow(this.v4.starts, address);
+      return i >= 0 && address <= this.v4.ends[i]!;
     }
-    const i = lastStartAtOrBelow(this.#v6.starts, address);
-    return i >= 0 && address <= this.#v6.ends[i]!;
+    const i = lastStartAtOrBelow(this.v6.starts, address);
+    return i >= 0 && address <= this.v6.ends[i]!;
   }
 
   union(...others: readonly PrefixSet[]): PrefixSet {
@@ -92,40 +90,40 @@ export class PrefixSet {
     if (sets.length === 0) return PrefixSet.empty;
     // Sharing instead of copying keeps one large set that several rules name in memory once.
     if (sets.length === 1) return sets[0]!;
-    const total = sets.reduce((sum, set) => sum + set.#v4.starts.length, 0);
+    const total = sets.reduce((sum, set) => sum + set.v4.starts.length, 0);
     const starts = new Uint32Array(total);
     const ends = new Uint32Array(total);
     let offset = 0;
     for (const set of sets) {
-      starts.set(set.#v4.starts, offset);
-      ends.set(set.#v4.ends, offset);
-      offset += set.#v4.starts.length;
+      starts.set(set.v4.starts, offset);
+      ends.set(set.v4.ends, offset);
+      offset += set.v4.starts.length;
     }
     const v6 = mergeV6(
-      sets.flatMap((set) => set.#v6.starts),
-      sets.flatMap((set) => set.#v6.ends),
+      sets.flatMap((set) => set.v6.starts),
+      sets.flatMap((set) => set.v6.ends),
     );
     return new PrefixSet(mergeV4(starts, ends), v6);
   }
 
   v4Intervals(): V4Intervals {
-    return this.#v4;
+    return this.v4;
   }
 
   v6Intervals(): V6Intervals {
-    return this.#v6;
+    return this.v6;
   }
 
   /** The fewest CIDRs that cover exactly this set, as text: IPv4 first, each family in order. */
   cidrs(): string[] {
     const texts: string[] = [];
-    this.#v4.starts.forEach((first, i) => {
-      for (const { address, length } of cidrsOfV4(first, this.#v4.ends[i]!)) {
+    this.v4.starts.forEach((first, i) => {
+      for (const { address, length } of cidrsOfV4(first, this.v4.ends[i]!)) {
         texts.push(`${formatV4(address)}/${length}`);
       }
     });
-    this.#v6.starts.forEach((first, i) => {
-      for (const { address, length } of cidrsOfV6(first, this.#v6.ends[i]!)) {
+    this.v6.starts.forEach((first, i) => {
+      for (const { address, length } of cidrsOfV6(first, this.v6.ends[i]!)) {
         texts.push(`${formatV6(address)}/${length}`);
       }
     });

@@ -149,3 +149,9 @@ describe('the built-in set `private`', () => {
     expect(formatAddress(PRIVATE.v4Intervals().ends.at(-1)!)).toBe('255.255.255.255');
   });
 });
+
+it('sets differ in a deep comparison when their addresses do', () => {
+  expect(PrefixSet.parse('10.0.0.0/8')).not.toEqual(PrefixSet.parse('10.0.0.0/9'));
+  expect(PrefixSet.parse('fd00::/8')).not.toEqual(PrefixSet.empty);
+  expect(PrefixSet.parse('10.0.0.0/9', '10.128.0.0/9')).toEqual(PrefixSet.parse('10.0.0.0/8'));
+});
