@@ -17,8 +17,18 @@ export interface Position {
 
 export interface Diagnostic extends Position, Problem {}
 
-export function diagnosticAt(position: Position, problem: Problem): Diagnostic {
-  return { ...position, ...problem };
+/** Hides the credentials in anything that looks like a URL. */
+function hideSecrets(text: string): string {
+  return text.replace(/\/\/[^\s/:@]*:[^\s/]*@/g, '//…@');
+}
+
+/** The one way to make a diagnostic, so that none ever carries a password. */
+export function diagnosticAt(position: Position, { message, hint }: Problem): Diagnostic {
+  return {
+    ...position,
+    message: hideSecrets(message),
+    ...(hint !== undefined && { hint: hideSecrets(hint) }),
+  };
 }
 
 /** `sidetrack.yaml:14:9: unknown key "adress"; did you mean "address"?` */
@@ -46,9 +56,4 @@ export class ConfigError extends SidetrackError {
     this.name = 'ConfigError';
     this.diagnostics = sorted;
   }
-}
-
-/** Hides a password in anything that looks like a URL, so that no message ever carries one. */
-export function hideSecrets(text: string): string {
-  return text.replace(/\/\/[^\s/]*@/g, '//…@');
 }
