@@ -21,9 +21,11 @@ export interface Rule {
   name: string;
   /** Absent: any IP protocol. Always `tcp` where `action` is `proxy`. */
   proto?: 'tcp' | 'udp';
+  /** Never both empty. */
   from?: { addresses: PrefixSet; macs: readonly string[] };
   /** Source MACs (lower case, colons) that must hold in addition to `from`. */
   macs?: readonly string[];
+  /** Never empty: `compile.ts` leaves out rules that cannot match. */
   to?: PrefixSet;
   /** Name of the one set that `to` refers to; classifiers reuse it for what they build. */
   toName?: string;

@@ -1,0 +1,108 @@
+/**
+ * What concerns several values at once. These checks read the unchecked file, so that a typing
+ * error elsewhere does not hide what they find.
+ */
+
+import { parseAddress } from './address.js';
+import { type Diagnostic, diagnosticAt, type Problem } from './diagnostic.js';
+import { asList, asMap, type Path, valueAt } from './raw.js';
+import { isSetName, setNameProblem } from './scalar.js';
+import type { Source } from './source.js';
+import { suggestion } from './suggest.js';
+
+/** Names of sets that exist without being in the file. */
+export const BUILT_IN_SETS: readonly string[] = ['private'];
+
+type Found = { path: Path; problem: Problem };
+type Named = { path: Path; name: unknown };
+
+/** A scalar that may stand for a list of one, with the path of each entry. */
+function entriesAt(root: unknown, path: Path): { path: Path; value: unknown }[] {
+  const value = valueAt(root, path);
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) return [{ path, value }];
+  return value.map((entry: unknown, i) => ({ path: [...path, i], value: entry }));
+}
+
+/** Names in a list of sections; a missing one counts as `<fallback><N>`. */
+function namesIn(root: unknown, path: Path, fallback?: string): Named[] {
+  return asList(valueAt(root, path)).map((entry, i) => {
+    const name = asMap(entry).name ?? (fallback === undefined ? undefined : `${fallback}${i + 1}`);
+    return { path: [...path, i, 'name'], name };
+  });
+}
+
+function duplicates(what: string, named: readonly Named[], source: Source): Found[] {
+  const firstUse = new Map<string, Path>();
+  const found: Found[] = [];
+  for (const { path, name } of named) {
+    if (typeof name !== 'string') continue;
+    const first = firstUse.get(name);
+    if (first === undefined) {
+      firstUse.set(name, path);
+      continue;
+    }
+    const hint = `the first one is in line ${source.positionOf(first).line}`;
+    found.push({ path, problem: { message: `duplicate ${what} "${name}"`, hint } });
+  }
+  return found;
+}
+
+function unknownSets(root: unknown): Found[] {
+  const known = [...Object.keys(asMap(valueAt(root, ['sets']))), ...BUILT_IN_SETS];
+  const words = asList(valueAt(root, ['rules'])).flatMap((_, i) => [
+    ...entriesAt(root, ['rules', i, 'from']),
+    ...entriesAt(root, ['rules', i, 'to']),
+  ]);
+  return words.flatMap(({ path, value }) => {
+    if (typeof value !== 'string' || !isSetName(value) || known.includes(value)) return [];
+    const hint = suggestion(value, known);
+    return [{ path, problem: { message: `unknown set "${value}"`, ...(hint && { hint }) } }];
+  });
+}
+
+/** The router has one route per family, so a second address of a family would go unused. */
+function addressesOfOneFamily(root: unknown): Found[] {
+  return asList(valueAt(root, ['servers'])).flatMap((_, i) => {
+    const families = new Set<string>();
+    return entriesAt(root, ['servers', i, 'address']).flatMap(({ path, value }) => {
+      const address = typeof value === 'string' ? parseAddress(value) : undefined;
+      if (address === undefined) return [];
+      const family = typeof address === 'number' ? 'IPv4' : 'IPv6';
+      if (!families.has(family)) {
+        families.add(family);
+        return [];
+      }
+      const message = `a second ${family} address of one server`;
+      return [{ path, problem: { message, hint: `keep one ${family} address` } }];
+    });
+  });
+}
+
+function badSetNames(root: unknown, source: Source): Diagnostic[] {
+  return Object.keys(asMap(valueAt(root, ['sets']))).flatMap((name) => {
+    const problem = setNameProblem(name);
+    return problem === undefined
+      ? []
+      : [diagnosticAt(source.positionOfKey(['sets', name]), problem)];
+  });
+}
+
+/** Duplicate names, unknown and misnamed sets, addresses that exclude each other. */
+export function checkAcross(root: unknown, source: Source): Diagnostic[] {
+  const interfaces = asList(valueAt(root, ['router', 'interfaces'])).map(
+    (name, i): Named => ({ path: ['router', 'interfaces', i], name }),
+  );
+  const found = [
+    ...duplicates('interface', interfaces, source),
+    ...duplicates('server name', namesIn(root, ['servers'], 'server'), source),
+    ...duplicates('upstream name', namesIn(root, ['relay', 'upstreams']), source),
+    ...duplicates('rule name', namesIn(root, ['rules'], 'rule-'), source),
+    ...unknownSets(root),
+    ...addressesOfOneFamily(root),
+  ];
+  return [
+    ...found.map(({ path, problem }) => diagnosticAt(source.positionOf(path), problem)),
+    ...badSetNames(root, source),
+  ];
+}

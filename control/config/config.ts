@@ -1,0 +1,96 @@
+/** The configuration after validation: what everything but the loader sees of `sidetrack.yaml`. */
+import type { Diagnostic, Position } from './diagnostic.js';
+import type { AddressEntry } from './entry.js';
+import type { HostAddress } from './host-address.js';
+import type { Path } from './raw.js';
+import type { PortRange } from './scalar.js';
+
+export type Action = 'proxy' | 'direct' | 'block';
+
+export interface RouterConfig {
+  host: HostAddress;
+  interfaces: string[];
+  classifier: 'nftables' | 'ebpf';
+  mark: { value: number; mask: number };
+  table: { id: number; name: string };
+  rulePriority: number;
+  flowTableSize: number;
+}
+
+export interface ServerConfig {
+  name: string;
+  host: HostAddress;
+  interface: string;
+  /** At least one; in the canonical text of its family. */
+  address: { v4?: string; v6?: string };
+  /** Lower case with colons, or to be asked of the server's interface. */
+  mac: 'auto' | (string & {});
+  capture: 'redirect' | 'tproxy';
+  program: 'relay' | 'external';
+  port: number;
+}
+
+export interface UpstreamConfig {
+  name: string;
+  url: string;
+  username?: string;
+  /** Absolute or relative to the working directory; not read here. */
+  passwordFile?: string;
+}
+
+export interface RelayConfig {
+  upstreams: UpstreamConfig[];
+  threads?: number;
+  metrics: { address: string; port: number };
+  drainSeconds: number;
+  connectTimeoutSeconds: number;
+  /** 0: never. */
+  idleTimeoutSeconds: number;
+  halfCloseTimeoutSeconds: number;
+  maxConnections?: number;
+}
+
+export interface SetConfig {
+  /** Absolute or relative to the working directory. */
+  file: string;
+  entries: readonly AddressEntry[];
+}
+
+/** What `to` or `from` lists; sets are names, `private` among them. */
+export interface AddressList {
+  entries: AddressEntry[];
+  sets: string[];
+}
+
+export interface RuleConfig {
+  name: string;
+  /** Always `tcp` where `action` is `proxy`. */
+  proto?: 'tcp' | 'udp';
+  from?: AddressList & { macs: string[] };
+  /** Must hold in addition to `from`. */
+  macs?: string[];
+  to?: AddressList;
+  /** As written: neither sorted nor merged. */
+  ports?: PortRange[];
+  action: Action;
+  position: Position;
+}
+
+export interface Config {
+  /** The path as given. */
+  file: string;
+  router: RouterConfig;
+  servers: ServerConfig[];
+  relay: RelayConfig;
+  sets: Readonly<Record<string, SetConfig>>;
+  rules: RuleConfig[];
+  default: Action;
+  onFailure: 'direct' | 'block';
+  /** Not wrong, but hardly meant. */
+  warnings: Diagnostic[];
+  /**
+   * Place of a value, by its keys as the file writes them (`['router', 'rule_priority']`), or of
+   * what encloses it where a default fills in; for whoever finds later that a value does not fit.
+   */
+  positionOf(path: Path): Position;
+}

@@ -1,0 +1,59 @@
+/** What is wrong with a configuration, where, and what to write instead. */
+import { SidetrackError } from '../error.js';
+
+/** Something wrong with one value; whoever knows the value's place makes it a `Diagnostic`. */
+export interface Problem {
+  message: string;
+  /** What to write instead, one line. */
+  hint?: string;
+}
+
+/** A place in a file; lines and columns count from 1. */
+export interface Position {
+  file: string;
+  line: number;
+  column: number;
+}
+
+export interface Diagnostic extends Position, Problem {}
+
+/** Hides the credentials in anything that looks like a URL. */
+function hideSecrets(text: string): string {
+  return text.replace(/\/\/[^\s/:@]*:[^\s/]*@/g, '//…@');
+}
+
+/** The one way to make a diagnostic, so that none ever carries a password. */
+export function diagnosticAt(position: Position, { message, hint }: Problem): Diagnostic {
+  return {
+    ...position,
+    message: hideSecrets(message),
+    ...(hint !== undefined && { hint: hideSecrets(hint) }),
+  };
+}
+
+/** `sidetrack.yaml:14:9: unknown key "adress"; did you mean "address"?` */
+export function formatDiagnostic(diagnostic: Diagnostic): string {
+  const { file, line, column, message, hint } = diagnostic;
+  return `${file}:${line}:${column}: ${message}${hint === undefined ? '' : `; ${hint}`}`;
+}
+
+/** Order of reading within each file; files keep the order in which they first appear. */
+export function sortDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const files = [...new Set(diagnostics.map((d) => d.file))];
+  return diagnostics.toSorted(
+    (a, b) =>
+      files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
+  );
+}
+
+/** The configuration is wrong; the message is every diagnostic, one a line. */
+export class ConfigError extends SidetrackError {
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(diagnostics: readonly Diagnostic[]) {
+    const sorted = sortDiagnostics(diagnostics);
+    super(sorted.map(formatDiagnostic).join('\n'), { code: 'config-invalid', source: 'user' });
+    this.name = 'ConfigError';
+    this.diagnostics = sorted;
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Everything that the file format knows and sidetrack cannot do yet, in one place: whoever builds
+ * the thing deletes its entry here.
+ */
+import type { Problem } from './diagnostic.js';
+import { asMap, type Path, valueAt } from './raw.js';
+
+interface Limit {
+  /** `*` stands for every entry of a list. */
+  path: Path;
+  exceeded: (value: unknown) => boolean;
+  problem: Problem;
+  /** Where below `path` to point; without it, at `path` itself. */
+  at?: Path;
+}
+
+const isSsh = (value: unknown): boolean => typeof value === 'string' && value.startsWith('ssh://');
+
+const NO_SSH: Problem = {
+  message: 'hosts over ssh are not supported yet',
+  hint: 'run sidetrack on that machine and write local',
+};
+
+const LIMITS: readonly Limit[] = [
+  {
+    path: ['router', 'classifier'],
+    exceeded: (value) => value === 'ebpf',
+    problem: {
+      message: 'the classifier "ebpf" is not supported yet',
+      hint: 'write classifier: nftables',
+    },
+  },
+  { path: ['router', 'host'], exceeded: isSsh, problem: NO_SSH },
+  { path: ['servers', '*', 'host'], exceeded: isSsh, problem: NO_SSH },
+  {
+    path: ['servers'],
+    exceeded: (value) => Array.isArray(value) && value.length > 1,
+    problem: {
+      message: 'more than one server is not supported yet',
+      hint: 'keep one entry under servers',
+    },
+    at: [1],
+  },
+  {
+    path: ['servers', '*', 'capture'],
+    exceeded: (value) => value === 'tproxy',
+    problem: {
+      message: 'the capture "tproxy" is not supported yet',
+      hint: 'write capture: redirect',
+    },
+  },
+  {
+    path: ['relay', 'upstreams', '*', 'url'],
+    // A url without a scheme is malformed, which the schema says.
+    exceeded: (value) =>
+      typeof value === 'string' && /^[a-z][a-z0-9+.-]*:/i.test(value) && value !== 'direct:',
+    problem: {
+      message: 'upstreams other than "direct:" are not supported yet',
+      hint: 'write url: "direct:", or use program: external',
+    },
+  },
+  {
+    path: ['rules', '*'],
+    exceeded: (value) => asMap(value).action === 'proxy' && asMap(value).proto === 'udp',
+    problem: {
+      message: 'only TCP can be proxied yet',
+      hint: 'write proto: tcp, or action: direct',
+    },
+    at: ['proto'],
+  },
+];
+
+/** Concrete paths that a pattern with `*` stands for in this file. */
+function expand(root: unknown, pattern: Path): Path[] {
+  const star = pattern.indexOf('*');
+  if (star < 0) return [pattern];
+  const parent = pattern.slice(0, star);
+  const entries = valueAt(root, parent);
+  if (!Array.isArray(entries)) return [];
+  return entries.flatMap((_, i) => expand(root, [...parent, i, ...pattern.slice(star + 1)]));
+}
+
+/** Every place where the file asks for something that is not built yet. */
+export function limitProblems(root: unknown): { path: Path; problem: Problem }[] {
+  return LIMITS.flatMap((limit) =>
+    expand(root, limit.path)
+      .filter((path) => limit.exceeded(valueAt(root, path)))
+      .map((path) => ({ path: [...path, ...(limit.at ?? [])], problem: limit.problem })),
+  );
+}

@@ -1,0 +1,96 @@
+/** `sidetrack.yaml` → `Config`, or every diagnostic at once. */
+import { readFile } from 'node:fs/promises';
+import { SidetrackError } from '../error.js';
+import { checkAcross } from './check.js';
+import type { Config, SetConfig } from './config.js';
+import { ConfigError, type Diagnostic, diagnosticAt, sortDiagnostics } from './diagnostic.js';
+import type { AddressEntry } from './entry.js';
+import { issueDiagnostics } from './issue.js';
+import { limitProblems } from './limit.js';
+import { besideFile, normalise } from './normalise.js';
+import { asMap, valueAt } from './raw.js';
+import { configSchema } from './schema.js';
+import { readFailure, readSetFile } from './set-file.js';
+import { Source } from './source.js';
+import { hasValues, syntaxDiagnostics } from './syntax.js';
+import { configWarnings } from './warning.js';
+
+async function readMainFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new SidetrackError(`cannot read ${path}: ${readFailure(cause)}`, {
+      code: 'config-unreadable',
+      source: 'user',
+      hint: 'run "sidetrack init" to write a first sidetrack.yaml, or name the file with --config',
+      cause,
+    });
+  }
+}
+
+interface LoadedSets {
+  sets: Record<string, SetConfig>;
+  diagnostics: Diagnostic[];
+}
+
+/** Reads the files of all sets, whatever else is wrong with the configuration. */
+async function loadSets(root: unknown, source: Source): Promise<LoadedSets> {
+  const loaded: LoadedSets = { sets: {}, diagnostics: [] };
+  const known = new Map<string, AddressEntry[]>();
+  for (const name of Object.keys(asMap(valueAt(root, ['sets'])))) {
+    const written = valueAt(root, ['sets', name, 'file']);
+    if (typeof written !== 'string' || written === '') continue;
+    const file = besideFile(source.file, written);
+    // Two sets of one file: its bad lines are told once.
+    const already = known.get(file);
+    if (already !== undefined) {
+      loaded.sets[name] = { file, entries: already };
+      continue;
+    }
+    try {
+      const { entries, diagnostics } = await readSetFile(file);
+      known.set(file, entries);
+      loaded.sets[name] = { file, entries };
+      loaded.diagnostics.push(...diagnostics);
+    } catch (error) {
+      const message = `cannot read the set file ${file}: ${readFailure(error)}`;
+      const position = source.positionOf(['sets', name, 'file']);
+      loaded.diagnostics.push(diagnosticAt(position, { message }));
+    }
+  }
+  return loaded;
+}
+
+/** Validates the text of a configuration; set files are read relative to `file`. */
+export async function parseConfig(file: string, text: string): Promise<Config> {
+  const source = new Source(file, text);
+  const syntax = syntaxDiagnostics(source);
+  if (!hasValues(source)) throw new ConfigError(syntax);
+  const root: unknown = source.document.toJS();
+  const checked = configSchema.safeParse(root);
+  const { sets, diagnostics } = await loadSets(root, source);
+  const found = [
+    ...syntax,
+    ...(checked.success
+      ? []
+      : issueDiagnostics(checked.error, { schema: configSchema, root, source })),
+    ...limitProblems(root).map(({ path, problem }) =>
+      diagnosticAt(source.positionOf(path), problem),
+    ),
+    ...checkAcross(root, source),
+    ...diagnostics,
+  ];
+  if (found.length > 0 || !checked.success) throw new ConfigError(found);
+  const config = normalise(checked.data, sets, source);
+  config.warnings.push(...sortDiagnostics(configWarnings(config)));
+  return config;
+}
+
+/**
+ * Reads and validates a configuration.
+ * @throws {ConfigError} with every diagnostic when the file or one of its set files is wrong
+ * @throws {SidetrackError} `config-unreadable` when the file itself cannot be read
+ */
+export async function loadConfig(path: string): Promise<Config> {
+  return parseConfig(path, await readMainFile(path));
+}

@@ -1,0 +1,146 @@
+/** From the checked file to `Config`: names in camel case, one value or many always a list. */
+import { dirname, isAbsolute, join } from 'node:path';
+import { formatAddress, parseAddress } from './address.js';
+import type {
+  AddressList,
+  Config,
+  RelayConfig,
+  RouterConfig,
+  RuleConfig,
+  ServerConfig,
+  SetConfig,
+} from './config.js';
+import { type HostAddress, parseHostAddress } from './host-address.js';
+import { parseMac } from './mac.js';
+import { type PortRange, parsePorts } from './scalar.js';
+import type { CheckedFile } from './schema.js';
+import type { Source } from './source.js';
+import { readToken } from './token.js';
+
+type CheckedRule = NonNullable<CheckedFile['rules']>[number];
+
+function toList<T>(value: T | T[]): T[] {
+  return Array.isArray(value) ? value : [value];
+}
+
+/** The value less its problem, which the schema has ruled out. */
+function certain<T extends object>(parsed: T | { message: string }): T {
+  if ('message' in parsed) throw new Error(`unchecked value: ${parsed.message}`);
+  return parsed;
+}
+
+/** A path of the file as this process can open it: relative ones count from the file's folder. */
+export function besideFile(file: string, path: string): string {
+  return isAbsolute(path) ? path : join(dirname(file), path);
+}
+
+function host(text: string): HostAddress {
+  return certain<HostAddress>(parseHostAddress(text));
+}
+
+function router(file: CheckedFile['router']): RouterConfig {
+  return {
+    host: host(file.host),
+    interfaces: file.interfaces,
+    classifier: file.classifier,
+    mark: file.mark,
+    table: file.table,
+    rulePriority: file.rule_priority,
+    flowTableSize: file.flow_table_size,
+  };
+}
+
+function server(file: CheckedFile['servers'][number], index: number): ServerConfig {
+  const addresses = toList(file.address).map((text) => parseAddress(text)!);
+  const v4 = addresses.find((address) => typeof address === 'number');
+  const v6 = addresses.find((address) => typeof address === 'bigint');
+  return {
+    name: file.name ?? `server${index + 1}`,
+    host: host(file.host),
+    interface: file.interface,
+    address: {
+      ...(v4 !== undefined && { v4: formatAddress(v4) }),
+      ...(v6 !== undefined && { v6: formatAddress(v6) }),
+    },
+    mac: file.mac === 'auto' ? 'auto' : parseMac(file.mac)!,
+    capture: file.capture,
+    program: file.program,
+    port: file.port,
+  };
+}
+
+function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
+  return {
+    upstreams: file.upstreams.map(({ name, url, username, password_file }) => ({
+      name,
+      url,
+      ...(username !== undefined && { username }),
+      ...(password_file !== undefined && { passwordFile: besideFile(yaml, password_file) }),
+    })),
+    ...(file.threads !== undefined && { threads: file.threads }),
+    metrics: file.metrics,
+    drainSeconds: file.drain_seconds,
+    connectTimeoutSeconds: file.connect_timeout_seconds,
+    idleTimeoutSeconds: file.idle_timeout_seconds,
+    halfCloseTimeoutSeconds: file.half_close_timeout_seconds,
+    ...(file.max_connections !== undefined && { maxConnections: file.max_connections }),
+  };
+}
+
+function addressList(words: string | string[]): AddressList & { macs: string[] } {
+  const list: AddressList & { macs: string[] } = { entries: [], sets: [], macs: [] };
+  for (const token of toList(words).map(readToken)) {
+    if (token.kind === 'entry') list.entries.push(token.entry);
+    else if (token.kind === 'set') list.sets.push(token.name);
+    else if (token.kind === 'mac') list.macs.push(token.mac);
+  }
+  return list;
+}
+
+function destinations(words: string | string[]): AddressList {
+  const { entries, sets } = addressList(words);
+  return { entries, sets };
+}
+
+function rule(file: CheckedRule, index: number, source: Source): RuleConfig {
+  // Only TCP can be handed over, so `action: proxy` says `proto: tcp` without words.
+  const proto = file.action === 'proxy' ? 'tcp' : file.proto;
+  return {
+    name: file.name ?? `rule-${index + 1}`,
+    ...(proto !== undefined && { proto }),
+    ...(file.from !== undefined && { from: addressList(file.from) }),
+    ...(file.mac !== undefined && { macs: toList(file.mac).map((mac) => parseMac(mac)!) }),
+    ...(file.to !== undefined && { to: destinations(file.to) }),
+    ...(file.port !== undefined && {
+      ports: toList(file.port).map((port) => certain<PortRange>(parsePorts(port))),
+    }),
+    action: file.action,
+    position: source.positionOf(['rules', index]),
+  };
+}
+
+/** What a file without rules means: the LAN and its kin directly, all other TCP by the server. */
+const RULES_OF_A_MINIMAL_FILE: readonly CheckedRule[] = [
+  { name: 'private', to: ['private'], action: 'direct' },
+  { name: 'rest', proto: 'tcp', action: 'proxy' },
+];
+
+/** Everything but the warnings, which look at the result. */
+export function normalise(
+  file: CheckedFile,
+  sets: Readonly<Record<string, SetConfig>>,
+  source: Source,
+): Config {
+  return {
+    file: source.file,
+    router: router(file.router),
+    servers: file.servers.map(server),
+    relay: relay(file.relay, source.file),
+    sets,
+    rules: (file.rules ?? RULES_OF_A_MINIMAL_FILE).map((each, i) => rule(each, i, source)),
+    default: file.default,
+    onFailure: file.on_failure,
+    warnings: [],
+    positionOf: (path) => source.positionOf(path),
+  };
+}

@@ -1,0 +1,159 @@
+/**
+ * The shape of `sidetrack.yaml`: keys, types, bounds and defaults. What concerns several values at
+ * once is in `check.ts`, what is not built yet in `limit.ts`. The editor schema comes from here,
+ * too, so descriptions are written for the person who edits the file.
+ */
+import { z } from 'zod';
+import type { Problem } from './diagnostic.js';
+import { choice, integer, list, numberOrText, oneOrMore, section, text } from './field.js';
+import { hostProblem } from './host-address.js';
+import { macProblem } from './mac.js';
+import {
+  addressProblem,
+  interfaceProblem,
+  nameProblem,
+  nextHopProblem,
+  portProblem,
+  ruleNameProblem,
+  tableIdProblem,
+  tableNameProblem,
+} from './scalar.js';
+import { fromProblem, toProblem } from './token.js';
+
+const HOUR = 3600;
+
+const host = text(hostProblem).describe('local, netns://name or ssh://user@host[:port]');
+const interfaceName = text(interfaceProblem);
+const port = integer(1, 65535);
+
+function fileProblem(path: string): Problem | undefined {
+  return path === '' ? { message: 'the path is empty' } : undefined;
+}
+
+/** Never quotes the url: it may carry a password where none belongs. */
+function urlProblem(url: string): Problem | undefined {
+  if (/^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(url)) {
+    return {
+      message: 'a url with a user or a password in it',
+      hint: 'use "username" and "password_file"',
+    };
+  }
+  if (!/^[a-z][a-z0-9+.-]*:/i.test(url)) {
+    return { message: 'the url has no scheme', hint: 'write "direct:"' };
+  }
+  return undefined;
+}
+
+const mark = section({
+  value: integer(1, 0xffffffff).default(150).describe('Firewall mark of steered packets'),
+  mask: integer(1, 0xffffffff).default(0xff).describe('Bits of the mark that are ours'),
+}).superRefine(({ value, mask }, context) => {
+  // Bit operations are signed in JavaScript; BigInt keeps the highest bit honest.
+  if ((BigInt(value) & ~BigInt(mask)) === 0n) return;
+  context.addIssue({
+    code: 'custom',
+    message: `mark ${value} (0x${value.toString(16)}) has bits outside mask 0x${mask.toString(16)}`,
+    params: { hint: 'widen the mask or choose a smaller mark' },
+    path: ['value'],
+  });
+});
+
+const router = section({
+  host: host.meta({ examples: ['local'] }),
+  interfaces: list(interfaceName)
+    .describe('Where client packets come in')
+    .meta({ examples: [['br-lan']] }),
+  classifier: choice('nftables', 'ebpf').default('nftables'),
+  mark: mark.prefault({}),
+  table: section({
+    id: integer(0, 0xffffffff, tableIdProblem).default(250),
+    name: text(tableNameProblem).default('server1'),
+  })
+    .prefault({})
+    .describe('Routing table of steered packets'),
+  rule_priority: integer(1, 32765).default(1500).describe('Priority of our ip rules'),
+  flow_table_size: integer(1, 16777216).default(262144).describe('Most flows steered at a time'),
+});
+
+const server = section({
+  name: text(nameProblem).optional().describe('Default: serverN, counted from 1'),
+  host: host.meta({ examples: ['local'] }),
+  interface: interfaceName
+    .describe('The interface that faces the router')
+    .meta({ examples: ['eth0'] }),
+  address: oneOrMore(text(nextHopProblem))
+    .describe('Next hop: one IPv4 and one IPv6 (ULA or global) address at most')
+    .meta({ examples: ['192.168.1.2'] }),
+  mac: text((value) => (value === 'auto' ? undefined : macProblem(value)))
+    .default('auto')
+    .describe('auto, or the MAC of the interface'),
+  capture: choice('redirect', 'tproxy').default('redirect'),
+  program: choice('relay', 'external')
+    .default('relay')
+    .describe('relay: ours; external: something else already listens on the port'),
+  port: port.default(12345),
+});
+
+const upstream = section({
+  name: text(nameProblem).meta({ examples: ['direct'] }),
+  url: text(urlProblem).meta({ examples: ['direct:'] }),
+  username: z.string({ error: 'must be text' }).optional(),
+  password_file: text(fileProblem).optional().describe('File with the password on its first line'),
+});
+
+const relay = section({
+  upstreams: list(upstream).default([{ name: 'direct', url: 'direct:' }]),
+  threads: integer(1, 256).optional().describe('Default: one per processor'),
+  metrics: section({
+    address: text(addressProblem).default('127.0.0.1'),
+    port: port.default(9150),
+  }).prefault({}),
+  drain_seconds: integer(0, HOUR).default(30).describe('How long a stop waits for connections'),
+  connect_timeout_seconds: integer(1, HOUR).default(10),
+  idle_timeout_seconds: integer(0, 30 * 24 * HOUR)
+    .default(0)
+    .describe('0: never'),
+  half_close_timeout_seconds: integer(1, 24 * HOUR).default(300),
+  max_connections: integer(1, 16777216).optional(),
+});
+
+const rule = section({
+  name: text(ruleNameProblem).optional().describe('Default: rule-N, counted from 1'),
+  proto: choice('tcp', 'udp').optional(),
+  from: oneOrMore(text(fromProblem))
+    .optional()
+    .describe('Sources: addresses, CIDRs, ranges, MACs and names of sets'),
+  mac: oneOrMore(text(macProblem)).optional().describe('Source MACs, in addition to from'),
+  to: oneOrMore(text(toProblem))
+    .optional()
+    .describe('Destinations: names of sets (private is built in), addresses, CIDRs and ranges'),
+  port: oneOrMore(numberOrText(portProblem, 'must be a port or a range like "8000-8100"'))
+    .optional()
+    .describe('Destination ports: 443 or "8000-8100"'),
+  action: choice('proxy', 'direct', 'block')
+    .describe('proxy: hand over to the server (TCP); direct: leave alone; block: drop')
+    .meta({ examples: ['direct'] }),
+});
+
+const setOfAddresses = section({
+  file: text(fileProblem)
+    .describe('One CIDR, address or range a line; relative to this file')
+    .meta({ examples: ['china.txt'] }),
+});
+
+/** The whole file. */
+export const configSchema = section({
+  router,
+  servers: list(server),
+  relay: relay.prefault({}),
+  sets: z.record(z.string(), setOfAddresses, { error: 'must be a section of keys' }).default({}),
+  rules: z
+    .array(rule, { error: 'must be a list' })
+    .optional()
+    .describe('First match wins; without this key private is direct and all other TCP is proxied'),
+  default: choice('proxy', 'direct', 'block').default('direct').describe('When no rule matches'),
+  on_failure: choice('direct', 'block').default('direct').describe('When no server is healthy'),
+});
+
+/** The file after validation, every default filled in. */
+export type CheckedFile = z.output<typeof configSchema>;

@@ -1,0 +1,62 @@
+/** Rules that can never match: allowed, but hardly what somebody meant. */
+import { BUILT_IN_SETS } from './check.js';
+import type { AddressList, Config, RuleConfig } from './config.js';
+import { type Diagnostic, diagnosticAt } from './diagnostic.js';
+
+/** Whether a list names addresses or sets and yet comes to nothing. */
+function isEmpty(config: Config, list: AddressList): boolean {
+  const holdsSomething = (name: string): boolean =>
+    BUILT_IN_SETS.includes(name) || config.sets[name]!.entries.length > 0;
+  return list.entries.length === 0 && !list.sets.some(holdsSomething);
+}
+
+function emptied(config: Config): Diagnostic[] {
+  return config.rules.flatMap((rule, i) => {
+    const found: Diagnostic[] = [];
+    const warn = (key: 'from' | 'to', list: AddressList): void => {
+      const sets = list.sets.map((name) => `"${name}"`).join(', ');
+      const which = list.sets.length === 1 ? `the set ${sets} is` : `the sets ${sets} are`;
+      const message = `rule "${rule.name}" never matches: ${which} empty`;
+      found.push(diagnosticAt(config.positionOf(['rules', i, key]), { message }));
+    };
+    if (rule.to && isEmpty(config, rule.to)) warn('to', rule.to);
+    if (rule.from && rule.from.macs.length === 0 && isEmpty(config, rule.from)) {
+      warn('from', rule.from);
+    }
+    return found;
+  });
+}
+
+type Protocol = 'tcp' | 'udp' | 'other';
+
+/** The protocols of which a rule can match any packet; ports narrow it to those that have them. */
+function protocolsOf(rule: RuleConfig): Protocol[] {
+  if (rule.proto !== undefined) return [rule.proto];
+  return rule.ports === undefined ? ['tcp', 'udp', 'other'] : ['tcp', 'udp'];
+}
+
+function isUnconditional(rule: RuleConfig): boolean {
+  return !(rule.from || rule.macs || rule.to || rule.ports);
+}
+
+/** Rules behind others that already take every packet of their protocols. */
+function unreachable(config: Config): Diagnostic[] {
+  const takenBy = new Map<Protocol, string>();
+  return config.rules.flatMap((rule) => {
+    const protocols = protocolsOf(rule);
+    const takers = new Set(protocols.map((protocol) => takenBy.get(protocol)));
+    if (isUnconditional(rule)) {
+      for (const protocol of protocols) {
+        if (!takenBy.has(protocol)) takenBy.set(protocol, rule.name);
+      }
+    }
+    if (takers.has(undefined)) return [];
+    const names = [...takers].map((name) => `"${name}"`).join(' and ');
+    const message = `rule "${rule.name}" is never reached: ${names} before it takes every such packet`;
+    return [diagnosticAt(rule.position, { message, hint: 'move it up or remove it' })];
+  });
+}
+
+export function configWarnings(config: Config): Diagnostic[] {
+  return [...emptied(config), ...unreachable(config)];
+}

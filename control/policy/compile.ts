@@ -1,0 +1,63 @@
+/** `Config` → `Policy`: names of sets become addresses, lists of ports become sorted ranges. */
+import type { AddressList, Config, RuleConfig } from '../config/config.js';
+import { PrefixSet } from './prefix-set.js';
+import { PRIVATE } from './private.js';
+import type { Policy, PortRange, Rule } from './rule.js';
+
+/** Sorts ranges and joins those that overlap or touch. */
+export function mergePorts(ranges: readonly PortRange[]): PortRange[] {
+  const merged: PortRange[] = [];
+  for (const { first, last } of ranges.toSorted((a, b) => a.first - b.first)) {
+    const previous = merged.at(-1);
+    if (previous !== undefined && first <= previous.last + 1) {
+      previous.last = Math.max(previous.last, last);
+    } else {
+      merged.push({ first, last });
+    }
+  }
+  return merged;
+}
+
+type Addresses = (list: AddressList) => PrefixSet;
+
+/** Builds each named set once, however many rules refer to it. */
+function addressResolver(config: Config): Addresses {
+  const built = new Map<string, PrefixSet>([['private', PRIVATE]]);
+  const named = (name: string): PrefixSet => {
+    const known = built.get(name) ?? PrefixSet.of(config.sets[name]!.entries);
+    built.set(name, known);
+    return known;
+  };
+  return (list) => PrefixSet.of(list.entries).union(...[...new Set(list.sets)].map(named));
+}
+
+/** The rule, or nothing where a condition holds for no packet at all. */
+function compileRule(config: RuleConfig, addresses: Addresses): Rule | undefined {
+  const { name, proto, from, macs, to, ports, action } = config;
+  const rule: Rule = { name, action };
+  if (proto !== undefined) rule.proto = proto;
+  if (from !== undefined) rule.from = { addresses: addresses(from), macs: [...new Set(from.macs)] };
+  if (macs !== undefined) rule.macs = [...new Set(macs)];
+  if (to !== undefined) {
+    rule.to = addresses(to);
+    const [only, ...others] = new Set(to.sets);
+    if (only !== undefined && others.length === 0 && to.entries.length === 0) rule.toName = only;
+  }
+  if (ports !== undefined) rule.ports = mergePorts(ports);
+  const isImpossible =
+    rule.to?.isEmpty || (rule.from?.addresses.isEmpty && rule.from.macs.length === 0);
+  return isImpossible ? undefined : rule;
+}
+
+/**
+ * A rule whose `from` or `to` comes to nothing, say by an empty set file, is left out: it never
+ * matches, and a classifier that took "no addresses" for "no condition" would match everything.
+ * The loader has warned of it.
+ */
+export function compilePolicy(config: Config): Policy {
+  const addresses = addressResolver(config);
+  return {
+    rules: config.rules.flatMap((rule) => compileRule(rule, addresses) ?? []),
+    default: config.default,
+  };
+}

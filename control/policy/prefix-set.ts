@@ -1,0 +1,132 @@
+/**
+ * An immutable set of addresses: sorted, merged, disjoint inclusive intervals of either family.
+ * Classifiers compile from the intervals; people read the CIDRs.
+ */
+import type { Address } from '../config/address.js';
+import { formatV4, formatV6 } from '../config/address.js';
+import { type AddressEntry, isProblem, parseEntry } from '../config/entry.js';
+import { cidrsOfV4, cidrsOfV6 } from './cidr.js';
+import { mergeV4, mergeV6 } from './interval.js';
+
+/** Interval `i` is `starts[i]` to `ends[i]`, both inclusive. Do not write to the arrays. */
+export interface V4Intervals {
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+}
+
+export interface V6Intervals {
+  readonly starts: readonly bigint[];
+  readonly ends: readonly bigint[];
+}
+
+/** Index of the last start that is at or below the address, or -1. */
+function lastStartAtOrBelow<T extends Address>(starts: ArrayLike<T>, address: T): number {
+  let low = 0;
+  let high = starts.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (starts[middle]! <= address) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+export class PrefixSet {
+  static readonly empty = new PrefixSet(mergeV4([], []), mergeV6([], []));
+
+  // No #private names: those are invisible to deep comparison, and any two sets would pass as equal.
+  private constructor(
+    private readonly v4: V4Intervals,
+    private readonly v6: V6Intervals,
+  ) {}
+
+  /** Builds a set from entries in any order, overlapping or not. */
+  static of(entries: readonly AddressEntry[]): PrefixSet {
+    let v4Count = 0;
+    for (const entry of entries) if (entry.family === 4) v4Count++;
+    const starts = new Uint32Array(v4Count);
+    const ends = new Uint32Array(v4Count);
+    const starts6: bigint[] = [];
+    const ends6: bigint[] = [];
+    let i = 0;
+    for (const entry of entries) {
+      if (entry.family === 4) {
+        starts[i] = entry.first;
+        ends[i++] = entry.last;
+      } else {
+        starts6.push(entry.first);
+        ends6.push(entry.last);
+      }
+    }
+    return new PrefixSet(mergeV4(starts, ends), mergeV6(starts6, ends6));
+  }
+
+  /** Builds a set from text that is known to be right, such as a built-in list; throws if it is not. */
+  static parse(...texts: readonly string[]): PrefixSet {
+    const entries = texts.map((text) => {
+      const entry = parseEntry(text);
+      if (isProblem(entry)) throw new RangeError(entry.message);
+      return entry;
+    });
+    return PrefixSet.of(entries);
+  }
+
+  /** True for no address at all; a condition on such a set never holds. */
+  get isEmpty(): boolean {
+    return this.v4.starts.length === 0 && this.v6.starts.length === 0;
+  }
+
+  contains(address: Address): boolean {
+    if (typeof address === 'number') {
+      const i = lastStartAtOrBelow(this.v4.starts, address);
+      return i >= 0 && address <= this.v4.ends[i]!;
+    }
+    const i = lastStartAtOrBelow(this.v6.starts, address);
+    return i >= 0 && address <= this.v6.ends[i]!;
+  }
+
+  union(...others: readonly PrefixSet[]): PrefixSet {
+    const sets = [this, ...others].filter((set) => !set.isEmpty);
+    if (sets.length === 0) return PrefixSet.empty;
+    // Sharing instead of copying keeps one large set that several rules name in memory once.
+    if (sets.length === 1) return sets[0]!;
+    const total = sets.reduce((sum, set) => sum + set.v4.starts.length, 0);
+    const starts = new Uint32Array(total);
+    const ends = new Uint32Array(total);
+    let offset = 0;
+    for (const set of sets) {
+      starts.set(set.v4.starts, offset);
+      ends.set(set.v4.ends, offset);
+      offset += set.v4.starts.length;
+    }
+    const v6 = mergeV6(
+      sets.flatMap((set) => set.v6.starts),
+      sets.flatMap((set) => set.v6.ends),
+    );
+    return new PrefixSet(mergeV4(starts, ends), v6);
+  }
+
+  v4Intervals(): V4Intervals {
+    return this.v4;
+  }
+
+  v6Intervals(): V6Intervals {
+    return this.v6;
+  }
+
+  /** The fewest CIDRs that cover exactly this set, as text: IPv4 first, each family in order. */
+  cidrs(): string[] {
+    const texts: string[] = [];
+    this.v4.starts.forEach((first, i) => {
+      for (const { address, length } of cidrsOfV4(first, this.v4.ends[i]!)) {
+        texts.push(`${formatV4(address)}/${length}`);
+      }
+    });
+    this.v6.starts.forEach((first, i) => {
+      for (const { address, length } of cidrsOfV6(first, this.v6.ends[i]!)) {
+        texts.push(`${formatV6(address)}/${length}`);
+      }
+    });
+    return texts;
+  }
+}

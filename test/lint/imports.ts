@@ -1,0 +1,169 @@
+/**
+ * Who may import whom. The tables below are the import rule of docs/ARCHITECTURE.md in a form that
+ * a test enforces: no circles, and what should be pure stays pure.
+ */
+import { builtinModules } from 'node:module';
+import { type Import, readSourceTree, type SourceFile, withoutTexts } from './source-tree.js';
+
+export interface Violation {
+  path: string;
+  line: number;
+  message: string;
+}
+
+/** Packages that each package may import from, besides itself. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  bpf: [],
+  proxy: [],
+  monitoring: ['bpf', 'proxy'],
+  control: ['bpf', 'proxy', 'monitoring'],
+  test: ['bpf', 'proxy', 'monitoring', 'control'],
+};
+
+const UP_TO_PLAN = ['error', 'config', 'policy', 'nft', 'plan'];
+const UP_TO_APPLY = [...UP_TO_PLAN, 'hosts', 'apply'];
+
+/** Parts of control that each part may import from, besides itself. */
+const PARTS: Readonly<Record<string, readonly string[]>> = {
+  error: [],
+  config: ['error'],
+  policy: ['error', 'config'],
+  nft: ['error', 'config', 'policy'],
+  plan: ['error', 'config', 'policy', 'nft'],
+  hosts: ['error'],
+  apply: [...UP_TO_PLAN, 'hosts'],
+  doctor: UP_TO_APPLY,
+  trace: UP_TO_APPLY,
+  lab: UP_TO_APPLY,
+  cli: [...UP_TO_APPLY, 'doctor', 'trace', 'lab'],
+};
+
+/** Parts that compute and touch nothing; their results can be tested without a machine. */
+const PURE_PARTS: readonly string[] = ['policy', 'nft', 'plan'];
+/** Built-in modules that only compute. */
+const PURE_MODULES: readonly string[] = ['path', 'url', 'util', 'assert', 'buffer', 'crypto'];
+const IMPURE_PACKAGES: readonly string[] = ['ffi-rs', 'pino', 'prom-client'];
+
+const PRINTS_OR_EXITS = /\bconsole\s*\.|\bprocess\s*\.\s*(?:stdout|stderr|exit|exitCode|abort)\b/;
+
+/** `bpf`, or within control `control/policy`. */
+function packageOf(path: string): string {
+  return path.split('/', 1)[0]!;
+}
+
+/** First folder below control, or the name of a file that lies there itself. */
+function partOf(path: string): string | undefined {
+  const [top, part] = path.split('/');
+  return top === 'control' ? part?.replace(/\.ts$/, '') : undefined;
+}
+
+function directionViolation(path: string, target: string): string | undefined {
+  const [from, to] = [packageOf(path), packageOf(target)];
+  if (from !== to) {
+    return PACKAGES[from]?.includes(to) ? undefined : `${from} must not import from ${to}`;
+  }
+  const [part, wanted] = [partOf(path), partOf(target)];
+  if (part === undefined || wanted === undefined || part === wanted) return undefined;
+  if (PARTS[part]?.includes(wanted)) return undefined;
+  return `control/${part} must not import from control/${wanted}`;
+}
+
+function checkDirections(file: SourceFile): Violation[] {
+  return file.imports.flatMap(({ target, line }) => {
+    const message = target === undefined ? undefined : directionViolation(file.path, target);
+    return message === undefined ? [] : [{ path: file.path, line, message }];
+  });
+}
+
+function checkKnownPart(file: SourceFile): Violation[] {
+  const part = partOf(file.path);
+  if (part === undefined || Object.hasOwn(PARTS, part)) return [];
+  const message = `control/${part} is not in the table of test/lint/imports.ts`;
+  return [{ path: file.path, line: 1, message }];
+}
+
+function checkPrinting(file: SourceFile): Violation[] {
+  if (packageOf(file.path) !== 'control' || partOf(file.path) === 'cli') return [];
+  return withoutTexts(file.code)
+    .split('\n')
+    .flatMap((text, i) =>
+      PRINTS_OR_EXITS.test(text)
+        ? [{ path: file.path, line: i + 1, message: 'only control/cli prints or exits' }]
+        : [],
+    );
+}
+
+function isImpure({ specifier, target, isType }: Import): boolean {
+  if (isType || target !== undefined) return false;
+  const name = specifier.replace(/^node:/, '');
+  const [base = name] = name.split('/');
+  if (PURE_MODULES.includes(base)) return false;
+  return (
+    specifier.startsWith('node:') || builtinModules.includes(base) || IMPURE_PACKAGES.includes(name)
+  );
+}
+
+type Tree = ReadonlyMap<string, SourceFile>;
+
+/** Every way from a pure file, over what it imports at run time, to a module that touches things. */
+function checkPurity(file: SourceFile, tree: Tree): Violation[] {
+  if (!PURE_PARTS.includes(partOf(file.path) ?? '')) return [];
+  const seen = new Set([file.path]);
+  const search = (current: SourceFile, first: Import | undefined, via: string): Violation[] =>
+    current.imports.flatMap((each) => {
+      const { line } = first ?? each;
+      if (isImpure(each)) {
+        const message = `control/${partOf(file.path)} must be pure, but imports ${each.specifier}`;
+        return [{ path: file.path, line, message: `${message}${via}` }];
+      }
+      const next = each.isType ? undefined : tree.get(each.target ?? '');
+      if (next === undefined || seen.has(next.path)) return [];
+      seen.add(next.path);
+      return search(next, first ?? each, ` by way of ${next.path}`);
+    });
+  return search(file, undefined, '');
+}
+
+/** Circles between files, each told once; a circle of types alone is one, too. */
+function checkCircles(tree: Tree): Violation[] {
+  const done = new Set<string>();
+  const found: Violation[] = [];
+  const walk = (file: SourceFile, trail: readonly string[]): void => {
+    if (done.has(file.path)) return;
+    for (const { target, line } of file.imports) {
+      const next = tree.get(target ?? '');
+      if (next === undefined) continue;
+      const path = [...trail, file.path];
+      const start = path.indexOf(next.path);
+      if (start < 0) {
+        walk(next, path);
+      } else {
+        const circle = [...path.slice(start), next.path].join(' → ');
+        found.push({ path: file.path, line, message: `circle of imports: ${circle}` });
+      }
+    }
+    done.add(file.path);
+  };
+  for (const file of tree.values()) walk(file, []);
+  return found;
+}
+
+/** Everything below a root that breaks the import rule. */
+export function checkImports(root: string): Violation[] {
+  const files = readSourceTree(root);
+  const tree: Tree = new Map(files.map((file) => [file.path, file]));
+  return [
+    ...files.flatMap((file) => [
+      ...checkKnownPart(file),
+      ...checkDirections(file),
+      ...checkPrinting(file),
+      ...checkPurity(file, tree),
+    ]),
+    ...checkCircles(tree),
+  ];
+}
+
+/** `control/nft/build.ts:3: control/nft must not import from control/plan` */
+export function formatViolation({ path, line, message }: Violation): string {
+  return `${path}:${line}: ${message}`;
+}

@@ -1,0 +1,271 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadConfig, parseConfig } from '../../../control/config/load.js';
+import { SidetrackError } from '../../../control/error.js';
+import { errorsOf, folderOf, load, MINIMAL } from './temporary.js';
+
+const FULL = `router:
+  host: netns://router
+  interfaces: [br-lan, wlan0]
+  classifier: nftables
+  mark: { value: 0x200, mask: 0xff00 }
+  table: { id: 77, name: detour }
+  rule_priority: 900
+  flow_table_size: 1000
+servers:
+  - name: box
+    host: netns://box
+    interface: eth0
+    address: [192.168.1.2, "FD00:0::2"]
+    mac: 02-00-00-00-00-AB
+    capture: redirect
+    program: external
+    port: 1080
+relay:
+  upstreams:
+    - { name: out, url: "direct:", username: u, password_file: secret }
+  threads: 2
+  metrics: { address: "::1", port: 9200 }
+  drain_seconds: 1
+  connect_timeout_seconds: 2
+  idle_timeout_seconds: 3
+  half_close_timeout_seconds: 4
+  max_connections: 5
+sets:
+  china: { file: china.txt }
+rules:
+  - { name: lan, to: [private], action: direct }
+  - { proto: tcp, port: [25, "465-587"], action: direct }
+  - { name: tv, from: [192.168.1.40, 02:00:00:00:00:40, china], mac: 02:00:00:00:00:41, action: block }
+  - { name: rest, to: [china, 198.51.100.0/24, 10.0.0.1-10.0.0.3], port: 443, action: proxy }
+default: block
+on_failure: block
+`;
+
+describe('loadConfig', () => {
+  it('fills in every default of a minimal file', async () => {
+    const { positionOf: _, file: __, rules, ...config } = await load(MINIMAL);
+    expect(config).toEqual({
+      router: {
+        host: { kind: 'local' },
+        interfaces: ['br-lan'],
+        classifier: 'nftables',
+        mark: { value: 150, mask: 0xff },
+        table: { id: 250, name: 'server1' },
+        rulePriority: 1500,
+        flowTableSize: 262144,
+      },
+      servers: [
+        {
+          name: 'server1',
+          host: { kind: 'local' },
+          interface: 'eth0',
+          address: { v4: '192.168.1.2' },
+          mac: 'auto',
+          capture: 'redirect',
+          program: 'relay',
+          port: 12345,
+        },
+      ],
+      relay: {
+        upstreams: [{ name: 'direct', url: 'direct:' }],
+        metrics: { address: '127.0.0.1', port: 9150 },
+        drainSeconds: 30,
+        connectTimeoutSeconds: 10,
+        idleTimeoutSeconds: 0,
+        halfCloseTimeoutSeconds: 300,
+      },
+      sets: {},
+      default: 'direct',
+      onFailure: 'direct',
+      warnings: [],
+    });
+    expect(rules.map(({ position: _p, ...rule }) => rule)).toEqual([
+      { name: 'private', to: { entries: [], sets: ['private'] }, action: 'direct' },
+      { name: 'rest', proto: 'tcp', action: 'proxy' },
+    ]);
+  });
+
+  it('takes every key that there is', async () => {
+    const folder = await folderOf({ 'sidetrack.yaml': FULL, 'china.txt': '203.0.113.0/24\n' });
+    const config = await loadConfig(join(folder, 'sidetrack.yaml'));
+    expect(config.router).toEqual({
+      host: { kind: 'netns', name: 'router' },
+      interfaces: ['br-lan', 'wlan0'],
+      classifier: 'nftables',
+      mark: { value: 0x200, mask: 0xff00 },
+      table: { id: 77, name: 'detour' },
+      rulePriority: 900,
+      flowTableSize: 1000,
+    });
+    expect(config.servers).toEqual([
+      {
+        name: 'box',
+        host: { kind: 'netns', name: 'box' },
+        interface: 'eth0',
+        address: { v4: '192.168.1.2', v6: 'fd00::2' },
+        mac: '02:00:00:00:00:ab',
+        capture: 'redirect',
+        program: 'external',
+        port: 1080,
+      },
+    ]);
+    expect(config.relay).toEqual({
+      upstreams: [
+        { name: 'out', url: 'direct:', username: 'u', passwordFile: join(folder, 'secret') },
+      ],
+      threads: 2,
+      metrics: { address: '::1', port: 9200 },
+      drainSeconds: 1,
+      connectTimeoutSeconds: 2,
+      idleTimeoutSeconds: 3,
+      halfCloseTimeoutSeconds: 4,
+      maxConnections: 5,
+    });
+    expect(config.sets).toEqual({
+      china: {
+        file: join(folder, 'china.txt'),
+        entries: [{ family: 4, first: 0xcb007100, last: 0xcb0071ff }],
+      },
+    });
+    expect(config.rules.map(({ position, ...rule }) => ({ ...rule, line: position.line }))).toEqual(
+      [
+        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: 31 },
+        {
+          name: 'rule-2',
+          proto: 'tcp',
+          ports: [
+            { first: 25, last: 25 },
+            { first: 465, last: 587 },
+          ],
+          action: 'direct',
+          line: 32,
+        },
+        {
+          name: 'tv',
+          from: {
+            entries: [{ family: 4, first: 0xc0a80128, last: 0xc0a80128 }],
+            sets: ['china'],
+            macs: ['02:00:00:00:00:40'],
+          },
+          macs: ['02:00:00:00:00:41'],
+          action: 'block',
+          line: 33,
+        },
+        {
+          name: 'rest',
+          proto: 'tcp',
+          to: {
+            entries: [
+              { family: 4, first: 0xc6336400, last: 0xc63364ff },
+              { family: 4, first: 0x0a000001, last: 0x0a000003 },
+            ],
+            sets: ['china'],
+          },
+          ports: [{ first: 443, last: 443 }],
+          action: 'proxy',
+          line: 34,
+        },
+      ],
+    );
+    expect([config.default, config.onFailure]).toEqual(['block', 'block']);
+  });
+
+  it('takes an empty list of rules at its word', async () => {
+    const config = await load(`${MINIMAL}rules: []\n`);
+    expect(config.rules).toEqual([]);
+    expect(config.default).toBe('direct');
+  });
+
+  it('points at values, and at what encloses a value that is not there', async () => {
+    const config = await parseConfig('x.yaml', MINIMAL);
+    const at = (...path: (string | number)[]) => {
+      const { file, line, column } = config.positionOf(path);
+      return `${file}:${line}:${column}`;
+    };
+    expect(at('servers', 0, 'interface')).toBe('x.yaml:6:16');
+    expect(at('router', 'interfaces', 0)).toBe('x.yaml:3:16');
+    expect(at('servers', 0, 'port')).toBe('x.yaml:5:5');
+    expect(at('rules')).toBe('x.yaml:1:1');
+    expect(config.rules[0]?.position).toEqual({ file: 'x.yaml', line: 1, column: 1 });
+  });
+
+  it('follows anchors', async () => {
+    const config = await load(`${MINIMAL}rules:
+  - { to: &nets [10.0.0.0/8], action: direct }
+  - { to: *nets, action: block }
+`);
+    expect(config.rules[1]?.to?.entries).toEqual(config.rules[0]?.to?.entries);
+  });
+
+  it('reads YAML 1.2 even where the file claims 1.1, in which a MAC is a number', async () => {
+    const config = await load(`%YAML 1.1\n---\n${MINIMAL}    mac: 02:00:00:00:00:40\n`);
+    expect(config.servers[0]?.mac).toBe('02:00:00:00:00:40');
+  });
+
+  it('says in one line that the file cannot be read, and what to do', async () => {
+    const folder = await folderOf({});
+    const missing = await loadConfig(join(folder, 'sidetrack.yaml')).catch((e: unknown) => e);
+    expect(missing).toBeInstanceOf(SidetrackError);
+    expect(missing).toMatchObject({
+      message: `cannot read ${join(folder, 'sidetrack.yaml')}: no such file`,
+      code: 'config-unreadable',
+      source: 'user',
+      hint: expect.stringContaining('sidetrack init'),
+    });
+    const directory = await loadConfig(folder).catch((e: unknown) => e);
+    expect(directory).toMatchObject({ message: expect.stringContaining('it is a directory') });
+  });
+});
+
+describe('set files', () => {
+  const yaml = `${MINIMAL}sets:
+  china: { file: china.txt }
+rules:
+  - { to: china, action: direct }
+`;
+
+  it('hold entries of both families, comments, blank lines and Windows line ends', async () => {
+    const text = '\ufeff# list\r\n10.0.0.0/8\r\n\r\n  fd00::1 # one\r\n10.1.0.1 - 10.1.0.2';
+    const config = await load(yaml, { 'china.txt': text });
+    expect(config.sets.china?.entries).toEqual([
+      { family: 4, first: 0x0a000000, last: 0x0affffff },
+      { family: 6, first: (0xfd00n << 112n) | 1n, last: (0xfd00n << 112n) | 1n },
+      { family: 4, first: 0x0a010001, last: 0x0a010002 },
+    ]);
+  });
+
+  it('are blamed by their own lines', async () => {
+    const text = '1.2.3.4\n  10.0.0.0/33 # too long\nexample.com\n';
+    expect(await errorsOf(yaml, { 'china.txt': text })).toEqual([
+      'china.txt:2:3: "10.0.0.0/33": an IPv4 prefix length is at most 32',
+      'china.txt:3:1: "example.com" is not an IP address',
+    ]);
+  });
+
+  it('tell ten bad lines and count the others', async () => {
+    const ten = await errorsOf(yaml, { 'china.txt': 'x\n'.repeat(10) });
+    expect(ten).toHaveLength(10);
+    const more = await errorsOf(yaml, { 'china.txt': `1.2.3.4\n${'x\n'.repeat(13)}1.2.3.4\n` });
+    expect(more).toHaveLength(11);
+    expect(more.at(-1)).toBe('china.txt:14:1: and 3 more bad lines up to here');
+  });
+
+  it('are blamed once when two sets share one', async () => {
+    const shared = yaml.replace('rules:', '  asia: { file: china.txt }\nrules:');
+    expect(await errorsOf(shared, { 'china.txt': 'x\n' })).toHaveLength(1);
+    const config = await load(shared, { 'china.txt': '1.2.3.4\n' });
+    expect(config.sets.asia?.entries).toEqual(config.sets.china?.entries);
+  });
+
+  it('cut a long line short', async () => {
+    const [error] = await errorsOf(yaml, { 'china.txt': `${'9'.repeat(500)}\n` });
+    expect(error!.length).toBeLessThan(100);
+  });
+
+  it('that cannot be read are blamed where they are named', async () => {
+    expect(await errorsOf(yaml)).toEqual([
+      'sidetrack.yaml:9:18: cannot read the set file china.txt: no such file',
+    ]);
+  });
+});
