@@ -37,7 +37,9 @@ export interface Classification {
 function guardOf(guards: Guards, packet: Packet): GuardName | undefined {
   const { source, destination } = packet;
   if (guards.serverMacs.includes(packet.sourceMac)) return 'guard:server';
-  if (guards.serverAddresses.contains(source)) return 'guard:server';
+  if (guards.serverAddresses.contains(source) || guards.serverAddresses.contains(destination)) {
+    return 'guard:server';
+  }
   if (guards.localAddresses.contains(destination)) return 'guard:local';
   if (MULTICAST.contains(destination)) return 'guard:multicast';
   if (BROADCAST.contains(destination)) return 'guard:broadcast';

@@ -38,6 +38,8 @@ describe('guards', () => {
     ['guard:server', packet({ sourceMac: '02:00:00:00:00:02' })],
     ['guard:server', packet({ from: '192.168.1.2' })],
     ['guard:server', packet({ from: 'fd00::2', to: '2001:db8::1' })],
+    ['guard:server', packet({ to: '192.168.1.2' })],
+    ['guard:server', packet({ from: 'fd00::40', to: 'fd00::2' })],
     ['guard:local', packet({ to: '203.0.113.1' })],
     ['guard:local', packet({ from: 'fd00::40', to: 'fd00::1' })],
     ['guard:multicast', packet({ to: '224.0.0.251', protocol: 'udp', destinationPort: 5353 })],
