@@ -53,14 +53,11 @@ const l4proto: Expression = { meta: { key: 'l4proto' } };
 /** Pure: the same input always gives the same table, down to the order of its rules. */
 export function routerTable(input: RouterTableInput): Table {
   const { policy } = input;
-  const tcp = compileRules(
-    policy.rules.filter(({ proto }) => proto !== 'udp'),
-    {
-      proxy: goto('admit'),
-      direct: leave,
-      block: drop,
-    },
-  );
+  const tcp = compileRules(policy.rules, ({ proto }) => proto !== 'udp', {
+    proxy: goto('admit'),
+    direct: leave,
+    block: drop,
+  });
   const other = otherProtocols(policy);
   // Families without a server address cannot be steered; their flows take the on_failure way.
   const families = FAMILIES.filter((family) => addressesOf(input, family).length > 0);
@@ -140,8 +137,10 @@ function guardRules(): Rule[] {
     guard('link-local', equal(payload('ip', 'saddr'), prefix('169.254.0.0', 16))),
     guard('link-local', equal(payload('ip6', 'daddr'), prefix('fe80::', 10))),
     guard('link-local', equal(payload('ip6', 'saddr'), prefix('fe80::', 10))),
+    // As a destination 0.0.0.0 is a broadcast to the routing table, and so guarded above.
     guard('unspecified', equal(payload('ip', 'saddr'), '0.0.0.0')),
     guard('unspecified', equal(payload('ip6', 'saddr'), '::')),
+    guard('unspecified', equal(payload('ip6', 'daddr'), '::')),
   ];
 }
 
@@ -160,10 +159,11 @@ function defaultRule(verdict: Verdict): Rule {
 
 /** Protocols other than TCP have no flow table: each packet is judged, and only `block` acts. */
 function otherProtocols(policy: Policy): { chain: Chain; sets: NftSet[] } | undefined {
-  const rules = policy.rules.filter((rule) => rule.proto !== 'tcp' && rule.action !== 'proxy');
-  const blocks = ({ action }: PolicyRule) => action === 'block';
-  if (policy.default !== 'block' && !rules.some(blocks)) return undefined;
-  const compiled = compileRules(rules, { proxy: leave, direct: leave, block: drop });
+  const applies = ({ proto, action }: PolicyRule) => proto !== 'tcp' && action !== 'proxy';
+  const blocks = (rule: PolicyRule) => applies(rule) && rule.action === 'block';
+  if (policy.default !== 'block' && !policy.rules.some(blocks)) return undefined;
+  const verdicts = { proxy: leave, direct: leave, block: drop };
+  const compiled = compileRules(policy.rules, applies, verdicts);
   const last = policy.default === 'block' ? 'block' : 'direct';
   const chain = {
     name: 'classify_other',

@@ -16,12 +16,20 @@ export interface CompiledRules {
 const PROTOCOLS_WITH_PORTS = { set: ['tcp', 'udp'] };
 
 /**
- * Compiles `rules` in order. A rule becomes several when it names both families or both source
- * addresses and source MACs: nft has no "or" between different fields.
+ * Compiles those of `rules` that `applies` picks, in order. A rule becomes several when it names
+ * both families or both source addresses and source MACs: nft has no "or" between different fields.
+ * Sets are named by the rule's place among all rules, so that chains compiled from different picks
+ * share a rule's sets and never mean different sets by one name.
  */
-export function compileRules(rules: readonly PolicyRule[], verdicts: Verdicts): CompiledRules {
+export function compileRules(
+  rules: readonly PolicyRule[],
+  applies: (rule: PolicyRule) => boolean,
+  verdicts: Verdicts,
+): CompiledRules {
   const sets = new Map<string, NftSet>();
-  const compiled = rules.flatMap((rule, index) => compileRule(rule, index, sets, verdicts));
+  const compiled = rules.flatMap((rule, index) =>
+    applies(rule) ? compileRule(rule, index, sets, verdicts) : [],
+  );
   return { rules: compiled, sets: [...sets.values()] };
 }
 

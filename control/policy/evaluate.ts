@@ -44,7 +44,7 @@ function guardOf(guards: Guards, packet: Packet): GuardName | undefined {
   if (MULTICAST.contains(destination)) return 'guard:multicast';
   if (BROADCAST.contains(destination)) return 'guard:broadcast';
   if (LINK_LOCAL.contains(source) || LINK_LOCAL.contains(destination)) return 'guard:link-local';
-  if (UNSPECIFIED.contains(source)) return 'guard:unspecified';
+  if (UNSPECIFIED.contains(source) || UNSPECIFIED.contains(destination)) return 'guard:unspecified';
   if (packet.protocol === 'udp' && DHCP_PORTS.includes(packet.destinationPort ?? -1)) {
     return 'guard:dhcp';
   }

@@ -51,6 +51,8 @@ describe('guards', () => {
     ['guard:link-local', packet({ from: 'fd00::40', to: 'fe80::1' })],
     ['guard:unspecified', packet({ from: '0.0.0.0' })],
     ['guard:unspecified', packet({ from: '::', to: '2001:db8::1' })],
+    ['guard:unspecified', packet({ to: '0.0.0.0' })],
+    ['guard:unspecified', packet({ from: 'fd00::40', to: '::' })],
     ['guard:dhcp', packet({ protocol: 'udp', destinationPort: 67 })],
     [
       'guard:dhcp',
