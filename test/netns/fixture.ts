@@ -71,7 +71,15 @@ export class Fixture {
 
   /** On a node, as a user would there. */
   sidetrackOn(node: string, ...args: string[]): Promise<RunResult> {
-    const argv = [process.execPath, CLI, ...args, '-c', this.configFile];
+    return this.sidetrackPrefixedOn(node, [], ...args);
+  }
+
+  sidetrackPrefixedOn(
+    node: string,
+    prefix: readonly string[],
+    ...args: string[]
+  ): Promise<RunResult> {
+    const argv = [...prefix, process.execPath, CLI, ...args, '-c', this.configFile];
     return this.lab.run(node, argv, { timeoutMs: 20_000 });
   }
 
