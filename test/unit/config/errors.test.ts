@@ -362,6 +362,7 @@ default: block
     'relay: { upstreams: [{ name: a, url: "direct:", password_file: [hunter2] }] }',
     'relay: { upstreams: [{ name: a, url: [hunter2], username: { hunter2: 1 } }] }',
     'relay: { upstreams: ["socks5://me:hunter2@h:1"] }',
+    'relay: { upstreams: [hunter2] }',
     'relay: "socks5://me:hunter2@h:1"',
     '"socks5://me:hunter2@h:1": 3',
     'default: "ssh://root:hunter2@h"',
