@@ -48,7 +48,7 @@ engine:
 check: build ## types, style, import directions, generated files
 	npx tsc --noEmit
 	npx biome check .
-	npx vitest run --project lint
+	npx vitest run --project unit test/unit/lint
 
 unit: build ## unit and property tests
 	npx vitest run --project unit
@@ -58,6 +58,10 @@ engine-test: engine ## the relay engine under ASan and UBSan
 
 netns-test: build ## real kernels, real rivals, in network namespaces
 	$(RIVAL_ENV) $(REQUIRE) npx vitest run --project netns
+
+docs: build ## write the generated files anew
+	node build/control/cli/reference.js > docs/cli.md
+	node build/control/config/json-schema.js
 
 clean: ## remove what was built
 	rm -rf build

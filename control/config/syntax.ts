@@ -36,8 +36,8 @@ function problemOf(error: YAMLError, source: Source): Problem {
     case 'TAG_RESOLVE_FAILED':
       return { message: 'YAML tags have no meaning here', hint: 'remove the word with the "!"' };
     default:
-      // Some messages end in a quotation of the file, which may be a secret.
-      return { message: `not YAML: ${error.message.replace(/:? ".*"?$/s, '')}` };
+      // Some messages quote the file behind a colon, and that may be a secret.
+      return { message: `not YAML: ${error.message.replace(/: .*$/s, '')}` };
   }
 }
 

@@ -19,10 +19,16 @@ export interface Holder {
 /** `attached`: ends with this process. `detached`: lives until `sidetrack lab down`. */
 export type HolderMode = 'attached' | 'detached';
 
-// The lab's init: a private /run, then wait. `attached` waits for the end of its standard input,
+// A private /run, and a copy of the one directory of /etc that sidetrack writes to on a local host.
+const PREPARE = [
+  'mount -t tmpfs -o mode=755 tmpfs /run',
+  'mkdir -p /run/netns /run/lock /run/iproute2',
+  'if [ -d /etc/iproute2 ]; then cp -r /etc/iproute2/. /run/iproute2 && mount --bind /run/iproute2 /etc/iproute2; fi',
+  'echo ready',
+].join(' && ');
+
+// The lab's init: prepare, then wait. `attached` waits for the end of its standard input,
 // which the kernel delivers even when the owner is killed with -9. `wait` also reaps orphans.
-const PREPARE =
-  'mount -t tmpfs -o mode=755 tmpfs /run && mkdir -p /run/netns /run/lock && echo ready';
 const INIT: Readonly<Record<HolderMode, string>> = {
   attached: `${PREPARE} && exec 3<&0 && { cat <&3 >/dev/null & wait $!; }`,
   detached: `trap "exit 0" TERM; ${PREPARE} && while :; do sleep 3600 & wait $!; done`,

@@ -57,7 +57,7 @@ export function applySteps(desired: HostState, observed: ObservedHost, diff: Hos
         [writeSysctl({ ...change, value: change.from })],
       ),
     ),
-    ...tableNameSteps(observed, diff).map((command) =>
+    ...tableNameSteps(diff).map((command) =>
       step(`name table ${desired.tableName?.id} "${desired.tableName?.name}"`, command, [
         undoTableName(observed),
       ]),
@@ -129,12 +129,13 @@ function rememberSteps(desired: HostState, observed: ObservedHost, diff: HostDif
 }
 
 /** Written beside and renamed: a crash leaves the old file or the new one, never half of one. */
+function writeFile(path: string, content: string): Command {
+  const script = 'mkdir -p "${1%/*}" && cat > "$1.new" && mv "$1.new" "$1"';
+  return { argv: ['sh', '-c', script, 'sh', path], stdin: content };
+}
+
 export function writeState(stateDir: string, state: SavedState): Command {
-  const script = 'cat > "$1.new" && mv "$1.new" "$1"';
-  return {
-    argv: ['sh', '-c', script, 'sh', savedStatePath(stateDir)],
-    stdin: `${JSON.stringify(state)}\n`,
-  };
+  return writeFile(savedStatePath(stateDir), `${JSON.stringify(state)}\n`);
 }
 
 /** Originals of an earlier apply win: the value found now is our own. */
@@ -154,14 +155,13 @@ function writeSysctl({ key, value }: Pick<SysctlChange, 'key' | 'value'>): Comma
   return { argv: ['tee', `/proc/sys/${key}`], stdin: `${value}\n` };
 }
 
-function tableNameSteps(_observed: ObservedHost, { tableNameFile }: HostDiff): Command[] {
-  if (tableNameFile === undefined) return [];
-  return [{ argv: ['tee', TABLE_NAME_FILE], stdin: tableNameFile }];
+function tableNameSteps({ tableNameFile }: HostDiff): Command[] {
+  return tableNameFile === undefined ? [] : [writeFile(TABLE_NAME_FILE, tableNameFile)];
 }
 
 function undoTableName({ tableNameFile }: ObservedHost): Command {
   if (tableNameFile === undefined) return { argv: ['rm', '-f', TABLE_NAME_FILE] };
-  return { argv: ['tee', TABLE_NAME_FILE], stdin: tableNameFile };
+  return writeFile(TABLE_NAME_FILE, tableNameFile);
 }
 
 function routeTitle({ family, table, nextHop }: Route): string {

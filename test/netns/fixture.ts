@@ -63,6 +63,40 @@ export class Fixture {
     return this.lab.run(undefined, argv, options);
   }
 
+  /** Behind a prefix such as setpriv. */
+  sidetrackPrefixed(prefix: readonly string[], ...args: string[]): Promise<RunResult> {
+    const argv = [...prefix, process.execPath, CLI, ...args, '-c', this.configFile];
+    return this.lab.run(undefined, argv);
+  }
+
+  /** On a node, as a user would there. */
+  sidetrackOn(node: string, ...args: string[]): Promise<RunResult> {
+    return this.sidetrackPrefixedOn(node, [], ...args);
+  }
+
+  sidetrackPrefixedOn(
+    node: string,
+    prefix: readonly string[],
+    ...args: string[]
+  ): Promise<RunResult> {
+    const argv = [...prefix, process.execPath, CLI, ...args, '-c', this.configFile];
+    return this.lab.run(node, argv, { timeoutMs: 20_000 });
+  }
+
+  /** Without a configuration of ours. */
+  sidetrackBare(...args: string[]): Promise<RunResult> {
+    return this.lab.run(undefined, [process.execPath, CLI, ...args]);
+  }
+
+  /** A PATH with everything that sidetrack runs, except nft. */
+  async pathWithoutNft(): Promise<string> {
+    const path = `${this.directory}/without-nft`;
+    const programs = 'sh cat tee ip grep rm rmdir mkdir mv nsenter setpriv';
+    const link = `mkdir -p ${path}; for p in ${programs}; do ln -sf "$(command -v $p)" ${path}/$p; done`;
+    await this.lab.check(undefined, ['sh', '-c', link]);
+    return path;
+  }
+
   /** The machine around the lab: what no test may ever change. */
   async hostSnapshot(): Promise<string[]> {
     const commands = [

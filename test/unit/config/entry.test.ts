@@ -83,6 +83,11 @@ describe('parseEntry', () => {
       '"::ffff:10.0.0.0/104" is an IPv4-mapped IPv6 address, which no packet carries',
       'write 10.0.0.0/8',
     ],
+    [
+      '::1-::ffff:1.2.3.4',
+      '"::ffff:1.2.3.4" is an IPv4-mapped IPv6 address, which no packet carries',
+      'write 1.2.3.4',
+    ],
     ['fe80::1%eth0', '"fe80::1%eth0" has a zone', 'leave out the part from the % on'],
     ['010.0.0.1', '"010.0.0.1" is not an IP address', 'write octets without leading zeros'],
     ['10.0.0.1-x', '"x" in "10.0.0.1-x" is not an IP address', undefined],

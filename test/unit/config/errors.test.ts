@@ -263,6 +263,22 @@ describe('an error in a single value', () => {
   });
 });
 
+it.each([0, 253, 254, 255])('table %i is reserved', async (id) => {
+  expect((await errorsOf(withRouter(`table: { id: ${id} }`))).join()).toContain('reserved');
+});
+
+it.each([1, 252, 256, 4294967295])('table %i is free', async (id) => {
+  const config = await parseConfig('x.yaml', withRouter(`table: { id: ${id} }`));
+  expect(config.router.table.id).toBe(id);
+});
+
+it('upstreams have names of their own', async () => {
+  const upstreams = '{ name: a, url: "direct:" }, { name: a, url: "direct:" }';
+  expect(await errorsOf(`${MINIMAL}relay: { upstreams: [${upstreams}] }\n`)).toEqual([
+    'sidetrack.yaml:8:59: duplicate upstream name "a"; the first one is in line 8',
+  ]);
+});
+
 describe('what is not built yet', () => {
   it.each([
     [
@@ -346,10 +362,15 @@ default: block
     'relay: { upstreams: [{ name: a, url: "direct:", password_file: [hunter2] }] }',
     'relay: { upstreams: [{ name: a, url: [hunter2], username: { hunter2: 1 } }] }',
     'relay: { upstreams: ["socks5://me:hunter2@h:1"] }',
+    'relay: { upstreams: [hunter2] }',
     'relay: "socks5://me:hunter2@h:1"',
     '"socks5://me:hunter2@h:1": 3',
     'default: "ssh://root:hunter2@h"',
     'relay: { upstreams: "x" "hunter2" }',
+    'relay: |x hunter2',
+    'hunter2',
+    '}: hunter2',
+    '- "hunter2"',
     'rules: [{ from: "ssh://root:hunter2@h", action: direct }]',
   ])('never show a secret: %s', async (line) => {
     expect((await errorsOf(`${MINIMAL}${line}\n`)).join()).not.toContain('hunter2');
