@@ -94,12 +94,15 @@ function usableAddresses({ addresses }: InterfaceFacts): string[] {
   return [first(4), first(6)].filter((address) => address !== undefined);
 }
 
-/** The commented file that `sidetrack init` writes. */
-export function starterYaml(starter: Starter): string {
+/**
+ * The commented file that `sidetrack init` writes.
+ * @param schema path of sidetrack.schema.json, for editors that check while one types.
+ */
+export function starterYaml(starter: Starter, schema: string): string {
   const { routerHost, serverHost, interfaces, serverInterface, serverAddresses } = starter;
   const note = ({ check }: Guess<unknown>) => (check ? `   # CHECK: ${check}` : '');
   const list = (values: readonly string[]) => `[${values.map(quoted).join(', ')}]`;
-  return `# yaml-language-server: $schema=./sidetrack.schema.json
+  return `# yaml-language-server: $schema=${schema}
 # What sidetrack does: the router hands chosen packets, unmodified, to the server; the server
 # redirects them to a program that asks for SO_ORIGINAL_DST. Next: sidetrack check, sidetrack plan.
 
