@@ -34,7 +34,7 @@ describe('the starter configuration', () => {
   it('names every LAN of the router, the server’s own first, and no virtual interface', () => {
     const starter = detectStarter(
       router(
-        nic('guest', '10.0.0.1/24'),
+        nic('guest', '10.0.0.1/24', 'fe80::9/64'),
         nic('docker0', '172.17.0.1/16'),
         nic('br-lan', '192.168.1.1/24'),
       ),
