@@ -24,6 +24,7 @@ export function command(name: string, description: string, examples: readonly st
   return new Command(name)
     .description(description)
     .helpOption('-h, --help', 'show this help')
+    .helpCommand(false)
     .addHelpText('before', `Examples:\n${lines}\n`);
 }
 

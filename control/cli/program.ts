@@ -12,6 +12,7 @@ import { statusCommand } from './commands/status.js';
 import { completionScript, SHELLS } from './completion.js';
 import { action, command } from './context.js';
 import { print } from './output.js';
+import { packageFile } from './package.js';
 
 const EXAMPLES = `Examples:
   sidetrack init                 # write sidetrack.yaml for this network
@@ -61,15 +62,7 @@ function completionCommand(program: Command): Command {
     );
 }
 
-export function version(): string {
-  // From build/control/cli/ as well as from control/cli/ the package lies two or three levels up.
-  for (const up of ['../../package.json', '../../../package.json']) {
-    try {
-      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string })
-        .version;
-    } catch {
-      // Not this level.
-    }
-  }
-  return 'unknown';
+function version(): string {
+  const text = readFileSync(packageFile('package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }

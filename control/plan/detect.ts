@@ -77,9 +77,10 @@ function lanInterfaces(router: ObservedHost, server: InterfaceFacts | undefined)
   const lan = router.interfaces.filter(
     (one) => isReal(one) && !uplinks.includes(one.name) && usableAddresses(one).length > 0,
   );
+  const servers = server ? usableAddresses(server) : [];
   const sharesSubnet = ({ addresses }: InterfaceFacts) =>
     addresses.some(({ address, prefixLength }) =>
-      server?.addresses.some((own) => sameSubnet(address, prefixLength, own.address)),
+      servers.some((own) => sameSubnet(address, prefixLength, own)),
     );
   // The server's own network first: it is the one that must be there.
   const sorted = [...lan].sort((a, b) => Number(sharesSubnet(b)) - Number(sharesSubnet(a)));
@@ -94,22 +95,25 @@ function usableAddresses({ addresses }: InterfaceFacts): string[] {
   return [first(4), first(6)].filter((address) => address !== undefined);
 }
 
-/** The commented file that `sidetrack init` writes. */
-export function starterYaml(starter: Starter): string {
+/**
+ * The commented file that `sidetrack init` writes.
+ * @param schema path of sidetrack.schema.json, for editors that check while one types.
+ */
+export function starterYaml(starter: Starter, schema: string): string {
   const { routerHost, serverHost, interfaces, serverInterface, serverAddresses } = starter;
   const note = ({ check }: Guess<unknown>) => (check ? `   # CHECK: ${check}` : '');
   const list = (values: readonly string[]) => `[${values.map(quoted).join(', ')}]`;
-  return `# yaml-language-server: $schema=./sidetrack.schema.json
+  return `# yaml-language-server: $schema=${schema}
 # What sidetrack does: the router hands chosen packets, unmodified, to the server; the server
 # redirects them to a program that asks for SO_ORIGINAL_DST. Next: sidetrack check, sidetrack plan.
 
 router:
-  host: ${routerHost}              # local | netns://name
-  interfaces: ${list(interfaces.value)}      # where client packets come in${note(interfaces)}
+  host: ${routerHost}   # local | netns://name
+  interfaces: ${list(interfaces.value)}   # where client packets come in${note(interfaces)}
 
 servers:
   - name: server1
-    host: ${serverHost}            # local | netns://name
+    host: ${serverHost}   # local | netns://name
     interface: ${quoted(serverInterface.value)}${note(serverInterface)}
     address: ${list(serverAddresses.value)}${note(serverAddresses)}
     mac: auto                # or fixed, when router and server are applied one by one

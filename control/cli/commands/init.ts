@@ -8,6 +8,7 @@ import { detectStarter, looksLikeRouter, type Starter, starterYaml } from '../..
 import type { ObservedHost } from '../../plan/state.js';
 import { action, type CommonOptions, command } from '../context.js';
 import { print } from '../output.js';
+import { packageFile } from '../package.js';
 
 interface InitOptions extends CommonOptions {
   router?: string;
@@ -31,7 +32,7 @@ export function initCommand(): Command {
 
 async function runInit(options: InitOptions): Promise<undefined> {
   const starter = await detect(options);
-  const text = starterYaml(starter);
+  const text = starterYaml(starter, packageFile('sidetrack.schema.json'));
   if (options.output === '-') {
     print(text.trimEnd());
     return;

@@ -46,7 +46,13 @@ function upCommand(): Command {
     action(async ({ name }: LabOptions) => {
       await startNamedLab(name);
       print(TOPOLOGY_PICTURE);
-      print(`The lab "${name}" runs. Next: sidetrack lab exec client -- ping -c1 198.51.100.7`);
+      print(`The lab "${name}" runs. Next:`);
+      print('  sidetrack lab exec client -- ping -c1 198.51.100.7');
+      print(
+        '  sidetrack lab exec all -- sidetrack init --router netns://router --server netns://server1',
+      );
+      print('  sidetrack lab exec all -- sidetrack apply');
+      print('  sidetrack lab down');
       return undefined;
     }),
   );
@@ -70,10 +76,20 @@ function execCommand(): Command {
 
 async function runExec({ name }: LabOptions, node: string, argv: string[]): Promise<number> {
   const lab = enterNamedLab(name);
-  const program = lab.spawn(node === 'all' ? undefined : node, argv, { stdio: 'inherit' });
+  // commander hands the `--` through when options of the program follow it.
+  const words = argv[0] === '--' ? argv.slice(1) : argv;
+  const program = lab.spawn(node === 'all' ? undefined : node, ownCommand(words), {
+    stdio: 'inherit',
+  });
   // Ctrl-C reaches the program through the terminal; we only wait for it.
   process.on('SIGINT', () => {});
   return (await program.exited) ?? 1;
+}
+
+/** `sidetrack` means this very program, whether or not it is on the PATH. */
+function ownCommand([first, ...rest]: readonly string[]): string[] {
+  if (first === 'sidetrack') return [process.execPath, process.argv[1]!, ...rest];
+  return first === undefined ? [] : [first, ...rest];
 }
 
 function labStatusCommand(): Command {

@@ -38,14 +38,13 @@ function printStatus({ name, address, state, differences, counters, flows }: Hos
   print(`${pc.bold(name)} (${address}): ${WORDS[state]}`);
   if (state === 'drifted') for (const line of differences) print(`  ${pc.yellow('~')} ${line}`);
   if (flows !== undefined && state !== 'absent') print(`  flows in the flow table: ${flows}`);
-  if (counters.length > 0) {
-    // Guards and other rarities only when they counted something; --json has them all.
-    const shown = counters.filter(
-      ({ rule, packets }) => packets > 0 || /^(rule |default)/.test(rule),
-    );
-    const rows = shown.map(({ rule, packets, bytes }) => [rule, String(packets), String(bytes)]);
+  // Guards and other rarities only when they counted something; --json has them all.
+  const shown = counters.filter(
+    ({ rule, packets }) => packets > 0 || /^(rule |default|redirected)/.test(rule),
+  );
+  const rows = shown.map(({ rule, packets, bytes }) => [rule, String(packets), String(bytes)]);
+  if (rows.length > 0)
     for (const line of table(['counted by', 'packets', 'bytes'], rows)) print(`  ${line}`);
-  }
   if (state !== 'in-sync') print('  Next: sidetrack apply');
   print();
 }
