@@ -50,7 +50,12 @@ function flowSet(name: string, family: Family, size: number, timeout: number): N
   return { name, type, flags: ['timeout'], size, timeout };
 }
 
-/** A new SYN is always classified anew: whatever is known of its tuple is forgotten. */
+/**
+ * A new SYN is always classified anew; when the verdict is not `proxy`, whatever is known of its
+ * tuple is forgotten. Forgetting first and admitting again would not do: the kernel gives the room
+ * of a deleted entry back only at its next sweep, so in a full table a flow that repeats its SYN
+ * would lose its place and be steered by halves.
+ */
 export function forgetFlow(): Rule[] {
   return FAMILIES.map((family) => ({
     expr: [
@@ -60,13 +65,14 @@ export function forgetFlow(): Rule[] {
   }));
 }
 
-/** Enters the flow and steers it; falls through when the table is full. */
+/** Enters the flow, or renews it, and steers it; falls through when the table is full. */
 export function admitFlow(families: readonly Family[], steer: string): Rule[] {
   return families.map((family) => ({
     expr: [
-      update('add', flows(family), {
+      update('update', flows(family), {
         elem: { val: tuple(family), timeout: TRANSITORY_SECONDS },
       }),
+      update('delete', closing(family), tuple(family)),
       goto(steer),
     ],
   }));

@@ -7,8 +7,10 @@
 export type Expression =
   | string
   | number
+  | boolean
   | { payload: { protocol: string; field: string } }
   | { meta: { key: string } }
+  | { exthdr: { name: string } }
   | { fib: { result: 'type'; flags: string[] } }
   | { concat: Expression[] }
   | { '&': [Expression, Expression | string[]] }

@@ -1,5 +1,5 @@
 /** The router's table: guards, first-packet classification, flow table, mark. */
-import type { Policy, Rule as PolicyRule, Verdict } from '../policy/rule.js';
+import type { Policy, Rule as PolicyRule } from '../policy/rule.js';
 import { macSet } from './elements.js';
 import {
   admitFlow,
@@ -27,7 +27,7 @@ import {
   type Statement,
   type Table,
 } from './json.js';
-import { compileRules } from './rules.js';
+import { compileRules, type Verdicts } from './rules.js';
 
 export const TABLE_NAME = 'sidetrack';
 const RAW_PRIORITY = -300;
@@ -50,14 +50,17 @@ const drop: Statement = { drop: null };
 const leave: Statement = { return: null };
 const l4proto: Expression = { meta: { key: 'l4proto' } };
 
+/** What becomes of a TCP flow's first packet; the chains also keep the flow table. */
+const FIRST_PACKET: Verdicts = {
+  proxy: goto('admit'),
+  direct: goto('direct'),
+  block: goto('block'),
+};
+
 /** Pure: the same input always gives the same table, down to the order of its rules. */
 export function routerTable(input: RouterTableInput): Table {
   const { policy } = input;
-  const tcp = compileRules(policy.rules, ({ proto }) => proto !== 'udp', {
-    proxy: goto('admit'),
-    direct: leave,
-    block: drop,
-  });
+  const tcp = compileRules(policy.rules, ({ proto }) => proto !== 'udp', FIRST_PACKET);
   const other = otherProtocols(policy);
   // Families without a server address cannot be steered; their flows take the on_failure way.
   const families = FAMILIES.filter((family) => addressesOf(input, family).length > 0);
@@ -67,6 +70,8 @@ export function routerTable(input: RouterTableInput): Table {
     sets: [...ownSets(input), ...uniqueSets([...tcp.sets, ...(other?.sets ?? [])])],
     chains: [
       { name: 'steer', rules: steerRules(input.mark) },
+      { name: 'direct', rules: [...forgetFlow(), { expr: [leave] }] },
+      { name: 'block', rules: [...forgetFlow(), { expr: [drop] }] },
       { name: 'admit', rules: admitRules(families, input.onFailure) },
       ...families.flatMap((family) => [
         establishedChain(family, 'steer'),
@@ -75,7 +80,12 @@ export function routerTable(input: RouterTableInput): Table {
       { name: 'from_server', rules: fromServerRules(families) },
       {
         name: 'classify',
-        rules: [...forgetFlow(), ...guardRules(), ...tcp.rules, defaultRule(policy.default)],
+        rules: [
+          ...guardRules(FIRST_PACKET.direct),
+          ...fragmentGuards(),
+          ...tcp.rules,
+          defaultRule(FIRST_PACKET[policy.default]),
+        ],
       },
       ...(other ? [other.chain] : []),
       preroutingChain(families, other !== undefined),
@@ -123,10 +133,10 @@ function preroutingChain(families: readonly Family[], judgesOthers: boolean): Ch
  * The guards that no rule can override. MACs and addresses of servers are guarded in prerouting.
  * Link-local and multicast cover ND, RA and MLD; the unspecified source and the ports cover DHCP.
  */
-function guardRules(): Rule[] {
+function guardRules(pass: Statement): Rule[] {
   const guard = (name: string, ...match: Statement[]): Rule => ({
     comment: `guard:${name}`,
-    expr: [...match, counter(), leave],
+    expr: [...match, counter(), pass],
   });
   const prefix = (addr: string, len: number): Expression => ({ prefix: { addr, len } });
   return [
@@ -144,6 +154,21 @@ function guardRules(): Rule[] {
   ];
 }
 
+/**
+ * Where conntrack runs, it has put fragments together before this table sees them. Elsewhere only
+ * the first one has ports, and the others could not follow it to the server.
+ */
+function fragmentGuards(): Rule[] {
+  const offsetOrMore: Expression = { '&': [payload('ip', 'frag-off'), 0x3fff] };
+  return [
+    { match: { op: '!=' as const, left: offsetOrMore, right: 0 } },
+    equal({ exthdr: { name: 'frag' } }, true),
+  ].map((match) => ({
+    comment: 'guard:fragment',
+    expr: [match, counter(), FIRST_PACKET.direct],
+  }));
+}
+
 function dhcpGuard(): Rule {
   const ports = { set: [67, 68, 546, 547] };
   return {
@@ -152,9 +177,8 @@ function dhcpGuard(): Rule {
   };
 }
 
-function defaultRule(verdict: Verdict): Rule {
-  const target = { proxy: goto('admit'), direct: leave, block: drop }[verdict];
-  return { comment: 'default', expr: [counter(), target] };
+function defaultRule(verdict: Statement): Rule {
+  return { comment: 'default', expr: [counter(), verdict] };
 }
 
 /** Protocols other than TCP have no flow table: each packet is judged, and only `block` acts. */
@@ -164,10 +188,10 @@ function otherProtocols(policy: Policy): { chain: Chain; sets: NftSet[] } | unde
   if (policy.default !== 'block' && !policy.rules.some(blocks)) return undefined;
   const verdicts = { proxy: leave, direct: leave, block: drop };
   const compiled = compileRules(policy.rules, applies, verdicts);
-  const last = policy.default === 'block' ? 'block' : 'direct';
+  const last = policy.default === 'block' ? drop : leave;
   const chain = {
     name: 'classify_other',
-    rules: [...guardRules(), dhcpGuard(), ...compiled.rules, defaultRule(last)],
+    rules: [...guardRules(leave), dhcpGuard(), ...compiled.rules, defaultRule(last)],
   };
   return { chain, sets: compiled.sets };
 }
@@ -178,7 +202,7 @@ function admitRules(families: readonly Family[], onFailure: 'direct' | 'block'):
     {
       // The flow table is full, or the server has no address of this family.
       comment: `on_failure ${onFailure}`,
-      expr: [counter(), onFailure === 'block' ? drop : leave],
+      expr: [counter(), FIRST_PACKET[onFailure]],
     },
   ];
 }

@@ -76,7 +76,17 @@ describe('the router table', () => {
 
   it('drops instead of returning when on_failure is block', () => {
     const last = rulesOf(routerTable({ ...INPUT, onFailure: 'block' }), 'admit').at(-1);
-    expect(last?.expr.at(-1)).toEqual({ drop: null });
+    expect(last?.expr.at(-1)).toEqual({ goto: { target: 'block' } });
+  });
+
+  it('names a set alike for TCP and for other protocols', () => {
+    const blocking = (macs: readonly string[]) => ({ name: 'b', macs, action: 'block' as const });
+    const tcpOnly = { name: 'a', proto: 'tcp' as const, macs: ['02:00:00:00:00:01'] };
+    const rules = [{ ...tcpOnly, action: 'proxy' as const }, blocking(['02:00:00:00:00:02'])];
+    const { sets } = routerTable({ ...INPUT, policy: { rules, default: 'direct' } });
+    const elements = (wanted: string) => sets.find(({ name }) => name === wanted)?.elements;
+    expect(elements('rule1_mac')).toEqual(['02:00:00:00:00:01']);
+    expect(elements('rule2_mac')).toEqual(['02:00:00:00:00:02']);
   });
 
   it('judges other protocols only when something blocks them', () => {

@@ -1,0 +1,180 @@
+/** "Decide once per flow", packet by packet: what the flow table does to all that is no first packet. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { parseAddress } from '../../control/config/address.js';
+import { ADDRESS } from '../../control/lab/topology.js';
+import { type RouterTableInput, routerTable } from '../../control/nft/router-table.js';
+import type { Packet } from '../../control/policy/evaluate.js';
+import type { Policy } from '../../control/policy/rule.js';
+import { TCP } from './policy/frame.js';
+import { listedCounts, listedFlows, tuple } from './policy/prediction.js';
+import { type Fate, RouterBench, type Shot } from './policy/router-bench.js';
+import { ROUTER } from './policy/table-input.js';
+import { MACS } from './policy/world.js';
+
+const PROXY_ALL: Policy = {
+  rules: [{ name: 'all', proto: 'tcp', action: 'proxy' }],
+  default: 'direct',
+};
+const DIRECT_ALL: Policy = { rules: [], default: 'direct' };
+const BLOCK_ALL: Policy = { rules: [], default: 'block' };
+const table = (policy: Policy, changes: Partial<RouterTableInput> = {}) =>
+  routerTable({ ...ROUTER, policy, ...changes });
+
+let bench: RouterBench;
+beforeAll(async () => {
+  bench = await RouterBench.start();
+});
+afterAll(() => bench?.stop());
+
+/** A TCP packet of the client's `flow`th connection to the Internet. */
+function packetOf(family: 'v4' | 'v6', flow = 0): Packet {
+  return {
+    sourceMac: MACS[0],
+    family: family === 'v4' ? 4 : 6,
+    source: parseAddress(ADDRESS.client[family])!,
+    destination: parseAddress(ADDRESS.internet[family])!,
+    protocol: 'tcp',
+    sourcePort: 40_000 + flow,
+    destinationPort: 443,
+  };
+}
+
+/** What becomes of packets sent in this order, one for each entry of `flags`. */
+async function fire(
+  packets: readonly Packet[],
+  flags: readonly number[],
+): Promise<(Fate | undefined)[]> {
+  const shots = packets.flatMap((packet, i): Shot[] =>
+    flags.map((tcpFlags, j) => ({
+      packet,
+      tcpFlags,
+      serial: 1 + i * flags.length + j,
+      node: 'client',
+    })),
+  );
+  const fates = await bench.fire(shots);
+  return shots.map(({ serial }) => fates.get(serial));
+}
+
+const { syn, ack, fin, rst } = TCP;
+
+describe.each(['v4', 'v6'] as const)('a flow over %s', (family) => {
+  const packet = packetOf(family);
+  beforeEach(() => bench.load(table(PROXY_ALL)));
+
+  test('that is known stays steered when the rules no longer say so', async () => {
+    expect(await fire([packet], [syn, ack])).toEqual(['proxy', 'proxy']);
+    await bench.reload(table(DIRECT_ALL));
+    expect(listedFlows(await bench.listing())).toEqual([tuple(packet)]);
+    const before = listedCounts(await bench.listing()).steered ?? 0;
+    expect(await fire([packet], [ack, ack | fin])).toEqual(['proxy', 'proxy']);
+    expect((listedCounts(await bench.listing()).steered ?? 0) - before).toBe(2);
+  });
+
+  test('stays steered under rules that would block it', async () => {
+    expect(await fire([packet], [syn])).toEqual(['proxy']);
+    await bench.reload(table(BLOCK_ALL));
+    expect(await fire([packet], [ack])).toEqual(['proxy']);
+  });
+
+  test.each([
+    ['direct', DIRECT_ALL],
+    ['block', BLOCK_ALL],
+  ] as const)('is judged anew at a new SYN on its tuple: %s', async (verdict, policy) => {
+    expect(await fire([packet], [syn, ack])).toEqual(['proxy', 'proxy']);
+    await bench.reload(table(policy));
+    expect(await fire([packet], [syn, ack])).toEqual([verdict, 'direct']);
+    expect(listedFlows(await bench.listing())).toEqual([]);
+    await bench.reload(table(PROXY_ALL));
+    expect(await fire([packet], [ack, syn, ack])).toEqual(['direct', 'proxy', 'proxy']);
+  });
+
+  test('that nobody opened is never steered', async () => {
+    const flags = [ack, ack | syn, ack | fin, fin, rst, rst | ack, 0, 0x08 | ack];
+    expect(await fire([packet], flags)).toEqual(flags.map(() => 'direct'));
+    expect(listedFlows(await bench.listing())).toEqual([]);
+  });
+
+  test('is closing after FIN or RST, and steered to its end', async () => {
+    for (const last of [fin | ack, rst]) {
+      await bench.load(table(PROXY_ALL));
+      expect(await fire([packet], [syn, ack, last])).toEqual(['proxy', 'proxy', 'proxy']);
+      expect(listedFlows(await bench.listing(), 'flows')).toEqual([]);
+      expect(listedFlows(await bench.listing(), 'closing')).toEqual([tuple(packet)]);
+      await bench.reload(table(DIRECT_ALL));
+      expect(await fire([packet], [ack, last, ack])).toEqual(['proxy', 'proxy', 'proxy']);
+      expect(await fire([packet], [syn, ack])).toEqual(['direct', 'direct']);
+      expect(listedFlows(await bench.listing(), 'closing')).toEqual([]);
+    }
+  });
+
+  test('of another client, address or port is another flow', async () => {
+    expect(await fire([packet], [syn])).toEqual(['proxy']);
+    const others: Packet[] = [
+      { ...packet, sourcePort: 39_999 },
+      { ...packet, destinationPort: 444 },
+      { ...packet, source: parseAddress(ADDRESS.client2[family])! },
+      { ...packet, destination: parseAddress(family === 'v4' ? '198.51.100.8' : '2001:db8:1::8')! },
+    ];
+    expect(await fire(others, [ack])).toEqual(others.map(() => 'direct'));
+    // A client that roams to another MAC keeps its flow.
+    expect(await fire([{ ...packet, sourceMac: MACS[2] }], [ack])).toEqual(['proxy']);
+  });
+});
+
+describe('a full flow table', () => {
+  const SIZE = 4;
+  const flows = (family: 'v4' | 'v6') =>
+    Array.from({ length: 2 * SIZE }, (_, flow) => packetOf(family, flow));
+  const expected = (rest: Fate) => flows('v4').map((_, i) => (i < SIZE ? 'proxy' : rest));
+
+  test.each([
+    ['v4', 'direct'],
+    ['v4', 'block'],
+    ['v6', 'direct'],
+    ['v6', 'block'],
+  ] as const)('sends the rest of %s the on_failure way: %s', async (family, onFailure) => {
+    await bench.load(table(PROXY_ALL, { flowTableSize: SIZE, onFailure }));
+    expect(await fire(flows(family), [syn])).toEqual(expected(onFailure));
+    // No flow is half steered: its later packets go where its first one went.
+    expect(await fire(flows(family), [ack, ack])).toEqual(
+      expected('direct').flatMap((fate) => [fate, fate]),
+    );
+    const counts = listedCounts(await bench.listing());
+    const overflow = Object.keys(counts).find((comment) => comment.startsWith('on_failure'));
+    expect(overflow && counts[overflow]).toBe(SIZE);
+  });
+
+  test('still lets known flows repeat their SYN', async () => {
+    await bench.load(table(PROXY_ALL, { flowTableSize: SIZE }));
+    expect(await fire(flows('v4'), [syn])).toEqual(expected('direct'));
+    const known = flows('v4').slice(0, SIZE);
+    expect(await fire(known, [syn, syn, ack])).toEqual(
+      known.flatMap(() => ['proxy', 'proxy', 'proxy']),
+    );
+  });
+
+  test('keeps a flow where it is when there is no room among the closing ones', async () => {
+    await bench.load(table(PROXY_ALL, { flowTableSize: SIZE }));
+    const first = flows('v4').slice(0, SIZE);
+    const second = flows('v4').slice(SIZE);
+    await fire(first, [syn, fin | ack]);
+    expect(listedFlows(await bench.listing(), 'closing')).toHaveLength(SIZE);
+    // The room of flows that ended is free after the kernel's next sweep.
+    await expect
+      .poll(() => fire(second, [syn]), { timeout: 10_000 })
+      .toEqual(second.map(() => 'proxy'));
+    expect(await fire(second, [fin | ack, ack])).toEqual(second.flatMap(() => ['proxy', 'proxy']));
+    expect(listedFlows(await bench.listing(), 'flows')).toHaveLength(SIZE);
+  });
+
+  test.each(['direct', 'block'] as const)(
+    'is also what a family without a server address meets: %s',
+    async (onFailure) => {
+      const serverAddresses = { v4: [ADDRESS.server1.v4], v6: [] };
+      await bench.load(table(PROXY_ALL, { serverAddresses, onFailure }));
+      expect(await fire([packetOf('v6')], [syn, ack])).toEqual([onFailure, 'direct']);
+      expect(await fire([packetOf('v4')], [syn, ack])).toEqual(['proxy', 'proxy']);
+    },
+  );
+});

@@ -1,0 +1,29 @@
+/** Policies and packets as text for the message of a failure. */
+import { formatAddress } from '../../../control/config/address.js';
+import type { Packet } from '../../../control/policy/evaluate.js';
+import type { PrefixSet } from '../../../control/policy/prefix-set.js';
+import type { Policy, Rule } from '../../../control/policy/rule.js';
+
+export function describePacket(packet: Packet): string {
+  const { sourceMac, source, sourcePort, destination, destinationPort, protocol } = packet;
+  const end = (address: Packet['source'], port?: number) =>
+    port === undefined ? formatAddress(address) : `[${formatAddress(address)}]:${port}`;
+  return `${protocol} ${end(source, sourcePort)} (${sourceMac}) → ${end(destination, destinationPort)}`;
+}
+
+export function describePolicy({ rules, default: last }: Policy): string {
+  return [...rules.map(describeRule), `default: ${last}`].join('\n');
+}
+
+const addresses = (set: PrefixSet) => `[${set.cidrs().join(', ')}]`;
+
+function describeRule({ name, proto, from, macs, to, toName, ports, action }: Rule): string {
+  const parts = [
+    proto && `proto ${proto}`,
+    from && `from ${addresses(from.addresses)} or MAC [${from.macs.join(', ')}]`,
+    macs && `mac [${macs.join(', ')}]`,
+    to && `to ${toName ?? ''}${addresses(to)}`,
+    ports && `port [${ports.map(({ first, last }) => `${first}-${last}`).join(', ')}]`,
+  ];
+  return `${name}: ${parts.filter((part) => part !== undefined).join(', ') || 'everything'} → ${action}`;
+}
