@@ -1,0 +1,105 @@
+/**
+ * A prom-client registry that reads the engine at every scrape. The engine counts; prom-client only
+ * writes the exposition format, so its own counters are set, never incremented.
+ */
+import { Counter, Gauge, Registry } from 'prom-client';
+import { cumulative } from '../proxy/histogram.js';
+import type { RelayStats } from '../proxy/stats.js';
+import {
+  buildInfo,
+  type HistogramMetric,
+  histogramMetrics,
+  outcomeMetrics,
+  type ScalarMetric,
+  scalarMetrics,
+} from './metrics.js';
+
+/** @param read called once for each metric of a scrape; cheap enough for that. */
+export function relayRegistry(read: () => RelayStats, version: string): Registry {
+  const registry = new Registry();
+  const stats = oncePerScrape(read);
+  for (const metric of scalarMetrics) registerScalar(registry, metric, stats);
+  for (const { name, help, label, outcomes } of outcomeMetrics)
+    registry.registerMetric(
+      new Counter({
+        name,
+        help,
+        labelNames: [label],
+        registers: [],
+        collect() {
+          this.reset();
+          for (const outcome of outcomes) this.inc({ [label]: outcome }, stats().outcomes[outcome]);
+        },
+      }),
+    );
+  for (const metric of histogramMetrics) registerHistogram(registry, metric, stats);
+  const { name, help, labels } = buildInfo;
+  const info = new Gauge({ name, help, labelNames: labels, registers: [registry] });
+  info.set({ version, node: process.version }, 1);
+  return registry;
+}
+
+/** Metrics of one scrape are collected in the same turn of the event loop and must agree. */
+function oncePerScrape(read: () => RelayStats): () => RelayStats {
+  let current: RelayStats | undefined;
+  return () => {
+    if (current === undefined) {
+      current = read();
+      setImmediate(() => {
+        current = undefined;
+      });
+    }
+    return current;
+  };
+}
+
+function registerScalar(registry: Registry, metric: ScalarMetric, stats: () => RelayStats): void {
+  const { name, help, type, labels, samples } = metric;
+  const options = { name, help, labelNames: labels, registers: [] };
+  if (type === 'gauge') {
+    const collect = function (this: Gauge) {
+      for (const { labels, counter } of samples) this.set(labels, stats().counters[counter]);
+    };
+    registry.registerMetric(new Gauge({ ...options, collect }));
+    return;
+  }
+  const collect = function (this: Counter) {
+    this.reset();
+    for (const { labels, counter } of samples) this.inc(labels, stats().counters[counter]);
+  };
+  registry.registerMetric(new Counter({ ...options, collect }));
+}
+
+/**
+ * prom-client's own Histogram only observes single values. Its registry asks every metric for `get()`,
+ * so a small object that answers with ready buckets is a histogram too.
+ */
+function registerHistogram(
+  registry: Registry,
+  { name, help, histogram, bounds }: HistogramMetric,
+  stats: () => RelayStats,
+): void {
+  const get = async () => {
+    const { sum, buckets } = stats().histograms[histogram];
+    const count = buckets.reduce((total, value) => total + value, 0);
+    const values = cumulative(buckets, bounds).map((value, i) => ({
+      metricName: `${name}_bucket`,
+      labels: { le: bounds[i]! },
+      value,
+    }));
+    return {
+      name,
+      help,
+      type: 'histogram',
+      aggregator: 'sum',
+      values: [
+        ...values,
+        { metricName: `${name}_bucket`, labels: { le: '+Inf' }, value: count },
+        { metricName: `${name}_sum`, labels: {}, value: sum },
+        { metricName: `${name}_count`, labels: {}, value: count },
+      ],
+    };
+  };
+  const metric = { name, get, reset: () => {} };
+  registry.registerMetric(metric as unknown as Gauge);
+}

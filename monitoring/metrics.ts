@@ -1,0 +1,198 @@
+/**
+ * Every metric by name, in one table: docs/metrics.md is made from it, dashboards and alerts refer to
+ * it. Names and units follow prometheus.io/docs/practices/naming.
+ */
+import type { CounterName, HistogramName, Outcome } from '../proxy/stats.js';
+
+interface Described {
+  name: string;
+  help: string;
+}
+
+/** One sample of a counter or gauge: its labels and the engine counter that it shows. */
+export interface Sample {
+  labels: Readonly<Record<string, string>>;
+  counter: CounterName;
+}
+
+export interface ScalarMetric extends Described {
+  type: 'counter' | 'gauge';
+  labels: readonly string[];
+  samples: readonly Sample[];
+}
+
+/** A counter with one label whose values are outcomes of connections. */
+export interface OutcomeMetric extends Described {
+  type: 'counter';
+  label: string;
+  outcomes: readonly Outcome[];
+}
+
+export interface HistogramMetric extends Described {
+  type: 'histogram';
+  histogram: HistogramName;
+  /** Upper bounds in seconds. */
+  bounds: readonly number[];
+}
+
+const plain = (counter: CounterName): readonly Sample[] => [{ labels: {}, counter }];
+
+export const scalarMetrics: readonly ScalarMetric[] = [
+  {
+    name: 'sidetrack_relay_connections_total',
+    help: 'Connections accepted from clients.',
+    type: 'counter',
+    labels: ['family'],
+    samples: [
+      { labels: { family: 'ipv4' }, counter: 'accepted_ipv4' },
+      { labels: { family: 'ipv6' }, counter: 'accepted_ipv6' },
+    ],
+  },
+  {
+    name: 'sidetrack_relay_connections_active',
+    help: 'Connections open now.',
+    type: 'gauge',
+    labels: [],
+    samples: plain('active'),
+  },
+  {
+    name: 'sidetrack_relay_bytes_total',
+    help: 'Payload bytes handed on, counted with every call; upload is client to upstream.',
+    type: 'counter',
+    labels: ['direction'],
+    samples: [
+      { labels: { direction: 'upload' }, counter: 'upload_bytes' },
+      { labels: { direction: 'download' }, counter: 'download_bytes' },
+    ],
+  },
+  {
+    name: 'sidetrack_relay_transferred_bytes_total',
+    help: 'The same bytes by how they were moved: through a buffer or through a pipe.',
+    type: 'counter',
+    labels: ['mode'],
+    samples: [
+      { labels: { mode: 'copy' }, counter: 'copied_bytes' },
+      { labels: { mode: 'splice' }, counter: 'spliced_bytes' },
+    ],
+  },
+  {
+    name: 'sidetrack_relay_mode_changes_total',
+    help: 'Directions that began to splice, or went back to copying.',
+    type: 'counter',
+    labels: ['to'],
+    samples: [
+      { labels: { to: 'splice' }, counter: 'promotions' },
+      { labels: { to: 'copy' }, counter: 'demotions' },
+    ],
+  },
+  {
+    name: 'sidetrack_relay_stalls_total',
+    help: 'Times a direction had to wait for a slow receiver.',
+    type: 'counter',
+    labels: [],
+    samples: plain('stalls'),
+  },
+  {
+    name: 'sidetrack_relay_pipes',
+    help: 'Pipes owned now.',
+    type: 'gauge',
+    labels: [],
+    samples: plain('pipes'),
+  },
+  {
+    name: 'sidetrack_relay_pipe_failures_total',
+    help: 'Pipes that the kernel refused or made too small; those bytes were copied.',
+    type: 'counter',
+    labels: [],
+    samples: plain('pipe_failures'),
+  },
+  {
+    name: 'sidetrack_relay_accept_pauses_total',
+    help: 'Times accepting was paused, by what was short.',
+    type: 'counter',
+    labels: ['reason'],
+    samples: [
+      { labels: { reason: 'connections' }, counter: 'paused_connections' },
+      { labels: { reason: 'descriptors' }, counter: 'paused_descriptors' },
+      { labels: { reason: 'memory' }, counter: 'paused_memory' },
+      { labels: { reason: 'other' }, counter: 'paused_other' },
+    ],
+  },
+];
+
+const CONNECT_ERRORS: readonly Outcome[] = [
+  'refused',
+  'unreachable',
+  'timeout',
+  'reset',
+  'no_ports',
+  'no_descriptors',
+  'no_memory',
+  'other',
+];
+
+export const outcomeMetrics: readonly OutcomeMetric[] = [
+  {
+    name: 'sidetrack_relay_connect_errors_total',
+    help: 'Connections reset because the upstream could not be reached, by reason.',
+    type: 'counter',
+    label: 'reason',
+    outcomes: CONNECT_ERRORS,
+  },
+  {
+    name: 'sidetrack_relay_rejected_total',
+    help: 'Connections reset without trying: the destination is this machine, or unknown.',
+    type: 'counter',
+    label: 'reason',
+    outcomes: ['loop', 'no_original_destination'],
+  },
+  {
+    name: 'sidetrack_relay_closed_total',
+    help: 'Established connections that ended, by how.',
+    type: 'counter',
+    label: 'reason',
+    outcomes: [
+      'finished',
+      'client_reset',
+      'upstream_reset',
+      'idle_timeout',
+      'half_close_timeout',
+      'drained',
+    ],
+  },
+];
+
+const FAST = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+
+export const histogramMetrics: readonly HistogramMetric[] = [
+  {
+    name: 'sidetrack_relay_connect_seconds',
+    help: "Time from connect() to the upstream's answer.",
+    type: 'histogram',
+    histogram: 'connect',
+    bounds: FAST,
+  },
+  {
+    name: 'sidetrack_relay_first_byte_seconds',
+    help: 'Time from accept to the first byte from the upstream.',
+    type: 'histogram',
+    histogram: 'first_byte',
+    bounds: FAST,
+  },
+  {
+    name: 'sidetrack_relay_connection_seconds',
+    help: 'Time from accept to close.',
+    type: 'histogram',
+    histogram: 'lifetime',
+    bounds: [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600],
+  },
+];
+
+export const buildInfo = {
+  name: 'sidetrack_build_info',
+  help: 'Constant 1, labelled with the versions that run.',
+  type: 'gauge',
+  labels: ['version', 'node'],
+} as const;

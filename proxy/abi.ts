@@ -1,0 +1,174 @@
+// Generated from proxy/engine/abi.h by `make -C proxy/engine abi`; do not edit.
+
+export const ABI_VERSION = 1;
+export const ERROR_LENGTH = 256;
+
+/** Unsigned 32-bit options; byte offsets. */
+export const optionOffset = {
+  /** must be the version this table was generated from */
+  abi_version: 0,
+  /** TCP port to listen on; 0 lets the kernel choose one */
+  port: 4,
+  /** worker threads; 0 is one for each CPU we may run on */
+  threads: 8,
+  /** listen backlog; 0 is 4096 */
+  backlog: 12,
+  /** 0 is as many as the descriptor limit allows */
+  max_connections: 16,
+  /** descriptors left to the rest of the process */
+  descriptor_reserve: 20,
+  /** time for the upstream to answer; 0 is never */
+  connect_timeout_ms: 24,
+  /** time without a byte in either direction; 0 is never */
+  idle_timeout_ms: 28,
+  /** the same once one side sent FIN; 0 is never */
+  half_close_timeout_ms: 32,
+  /** TCP_USER_TIMEOUT; 0 is the kernel's own */
+  user_timeout_ms: 36,
+  /** silence before the first probe; 0 is no probes */
+  keepalive_idle_s: 40,
+  /** time between probes */
+  keepalive_interval_s: 44,
+  /** 0 always copies, 1 splices the directions that prove bulk */
+  splice: 48,
+  /** bytes in flight in one splice; 0 is 1 MiB */
+  pipe_size: 52,
+  /** most pipes a thread may own; 0 is 64 */
+  pipes_per_thread: 56,
+} as const;
+
+/** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
+export const OPTION_ADDRESS_OFFSET = 60;
+export const OPTIONS_SIZE = 76;
+
+/** Unsigned 64-bit counters of one thread; byte offsets. */
+export const counterOffset = {
+  /** connections accepted over IPv4 */
+  accepted_ipv4: 0,
+  /** connections accepted over IPv6 */
+  accepted_ipv6: 8,
+  /** connections open now */
+  active: 16,
+  /** bytes handed to upstream */
+  upload_bytes: 24,
+  /** bytes handed to the client */
+  download_bytes: 32,
+  /** bytes that went through a buffer */
+  copied_bytes: 40,
+  /** bytes that went through a pipe */
+  spliced_bytes: 48,
+  /** directions that began to splice */
+  promotions: 56,
+  /** directions that went back to copying */
+  demotions: 64,
+  /** times a direction had to wait for a slow receiver */
+  stalls: 72,
+  /** pipes owned now */
+  pipes: 80,
+  /** pipes the kernel refused or made too small */
+  pipe_failures: 88,
+  /** accept pauses: max_connections reached */
+  paused_connections: 96,
+  /** accept pauses: EMFILE or ENFILE */
+  paused_descriptors: 104,
+  /** accept pauses: the kernel was out of memory */
+  paused_memory: 112,
+  /** accept pauses: another error */
+  paused_other: 120,
+} as const;
+
+/** One 64-bit counter for each outcome. */
+export const OUTCOME_COUNTERS_OFFSET = 128;
+export const COUNTERS_SIZE = 19968;
+
+/** How a connection ended; the index is the number that the engine uses. */
+export const outcomes = [
+  /** still running */
+  'open',
+  /** FIN passed both ways */
+  'finished',
+  /** the upstream answered RST to our SYN */
+  'refused',
+  /** no route, or ICMP said so */
+  'unreachable',
+  /** the upstream never answered */
+  'timeout',
+  /** reset while connecting */
+  'reset',
+  /** no free local port to that upstream */
+  'no_ports',
+  /** no descriptor for the upstream */
+  'no_descriptors',
+  /** out of memory */
+  'no_memory',
+  /** another error while connecting */
+  'other',
+  /** the original destination is this machine */
+  'loop',
+  /** the kernel knows no original destination: it was not redirected */
+  'no_original_destination',
+  /** the client reset or went away */
+  'client_reset',
+  /** the upstream reset or went away */
+  'upstream_reset',
+  /** silent for too long */
+  'idle_timeout',
+  /** silent for too long after one side had ended */
+  'half_close_timeout',
+  /** cut off by the drain deadline or the stop */
+  'drained',
+] as const;
+
+/** Histograms of microseconds: a 64-bit sum, then 64-bit buckets. */
+export const histogramOffset = {
+  /** from connect() to the upstream's answer */
+  connect: 264,
+  /** from accept to the first byte from upstream */
+  first_byte: 6832,
+  /** from accept to close */
+  lifetime: 13400,
+} as const;
+
+export const HISTOGRAM_BUCKETS = 820;
+
+/** One recent connection; byte offsets. */
+export const recordOffset = {
+  /** u64 */
+  id: 0,
+  /** u64, Unix time */
+  accepted_ms: 8,
+  /** u64 */
+  duration_us: 16,
+  /** u64 */
+  upload_bytes: 24,
+  /** u64 */
+  download_bytes: 32,
+  /** 16 bytes */
+  client: 40,
+  /** 16 bytes */
+  destination: 56,
+  /** u16 */
+  client_port: 72,
+  /** u16 */
+  destination_port: 74,
+  /** u32, index into outcomes */
+  outcome: 76,
+} as const;
+
+export const RECORD_SIZE = 80;
+/** Records that one thread keeps. */
+export const RECENT = 256;
+
+/** Unsigned 32-bit values; byte offsets. */
+export const statusOffset = {
+  /** the port in use */
+  port: 0,
+  /** worker threads */
+  threads: 4,
+  /** the limit in force */
+  max_connections: 8,
+  /** connections open now */
+  active: 12,
+} as const;
+
+export const STATUS_SIZE = 16;

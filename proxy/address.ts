@@ -1,0 +1,35 @@
+/** Addresses as the engine keeps them: 16 bytes, IPv4 as ::ffff:a.b.c.d. */
+import { isIPv4, isIPv6, SocketAddress } from 'node:net';
+
+const MAPPED = Buffer.from('00000000000000000000ffff', 'hex');
+
+/** @throws RangeError when `text` is no address. */
+export function addressToBytes(text: string): Buffer {
+  if (isIPv4(text)) return Buffer.concat([MAPPED, Buffer.from(text.split('.').map(Number))]);
+  if (!isIPv6(text)) throw new RangeError(`"${text}" is not an IP address`);
+  const [head = '', tail = ''] = canonical(text).split('::');
+  const left = groups(head);
+  const right = groups(tail);
+  const zeros = new Array<number>(8 - left.length - right.length).fill(0);
+  const bytes = Buffer.alloc(16);
+  [...left, ...zeros, ...right].forEach((group, i) => {
+    bytes.writeUInt16BE(group, i * 2);
+  });
+  return bytes;
+}
+
+const groups = (text: string) =>
+  text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
+
+/** `address` of RFC 5952, without an embedded IPv4 address. */
+function canonical(text: string): string {
+  return text.includes('.') ? text : new SocketAddress({ address: text, family: 'ipv6' }).address;
+}
+
+/** `192.0.2.1:80` or `[2001:db8::1]:80`. */
+export function formatEndpoint(bytes: Buffer, port: number): string {
+  if (bytes.subarray(0, 12).equals(MAPPED)) return `${[...bytes.subarray(12)].join('.')}:${port}`;
+  const text = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(i * 2).toString(16));
+  const { address } = new SocketAddress({ address: text.join(':'), family: 'ipv6' });
+  return `[${address}]:${port}`;
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+/* Prints ../abi.ts: the lists and the layout of abi.h, as the compiler sees them. */
+#include <stddef.h>
+#include <stdio.h>
+
+#include "abi.h"
+
+#define OPTION_OFFSET(field) offsetof(struct sidetrack_relay_options, field)
+#define COUNTER_OFFSET(field) offsetof(struct sidetrack_relay_counters, field)
+#define RECORD_OFFSET(field) offsetof(struct sidetrack_relay_record, field)
+#define STATUS_OFFSET(field) offsetof(struct sidetrack_relay_status, field)
+
+static void entry(const char *name, size_t offset, const char *help)
+{
+	printf("  /** %s */\n  %s: %zu,\n", help, name, offset);
+}
+
+static void begin(const char *name, const char *help)
+{
+	printf("\n/** %s */\nexport const %s = {\n", help, name);
+}
+
+static void end(void)
+{
+	printf("} as const;\n");
+}
+
+static void print_options(void)
+{
+	begin("optionOffset", "Unsigned 32-bit options; byte offsets.");
+#define X(name, help) entry(#name, OPTION_OFFSET(name), help);
+	SIDETRACK_RELAY_OPTIONS(X)
+#undef X
+	end();
+	printf("\n/** 16 bytes, IPv4 as ::ffff:a.b.c.d. */\n"
+	       "export const OPTION_ADDRESS_OFFSET = %zu;\n", OPTION_OFFSET(address));
+	printf("export const OPTIONS_SIZE = %zu;\n", sizeof(struct sidetrack_relay_options));
+}
+
+static void print_counters(void)
+{
+	begin("counterOffset", "Unsigned 64-bit counters of one thread; byte offsets.");
+#define X(name, help) entry(#name, COUNTER_OFFSET(name), help);
+	SIDETRACK_RELAY_COUNTERS(X)
+#undef X
+	end();
+	printf("\n/** One 64-bit counter for each outcome. */\n"
+	       "export const OUTCOME_COUNTERS_OFFSET = %zu;\n", COUNTER_OFFSET(outcome));
+	printf("export const COUNTERS_SIZE = %zu;\n", sizeof(struct sidetrack_relay_counters));
+}
+
+static void print_outcomes(void)
+{
+	printf("\n/** How a connection ended; the index is the number that the engine uses. */\n"
+	       "export const outcomes = [\n");
+#define X(name, label, help) printf("  /** %s */\n  '%s',\n", help, label);
+	SIDETRACK_RELAY_OUTCOMES(X)
+#undef X
+	printf("] as const;\n");
+}
+
+static void print_histograms(void)
+{
+	begin("histogramOffset", "Histograms of microseconds: a 64-bit sum, then 64-bit buckets.");
+#define X(name, help) entry(#name, COUNTER_OFFSET(histogram[HISTOGRAM_##name]), help);
+	SIDETRACK_RELAY_HISTOGRAMS(X)
+#undef X
+	end();
+	printf("\nexport const HISTOGRAM_BUCKETS = %d;\n", SIDETRACK_RELAY_HISTOGRAM_BUCKETS);
+}
+
+static void print_record(void)
+{
+	begin("recordOffset", "One recent connection; byte offsets.");
+	entry("id", RECORD_OFFSET(id), "u64");
+	entry("accepted_ms", RECORD_OFFSET(accepted_ms), "u64, Unix time");
+	entry("duration_us", RECORD_OFFSET(duration_us), "u64");
+	entry("upload_bytes", RECORD_OFFSET(upload_bytes), "u64");
+	entry("download_bytes", RECORD_OFFSET(download_bytes), "u64");
+	entry("client", RECORD_OFFSET(client), "16 bytes");
+	entry("destination", RECORD_OFFSET(destination), "16 bytes");
+	entry("client_port", RECORD_OFFSET(client_port), "u16");
+	entry("destination_port", RECORD_OFFSET(destination_port), "u16");
+	entry("outcome", RECORD_OFFSET(outcome), "u32, index into outcomes");
+	end();
+	printf("\nexport const RECORD_SIZE = %zu;\n", sizeof(struct sidetrack_relay_record));
+	printf("/** Records that one thread keeps. */\nexport const RECENT = %d;\n",
+	       SIDETRACK_RELAY_RECENT);
+}
+
+static void print_status(void)
+{
+	begin("statusOffset", "Unsigned 32-bit values; byte offsets.");
+	entry("port", STATUS_OFFSET(port), "the port in use");
+	entry("threads", STATUS_OFFSET(threads), "worker threads");
+	entry("max_connections", STATUS_OFFSET(max_connections), "the limit in force");
+	entry("active", STATUS_OFFSET(active), "connections open now");
+	end();
+	printf("\nexport const STATUS_SIZE = %zu;\n", sizeof(struct sidetrack_relay_status));
+}
+
+int main(void)
+{
+	printf("// Generated from proxy/engine/abi.h by `make -C proxy/engine abi`; do not edit.\n\n"
+	       "export const ABI_VERSION = %d;\n"
+	       "export const ERROR_LENGTH = %d;\n",
+	       SIDETRACK_RELAY_ABI_VERSION, SIDETRACK_RELAY_ERROR_LENGTH);
+	print_options();
+	print_counters();
+	print_outcomes();
+	print_histograms();
+	print_record();
+	print_status();
+	return 0;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The line between the relay engine and TypeScript.
+ *
+ * Everything that both sides must agree on stands here and nowhere else: the
+ * options, the counters, the outcomes and the records, as lists.  The C structs
+ * are made from the lists by the preprocessor, and abi-gen.c, compiled against
+ * this very header, prints ../abi.ts with the offsets that the compiler chose.
+ * `make -C proxy/engine check-abi` fails when abi.ts is stale.
+ *
+ * ffi-rs passes 32-bit integers, opaque pointers and buffers, so that is all
+ * the calls below use.  They run at control rate; no byte of traffic and no
+ * connection passes through here.
+ */
+#ifndef SIDETRACK_RELAY_ABI_H
+#define SIDETRACK_RELAY_ABI_H
+
+#include <stdint.h>
+
+/* Raised whenever a list below changes; create() refuses any other version. */
+#define SIDETRACK_RELAY_ABI_VERSION 1
+
+#define SIDETRACK_RELAY_ERROR_LENGTH 256
+#define SIDETRACK_RELAY_RECENT 256
+
+/* 0..99 us in steps of 1, then 90 steps for each power of ten: see histogram.h */
+#define SIDETRACK_RELAY_HISTOGRAM_BUCKETS 820
+
+/* X(name, what it means); zero is the default everywhere */
+#define SIDETRACK_RELAY_OPTIONS(X)						\
+	X(abi_version, "must be the version this table was generated from")	\
+	X(port, "TCP port to listen on; 0 lets the kernel choose one")		\
+	X(threads, "worker threads; 0 is one for each CPU we may run on")	\
+	X(backlog, "listen backlog; 0 is 4096")					\
+	X(max_connections, "0 is as many as the descriptor limit allows")	\
+	X(descriptor_reserve, "descriptors left to the rest of the process")	\
+	X(connect_timeout_ms, "time for the upstream to answer; 0 is never")	\
+	X(idle_timeout_ms, "time without a byte in either direction; 0 is never")	\
+	X(half_close_timeout_ms, "the same once one side sent FIN; 0 is never")	\
+	X(user_timeout_ms, "TCP_USER_TIMEOUT; 0 is the kernel's own")		\
+	X(keepalive_idle_s, "silence before the first probe; 0 is no probes")	\
+	X(keepalive_interval_s, "time between probes")				\
+	X(splice, "0 always copies, 1 splices the directions that prove bulk")	\
+	X(pipe_size, "bytes in flight in one splice; 0 is 1 MiB")		\
+	X(pipes_per_thread, "most pipes a thread may own; 0 is 64")
+
+/* X(name, what it means), 64 bits each, one writer each */
+#define SIDETRACK_RELAY_COUNTERS(X)						\
+	X(accepted_ipv4, "connections accepted over IPv4")			\
+	X(accepted_ipv6, "connections accepted over IPv6")			\
+	X(active, "connections open now")					\
+	X(upload_bytes, "bytes handed to upstream")				\
+	X(download_bytes, "bytes handed to the client")				\
+	X(copied_bytes, "bytes that went through a buffer")			\
+	X(spliced_bytes, "bytes that went through a pipe")			\
+	X(promotions, "directions that began to splice")			\
+	X(demotions, "directions that went back to copying")			\
+	X(stalls, "times a direction had to wait for a slow receiver")		\
+	X(pipes, "pipes owned now")						\
+	X(pipe_failures, "pipes the kernel refused or made too small")		\
+	X(paused_connections, "accept pauses: max_connections reached")		\
+	X(paused_descriptors, "accept pauses: EMFILE or ENFILE")		\
+	X(paused_memory, "accept pauses: the kernel was out of memory")		\
+	X(paused_other, "accept pauses: another error")
+
+/* X(NAME, label, what it means): how a connection ended */
+#define SIDETRACK_RELAY_OUTCOMES(X)						\
+	X(OPEN, "open", "still running")					\
+	X(FINISHED, "finished", "FIN passed both ways")				\
+	X(REFUSED, "refused", "the upstream answered RST to our SYN")		\
+	X(UNREACHABLE, "unreachable", "no route, or ICMP said so")		\
+	X(CONNECT_TIMEOUT, "timeout", "the upstream never answered")		\
+	X(CONNECT_RESET, "reset", "reset while connecting")			\
+	X(NO_PORTS, "no_ports", "no free local port to that upstream")		\
+	X(NO_DESCRIPTORS, "no_descriptors", "no descriptor for the upstream")	\
+	X(NO_MEMORY, "no_memory", "out of memory")				\
+	X(CONNECT_OTHER, "other", "another error while connecting")		\
+	X(LOOP, "loop", "the original destination is this machine")		\
+	X(NO_ORIGINAL_DESTINATION, "no_original_destination",			\
+	  "the kernel knows no original destination: it was not redirected")	\
+	X(CLIENT_RESET, "client_reset", "the client reset or went away")	\
+	X(UPSTREAM_RESET, "upstream_reset", "the upstream reset or went away")	\
+	X(IDLE_TIMEOUT, "idle_timeout", "silent for too long")			\
+	X(HALF_CLOSE_TIMEOUT, "half_close_timeout",				\
+	  "silent for too long after one side had ended")			\
+	X(DRAINED, "drained", "cut off by the drain deadline or the stop")
+
+/* X(name, what it measures), microseconds */
+#define SIDETRACK_RELAY_HISTOGRAMS(X)						\
+	X(connect, "from connect() to the upstream's answer")			\
+	X(first_byte, "from accept to the first byte from upstream")		\
+	X(lifetime, "from accept to close")
+
+enum outcome {
+#define X(name, label, help) OUTCOME_##name,
+	SIDETRACK_RELAY_OUTCOMES(X)
+#undef X
+	OUTCOME_COUNT
+};
+
+enum histogram_name {
+#define X(name, help) HISTOGRAM_##name,
+	SIDETRACK_RELAY_HISTOGRAMS(X)
+#undef X
+	HISTOGRAM_COUNT
+};
+
+struct sidetrack_relay_options {
+#define X(name, help) uint32_t name;
+	SIDETRACK_RELAY_OPTIONS(X)
+#undef X
+	/* where to listen; IPv4 as ::ffff:a.b.c.d; all zero is everywhere */
+	uint8_t address[16];
+};
+
+struct sidetrack_relay_histogram {
+	uint64_t sum;
+	uint64_t bucket[SIDETRACK_RELAY_HISTOGRAM_BUCKETS];
+};
+
+/* One page of counters: what one thread has done since it started. */
+struct sidetrack_relay_counters {
+#define X(name, help) uint64_t name;
+	SIDETRACK_RELAY_COUNTERS(X)
+#undef X
+	uint64_t outcome[OUTCOME_COUNT];
+	struct sidetrack_relay_histogram histogram[HISTOGRAM_COUNT];
+};
+
+/*
+ * One accepted connection, as the `recent` list shows it.  Byte counts and
+ * duration are zero while the outcome is still OPEN.  IPv4 as ::ffff:a.b.c.d.
+ */
+struct sidetrack_relay_record {
+	uint64_t id;
+	uint64_t accepted_ms;	/* Unix time */
+	uint64_t duration_us;
+	uint64_t upload_bytes;
+	uint64_t download_bytes;
+	uint8_t client[16];
+	uint8_t destination[16];
+	uint16_t client_port;
+	uint16_t destination_port;
+	uint32_t outcome;
+};
+
+/* What start() settled: ask after it. */
+struct sidetrack_relay_status {
+	uint32_t port;
+	uint32_t threads;
+	uint32_t max_connections;
+	uint32_t active;
+};
+
+#define SIDETRACK_EXPORT __attribute__((visibility("default")))
+
+struct relay;
+
+SIDETRACK_EXPORT struct relay *sidetrack_relay_create(const uint8_t *options, int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_start(struct relay *relay);
+SIDETRACK_EXPORT int32_t sidetrack_relay_drain(struct relay *relay, int32_t deadline_ms);
+SIDETRACK_EXPORT int32_t sidetrack_relay_active(struct relay *relay);
+SIDETRACK_EXPORT int32_t sidetrack_relay_stop(struct relay *relay);
+SIDETRACK_EXPORT int32_t sidetrack_relay_destroy(struct relay *relay);
+SIDETRACK_EXPORT int32_t sidetrack_relay_read_status(struct relay *relay, uint8_t *out,
+						     int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_read_counters(struct relay *relay, int32_t thread,
+						       uint8_t *out, int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t thread,
+						     uint8_t *out, int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_read_error(struct relay *relay, uint8_t *out,
+						    int32_t length);
+
+#endif /* SIDETRACK_RELAY_ABI_H */

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: MIT
+#include "connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "counters.h"
+#include "destination.h"
+#include "histogram.h"
+#include "recent.h"
+#include "relay.h"
+#include "upstream.h"
+#include "worker.h"
+
+#define END_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+#define READ_EVENTS (EPOLLIN | EPOLLPRI | END_EVENTS)
+
+static const enum outcome outcome_reset[SIDES] = { OUTCOME_CLIENT_RESET, OUTCOME_UPSTREAM_RESET };
+
+static struct connection *leg_connection(struct leg *leg)
+{
+	return container_of(leg - leg->side, struct connection, leg[0]);
+}
+
+/* --- the record that people see ----------------------------------------- */
+
+static void record_fill(const struct connection *connection, const struct worker *worker,
+			enum outcome outcome, struct sidetrack_relay_record *record)
+{
+	memset(record, 0, sizeof(*record));
+	record->id = connection->number * worker->relay->thread_count + worker->index;
+	record->accepted_ms = connection->accepted_unix_ms;
+	memcpy(record->client, &connection->client.address, sizeof(record->client));
+	memcpy(record->destination, &connection->destination.address, sizeof(record->destination));
+	record->client_port = connection->client.port;
+	record->destination_port = connection->destination.port;
+	record->outcome = outcome;
+	if (outcome == OUTCOME_OPEN)
+		return;
+	record->duration_us = clock_us() - connection->accepted_us;
+	record->upload_bytes = connection->direction[CLIENT].bytes;
+	record->download_bytes = connection->direction[UPSTREAM].bytes;
+}
+
+static void record_begin(struct worker *worker, struct connection *connection)
+{
+	struct sidetrack_relay_record record;
+
+	connection->number = worker->recent->count;
+	record_fill(connection, worker, OUTCOME_OPEN, &record);
+	recent_begin(worker->recent, &record);
+}
+
+static void record_end(struct worker *worker, struct connection *connection, enum outcome outcome)
+{
+	struct sidetrack_relay_record record;
+
+	record_fill(connection, worker, outcome, &record);
+	recent_update(worker->recent, connection->number, &record);
+	histogram_record(&worker->counters->histogram[HISTOGRAM_lifetime], record.duration_us);
+	counter_add(&worker->counters->outcome[outcome], 1);
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+/* close() then sends RST instead of FIN, and forgets what was not sent. */
+static void reset_on_close(int fd)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+static void connection_close(struct worker *worker, struct connection *connection,
+			     enum outcome outcome)
+{
+	int side;
+
+	for (side = 0; side < SIDES; side++) {
+		struct leg *leg = &connection->leg[side];
+
+		direction_release(&connection->direction[side], &worker->transfer);
+		if (leg->fd < 0)
+			continue;
+		if (outcome != OUTCOME_FINISHED)
+			reset_on_close(leg->fd);
+		close(leg->fd);
+		leg->fd = -1;
+	}
+	connection->state = CLOSED;
+	record_end(worker, connection, outcome);
+	timer_cancel(&worker->timers, &connection->timer);
+	list_remove(&connection->turn);
+	worker_bury(worker, connection);
+}
+
+/**
+ * connection_abort() - End a connection with RST on both legs
+ * @worker:	Its thread
+ * @connection:	Connection, not yet closed
+ * @outcome:	Why
+ */
+void connection_abort(struct worker *worker, struct connection *connection, enum outcome outcome)
+{
+	connection_close(worker, connection, outcome);
+}
+
+/* --- time ------------------------------------------------------------------- */
+
+/* One side has ended, even if its last bytes still wait for a slow receiver. */
+static bool half_closed(const struct connection *connection)
+{
+	return connection->direction[CLIENT].hangup || connection->direction[UPSTREAM].hangup;
+}
+
+/* Return: when the connection is to be given up, 0 for never */
+static uint64_t connection_deadline(const struct worker *worker,
+				    const struct connection *connection)
+{
+	const struct sidetrack_relay_options *options = &worker->relay->options;
+	uint32_t timeout = options->idle_timeout_ms;
+
+	if (connection->state == CONNECTING)
+		timeout = options->connect_timeout_ms;
+	else if (half_closed(connection))
+		timeout = options->half_close_timeout_ms;
+	return timeout ? connection->active_ms + timeout : 0;
+}
+
+static void timer_update(struct worker *worker, struct connection *connection)
+{
+	uint64_t deadline = connection_deadline(worker, connection);
+
+	if (deadline)
+		timer_set(&worker->timers, &connection->timer, deadline);
+	else
+		timer_cancel(&worker->timers, &connection->timer);
+}
+
+static void connection_timer(struct timer *timer, void *context)
+{
+	struct connection *connection = container_of(timer, struct connection, timer);
+	struct worker *worker = context;
+
+	if (connection_deadline(worker, connection) > worker->transfer.now_ms)
+		timer_update(worker, connection);	/* it moved bytes meanwhile */
+	else if (connection->state == CONNECTING)
+		connection_abort(worker, connection, OUTCOME_CONNECT_TIMEOUT);
+	else if (half_closed(connection))
+		connection_abort(worker, connection, OUTCOME_HALF_CLOSE_TIMEOUT);
+	else
+		connection_abort(worker, connection, OUTCOME_IDLE_TIMEOUT);
+}
+
+/* --- relaying --------------------------------------------------------------- */
+
+static void direction_finished(struct worker *worker, struct connection *connection, int side)
+{
+	connection->direction[side].finished = true;
+	if (shutdown(connection->leg[!side].fd, SHUT_WR) < 0) {
+		connection_abort(worker, connection, outcome_reset[!side]);
+		return;
+	}
+	if (connection->direction[!side].finished)
+		connection_close(worker, connection, OUTCOME_FINISHED);
+}
+
+static void note_activity(struct worker *worker, struct connection *connection)
+{
+	connection->active_ms = worker->transfer.now_ms;
+	if (connection->first_byte_seen || !connection->direction[UPSTREAM].bytes)
+		return;
+	connection->first_byte_seen = true;
+	histogram_record(&worker->counters->histogram[HISTOGRAM_first_byte],
+			 clock_us() - connection->accepted_us);
+}
+
+/* Reads from @side and writes to the other until that has to wait. */
+static void run(struct worker *worker, struct connection *connection, int side)
+{
+	struct direction *direction = &connection->direction[side];
+	uint64_t before = direction->bytes;
+	enum progress progress;
+
+	if (connection->state != RELAYING || direction->finished)
+		return;
+	progress = direction_run(direction, &worker->transfer, connection->leg[side].fd,
+				 connection->leg[!side].fd);
+	if (direction->bytes != before)
+		note_activity(worker, connection);
+	switch (progress) {
+	case PROGRESS_TURN_OVER:
+		connection->turn_over[side] = true;
+		worker_queue(worker, connection);
+		break;
+	case PROGRESS_FINISHED:
+		direction_finished(worker, connection, side);
+		break;
+	case PROGRESS_SOURCE_FAILED:
+		connection_abort(worker, connection, outcome_reset[side]);
+		break;
+	case PROGRESS_SINK_FAILED:
+		connection_abort(worker, connection, outcome_reset[!side]);
+		break;
+	case PROGRESS_NO_MEMORY:
+		connection_abort(worker, connection, OUTCOME_NO_MEMORY);
+		break;
+	default:
+		break;
+	}
+}
+
+/**
+ * connection_resume() - Go on after a turn that was over too soon
+ * @worker:	Its thread
+ * @connection:	Connection from the thread's queue
+ */
+void connection_resume(struct worker *worker, struct connection *connection)
+{
+	int side;
+
+	for (side = 0; side < SIDES; side++) {
+		bool turn_over = connection->turn_over[side];
+
+		connection->turn_over[side] = false;
+		if (turn_over)
+			run(worker, connection, side);
+	}
+}
+
+/*
+ * A reset shows up as the error of a read, after the bytes that came before it.
+ * A leg that has ended is not read any more and would hide it; so look at the
+ * socket itself.
+ */
+static void check_error(struct worker *worker, struct connection *connection, int side)
+{
+	socklen_t length = sizeof(int);
+	int error = 0;
+
+	if (connection->state != RELAYING || !connection->direction[side].finished)
+		return;
+	if (getsockopt(connection->leg[side].fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 &&
+	    error)
+		connection_abort(worker, connection, outcome_reset[side]);
+}
+
+static void relaying_event(struct worker *worker, struct connection *connection, int side,
+			   uint32_t events)
+{
+	if (events & READ_EVENTS)
+		run(worker, connection, side);
+	/* edges report writability with everything else; it only matters to a stall */
+	if ((events & EPOLLOUT) && connection->direction[!side].pending)
+		run(worker, connection, !side);
+	if (events & EPOLLERR)
+		check_error(worker, connection, side);
+}
+
+/* --- connecting --------------------------------------------------------------- */
+
+static void connection_established(struct worker *worker, struct connection *connection)
+{
+	histogram_record(&worker->counters->histogram[HISTOGRAM_connect],
+			 clock_us() - connection->connect_us);
+	connection->state = RELAYING;
+	connection->active_ms = worker->transfer.now_ms;
+	timer_update(worker, connection);
+	/* their edges came while nobody was reading */
+	run(worker, connection, CLIENT);
+	run(worker, connection, UPSTREAM);
+}
+
+static void connecting_event(struct worker *worker, struct connection *connection, int side,
+			     uint32_t events)
+{
+	socklen_t length = sizeof(int);
+	int error = 0;
+
+	if (side == CLIENT) {
+		if (events & EPOLLERR)
+			connection_abort(worker, connection, OUTCOME_CLIENT_RESET);
+		return;
+	}
+	if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
+		return;
+	if (getsockopt(connection->leg[UPSTREAM].fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+		error = errno;
+	if (error)
+		connection_abort(worker, connection, upstream_outcome(error));
+	else
+		connection_established(worker, connection);
+}
+
+static void leg_event(struct worker *worker, struct event_source *source, uint32_t events)
+{
+	struct leg *leg = container_of(source, struct leg, source);
+	struct connection *connection = leg_connection(leg);
+	struct direction *direction = &connection->direction[leg->side];
+
+	direction->urgent |= (events & EPOLLPRI) != 0;
+	if ((events & END_EVENTS) && !direction->hangup) {
+		direction->hangup = true;
+		if (connection->state == RELAYING)
+			timer_update(worker, connection);
+	}
+	if (connection->state == CONNECTING)
+		connecting_event(worker, connection, leg->side, events);
+	else if (connection->state == RELAYING)
+		relaying_event(worker, connection, leg->side, events);
+}
+
+/* --- the beginning -------------------------------------------------------------- */
+
+static struct connection *connection_create(struct worker *worker, int fd,
+					    const struct endpoint *client)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+	int side;
+
+	if (!connection)
+		return NULL;
+	for (side = 0; side < SIDES; side++)
+		connection->leg[side] = (struct leg){ { leg_event }, -1, side };
+	connection->leg[CLIENT].fd = fd;
+	connection->client = *client;
+	direction_init(&connection->direction[CLIENT], &worker->counters->upload_bytes);
+	direction_init(&connection->direction[UPSTREAM], &worker->counters->download_bytes);
+	connection->accepted_us = clock_us();
+	connection->accepted_unix_ms = clock_unix_ms();
+	connection->active_ms = worker->transfer.now_ms;
+	timer_init(&connection->timer, connection_timer);
+	list_init(&connection->turn);
+	list_add(&worker->connections, &connection->node);
+	return connection;
+}
+
+static int leg_watch(struct worker *worker, struct leg *leg)
+{
+	struct epoll_event event = {
+		.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
+		.data.ptr = &leg->source,
+	};
+
+	return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, leg->fd, &event);
+}
+
+static enum outcome connection_start(struct worker *worker, struct connection *connection)
+{
+	const struct sidetrack_relay_options *options = &worker->relay->options;
+	struct leg *leg = connection->leg;
+	enum outcome outcome;
+
+	connection->connect_us = clock_us();
+	outcome = upstream_connect(options, &connection->destination, &leg[UPSTREAM].fd);
+	if (outcome == OUTCOME_NO_DESCRIPTORS && listener_spend_reserve(worker))
+		outcome = upstream_connect(options, &connection->destination, &leg[UPSTREAM].fd);
+	if (outcome != OUTCOME_OPEN)
+		return outcome;
+	if (leg_watch(worker, &leg[CLIENT]) < 0 || leg_watch(worker, &leg[UPSTREAM]) < 0)
+		return OUTCOME_NO_MEMORY;
+	timer_update(worker, connection);
+	return OUTCOME_OPEN;
+}
+
+/**
+ * connection_open() - Take over an accepted socket
+ * @worker:	Its thread, which has counted it as active
+ * @fd:		Socket
+ * @client:	Its peer
+ */
+void connection_open(struct worker *worker, int fd, const struct endpoint *client)
+{
+	struct connection *connection = connection_create(worker, fd, client);
+	enum outcome outcome = OUTCOME_NO_ORIGINAL_DESTINATION;
+
+	if (!connection) {
+		reset_on_close(fd);
+		close(fd);
+		counter_add(&worker->counters->outcome[OUTCOME_NO_MEMORY], 1);
+		worker_connection_gone(worker);
+		return;
+	}
+	if (destination_original(fd, client, &connection->destination) == 0)
+		outcome = OUTCOME_OPEN;
+	record_begin(worker, connection);
+	if (outcome == OUTCOME_OPEN)
+		outcome = connection_start(worker, connection);
+	if (outcome != OUTCOME_OPEN)
+		connection_abort(worker, connection, outcome);
+}

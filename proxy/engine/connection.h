@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One relayed connection: two legs and two directions.
+ *
+ * Theory of operation
+ *
+ *	           leg[CLIENT]                    leg[UPSTREAM]
+ *	client ────────●──── direction[CLIENT] ────────▶●────────── destination
+ *	               ●◀─── direction[UPSTREAM] ───────●
+ *
+ * Legs and directions are indexed by side, a direction by the side it reads
+ * from, so that `side` and `!side` write every rule once for both ways.
+ *
+ * CONNECTING	accepted, connect() is on its way.  Nothing is read from the
+ *		client: the kernel buffers and its window closes by itself.
+ *		If the upstream cannot be reached the client is reset before
+ *		it has got a byte, as close as one can come to never having
+ *		accepted.
+ * RELAYING	both directions run.  Each ends on its own: FIN received, all
+ *		bytes delivered, FIN handed on.  When both have ended, so has
+ *		the connection.
+ * CLOSED	descriptors are gone; the memory stays until the batch of
+ *		events at hand is done, for it may name this connection again.
+ *
+ * An error on one leg resets the other: neither end may mistake a broken
+ * stream for a complete one.  A connection has one timer, whose meaning is the
+ * state's: connect, half-close or idle time-out.
+ */
+#ifndef SIDETRACK_CONNECTION_H
+#define SIDETRACK_CONNECTION_H
+
+#include "abi.h"
+#include "direction.h"
+#include "endpoint.h"
+#include "event.h"
+#include "list.h"
+#include "timer.h"
+
+enum side {
+	CLIENT,
+	UPSTREAM,
+	SIDES
+};
+
+enum connection_state {
+	CONNECTING,
+	RELAYING,
+	CLOSED,
+};
+
+struct leg {
+	struct event_source source;
+	int fd;
+	enum side side;
+};
+
+struct connection {
+	struct leg leg[SIDES];
+	struct direction direction[SIDES];
+	struct list node;	/* all of the thread's, or its graveyard */
+	struct list turn;	/* those whose turn was over too soon */
+	struct timer timer;
+	struct endpoint client;
+	struct endpoint destination;
+	uint64_t accepted_us;
+	uint64_t accepted_unix_ms;
+	uint64_t connect_us;
+	uint64_t active_ms;	/* when a byte last moved */
+	uint64_t number;	/* in the thread's list of recent ones */
+	enum connection_state state;
+	bool turn_over[SIDES];
+	bool first_byte_seen;
+};
+
+/* With both sockets' descriptors this is all that an idle connection costs. */
+_Static_assert(sizeof(struct connection) <= 512, "an idle connection must stay small");
+
+void connection_open(struct worker *worker, int fd, const struct endpoint *client);
+void connection_resume(struct worker *worker, struct connection *connection);
+void connection_abort(struct worker *worker, struct connection *connection, enum outcome outcome);
+
+#endif /* SIDETRACK_CONNECTION_H */

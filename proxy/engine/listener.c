@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+#include "listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "connection.h"
+#include "relay.h"
+#include "upstream.h"
+#include "worker.h"
+
+#define BATCH 64		/* accepted in one go before old connections go on */
+#define DEFAULT_BACKLOG 4096
+#define FIRST_PAUSE_MS 10
+#define LONGEST_PAUSE_MS 250
+
+static int option_on(int fd, int level, int name)
+{
+	int on = 1;
+
+	return setsockopt(fd, level, name, &on, sizeof(on));
+}
+
+/* Everywhere unless told: both families if there are both. */
+static int listener_socket(const struct sidetrack_relay_options *options, uint16_t port,
+			   union socket_address *address, socklen_t *length)
+{
+	struct endpoint local = { .port = port };
+	int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	int off = 0;
+	int fd;
+
+	memcpy(&local.address, options->address, sizeof(local.address));
+	*length = endpoint_to_socket_address(&local, address);
+	fd = socket(address->any.sa_family, type, 0);
+	if (fd >= 0 && address->any.sa_family == AF_INET6)
+		(void)setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (fd >= 0 || errno != EAFNOSUPPORT || !endpoint_is_unspecified(&local))
+		return fd;
+	local.address = (struct in6_addr){ .s6_addr = { [10] = 0xff, [11] = 0xff } };
+	*length = endpoint_to_socket_address(&local, address);
+	return socket(AF_INET, type, 0);
+}
+
+static int listener_bind(int fd, const union socket_address *address, socklen_t length, bool first)
+{
+	if (option_on(fd, SOL_SOCKET, SO_REUSEADDR) < 0)
+		return -errno;
+	if (!first && option_on(fd, SOL_SOCKET, SO_REUSEPORT) < 0)
+		return -errno;
+	if (bind(fd, &address->any, length) < 0)
+		return -errno;
+	if (first && option_on(fd, SOL_SOCKET, SO_REUSEPORT) < 0)
+		return -errno;
+	return 0;
+}
+
+static uint16_t listener_port(int fd)
+{
+	union socket_address address = { 0 };
+	socklen_t length = sizeof(address);
+	struct endpoint local;
+
+	if (getsockname(fd, &address.any, &length) < 0)
+		return 0;
+	endpoint_from_socket_address(&local, &address);
+	return local.port;
+}
+
+/**
+ * listener_open() - Open one listening socket
+ * @options:	The relay's options
+ * @port:	0 for the first socket of the relay; the port it got, for the rest
+ *
+ * Return: descriptor, or -errno
+ */
+int listener_open(const struct sidetrack_relay_options *options, uint16_t *port)
+{
+	bool first = *port == 0;
+	union socket_address address;
+	socklen_t length;
+	int fd, error;
+
+	fd = listener_socket(options, first ? (uint16_t)options->port : *port, &address, &length);
+	if (fd < 0)
+		return -errno;
+	upstream_set_options(fd, options);
+	error = listener_bind(fd, &address, length, first);
+	if (error)
+		goto fail;
+	error = -EIO;
+	*port = listener_port(fd);
+	if (!*port)
+		goto fail;
+	if (listen(fd, options->backlog ? (int)options->backlog : DEFAULT_BACKLOG) == 0)
+		return fd;
+	error = -errno;
+
+fail:
+	close(fd);
+	return error;
+}
+
+/* --- pausing ------------------------------------------------------------------- */
+
+static void listener_arm(struct worker *worker, uint32_t events)
+{
+	struct listener *listener = &worker->listener;
+	struct epoll_event event = { .events = events, .data.ptr = &listener->source };
+
+	(void)epoll_ctl(worker->epoll, EPOLL_CTL_MOD, listener->fd, &event);
+}
+
+static void listener_pause(struct worker *worker, uint64_t *counter)
+{
+	struct listener *listener = &worker->listener;
+
+	listener->paused = true;
+	listener->backoff_ms = listener->backoff_ms ? listener->backoff_ms * 2 : FIRST_PAUSE_MS;
+	if (listener->backoff_ms > LONGEST_PAUSE_MS)
+		listener->backoff_ms = LONGEST_PAUSE_MS;
+	counter_add(counter, 1);
+	listener_arm(worker, 0);
+	timer_set(&worker->timers, &listener->resume,
+		  worker->transfer.now_ms + listener->backoff_ms);
+}
+
+/**
+ * listener_resume() - Try to accept again: a connection has gone, or time has passed
+ * @worker:	Its thread
+ */
+void listener_resume(struct worker *worker)
+{
+	if (!worker->listener.paused || worker->listener.fd < 0)
+		return;
+	worker->listener.paused = false;
+	timer_cancel(&worker->timers, &worker->listener.resume);
+	listener_arm(worker, EPOLLIN);
+}
+
+static void resume_timer(struct timer *timer, void *context)
+{
+	(void)timer;
+	listener_resume(context);
+}
+
+/* A descriptor that is good for nothing but being closed. */
+static bool listener_has_reserve(struct worker *worker)
+{
+	struct listener *listener = &worker->listener;
+
+	if (listener->reserve < 0)
+		listener->reserve = fcntl(worker->epoll, F_DUPFD_CLOEXEC, 0);
+	return listener->reserve >= 0;
+}
+
+/**
+ * listener_spend_reserve() - Free one descriptor for an accepted connection
+ * @worker:	Its thread
+ *
+ * Return: false if there was none left to free
+ */
+bool listener_spend_reserve(struct worker *worker)
+{
+	if (worker->listener.reserve < 0)
+		return false;
+	close(worker->listener.reserve);
+	worker->listener.reserve = -1;
+	return true;
+}
+
+/* Return: true to go on accepting */
+static bool accept_failed(struct worker *worker, int error)
+{
+	struct sidetrack_relay_counters *counters = worker->counters;
+
+	switch (error) {
+	case EAGAIN:
+		return false;
+	case EINTR:
+	case ECONNABORTED:
+	case EPROTO:		/* the rest: accept(2), errors of the new connection */
+	case ENETDOWN:
+	case EHOSTDOWN:
+	case ENONET:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case ENOPROTOOPT:
+	case EOPNOTSUPP:
+		return true;
+	case EMFILE:
+	case ENFILE:
+		listener_pause(worker, &counters->paused_descriptors);
+		return false;
+	case ENOMEM:
+	case ENOBUFS:
+		listener_pause(worker, &counters->paused_memory);
+		return false;
+	default:
+		listener_pause(worker, &counters->paused_other);
+		return false;
+	}
+}
+
+/* --- accepting ------------------------------------------------------------------- */
+
+/* Return: true if there may be more to accept */
+static bool accept_one(struct worker *worker)
+{
+	union socket_address address;
+	socklen_t length = sizeof(address);
+	struct endpoint client;
+	int fd, error;
+
+	if (!listener_has_reserve(worker)) {
+		listener_pause(worker, &worker->counters->paused_descriptors);
+		return false;
+	}
+	if (!relay_admit(worker->relay)) {
+		listener_pause(worker, &worker->counters->paused_connections);
+		return false;
+	}
+	fd = accept4(worker->listener.fd, &address.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0) {
+		error = errno;
+		relay_leave(worker->relay);
+		return accept_failed(worker, error);
+	}
+	worker->listener.backoff_ms = 0;
+	endpoint_from_socket_address(&client, &address);
+	counter_add(endpoint_is_ipv4(&client) ? &worker->counters->accepted_ipv4
+					      : &worker->counters->accepted_ipv6, 1);
+	counter_add(&worker->counters->active, 1);
+	connection_open(worker, fd, &client);
+	return true;
+}
+
+static void listener_event(struct worker *worker, struct event_source *source, uint32_t events)
+{
+	unsigned int i;
+
+	(void)source;
+	(void)events;
+	for (i = 0; i < BATCH && worker->listener.fd >= 0; i++)
+		if (!accept_one(worker))
+			return;
+}
+
+void listener_init(struct listener *listener, int fd)
+{
+	*listener = (struct listener){ .source = { listener_event }, .fd = fd, .reserve = -1 };
+	timer_init(&listener->resume, resume_timer);
+}
+
+/**
+ * listener_watch() - Begin to accept
+ * @worker:	Thread whose listener has been opened
+ *
+ * Return: 0 or -errno
+ */
+int listener_watch(struct worker *worker)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &worker->listener.source };
+
+	if (!listener_has_reserve(worker))
+		return -errno;
+	return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->listener.fd, &event) < 0 ? -errno
+											: 0;
+}
+
+/**
+ * listener_close() - Stop accepting for good
+ * @worker:	Its thread
+ *
+ * Takes what the kernel has already accepted for us: closing the socket would
+ * reset it.
+ */
+void listener_close(struct worker *worker)
+{
+	struct listener *listener = &worker->listener;
+
+	if (listener->fd < 0)
+		return;
+	while (!listener->paused && accept_one(worker))
+		;
+	timer_cancel(&worker->timers, &listener->resume);
+	listener_spend_reserve(worker);
+	close(listener->fd);
+	listener->fd = -1;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where connections come in: one listening socket to a thread.
+ *
+ * All of them share the port by SO_REUSEPORT and the kernel spreads connections
+ * over them, so no lock and no thundering herd.  SO_REUSEPORT alone would also
+ * let a second relay of the same user share the port unnoticed; therefore the
+ * first socket binds without it, which fails if anyone else is there, and turns
+ * it on afterwards.
+ *
+ * One IPv6 socket takes IPv4 too (as ::ffff:a.b.c.d); where the kernel has no
+ * IPv6 an IPv4 socket takes its place.
+ *
+ * When descriptors, memory or max_connections run out, accepting pauses and is
+ * tried again ever more slowly: the kernel's backlog holds the newcomers, and
+ * nothing spins on a socket that stays readable.
+ *
+ * A connection needs two descriptors but accept() only tells of one.  So each
+ * thread keeps one in reserve for the upstream leg, and accepts only while it
+ * has it: whoever was accepted can be served.
+ */
+#ifndef SIDETRACK_LISTENER_H
+#define SIDETRACK_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "event.h"
+#include "timer.h"
+
+struct listener {
+	struct event_source source;
+	struct timer resume;
+	int fd;
+	int reserve;
+	bool paused;
+	uint32_t backoff_ms;
+};
+
+int listener_open(const struct sidetrack_relay_options *options, uint16_t *port);
+void listener_init(struct listener *listener, int fd);
+int listener_watch(struct worker *worker);
+void listener_resume(struct worker *worker);
+bool listener_spend_reserve(struct worker *worker);
+void listener_close(struct worker *worker);
+
+#endif /* SIDETRACK_LISTENER_H */

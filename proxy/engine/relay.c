@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: MIT
+#include "relay.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "clock.h"
+#include "endpoint.h"
+#include "listener.h"
+#include "worker.h"
+
+#define THREADS_MOST 64
+#define DESCRIPTORS_PER_CONNECTION 2
+#define DESCRIPTORS_PER_THREAD 4	/* epoll, wake, listener, reserve */
+#define DESCRIPTORS_PER_PIPE 2
+#define PIPES_EXPECTED 8		/* per thread, when reckoning what is left */
+
+enum phase relay_phase(const struct relay *relay)
+{
+	return (enum phase)__atomic_load_n(&relay->phase, __ATOMIC_ACQUIRE);
+}
+
+/**
+ * relay_admit() - Count one more connection, unless that is too many
+ * @relay:	Relay
+ *
+ * Return: false if max_connections are there already
+ */
+bool relay_admit(struct relay *relay)
+{
+	if (__atomic_add_fetch(&relay->active, 1, __ATOMIC_RELAXED) <= relay->max_connections)
+		return true;
+	relay_leave(relay);
+	return false;
+}
+
+void relay_leave(struct relay *relay)
+{
+	__atomic_sub_fetch(&relay->active, 1, __ATOMIC_RELAXED);
+}
+
+/* --- starting --------------------------------------------------------------------- */
+
+__attribute__((format(printf, 3, 4)))
+static int fail(struct relay *relay, int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(relay->error, sizeof(relay->error), format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+static uint32_t choose_threads(const struct sidetrack_relay_options *options)
+{
+	uint32_t threads = options->threads;
+	cpu_set_t cpus;
+
+	if (!threads && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		threads = (uint32_t)CPU_COUNT(&cpus);
+	if (!threads)
+		threads = 1;
+	return threads < THREADS_MOST ? threads : THREADS_MOST;
+}
+
+/*
+ * As many as the descriptors suffice for, after what the threads and the rest
+ * of the process need.  An option may ask for less, not for more.
+ */
+static uint32_t choose_max_connections(const struct relay *relay)
+{
+	uint64_t asked = relay->options.max_connections ? relay->options.max_connections
+							: UINT32_MAX;
+	uint64_t own = relay->thread_count * (DESCRIPTORS_PER_THREAD +
+					      PIPES_EXPECTED * DESCRIPTORS_PER_PIPE);
+	uint64_t kept = own + relay->options.descriptor_reserve;
+	struct rlimit limit;
+	uint64_t possible;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return (uint32_t)asked;
+	possible = limit.rlim_cur > kept ? (limit.rlim_cur - kept) / DESCRIPTORS_PER_CONNECTION : 1;
+	return (uint32_t)(asked < possible ? asked : possible);
+}
+
+static int open_listeners(struct relay *relay)
+{
+	struct endpoint local = { .port = (uint16_t)relay->options.port };
+	char text[ENDPOINT_TEXT_LENGTH];
+	uint32_t i;
+
+	memcpy(&local.address, relay->options.address, sizeof(local.address));
+	endpoint_format(&local, text);
+	for (i = 0; i < relay->thread_count; i++) {
+		int fd = listener_open(&relay->options, &relay->port);
+
+		if (fd < 0)
+			return fail(relay, fd, "cannot listen on %s: %s", text, strerror(-fd));
+		listener_init(&relay->workers[i].listener, fd);
+	}
+	return 0;
+}
+
+static int init_workers(struct relay *relay)
+{
+	uint32_t i;
+	int error = 0;
+
+	relay->workers = calloc(relay->thread_count, sizeof(*relay->workers));
+	if (!relay->workers)
+		return fail(relay, -ENOMEM, "out of memory for %u threads", relay->thread_count);
+	/* all of them, so that each may be released whatever happened */
+	for (i = 0; i < relay->thread_count; i++) {
+		int failed = worker_init(&relay->workers[i], relay, i);
+
+		error = error ? error : failed;
+	}
+	if (error)
+		fail(relay, error, "cannot set up %u threads: %s", relay->thread_count,
+		     strerror(-error));
+	return error;
+}
+
+static int start_workers(struct relay *relay)
+{
+	uint32_t i;
+	int error;
+
+	__atomic_store_n(&relay->phase, PHASE_RUNNING, __ATOMIC_RELEASE);
+	for (i = 0; i < relay->thread_count; i++) {
+		error = worker_start(&relay->workers[i]);
+		if (error)
+			return fail(relay, error, "cannot start thread %u: %s", i,
+				    strerror(-error));
+	}
+	return 0;
+}
+
+static void enter_phase(struct relay *relay, enum phase phase)
+{
+	uint32_t i;
+
+	__atomic_store_n(&relay->phase, phase, __ATOMIC_RELEASE);
+	for (i = 0; relay->workers && i < relay->thread_count; i++)
+		worker_wake(&relay->workers[i]);
+}
+
+static void stop_workers(struct relay *relay)
+{
+	uint32_t i;
+
+	enter_phase(relay, PHASE_STOPPING);
+	for (i = 0; relay->workers && i < relay->thread_count; i++) {
+		worker_join(&relay->workers[i]);
+		worker_close(&relay->workers[i]);
+	}
+}
+
+/* --- the interface ---------------------------------------------------------------- */
+
+/**
+ * sidetrack_relay_create() - Make a relay that does nothing yet
+ * @options:	struct sidetrack_relay_options
+ * @length:	Its size, to catch a caller built for another version
+ *
+ * Return: handle, or NULL if the options are of another version or memory is out
+ */
+struct relay *sidetrack_relay_create(const uint8_t *options, int32_t length)
+{
+	struct relay *relay;
+
+	if (length != (int32_t)sizeof(relay->options))
+		return NULL;
+	relay = calloc(1, sizeof(*relay));
+	if (!relay)
+		return NULL;
+	memcpy(&relay->options, options, sizeof(relay->options));
+	if (relay->options.abi_version == SIDETRACK_RELAY_ABI_VERSION)
+		return relay;
+	free(relay);
+	return NULL;
+}
+
+/**
+ * sidetrack_relay_start() - Listen and start the threads
+ * @relay:	Handle
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
+int32_t sidetrack_relay_start(struct relay *relay)
+{
+	int error;
+
+	if (relay->phase != PHASE_IDLE)
+		return fail(relay, -EALREADY, "the relay was started before");
+	relay->thread_count = choose_threads(&relay->options);
+	relay->max_connections = choose_max_connections(relay);
+	error = init_workers(relay);
+	if (!error)
+		error = open_listeners(relay);
+	if (!error)
+		error = start_workers(relay);
+	if (error)
+		stop_workers(relay);
+	return error;
+}
+
+/**
+ * sidetrack_relay_drain() - Take no more connections and let the rest finish
+ * @relay:		Handle
+ * @deadline_ms:	From now; what is left then is reset
+ *
+ * Returns at once; sidetrack_relay_active() tells when it is done.
+ *
+ * Return: 0 or -errno
+ */
+int32_t sidetrack_relay_drain(struct relay *relay, int32_t deadline_ms)
+{
+	if (relay_phase(relay) != PHASE_RUNNING)
+		return fail(relay, -EALREADY, "the relay is not running");
+	relay->drain_deadline_ms = clock_ms() + (uint64_t)(deadline_ms > 0 ? deadline_ms : 0);
+	enter_phase(relay, PHASE_DRAINING);
+	return 0;
+}
+
+/* Return: connections open now */
+int32_t sidetrack_relay_active(struct relay *relay)
+{
+	return (int32_t)__atomic_load_n(&relay->active, __ATOMIC_RELAXED);
+}
+
+/**
+ * sidetrack_relay_stop() - Reset what is left, end the threads, close everything
+ * @relay:	Handle; its counters stay readable
+ *
+ * Return: 0
+ */
+int32_t sidetrack_relay_stop(struct relay *relay)
+{
+	if (relay_phase(relay) != PHASE_STOPPING)
+		stop_workers(relay);
+	return 0;
+}
+
+/**
+ * sidetrack_relay_destroy() - Stop if need be, and free the memory
+ * @relay:	Handle, not to be used again
+ *
+ * Return: 0
+ */
+int32_t sidetrack_relay_destroy(struct relay *relay)
+{
+	uint32_t i;
+
+	sidetrack_relay_stop(relay);
+	for (i = 0; relay->workers && i < relay->thread_count; i++)
+		worker_release(&relay->workers[i]);
+	free(relay->workers);
+	free(relay);
+	return 0;
+}
+
+/* --- reading ---------------------------------------------------------------------- */
+
+static struct worker *find_worker(struct relay *relay, int32_t thread)
+{
+	if (!relay->workers || thread < 0 || (uint32_t)thread >= relay->thread_count)
+		return NULL;
+	return &relay->workers[thread];
+}
+
+/* Return: 0, or -EINVAL if @out is not one struct sidetrack_relay_status */
+int32_t sidetrack_relay_read_status(struct relay *relay, uint8_t *out, int32_t length)
+{
+	struct sidetrack_relay_status status = {
+		.port = relay->port,
+		.threads = relay->thread_count,
+		.max_connections = relay->max_connections,
+		.active = (uint32_t)sidetrack_relay_active(relay),
+	};
+
+	if (length != (int32_t)sizeof(status))
+		return -EINVAL;
+	memcpy(out, &status, sizeof(status));
+	return 0;
+}
+
+/* Return: 0, or -EINVAL if there is no such thread or @out is not one page */
+int32_t sidetrack_relay_read_counters(struct relay *relay, int32_t thread, uint8_t *out,
+				      int32_t length)
+{
+	struct worker *worker = find_worker(relay, thread);
+	struct sidetrack_relay_counters counters;
+
+	if (!worker || !worker->page || length != (int32_t)sizeof(counters))
+		return -EINVAL;
+	counters_copy(worker->page, &counters);
+	memcpy(out, &counters, sizeof(counters));
+	return 0;
+}
+
+/* Return: records copied, as many as fit, or -EINVAL if there is no such thread */
+int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t thread, uint8_t *out,
+				    int32_t length)
+{
+	struct worker *worker = find_worker(relay, thread);
+	struct sidetrack_relay_record record[SIDETRACK_RELAY_RECENT];
+	int limit = length / (int)sizeof(record[0]);
+	int count;
+
+	if (!worker || !worker->recent || length < 0)
+		return -EINVAL;
+	if (limit > SIDETRACK_RELAY_RECENT)
+		limit = SIDETRACK_RELAY_RECENT;
+	count = recent_read(worker->recent, record, limit);
+	memcpy(out, record, (size_t)count * sizeof(record[0]));
+	return count;
+}
+
+/* Return: length of the sentence in @out, without a final zero byte */
+int32_t sidetrack_relay_read_error(struct relay *relay, uint8_t *out, int32_t length)
+{
+	size_t bytes = strlen(relay->error);
+
+	if (length < 0)
+		return -EINVAL;
+	if (bytes > (size_t)length)
+		bytes = (size_t)length;
+	memcpy(out, relay->error, bytes);
+	return (int32_t)bytes;
+}

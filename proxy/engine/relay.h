@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The relay as a whole: options, worker threads, and the little that they share.
+ *
+ * Threads share two words: what they are asked to do (phase) and how many
+ * connections there are (active, for the limit).  Everything else belongs to
+ * one worker.  A handle is used by one control thread; no call blocks for
+ * longer than it takes the workers to wake up.
+ */
+#ifndef SIDETRACK_RELAY_H
+#define SIDETRACK_RELAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi.h"
+
+enum phase {
+	PHASE_IDLE,	/* not started */
+	PHASE_RUNNING,
+	PHASE_DRAINING,	/* no new connections; old ones until drain_deadline_ms */
+	PHASE_STOPPING,
+};
+
+struct relay {
+	struct sidetrack_relay_options options;
+	struct worker *workers;
+	uint32_t thread_count;
+	uint32_t max_connections;
+	uint16_t port;
+	uint32_t phase;			/* enum phase, atomic */
+	uint32_t active;		/* atomic */
+	uint64_t drain_deadline_ms;	/* written before the phase that reads it */
+	char error[SIDETRACK_RELAY_ERROR_LENGTH];
+};
+
+enum phase relay_phase(const struct relay *relay);
+bool relay_admit(struct relay *relay);
+void relay_leave(struct relay *relay);
+
+#endif /* SIDETRACK_RELAY_H */

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+#include "worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "connection.h"
+#include "relay.h"
+
+#define EVENTS 256
+#define BUFFER_SIZE (64U << 10)
+
+/* --- what connections ask of their thread ------------------------------------ */
+
+/* Run again after everybody else has had a turn. */
+void worker_queue(struct worker *worker, struct connection *connection)
+{
+	if (list_empty(&connection->turn))
+		list_add(&worker->queue, &connection->turn);
+}
+
+/* An active connection has ended; its memory may still be named by events. */
+void worker_bury(struct worker *worker, struct connection *connection)
+{
+	list_remove(&connection->node);
+	list_add(&worker->graves, &connection->node);
+	worker_connection_gone(worker);
+}
+
+/* What was short may be there again now. */
+void worker_connection_gone(struct worker *worker)
+{
+	counter_subtract(&worker->counters->active, 1);
+	relay_leave(worker->relay);
+	listener_resume(worker);
+}
+
+/* --- phases ------------------------------------------------------------------- */
+
+static void abort_all(struct worker *worker)
+{
+	while (!list_empty(&worker->connections))
+		connection_abort(worker, container_of(worker->connections.next,
+						      struct connection, node),
+				 OUTCOME_DRAINED);
+}
+
+static void drain_timer(struct timer *timer, void *context)
+{
+	(void)timer;
+	abort_all(context);
+}
+
+static void enter_phase(struct worker *worker, enum phase phase)
+{
+	if (phase == worker->phase)
+		return;
+	worker->phase = phase;
+	if (phase != PHASE_DRAINING)
+		return;
+	listener_close(worker);
+	timer_set(&worker->timers, &worker->drain_timer, worker->relay->drain_deadline_ms);
+}
+
+static void wake_event(struct worker *worker, struct event_source *source, uint32_t events)
+{
+	uint64_t count;
+
+	(void)source;
+	(void)events;
+	if (read(worker->wake, &count, sizeof(count)) == sizeof(count))
+		enter_phase(worker, relay_phase(worker->relay));
+}
+
+/* --- the loop ------------------------------------------------------------------- */
+
+static int sleep_ms(const struct worker *worker)
+{
+	if (!list_empty(&worker->queue))
+		return 0;
+	return timer_wheel_wait(&worker->timers, clock_ms());
+}
+
+static void take_events(struct worker *worker)
+{
+	struct epoll_event event[EVENTS];
+	int count = epoll_wait(worker->epoll, event, EVENTS, sleep_ms(worker));
+	int i;
+
+	worker->transfer.now_ms = clock_ms();
+	for (i = 0; i < count; i++) {
+		struct event_source *source = event[i].data.ptr;
+
+		source->handle(worker, source, event[i].events);
+	}
+}
+
+/* Only those queued so far: a busy connection queues itself again. */
+static void take_turns(struct worker *worker)
+{
+	struct list turn;
+
+	list_init(&turn);
+	list_move_all(&worker->queue, &turn);
+	while (!list_empty(&turn)) {
+		struct connection *connection = container_of(turn.next, struct connection, turn);
+
+		list_remove(&connection->turn);
+		connection_resume(worker, connection);
+	}
+}
+
+static void free_graves(struct worker *worker)
+{
+	while (!list_empty(&worker->graves)) {
+		struct list *node = worker->graves.next;
+
+		list_remove(node);
+		free(container_of(node, struct connection, node));
+	}
+}
+
+static void *worker_main(void *argument)
+{
+	struct worker *worker = argument;
+
+	while (worker->phase != PHASE_STOPPING) {
+		take_events(worker);
+		take_turns(worker);
+		timer_wheel_run(&worker->timers, worker->transfer.now_ms, worker);
+		free_graves(worker);
+	}
+	abort_all(worker);
+	free_graves(worker);
+	return NULL;
+}
+
+/* --- life ------------------------------------------------------------------------- */
+
+static int worker_open(struct worker *worker)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &worker->wake_source };
+
+	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (worker->epoll < 0)
+		return -errno;
+	worker->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (worker->wake < 0)
+		return -errno;
+	if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->wake, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Zeroed memory on cache lines of its own. */
+static void *allocate(size_t size)
+{
+	size_t rounded = (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+	void *memory = aligned_alloc(CACHE_LINE, rounded);
+
+	return memory ? memset(memory, 0, rounded) : NULL;
+}
+
+/**
+ * worker_init() - Get a zeroed worker all it needs but a listener and a thread
+ * @worker:	Worker
+ * @relay:	The relay it belongs to
+ * @index:	Its number
+ *
+ * Return: 0 or -errno; worker_release() is due either way
+ */
+int worker_init(struct worker *worker, struct relay *relay, uint32_t index)
+{
+	worker->relay = relay;
+	worker->index = index;
+	worker->epoll = -1;
+	worker->wake = -1;
+	worker->phase = PHASE_RUNNING;
+	worker->wake_source.handle = wake_event;
+	listener_init(&worker->listener, -1);
+	list_init(&worker->connections);
+	list_init(&worker->queue);
+	list_init(&worker->graves);
+	timer_init(&worker->drain_timer, drain_timer);
+	timer_wheel_init(&worker->timers, clock_ms());
+	worker->page = allocate(sizeof(*worker->page));
+	worker->recent = allocate(sizeof(*worker->recent));
+	worker->transfer.buffer = allocate(BUFFER_SIZE);
+	if (!worker->page || !worker->recent || !worker->transfer.buffer)
+		return -ENOMEM;
+	worker->counters = &worker->page->counters;
+	worker->transfer.counters = worker->counters;
+	worker->transfer.buffer_size = BUFFER_SIZE;
+	worker->transfer.may_splice = relay->options.splice;
+	worker->transfer.now_ms = clock_ms();
+	pipe_pool_init(&worker->transfer.pipes, &relay->options, worker->counters);
+	return worker_open(worker);
+}
+
+/**
+ * worker_start() - Start the thread
+ * @worker:	Worker with an open listener
+ *
+ * The thread takes no signals: those belong to the program that loaded us.
+ *
+ * Return: 0 or -errno
+ */
+int worker_start(struct worker *worker)
+{
+	sigset_t all, before;
+	char name[16];
+	int error;
+
+	error = listener_watch(worker);
+	if (error)
+		return error;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&worker->thread, NULL, worker_main, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error)
+		return -error;
+	worker->has_thread = true;
+	snprintf(name, sizeof(name), "relay/%u", worker->index);
+	pthread_setname_np(worker->thread, name);
+	return 0;
+}
+
+/* Tell the thread that the phase has changed. */
+void worker_wake(struct worker *worker)
+{
+	uint64_t one = 1;
+
+	while (worker->wake >= 0 && write(worker->wake, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+void worker_join(struct worker *worker)
+{
+	if (!worker->has_thread)
+		return;
+	pthread_join(worker->thread, NULL);
+	worker->has_thread = false;
+}
+
+static void close_if_open(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Give back descriptors; the counters stay readable until worker_release(). */
+void worker_close(struct worker *worker)
+{
+	pipe_pool_release(&worker->transfer.pipes);
+	close_if_open(&worker->listener.fd);
+	close_if_open(&worker->listener.reserve);
+	close_if_open(&worker->wake);
+	close_if_open(&worker->epoll);
+}
+
+void worker_release(struct worker *worker)
+{
+	free(worker->page);
+	free(worker->recent);
+	free(worker->transfer.buffer);
+}

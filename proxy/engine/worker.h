@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One thread of the relay: an epoll loop with everything it needs to itself.
+ *
+ * Each turn of the loop: wait; take every event; give those connections whose
+ * turn was over another one; fire timers; free what was closed.  Memory of
+ * closed connections is freed last because the events at hand may name them.
+ */
+#ifndef SIDETRACK_WORKER_H
+#define SIDETRACK_WORKER_H
+
+#include <pthread.h>
+
+#include "counters.h"
+#include "direction.h"
+#include "event.h"
+#include "list.h"
+#include "listener.h"
+#include "recent.h"
+#include "relay.h"
+#include "timer.h"
+
+struct connection;
+
+struct worker {
+	struct relay *relay;
+	uint32_t index;
+	int epoll;
+	int wake;			/* eventfd: the phase has changed */
+	bool has_thread;
+	enum phase phase;		/* as far as this thread has acted on it */
+	pthread_t thread;
+	struct event_source wake_source;
+	struct listener listener;
+	struct transfer transfer;
+	struct counter_page *page;
+	struct sidetrack_relay_counters *counters;	/* in the page */
+	struct recent *recent;
+	struct list connections;
+	struct list queue;		/* connections whose turn was over */
+	struct list graves;
+	struct timer drain_timer;
+	struct timer_wheel timers;
+};
+
+int worker_init(struct worker *worker, struct relay *relay, uint32_t index);
+int worker_start(struct worker *worker);
+void worker_wake(struct worker *worker);
+void worker_join(struct worker *worker);
+void worker_close(struct worker *worker);
+void worker_release(struct worker *worker);
+
+void worker_queue(struct worker *worker, struct connection *connection);
+void worker_bury(struct worker *worker, struct connection *connection);
+void worker_connection_gone(struct worker *worker);
+
+#endif /* SIDETRACK_WORKER_H */

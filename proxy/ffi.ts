@@ -1,0 +1,92 @@
+/**
+ * The engine's symbols, and nothing else: see engine/abi.h. A call costs microseconds, so these are
+ * made at control rate only. The library stays open as long as the process: its threads run in it.
+ */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { getSystemErrorName } from 'node:util';
+import { DataType, isNullPointer, type JsExternal, load, open } from 'ffi-rs';
+import { RelayError } from './error.js';
+
+/** A `struct relay *`. */
+export type Handle = JsExternal;
+
+const LIBRARY = 'sidetrack-relay';
+const FILE = 'engine/libsidetrack-relay.so';
+
+/** Beside the compiled code, or below build/ when the source itself is run. */
+function libraryPath(): string {
+  const beside = fileURLToPath(new URL(FILE, import.meta.url));
+  const built = fileURLToPath(new URL(`../build/proxy/${FILE}`, import.meta.url));
+  const found = [beside, built].find((path) => existsSync(path));
+  if (found !== undefined) return found;
+  throw new RelayError(`the relay engine is not built (${beside})`, 'library-missing', 'run: make');
+}
+
+let opened = false;
+
+function openOnce(): void {
+  if (opened) return;
+  open({ library: LIBRARY, path: libraryPath() });
+  opened = true;
+}
+
+/** Calls a function that returns 0 or -errno. */
+function call(
+  funcName: string,
+  paramsType: DataType[],
+  paramsValue: (Handle | Buffer | number)[],
+): number {
+  openOnce();
+  return load({ library: LIBRARY, funcName, retType: DataType.I32, paramsType, paramsValue });
+}
+
+const { External, I32, U8Array } = DataType;
+
+/** Undefined when the options do not suit the library or memory is out. */
+export function create(options: Buffer): Handle | undefined {
+  openOnce();
+  const handle = load({
+    library: LIBRARY,
+    funcName: 'sidetrack_relay_create',
+    retType: External,
+    paramsType: [U8Array, I32],
+    paramsValue: [options, options.length],
+  });
+  return isNullPointer(handle) ? undefined : handle;
+}
+
+export const start = (relay: Handle) => call('sidetrack_relay_start', [External], [relay]);
+
+export const drain = (relay: Handle, deadlineMs: number) =>
+  call('sidetrack_relay_drain', [External, I32], [relay, deadlineMs]);
+
+export const active = (relay: Handle) => call('sidetrack_relay_active', [External], [relay]);
+
+export const stop = (relay: Handle) => call('sidetrack_relay_stop', [External], [relay]);
+
+export const destroy = (relay: Handle) => call('sidetrack_relay_destroy', [External], [relay]);
+
+export const readStatus = (relay: Handle, out: Buffer) =>
+  call('sidetrack_relay_read_status', [External, U8Array, I32], [relay, out, out.length]);
+
+export const readCounters = (relay: Handle, thread: number, out: Buffer) =>
+  call(
+    'sidetrack_relay_read_counters',
+    [External, I32, U8Array, I32],
+    [relay, thread, out, out.length],
+  );
+
+/** Returns the number of records written, newest first, or -errno. */
+export const readRecent = (relay: Handle, thread: number, out: Buffer) =>
+  call(
+    'sidetrack_relay_read_recent',
+    [External, I32, U8Array, I32],
+    [relay, thread, out, out.length],
+  );
+
+export const readError = (relay: Handle, out: Buffer) =>
+  call('sidetrack_relay_read_error', [External, U8Array, I32], [relay, out, out.length]);
+
+/** `EADDRINUSE` for -98. */
+export const errnoName = (result: number) => getSystemErrorName(result);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests run one to a process; the first thing that is not as expected ends it. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define expect(condition)								\
+	do {										\
+		if (!(condition)) {							\
+			fprintf(stderr, "  %s:%d: expected %s (errno: %s)\n",		\
+				__FILE__, __LINE__, #condition, strerror(errno));	\
+			_exit(1);							\
+		}									\
+	} while (0)
+
+#define expect_equal(actual, wanted)							\
+	do {										\
+		long long actual_ = (long long)(actual), wanted_ = (long long)(wanted);	\
+		if (actual_ != wanted_) {						\
+			fprintf(stderr, "  %s:%d: %s is %lld, expected %lld\n",		\
+				__FILE__, __LINE__, #actual, actual_, wanted_);		\
+			_exit(1);							\
+		}									\
+	} while (0)
+
+/* Waits for the condition; gives up after 20 s. */
+#define wait_for(condition)								\
+	do {										\
+		int tries_ = 0;								\
+		while (!(condition)) {							\
+			if (++tries_ > 10000) {						\
+				fprintf(stderr, "  %s:%d: waited in vain for %s\n",	\
+					__FILE__, __LINE__, #condition);		\
+				_exit(1);						\
+			}								\
+			usleep(2000);							\
+		}									\
+	} while (0)
+
+struct test {
+	const char *name;
+	void (*run)(void);
+};
+
+extern const struct test unit_tests[], relay_tests[], fault_tests[], limit_tests[];
+
+#endif /* CHECK_H */

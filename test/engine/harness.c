@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include "harness.h"
+
+#include <dirent.h>
+#include <sys/socket.h>
+
+#include "check.h"
+#include "world.h"
+
+struct sidetrack_relay_options default_options(void)
+{
+	return (struct sidetrack_relay_options){
+		.abi_version = SIDETRACK_RELAY_ABI_VERSION,
+		.port = RELAY_PORT,
+		.threads = 2,
+		.descriptor_reserve = 64,
+		.connect_timeout_ms = 10000,
+		.half_close_timeout_ms = 30000,
+		.keepalive_idle_s = 120,
+		.keepalive_interval_s = 30,
+		.splice = 1,
+	};
+}
+
+struct relay *begin(const struct sidetrack_relay_options *options)
+{
+	struct relay *relay = sidetrack_relay_create((const uint8_t *)options, sizeof(*options));
+	char error[SIDETRACK_RELAY_ERROR_LENGTH];
+	int length;
+
+	expect(relay);
+	if (sidetrack_relay_start(relay) == 0)
+		return relay;
+	length = sidetrack_relay_read_error(relay, (uint8_t *)error, sizeof(error));
+	fprintf(stderr, "  start: %.*s\n", length, error);
+	_exit(1);
+}
+
+struct relay *begin_default(void)
+{
+	struct sidetrack_relay_options options = default_options();
+
+	return begin(&options);
+}
+
+void finish(struct relay *relay)
+{
+	expect_equal(sidetrack_relay_stop(relay), 0);
+	expect_equal(sidetrack_relay_active(relay), 0);
+	expect_equal(counters_of(relay).active, 0);
+	expect_equal(counters_of(relay).pipes, 0);
+	expect_equal(sidetrack_relay_destroy(relay), 0);
+}
+
+struct sidetrack_relay_counters counters_of(struct relay *relay)
+{
+	struct sidetrack_relay_counters sum = { 0 }, page;
+	uint64_t *to = (uint64_t *)&sum, *from = (uint64_t *)&page;
+	int thread;
+	size_t i;
+
+	for (thread = 0; sidetrack_relay_read_counters(relay, thread, (uint8_t *)&page,
+						       sizeof(page)) == 0; thread++)
+		for (i = 0; i < sizeof(page) / sizeof(*from); i++)
+			to[i] += from[i];
+	return sum;
+}
+
+uint64_t ended(struct relay *relay, enum outcome outcome)
+{
+	return counters_of(relay).outcome[outcome];
+}
+
+struct sidetrack_relay_record last_record(struct relay *relay)
+{
+	struct sidetrack_relay_record record[SIDETRACK_RELAY_RECENT], last = { 0 };
+	int thread, count, i;
+
+	for (thread = 0;; thread++) {
+		count = sidetrack_relay_read_recent(relay, thread, (uint8_t *)record,
+						    sizeof(record));
+		if (count < 0)
+			return last;
+		for (i = 0; i < count; i++)
+			if (record[i].id >= last.id)
+				last = record[i];
+	}
+}
+
+uint64_t histogram_count(const struct sidetrack_relay_histogram *histogram)
+{
+	uint64_t count = 0;
+	int i;
+
+	for (i = 0; i < SIDETRACK_RELAY_HISTOGRAM_BUCKETS; i++)
+		count += histogram->bucket[i];
+	return count;
+}
+
+struct pair pair_open(int family)
+{
+	struct pair pair = { .listener = upstream_listen(family) };
+
+	pair.client = client_connect(family, INTERNET, PORT);
+	pair.upstream = take(pair.listener);
+	return pair;
+}
+
+void pair_close(struct pair *pair)
+{
+	close(pair->client);
+	close(pair->upstream);
+	close(pair->listener);
+}
+
+/* For /proc/self/fd and /proc/self/task. */
+int count_entries(const char *directory)
+{
+	DIR *dir = opendir(directory);
+	int count = 0;
+
+	expect(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}

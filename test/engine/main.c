@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Runs every test in a process of its own, inside a network namespace of ours.
+ *
+ *   relay-test world.sh [part of a name]
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "check.h"
+#include "harness.h"
+#include "world.h"
+
+#define SECONDS_PER_TEST 120
+
+/* Nothing may be left: descriptors, threads, and at exit memory. */
+static void run_child(const struct test *test)
+{
+	int descriptors = count_entries("/proc/self/fd");
+	int threads = count_entries("/proc/self/task");
+
+	alarm(SECONDS_PER_TEST);
+	signal(SIGPIPE, SIG_IGN);
+	test->run();
+	expect_equal(count_entries("/proc/self/fd"), descriptors);
+	wait_for(count_entries("/proc/self/task") == threads);
+	exit(0);
+}
+
+static int run(const struct test *test)
+{
+	pid_t child;
+	int status = 0;
+
+	fflush(NULL);
+	child = fork();
+	if (child == 0)
+		run_child(test);
+	if (child < 0 || waitpid(child, &status, 0) < 0)
+		return 1;
+	if (WIFSIGNALED(status))
+		fprintf(stderr, "  ended by signal %d\n", WTERMSIG(status));
+	printf("%s  %s\n", status ? "FAIL" : "ok  ", test->name);
+	return status != 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test *const suites[] = {
+		unit_tests, relay_tests, fault_tests, limit_tests
+	};
+	const char *filter = argc > 2 ? argv[2] : "";
+	int passed = 0, failed = 0;
+	size_t suite;
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: %s world.sh [part of a test's name]\n", argv[0]);
+		return 2;
+	}
+	world_enter(argv[1]);
+	for (suite = 0; suite < sizeof(suites) / sizeof(suites[0]); suite++) {
+		const struct test *test;
+
+		for (test = suites[suite]; test->name; test++) {
+			int bad = strstr(test->name, filter) ? run(test) : -1;
+
+			passed += bad == 0;
+			failed += bad == 1;
+		}
+	}
+	printf("engine: %d passed, %d failed\n", passed, failed);
+	return failed != 0;
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: MIT
+/* Too much of everything, the beginning and the end of a relay. */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "check.h"
+#include "harness.h"
+#include "world.h"
+
+#define MIB (1024 * 1024ULL)
+
+static double cpu_seconds(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+static void set_descriptor_limit(rlim_t count)
+{
+	struct rlimit limit;
+
+	expect(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	limit.rlim_cur = count;
+	expect(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+/* Return: the limit with which not one more descriptor can be opened */
+static rlim_t no_more_descriptors(void)
+{
+	int next = dup(0);
+
+	expect(next >= 0);
+	close(next);
+	return (rlim_t)next;
+}
+
+static void fail_start(struct relay *relay, int error, const char *words)
+{
+	char text[SIDETRACK_RELAY_ERROR_LENGTH + 1] = { 0 };
+
+	expect_equal(sidetrack_relay_start(relay), error);
+	sidetrack_relay_read_error(relay, (uint8_t *)text, SIDETRACK_RELAY_ERROR_LENGTH);
+	if (!strstr(text, words))
+		fprintf(stderr, "  the error is: %s\n", text);
+	expect(strstr(text, words));
+	sidetrack_relay_destroy(relay);
+}
+
+/* SO_REUSEPORT must not let two relays of one user share a port unnoticed. */
+static void port_in_use(void)
+{
+	struct sidetrack_relay_options options = default_options();
+	struct relay *relay = begin(&options);
+
+	fail_start(sidetrack_relay_create((uint8_t *)&options, sizeof(options)), -EADDRINUSE,
+		   "12345");
+	finish(relay);
+}
+
+static void foreign_address(void)
+{
+	struct sidetrack_relay_options options = default_options();
+	struct sockaddr_in6 other = { .sin6_addr = { .s6_addr = { 0x20, 0x01, [15] = 1 } } };
+
+	memcpy(options.address, &other.sin6_addr, sizeof(options.address));
+	fail_start(sidetrack_relay_create((uint8_t *)&options, sizeof(options)), -EADDRNOTAVAIL,
+		   "[2001::1]:12345");
+}
+
+static void other_version(void)
+{
+	struct sidetrack_relay_options options = default_options();
+
+	expect(!sidetrack_relay_create((uint8_t *)&options, sizeof(options) - 4));
+	options.abi_version++;
+	expect(!sidetrack_relay_create((uint8_t *)&options, sizeof(options)));
+}
+
+static void lives(void)
+{
+	struct sidetrack_relay_options options = default_options();
+	struct relay *relay = sidetrack_relay_create((uint8_t *)&options, sizeof(options));
+	struct sidetrack_relay_status status;
+
+	expect_equal(sidetrack_relay_destroy(relay), 0);	/* never started */
+	options.port = 0;
+	options.threads = 3;
+	relay = begin(&options);
+	expect_equal(sidetrack_relay_start(relay), -EALREADY);
+	expect_equal(sidetrack_relay_read_status(relay, (uint8_t *)&status, sizeof(status)), 0);
+	expect(status.port != 0);
+	expect_equal(status.threads, 3);
+	expect_equal(sidetrack_relay_read_counters(relay, 3, NULL, 0), -EINVAL);
+	expect_equal(sidetrack_relay_stop(relay), 0);
+	expect_equal(sidetrack_relay_stop(relay), 0);
+	expect_equal(sidetrack_relay_drain(relay, 1), -EALREADY);
+	finish(relay);
+}
+
+/* Stalled directions take all the pipes; the others copy. */
+static void pipes_run_out(void)
+{
+	enum { FLOWS = 8 };
+	struct sidetrack_relay_options options = default_options();
+	int listener = upstream_listen(AF_INET);
+	int client[FLOWS], upstream[FLOWS];
+	uint64_t sent[FLOWS];
+	struct relay *relay;
+	int i;
+
+	options.threads = 1;
+	options.pipes_per_thread = 2;
+	relay = begin(&options);
+	for (i = 0; i < FLOWS; i++) {
+		client[i] = client_connect(AF_INET, INTERNET, PORT);
+		upstream[i] = take(listener);
+		sent[i] = send_pattern_until_full(client[i]);
+	}
+	expect_equal(counters_of(relay).pipes, 2);
+	for (i = 0; i < FLOWS; i++) {
+		expect_pattern(upstream[i], 0, sent[i], 100000);
+		close(client[i]);
+		expect_end(upstream[i]);
+		close(upstream[i]);
+	}
+	close(listener);
+	wait_for(ended(relay, OUTCOME_FINISHED) == FLOWS);
+	finish(relay);
+}
+
+/* No descriptors for a pipe: bulk is copied and nobody notices. */
+static void no_pipes(void)
+{
+	struct relay *relay = begin_default();
+	struct pair pair = pair_open(AF_INET);
+	int i;
+
+	set_descriptor_limit(no_more_descriptors());
+	for (i = 0; i < 64; i++) {
+		send_pattern(pair.client, 100000 * (uint64_t)i, 100000, 100000);
+		expect_pattern(pair.upstream, 100000 * (uint64_t)i, 100000, 100000);
+	}
+	set_descriptor_limit(1024);
+	expect(counters_of(relay).pipe_failures >= 1);
+	expect_equal(counters_of(relay).spliced_bytes, 0);
+	pair_close(&pair);
+	finish(relay);
+}
+
+/* The clients of another process: they need descriptors too. */
+static pid_t clients_elsewhere(int count)
+{
+	pid_t child = fork();
+	int client[64];
+	int i;
+
+	if (child)
+		return child;
+	set_descriptor_limit(1024);
+	for (i = 0; i < count; i++)
+		client[i] = client_connect(AF_INET, INTERNET, PORT);
+	for (i = 0; i < count; i++)
+		expect(readable(client[i], TIMEOUT_MS));
+	_exit(0);
+}
+
+/* No descriptors for newcomers: they wait, nothing spins, and then they are served. */
+static void descriptors_run_out(void)
+{
+	enum { CLIENTS = 10 };
+	struct sidetrack_relay_options options = default_options();
+	int listener = upstream_listen(AF_INET);
+	struct relay *relay;
+	int status, left, i;
+	double before;
+	pid_t child;
+
+	options.threads = 1;
+	relay = begin(&options);
+	set_descriptor_limit(no_more_descriptors() + 1);
+	child = clients_elsewhere(CLIENTS);
+	wait_for(counters_of(relay).paused_descriptors >= 2);
+	before = cpu_seconds();
+	wait_for(counters_of(relay).paused_descriptors >= 4);
+	expect(cpu_seconds() - before < 0.5);
+	set_descriptor_limit(1024);
+	/* whoever found one descriptor but not the second has been reset */
+	wait_for(counters_of(relay).accepted_ipv4 == CLIENTS);
+	left = CLIENTS - (int)ended(relay, OUTCOME_NO_DESCRIPTORS);
+	expect(left > 0);
+	for (i = 0; i < left; i++)
+		close(take(listener));
+	expect(waitpid(child, &status, 0) == child && status == 0);
+	wait_for(counters_of(relay).active == 0);
+	close(listener);
+	finish(relay);
+}
+
+static void connections_run_out(void)
+{
+	struct sidetrack_relay_options options = default_options();
+	int listener = upstream_listen(AF_INET);
+	int client[3], upstream[3];
+	struct relay *relay;
+	int i;
+
+	options.max_connections = 2;
+	relay = begin(&options);
+	for (i = 0; i < 3; i++)
+		client[i] = client_connect(AF_INET, INTERNET, PORT);
+	upstream[0] = take(listener);
+	upstream[1] = take(listener);
+	wait_for(counters_of(relay).paused_connections >= 3);
+	expect(!readable(listener, 0));
+	expect_equal(counters_of(relay).active, 2);
+	close(upstream[0]);
+	close(upstream[1]);
+	for (i = 0; i < 3; i++)		/* two end, the third is served */
+		shutdown(client[i], SHUT_WR);
+	upstream[2] = take(listener);
+	close(upstream[2]);
+	for (i = 0; i < 3; i++)
+		expect_end(client[i]);
+	for (i = 0; i < 3; i++)
+		close(client[i]);
+	close(listener);
+	wait_for(ended(relay, OUTCOME_FINISHED) == 3);
+	finish(relay);
+}
+
+static void drain_lets_finish(void)
+{
+	struct relay *relay = begin_default();
+	struct pair pair = pair_open(AF_INET);
+	struct sidetrack_relay_counters counters;
+	int late;
+
+	expect_equal(sidetrack_relay_drain(relay, 20000), 0);
+	late = client_begin(AF_INET, INTERNET, PORT);
+	wait_for((reset(late), late = client_begin(AF_INET, INTERNET, PORT),
+		  recv(late, &(char){ 0 }, 1, 0) < 0 && errno == ECONNREFUSED));
+	close(late);
+	send_pattern(pair.client, 0, 4 * MIB, 64 << 10);
+	shutdown(pair.client, SHUT_WR);
+	expect_pattern(pair.upstream, 0, 4 * MIB, 64 << 10);
+	expect_end(pair.upstream);
+	write_all(pair.upstream, "!", 1);
+	pair_close(&pair);
+	wait_for(sidetrack_relay_active(relay) == 0);
+	counters = counters_of(relay);
+	expect_equal(counters.upload_bytes, 4 * MIB);
+	finish(relay);
+}
+
+static void drain_has_a_deadline(void)
+{
+	struct relay *relay = begin_default();
+	struct pair pair = pair_open(AF_INET);
+
+	expect_equal(sidetrack_relay_drain(relay, 200), 0);
+	expect_reset(pair.client);
+	expect_reset(pair.upstream);
+	wait_for(sidetrack_relay_active(relay) == 0);
+	expect_equal(ended(relay, OUTCOME_DRAINED), 1);
+	pair_close(&pair);
+	finish(relay);
+}
+
+static void stop_resets(void)
+{
+	struct relay *relay = begin_default();
+	struct pair pair = pair_open(AF_INET);
+
+	expect_equal(sidetrack_relay_stop(relay), 0);
+	expect_reset(pair.client);
+	expect_reset(pair.upstream);
+	expect_equal(ended(relay, OUTCOME_DRAINED), 1);
+	pair_close(&pair);
+	finish(relay);
+}
+
+/* Bursts that come and go, some of them rudely. */
+static void bursts(void)
+{
+	enum { ROUNDS = 20, SIZE = 100 };
+	struct relay *relay = begin_default();
+	int listener = upstream_listen(AF_INET);
+	int client[SIZE];
+	int round, i;
+
+	for (round = 0; round < ROUNDS; round++) {
+		for (i = 0; i < SIZE; i++)
+			client[i] = client_begin(AF_INET, INTERNET, PORT);
+		for (i = 0; i < SIZE; i++) {
+			int upstream = take(listener);
+
+			if (i % 3)
+				close(upstream);
+			else
+				reset(upstream);
+		}
+		for (i = 0; i < SIZE; i++) {
+			if (i % 2)
+				close(client[i]);
+			else
+				reset(client[i]);
+		}
+		wait_for(counters_of(relay).active == 0);
+	}
+	expect_equal(counters_of(relay).accepted_ipv4, ROUNDS * SIZE);
+	close(listener);
+	finish(relay);
+}
+
+const struct test limit_tests[] = {
+	{ "limit: port in use", port_in_use },
+	{ "limit: foreign address", foreign_address },
+	{ "limit: other version", other_version },
+	{ "limit: a relay's life", lives },
+	{ "limit: pipes run out", pipes_run_out },
+	{ "limit: no pipes at all", no_pipes },
+	{ "limit: descriptors run out", descriptors_run_out },
+	{ "limit: connections run out", connections_run_out },
+	{ "limit: drain lets connections finish", drain_lets_finish },
+	{ "limit: drain has a deadline", drain_has_a_deadline },
+	{ "limit: stop resets", stop_resets },
+	{ "limit: bursts", bursts },
+	{ NULL, NULL }
+};
