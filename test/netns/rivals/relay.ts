@@ -9,5 +9,8 @@ export const RELAY: Rival = {
   families: ['v4', 'v6'],
   start: async (fixture) => [new Running(await fixture.startRelay())],
   record: ({ lab }) => lab.check('server1', ['curl', '-sf', 'http://127.0.0.1:9150/metrics']),
-  misled: () => /^sidetrack_relay_rejected_total\{reason="loop"\} [1-9]/m,
+  misled: (_, conntrack) =>
+    conntrack
+      ? /^sidetrack_relay_rejected_total\{reason="loop"\} [1-9]/m
+      : /^sidetrack_relay_rejected_total\{reason="no_original_destination"\} [1-9]/m,
 };
