@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /**
@@ -9,4 +9,9 @@ export function packageFile(name: string): string {
   const above = (levels: string) => fileURLToPath(new URL(`${levels}${name}`, import.meta.url));
   const source = above('../../');
   return existsSync(source) ? source : above('../../../');
+}
+
+export function version(): string {
+  const text = readFileSync(packageFile('package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }

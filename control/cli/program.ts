@@ -1,5 +1,4 @@
 /** The command tree. `main.ts` runs it, `reference.ts` documents it. */
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { applyCommand } from './commands/apply.js';
 import { checkCommand } from './commands/check.js';
@@ -12,7 +11,7 @@ import { statusCommand } from './commands/status.js';
 import { completionScript, SHELLS } from './completion.js';
 import { action, command } from './context.js';
 import { print } from './output.js';
-import { packageFile } from './package.js';
+import { version } from './package.js';
 
 const EXAMPLES = `Examples:
   sidetrack init                 # write sidetrack.yaml for this network
@@ -60,9 +59,4 @@ function completionCommand(program: Command): Command {
         return undefined;
       }),
     );
-}
-
-function version(): string {
-  const text = readFileSync(packageFile('package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -21,9 +21,11 @@ async function open(port, options = {}) {
   return socket;
 }
 
+/** Not `for await`, which would destroy the half that is still open for sending. */
 async function readToEnd(socket) {
   const chunks = [];
-  for await (const chunk of socket) chunks.push(chunk);
+  socket.on('data', (chunk) => chunks.push(chunk));
+  await once(socket, 'end');
   return Buffer.concat(chunks);
 }
 
