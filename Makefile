@@ -2,12 +2,12 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
-.PHONY: build engine demo test check unit engine-test netns-test docs clean help
+.PHONY: build engine demo test check unit engine-test test-programs netns-test docs clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
 RIVAL_ENV := PATH="$$PATH:/usr/sbin:/sbin:$(RIVALS)/usr/bin:$(RIVALS)/usr/sbin" \
-	LD_LIBRARY_PATH="$(RIVALS)/usr/lib/$$(uname -m)-linux-gnu"
+	LD_LIBRARY_PATH="$(RIVALS)/usr/lib/$$(uname -m)-linux-gnu:$(RIVALS)/lib/$$(uname -m)-linux-gnu"
 # As root nothing may be skipped for want of a program.
 REQUIRE := SIDETRACK_REQUIRE_ALL=$$([ "$$(id -u)" = 0 ] && echo 1)
 TS_SOURCES := $(shell find control bpf proxy monitoring -name '*.ts' 2>/dev/null)
@@ -56,7 +56,10 @@ unit: build ## unit and property tests
 engine-test: engine ## the relay engine under ASan and UBSan
 	@$(MAKE) --no-print-directory -C test/engine check
 
-netns-test: build ## real kernels, real rivals, in network namespaces
+test-programs: ## what only the tests run
+	@$(MAKE) --no-print-directory -C test/netns/packets
+
+netns-test: build test-programs ## real kernels, real rivals, in network namespaces
 	$(RIVAL_ENV) $(REQUIRE) npx vitest run --project netns
 
 docs: build ## write the generated files anew

@@ -8,8 +8,8 @@ export interface FrameOptions {
   packet: Packet;
   destinationMac: string;
   /**
-   * Bytes 4 to 7 behind the IP header, by which the router's probe tells packets apart: TCP's
-   * sequence number, ICMP's identifier and sequence; with UDP the checksum and 16 bits only.
+   * 16 bits by which the router's probe tells packets apart: they end up in bytes 6 and 7 behind
+   * the IP header, which belong to TCP's sequence number, ICMP's sequence or UDP's checksum.
    */
   serial: number;
   /** Default: SYN alone, a flow's first packet. */
@@ -108,16 +108,13 @@ export function transport({
   const header = Buffer.alloc(protocol === 'tcp' ? 20 : 8);
   if (typeof protocol === 'number') {
     header.writeUInt8(ECHO_REQUEST[protocol] ?? 0, 0);
-    header.writeUInt32BE(serial, 4);
+    header.writeUInt32BE(probeKey(packet, serial), 4);
     return header;
   }
   header.writeUInt16BE(sourcePort, 0);
   header.writeUInt16BE(destinationPort, 2);
-  if (protocol === 'udp') {
-    header.writeUInt32BE(probeKey(packet, serial), 4);
-    return header;
-  }
-  header.writeUInt32BE(serial, 4);
+  header.writeUInt32BE(probeKey(packet, serial), 4);
+  if (protocol === 'udp') return header;
   header.writeUInt8(5 << 4, 12);
   header.writeUInt8(tcpFlags, 13);
   header.writeUInt16BE(0xffff, 14);
@@ -125,10 +122,12 @@ export function transport({
 }
 
 const UDP_LENGTH = 8;
+/** Keeps our packets apart from those that kernels send by themselves, such as MLD reports. */
+const NOT_UDP = 0x5e7d;
 
 /** What the probe reads from a packet that was built with `serial`. */
 export function probeKey({ protocol }: Packet, serial: number): number {
-  return protocol === 'udp' ? UDP_LENGTH * 0x10000 + serial : serial;
+  return (protocol === 'udp' ? UDP_LENGTH : NOT_UDP) * 0x10000 + serial;
 }
 
 export function addressBytes(address: Address): Buffer {

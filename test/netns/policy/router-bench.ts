@@ -77,7 +77,7 @@ export class RouterBench {
 
   /** `conntrack: false` is a router that does no address translation. */
   static async start({ conntrack = true } = {}): Promise<RouterBench> {
-    if (!existsSync(INJECT)) throw new Error(`${INJECT} is missing: make -C test/netns/packets`);
+    if (!existsSync(INJECT)) throw new Error(`${INJECT} is missing: make test-programs`);
     const lab = await Lab.start();
     const stdin = `${conntrack ? '' : 'delete table inet wan_nat\n'}${probe(conntrack)}`;
     await lab.check('router', ['nft', '-f', '-'], { stdin });
