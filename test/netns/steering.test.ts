@@ -110,6 +110,27 @@ describe('a router firewall that drops what conntrack calls invalid', () => {
   });
 });
 
+describe('a router on which Docker sends bridged frames through the IP hooks', () => {
+  const bridgeHooks = (value: number) =>
+    fixture.lab.check('router', [
+      'sh',
+      '-c',
+      `for f in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do echo ${value} > $f; done`,
+    ]);
+
+  it.each(['client', 'client2'])('serves %s', async (client) => {
+    await bridgeHooks(1);
+    for (const family of FAMILIES) await expectDownload(client, ADDRESS.internet[family]);
+    // LAN neighbours talk to each other over the bridge: not ours.
+    const before = await steered();
+    expect(await fixture.client('client', 'dial', ADDRESS.server1.v4, '1')).toEqual({
+      outcome: 'ECONNREFUSED',
+    });
+    expect(await steered()).toBe(before);
+    await bridgeHooks(0);
+  });
+});
+
 describe('connections that are not ours', () => {
   it('leaves an inbound port-forward to a client alone', async () => {
     const forward = `table ip inbound {
