@@ -30,10 +30,14 @@ test: ## everything: lint, unit, engine and network-namespace tests
 	@echo "make test: everything passed"
 
 build: node_modules/.package-lock.json build/.typescript engine ## compile TypeScript and the engine
+	@# After sudo, what was built belongs to who owns the checkout.
+	@[ -z "$$SUDO_UID" ] || chown -R "$$SUDO_UID:$$SUDO_GID" build node_modules
 
 node_modules/.package-lock.json: package.json package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || \
+		{ echo "sidetrack needs Node.js 20 or newer with npm: https://nodejs.org"; exit 1; }
 	@node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || \
-		{ echo "sidetrack needs Node 20 or newer (this is $$(node --version)): https://nodejs.org"; exit 1; }
+		{ echo "sidetrack needs Node.js 20 or newer, this is $$(node --version): https://nodejs.org"; exit 1; }
 	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
@@ -48,6 +52,7 @@ engine:
 check: build ## types, style, import directions, generated files
 	npx tsc --noEmit
 	npx biome check .
+	@$(MAKE) --no-print-directory -C proxy/engine check-abi
 	npx vitest run --project unit test/unit/lint
 
 unit: build ## unit and property tests

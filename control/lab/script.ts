@@ -47,7 +47,8 @@ function nodeLines(node: Node): string {
 }
 
 function sysctlLine(inside: string, key: string, value: string): string {
-  return `${inside} sh -c 'echo ${value} > /proc/sys/${key}'`;
+  const path = `/proc/sys/${key}`;
+  return `${inside} sh -c '[ ! -e ${path} ] || echo ${value} > ${path}'`;
 }
 
 function batchLines(node: Node): string[] {

@@ -24,7 +24,7 @@ export interface Node {
   loopback?: readonly string[];
   /** Arguments of `ip route add`. */
   routes: readonly string[];
-  /** Keys below /proc/sys, with slashes. */
+  /** Keys below /proc/sys, with slashes; one that this kernel lacks is skipped. */
   sysctls?: Readonly<Record<string, string>>;
   /** Input of `nft -f -`. */
   ruleset?: string;
@@ -56,6 +56,12 @@ const FORWARDING = {
   'net/ipv6/conf/all/forwarding': '1',
 };
 
+/** As on a router without Docker: bridged frames do not pass the IP hooks. */
+const PLAIN_BRIDGE = {
+  'net/bridge/bridge-nf-call-iptables': '0',
+  'net/bridge/bridge-nf-call-ip6tables': '0',
+};
+
 const ROUTER: Node = {
   name: 'router',
   interfaces: [
@@ -68,7 +74,7 @@ const ROUTER: Node = {
     { name: 'br-lan', ports: ['lan0', 'lan1'], addresses: ['192.168.1.1/24', 'fd00:1::1/64'] },
   ],
   routes: ['default via 203.0.113.10', 'default via 2001:db8:ffff::10'],
-  sysctls: FORWARDING,
+  sysctls: { ...FORWARDING, ...PLAIN_BRIDGE },
   ruleset: `table inet wan_nat {
     chain postrouting {
       type nat hook postrouting priority srcnat; policy accept;

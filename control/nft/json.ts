@@ -11,7 +11,7 @@ export type Expression =
   | { payload: { protocol: string; field: string } }
   | { meta: { key: string } }
   | { exthdr: { name: string } }
-  | { fib: { result: 'type'; flags: string[] } }
+  | { fib: { result: 'type' | 'oifname'; flags: string[] } }
   | { concat: Expression[] }
   | { '&': [Expression, Expression | string[]] }
   | { '|': [Expression, Expression] }
@@ -40,7 +40,7 @@ export interface Rule {
 /** A chain; with a hook it is a base chain, whose type, hook and priority never change. */
 export interface Chain {
   name: string;
-  hook?: { type: 'filter' | 'nat'; hook: 'prerouting' | 'output'; prio: number };
+  hook?: { type: 'filter' | 'nat'; hook: 'prerouting' | 'forward' | 'output'; prio: number };
   rules: Rule[];
 }
 

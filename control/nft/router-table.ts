@@ -2,7 +2,6 @@
 import type { Policy, Rule as PolicyRule } from '../policy/rule.js';
 import { macSet } from './elements.js';
 import {
-  admitFlow,
   closingChain,
   establishedChain,
   FAMILIES,
@@ -27,6 +26,14 @@ import {
   type Table,
 } from './json.js';
 import { compileRules, type Verdicts } from './rules.js';
+import {
+  admitChain,
+  forwardChain,
+  type Mark,
+  type RouteProbe,
+  refuseChain,
+  steerChain,
+} from './steering.js';
 
 export const TABLE_NAME = 'sidetrack';
 const RAW_PRIORITY = -300;
@@ -38,7 +45,9 @@ export interface RouterTableInput {
   interfaces: readonly string[];
   serverMacs: readonly string[];
   serverAddresses: { v4: readonly string[]; v6: readonly string[] };
-  mark: { value: number; mask: number };
+  mark: Mark;
+  /** How a flow's first packet makes sure that the policy route exists; absent: it does not. */
+  probe?: RouteProbe;
   /** Flows that each family's table can hold. */
   flowTableSize: number;
   onFailure: 'direct' | 'block';
@@ -68,10 +77,11 @@ export function routerTable(input: RouterTableInput): Table {
     name: TABLE_NAME,
     sets: [...ownSets(input), ...uniqueSets([...tcp.sets, ...(other?.sets ?? [])])],
     chains: [
-      { name: 'steer', rules: steerRules(input.mark) },
+      steerChain(input.mark),
       { name: 'direct', rules: [...forgetFlow(), { expr: [leave] }] },
       { name: 'block', rules: [...forgetFlow(), { expr: [drop] }] },
-      { name: 'admit', rules: admitRules(families, input.onFailure) },
+      refuseChain(input.mark, input.onFailure, FIRST_PACKET[input.onFailure]),
+      admitChain(families, input.mark, input.probe),
       ...families.flatMap((family) => [
         establishedChain(family, 'steer'),
         closingChain(family, 'steer'),
@@ -88,6 +98,7 @@ export function routerTable(input: RouterTableInput): Table {
       },
       ...(other ? [other.chain] : []),
       preroutingChain(families, other !== undefined),
+      forwardChain(input.mark),
       outputChain(),
     ],
   };
@@ -145,37 +156,6 @@ function otherProtocols(policy: Policy): { chain: Chain; sets: NftSet[] } | unde
     rules: [...guardRules(leave), dhcpGuard(leave), ...compiled.rules, defaultRule(last)],
   };
   return { chain, sets: compiled.sets };
-}
-
-function admitRules(families: readonly Family[], onFailure: 'direct' | 'block'): Rule[] {
-  return [
-    ...admitFlow(families, 'steer'),
-    {
-      // The flow table is full, or the server has no address of this family.
-      comment: `on_failure ${onFailure}`,
-      expr: [counter(), FIRST_PACKET[onFailure]],
-    },
-  ];
-}
-
-/**
- * Marks every packet (only the SYN would have a conntrack entry to keep a mark in) and hides the
- * flow from conntrack: the answers bypass this router, so it would call the rest INVALID.
- */
-function steerRules({ value, mask }: { value: number; mask: number }): Rule[] {
-  const mark: Expression = { meta: { key: 'mark' } };
-  const keep = (~mask | value) >>> 0;
-  return [
-    {
-      comment: 'steered',
-      expr: [
-        { mangle: { key: mark, value: { '|': [{ '&': [mark, keep] }, value] } } },
-        { notrack: null },
-        counter(),
-        accept,
-      ],
-    },
-  ];
 }
 
 /** Nothing from a server is steered. Answers to clients of another subnet pass here untracked. */

@@ -1,6 +1,7 @@
 /** Config + policy + what the hosts told us → the router's desired state. Pure. */
 import type { Config, ServerConfig } from '../config/config.js';
 import { routerTable } from '../nft/router-table.js';
+import { probeMark, type RouteProbe } from '../nft/steering.js';
 import type { Policy } from '../policy/rule.js';
 import { interfaceTowards } from './address.js';
 import {
@@ -37,6 +38,7 @@ export function routerState({ config, policy, router, serverMac }: RouterPlanInp
       mark,
       flowTableSize,
       onFailure: config.onFailure,
+      ...routeProbe(config, router),
     }),
     ipRules: serverFamilies(server).flatMap((family) => ipRules(config, family)),
     routes: serverFamilies(server).flatMap((family) => routes(config, server, router, family)),
@@ -50,14 +52,28 @@ export function serverFamilies({ address }: ServerConfig): Family[] {
 }
 
 function ipRules({ router }: Config, family: Family): IpRule[] {
-  return router.interfaces.map((iif) => ({
+  const { mark, rulePriority: priority, table } = router;
+  const rule = (iif: string, value: number): IpRule => ({
     family,
-    priority: router.rulePriority,
+    priority,
     iif,
-    mark: router.mark.value,
-    mask: router.mark.mask,
-    table: router.table.id,
-  }));
+    mark: value,
+    mask: mark.mask,
+    table: table.id,
+  });
+  const probe = probeMark(mark);
+  return [
+    ...router.interfaces.map((iif) => rule(iif, mark.value)),
+    ...(probe === undefined ? [] : [rule('lo', probe)]),
+  ];
+}
+
+/** Both families leave by the same interface: the server has its addresses on one. */
+function routeProbe(config: Config, router: ObservedHost): { probe?: RouteProbe } {
+  const { address } = config.servers[0]!;
+  const mark = probeMark(config.router.mark);
+  const via = interfaceTowards(router, config.router.interfaces, (address.v4 ?? address.v6)!);
+  return mark === undefined || via === undefined ? {} : { probe: { mark, device: via.name } };
 }
 
 function routes(

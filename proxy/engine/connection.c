@@ -2,9 +2,11 @@
 #include "connection.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +21,9 @@
 
 #define END_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 #define READ_EVENTS (EPOLLIN | EPOLLPRI | END_EVENTS)
+
+#define RESET_LOOK_MS 50	/* between looks at what a reset has to wait for */
+#define RESET_PATIENCE_MS 10000	/* with a receiver that acknowledges nothing */
 
 static const enum outcome outcome_reset[SIDES] = { OUTCOME_CLIENT_RESET, OUTCOME_UPSTREAM_RESET };
 
@@ -142,15 +147,46 @@ static void timer_update(struct worker *worker, struct connection *connection)
 		timer_cancel(&worker->timers, &connection->timer);
 }
 
+/* --- resetting -------------------------------------------------------------- */
+
+/* Return: bytes that the receiver has not acknowledged yet */
+static int bytes_unacknowledged(int fd)
+{
+	int bytes = 0;
+
+	return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
+
+/* Resets once everything has arrived, or nothing does any more. */
+static void reset_when_delivered(struct worker *worker, struct connection *connection)
+{
+	int receiver = connection->leg[connection->broken == OUTCOME_CLIENT_RESET].fd;
+	int bytes = bytes_unacknowledged(receiver);
+	uint64_t now_ms = worker->transfer.now_ms;
+
+	if (connection->state != RESETTING || bytes < connection->unacknowledged)
+		connection->active_ms = now_ms;
+	connection->state = RESETTING;
+	connection->unacknowledged = bytes;
+	if (bytes == 0 || now_ms - connection->active_ms > RESET_PATIENCE_MS)
+		connection_abort(worker, connection, connection->broken);
+	else
+		timer_set(&worker->timers, &connection->timer, now_ms + RESET_LOOK_MS);
+}
+
 static void connection_timer(struct timer *timer, void *context)
 {
 	struct connection *connection = container_of(timer, struct connection, timer);
 	struct worker *worker = context;
 
-	if (connection_deadline(worker, connection) > worker->transfer.now_ms)
+	if (connection->state == RESETTING)
+		reset_when_delivered(worker, connection);
+	else if (connection_deadline(worker, connection) > worker->transfer.now_ms)
 		timer_update(worker, connection);	/* it moved bytes meanwhile */
 	else if (connection->state == CONNECTING)
 		connection_abort(worker, connection, OUTCOME_CONNECT_TIMEOUT);
+	else if (connection->broken != OUTCOME_OPEN)
+		connection_abort(worker, connection, connection->broken);
 	else if (half_closed(connection))
 		connection_abort(worker, connection, OUTCOME_HALF_CLOSE_TIMEOUT);
 	else
@@ -159,14 +195,40 @@ static void connection_timer(struct timer *timer, void *context)
 
 /* --- relaying --------------------------------------------------------------- */
 
-static void direction_finished(struct worker *worker, struct connection *connection, int side)
+static void run(struct worker *worker, struct connection *connection, int side);
+
+/*
+ * The leg's socket has failed.  Nothing can be sent to it, but unless it has
+ * been emptied it may still hold what it received before.
+ */
+static void leg_broken(struct worker *worker, struct connection *connection, int side, bool empty)
 {
-	connection->direction[side].finished = true;
-	if (shutdown(connection->leg[!side].fd, SHUT_WR) < 0) {
-		connection_abort(worker, connection, outcome_reset[!side]);
+	if (connection->broken == outcome_reset[!side]) {
+		connection_abort(worker, connection, connection->broken);
 		return;
 	}
-	if (connection->direction[!side].finished)
+	connection->broken = outcome_reset[side];
+	connection->direction[side].hangup = true;
+	connection->direction[!side].finished = true;
+	direction_release(&connection->direction[!side], &worker->transfer);
+	if (empty || connection->direction[side].finished) {
+		reset_when_delivered(worker, connection);
+		return;
+	}
+	timer_update(worker, connection);
+	run(worker, connection, side);
+}
+
+static void direction_finished(struct worker *worker, struct connection *connection, int side)
+{
+	if (connection->broken != OUTCOME_OPEN) {
+		reset_when_delivered(worker, connection);
+		return;
+	}
+	connection->direction[side].finished = true;
+	if (shutdown(connection->leg[!side].fd, SHUT_WR) < 0)
+		leg_broken(worker, connection, !side, false);
+	else if (connection->direction[!side].finished)
 		connection_close(worker, connection, OUTCOME_FINISHED);
 }
 
@@ -202,10 +264,10 @@ static void run(struct worker *worker, struct connection *connection, int side)
 		direction_finished(worker, connection, side);
 		break;
 	case PROGRESS_SOURCE_FAILED:
-		connection_abort(worker, connection, outcome_reset[side]);
+		leg_broken(worker, connection, side, true);
 		break;
 	case PROGRESS_SINK_FAILED:
-		connection_abort(worker, connection, outcome_reset[!side]);
+		leg_broken(worker, connection, !side, false);
 		break;
 	case PROGRESS_NO_MEMORY:
 		connection_abort(worker, connection, OUTCOME_NO_MEMORY);
@@ -247,7 +309,7 @@ static void check_error(struct worker *worker, struct connection *connection, in
 		return;
 	if (getsockopt(connection->leg[side].fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 &&
 	    error)
-		connection_abort(worker, connection, outcome_reset[side]);
+		leg_broken(worker, connection, side, false);
 }
 
 static void relaying_event(struct worker *worker, struct connection *connection, int side,
@@ -297,6 +359,14 @@ static void connecting_event(struct worker *worker, struct connection *connectio
 		connection_established(worker, connection);
 }
 
+/* The receiver of the last bytes has gone too: nothing to wait for. */
+static void resetting_event(struct worker *worker, struct connection *connection, int side,
+			    uint32_t events)
+{
+	if ((events & EPOLLERR) && connection->broken != outcome_reset[side])
+		connection_abort(worker, connection, connection->broken);
+}
+
 static void leg_event(struct worker *worker, struct event_source *source, uint32_t events)
 {
 	struct leg *leg = container_of(source, struct leg, source);
@@ -313,6 +383,8 @@ static void leg_event(struct worker *worker, struct event_source *source, uint32
 		connecting_event(worker, connection, leg->side, events);
 	else if (connection->state == RELAYING)
 		relaying_event(worker, connection, leg->side, events);
+	else if (connection->state == RESETTING)
+		resetting_event(worker, connection, leg->side, events);
 }
 
 /* --- the beginning -------------------------------------------------------------- */

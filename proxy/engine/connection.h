@@ -19,12 +19,17 @@
  * RELAYING	both directions run.  Each ends on its own: FIN received, all
  *		bytes delivered, FIN handed on.  When both have ended, so has
  *		the connection.
+ * RESETTING	one leg is broken and all that it had sent is with the kernel on the
+ *		other; the reset follows when the receiver has acknowledged it,
+ *		for a reset overtakes and discards what is still queued.
  * CLOSED	descriptors are gone; the memory stays until the batch of
  *		events at hand is done, for it may name this connection again.
  *
  * An error on one leg resets the other: neither end may mistake a broken
- * stream for a complete one.  A connection has one timer, whose meaning is the
- * state's: connect, half-close or idle time-out.
+ * stream for a complete one.  But first what the broken leg had received is
+ * handed on, as a server that answers "too large" and resets the rest expects.
+ * A connection has one timer, whose meaning is the state's: connect,
+ * half-close or idle time-out, or a look at what is still unacknowledged.
  */
 #ifndef SIDETRACK_CONNECTION_H
 #define SIDETRACK_CONNECTION_H
@@ -45,6 +50,7 @@ enum side {
 enum connection_state {
 	CONNECTING,
 	RELAYING,
+	RESETTING,
 	CLOSED,
 };
 
@@ -68,6 +74,8 @@ struct connection {
 	uint64_t active_ms;	/* when a byte last moved */
 	uint64_t number;	/* in the thread's list of recent ones */
 	enum connection_state state;
+	enum outcome broken;	/* OUTCOME_OPEN, or which leg is broken */
+	int unacknowledged;	/* while resetting: bytes the receiver lacks */
 	bool turn_over[SIDES];
 	bool first_byte_seen;
 };

@@ -3,11 +3,13 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "check.h"
@@ -268,6 +270,19 @@ void expect_reset(int fd)
 void expect_broken(int fd)
 {
 	wait_for(send(fd, "x", 1, MSG_NOSIGNAL) < 0);
+}
+
+/* Bytes that the other end's kernel has not acknowledged, once that stands still. */
+uint64_t bytes_unsent(int fd)
+{
+	int bytes = -1, before;
+
+	do {
+		before = bytes;
+		usleep(20000);
+		expect(ioctl(fd, SIOCOUTQ, &bytes) == 0);
+	} while (bytes != before);
+	return (uint64_t)bytes;
 }
 
 bool readable(int fd, int timeout_ms)

@@ -40,6 +40,7 @@ void expect_pattern(int fd, uint64_t from, uint64_t length, size_t chunk);
 void expect_end(int fd);
 void expect_reset(int fd);
 void expect_broken(int fd);
+uint64_t bytes_unsent(int fd);
 bool readable(int fd, int timeout_ms);
 
 #endif /* WORLD_H */

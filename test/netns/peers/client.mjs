@@ -15,9 +15,16 @@ import { pseudoRandom, pseudoRandomDigest } from './pseudo-random.mjs';
 
 const [, , mode, host, first, second] = process.argv;
 
+/** Less than the kernel's minutes; a dropped SYN is repeated once within it. */
+const CONNECT_TIMEOUT_MS = 2500;
+
 async function open(port, options = {}) {
   const socket = connect({ host, port, noDelay: true, ...options });
+  socket.setTimeout(CONNECT_TIMEOUT_MS, () => {
+    socket.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }));
+  });
   await once(socket, 'connect');
+  socket.setTimeout(0);
   return socket;
 }
 

@@ -75,7 +75,7 @@ describe('the router table', () => {
   });
 
   it('drops instead of returning when on_failure is block', () => {
-    const last = rulesOf(routerTable({ ...INPUT, onFailure: 'block' }), 'admit').at(-1);
+    const last = rulesOf(routerTable({ ...INPUT, onFailure: 'block' }), 'refuse').at(-1);
     expect(last?.expr.at(-1)).toEqual({ goto: { target: 'block' } });
   });
 

@@ -1,0 +1,108 @@
+/** What happens to a flow that a rule proxies: entered, marked, hidden from conntrack, never leaked. */
+import { admitFlow, type Family } from './flow-table.js';
+import {
+  type Chain,
+  counter,
+  type Expression,
+  equal,
+  goto,
+  notEqual,
+  type Rule,
+  type Statement,
+} from './json.js';
+
+/** Only the bits in `mask` are ours. */
+export interface Mark {
+  value: number;
+  mask: number;
+}
+
+/**
+ * How a flow's first packet asks the kernel whether the policy route is there. nft looks routes up
+ * as if they came from `lo`, so a rule of their own (`iif lo fwmark probe lookup table`) shows it
+ * the table, and a mark of their own keeps that rule away from real packets.
+ */
+export interface RouteProbe {
+  mark: number;
+  /** Interface that the policy route must use. */
+  device: string;
+}
+
+const META_MARK: Expression = { meta: { key: 'mark' } };
+const FILTER_PRIORITY = 0;
+const STEER = 'steer';
+const REFUSE = 'refuse';
+
+/** A mark inside `mask` that differs from `value`; undefined when there is none. */
+export function probeMark({ value, mask }: Mark): number | undefined {
+  const other = (mask & ~value) >>> 0;
+  return other === 0 ? undefined : other;
+}
+
+/** `meta mark set meta mark & keep | value`, in the form that nft prints. */
+function setMark({ value, mask }: Mark): Statement {
+  const keep = (~mask | value) >>> 0;
+  const kept: Expression = { '&': [META_MARK, keep] };
+  return { mangle: { key: META_MARK, value: value === 0 ? kept : { '|': [kept, value] } } };
+}
+
+/**
+ * Marks every packet (only the SYN would have a conntrack entry to keep a mark in) and hides the
+ * flow from conntrack: the answers bypass this router, so it would call the rest INVALID.
+ */
+export function steerChain(mark: Mark): Chain {
+  const expr: Statement[] = [setMark(mark), { notrack: null }, counter(), { accept: null }];
+  return { name: STEER, rules: [{ comment: 'steered', expr }] };
+}
+
+/** Enters a new flow and steers it; `refuse` takes what cannot be handed over. */
+export function admitChain(
+  families: readonly Family[],
+  mark: Mark,
+  probe: RouteProbe | undefined,
+): Chain {
+  return {
+    name: 'admit',
+    rules: [
+      ...(probe ? probeRules(mark, probe) : []),
+      ...admitFlow(families, STEER),
+      { expr: [goto(REFUSE)] },
+    ],
+  };
+}
+
+function probeRules(mark: Mark, probe: RouteProbe): Rule[] {
+  const routeDevice: Expression = { fib: { result: 'oifname', flags: ['daddr', 'mark'] } };
+  return [
+    { expr: [setMark({ ...mark, value: probe.mark })] },
+    { expr: [notEqual(routeDevice, probe.device), goto(REFUSE)] },
+  ];
+}
+
+/**
+ * The way of `on_failure`, for flows that cannot be handed over: the route to the server is gone,
+ * the flow table is full, or the server has no address of this family.
+ */
+export function refuseChain(mark: Mark, onFailure: string, verdict: Statement): Chain {
+  const expr: Statement[] = [setMark({ ...mark, value: 0 }), counter(), verdict];
+  return { name: REFUSE, rules: [{ comment: `on_failure ${onFailure}`, expr }] };
+}
+
+/**
+ * A steered flow that has lost its route would leave by another interface, untracked and so with
+ * its private source address: the far end could not even answer.
+ */
+export function forwardChain({ value, mask }: Mark): Chain {
+  const ours = equal({ '&': [META_MARK, mask] }, value);
+  const elsewhere = notEqual({ meta: { key: 'oifname' } }, '@interfaces');
+  return {
+    name: 'forward',
+    hook: { type: 'filter', hook: 'forward', prio: FILTER_PRIORITY },
+    rules: [
+      {
+        comment: 'steered flow without a route',
+        expr: [ours, elsewhere, counter(), { drop: null }],
+      },
+    ],
+  };
+}
