@@ -11,15 +11,14 @@ import {
   matchAnswer,
   matchFlow,
 } from './flow-table.js';
+import { dhcpGuard, fragmentGuards, guardRules } from './guards.js';
 import {
   type Chain,
   counter,
-  DADDR_TYPE,
   type Expression,
   equal,
   goto,
   type NftSet,
-  NOT_UNICAST,
   notEqual,
   payload,
   type Rule,
@@ -92,7 +91,7 @@ export function routerTable(input: RouterTableInput): Table {
         name: 'classify',
         rules: [
           ...guardRules(FIRST_PACKET.direct),
-          ...fragmentGuards(),
+          ...fragmentGuards(FIRST_PACKET.direct),
           ...tcp.rules,
           defaultRule(FIRST_PACKET[policy.default]),
         ],
@@ -140,54 +139,6 @@ function preroutingChain(families: readonly Family[], judgesOthers: boolean): Ch
   };
 }
 
-/**
- * The guards that no rule can override. MACs and addresses of servers are guarded in prerouting.
- * Link-local and multicast cover ND, RA and MLD; the unspecified source and the ports cover DHCP.
- */
-function guardRules(pass: Statement): Rule[] {
-  const guard = (name: string, ...match: Statement[]): Rule => ({
-    comment: `guard:${name}`,
-    expr: [...match, counter(), pass],
-  });
-  const prefix = (addr: string, len: number): Expression => ({ prefix: { addr, len } });
-  return [
-    guard('local', equal(DADDR_TYPE, NOT_UNICAST)),
-    guard('server', equal(payload('ip', 'daddr'), '@server4')),
-    guard('server', equal(payload('ip6', 'daddr'), '@server6')),
-    guard('link-local', equal(payload('ip', 'daddr'), prefix('169.254.0.0', 16))),
-    guard('link-local', equal(payload('ip', 'saddr'), prefix('169.254.0.0', 16))),
-    guard('link-local', equal(payload('ip6', 'daddr'), prefix('fe80::', 10))),
-    guard('link-local', equal(payload('ip6', 'saddr'), prefix('fe80::', 10))),
-    // As a destination 0.0.0.0 is a broadcast to the routing table, and so guarded above.
-    guard('unspecified', equal(payload('ip', 'saddr'), '0.0.0.0')),
-    guard('unspecified', equal(payload('ip6', 'saddr'), '::')),
-    guard('unspecified', equal(payload('ip6', 'daddr'), '::')),
-  ];
-}
-
-/**
- * Where conntrack runs, it has put fragments together before this table sees them. Elsewhere only
- * the first one has ports, and the others could not follow it to the server.
- */
-function fragmentGuards(): Rule[] {
-  const offsetOrMore: Expression = { '&': [payload('ip', 'frag-off'), 0x3fff] };
-  return [
-    { match: { op: '!=' as const, left: offsetOrMore, right: 0 } },
-    equal({ exthdr: { name: 'frag' } }, true),
-  ].map((match) => ({
-    comment: 'guard:fragment',
-    expr: [match, counter(), FIRST_PACKET.direct],
-  }));
-}
-
-function dhcpGuard(): Rule {
-  const ports = { set: [67, 68, 546, 547] };
-  return {
-    comment: 'guard:dhcp',
-    expr: [equal(payload('udp', 'dport'), ports), counter(), leave],
-  };
-}
-
 function defaultRule(verdict: Statement): Rule {
   return { comment: 'default', expr: [counter(), verdict] };
 }
@@ -202,7 +153,7 @@ function otherProtocols(policy: Policy): { chain: Chain; sets: NftSet[] } | unde
   const last = policy.default === 'block' ? drop : leave;
   const chain = {
     name: 'classify_other',
-    rules: [...guardRules(leave), dhcpGuard(), ...compiled.rules, defaultRule(last)],
+    rules: [...guardRules(leave), dhcpGuard(leave), ...compiled.rules, defaultRule(last)],
   };
   return { chain, sets: compiled.sets };
 }
