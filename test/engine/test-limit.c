@@ -251,8 +251,10 @@ static void drain_lets_finish(void)
 	expect_pattern(pair.upstream, 0, 4 * MIB, 64 << 10);
 	expect_end(pair.upstream);
 	write_all(pair.upstream, "!", 1);
+	expect_equal(sidetrack_relay_drained(relay), 0);
 	pair_close(&pair);
-	wait_for(sidetrack_relay_active(relay) == 0);
+	wait_for(sidetrack_relay_drained(relay));
+	expect_equal(sidetrack_relay_active(relay), 0);
 	counters = counters_of(relay);
 	expect_equal(counters.upload_bytes, 4 * MIB);
 	finish(relay);
