@@ -3,11 +3,11 @@ import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 
 const MAPPED = Buffer.from('00000000000000000000ffff', 'hex');
 
-/** @throws RangeError when `text` is no address. */
+/** @throws RangeError when `text` is no address, or one with a zone. */
 export function addressToBytes(text: string): Buffer {
   if (isIPv4(text)) return Buffer.concat([MAPPED, Buffer.from(text.split('.').map(Number))]);
-  if (!isIPv6(text)) throw new RangeError(`"${text}" is not an IP address`);
-  const [head = '', tail = ''] = canonical(text).split('::');
+  if (!isIPv6(text) || text.includes('%')) throw new RangeError(`"${text}" is not an IP address`);
+  const [head = '', tail = ''] = withoutDots(text).split('::');
   const left = groups(head);
   const right = groups(tail);
   const zeros = new Array<number>(8 - left.length - right.length).fill(0);
@@ -21,9 +21,14 @@ export function addressToBytes(text: string): Buffer {
 const groups = (text: string) =>
   text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
 
-/** `address` of RFC 5952, without an embedded IPv4 address. */
-function canonical(text: string): string {
-  return text.includes('.') ? text : new SocketAddress({ address: text, family: 'ipv6' }).address;
+/** `::ffff:192.0.2.1` as `::ffff:c000:201`. */
+function withoutDots(text: string): string {
+  const start = text.lastIndexOf(':') + 1;
+  const quad = text.slice(start);
+  if (!isIPv4(quad)) return text;
+  const bytes = Buffer.from(quad.split('.').map(Number));
+  const pair = [bytes.readUInt16BE(0), bytes.readUInt16BE(2)].map((group) => group.toString(16));
+  return text.slice(0, start) + pair.join(':');
 }
 
 /** `192.0.2.1:80` or `[2001:db8::1]:80`. */

@@ -61,6 +61,9 @@ export const start = (relay: Handle) => call('sidetrack_relay_start', [External]
 export const drain = (relay: Handle, deadlineMs: number) =>
   call('sidetrack_relay_drain', [External, I32], [relay, deadlineMs]);
 
+/** 1 when nobody listens any more and no connection is left, else 0. */
+export const drained = (relay: Handle) => call('sidetrack_relay_drained', [External], [relay]);
+
 export const active = (relay: Handle) => call('sidetrack_relay_active', [External], [relay]);
 
 export const stop = (relay: Handle) => call('sidetrack_relay_stop', [External], [relay]);
@@ -77,7 +80,7 @@ export const readCounters = (relay: Handle, thread: number, out: Buffer) =>
     [relay, thread, out, out.length],
   );
 
-/** Returns the number of records written, newest first, or -errno. */
+/** Returns the number of records written, in no order, or -errno. */
 export const readRecent = (relay: Handle, thread: number, out: Buffer) =>
   call(
     'sidetrack_relay_read_recent',

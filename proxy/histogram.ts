@@ -22,11 +22,13 @@ export function bucketUpperBound(index: number): number {
   return ((part + 1) * 10 ** decade) / MICROSECONDS;
 }
 
+const EDGES = Array.from({ length: HISTOGRAM_BUCKETS }, (_, index) => bucketUpperBound(index));
+
 /** Observations at or below each bound; exact where a bound is an edge, as round numbers are. */
 export function cumulative(buckets: readonly number[], bounds: readonly number[]): number[] {
   return bounds.map((bound) =>
     buckets.reduce(
-      (sum, count, index) => (bucketUpperBound(index) <= bound * (1 + 1e-9) ? sum + count : sum),
+      (sum, count, index) => (EDGES[index]! <= bound * (1 + 1e-9) ? sum + count : sum),
       0,
     ),
   );

@@ -43,9 +43,9 @@ export interface Relay {
   stats(): RelayStats;
   /** The last few hundred accepted connections, oldest first. */
   recent(): RecentConnection[];
-  /** Takes no more connections; resolves when all have ended, the rest by RST after `deadlineMs`. */
+  /** Takes no more connections; resolves when all have ended, those left at `deadlineMs` by RST. */
   drain(deadlineMs: number): Promise<void>;
-  /** Resets what is left and ends the threads. Safe to call twice. */
+  /** Resets what is left and ends the threads; statistics stay readable. Safe to call twice. */
   stop(): void;
 }
 
@@ -124,7 +124,7 @@ function relayOf(handle: ffi.Handle): Relay {
     recent: () => readRecent(handle, threads),
     async drain(deadlineMs) {
       ffi.drain(handle, deadlineMs);
-      while (ffi.active(handle) > 0) await delay(DRAIN_POLL_MS);
+      while (!stopped && ffi.drained(handle) === 0) await delay(DRAIN_POLL_MS);
     },
     stop: () => {
       if (!stopped) ffi.stop(handle);

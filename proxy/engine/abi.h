@@ -159,6 +159,7 @@ struct relay;
 SIDETRACK_EXPORT struct relay *sidetrack_relay_create(const uint8_t *options, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_start(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_drain(struct relay *relay, int32_t deadline_ms);
+SIDETRACK_EXPORT int32_t sidetrack_relay_drained(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_active(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_stop(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_destroy(struct relay *relay);

@@ -13,6 +13,7 @@
 #include "worker.h"
 
 #define BATCH 64		/* accepted in one go before old connections go on */
+#define LAST_BATCH 8192		/* before closing; a flood must not keep us open */
 #define DEFAULT_BACKLOG 4096
 #define FIRST_PAUSE_MS 10
 #define LONGEST_PAUSE_MS 250
@@ -281,13 +282,15 @@ int listener_watch(struct worker *worker)
 void listener_close(struct worker *worker)
 {
 	struct listener *listener = &worker->listener;
+	unsigned int i;
 
 	if (listener->fd < 0)
 		return;
-	while (!listener->paused && accept_one(worker))
+	for (i = 0; i < LAST_BATCH && !listener->paused && accept_one(worker); i++)
 		;
 	timer_cancel(&worker->timers, &listener->resume);
 	listener_spend_reserve(worker);
 	close(listener->fd);
 	listener->fd = -1;
+	relay_listens_no_more(worker->relay);
 }

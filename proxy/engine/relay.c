@@ -44,6 +44,12 @@ void relay_leave(struct relay *relay)
 	__atomic_sub_fetch(&relay->active, 1, __ATOMIC_RELAXED);
 }
 
+/* A thread has closed its listener; what it accepted before is counted. */
+void relay_listens_no_more(struct relay *relay)
+{
+	__atomic_sub_fetch(&relay->listening, 1, __ATOMIC_RELEASE);
+}
+
 /* --- starting --------------------------------------------------------------------- */
 
 __attribute__((format(printf, 3, 4)))
@@ -132,6 +138,7 @@ static int start_workers(struct relay *relay)
 	uint32_t i;
 	int error;
 
+	relay->listening = relay->thread_count;
 	__atomic_store_n(&relay->phase, PHASE_RUNNING, __ATOMIC_RELEASE);
 	for (i = 0; i < relay->thread_count; i++) {
 		error = worker_start(&relay->workers[i]);
@@ -216,7 +223,7 @@ int32_t sidetrack_relay_start(struct relay *relay)
  * @relay:		Handle
  * @deadline_ms:	From now; what is left then is reset
  *
- * Returns at once; sidetrack_relay_active() tells when it is done.
+ * Returns at once; sidetrack_relay_drained() tells when it is done.
  *
  * Return: 0 or -errno
  */
@@ -227,6 +234,13 @@ int32_t sidetrack_relay_drain(struct relay *relay, int32_t deadline_ms)
 	relay->drain_deadline_ms = clock_ms() + (uint64_t)(deadline_ms > 0 ? deadline_ms : 0);
 	enter_phase(relay, PHASE_DRAINING);
 	return 0;
+}
+
+/* Return: 1 once no thread listens any more and no connection is left, else 0 */
+int32_t sidetrack_relay_drained(struct relay *relay)
+{
+	return __atomic_load_n(&relay->listening, __ATOMIC_ACQUIRE) == 0 &&
+	       sidetrack_relay_active(relay) == 0;
 }
 
 /* Return: connections open now */

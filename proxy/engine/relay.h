@@ -2,8 +2,9 @@
 /*
  * The relay as a whole: options, worker threads, and the little that they share.
  *
- * Threads share two words: what they are asked to do (phase) and how many
- * connections there are (active, for the limit).  Everything else belongs to
+ * Threads share three words: what they are asked to do (phase), how many
+ * connections there are (active, for the limit) and how many threads still
+ * listen.  Everything else belongs to
  * one worker.  A handle is used by one control thread; no call blocks for
  * longer than it takes the workers to wake up.
  */
@@ -29,7 +30,8 @@ struct relay {
 	uint32_t max_connections;
 	uint16_t port;
 	uint32_t phase;			/* enum phase, atomic */
-	uint32_t active;		/* atomic */
+	uint32_t active;		/* connections, atomic */
+	uint32_t listening;		/* threads that still accept, atomic */
 	uint64_t drain_deadline_ms;	/* written before the phase that reads it */
 	char error[SIDETRACK_RELAY_ERROR_LENGTH];
 };
@@ -37,5 +39,6 @@ struct relay {
 enum phase relay_phase(const struct relay *relay);
 bool relay_admit(struct relay *relay);
 void relay_leave(struct relay *relay);
+void relay_listens_no_more(struct relay *relay);
 
 #endif /* SIDETRACK_RELAY_H */

@@ -137,6 +137,7 @@ static void *worker_main(void *argument)
 		timer_wheel_run(&worker->timers, worker->transfer.now_ms, worker);
 		free_graves(worker);
 	}
+	listener_close(worker);
 	abort_all(worker);
 	free_graves(worker);
 	return NULL;

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* Too much of everything, the beginning and the end of a relay. */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -71,6 +76,39 @@ static void foreign_address(void)
 	memcpy(options.address, &other.sin6_addr, sizeof(options.address));
 	fail_start(sidetrack_relay_create((uint8_t *)&options, sizeof(options)), -EADDRNOTAVAIL,
 		   "[2001::1]:12345");
+}
+
+/* From here on this process meets a kernel that was booted with ipv6.disable=1. */
+static void forbid_ipv6_sockets(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_socket, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = sizeof(filter) / sizeof(filter[0]), .filter = filter };
+
+	expect(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	expect(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+static void no_ipv6(void)
+{
+	struct relay *relay;
+	struct pair pair;
+
+	forbid_ipv6_sockets();
+	expect(socket(AF_INET6, SOCK_STREAM, 0) < 0 && errno == EAFNOSUPPORT);
+	relay = begin_default();
+	pair = pair_open(AF_INET);
+	send_pattern(pair.client, 0, 100000, 100000);
+	expect_pattern(pair.upstream, 0, 100000, 100000);
+	expect_equal(counters_of(relay).accepted_ipv4, 1);
+	pair_close(&pair);
+	finish(relay);
 }
 
 static void other_version(void)
@@ -251,8 +289,10 @@ static void drain_lets_finish(void)
 	expect_pattern(pair.upstream, 0, 4 * MIB, 64 << 10);
 	expect_end(pair.upstream);
 	write_all(pair.upstream, "!", 1);
+	expect_equal(sidetrack_relay_drained(relay), 0);
 	pair_close(&pair);
-	wait_for(sidetrack_relay_active(relay) == 0);
+	wait_for(sidetrack_relay_drained(relay));
+	expect_equal(sidetrack_relay_active(relay), 0);
 	counters = counters_of(relay);
 	expect_equal(counters.upload_bytes, 4 * MIB);
 	finish(relay);
@@ -321,6 +361,7 @@ static void bursts(void)
 const struct test limit_tests[] = {
 	{ "limit: port in use", port_in_use },
 	{ "limit: foreign address", foreign_address },
+	{ "limit: no IPv6 in the kernel", no_ipv6 },
 	{ "limit: other version", other_version },
 	{ "limit: a relay's life", lives },
 	{ "limit: pipes run out", pipes_run_out },

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { relayRegistry } from '../../../monitoring/collect.js';
+import {
+  buildInfo,
+  histogramMetrics,
+  outcomeMetrics,
+  scalarMetrics,
+} from '../../../monitoring/metrics.js';
+import {
+  COUNTERS_SIZE,
+  counterOffset,
+  histogramOffset,
+  OUTCOME_COUNTERS_OFFSET,
+  outcomes,
+} from '../../../proxy/abi.js';
+import { type Outcome, sumStats } from '../../../proxy/stats.js';
+
+/** Counter pages as the engine would write them. */
+class Pages {
+  readonly pages = [Buffer.alloc(COUNTERS_SIZE), Buffer.alloc(COUNTERS_SIZE)];
+
+  add(offset: number, amount: number, thread = 0): this {
+    const page = this.pages[thread]!;
+    page.writeBigUInt64LE(page.readBigUInt64LE(offset) + BigInt(amount), offset);
+    return this;
+  }
+
+  end(outcome: Outcome, amount: number): this {
+    return this.add(OUTCOME_COUNTERS_OFFSET + 8 * outcomes.indexOf(outcome), amount);
+  }
+
+  /** Whole microseconds below 100, which have a bucket each. */
+  observe(name: keyof typeof histogramOffset, microseconds: number, thread = 0): this {
+    const offset = histogramOffset[name];
+    this.add(offset, microseconds, thread);
+    return this.add(offset + 8 * (microseconds + 1), 1, thread);
+  }
+
+  registry() {
+    return relayRegistry(() => sumStats(this.pages), '1.2.3');
+  }
+}
+
+const lines = async (pages: Pages) => (await pages.registry().metrics()).split('\n');
+
+describe('the registry', () => {
+  it('adds up the threads', async () => {
+    const pages = new Pages().add(counterOffset.accepted_ipv4, 3).add(counterOffset.active, 1);
+    pages.add(counterOffset.accepted_ipv4, 4, 1).add(counterOffset.active, 2, 1);
+    const text = await lines(pages);
+    expect(text).toContain('sidetrack_relay_connections_total{family="ipv4"} 7');
+    expect(text).toContain('sidetrack_relay_connections_total{family="ipv6"} 0');
+    expect(text).toContain('sidetrack_relay_connections_active 3');
+  });
+
+  it('shows every reason from the start, at zero', async () => {
+    const text = await lines(new Pages());
+    for (const { name, label, outcomes } of outcomeMetrics)
+      for (const outcome of outcomes) expect(text).toContain(`${name}{${label}="${outcome}"} 0`);
+  });
+
+  it('says why connections failed', async () => {
+    const text = await lines(new Pages().end('refused', 5).end('loop', 2).end('finished', 9));
+    expect(text).toContain('sidetrack_relay_connect_errors_total{reason="refused"} 5');
+    expect(text).toContain('sidetrack_relay_rejected_total{reason="loop"} 2');
+    expect(text).toContain('sidetrack_relay_closed_total{reason="finished"} 9');
+  });
+
+  it('stays monotonic from scrape to scrape', async () => {
+    const pages = new Pages().add(counterOffset.download_bytes, 1000);
+    const registry = pages.registry();
+    const sample = 'sidetrack_relay_bytes_total{direction="download"}';
+    expect(await registry.metrics()).toContain(`${sample} 1000\n`);
+    expect(await registry.metrics()).toContain(`${sample} 1000\n`);
+    pages.add(counterOffset.download_bytes, 500);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(await registry.metrics()).toContain(`${sample} 1500\n`);
+  });
+
+  it('exports histograms with cumulative buckets, sum and count', async () => {
+    const pages = new Pages().observe('connect', 50).observe('connect', 99, 1);
+    const text = await lines(pages);
+    const name = 'sidetrack_relay_connect_seconds';
+    expect(text).toContain(`# TYPE ${name} histogram`);
+    expect(text).toContain(`${name}_bucket{le="0.0001"} 2`);
+    expect(text).toContain(`${name}_bucket{le="10"} 2`);
+    expect(text).toContain(`${name}_bucket{le="+Inf"} 2`);
+    expect(text).toContain(`${name}_sum 0.000149`);
+    expect(text).toContain(`${name}_count 2`);
+  });
+
+  it('tells the versions', async () => {
+    expect(await lines(new Pages())).toContain(
+      `sidetrack_build_info{version="1.2.3",node="${process.version}"} 1`,
+    );
+  });
+});
+
+describe('the table', () => {
+  const all = [...scalarMetrics, ...outcomeMetrics, ...histogramMetrics, buildInfo];
+
+  it('follows the naming rules of Prometheus', () => {
+    for (const { name, type, help } of all) {
+      expect(name).toMatch(/^sidetrack_[a-z0-9_]+$/);
+      expect(name.endsWith('_total')).toBe(type === 'counter');
+      if (type === 'histogram') expect(name).toMatch(/_seconds$/);
+      expect(help).toMatch(/^[A-Z].*\.$/);
+    }
+    expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
+  });
+
+  it('shows every counter, outcome and histogram of the engine', () => {
+    const counters = scalarMetrics.flatMap(({ samples }) => samples.map(({ counter }) => counter));
+    expect(counters.sort()).toEqual(Object.keys(counterOffset).sort());
+    const shown = outcomeMetrics.flatMap((metric) => metric.outcomes);
+    expect(shown.sort()).toEqual(outcomes.filter((name) => name !== 'open').sort());
+    const histograms = histogramMetrics.map(({ histogram }) => histogram as string);
+    expect(histograms.sort()).toEqual(Object.keys(histogramOffset).sort());
+  });
+});
