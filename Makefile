@@ -69,6 +69,7 @@ netns-test: build test-programs ## real kernels, real rivals, in network namespa
 
 docs: build ## write the generated files anew
 	node build/control/cli/reference.js > docs/cli.md
+	node build/monitoring/reference.js > docs/metrics.md
 	node build/control/config/json-schema.js
 
 clean: ## remove what was built

@@ -204,6 +204,9 @@ describe('ICMP redirects', () => {
     const filter = 'icmp[icmptype] = icmp-redirect or (icmp6 and ip6[40] = 137)';
     const capture = fixture.lab.spawn('client', [
       'tcpdump',
+      // It would become user tcpdump, whom a user namespace does not know.
+      '-Z',
+      'root',
       '--immediate-mode',
       '-nli',
       'eth0',

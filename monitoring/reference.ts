@@ -1,0 +1,48 @@
+/** The text of docs/metrics.md; `make docs` writes it. */
+import { pathToFileURL } from 'node:url';
+import { buildInfo, histogramMetrics, outcomeMetrics, scalarMetrics } from './metrics.js';
+
+interface Row {
+  name: string;
+  type: string;
+  labels: string;
+  help: string;
+}
+
+/** Every metric with its type, label values and meaning, as Markdown. */
+export function metricsReference(): string {
+  const rows: Row[] = [
+    ...scalarMetrics.map(({ name, type, help, labels, samples }) => ({
+      name,
+      type,
+      help,
+      labels: labels
+        .map((label) => `${label}: ${samples.map((sample) => sample.labels[label]).join(', ')}`)
+        .join('; '),
+    })),
+    ...outcomeMetrics.map(({ name, type, help, label, outcomes }) => ({
+      name,
+      type,
+      help,
+      labels: `${label}: ${outcomes.join(', ')}`,
+    })),
+    ...histogramMetrics.map(({ name, type, help }) => ({ name, type, help, labels: 'le' })),
+    { ...buildInfo, labels: buildInfo.labels.join(', ') },
+  ];
+  const lines = rows.map(
+    ({ name, type, labels, help }) => `| \`${name}\` | ${type} | ${labels} | ${help} |`,
+  );
+  return [
+    '# Metrics of the relay',
+    '',
+    'Generated from `monitoring/metrics.ts`; `make docs` writes it anew. Histograms are in seconds.',
+    '',
+    '| metric | type | labels | meaning |',
+    '| --- | --- | --- | --- |',
+    ...lines,
+    '',
+  ].join('\n');
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
+  process.stdout.write(metricsReference());
