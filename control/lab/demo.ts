@@ -2,9 +2,6 @@
  * `sidetrack lab demo`: the whole product in one lab, with the same commands that a user types.
  * Throughput is measured with iperf3 before and after steering.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SidetrackError } from '../error.js';
 import { Lab } from './lab.js';
@@ -48,20 +45,20 @@ rules:
   - { name: rest, proto: tcp, action: proxy }
 `;
 
+/** On the lab's own /run, so that it goes with the lab, whatever ends it. */
+const CONFIG_FILE = '/run/sidetrack.yaml';
 const SECONDS_PER_RUN = 5;
 const METRICS_URL = 'http://127.0.0.1:9150';
 const WORKING = ['iperf3', 'curl', 'nft'];
 
 export async function runDemo(printer: DemoPrinter): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'sidetrack-demo-'));
-  let lab: Lab | undefined;
+  const lab = await Lab.start();
   try {
-    lab = await Lab.start();
     await assertPrograms(lab);
-    await new Demo(lab, directory, printer).run();
+    await lab.check(undefined, ['tee', CONFIG_FILE], { stdin: LAB_CONFIG });
+    await new Demo(lab, printer).run();
   } finally {
-    lab?.stop();
-    rmSync(directory, { recursive: true, force: true });
+    lab.stop();
   }
 }
 
@@ -78,17 +75,12 @@ async function assertPrograms(lab: Lab): Promise<void> {
 }
 
 class Demo {
-  private readonly config: string;
   private highest = 0;
 
   constructor(
     private readonly lab: Lab,
-    directory: string,
     private readonly printer: DemoPrinter,
-  ) {
-    this.config = join(directory, 'sidetrack.yaml');
-    writeFileSync(this.config, LAB_CONFIG);
-  }
+  ) {}
 
   async run(): Promise<void> {
     const { printer } = this;
@@ -121,7 +113,7 @@ class Demo {
 
   /** Runs our own command line where netns:// hosts exist. */
   private async sidetrack(...args: string[]): Promise<string> {
-    const argv = [process.execPath, process.argv[1]!, ...args, '-c', this.config];
+    const argv = [process.execPath, process.argv[1]!, ...args, '-c', CONFIG_FILE];
     const { status, stdout, stderr } = await this.lab.run(undefined, argv);
     if (status === 0) return stdout;
     throw new SidetrackError(`sidetrack ${args.join(' ')} failed: ${stderr}${stdout}`, {
@@ -139,7 +131,7 @@ class Demo {
   }
 
   private async startRelay(): Promise<void> {
-    const argv = [process.execPath, process.argv[1]!, 'relay', '-c', this.config];
+    const argv = [process.execPath, process.argv[1]!, 'relay', '-c', CONFIG_FILE];
     this.lab.spawn('server1', argv, { stdio: ['ignore', 'ignore', 'inherit'] });
     await waitFor('the relay to answer', async () => {
       const { status } = await this.fetch('/healthz');

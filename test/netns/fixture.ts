@@ -13,7 +13,7 @@ import { waitFor } from '../../control/lab/wait.js';
 export { waitFor };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const CLI = join(root, 'build/control/cli/main.js');
+export const CLI = join(root, 'build/control/cli/main.js');
 const peer = (name: string) => join(root, 'test/netns/peers', `${name}.mjs`);
 
 export class Fixture {

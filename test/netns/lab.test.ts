@@ -1,0 +1,74 @@
+/** The lab as a user meets it: up, exec, status, down; and what is left when its owner dies. */
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { afterAll, describe, expect, it } from 'vitest';
+import { runProcess } from '../../control/hosts/process.js';
+import { CLI, waitFor } from './fixture.js';
+
+const NAME = `test-${process.pid}`;
+const lab = (...args: string[]) => runProcess([process.execPath, CLI, 'lab', ...args]);
+
+afterAll(() => lab('down', '--name', NAME));
+
+describe('a lab that outlives its command', () => {
+  it('comes up, is listed, runs programs on its nodes, and goes', async () => {
+    expect((await lab('up', '--name', NAME)).stdout).toContain('client 192.168.1.10');
+    expect((await lab('status')).stdout.split('\n')).toContain(NAME);
+    const ping = ['ping', '-c1', '-W5', '198.51.100.9'];
+    expect((await lab('exec', '--name', NAME, 'client2', '--', ...ping)).status).toBe(0);
+    expect((await lab('exec', '--name', NAME, 'client', '--', 'sh', '-c', 'exit 7')).status).toBe(
+      7,
+    );
+    const own = await lab('exec', '--name', NAME, 'all', '--', 'sidetrack', '--version');
+    expect(own.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect((await lab('up', '--name', NAME)).stderr).toContain('already running');
+    expect((await lab('exec', '--name', NAME, 'nobody', 'true')).stderr).toContain('its nodes are');
+    expect((await lab('down', '--name', NAME)).status).toBe(0);
+    expect((await lab('status')).stdout.split('\n')).not.toContain(NAME);
+    expect((await lab('down', '--name', NAME)).status).toBe(2);
+  });
+});
+
+describe('a lab whose owner ends', () => {
+  /** PIDs below `pid`, itself not included. */
+  function descendants(pid: number): number[] {
+    const path = `/proc/${pid}/task/${pid}/children`;
+    if (!existsSync(path)) return [];
+    const children = readFileSync(path, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+    return children.flatMap((child) => [child, ...descendants(child)]);
+  }
+
+  const alive = (pid: number) => {
+    try {
+      // A zombie has ended; it only waits to be reaped.
+      return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+    } catch {
+      return false;
+    }
+  };
+
+  const temporaryFiles = () =>
+    readdirSync(tmpdir()).filter((name) => name.startsWith('sidetrack-demo'));
+
+  it.each(['SIGKILL', 'SIGINT', 'SIGTERM'] as const)('by %s leaves nothing', async (signal) => {
+    const before = temporaryFiles();
+    const owner = spawn(process.execPath, [CLI, 'lab', 'demo'], { stdio: 'ignore' });
+    let inside: number[] = [];
+    await waitFor('iperf3 in the lab', () => {
+      inside = descendants(owner.pid!);
+      return inside.some((pid) => commandOf(pid).startsWith('iperf3'));
+    });
+    owner.kill(signal);
+    await waitFor('every process of the lab to end', () => !inside.some(alive));
+    expect(temporaryFiles()).toEqual(before);
+  });
+
+  const commandOf = (pid: number) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    } catch {
+      return '';
+    }
+  };
+});
