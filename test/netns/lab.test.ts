@@ -1,7 +1,8 @@
 /** The lab as a user meets it: up, exec, status, down; and what is left when its owner dies. */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runProcess } from '../../control/hosts/process.js';
 import { CLI, waitFor } from './fixture.js';
@@ -48,12 +49,10 @@ describe('a lab whose owner ends', () => {
     }
   };
 
-  const temporaryFiles = () =>
-    readdirSync(tmpdir()).filter((name) => name.startsWith('sidetrack-demo'));
-
   it.each(['SIGKILL', 'SIGINT', 'SIGTERM'] as const)('by %s leaves nothing', async (signal) => {
-    const before = temporaryFiles();
-    const owner = spawn(process.execPath, [CLI, 'lab', 'demo'], { stdio: 'ignore' });
+    const TMPDIR = mkdtempSync(join(tmpdir(), 'sidetrack-owner-'));
+    const env = { ...process.env, TMPDIR };
+    const owner = spawn(process.execPath, [CLI, 'lab', 'demo'], { stdio: 'ignore', env });
     let inside: number[] = [];
     await waitFor('iperf3 in the lab', () => {
       inside = descendants(owner.pid!);
@@ -61,7 +60,8 @@ describe('a lab whose owner ends', () => {
     });
     owner.kill(signal);
     await waitFor('every process of the lab to end', () => !inside.some(alive));
-    expect(temporaryFiles()).toEqual(before);
+    expect(readdirSync(TMPDIR)).toEqual([]);
+    rmSync(TMPDIR, { recursive: true });
   });
 
   const commandOf = (pid: number) => {
