@@ -145,6 +145,20 @@ describe('failure half-way', () => {
     return result;
   }
 
+  const wrappedPath = () => ({ PATH: `${fixture.directory}/bin:${process.env.PATH}` });
+
+  /** Runs `work` with an `ip` that does `first` before it adds the first rule. */
+  async function withWrappedIp<T>(first: string, work: () => Promise<T>): Promise<T> {
+    const directory = `${fixture.directory}/bin`;
+    const real = (await fixture.lab.check(undefined, ['sh', '-c', 'command -v ip'])).trim();
+    const wrapper = `#!/bin/sh\ncase "$*" in *"rule add"*) ${first} ;; esac\nexec ${real} "$@"\n`;
+    const install = `mkdir -p ${directory} && cat > ${directory}/ip && chmod +x ${directory}/ip`;
+    await fixture.lab.check(undefined, ['sh', '-c', install], { stdin: wrapper });
+    const result = await work();
+    await fixture.lab.check(undefined, ['rm', `${directory}/ip`]);
+    return result;
+  }
+
   it.each([
     ['ip', 'route replace'],
     ['ip', '-6 route replace'],
@@ -197,16 +211,22 @@ describe('failure half-way', () => {
     ).toContain('1234');
   });
 
+  it('Ctrl-C puts every change back', async () => {
+    const before = await snapshots();
+    const { status, stderr } = await withWrappedIp('kill -INT $PPID', () =>
+      fixture.sidetrackWith({ env: wrappedPath() }, 'apply'),
+    );
+    expect(stderr).toContain('interrupted; every change was put back');
+    expect(status).toBe(1);
+    expect(await snapshots()).toEqual(before);
+  });
+
   it('a killed apply is repaired by the next one, and down still knows the originals', async () => {
     const before = await snapshots();
-    const directory = `${fixture.directory}/bin`;
-    const wrapper =
-      '#!/bin/sh\ncase "$*" in *"rule add"*) kill -9 $PPID; sleep 5 ;; esac\nexec /usr/sbin/ip "$@"\n';
-    const install = `mkdir -p ${directory} && cat > ${directory}/ip && chmod +x ${directory}/ip`;
-    await fixture.lab.check(undefined, ['sh', '-c', install], { stdin: wrapper });
-    const env = { PATH: `${directory}:${process.env.PATH}` };
-    expect((await fixture.sidetrackWith({ env }, 'apply')).status).not.toBe(0);
-    await fixture.lab.check(undefined, ['rm', `${directory}/ip`]);
+    const { status } = await withWrappedIp('kill -9 $PPID; sleep 5', () =>
+      fixture.sidetrackWith({ env: wrappedPath() }, 'apply'),
+    );
+    expect(status).not.toBe(0);
     expect(await snapshots()).not.toEqual(before);
     await fixture.succeed('apply');
     await fixture.succeed('down');
