@@ -4,10 +4,10 @@ import { listingDigests } from '../nft/listing.js';
 import { desiredDigests } from '../plan/diff.js';
 import type { HostState, SavedState } from '../plan/state.js';
 import { writeState } from '../plan/steps.js';
-import { observeHost, observeTable } from './observe.js';
+import { observeSaved, observeTable } from './observe.js';
 
 export async function recordState(host: Host, desired: HostState): Promise<void> {
-  const [listing, { saved }] = await Promise.all([observeTable(host), observeHost(host)]);
+  const [listing, saved] = await Promise.all([observeTable(host), observeSaved(host)]);
   const listed = listing ? listingDigests(listing) : {};
   const objects = Object.entries(desiredDigests(desired.table)).map(([key, digest]) => [
     key,

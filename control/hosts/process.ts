@@ -8,7 +8,7 @@ import { SidetrackError } from '../error.js';
 export interface RunOptions {
   /** Text for the program's standard input; absent means an empty one. */
   stdin?: string;
-  /** Milliseconds until the program is killed; default 60 000. */
+  /** Milliseconds until the program is killed. */
   timeoutMs?: number;
   /** Extra environment variables. */
   env?: Readonly<Record<string, string>>;
@@ -21,6 +21,9 @@ export interface RunResult {
   stderr: string;
 }
 
+/** A huge set keeps nft busy for a minute; anything longer hangs. */
+const DEFAULT_TIMEOUT_MS = 300_000;
+
 const SIGNAL_STATUS = 128;
 const SIGKILL_NUMBER = 9;
 
@@ -31,7 +34,7 @@ const SIGKILL_NUMBER = 9;
 export function runProcess(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const [file, ...args] = argv;
   if (file === undefined) throw new RangeError('runProcess needs a program name');
-  const timeoutMs = options.timeoutMs ?? 60_000;
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   return new Promise((resolve, reject) => {
     const input = inputFile(options.stdin ?? '');
     const child = spawn(file, args, {
