@@ -1,7 +1,7 @@
 /** Reads a host as it is: everything that planning may need, nothing is changed. */
 import { SidetrackError } from '../error.js';
 import { commandError, type Host, readFile, runChecked } from '../hosts/host.js';
-import { parseListing, type TableListing } from '../nft/listing.js';
+import { parseListing, parseTableOfRuleset, type TableListing } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
 import { savedStatePath, TABLE_NAME_FILE } from '../plan/paths.js';
 import {
@@ -50,19 +50,23 @@ export async function observeHost(host: Host): Promise<ObservedHost> {
 }
 
 /**
- * One listing with everything: nft 1.0.6 reads every element of every set for almost any question,
- * also with --terse, and half a million addresses take the kernel 20 s each time. `list chains` is
- * the exception, so whether the table exists is asked that way.
+ * The table without the elements of its dynamic sets, which may be hundreds of thousands.
+ * `list tables` and `list table --terse` print no elements either, but nft 1.0.6 reads them all
+ * first (20 s for half a million addresses); `list ruleset --terse` and `list set` do not.
  */
 export async function observeTable(host: Host): Promise<TableListing | undefined> {
-  const chains = await runChecked(host, ['nft', '-j', 'list', 'chains', 'inet']);
-  if (!hasOurChains(chains)) return undefined;
-  return parseListing(await runChecked(host, ['nft', '-j', 'list', 'table', 'inet', TABLE_NAME]));
+  const text = await runChecked(host, ['nft', '-j', '-t', 'list', 'ruleset', 'inet']);
+  const listing = parseTableOfRuleset(text, TABLE_NAME);
+  if (listing === undefined) return undefined;
+  const sets = await Promise.all(
+    listing.sets.map(async (set) => (set.dynamic ? set : await observeSet(host, set.name))),
+  );
+  return { ...listing, sets };
 }
 
-function hasOurChains(text: string): boolean {
-  const entries = (JSON.parse(text) as { nftables: { chain?: { table: string } }[] }).nftables;
-  return entries.some(({ chain }) => chain?.table === TABLE_NAME);
+async function observeSet(host: Host, name: string) {
+  const text = await runChecked(host, ['nft', '-j', 'list', 'set', 'inet', TABLE_NAME, name]);
+  return parseListing(text).sets[0]!;
 }
 
 interface LinkJson {

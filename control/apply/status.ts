@@ -1,5 +1,7 @@
 /** How the hosts are: in line with the configuration or not, and what the counters say. */
+import type { Host } from '../hosts/host.js';
 import type { ListedChain, TableListing } from '../nft/listing.js';
+import { TABLE_NAME } from '../nft/router-table.js';
 import type { ObservedHost } from '../plan/state.js';
 import { type Deployment, planDeployment, ROUTER } from './deployment.js';
 
@@ -24,14 +26,16 @@ export interface HostStatus {
 
 export async function deploymentStatus(deployment: Deployment): Promise<HostStatus[]> {
   const { hosts } = await planDeployment(deployment);
-  return hosts.map(({ name, observed, steps }) => ({
-    name,
-    address: observed.address,
-    state: stateOf(observed, steps.length),
-    differences: steps.map(({ title }) => title),
-    counters: observed.listing ? ruleCounters(observed.listing) : [],
-    ...(name === ROUTER && { flows: countFlows(observed) }),
-  }));
+  return Promise.all(
+    hosts.map(async ({ name, observed, steps }) => ({
+      name,
+      address: observed.address,
+      state: stateOf(observed, steps.length),
+      differences: steps.map(({ title }) => title),
+      counters: observed.listing ? ruleCounters(observed.listing) : [],
+      ...(name === ROUTER && { flows: await countFlows(deployment.hosts.get(name)!, observed) }),
+    })),
+  );
 }
 
 function stateOf({ listing }: ObservedHost, steps: number): HostStatus['state'] {
@@ -58,7 +62,12 @@ export function ruleCounters({ chains }: TableListing): RuleCounter[] {
   return [...sums.values()].sort((a, b) => rank(a) - rank(b));
 }
 
-function countFlows({ listing }: ObservedHost): number {
-  const flows = listing?.sets.filter(({ dynamic }) => dynamic) ?? [];
-  return flows.reduce((sum, { elements }) => sum + elements.length, 0);
+async function countFlows(host: Host, { listing }: ObservedHost): Promise<number> {
+  const names = listing?.sets.filter(({ dynamic }) => dynamic).map(({ name }) => name) ?? [];
+  const counts = names.map(async (name) => {
+    const { stdout } = await host.run(['nft', '-j', 'list', 'set', 'inet', TABLE_NAME, name]);
+    // One element is one `concat`; parsing hundreds of thousands of them would be slower.
+    return stdout.split('"concat"').length - 1;
+  });
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
 }

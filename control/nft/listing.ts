@@ -55,7 +55,25 @@ export type RawEntry = Partial<Record<'set' | 'chain' | 'rule', RawObject>>;
 
 /** @param text standard output of `nft -j list table …` or `list set …`. */
 export function parseListing(text: string): TableListing {
-  const entries = (JSON.parse(text) as { nftables: RawEntry[] }).nftables;
+  return tableListing((JSON.parse(text) as { nftables: RawEntry[] }).nftables);
+}
+
+/** One table of `nft -j list ruleset inet`; undefined when there is none of that name. */
+export function parseTableOfRuleset(text: string, table: string): TableListing | undefined {
+  const entries = (JSON.parse(text) as { nftables: Record<string, Named>[] }).nftables;
+  if (!entries.some((entry) => entry.table?.name === table)) return undefined;
+  return tableListing(
+    entries.filter((entry) => Object.values(entry)[0]?.table === table) as unknown as RawEntry[],
+  );
+}
+
+interface Named {
+  name?: string;
+  /** The table that a chain, set or rule is in. */
+  table?: string;
+}
+
+function tableListing(entries: readonly RawEntry[]): TableListing {
   const rules = entries.flatMap(({ rule }) => (rule ? [rule] : []));
   return {
     sets: entries.flatMap(({ set }) => (set ? [listedSet(set)] : [])),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { listingDigests, parseListing } from '../../../control/nft/listing.js';
+import { listingDigests, parseListing, parseTableOfRuleset } from '../../../control/nft/listing.js';
 
 const table = { family: 'inet', table: 'sidetrack' };
 const rule = (packets: number, handle: number, right = 'tcp') => ({
@@ -52,5 +52,22 @@ describe('listing digests', () => {
   it('sum nothing and lose nothing: counters are read per rule', () => {
     const [chain] = listing(rule(3, 1)).chains;
     expect(chain?.rules[0]).toMatchObject({ comment: 'rule x', packets: 3, bytes: 180 });
+  });
+});
+
+describe('one table of a ruleset', () => {
+  const other = { chain: { family: 'inet', table: 'fw4', name: 'input' } };
+  const named = (name: string) => ({ table: { family: 'inet', name } });
+  const parse = (...entries: unknown[]) =>
+    parseTableOfRuleset(JSON.stringify({ nftables: entries }), 'sidetrack');
+
+  it('is told from the tables of others, in what a roll-back writes too', () => {
+    const found = parse({ metainfo: {} }, named('fw4'), other, named('sidetrack'), rule(0, 1));
+    expect(found?.raw).toEqual([rule(0, 1)]);
+  });
+
+  it('is undefined when it is absent, and empty when it is empty', () => {
+    expect(parse(named('fw4'), other)).toBeUndefined();
+    expect(parse(named('sidetrack'))).toEqual({ sets: [], chains: [], raw: [] });
   });
 });
