@@ -1,8 +1,9 @@
 /** One change at a time per host. */
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { SidetrackError } from '../error.js';
-import { commandError, type Host, readFile, runChecked } from '../hosts/host.js';
+import { commandError, type Host, readFile } from '../hosts/host.js';
 import { lockPath } from '../plan/paths.js';
 
 /** Who holds the lock: enough to tell a live owner from a dead one. */
@@ -15,8 +16,7 @@ interface Owner {
 
 /** Runs `work` while holding the host's lock. The lock of an owner that died is taken over. */
 export async function withLock<T>(host: Host, work: () => Promise<T>): Promise<T> {
-  await runChecked(host, ['mkdir', '-p', host.stateDir]);
-  await acquire(host, true);
+  await acquire(host, TRIES);
   try {
     return await work();
   } finally {
@@ -26,20 +26,32 @@ export async function withLock<T>(host: Host, work: () => Promise<T>): Promise<T
   }
 }
 
-async function acquire(host: Host, mayTakeOver: boolean): Promise<void> {
+/** How often the lock, or its directory, may vanish or change hands under our eyes. */
+const TRIES = 8;
+
+/**
+ * link(2) fails when the name exists, and what it makes visible has its content already: nobody
+ * finds an empty lock and takes its writer for dead. The draft also keeps the directory alive
+ * while the former owner tries to remove it.
+ */
+const CREATE =
+  'mkdir -p "${1%/*}" && cat > "$2" && ln "$2" "$1"; status=$?; rm -f "$2"; exit $status';
+/** Only the dead owner's lock: another may have taken it over since we read it. */
+const REMOVE = '[ "$(cat "$1")" != "$2" ] || rm -f "$1"';
+
+async function acquire(host: Host, tries: number): Promise<void> {
   const path = lockPath(host.stateDir);
-  // noclobber makes the redirection fail when the file exists: an atomic test-and-set in any sh.
-  const create = ['sh', '-c', 'set -C; cat > "$1"', 'sh', path];
+  const create = ['sh', '-c', CREATE, 'sh', path, `${path}.${randomUUID()}`];
   const result = await host.run(create, { stdin: JSON.stringify(ownIdentity()) });
   if (result.status === 0) return;
   const owner = await readOwner(host, path);
-  if (owner === undefined) throw commandError(host, create, result);
-  if (mayTakeOver && isDead(owner)) {
-    await runChecked(host, ['rm', '-f', path]);
-    return acquire(host, false);
+  if (tries === 0 && owner === undefined) throw commandError(host, create, result);
+  if (tries > 0 && (owner === undefined || isDead(owner))) {
+    if (owner) await host.run(['sh', '-c', REMOVE, 'sh', path, JSON.stringify(owner)]);
+    return acquire(host, tries - 1);
   }
   throw new SidetrackError(
-    `${host.address}: another sidetrack (process ${owner.pid} on ${owner.machine}) is changing this host`,
+    `${host.address}: another sidetrack (process ${owner?.pid} on ${owner?.machine}) is changing this host`,
     { code: 'host-locked', source: 'host', hint: `wait for it; if it is gone: rm ${path}` },
   );
 }
@@ -50,8 +62,11 @@ async function readOwner(host: Host, path: string): Promise<Owner | undefined> {
   try {
     return JSON.parse(text) as Owner;
   } catch {
-    // Its writer died half-way through the few bytes.
-    return { machine: hostname(), pid: 0, startTime: '' };
+    throw new SidetrackError(`${host.address}: ${path} is damaged`, {
+      code: 'lock-damaged',
+      source: 'host',
+      hint: `remove it: rm ${path}`,
+    });
   }
 }
 

@@ -92,6 +92,8 @@ async function observeInterfaces(host: Host): Promise<InterfaceFacts[]> {
 
 interface RuleJson {
   priority: number;
+  /** Present, with the value null, when the selector is inverted. */
+  not?: null;
   iif?: string;
   fwmark?: string;
   fwmask?: string;
@@ -103,9 +105,10 @@ const ALL_BITS = 0xffffffff;
 
 async function observeRules(host: Host, family: Family): Promise<ObservedIpRule[]> {
   const rules = await ipJson<RuleJson>(host, [`-${family}`, '-N', '-d', 'rule', 'show']);
-  return rules.map(({ priority, iif, fwmark, fwmask, table, protocol }) => ({
+  return rules.map(({ priority, not, iif, fwmark, fwmask, table, protocol }) => ({
     family,
     priority,
+    ...(not !== undefined && { inverted: true }),
     ...(iif !== undefined && { iif }),
     ...(fwmark !== undefined && {
       mark: Number(fwmark),

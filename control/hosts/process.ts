@@ -1,7 +1,7 @@
 /** Runs one program to its end. Nothing here knows what a host is. */
 import { spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SidetrackError } from '../error.js';
 
@@ -25,7 +25,6 @@ export interface RunResult {
 const DEFAULT_TIMEOUT_MS = 300_000;
 
 const SIGNAL_STATUS = 128;
-const SIGKILL_NUMBER = 9;
 
 /**
  * Runs `argv` without a shell and collects its output.
@@ -40,6 +39,8 @@ export function runProcess(argv: readonly string[], options: RunOptions = {}): P
     const child = spawn(file, args, {
       env: { ...process.env, LC_ALL: 'C', ...options.env },
       stdio: [input, 'pipe', 'pipe'],
+      // A group of its own: Ctrl-C is for us, and must not kill the command of a step or its undoing.
+      detached: true,
     });
     closeSync(input);
     const stdout: Buffer[] = [];
@@ -57,12 +58,12 @@ export function runProcess(argv: readonly string[], options: RunOptions = {}): P
         resolve({ status: 127, stdout: '', stderr: `${file}: not found` });
       else reject(error);
     });
-    child.on('close', (code) => {
+    child.on('close', (code, signal) => {
       clearTimeout(timer);
       if (timedOut) reject(timeoutError(argv, timeoutMs));
       else
         resolve({
-          status: code ?? SIGNAL_STATUS + SIGKILL_NUMBER,
+          status: code ?? SIGNAL_STATUS + constants.signals[signal!],
           stdout: Buffer.concat(stdout).toString(),
           stderr: Buffer.concat(stderr).toString(),
         });

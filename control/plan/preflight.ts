@@ -128,14 +128,23 @@ function overlappingRules(config: Config, router: ObservedHost): Finding[] {
   const { mark, rulePriority } = config.router;
   const foreign = router.ipRules.filter(({ protocol }) => protocol !== ROUTE_PROTOCOL);
   const samePriority = foreign.find(({ priority }) => priority === rulePriority);
-  const sameMark = foreign.find((rule) => rule.mask !== undefined && (rule.mask & mark.mask) !== 0);
+  const sameMark = foreign.find(
+    (rule) =>
+      rule.mask !== undefined &&
+      (rule.mask & mark.mask) !== 0 &&
+      // `not fwmark …` (wg-quick) means everybody else's packets; behind our rule it never sees ours.
+      !(rule.inverted && rule.priority > rulePriority),
+  );
   return [
     ...(sameMark
       ? [
           {
             path: ['router', 'mark'],
             message: `mark ${hex(mark.value)}/${hex(mark.mask)} shares bits with ${describe(sameMark)} on ${router.address}`,
-            hint: 'choose a value and mask whose bits nobody else uses: router.mark: { value: …, mask: … }',
+            hint:
+              sameMark.mask === ALL_BITS
+                ? `that rule compares all 32 bits, so no other mark would do: give it a mask of its own (fwmark ${hex(sameMark.mark ?? 0)}/0x…)`
+                : 'choose a value and mask whose bits nobody else uses: router.mark: { value: …, mask: … }',
           },
         ]
       : []),
@@ -151,10 +160,14 @@ function overlappingRules(config: Config, router: ObservedHost): Finding[] {
   ];
 }
 
+const ALL_BITS = 0xffffffff;
 const hex = (value: number) => `0x${value.toString(16)}`;
 
-function describe({ family, priority, mark, mask, table }: ObservedIpRule): string {
-  const by = mark === undefined ? '' : ` fwmark ${hex(mark)}/${hex(mask ?? 0xffffffff)}`;
+function describe({ family, priority, inverted, mark, mask, table }: ObservedIpRule): string {
+  const by =
+    mark === undefined
+      ? ''
+      : `${inverted ? ' not' : ''} fwmark ${hex(mark)}/${hex(mask ?? ALL_BITS)}`;
   return `another IPv${family} rule (priority ${priority}${by}${table ? ` lookup ${table}` : ''})`;
 }
 

@@ -61,6 +61,8 @@ export interface InterfaceFacts {
 export interface ObservedIpRule extends Partial<Omit<IpRule, 'family' | 'priority'>> {
   family: Family;
   priority: number;
+  /** `ip rule add not fwmark …`: takes every packet without that mark. */
+  inverted?: boolean;
   /** RTPROT number, when the kernel knows one. */
   protocol?: number;
 }

@@ -95,22 +95,19 @@ describe('the router is in use by others', () => {
     }
   });
 
-  it('but not mark bits that are not ours', async () => {
-    await fixture.lab.check('router', [
-      'ip',
-      'rule',
-      'add',
-      'priority',
-      '99',
-      'fwmark',
-      '0x10000/0xff0000',
-      'lookup',
-      '77',
-    ]);
-    fixture.configureWith([]);
-    await fixture.succeed('apply');
-    await fixture.succeed('down');
-    await fixture.lab.check('router', ['ip', 'rule', 'del', 'priority', '99']);
+  it.each([
+    ['mark bits that are not ours', '99', ['fwmark', '0x10000/0xff0000']],
+    ['the rule of wg-quick, which comes after ours', '32764', ['not', 'fwmark', '51820']],
+  ])('but not %s', async (_name, priority, selector) => {
+    const rule = ['priority', priority, ...selector, 'lookup', '77'];
+    await fixture.lab.check('router', ['ip', 'rule', 'add', ...rule]);
+    try {
+      fixture.configureWith([]);
+      await fixture.succeed('apply');
+      await fixture.succeed('down');
+    } finally {
+      await fixture.lab.check('router', ['ip', 'rule', 'del', ...rule]);
+    }
   });
 });
 
