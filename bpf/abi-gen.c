@@ -36,6 +36,7 @@ static void print_limits(void)
 	constant("RULES_MAX", RULES_MAX);
 	constant("ROW_WORDS", ROW_WORDS);
 	constant("SERVERS_MAX", SERVERS_MAX);
+	constant("RULE_NAME_LENGTH", RULE_NAME_LENGTH);
 	constant("TREE_KEYS", TREE_KEYS);
 	constant("TREE_DEPTH", TREE_DEPTH);
 	constant("REFS_PER_BLOCK", REFS_PER_BLOCK);

@@ -18,6 +18,7 @@
 #define RULES_MAX 1024
 #define ROW_WORDS (RULES_MAX / 64)
 #define SERVERS_MAX 16
+#define RULE_NAME_LENGTH 128
 
 /* An interior node of the IPv6 tree has 7 keys between 8 references. */
 #define TREE_KEYS 7

@@ -3,6 +3,7 @@
 export const RULES_MAX = 1024;
 export const ROW_WORDS = 16;
 export const SERVERS_MAX = 16;
+export const RULE_NAME_LENGTH = 128;
 export const TREE_KEYS = 7;
 export const TREE_DEPTH = 18;
 export const REFS_PER_BLOCK = 16;

@@ -34,6 +34,8 @@ MAP(counters, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct counter, COUNTERS);
 
 /* By rule; the default comes last.  First packets only. */
 MAP(rule_counters, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct counter, 1);
+/* Not read here: so that whoever reads the counters knows whose they are. */
+TABLE(rule_names, char[RULE_NAME_LENGTH]);
 
 MAP(v4_blocks, BPF_MAP_TYPE_ARRAY, __u32, struct v4_block, 1 << 16);
 TABLE(v4_refs, struct ref_block);

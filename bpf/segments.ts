@@ -95,7 +95,10 @@ function overlay<T extends number | bigint>(a: Segments<T>, b: Segments<T>): Seg
 }
 
 /** Cuts `space` by `sets`; `members` of the result are indexes into `sets`. */
-export function cutIntoSegments<T extends number | bigint>(space: Space<T>, sets: readonly Intervals<T>[]): Segments<T> {
+export function cutIntoSegments<T extends number | bigint>(
+  space: Space<T>,
+  sets: readonly Intervals<T>[],
+): Segments<T> {
   const queue = sets
     .map((set, index) => segmentsOfSet(space, set, index))
     .sort((a, b) => a.starts.length - b.starts.length);
