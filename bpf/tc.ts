@@ -44,18 +44,29 @@ export function attachedProgram(ifindex: number): number | undefined {
     : place.readUInt32LE(PROGRAM_ID);
 }
 
+/** Where `struct bpf_prog_info` keeps them. */
+const ID_OFFSET = 4;
 const NAME_OFFSET = 64;
 const NAME_LENGTH = 16;
+
+function programInfo(fd: number): Buffer {
+  const info = Buffer.alloc(128);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(info.length);
+  check('bpf_obj_get_info_by_fd', fd, info, length);
+  return info;
+}
+
+export function programId(fd: number): number {
+  return programInfo(fd).readUInt32LE(ID_OFFSET);
+}
 
 /** The name of a loaded program; the kernel keeps 15 characters. */
 export function programName(id: number): string {
   const fd = check('bpf_prog_get_fd_by_id', id);
   try {
-    const info = Buffer.alloc(128);
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(info.length);
-    check('bpf_obj_get_info_by_fd', fd, info, length);
-    return info.toString('latin1', NAME_OFFSET, NAME_OFFSET + NAME_LENGTH).replace(/\0.*$/s, '');
+    const name = programInfo(fd).subarray(NAME_OFFSET, NAME_OFFSET + NAME_LENGTH);
+    return name.toString('latin1').replace(/\0.*$/s, '');
   } finally {
     closeDescriptor(fd);
   }
@@ -73,7 +84,7 @@ function foreign(name: string): ClassifierError {
 }
 
 /** @throws ClassifierError when the filter in our place is not ours. */
-function requireOwnPlace(name: string, ifindex: number, program: string): void {
+export function requireOwnPlace(name: string, ifindex: number, program: string): void {
   const id = attachedProgram(ifindex);
   if (id !== undefined && programName(id) !== program) throw foreign(name);
 }
