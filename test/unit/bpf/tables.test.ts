@@ -57,7 +57,7 @@ describe('tables', () => {
       }),
       { numRuns: 60 },
     );
-  });
+  }, 60_000);
 
   it('treat a packet without ports as matching no port condition', () => {
     const tables = compileTables(only({ ports: [{ first: 0, last: 65535 }] }));
