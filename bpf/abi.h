@@ -25,6 +25,7 @@
 /* Levels of both halves of an address together. */
 #define TREE_DEPTH 18
 
+/* Small numbers stand in blocks, since an array's elements are padded to 8 bytes. */
 #define REFS_PER_BLOCK 16
 #define REF_KIND_SHIFT 30
 #define REF_VALUE_MASK ((1u << REF_KIND_SHIFT) - 1)
@@ -40,14 +41,6 @@
 	X(DIRECT, "leave alone")					\
 	X(PROXY, "hand over to the server")				\
 	X(BLOCK, "drop")
-
-/* X(NAME, what it refers to): the top two bits of a reference */
-#define REFS(X)								\
-	X(CLASS, "the class itself")					\
-	X(NODE, "a node of the tree")					\
-	X(LOW, "the root of a tree over the low half of the address")	\
-	X(PAIR, "a /24 of two classes")					\
-	X(LEAF, "a /24 of more classes")
 
 /* X(NAME, what it means) */
 #define FLOW_STATES(X)							\
@@ -90,14 +83,15 @@ enum verdict {
 #undef X
 };
 
+/* The top two bits of a reference; what the others number depends on where it stands. */
 enum ref_kind {
-	REF_CLASS = 0,
-	/* below the IPv6 root */
-	REF_NODE = 1,
-	REF_LOW = 2,
-	/* below an IPv4 escape */
-	REF_PAIR = 1,
-	REF_LEAF = 2,
+	REF_CLASS = 0,	/* the class itself */
+	/* in v4_refs */
+	REF_PAIR = 1,	/* a /24 of two classes */
+	REF_LEAF = 2,	/* a /24 of more classes */
+	/* in v6_nodes */
+	REF_NODE = 1,	/* a node of the tree */
+	REF_LOW = 2,	/* the root of a tree over the low half of the address */
 };
 
 enum flow_state {
@@ -165,7 +159,7 @@ struct flow {
 	__u32 state;
 };
 
-/* What is known of one /16. */
+/* A /16; those of one class share a block. */
 struct v4_block {
 	__u64 codes[8];		/* 2 bits a /24, the lowest first */
 	__u8 before[8];		/* escapes in this block before each word of codes */

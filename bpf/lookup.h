@@ -36,16 +36,20 @@ static __always_inline __u32 class_in_leaf(__u32 index, __u32 address)
 	return leaf ? leaf->class[address & 255] : 0;
 }
 
+/* Entry `index` of a table of references or block numbers. */
+static __always_inline __u32 ref_at(void *table, __u32 index)
+{
+	__u32 key = index / REFS_PER_BLOCK;
+	struct ref_block *block = bpf_map_lookup_elem(table, &key);
+
+	return block ? block->ref[index % REFS_PER_BLOCK] : 0;
+}
+
 /* The way of the few /24s that are mixed, or of a class outside the palette. */
 static __always_inline __u32 escaped_class(__u32 index, __u32 address)
 {
-	__u32 key = index / REFS_PER_BLOCK, ref, value;
-	struct ref_block *block = bpf_map_lookup_elem(&v4_refs, &key);
+	__u32 ref = ref_at(&v4_refs, index), value = ref & REF_VALUE_MASK;
 
-	if (!block)
-		return 0;
-	ref = block->ref[index % REFS_PER_BLOCK];
-	value = ref & REF_VALUE_MASK;
 	switch (ref >> REF_KIND_SHIFT) {
 	case REF_PAIR:
 		return class_in_pair(value, address);
@@ -56,16 +60,11 @@ static __always_inline __u32 escaped_class(__u32 index, __u32 address)
 	}
 }
 
-/*
- * `address` in host order.  Not static, as some other functions, too: so the
- * verifier reads it once and not once for each state in which it is called.
- */
-__noinline __u32 class_of_v4(__u32 address)
+static __always_inline __u32 class_in_block(__u32 index, __u32 address)
 {
-	__u32 key = address >> 16, word = address >> 13 & 7, shift = (address >> 8 & 31) * 2;
-	struct v4_block *block = bpf_map_lookup_elem(&v4_blocks, &key);
+	__u32 word = address >> 13 & 7, shift = (address >> 8 & 31) * 2, code;
+	struct v4_block *block = bpf_map_lookup_elem(&v4_blocks, &index);
 	__u64 codes;
-	__u32 code;
 
 	if (!block)
 		return 0;
@@ -77,6 +76,15 @@ __noinline __u32 class_of_v4(__u32 address)
 	return escaped_class(block->first_ref + block->before[word] +
 			     __builtin_popcountll(escapes(codes) & ((1ull << shift) - 1)),
 			     address);
+}
+
+/*
+ * `address` in host order.  Not static, as some other functions, too: so the
+ * verifier reads it once and not once for each state in which it is called.
+ */
+__noinline __u32 class_of_v4(__u32 address)
+{
+	return class_in_block(ref_at(&v4_index, address >> 16), address);
 }
 
 /* 1 if x >= y, without a branch that the CPU would mispredict every other time. */

@@ -60,7 +60,12 @@ export class BpfObject {
 
   /** @throws ClassifierError with the verifier's log, if it is the verifier that refuses. */
   load(): void {
-    check('bpf_program__set_log_buf', this.programPointer(), this.log, BigInt(LOG_SIZE));
+    check(
+      'bpf_program__set_log_buf',
+      this.programPointer(this.program),
+      this.log,
+      BigInt(LOG_SIZE),
+    );
     const result = call('bpf_object__load', this.object);
     if (result < 0) throw this.loadError(errnoName(-result));
   }
@@ -69,8 +74,8 @@ export class BpfObject {
     return check('bpf_map__fd', this.map(map));
   }
 
-  programDescriptor(): number {
-    return check('bpf_program__fd', this.programPointer());
+  programDescriptor(name = this.program): number {
+    return check('bpf_program__fd', this.programPointer(name));
   }
 
   /** Everything that is not attached, pinned or reused elsewhere goes away. */
@@ -82,8 +87,8 @@ export class BpfObject {
     return check('bpf_object__find_map_by_name', this.object, name);
   }
 
-  private programPointer(): Pointer {
-    return check('bpf_object__find_program_by_name', this.object, this.program);
+  private programPointer(name: string): Pointer {
+    return check('bpf_object__find_program_by_name', this.object, name);
   }
 
   private loadError(errno: string): ClassifierError {

@@ -1,8 +1,11 @@
 /**
- * IPv4: 2 bits for each /24, kept by /16. Most /24s are of one of three classes, the palette; the
- * others escape to a reference: a class, a pair (two classes, one bit an address) or a leaf.
- * References are numbered in the order of their /24s, so their numbers need not be stored: the
- * program counts the escapes before. 4 MiB answer nearly every lookup with one memory access.
+ * IPv4, in two levels: a block for each /16, and in a block 2 bits for each /24. Most /24s are of
+ * one of three classes, the palette; the others escape to a reference: a class, a pair (two classes,
+ * one bit an address) or a leaf. A block's references follow each other in the order of its /24s,
+ * so only the first one's number is stored: the program counts the escapes before.
+ *
+ * /16s of one class share a block, so small policies make small tables. The index could name their
+ * class instead, but then every lookup would begin with a branch that is hard to predict.
  */
 import {
   blockOffset,
@@ -23,7 +26,8 @@ export interface ClassedSegments<T> {
 
 export interface V4Table {
   palette: [number, number, number];
-  /** One `struct v4_block` for each /16. */
+  /** Number of the block of each /16, 32 bits each. */
+  index: Buffer;
   blocks: Buffer;
   /** 32 bits each. */
   refs: Buffer;
@@ -32,6 +36,8 @@ export interface V4Table {
 }
 
 const NETWORKS = 1 << 24;
+/** A /16 of several classes; no class has this number. */
+const SEVERAL = 0xffffffff;
 const BLOCKS = 1 << 16;
 const CODES_PER_WORD = 16;
 /** Four bytes of one code. */
@@ -44,19 +50,32 @@ function lastOf(starts: ArrayLike<number>, i: number): number {
   return (starts[i + 1] ?? 2 ** 32) - 1;
 }
 
+const NETWORK_SIZE = 1 << 8;
+const BLOCK_SIZE = 1 << 16;
+
+/** Number of the first whole unit of `size` at or above `first`, and of the first one beyond. */
+const firstWhole = (first: number, size: number) => Math.ceil(first / size);
+const endOfWhole = (last: number, size: number) => Math.floor((last + 1) / size);
+
+function wholeUnits(first: number, last: number, size: number): number {
+  return Math.max(0, endOfWhole(last, size) - firstWhole(first, size));
+}
+
 /** The three classes that fill most /24s. */
 function choosePalette({ starts, ids, classes }: ClassedSegments<number>): V4Table['palette'] {
   const filled = new Map<number, number>();
   for (let i = 0; i < starts.length; i++) {
-    const whole = Math.floor((lastOf(starts, i) + 1) / 256) - Math.ceil(starts[i]! / 256);
+    const count = wholeUnits(starts[i]!, lastOf(starts, i), NETWORK_SIZE);
     const id = classes[ids[i]!]!;
-    if (whole > 0) filled.set(id, (filled.get(id) ?? 0) + whole);
+    if (count > 0) filled.set(id, (filled.get(id) ?? 0) + count);
   }
   const [a = 0, b = 0, c = 0] = [...filled].sort((x, y) => y[1] - x[1]).map(([id]) => id);
   return [a, b, c];
 }
 
 class V4Builder {
+  /** The class of each /16, or SEVERAL. */
+  readonly blockClasses = new Uint32Array(BLOCKS).fill(SEVERAL);
   readonly codes = new Uint32Array(NETWORKS / CODES_PER_WORD);
   readonly refs = new GrowingBuffer(4);
   readonly pairs = new GrowingBuffer(recordSize.pair);
@@ -64,20 +83,32 @@ class V4Builder {
   /** The /24 that is being put together from several segments: class of each address. */
   private readonly mixed = new Uint16Array(256);
 
-  constructor(private readonly palette: V4Table['palette']) {}
+  constructor(readonly palette: V4Table['palette']) {}
 
   /** Segments come in ascending order and leave no gap. */
   add(first: number, last: number, id: number): void {
+    const begin = firstWhole(first, BLOCK_SIZE);
+    const end = endOfWhole(last, BLOCK_SIZE);
+    if (begin >= end) {
+      this.addToBlocks(first, last, id);
+      return;
+    }
+    if (first < begin * BLOCK_SIZE) this.addToBlocks(first, begin * BLOCK_SIZE - 1, id);
+    this.blockClasses.fill(id, begin, end);
+    if (end * BLOCK_SIZE <= last) this.addToBlocks(end * BLOCK_SIZE, last, id);
+  }
+
+  private addToBlocks(first: number, last: number, id: number): void {
     let next = first;
-    if (next % 256 !== 0) {
-      const end = Math.min(last, next - (next % 256) + 255);
+    if (next % NETWORK_SIZE !== 0) {
+      const end = Math.min(last, firstWhole(next, NETWORK_SIZE) * NETWORK_SIZE - 1);
       this.mix(next, end, id);
       next = end + 1;
     }
-    const whole = Math.floor((last + 1 - next) / 256);
+    const whole = wholeUnits(next, last, NETWORK_SIZE);
     if (whole > 0) {
-      this.fill(next / 256, whole, id);
-      next += whole * 256;
+      this.fill(next / NETWORK_SIZE, whole, id);
+      next += whole * NETWORK_SIZE;
     }
     if (next <= last) this.mix(next, last, id);
   }
@@ -113,7 +144,7 @@ class V4Builder {
     return ref(refKind.leaf, index);
   }
 
-  private addRef(value: number): void {
+  addRef(value: number): void {
     const { view, offset } = this.refs.add();
     view.setUint32(offset, value, true);
   }
@@ -153,25 +184,50 @@ function populationCount(value: number): number {
   return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
-/** Puts the codes into blocks, with the number of escapes before. */
-function layOutBlocks(codes: Uint32Array): Buffer {
-  const blocks = Buffer.alloc(BLOCKS * recordSize.block);
-  const words = new Uint32Array(blocks.buffer, blocks.byteOffset, blocks.length / 4);
-  const wordsPerBlock = 256 / CODES_PER_WORD;
+const WORDS_PER_BLOCK = BLOCK_SIZE / NETWORK_SIZE / CODES_PER_WORD;
+
+/** Writes a block whose references begin at `firstRef`; returns how many it has. */
+function layOutBlock(blocks: GrowingBuffer, codes: Uint32Array, firstRef: number): number {
+  const { view, offset } = blocks.add();
   let escapes = 0;
-  for (let block = 0; block < BLOCKS; block++) {
-    const offset = block * recordSize.block;
-    const firstRef = escapes;
-    for (let i = 0; i < wordsPerBlock; i++) {
-      // The program reads 64 bits at a time: two of these words.
-      if (i % 2 === 0) blocks[offset + blockOffset.before + i / 2] = escapes - firstRef;
-      const word = codes[block * wordsPerBlock + i]!;
-      words[(offset + blockOffset.codes) / 4 + i] = word;
-      escapes += populationCount(word & (word >>> 1) & 0x55555555);
+  view.setUint32(offset + blockOffset.firstRef, firstRef, true);
+  codes.forEach((word, i) => {
+    // The program reads 64 bits at a time: two of these words.
+    if (i % 2 === 0) view.setUint8(offset + blockOffset.before + i / 2, escapes);
+    view.setUint32(offset + blockOffset.codes + 4 * i, word, true);
+    escapes += populationCount(word & (word >>> 1) & 0x55555555);
+  });
+  return escapes;
+}
+
+/** Blocks of several classes first, in order, as their references are; then the shared ones. */
+function layOutBlocks(builder: V4Builder): Pick<V4Table, 'index' | 'blocks'> {
+  const { blockClasses, codes, palette } = builder;
+  const blocks = new GrowingBuffer(recordSize.block);
+  const index = new Uint32Array(BLOCKS);
+  let refs = 0;
+  blockClasses.forEach((id, block) => {
+    if (id !== SEVERAL) return;
+    index[block] = blocks.length;
+    const first = block * WORDS_PER_BLOCK;
+    refs += layOutBlock(blocks, codes.subarray(first, first + WORDS_PER_BLOCK), refs);
+  });
+  const shared = new Map<number, number>();
+  blockClasses.forEach((id, block) => {
+    if (id === SEVERAL) return;
+    let number = shared.get(id);
+    if (number === undefined) {
+      number = blocks.length;
+      shared.set(id, number);
+      const code = palette.indexOf(id);
+      const pattern = PATTERNS[code < 0 ? CODE_ESCAPE : code]!;
+      const escapes = layOutBlock(blocks, new Uint32Array(WORDS_PER_BLOCK).fill(pattern), refs);
+      for (let i = 0; i < escapes; i++) builder.addRef(ref(refKind.class, id));
+      refs += escapes;
     }
-    words[(offset + blockOffset.firstRef) / 4] = firstRef;
-  }
-  return blocks;
+    index[block] = number;
+  });
+  return { index: Buffer.from(index.buffer), blocks: blocks.finish() };
 }
 
 export function buildV4Table(segments: ClassedSegments<number>): V4Table {
@@ -183,7 +239,7 @@ export function buildV4Table(segments: ClassedSegments<number>): V4Table {
   }
   return {
     palette,
-    blocks: layOutBlocks(builder.codes),
+    ...layOutBlocks(builder),
     refs: builder.refs.finish(),
     pairs: builder.pairs.finish(),
     leaves: builder.leaves.finish(),
