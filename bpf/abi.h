@@ -89,7 +89,7 @@ enum ref_kind {
 	/* in v4_refs */
 	REF_PAIR = 1,	/* a /24 of two classes */
 	REF_LEAF = 2,	/* a /24 of more classes */
-	/* in v6_nodes */
+	/* in v6_index and v6_nodes */
 	REF_NODE = 1,	/* a node of the tree */
 	REF_LOW = 2,	/* the root of a tree over the low half of the address */
 };
@@ -127,8 +127,7 @@ enum counter_name {
 	X(port_rows, "row of port class 0 over TCP")			\
 	X(port_classes, "port classes, the last one for no port at all")	\
 	X(mac_rows, "row of MAC class 0 as a condition of its own")	\
-	X(from_mac_rows, "row of MAC class 0 as a source")		\
-	X(v6_root, "reference to the root of the IPv6 tree")
+	X(from_mac_rows, "row of MAC class 0 as a source")
 
 /* One program generation's constants: .rodata, so the verifier folds them. */
 struct config {

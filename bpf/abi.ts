@@ -132,22 +132,20 @@ export const configOffset = {
   mac_rows: 64,
   /** row of MAC class 0 as a source */
   from_mac_rows: 68,
-  /** reference to the root of the IPv6 tree */
-  v6_root: 72,
 } as const;
 
 /** Byte offsets of the arrays behind them. */
 export const configArray = {
   /** u32 classes of the codes 0 to 2 */
-  palette: 76,
+  palette: 72,
   /** 4 bytes */
-  next_hop_v4: 92,
+  next_hop_v4: 88,
   /** 16 bytes */
-  next_hop_v6: 96,
+  next_hop_v6: 92,
   /** 4 bytes each */
-  server_v4: 112,
+  server_v4: 108,
   /** 16 bytes each */
-  server_v6: 176,
+  server_v6: 172,
   /** 6 bytes, each in 8 */
   server_mac: 432,
   /** u8 of each rule, then the default */

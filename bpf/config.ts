@@ -80,7 +80,7 @@ function writeServers(writer: ConfigWriter, steering: Steering): void {
   if (nextHop.v6 !== undefined) writer.put('next_hop_v6', addressBytes(nextHop.v6));
 }
 
-function writeTables(writer: ConfigWriter, { policy, v4, v6, matrix }: Tables): void {
+function writeTables(writer: ConfigWriter, { policy, v4, matrix }: Tables): void {
   const { rules } = policy;
   writer.set('rules', rules.length);
   writer.set('row_words', Math.ceil(rules.length / 64));
@@ -90,7 +90,6 @@ function writeTables(writer: ConfigWriter, { policy, v4, v6, matrix }: Tables): 
   writer.set('mac_rows', matrix.macRows);
   writer.set('from_mac_rows', matrix.fromMacRows);
   writer.set('has_macs', matrix.macs.size > 0);
-  writer.set('v6_root', v6.root);
   writer.put('palette', Buffer.from(Uint32Array.from(v4.palette).buffer));
   const verdicts = [...rules.map(({ action }) => action), policy.default];
   writer.put('verdict', Buffer.from(verdicts.map((verdict) => VERDICTS[verdict])));

@@ -52,6 +52,7 @@ function arrays(tables: Tables): Table[] {
     { map: 'v4_refs', values: padTo(v4.refs, REF_BLOCK), valueSize: REF_BLOCK },
     { map: 'v4_pairs', values: v4.pairs, valueSize: recordSize.pair },
     { map: 'v4_leaves', values: v4.leaves, valueSize: recordSize.leaf },
+    { map: 'v6_index', values: v6.index, valueSize: REF_BLOCK },
     { map: 'v6_nodes', values: v6.nodes, valueSize: recordSize.node },
     { map: 'port_classes', values: matrix.portTable, valueSize: matrix.portTable.length },
     { map: 'rows', values: matrix.rows, valueSize: recordSize.row },

@@ -107,7 +107,7 @@ static __always_inline __u32 branch_of(const struct v6_node *node, __u64 half)
 
 __noinline __u32 class_of_v6(__u64 high, __u64 low)
 {
-	__u32 ref = config.v6_root;
+	__u32 ref = ref_at(&v6_index, high >> 48);
 	__u64 half = high;
 	int i;
 

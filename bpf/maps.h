@@ -42,6 +42,7 @@ TABLE(v4_blocks, struct v4_block);
 TABLE(v4_refs, struct ref_block);
 TABLE(v4_pairs, struct v4_pair);
 TABLE(v4_leaves, struct v4_leaf);
+MAP(v6_index, BPF_MAP_TYPE_ARRAY, __u32, struct ref_block, (1 << 16) / REFS_PER_BLOCK);
 TABLE(v6_nodes, struct v6_node);
 TABLE(port_classes, __u16[1 << 16]);
 MAP(macs, BPF_MAP_TYPE_HASH, __u64, __u32, 1);

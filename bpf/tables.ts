@@ -45,6 +45,7 @@ function sizeOf(v4: V4Table, v6: V6Tree, matrix: RuleMatrix): number {
     v4.refs,
     v4.pairs,
     v4.leaves,
+    v6.index,
     v6.nodes,
     matrix.rows,
     matrix.portTable,

@@ -1,16 +1,16 @@
 /**
- * IPv6: a search tree over the boundaries of the segments, first by the upper 64 bits of the
- * address, then, only where a segment begins inside a /64, by the lower. Every node has eight ways
- * on and fills about a cache line and a half, so 100 000 prefixes are six steps, wherever they lie:
- * a hash on the top bits would be one step for prefixes spread evenly and many for a thousand of
- * one provider, and prefixes are not spread evenly.
+ * IPv6: an index by the first 16 bits, and below it search trees over the boundaries of the
+ * segments, first by the upper 64 bits of the address, then, only where a segment begins inside a
+ * /64, by the lower. Every node has eight ways on and fills about a cache line and a half, so
+ * 100 000 prefixes are six steps if they all begin alike, and fewer the more they spread.
  */
 import { nodeOffset, REF_KIND_SHIFT, recordSize, refKind, TREE_DEPTH, TREE_KEYS } from './abi.js';
 import { GrowingBuffer } from './growing-buffer.js';
 import type { ClassedSegments } from './v4-table.js';
 
 export interface V6Tree {
-  root: number;
+  /** A reference for each value of the first 16 bits, 32 bits each. */
+  index: Buffer;
   nodes: Buffer;
 }
 
@@ -102,10 +102,34 @@ function splitHalves(segments: ClassedSegments<bigint>, builder: TreeBuilder): B
   return upper;
 }
 
+const INDEX_SIZE = 1 << 16;
+const INDEX_SHIFT = 48n;
+
+/** A tree for each value of the first 16 bits; most are one reference. */
+function buildIndex({ keys, refs }: Branches, builder: TreeBuilder): Uint32Array {
+  const index = new Uint32Array(INDEX_SIZE);
+  let next = 0;
+  for (let top = 0; top < INDEX_SIZE; top++) {
+    const start = BigInt(top) << INDEX_SHIFT;
+    const below: Branches = { keys: [], refs: [] };
+    // What began before goes on; it is a class, for a divided /64 ends with itself.
+    if (keys[next] !== start) {
+      below.keys.push(start);
+      below.refs.push(refs[next - 1]!);
+    }
+    for (; next < keys.length && keys[next]! >> INDEX_SHIFT === BigInt(top); next++) {
+      below.keys.push(keys[next]!);
+      below.refs.push(refs[next]!);
+    }
+    index[top] = builder.build(below, 'high');
+  }
+  return index;
+}
+
 export function buildV6Tree(segments: ClassedSegments<bigint>): V6Tree {
   const builder = new TreeBuilder();
-  const root = builder.build(splitHalves(segments, builder), 'high');
+  const index = buildIndex(splitHalves(segments, builder), builder);
   const { high, low } = builder.depths;
   if (high + low > TREE_DEPTH) throw new RangeError(`IPv6 tree of depth ${high + low}`);
-  return { root, nodes: builder.nodes.finish() };
+  return { index: Buffer.from(index.buffer), nodes: builder.nodes.finish() };
 }

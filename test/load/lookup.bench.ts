@@ -41,6 +41,8 @@ function timeOf(object: BpfObject, program: string): number {
   options.writeBigUInt64LE(addressOf(packet), 8);
   options.writeUInt32LE(packet.length, 24);
   options.writeInt32LE(200, 60);
+  // The first run brings the tables back that the other's run has thrown out of the caches.
+  check('bpf_prog_test_run_opts', fd, options);
   check('bpf_prog_test_run_opts', fd, options);
   return options.readUInt32LE(64) / ROUNDS;
 }

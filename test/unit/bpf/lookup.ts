@@ -45,7 +45,7 @@ export function classOfV4({ v4 }: Tables, address: number): number {
 }
 
 export function classOfV6({ v6 }: Tables, address: bigint): number {
-  let ref = v6.root;
+  let ref = v6.index.readUInt32LE(4 * Number(address >> 112n));
   let half = address >> 64n;
   while (ref >>> REF_KIND_SHIFT !== refKind.class) {
     if (ref >>> REF_KIND_SHIFT === refKind.low) half = address & ((1n << 64n) - 1n);
