@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The line between the classifier and TypeScript.
+ *
+ * Whatever both sides must agree on stands here and nowhere else.  abi-gen.c,
+ * compiled against this header, prints abi.ts with the offsets that the
+ * compiler chose; `make -C bpf check-abi` fails when abi.ts is stale.
+ *
+ * Integers are in the machine's byte order, addresses of servers, next hops
+ * and keys of flows in network order, as they stand in the packet.
+ */
+#ifndef SIDETRACK_BPF_ABI_H
+#define SIDETRACK_BPF_ABI_H
+
+#include <linux/types.h>
+
+/* Guards and rules together; one bit each in a row of the rule matrix. */
+#define RULES_MAX 1024
+#define ROW_WORDS (RULES_MAX / 64)
+#define SERVERS_MAX 16
+#define RULE_NAME_LENGTH 128
+
+/* An interior node of the IPv6 tree has 7 keys between 8 references. */
+#define TREE_KEYS 7
+/* Levels of both halves of an address together. */
+#define TREE_DEPTH 18
+
+/* Small numbers stand in blocks, since an array's elements are padded to 8 bytes. */
+#define REFS_PER_BLOCK 16
+#define REF_KIND_SHIFT 30
+#define REF_VALUE_MASK ((1u << REF_KIND_SHIFT) - 1)
+
+/* Codes of a /24: 0 to 2 name a class of the palette. */
+#define CODE_ESCAPE 3
+
+/* Flow ages are counted in units of 2^30 ns: a shift where a second would need a division. */
+#define FLOW_CLOCK_SHIFT 30
+
+/* X(NAME, what it means) */
+#define VERDICTS(X)							\
+	X(DIRECT, "leave alone")					\
+	X(PROXY, "hand over to the server")				\
+	X(BLOCK, "drop")
+
+/* X(NAME, what it means) */
+#define FLOW_STATES(X)							\
+	X(OPENING, "its SYN was seen")					\
+	X(ESTABLISHED, "the client answered")				\
+	X(CLOSING, "the client sent FIN or RST")
+
+/*
+ * X(name, what it means).  Every packet is counted under exactly one outcome,
+ * so that they sum up to what the interface received.
+ */
+#define OUTCOMES(X)							\
+	X(not_for_us, "frames to another station's MAC address")	\
+	X(not_ip, "neither IPv4 nor IPv6")				\
+	X(malformed, "truncated, or headers that contradict themselves")	\
+	X(from_server, "sent by a server")				\
+	X(fragment, "TCP fragments, which are never steered")		\
+	X(unjudged, "other protocols while no rule could block them")	\
+	X(unknown_flow, "later packets of TCP flows that are not steered")	\
+	X(direct, "judged, and left alone")				\
+	X(blocked, "judged, and dropped")				\
+	X(marked, "steered by mark")					\
+	X(redirected, "steered straight to the server's link address")
+
+/* X(name, what it means): what happened besides */
+#define EVENTS(X)							\
+	X(admitted, "flows entered into the flow table")		\
+	X(closing, "steered flows that the client closed")		\
+	X(expired, "flows found too old, and forgotten")		\
+	X(local, "flows to an address of this router that no guard listed")	\
+	X(on_failure, "flows without room in the table or without a server")	\
+	X(fallback_neighbour, "marked: the server's link address is unknown")	\
+	X(fallback_ttl, "marked: the TTL ends here, and the stack must say so")	\
+	X(fallback_mtu, "marked: too large for the way to the server")	\
+	X(fallback_vlan, "marked: the frame has a VLAN tag")
+
+enum verdict {
+#define X(name, help) VERDICT_##name,
+	VERDICTS(X)
+#undef X
+};
+
+/* The top two bits of a reference; what the others number depends on where it stands. */
+enum ref_kind {
+	REF_CLASS = 0,	/* the class itself */
+	/* in v4_refs */
+	REF_PAIR = 1,	/* a /24 of two classes */
+	REF_LEAF = 2,	/* a /24 of more classes */
+	/* in v6_index and v6_nodes */
+	REF_NODE = 1,	/* a node of the tree */
+	REF_LOW = 2,	/* the root of a tree over the low half of the address */
+};
+
+enum flow_state {
+#define X(name, help) FLOW_##name,
+	FLOW_STATES(X)
+#undef X
+};
+
+enum counter_name {
+#define X(name, help) COUNT_##name,
+	OUTCOMES(X)
+	EVENTS(X)
+#undef X
+	COUNTERS
+};
+
+/* X(name, what it means): 32 bits each */
+#define SETTINGS(X)							\
+	X(mark_value, "the bits to set")				\
+	X(mark_mask, "the bits that are ours")				\
+	X(redirect_ifindex, "the way to the server; 0 marks instead")	\
+	X(steers_v4, "0: the server has no IPv4 address")		\
+	X(steers_v6, "0: the server has no IPv6 address")		\
+	X(judges_others, "whether a rule may block what is not TCP")	\
+	X(blocks_on_failure, "on_failure: block")			\
+	X(has_macs, "whether a rule names a MAC address")		\
+	X(server_macs, "entries used of server_mac")			\
+	X(server_v4s, "entries used of server_v4")			\
+	X(server_v6s, "entries used of server_v6")			\
+	X(rules, "number of rules, and the index of the default")	\
+	X(row_words, "words used of each row")				\
+	X(from_rows, "row of class 0 as a source")			\
+	X(port_rows, "row of port class 0 over TCP")			\
+	X(port_classes, "port classes, the last one for no port at all")	\
+	X(mac_rows, "row of MAC class 0 as a condition of its own")	\
+	X(from_mac_rows, "row of MAC class 0 as a source")
+
+/* One program generation's constants: .rodata, so the verifier folds them. */
+struct config {
+#define X(name, help) __u32 name;
+	SETTINGS(X)
+#undef X
+	__u32 palette[4];
+	__u32 next_hop_v4;
+	__u32 next_hop_v6[4];
+	__u32 server_v4[SERVERS_MAX];
+	__u32 server_v6[SERVERS_MAX][4];
+	__u64 server_mac[SERVERS_MAX];	/* six bytes, then two of zero */
+	__u8 verdict[RULES_MAX + 8];
+};
+
+struct flow_key_v4 {
+	__be32 source, destination;
+	__be16 source_port, destination_port;
+};
+
+struct flow_key_v6 {
+	__be32 source[4], destination[4];
+	__be16 source_port, destination_port;
+};
+
+struct flow {
+	__u32 seen;	/* CLOCK_MONOTONIC in units of 2^FLOW_CLOCK_SHIFT ns */
+	__u32 state;
+};
+
+/* A /16; those of one class share a block. */
+struct v4_block {
+	__u64 codes[8];		/* 2 bits a /24, the lowest first */
+	__u8 before[8];		/* escapes in this block before each word of codes */
+	__u32 first_ref;	/* escapes in all blocks before */
+	__u32 unused;
+};
+
+struct ref_block {
+	__u32 ref[REFS_PER_BLOCK];
+};
+
+/* A /24 whose addresses are of two classes; most /24s that are mixed at all. */
+struct v4_pair {
+	__u64 bits[4];
+	__u32 class[2];
+};
+
+struct v4_leaf {
+	__u16 class[256];
+};
+
+struct v6_node {
+	__u64 key[TREE_KEYS];		/* ascending; unused ones are all ones */
+	__u32 ref[TREE_KEYS + 1];	/* unused ones repeat the last */
+};
+
+/* Bit r: rule r does not mind this class of address, port or MAC. */
+struct row {
+	__u64 word[ROW_WORDS];
+};
+
+struct counter {
+	__u64 packets;
+	__u64 bytes;
+};
+
+#endif /* SIDETRACK_BPF_ABI_H */

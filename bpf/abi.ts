@@ -1,0 +1,202 @@
+// Generated from bpf/abi.h by `make -C bpf abi`; do not edit.
+
+export const RULES_MAX = 1024;
+export const ROW_WORDS = 16;
+export const SERVERS_MAX = 16;
+export const RULE_NAME_LENGTH = 128;
+export const TREE_KEYS = 7;
+export const TREE_DEPTH = 18;
+export const REFS_PER_BLOCK = 16;
+export const REF_KIND_SHIFT = 30;
+export const REF_VALUE_MASK = 1073741823;
+export const CODE_ESCAPE = 3;
+export const FLOW_CLOCK_SHIFT = 30;
+
+/** The top two bits of a reference. */
+export const refKind = {
+  /** the class itself */
+  class: 0,
+  /** IPv6: a node of the tree */
+  node: 1,
+  /** IPv6: the root of a tree over the low half of the address */
+  low: 2,
+  /** IPv4: a /24 of two classes */
+  pair: 1,
+  /** IPv4: a /24 of more classes */
+  leaf: 2,
+} as const;
+
+/** What becomes of a packet. */
+export const verdictNumber = {
+  /** leave alone */
+  DIRECT: 0,
+  /** hand over to the server */
+  PROXY: 1,
+  /** drop */
+  BLOCK: 2,
+} as const;
+
+/** Of an entry of the flow table. */
+export const flowState = {
+  /** its SYN was seen */
+  OPENING: 0,
+  /** the client answered */
+  ESTABLISHED: 1,
+  /** the client sent FIN or RST */
+  CLOSING: 2,
+} as const;
+
+/** Counters: each packet is counted under exactly one of these. */
+export const outcomes = [
+  /** frames to another station's MAC address */
+  'not_for_us',
+  /** neither IPv4 nor IPv6 */
+  'not_ip',
+  /** truncated, or headers that contradict themselves */
+  'malformed',
+  /** sent by a server */
+  'from_server',
+  /** TCP fragments, which are never steered */
+  'fragment',
+  /** other protocols while no rule could block them */
+  'unjudged',
+  /** later packets of TCP flows that are not steered */
+  'unknown_flow',
+  /** judged, and left alone */
+  'direct',
+  /** judged, and dropped */
+  'blocked',
+  /** steered by mark */
+  'marked',
+  /** steered straight to the server's link address */
+  'redirected',
+] as const;
+
+/** The counters that follow: what happened besides. */
+export const events = [
+  /** flows entered into the flow table */
+  'admitted',
+  /** steered flows that the client closed */
+  'closing',
+  /** flows found too old, and forgotten */
+  'expired',
+  /** flows to an address of this router that no guard listed */
+  'local',
+  /** flows without room in the table or without a server */
+  'on_failure',
+  /** marked: the server's link address is unknown */
+  'fallback_neighbour',
+  /** marked: the TTL ends here, and the stack must say so */
+  'fallback_ttl',
+  /** marked: too large for the way to the server */
+  'fallback_mtu',
+  /** marked: the frame has a VLAN tag */
+  'fallback_vlan',
+] as const;
+
+/** Byte offsets of 32-bit settings. */
+export const configOffset = {
+  /** the bits to set */
+  mark_value: 0,
+  /** the bits that are ours */
+  mark_mask: 4,
+  /** the way to the server; 0 marks instead */
+  redirect_ifindex: 8,
+  /** 0: the server has no IPv4 address */
+  steers_v4: 12,
+  /** 0: the server has no IPv6 address */
+  steers_v6: 16,
+  /** whether a rule may block what is not TCP */
+  judges_others: 20,
+  /** on_failure: block */
+  blocks_on_failure: 24,
+  /** whether a rule names a MAC address */
+  has_macs: 28,
+  /** entries used of server_mac */
+  server_macs: 32,
+  /** entries used of server_v4 */
+  server_v4s: 36,
+  /** entries used of server_v6 */
+  server_v6s: 40,
+  /** number of rules, and the index of the default */
+  rules: 44,
+  /** words used of each row */
+  row_words: 48,
+  /** row of class 0 as a source */
+  from_rows: 52,
+  /** row of port class 0 over TCP */
+  port_rows: 56,
+  /** port classes, the last one for no port at all */
+  port_classes: 60,
+  /** row of MAC class 0 as a condition of its own */
+  mac_rows: 64,
+  /** row of MAC class 0 as a source */
+  from_mac_rows: 68,
+} as const;
+
+/** Byte offsets of the arrays behind them. */
+export const configArray = {
+  /** u32 classes of the codes 0 to 2 */
+  palette: 72,
+  /** 4 bytes */
+  next_hop_v4: 88,
+  /** 16 bytes */
+  next_hop_v6: 92,
+  /** 4 bytes each */
+  server_v4: 108,
+  /** 16 bytes each */
+  server_v6: 172,
+  /** 6 bytes, each in 8 */
+  server_mac: 432,
+  /** u8 of each rule, then the default */
+  verdict: 560,
+} as const;
+export const CONFIG_SIZE = 1592;
+
+/** Bytes of a map's key or value. */
+export const recordSize = {
+  /** source, destination, their ports */
+  flowKeyV4: 12,
+  /** source, destination, their ports */
+  flowKeyV6: 36,
+  /** u32 seen, u32 state */
+  flow: 8,
+  /** a /16 */
+  block: 80,
+  /** a /24 of two classes */
+  pair: 40,
+  /** a /24 of more classes: u16 each */
+  leaf: 512,
+  /** u64 keys, u32 references */
+  node: 88,
+  /** u64 words */
+  row: 128,
+  /** u64 packets, u64 bytes */
+  counter: 16,
+} as const;
+
+/** Byte offsets in a /16. */
+export const blockOffset = {
+  /** 8 u64 */
+  codes: 0,
+  /** 8 u8 */
+  before: 64,
+  /** u32 */
+  firstRef: 72,
+} as const;
+
+/** Byte offsets in a pair. */
+export const pairOffset = {
+  /** 4 u64 */
+  bits: 0,
+  /** 2 u32 */
+  class: 32,
+} as const;
+
+/** Byte offsets in a node. */
+export const nodeOffset = {
+  /** 7 u64 */
+  key: 0,
+  /** 8 u32 */
+  ref: 56,
+} as const;

@@ -1,0 +1,246 @@
+/**
+ * The eBPF classifier as others use it: attach, detach, show, stats.
+ *
+ * To attach is to bring a new generation into force: everything is loaded and written first, then
+ * each interface's filter is replaced in one step, so every packet meets either the old policy or
+ * the new one. The flow table is shared, and live flows do not notice. Whatever fails, the old
+ * generation stays; whatever is left by a crash is repaired by the next call.
+ */
+import { events, outcomes, RULE_NAME_LENGTH, recordSize } from './abi.js';
+import type { Steering } from './config.js';
+import { ClassifierError } from './error.js';
+import { requireFeatures } from './feature.js';
+import { closeDescriptor } from './ffi.js';
+import { loadGeneration, PROGRAM, SHARED_MAPS, type SharedMap } from './generation.js';
+import { findInterface, requireEthernet } from './interface.js';
+import { type Count, mapInfo, readCounters, readName } from './map.js';
+import type { BpfObject } from './object.js';
+import { PinDirectory } from './pin.js';
+import type { ClassifierPolicy } from './policy.js';
+import { compileTables } from './tables.js';
+import {
+  attachedProgram,
+  attachFilter,
+  detachFilter,
+  ensureQdisc,
+  programId,
+  removeUnusedQdisc,
+  requireOwnPlace,
+} from './tc.js';
+
+export interface AttachOptions {
+  /** Pins go here: a directory in a BPF file system. */
+  directory: string;
+  /** The program's object file. */
+  object: string;
+  /** Where client packets come in. */
+  interfaces: readonly string[];
+  policy: ClassifierPolicy;
+  steering: Omit<Steering, 'redirectIfindex'>;
+  /** Straight to the server through this interface; absent, packets are marked and routed. */
+  redirectInterface?: string;
+  /** Flows for each family; one that exists keeps its size. */
+  flowTableSize: number;
+}
+
+/** Pins of a generation; `program` comes last, so that it vouches for the others. */
+const GENERATION_PINS = ['rule_counters', 'rule_names', 'program'] as const;
+
+const SHARED_SIZES: Readonly<Record<SharedMap, [key: number, value: number]>> = {
+  flows_v4: [recordSize.flowKeyV4, recordSize.flow],
+  flows_v6: [recordSize.flowKeyV6, recordSize.flow],
+  counters: [4, recordSize.counter],
+};
+
+/** The pinned map, unless an older version of the program left it in another shape. */
+function openShared(pins: PinDirectory, map: SharedMap): number | undefined {
+  const fd = pins.open(map);
+  if (fd === undefined) return undefined;
+  const { keySize, valueSize, maxEntries } = mapInfo(fd);
+  const [key, value] = SHARED_SIZES[map];
+  const fits = map !== 'counters' || maxEntries === outcomes.length + events.length;
+  if (keySize === key && valueSize === value && fits) return fd;
+  closeDescriptor(fd);
+  return undefined;
+}
+
+function loadNext(options: AttachOptions, pins: PinDirectory): BpfObject {
+  const { steering, redirectInterface } = options;
+  const shared: Partial<Record<SharedMap, number>> = {};
+  for (const map of SHARED_MAPS) {
+    const fd = openShared(pins, map);
+    if (fd !== undefined) shared[map] = fd;
+  }
+  try {
+    const object = loadGeneration({
+      object: options.object,
+      tables: compileTables(options.policy),
+      steering:
+        redirectInterface === undefined
+          ? steering
+          : { ...steering, redirectIfindex: requireEthernet(redirectInterface) },
+      flowTableSize: options.flowTableSize,
+      shared,
+    });
+    for (const map of SHARED_MAPS) {
+      if (shared[map] === undefined) pins.pin(map, object.mapDescriptor(map));
+    }
+    return object;
+  } finally {
+    for (const fd of Object.values(shared)) closeDescriptor(fd);
+  }
+}
+
+function attachTo(pins: PinDirectory, name: string, ifindex: number, program: number): void {
+  pins.addInterface(name);
+  if (ensureQdisc(ifindex)) pins.noteQdisc(name);
+  attachFilter(name, ifindex, program, PROGRAM);
+}
+
+function detachFrom(pins: PinDirectory, name: string): void {
+  const ifindex = findInterface(name);
+  if (ifindex !== undefined) {
+    detachFilter(name, ifindex, PROGRAM);
+    if (pins.madeQdisc(name)) removeUnusedQdisc(name, ifindex);
+  }
+  // An interface that vanished took its filters with it.
+  pins.removeInterface(name);
+}
+
+/** Puts the generation in force back where another one was already. */
+function revert(pins: PinDirectory, touched: readonly string[], before: ReadonlySet<string>): void {
+  const old = pins.open('program');
+  for (const name of touched) {
+    const ifindex = findInterface(name);
+    if (ifindex !== undefined && old !== undefined && before.has(name)) {
+      attachFilter(name, ifindex, old, PROGRAM);
+    } else {
+      detachFrom(pins, name);
+    }
+  }
+  if (old !== undefined) closeDescriptor(old);
+}
+
+function replaceFilters(
+  pins: PinDirectory,
+  places: ReadonlyMap<string, number>,
+  program: number,
+): void {
+  const before = new Set(pins.interfaces());
+  const touched: string[] = [];
+  try {
+    for (const [name, ifindex] of places) {
+      touched.push(name);
+      attachTo(pins, name, ifindex, program);
+    }
+  } catch (error) {
+    revert(pins, touched, before);
+    throw error;
+  }
+}
+
+/** Brings `options.policy` into force on `options.interfaces`, and nowhere else. */
+export function attachClassifier(options: AttachOptions): void {
+  requireFeatures();
+  const pins = new PinDirectory(options.directory);
+  const places = new Map(options.interfaces.map((name) => [name, requireEthernet(name)]));
+  for (const [name, ifindex] of places) requireOwnPlace(name, ifindex, PROGRAM);
+  pins.create();
+  const object = loadNext(options, pins);
+  try {
+    for (const pin of GENERATION_PINS) {
+      pins.pinNext(pin, pin === 'program' ? object.programDescriptor() : object.mapDescriptor(pin));
+    }
+    replaceFilters(pins, places, object.programDescriptor());
+    for (const pin of GENERATION_PINS) pins.commitNext(pin);
+    for (const name of pins.interfaces()) if (!places.has(name)) detachFrom(pins, name);
+  } catch (error) {
+    for (const pin of GENERATION_PINS) pins.discardNext(pin);
+    throw error;
+  } finally {
+    object.close();
+  }
+}
+
+/** Takes everything away that `attachClassifier` made; safe to call when there is nothing. */
+export function detachClassifier(directory: string): void {
+  const pins = new PinDirectory(directory);
+  for (const name of pins.interfaces()) detachFrom(pins, name);
+  pins.remove();
+}
+
+export interface ClassifierState {
+  /** Id of the generation in force. */
+  program: number | undefined;
+  interfaces: {
+    name: string;
+    /** `other`: our place holds another program than the generation in force. */
+    filter: 'attached' | 'missing' | 'other';
+  }[];
+  flowTable: { v4: number; v6: number } | undefined;
+}
+
+function withPin<T>(pins: PinDirectory, name: string, use: (fd: number) => T): T | undefined {
+  const fd = pins.open(name);
+  if (fd === undefined) return undefined;
+  try {
+    return use(fd);
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+/** What is in force now; nothing where the classifier is not attached. */
+export function showClassifier(directory: string): ClassifierState | undefined {
+  const pins = new PinDirectory(directory);
+  if (!pins.exists) return undefined;
+  const program = withPin(pins, 'program', programId);
+  const v4 = withPin(pins, 'flows_v4', (fd) => mapInfo(fd).maxEntries);
+  const v6 = withPin(pins, 'flows_v6', (fd) => mapInfo(fd).maxEntries);
+  const stateOf = (name: string) => {
+    const ifindex = findInterface(name);
+    const id = ifindex === undefined ? undefined : attachedProgram(ifindex);
+    if (id === undefined) return 'missing';
+    return id === program ? 'attached' : 'other';
+  };
+  return {
+    program,
+    interfaces: pins.interfaces().map((name) => ({ name, filter: stateOf(name) })),
+    flowTable: v4 === undefined || v6 === undefined ? undefined : { v4, v6 },
+  };
+}
+
+export interface ClassifierStats {
+  /** Every packet since the first attach, under exactly one of these. */
+  outcomes: Record<(typeof outcomes)[number], Count>;
+  /** How often what happened besides. */
+  events: Record<(typeof events)[number], number>;
+  /** First packets by rule, guards first, `default` last; since this generation. */
+  rules: ({ name: string } & Count)[];
+}
+
+/** @throws ClassifierError `not-attached` */
+export function readStats(directory: string): ClassifierStats {
+  const pins = new PinDirectory(directory);
+  const counts = withPin(pins, 'counters', (fd) =>
+    readCounters(fd, outcomes.length + events.length),
+  );
+  const rules = withPin(pins, 'rule_counters', (fd) => readCounters(fd, mapInfo(fd).maxEntries));
+  const names = withPin(pins, 'rule_names', (fd) =>
+    Array.from({ length: mapInfo(fd).maxEntries }, (_, i) => readName(fd, i, RULE_NAME_LENGTH)),
+  );
+  if (counts === undefined || rules === undefined || names === undefined) {
+    throw new ClassifierError('the ebpf classifier is not attached', {
+      code: 'not-attached',
+      source: 'user',
+      hint: 'run: sidetrack apply',
+    });
+  }
+  const outcomeEntries = outcomes.map((name, i) => [name, counts[i]!]);
+  const eventEntries = events.map((name, i) => [name, counts[outcomes.length + i]!.packets]);
+  return {
+    outcomes: Object.fromEntries(outcomeEntries) as ClassifierStats['outcomes'],
+    events: Object.fromEntries(eventEntries) as ClassifierStats['events'],
+    rules: rules.map((count, i) => ({ name: names[i]!, ...count })),
+  };
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The classifier: clsact ingress on each interface that client packets come in.
+ *
+ * Theory of operation.  Only the first packet of a TCP flow, a SYN without ACK,
+ * is judged by the rules.  If they say proxy, the flow enters the flow table and
+ * every later packet of it is steered by a lookup there; a packet that opens
+ * nothing and belongs to no steered flow is left alone at the cost of the same
+ * lookup.  So the rules may change under live flows, and their size costs only
+ * first packets.  Other protocols have no flows: they can be blocked or left
+ * alone, packet by packet, and are not even looked at while no rule blocks them.
+ *
+ * The rules, the guards among them, arrive as tables (lookup.h) that never
+ * change.  A new policy is a new generation of this program with tables of its
+ * own; it replaces the old one in one step and shares its flow table.
+ *
+ * What it means is control/policy/evaluate.ts and, packet by packet,
+ * control/nft/router-table.ts; test/bpf compares them.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+#include "count.h"
+#include "flow.h"
+#include "lookup.h"
+#include "maps.h"
+#include "parse.h"
+#include "steer.h"
+
+/* More than any header chain that parse.h follows to its end in practice. */
+#define READABLE_MAX 512
+
+static __always_inline int leave(struct __sk_buff *skb, __u32 outcome)
+{
+	count_outcome(skb, outcome);
+	return PASS;
+}
+
+static __always_inline int drop(struct __sk_buff *skb)
+{
+	count_outcome(skb, COUNT_blocked);
+	return TC_ACT_SHOT;
+}
+
+/* Some drivers leave headers outside of the directly readable part. */
+static __always_inline bool make_readable(struct __sk_buff *skb)
+{
+	__u32 length = skb->len < READABLE_MAX ? skb->len : READABLE_MAX;
+
+	return bpf_skb_pull_data(skb, length) == 0;
+}
+
+/* One comparison each: every branch in a loop doubles what the verifier has to follow. */
+static __always_inline bool is_server_v4(const struct packet *packet)
+{
+	__u32 i;
+
+	for (i = 0; i < SERVERS_MAX && i < config.server_v4s; i++)
+		if (packet->source[0] == config.server_v4[i])
+			return true;
+	return false;
+}
+
+static __always_inline bool is_server_v6(const struct packet *packet)
+{
+	__u32 i;
+
+	for (i = 0; i < SERVERS_MAX && i < config.server_v6s; i++)
+		if (((packet->source[0] ^ config.server_v6[i][0]) |
+		     (packet->source[1] ^ config.server_v6[i][1]) |
+		     (packet->source[2] ^ config.server_v6[i][2]) |
+		     (packet->source[3] ^ config.server_v6[i][3])) == 0)
+			return true;
+	return false;
+}
+
+/* Comes before the flow table: what a server sends back to us must not return to it. */
+__noinline int is_from_server(const struct packet *packet)
+{
+	__u32 i;
+
+	if (!packet)
+		return true;
+	for (i = 0; i < SERVERS_MAX && i < config.server_macs; i++)
+		if (packet->source_mac == config.server_mac[i])
+			return true;
+	return packet->family == 4 ? is_server_v4(packet) : is_server_v6(packet);
+}
+
+static __always_inline void fib_of(struct __sk_buff *skb, const struct packet *packet,
+				   struct bpf_fib_lookup *route)
+{
+	__builtin_memset(route, 0, sizeof(*route));
+	route->ifindex = skb->ingress_ifindex;
+	if (packet->family == 4) {
+		route->family = AF_INET;
+		route->ipv4_src = packet->source[0];
+		route->ipv4_dst = packet->destination[0];
+		return;
+	}
+	route->family = AF_INET6;
+	__builtin_memcpy(route->ipv6_src, packet->source, sizeof(route->ipv6_src));
+	__builtin_memcpy(route->ipv6_dst, packet->destination, sizeof(route->ipv6_dst));
+}
+
+/*
+ * Whether the router would deliver the packet to itself.  The guards list its
+ * addresses, but those of a dynamic uplink change between two generations.
+ * "Not forwarded" also stands for "no route"; then the main table has none, too.
+ */
+static __always_inline bool is_for_router(struct __sk_buff *skb, const struct packet *packet)
+{
+	struct bpf_fib_lookup route;
+
+	fib_of(skb, packet, &route);
+	if (bpf_fib_lookup(skb, &route, sizeof(route), 0) != BPF_FIB_LKUP_RET_NOT_FWDED)
+		return false;
+	fib_of(skb, packet, &route);
+	return bpf_fib_lookup(skb, &route, sizeof(route), BPF_FIB_LOOKUP_DIRECT) !=
+	       BPF_FIB_LKUP_RET_NOT_FWDED;
+}
+
+static __always_inline __u32 judge(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 rule = matching_rule(packet), verdict;
+
+	if (rule > RULES_MAX)
+		return VERDICT_DIRECT;
+	verdict = config.verdict[rule];
+	if (verdict != VERDICT_DIRECT && is_for_router(skb, packet)) {
+		count_event(COUNT_local);
+		return VERDICT_DIRECT;
+	}
+	count(&rule_counters, rule, skb->len);
+	return verdict;
+}
+
+static __always_inline int fail(struct __sk_buff *skb)
+{
+	count_event(COUNT_on_failure);
+	return config.blocks_on_failure ? drop(skb) : leave(skb, COUNT_direct);
+}
+
+static __always_inline int admit(struct __sk_buff *skb, const struct packet *packet)
+{
+	if (!(packet->family == 4 ? config.steers_v4 : config.steers_v6))
+		return fail(skb);
+	if (flow_add(packet) != 0)
+		return fail(skb);
+	count_event(COUNT_admitted);
+	return steer(skb, packet, true);
+}
+
+static __always_inline int classify_syn(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 verdict;
+
+	/* A known tuple is a new flow, too. */
+	flow_forget(packet);
+	verdict = judge(skb, packet);
+	if (verdict == VERDICT_BLOCK)
+		return drop(skb);
+	if (verdict != VERDICT_PROXY)
+		return leave(skb, COUNT_direct);
+	if (packet->fragment != FRAGMENT_NONE)
+		return leave(skb, COUNT_fragment);
+	return admit(skb, packet);
+}
+
+static __always_inline int classify_tcp(struct __sk_buff *skb, const struct packet *packet)
+{
+	if (packet->fragment != FRAGMENT_LATER &&
+	    (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		return classify_syn(skb, packet);
+	/* Part of a segment is of no use to the server while the other part has no ports. */
+	if (packet->fragment != FRAGMENT_NONE)
+		return leave(skb, COUNT_fragment);
+	if (!flow_follow(packet))
+		return leave(skb, COUNT_unknown_flow);
+	return steer(skb, packet, false);
+}
+
+static __always_inline int classify_other(struct __sk_buff *skb, const struct packet *packet)
+{
+	if (!config.judges_others)
+		return leave(skb, COUNT_unjudged);
+	/* Only TCP can be handed to a program that asks for SO_ORIGINAL_DST. */
+	return judge(skb, packet) == VERDICT_BLOCK ? drop(skb) : leave(skb, COUNT_direct);
+}
+
+SEC("tc")
+int sidetrack_tc(struct __sk_buff *skb)
+{
+	struct packet packet;
+	int result;
+
+	/* The stack will not forward what a bridge or a promiscuous port overheard. */
+	if (skb->pkt_type != PACKET_HOST)
+		return leave(skb, COUNT_not_for_us);
+	result = parse_packet(skb, &packet);
+	if (result == PARSE_SHORT && make_readable(skb))
+		result = parse_packet(skb, &packet);
+	if (result == PARSE_NOT_IP)
+		return leave(skb, COUNT_not_ip);
+	if (result != PARSE_OK)
+		return leave(skb, COUNT_malformed);
+	if (is_from_server(&packet))
+		return leave(skb, COUNT_from_server);
+	if (packet.protocol == IPPROTO_TCP)
+		return classify_tcp(skb, &packet);
+	return classify_other(skb, &packet);
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,116 @@
+/** The constants of one program generation: `struct config` of abi.h. */
+import { CONFIG_SIZE, configArray, configOffset, SERVERS_MAX, verdictNumber } from './abi.js';
+import { ClassifierError } from './error.js';
+import type { Verdict } from './policy.js';
+import type { Tables } from './tables.js';
+
+/** IPv4 as a number, IPv6 as a bigint. */
+export type Address = number | bigint;
+
+export interface Steering {
+  mark: { value: number; mask: number };
+  /** Index of the interface to the server: packets go straight there; absent, they are marked. */
+  redirectIfindex?: number;
+  /** The server's addresses; a family without one is not steered. */
+  nextHop: { v4?: number; v6?: bigint };
+  /** Lower case with colons. */
+  serverMacs: readonly string[];
+  serverAddresses: readonly Address[];
+  onFailure: 'direct' | 'block';
+}
+
+const VERDICTS: Readonly<Record<Verdict, number>> = {
+  direct: verdictNumber.DIRECT,
+  proxy: verdictNumber.PROXY,
+  block: verdictNumber.BLOCK,
+};
+
+export function macBytes(mac: string): Buffer {
+  return Buffer.from(mac.replaceAll(':', ''), 'hex');
+}
+
+/** In network order. */
+export function addressBytes(address: Address): Buffer {
+  const digits = typeof address === 'number' ? 8 : 32;
+  return Buffer.from(address.toString(16).padStart(digits, '0'), 'hex');
+}
+
+class ConfigWriter {
+  readonly bytes = Buffer.alloc(CONFIG_SIZE);
+
+  set(name: keyof typeof configOffset, value: number | boolean): void {
+    this.bytes.writeUInt32LE(Number(value) >>> 0, configOffset[name]);
+  }
+
+  put(array: keyof typeof configArray, bytes: Buffer, index = 0, stride = bytes.length): void {
+    bytes.copy(this.bytes, configArray[array] + index * stride);
+  }
+
+  /** A list of at most SERVERS_MAX records, and how many there are. */
+  list(
+    array: 'server_mac' | 'server_v4' | 'server_v6',
+    count: 'server_macs' | 'server_v4s' | 'server_v6s',
+    records: readonly Buffer[],
+    stride: number,
+  ): void {
+    if (records.length > SERVERS_MAX) {
+      throw new ClassifierError(`the ebpf classifier knows at most ${SERVERS_MAX} servers`, {
+        code: 'too-many-servers',
+        source: 'user',
+        hint: 'write classifier: nftables',
+      });
+    }
+    this.set(count, records.length);
+    records.forEach((record, i) => {
+      this.put(array, record, i, stride);
+    });
+  }
+}
+
+function writeServers(writer: ConfigWriter, steering: Steering): void {
+  const { serverMacs, serverAddresses, nextHop } = steering;
+  const v4 = serverAddresses.filter((address) => typeof address === 'number');
+  const v6 = serverAddresses.filter((address) => typeof address === 'bigint');
+  writer.list('server_mac', 'server_macs', serverMacs.map(macBytes), 8);
+  writer.list('server_v4', 'server_v4s', v4.map(addressBytes), 4);
+  writer.list('server_v6', 'server_v6s', v6.map(addressBytes), 16);
+  writer.set('steers_v4', nextHop.v4 !== undefined);
+  writer.set('steers_v6', nextHop.v6 !== undefined);
+  if (nextHop.v4 !== undefined) writer.put('next_hop_v4', addressBytes(nextHop.v4));
+  if (nextHop.v6 !== undefined) writer.put('next_hop_v6', addressBytes(nextHop.v6));
+}
+
+function writeTables(writer: ConfigWriter, { policy, v4, matrix }: Tables): void {
+  const { rules } = policy;
+  writer.set('rules', rules.length);
+  writer.set('row_words', Math.ceil(rules.length / 64));
+  writer.set('from_rows', matrix.fromRows);
+  writer.set('port_rows', matrix.portRows);
+  writer.set('port_classes', matrix.portClasses);
+  writer.set('mac_rows', matrix.macRows);
+  writer.set('from_mac_rows', matrix.fromMacRows);
+  writer.set('has_macs', matrix.macs.size > 0);
+  writer.put('palette', Buffer.from(Uint32Array.from(v4.palette).buffer));
+  const verdicts = [...rules.map(({ action }) => action), policy.default];
+  writer.put('verdict', Buffer.from(verdicts.map((verdict) => VERDICTS[verdict])));
+}
+
+/** Whether a rule could block what is not TCP; if none can, such packets are not even read. */
+function judgesOthers({ policy }: Tables): boolean {
+  return (
+    policy.default === 'block' ||
+    policy.rules.some(({ action, proto }) => action === 'block' && proto !== 'tcp')
+  );
+}
+
+export function writeConfig(tables: Tables, steering: Steering): Buffer {
+  const writer = new ConfigWriter();
+  writer.set('mark_value', steering.mark.value);
+  writer.set('mark_mask', steering.mark.mask);
+  writer.set('redirect_ifindex', steering.redirectIfindex ?? 0);
+  writer.set('blocks_on_failure', steering.onFailure === 'block');
+  writer.set('judges_others', judgesOthers(tables));
+  writeServers(writer, steering);
+  writeTables(writer, tables);
+  return writer.bytes;
+}

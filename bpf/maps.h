@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The maps.  Sizes that depend on the policy are 1 here and set by the loader.
+ *
+ * `flows_*` and `counters` are pinned and outlive a program; everything else
+ * belongs to one generation, is written before that generation is attached and
+ * never changed.
+ *
+ * The tables are arrays of middling elements, not one element of megabytes:
+ * lookups in arrays are inlined to a bounds check either way, and kernels that
+ * copy a value through kmalloc() refuse values of 2 MiB or 4 MiB.
+ */
+#ifndef SIDETRACK_BPF_MAPS_H
+#define SIDETRACK_BPF_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+
+#define MAP(name, map_type, key, value, entries)			\
+	struct {							\
+		__uint(type, map_type);					\
+		__uint(max_entries, entries);				\
+		__uint(key_size, sizeof(key));				\
+		__uint(value_size, sizeof(value));			\
+	} name SEC(".maps")
+
+#define TABLE(name, value) MAP(name, BPF_MAP_TYPE_ARRAY, __u32, value, 1)
+
+MAP(flows_v4, BPF_MAP_TYPE_LRU_HASH, struct flow_key_v4, struct flow, 1 << 20);
+MAP(flows_v6, BPF_MAP_TYPE_LRU_HASH, struct flow_key_v6, struct flow, 1 << 20);
+MAP(counters, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct counter, COUNTERS);
+
+/* By rule; the default comes last.  First packets only. */
+MAP(rule_counters, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct counter, 1);
+/* Not read here: so that whoever reads the counters knows whose they are. */
+TABLE(rule_names, char[RULE_NAME_LENGTH]);
+
+MAP(v4_index, BPF_MAP_TYPE_ARRAY, __u32, struct ref_block, (1 << 16) / REFS_PER_BLOCK);
+TABLE(v4_blocks, struct v4_block);
+TABLE(v4_refs, struct ref_block);
+TABLE(v4_pairs, struct v4_pair);
+TABLE(v4_leaves, struct v4_leaf);
+MAP(v6_index, BPF_MAP_TYPE_ARRAY, __u32, struct ref_block, (1 << 16) / REFS_PER_BLOCK);
+TABLE(v6_nodes, struct v6_node);
+TABLE(port_classes, __u16[1 << 16]);
+MAP(macs, BPF_MAP_TYPE_HASH, __u64, __u32, 1);
+TABLE(rows, struct row);
+
+const volatile struct config config = {};
+
+#endif /* SIDETRACK_BPF_MAPS_H */

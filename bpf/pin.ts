@@ -1,0 +1,115 @@
+/**
+ * What outlives the process: pins in one directory of a BPF file system.
+ *
+ *   flows_v4 flows_v6 counters      shared by all generations
+ *   program rule_counters rule_names  of the generation in force
+ *   interfaces/<name>/              our filter is there, or is about to be
+ *   interfaces/<name>/clsact/       so is the qdisc, which we made
+ */
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { ClassifierError } from './error.js';
+import { check } from './ffi.js';
+
+export const DEFAULT_DIRECTORY = '/sys/fs/bpf/sidetrack';
+const BPF_FS_MAGIC = 0xcafe4a11;
+
+/** A generation's pins appear under this name first, and replace the old ones by a rename. */
+const NEXT = '_next';
+
+/** The BPF file system reserves dots. */
+const escapeName = (name: string) => name.replaceAll('%', '%25').replaceAll('.', '%2e');
+const unescapeName = (name: string) => name.replaceAll('%2e', '.').replaceAll('%25', '%');
+
+export class PinDirectory {
+  constructor(readonly path: string) {}
+
+  /** @throws ClassifierError unless it lies in a BPF file system. */
+  create(): void {
+    const parent = dirname(this.path);
+    if (!existsSync(parent) || statfsSync(parent).type !== BPF_FS_MAGIC) {
+      throw new ClassifierError(`${parent} is no BPF file system`, {
+        code: 'bpffs-missing',
+        source: 'host',
+        hint: `mount one: mount -t bpf bpf ${parent}`,
+      });
+    }
+    mkdirSync(join(this.path, 'interfaces'), { recursive: true, mode: 0o700 });
+  }
+
+  get exists(): boolean {
+    return existsSync(this.path);
+  }
+
+  has(name: string): boolean {
+    return existsSync(join(this.path, name));
+  }
+
+  /** A descriptor of what is pinned as `name`, or nothing. The caller closes it. */
+  open(name: string): number | undefined {
+    return this.has(name) ? check('bpf_obj_get', join(this.path, name)) : undefined;
+  }
+
+  pin(name: string, fd: number): void {
+    rmSync(join(this.path, name), { force: true });
+    check('bpf_obj_pin', fd, join(this.path, name));
+  }
+
+  /** Pins beside the generation in force; `commitNext` puts it into force. */
+  pinNext(name: string, fd: number): void {
+    this.pin(name + NEXT, fd);
+  }
+
+  commitNext(name: string): void {
+    renameSync(join(this.path, name + NEXT), join(this.path, name));
+  }
+
+  discardNext(name: string): void {
+    rmSync(join(this.path, name + NEXT), { force: true });
+  }
+
+  interfaces(): string[] {
+    const path = join(this.path, 'interfaces');
+    return existsSync(path) ? readdirSync(path).map(unescapeName).sort() : [];
+  }
+
+  addInterface(name: string): void {
+    mkdirSync(this.interfacePath(name), { recursive: true });
+  }
+
+  noteQdisc(name: string): void {
+    mkdirSync(join(this.interfacePath(name), 'clsact'), { recursive: true });
+  }
+
+  madeQdisc(name: string): boolean {
+    return existsSync(join(this.interfacePath(name), 'clsact'));
+  }
+
+  removeInterface(name: string): void {
+    const path = this.interfacePath(name);
+    for (const one of [join(path, 'clsact'), path]) if (existsSync(one)) rmdirSync(one);
+  }
+
+  /** Everything, when no interface is left. */
+  remove(): void {
+    if (!this.exists) return;
+    for (const entry of readdirSync(this.path, { withFileTypes: true })) {
+      const path = join(this.path, entry.name);
+      if (entry.isDirectory()) rmdirSync(path);
+      else rmSync(path);
+    }
+    rmdirSync(this.path);
+  }
+
+  private interfacePath(name: string): string {
+    return join(this.path, 'interfaces', escapeName(name));
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * What the tables are made from: plain data, so that this package knows nothing of the
+ * configuration. The control plane's rules have this shape already; its guards become the first
+ * rules.
+ */
+
+/** Sorted, disjoint inclusive intervals that do not touch. */
+export interface Intervals<T> {
+  readonly starts: ArrayLike<T>;
+  readonly ends: ArrayLike<T>;
+}
+
+/** The same object in several rules is one set in the tables. */
+export interface AddressSet {
+  v4Intervals(): Intervals<number>;
+  v6Intervals(): Intervals<bigint>;
+}
+
+export interface PortRange {
+  first: number;
+  last: number;
+}
+
+export type Verdict = 'proxy' | 'direct' | 'block';
+
+/** Every condition present must hold; the source holds by address or by MAC. */
+export interface ClassifierRule {
+  name: string;
+  proto?: 'tcp' | 'udp';
+  from?: { addresses: AddressSet; macs: readonly string[] };
+  /** MACs, lower case with colons, that must hold in addition to `from`. */
+  macs?: readonly string[];
+  to?: AddressSet;
+  /** Destination ports, sorted and merged; they never hold for anything but TCP and UDP. */
+  ports?: readonly PortRange[];
+  action: Verdict;
+}
+
+/** First match wins; `default` decides the rest (`proxy` applies to TCP only). */
+export interface ClassifierPolicy {
+  rules: readonly ClassifierRule[];
+  default: Verdict;
+}

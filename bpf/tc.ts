@@ -1,0 +1,134 @@
+/**
+ * Our filter on an interface's clsact ingress, found by a handle and priority of our own. Filters of
+ * others are never touched, nor is the qdisc as long as it holds one.
+ */
+import { spawnSync } from 'node:child_process';
+import { ClassifierError } from './error.js';
+import { call, check, closeDescriptor } from './ffi.js';
+import { isCallError } from './object.js';
+
+const INGRESS = 1;
+const BOTH = 3;
+const REPLACE = 1;
+const HANDLE = 0x51de;
+export const PRIORITY = 1500;
+
+/** `struct bpf_tc_hook`: size, ifindex, attach point, parent. */
+function hook(ifindex: number, point: number): Buffer {
+  const bytes = Buffer.alloc(24);
+  bytes.writeBigUInt64LE(24n, 0);
+  bytes.writeInt32LE(ifindex, 8);
+  bytes.writeUInt32LE(point, 12);
+  return bytes;
+}
+
+const PROGRAM_ID = 16;
+
+/** `struct bpf_tc_opts`: size, program, flags, program id, handle, priority. */
+function filter(program: number, flags: number): Buffer {
+  const bytes = Buffer.alloc(32);
+  bytes.writeBigUInt64LE(32n, 0);
+  bytes.writeInt32LE(program, 8);
+  bytes.writeUInt32LE(flags, 12);
+  bytes.writeUInt32LE(HANDLE, 20);
+  bytes.writeUInt32LE(PRIORITY, 24);
+  return bytes;
+}
+
+/** Id of the program in our place, or nothing. */
+export function attachedProgram(ifindex: number): number | undefined {
+  const place = filter(0, 0);
+  // Without a qdisc or a filter there is nothing to find: ENOENT or EINVAL, by kernel.
+  return call('bpf_tc_query', hook(ifindex, INGRESS), place) < 0
+    ? undefined
+    : place.readUInt32LE(PROGRAM_ID);
+}
+
+/** Where `struct bpf_prog_info` keeps them. */
+const ID_OFFSET = 4;
+const NAME_OFFSET = 64;
+const NAME_LENGTH = 16;
+
+function programInfo(fd: number): Buffer {
+  const info = Buffer.alloc(128);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(info.length);
+  check('bpf_obj_get_info_by_fd', fd, info, length);
+  return info;
+}
+
+export function programId(fd: number): number {
+  return programInfo(fd).readUInt32LE(ID_OFFSET);
+}
+
+/** The name of a loaded program; the kernel keeps 15 characters. */
+export function programName(id: number): string {
+  const fd = check('bpf_prog_get_fd_by_id', id);
+  try {
+    const name = programInfo(fd).subarray(NAME_OFFSET, NAME_OFFSET + NAME_LENGTH);
+    return name.toString('latin1').replace(/\0.*$/s, '');
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+function foreign(name: string): ClassifierError {
+  return new ClassifierError(
+    `another tool's filter has our place on ${name} (ingress, priority ${PRIORITY})`,
+    {
+      code: 'tc-filter-foreign',
+      source: 'host',
+      hint: `see: tc filter show dev ${name} ingress; or write classifier: nftables`,
+    },
+  );
+}
+
+/** @throws ClassifierError when the filter in our place is not ours. */
+export function requireOwnPlace(name: string, ifindex: number, program: string): void {
+  const id = attachedProgram(ifindex);
+  if (id !== undefined && programName(id) !== program) throw foreign(name);
+}
+
+/** Makes sure that there is a clsact qdisc; true if there was none. */
+export function ensureQdisc(ifindex: number): boolean {
+  try {
+    check('bpf_tc_hook_create', hook(ifindex, INGRESS));
+    return true;
+  } catch (error) {
+    if (isCallError(error, 'EEXIST')) return false;
+    throw error;
+  }
+}
+
+/** Puts `fd`, a program called `program`, in our place, in one step if there is one already. */
+export function attachFilter(name: string, ifindex: number, fd: number, program: string): void {
+  requireOwnPlace(name, ifindex, program);
+  try {
+    check('bpf_tc_attach', hook(ifindex, INGRESS), filter(fd, REPLACE));
+  } catch (cause) {
+    // A filter of another kind at our priority: flower, u32, …
+    if (isCallError(cause, 'EINVAL', 'EEXIST')) throw foreign(name);
+    throw cause;
+  }
+}
+
+/** Takes our filter away, if it is there. */
+export function detachFilter(name: string, ifindex: number, program: string): void {
+  if (attachedProgram(ifindex) === undefined) return;
+  requireOwnPlace(name, ifindex, program);
+  check('bpf_tc_detach', hook(ifindex, INGRESS), filter(0, 0));
+}
+
+function filtersAt(name: string, point: 'ingress' | 'egress'): boolean {
+  const { status, stdout } = spawnSync('tc', ['-j', 'filter', 'show', 'dev', name, point], {
+    encoding: 'utf8',
+  });
+  // Without an answer, be careful: an empty qdisc does no harm.
+  return status !== 0 || (JSON.parse(stdout || '[]') as unknown[]).length > 0;
+}
+
+/** Takes the clsact qdisc away unless somebody uses it. libbpf cannot list filters, tc can. */
+export function removeUnusedQdisc(name: string, ifindex: number): void {
+  if (filtersAt(name, 'ingress') || filtersAt(name, 'egress')) return;
+  call('bpf_tc_hook_destroy', hook(ifindex, BOTH));
+}

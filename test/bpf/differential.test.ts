@@ -1,0 +1,147 @@
+/**
+ * The program in the kernel against the reference evaluator: random rule sets, random packets in
+ * random dress. SIDETRACK_FUZZ_PACKETS and SIDETRACK_FUZZ_SEED ask for more, or for a failure again.
+ */
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { classifyFirstPacket, type Packet } from '../../control/policy/evaluate.js';
+import type { Policy, Verdict } from '../../control/policy/rule.js';
+import { GUARDS, packet, policy } from './arbitraries.js';
+import { ACK, type Dress, FIN, frame, RST, SYN } from './frame.js';
+import { classifierPolicy } from './policy.js';
+import { DROP, leaveNetwork, MARK, PASS, type Result, Runner } from './run.js';
+
+const PACKETS = Number(process.env.SIDETRACK_FUZZ_PACKETS ?? 120_000);
+const SEED = Number(process.env.SIDETRACK_FUZZ_SEED ?? Date.now() & 0x7fffffff);
+const PACKETS_PER_POLICY = 2500;
+
+const dress: fc.Arbitrary<Dress> = fc.oneof(
+  { weight: 2, arbitrary: fc.constant({}) },
+  {
+    weight: 3,
+    arbitrary: fc.record(
+      {
+        vlanTags: fc.array(fc.constantFrom(0x8100, 0x88a8), { maxLength: 2 }),
+        ipv4Options: fc.constantFrom(0, 4, 12, 40),
+        extensions: fc.array(fc.constantFrom(0, 43, 60, 51), { maxLength: 6 }),
+        fragment: fc.constantFrom(
+          'none' as const,
+          'none' as const,
+          'first' as const,
+          'later' as const,
+        ),
+        padding: fc.nat(30),
+        ttl: fc.constantFrom(1, 64, 255),
+      },
+      { requiredKeys: [] },
+    ),
+  },
+);
+
+/** What becomes of the packet when it opens a flow, dressed so. */
+function expectedVerdict(rules: Policy, whole: Packet, { fragment = 'none' }: Dress): Verdict {
+  const { destinationPort: _d, sourcePort: _s, ...portless } = whole;
+  const seen = fragment === 'later' ? portless : whole;
+  const { verdict } = classifyFirstPacket(rules, GUARDS, seen);
+  if (whole.protocol !== 'tcp') return verdict;
+  if (fragment === 'later') return 'direct';
+  return fragment === 'first' && verdict === 'proxy' ? 'direct' : verdict;
+}
+
+const EXPECTED: Readonly<Record<Verdict, Pick<Result, 'action' | 'mark'>>> = {
+  direct: { action: PASS, mark: 0 },
+  block: { action: DROP, mark: 0 },
+  proxy: { action: PASS, mark: MARK.value },
+};
+
+function explain(rules: Policy, one: Packet, how: unknown): string {
+  const text = (_: string, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value);
+  return `seed ${SEED}: ${JSON.stringify({ one, how, rules }, text)}`;
+}
+
+let verdicts = 0;
+const compared: Record<Verdict, number> = { direct: 0, proxy: 0, block: 0 };
+
+/** One comparison; `expect` for each would take longer than the program itself. */
+function compare(result: Result, verdict: Verdict, context: () => string): void {
+  const { action, mark } = EXPECTED[verdict];
+  verdicts++;
+  compared[verdict]++;
+  if (result.action !== action || result.mark !== mark) {
+    expect.fail(`expected ${verdict}, got ${result.action} and mark ${result.mark}; ${context()}`);
+  }
+}
+
+function checkFirstPacket(runner: Runner, rules: Policy, one: Packet, how: Dress): void {
+  const verdict = expectedVerdict(rules, one, how);
+  const context = () => explain(rules, one, how);
+  compare(runner.run(frame(one, how)), verdict, context);
+  if (one.protocol !== 'tcp' || (how.fragment ?? 'none') !== 'none') return;
+  // Later packets do what the first one did, except that nothing but a first packet is dropped.
+  const later = verdict === 'proxy' ? 'proxy' : 'direct';
+  for (const tcpFlags of [ACK, FIN | ACK, RST]) {
+    compare(runner.run(frame(one, { ...how, tcpFlags })), later, context);
+  }
+}
+
+/** Cut short, or with a byte changed in its length and version fields: never steered. */
+function checkTruncated(runner: Runner, rules: Policy, one: Packet, how: Dress): void {
+  const { padding: _, ...unpadded } = how;
+  const whole = frame(one, { ...unpadded, tcpFlags: SYN });
+  const cut = whole.subarray(0, 15 + ((Number(one.source) + whole.length) % (whole.length - 15)));
+  const result = runner.runIfAllowed(cut);
+  if (result === undefined) return;
+  verdicts++;
+  if (result.mark !== 0) expect.fail(`marked ${cut.toString('hex')}; ${explain(rules, one, how)}`);
+}
+
+beforeAll(leaveNetwork);
+
+let runner: Runner | undefined;
+afterAll(() => runner?.close());
+
+it(`agrees with the reference evaluator on at least ${PACKETS} verdicts (seed ${SEED})`, () => {
+  for (let round = 0; verdicts < PACKETS; round++) {
+    const seed = SEED + round;
+    const [rules] = fc.sample(policy, { seed, numRuns: 1 });
+    runner = Runner.load(classifierPolicy(rules!, GUARDS));
+    for (const [one, how] of fc.sample(fc.tuple(packet, dress), {
+      seed,
+      numRuns: PACKETS_PER_POLICY,
+    })) {
+      checkFirstPacket(runner, rules!, one, how);
+      checkTruncated(runner, rules!, one, how);
+    }
+    runner.close();
+    runner = undefined;
+  }
+  expect(verdicts).toBeGreaterThanOrEqual(PACKETS);
+  // A comparison that never sees one of the verdicts proves nothing about it.
+  for (const count of Object.values(compared)) expect(count).toBeGreaterThan(PACKETS / 50);
+}, 3_600_000);
+
+it('steers no noise', () => {
+  const all = Runner.load({ rules: [], default: 'proxy' });
+  const noise = fc.uint8Array({ minLength: 1, maxLength: 200 });
+  const headers = fc.constantFrom('', '0800', '86dd', '080045', '86dd60', '81000001080045');
+  for (const [bytes, header] of fc.sample(fc.tuple(noise, headers), {
+    seed: SEED,
+    numRuns: 20_000,
+  })) {
+    const head = Buffer.alloc(12);
+    const data = Buffer.concat([head, Buffer.from(header, 'hex'), bytes, Buffer.alloc(2)]);
+    const result = all.runIfAllowed(data);
+    if (result === undefined || looksLikeTcp(data)) continue;
+    if (result.mark !== 0 || result.action !== PASS) {
+      expect.fail(`seed ${SEED}: ${JSON.stringify(result)} for ${data.toString('hex')}`);
+    }
+  }
+  all.close();
+});
+
+/** Noise that happens to be a packet is one: protocol 6 in an IPv4 or IPv6 header. */
+function looksLikeTcp(data: Buffer): boolean {
+  const l3 = data.readUInt16BE(12) === 0x8100 ? 18 : 14;
+  const version = data[l3]! >> 4;
+  return version === 4 ? data[l3 + 9] === 6 : version === 6 && data[l3 + 6] === 6;
+}

@@ -1,0 +1,302 @@
+/** The program, packet by packet. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { outcomes } from '../../bpf/abi.js';
+import type { ClassifierPolicy } from '../../bpf/policy.js';
+import type { Packet } from '../../control/policy/evaluate.js';
+import { PrefixSet } from '../../control/policy/prefix-set.js';
+import { GUARDS, SERVER_MAC } from './arbitraries.js';
+import { ACK, type Dress, FIN, frame, RST, SYN } from './frame.js';
+import { guardRules } from './policy.js';
+import { DROP, leaveNetwork, MARK, PASS, Runner } from './run.js';
+
+const CLIENT_MAC = '02:00:00:00:00:40';
+const v4: Packet = {
+  sourceMac: CLIENT_MAC,
+  family: 4,
+  source: 0xc0a80128,
+  destination: 0xc6336407,
+  protocol: 'tcp',
+  sourcePort: 40000,
+  destinationPort: 443,
+};
+const v6: Packet = {
+  ...v4,
+  family: 6,
+  source: (0xfd00n << 112n) | 0x40n,
+  destination: (0x20010db8n << 96n) | 7n,
+};
+const BOTH = [
+  ['IPv4', v4],
+  ['IPv6', v6],
+] as const;
+
+const POLICY: ClassifierPolicy = {
+  rules: [
+    ...guardRules(GUARDS),
+    { name: 'no', proto: 'tcp', ports: [{ first: 8080, last: 8080 }], action: 'block' },
+    { name: 'mail', ports: [{ first: 25, last: 25 }], action: 'direct' },
+    { name: 'rest', proto: 'tcp', action: 'proxy' },
+  ],
+  default: 'direct',
+};
+
+let runner: Runner;
+beforeAll(() => {
+  leaveNetwork();
+  runner = Runner.load(POLICY);
+});
+afterAll(() => runner?.close());
+
+const run = (packet: Packet, dress?: Dress) => runner.run(frame(packet, dress));
+const steered = (packet: Packet, dress?: Dress) => run(packet, dress).mark === MARK.value;
+
+describe.each(BOTH)('%s', (_, packet) => {
+  it('marks what a rule proxies and passes it on', () => {
+    expect(run(packet)).toMatchObject({ action: PASS, mark: MARK.value });
+  });
+
+  it('leaves what a rule sends direct, and drops what one blocks', () => {
+    expect(run({ ...packet, destinationPort: 25 })).toMatchObject({ action: PASS, mark: 0 });
+    expect(run({ ...packet, destinationPort: 8080 })).toMatchObject({ action: DROP, mark: 0 });
+  });
+
+  it('sets only its own bits of the mark', () => {
+    expect(runner.run(frame(packet), 0xabcd12ff).mark).toBe(0xabcd1296);
+    expect(runner.run(frame({ ...packet, destinationPort: 25 }), 0xabcd12ff).mark).toBe(0xabcd12ff);
+  });
+
+  it('follows a flow whose SYN it steered, and no other', () => {
+    const flow = { ...packet, sourcePort: 1111 };
+    expect(steered(flow, { tcpFlags: ACK })).toBe(false);
+    expect(steered(flow, { tcpFlags: SYN | ACK })).toBe(false);
+    expect(steered(flow, { tcpFlags: SYN })).toBe(true);
+    expect(steered(flow, { tcpFlags: ACK })).toBe(true);
+    expect(steered({ ...flow, sourcePort: 1112 }, { tcpFlags: ACK })).toBe(false);
+    expect(steered({ ...flow, destinationPort: 444 }, { tcpFlags: ACK })).toBe(false);
+  });
+
+  it('steers a flow to its end, and what comes after FIN and RST, too', () => {
+    const flow = { ...packet, sourcePort: 2222 };
+    for (const tcpFlags of [SYN, ACK, FIN | ACK, ACK, RST, ACK]) {
+      expect(steered(flow, { tcpFlags })).toBe(true);
+    }
+  });
+
+  it('judges a new SYN on a known tuple anew', () => {
+    const open = Runner.load(POLICY);
+    const closed = Runner.load(
+      { rules: [{ name: 'all', action: 'direct' }], default: 'direct' },
+      {},
+      {
+        flows_v4: open.object.mapDescriptor('flows_v4'),
+        flows_v6: open.object.mapDescriptor('flows_v6'),
+      },
+    );
+    const mark = (one: Runner, tcpFlags: number) => one.run(frame(packet, { tcpFlags })).mark;
+    expect(mark(open, SYN)).toBe(MARK.value);
+    // The new generation goes on with the flow until the client opens it again.
+    expect(mark(closed, ACK)).toBe(MARK.value);
+    expect(mark(closed, SYN)).toBe(0);
+    expect(mark(closed, ACK)).toBe(0);
+    expect(mark(open, ACK)).toBe(0);
+    closed.close();
+    open.close();
+  });
+
+  it('never steers what comes from a server, even on a known tuple', () => {
+    const flow = { ...packet, sourcePort: 3333 };
+    expect(steered(flow)).toBe(true);
+    expect(steered({ ...flow, sourceMac: SERVER_MAC }, { tcpFlags: ACK })).toBe(false);
+    expect(steered({ ...flow, sourceMac: SERVER_MAC })).toBe(false);
+    const server = packet.family === 4 ? 0xc0a80102 : (0xfd00n << 112n) | 2n;
+    expect(steered({ ...flow, source: server })).toBe(false);
+    expect(steered(flow, { tcpFlags: ACK })).toBe(true);
+  });
+
+  it('reads through VLAN tags, two at most', () => {
+    expect(steered(packet, { vlanTags: [0x8100] })).toBe(true);
+    expect(steered(packet, { vlanTags: [0x88a8, 0x8100] })).toBe(true);
+    expect(steered(packet, { vlanTags: [0x88a8, 0x8100, 0x8100] })).toBe(false);
+  });
+
+  it('never steers fragments', () => {
+    for (const tcpFlags of [SYN, ACK]) {
+      for (const fragment of ['first', 'later'] as const) {
+        expect(run(packet, { fragment, tcpFlags })).toMatchObject({ action: PASS, mark: 0 });
+      }
+    }
+  });
+
+  it('ignores the padding of short frames', () => {
+    expect(steered(packet, { padding: 46 })).toBe(true);
+  });
+
+  it('leaves frames to another station alone', () => {
+    expect(steered(packet, { destinationMac: '02:00:00:00:00:77' })).toBe(false);
+  });
+
+  it('takes no truncated packet for a whole one', () => {
+    const whole = frame(packet);
+    for (let length = 14; length < whole.length; length++) {
+      const result = runner.runIfAllowed(whole.subarray(0, length));
+      if (result === undefined) continue;
+      const { action, mark } = result;
+      expect({ length, action, mark }).toEqual({ length, action: PASS, mark: 0 });
+    }
+    expect(runner.run(whole).mark).toBe(MARK.value);
+  });
+
+  it('takes no packet whose headers contradict themselves', () => {
+    const l3 = 14;
+    const l4 = l3 + (packet.family === 4 ? 20 : 40);
+    const broken: [string, (bytes: Buffer) => void][] = [
+      ['version', (bytes) => bytes.writeUInt8(0x55, l3)],
+      ['data offset too small', (bytes) => bytes.writeUInt8(4 << 4, l4 + 12)],
+      ['data offset too large', (bytes) => bytes.writeUInt8(6 << 4, l4 + 12)],
+      [
+        'length too large',
+        (bytes) => bytes.writeUInt16BE(0x100, l3 + (packet.family === 4 ? 2 : 4)),
+      ],
+      ['length too small', (bytes) => bytes.writeUInt16BE(8, l3 + (packet.family === 4 ? 2 : 4))],
+    ];
+    if (packet.family === 4) {
+      broken.push(['header too short', (bytes) => bytes.writeUInt8(0x44, l3)]);
+      broken.push(['header too long', (bytes) => bytes.writeUInt8(0x4f, l3)]);
+    }
+    for (const [what, breakIt] of broken) {
+      const bytes = frame(packet);
+      breakIt(bytes);
+      expect({ what, ...runner.run(bytes) }).toMatchObject({ what, action: PASS, mark: 0 });
+    }
+  });
+});
+
+describe('IPv4', () => {
+  it('reads behind options', () => {
+    for (const ipv4Options of [4, 20, 40]) expect(steered(v4, { ipv4Options })).toBe(true);
+  });
+});
+
+describe('IPv6', () => {
+  it('reads behind extension headers', () => {
+    expect(steered(v6, { extensions: [0, 43, 60, 51] })).toBe(true);
+    expect(steered(v6, { extensions: [0, 60, 60, 60, 60, 60, 60, 60] })).toBe(true);
+  });
+
+  it('gives up on endless ones', () => {
+    expect(steered(v6, { extensions: Array(9).fill(60) })).toBe(false);
+  });
+});
+
+describe('a family without a server address', () => {
+  it.each(['direct', 'block'] as const)('goes the way of on_failure %s', (onFailure) => {
+    const only4 = Runner.load(POLICY, { nextHop: { v4: 1 }, onFailure });
+    expect(only4.run(frame(v6))).toMatchObject({
+      action: onFailure === 'block' ? DROP : PASS,
+      mark: 0,
+    });
+    expect(only4.run(frame(v6, { tcpFlags: ACK })).mark).toBe(0);
+    expect(only4.run(frame(v4)).mark).toBe(MARK.value);
+    expect(only4.counters().on_failure.packets).toBe(1);
+    only4.close();
+  });
+});
+
+describe('other protocols', () => {
+  const block: ClassifierPolicy = {
+    rules: [{ name: 'quic', proto: 'udp', ports: [{ first: 443, last: 443 }], action: 'block' }],
+    default: 'proxy',
+  };
+  it('are blocked packet by packet or left alone, and never steered', () => {
+    const others = Runner.load(block);
+    const udp = { ...v4, protocol: 'udp' as const };
+    expect(others.run(frame(udp))).toMatchObject({ action: DROP });
+    expect(others.run(frame({ ...udp, destinationPort: 53 }))).toMatchObject({
+      action: PASS,
+      mark: 0,
+    });
+    expect(others.run(frame({ ...udp, protocol: 47 }))).toMatchObject({ action: PASS, mark: 0 });
+    expect(others.run(frame(udp, { fragment: 'first' }))).toMatchObject({ action: DROP });
+    expect(others.run(frame(udp, { fragment: 'later' }))).toMatchObject({ action: PASS });
+    others.close();
+  });
+
+  it('are not even judged while no rule blocks them', () => {
+    const before = runner.counters().unjudged.packets;
+    run({ ...v4, protocol: 'udp' });
+    expect(runner.counters().unjudged.packets).toBe(before + 1);
+  });
+});
+
+describe('counters', () => {
+  it('count every packet under exactly one outcome', () => {
+    const counted = Runner.load(POLICY);
+    const frames = [
+      frame(v4),
+      frame(v4, { tcpFlags: ACK }),
+      frame(v4, { tcpFlags: FIN }),
+      frame({ ...v4, destinationPort: 8080 }),
+      frame({ ...v6, destinationPort: 25 }),
+      frame({ ...v6, sourceMac: SERVER_MAC }),
+      frame({ ...v6, sourcePort: 9 }, { tcpFlags: ACK }),
+      frame(v4, { fragment: 'later' }),
+      frame({ ...v4, protocol: 1 }),
+      frame(v4).subarray(0, 40),
+      Buffer.alloc(60),
+      frame(v4, { destinationMac: '02:00:00:00:00:77' }),
+    ];
+    for (const one of frames) counted.run(one);
+    const counters = counted.counters();
+    const sum = outcomes.reduce((total, name) => total + counters[name].packets, 0);
+    expect(sum).toBe(frames.length);
+    const seen = Object.fromEntries(outcomes.map((name) => [name, counters[name].packets]));
+    expect(seen).toEqual({
+      not_for_us: 1,
+      not_ip: 1,
+      malformed: 1,
+      from_server: 1,
+      fragment: 1,
+      unjudged: 1,
+      unknown_flow: 1,
+      direct: 1,
+      blocked: 1,
+      marked: 3,
+      redirected: 0,
+    });
+    expect(counters.marked.bytes).toBe(3 * 54);
+    expect(counters.admitted.packets).toBe(1);
+    expect(counters.closing.packets).toBe(1);
+    const byRule = counted.ruleCounters(POLICY.rules.length).map(({ packets }) => packets);
+    expect(byRule.slice(-4)).toEqual([1, 1, 1, 0]);
+    counted.close();
+  });
+});
+
+describe('a full flow table', () => {
+  it('makes room by forgetting what was silent longest', () => {
+    const small = Runner.load(POLICY, {}, {}, 512);
+    for (let sourcePort = 1; sourcePort <= 5000; sourcePort++) {
+      expect(small.run(frame({ ...v4, sourcePort })).mark).toBe(MARK.value);
+    }
+    expect(small.run(frame({ ...v4, sourcePort: 5000 }, { tcpFlags: ACK })).mark).toBe(MARK.value);
+    small.close();
+  });
+});
+
+describe('many rules', () => {
+  it('reach the last word of a row', () => {
+    const rules = Array.from({ length: 1024 }, (_, i) => ({
+      name: `r${i}`,
+      proto: 'tcp' as const,
+      to: PrefixSet.of([{ family: 4, first: 0x0b000000 + i, last: 0x0b000000 + i }]),
+      action: i % 2 === 1 ? ('proxy' as const) : ('direct' as const),
+    }));
+    const many = Runner.load({ rules, default: 'block' });
+    for (const i of [0, 1, 63, 64, 65, 511, 1022, 1023]) {
+      const { action, mark } = many.run(frame({ ...v4, destination: 0x0b000000 + i }));
+      expect({ i, action, mark }).toEqual({ i, action: PASS, mark: i % 2 === 1 ? MARK.value : 0 });
+    }
+    expect(many.run(frame({ ...v4, destination: 0x0b000400 })).action).toBe(DROP);
+    many.close();
+  });
+});
