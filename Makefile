@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
-.PHONY: build engine demo test check unit engine-test test-programs netns-test docs clean help
+.PHONY: build engine bpf bpf-test demo test check unit engine-test test-programs netns-test docs clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
@@ -26,10 +26,11 @@ test: ## everything: lint, unit, engine and network-namespace tests
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory engine-test
+	@$(MAKE) --no-print-directory bpf-test
 	@$(MAKE) --no-print-directory netns-test
 	@echo "make test: everything passed"
 
-build: node_modules/.package-lock.json build/.typescript engine ## compile TypeScript and the engine
+build: node_modules/.package-lock.json build/.typescript engine bpf ## compile TypeScript, the engine and the classifier
 	@# After sudo, what was built belongs to who owns the checkout.
 	@[ -z "$$SUDO_UID" ] || chown -R "$$SUDO_UID:$$SUDO_GID" build node_modules
 
@@ -49,10 +50,14 @@ build/.typescript: $(TS_SOURCES) tsconfig.json tsconfig.build.json node_modules/
 engine:
 	@$(MAKE) --no-print-directory -C proxy/engine
 
+bpf:
+	@$(MAKE) --no-print-directory -C bpf
+
 check: build ## types, style, import directions, generated files
 	npx tsc --noEmit
 	npx biome check .
 	@$(MAKE) --no-print-directory -C proxy/engine check-abi
+	@$(MAKE) --no-print-directory -C bpf check
 	npx vitest run --project unit test/unit/lint
 
 unit: build ## unit and property tests
@@ -60,6 +65,10 @@ unit: build ## unit and property tests
 
 engine-test: engine ## the relay engine under ASan and UBSan
 	@$(MAKE) --no-print-directory -C test/engine check
+
+bpf-test: build ## the eBPF classifier in this kernel, against the reference evaluator
+	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory -C bpf test; \
+	else echo "bpf-test: skipped, because loading eBPF programs needs root"; fi
 
 test-programs: ## what only the tests run
 	@$(MAKE) --no-print-directory -C test/netns/packets

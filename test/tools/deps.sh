@@ -12,7 +12,7 @@ rivals=$here/build/rivals
 
 # program:package
 needed="nft:nftables ip:iproute2 unshare:util-linux gcc:gcc cc:libc6-dev iperf3:iperf3 curl:curl"
-[ "$want" = test ] && needed="$needed ping:iputils-ping tcpdump:tcpdump"
+[ "$want" = test ] && needed="$needed ping:iputils-ping tcpdump:tcpdump clang:clang llvm-strip:llvm bpf:libbpf-dev"
 daemons="redsocks:redsocks ss-redir:shadowsocks-libev haproxy:haproxy microsocks:microsocks"
 
 PATH=$PATH:/usr/sbin:/sbin:$rivals/usr/bin:$rivals/usr/sbin
@@ -23,6 +23,8 @@ missing() { # program:package … → the packages whose program is not there
 		package=${pair#*:}
 		if [ "$package" = libc6-dev ]; then
 			[ -e /usr/include/stdio.h ] || echo "$package"
+		elif [ "$package" = libbpf-dev ]; then
+			[ -e /usr/include/bpf/bpf_helpers.h ] || echo "$package"
 		elif ! command -v "$program" >/dev/null 2>&1; then
 			echo "$package"
 		fi
