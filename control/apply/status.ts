@@ -1,4 +1,5 @@
 /** How the hosts are: in line with the configuration or not, and what the counters say. */
+import type { Diagnostic } from '../config/diagnostic.js';
 import type { Host } from '../hosts/host.js';
 import type { ListedChain, TableListing } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
@@ -24,9 +25,15 @@ export interface HostStatus {
   flows?: number;
 }
 
-export async function deploymentStatus(deployment: Deployment): Promise<HostStatus[]> {
-  const { hosts } = await planDeployment(deployment);
-  return Promise.all(
+export interface DeploymentStatus {
+  hosts: HostStatus[];
+  /** What keeps the configured state from working: nothing listens, the router does not forward. */
+  warnings: Diagnostic[];
+}
+
+export async function deploymentStatus(deployment: Deployment): Promise<DeploymentStatus> {
+  const { hosts, warnings } = await planDeployment(deployment);
+  const statuses = await Promise.all(
     hosts.map(async ({ name, observed, steps }) => ({
       name,
       address: observed.address,
@@ -36,6 +43,7 @@ export async function deploymentStatus(deployment: Deployment): Promise<HostStat
       ...(name === ROUTER && { flows: await countFlows(deployment.hosts.get(name)!, observed) }),
     })),
   );
+  return { hosts: statuses, warnings };
 }
 
 function stateOf({ listing }: ObservedHost, steps: number): HostStatus['state'] {

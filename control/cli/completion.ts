@@ -7,6 +7,8 @@ interface Entry {
   path: string;
   summary: string;
   options: { long: string; description: string }[];
+  /** Names of the options that the next word belongs to. */
+  valued: string[];
   subcommands: string[];
 }
 
@@ -40,12 +42,16 @@ function collect(command: Command, path: readonly string[]): Entry[] {
     path: path.join(' '),
     summary: command.summary() || command.description(),
     options: [...options, { long: '--help', description: 'show help' }],
+    valued: command.options
+      .filter(({ required, optional }) => required || optional)
+      .flatMap(({ short, long }) => [short, long].filter((name) => name != null)),
     subcommands: children.map((child) => child.name()),
   };
   return [own, ...children.flatMap((child) => collect(child, [...path, child.name()]))];
 }
 
 function bash(entries: readonly Entry[]): string {
+  const valued = [...new Set(entries.flatMap((entry) => entry.valued))].sort().join('|');
   const cases = entries.map(
     ({ path, options, subcommands }) =>
       `    "${path}") words="${[...subcommands, ...options.map(({ long }) => long)].join(' ')}" ;;`,
@@ -54,6 +60,7 @@ function bash(entries: readonly Entry[]): string {
   local word="\${COMP_WORDS[COMP_CWORD]}" path="" words="" i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "\${COMP_WORDS[i]}" in
+      ${valued}) ((++i == COMP_CWORD)) && { COMPREPLY=($(compgen -f -- "$word")); return; } ;;
       -*) ;;
       *) path="\${path:+$path }\${COMP_WORDS[i]}" ;;
     esac

@@ -25,6 +25,7 @@ export function command(name: string, description: string, examples: readonly st
     .description(description)
     .helpOption('-h, --help', 'show this help')
     .helpCommand(false)
+    .showHelpAfterError('(add --help for examples and options)')
     .addHelpText('before', `Examples:\n${lines}\n`);
 }
 

@@ -48,6 +48,21 @@ function duplicates(what: string, named: readonly Named[], source: Source): Foun
   return found;
 }
 
+/** Names by which --only means something else. */
+const RESERVED_SERVER_NAMES: readonly unknown[] = ['router', 'all'];
+
+function reservedNames(servers: readonly Named[]): Found[] {
+  return servers
+    .filter(({ name }) => RESERVED_SERVER_NAMES.includes(name))
+    .map(({ path, name }) => ({
+      path,
+      problem: {
+        message: `a server cannot be called "${String(name)}"`,
+        hint: 'choose another name',
+      },
+    }));
+}
+
 function unknownSets(root: unknown): Found[] {
   const known = [...Object.keys(asMap(valueAt(root, ['sets']))), ...BUILT_IN_SETS];
   const words = asList(valueAt(root, ['rules'])).flatMap((_, i) => [
@@ -96,6 +111,7 @@ export function checkAcross(root: unknown, source: Source): Diagnostic[] {
   const found = [
     ...duplicates('interface', interfaces, source),
     ...duplicates('server name', namesIn(root, ['servers'], 'server'), source),
+    ...reservedNames(namesIn(root, ['servers'], 'server')),
     ...duplicates('upstream name', namesIn(root, ['relay', 'upstreams']), source),
     ...duplicates('rule name', namesIn(root, ['rules'], 'rule-'), source),
     ...unknownSets(root),

@@ -2,6 +2,7 @@
 import { BUILT_IN_SETS } from './check.js';
 import type { AddressList, Config, RuleConfig } from './config.js';
 import { type Diagnostic, diagnosticAt } from './diagnostic.js';
+import type { AddressEntry } from './entry.js';
 
 /** Whether a list names addresses or sets and yet comes to nothing. */
 function isEmpty(config: Config, list: AddressList): boolean {
@@ -24,6 +25,40 @@ function emptied(config: Config): Diagnostic[] {
       warn('from', rule.from);
     }
     return found;
+  });
+}
+
+type Family = AddressEntry['family'];
+const BOTH: readonly Family[] = [4, 6];
+
+/** The families of which a list holds addresses; both where it does not say. */
+function familiesOf({ sets }: Config, list: AddressList | undefined): readonly Family[] {
+  if (list === undefined || list.sets.some((name) => BUILT_IN_SETS.includes(name))) return BOTH;
+  const entries = [...list.entries, ...list.sets.flatMap((name) => sets[name]!.entries)];
+  if (entries.length === 0) return BOTH;
+  return BOTH.filter((family) => entries.some((entry) => entry.family === family));
+}
+
+/** `from` of one family and `to` of the other, or a server that has no address of the rule's family. */
+function mixedUp(config: Config): Diagnostic[] {
+  const { v4, v6 } = config.servers[0]!.address;
+  return config.rules.flatMap((rule, i) => {
+    const from = rule.from?.macs.length ? BOTH : familiesOf(config, rule.from);
+    const to = familiesOf(config, rule.to);
+    const both = to.filter((family) => from.includes(family));
+    const warn = (message: string, key: 'from' | 'to') => [
+      diagnosticAt(config.positionOf(['rules', i, key]), { message }),
+    ];
+    if (both.length === 0)
+      return warn(
+        `rule "${rule.name}" never matches: "from" is IPv${from[0]} and "to" is IPv${to[0]}`,
+        'to',
+      );
+    if (rule.action !== 'proxy' || both.some((family) => (family === 4 ? v4 : v6))) return [];
+    return warn(
+      `rule "${rule.name}" hands nothing over: the server has no IPv${both[0]} address`,
+      to.length === 1 ? 'to' : 'from',
+    );
   });
 }
 
@@ -58,5 +93,5 @@ function unreachable(config: Config): Diagnostic[] {
 }
 
 export function configWarnings(config: Config): Diagnostic[] {
-  return [...emptied(config), ...unreachable(config)];
+  return [...emptied(config), ...mixedUp(config), ...unreachable(config)];
 }

@@ -1,5 +1,5 @@
 /** What happens to a flow that a rule proxies: entered, marked, hidden from conntrack, never leaked. */
-import { admitFlow, type Family } from './flow-table.js';
+import { admitFlow, FAMILIES, type Family } from './flow-table.js';
 import {
   type Chain,
   counter,
@@ -24,8 +24,8 @@ export interface Mark {
  */
 export interface RouteProbe {
   mark: number;
-  /** Interface that the policy route must use. */
-  device: string;
+  /** Interface that each family's policy route must use. */
+  devices: Readonly<Partial<Record<Family, string>>>;
 }
 
 const META_MARK: Expression = { meta: { key: 'mark' } };
@@ -71,11 +71,17 @@ export function admitChain(
   };
 }
 
-function probeRules(mark: Mark, probe: RouteProbe): Rule[] {
+function probeRules(mark: Mark, { mark: value, devices }: RouteProbe): Rule[] {
   const routeDevice: Expression = { fib: { result: 'oifname', flags: ['daddr', 'mark'] } };
+  const nfproto: Expression = { meta: { key: 'nfproto' } };
   return [
-    { expr: [setMark({ ...mark, value: probe.mark })] },
-    { expr: [notEqual(routeDevice, probe.device), goto(REFUSE)] },
+    { expr: [setMark({ ...mark, value })] },
+    ...FAMILIES.flatMap((family) => {
+      const device = devices[family];
+      if (device === undefined) return [];
+      const match = [equal(nfproto, `ipv${family}`), notEqual(routeDevice, device)];
+      return [{ expr: [...match, goto(REFUSE)] }];
+    }),
   ];
 }
 

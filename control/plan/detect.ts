@@ -15,6 +15,8 @@ export interface Starter {
   interfaces: Guess<string[]>;
   serverInterface: Guess<string>;
   serverAddresses: Guess<string[]>;
+  /** Absent when the server was not seen. */
+  serverMac?: string;
 }
 
 /** Interfaces of containers and virtual machines: never where LAN clients are. */
@@ -40,6 +42,7 @@ export function detectStarter(
       ['192.168.1.2'],
       "the server's addresses in that LAN",
     ),
+    ...(serverInterface && { serverMac: serverInterface.mac }),
   };
 }
 
@@ -100,7 +103,8 @@ function usableAddresses({ addresses }: InterfaceFacts): string[] {
  * @param schema path of sidetrack.schema.json, for editors that check while one types.
  */
 export function starterYaml(starter: Starter, schema: string): string {
-  const { routerHost, serverHost, interfaces, serverInterface, serverAddresses } = starter;
+  const { routerHost, serverHost, interfaces, serverInterface, serverAddresses, serverMac } =
+    starter;
   const note = ({ check }: Guess<unknown>) => (check ? `   # CHECK: ${check}` : '');
   const list = (values: readonly string[]) => `[${values.map(quoted).join(', ')}]`;
   return `# yaml-language-server: $schema=${schema}
@@ -116,7 +120,7 @@ servers:
     host: ${serverHost}   # local | netns://name
     interface: ${quoted(serverInterface.value)}${note(serverInterface)}
     address: ${list(serverAddresses.value)}${note(serverAddresses)}
-    mac: auto                # or fixed, when router and server are applied one by one
+    mac: ${serverMac ?? 'auto'}   # auto: asked of the server, or of the router's neighbours
     program: relay           # relay (sidetrack's own) | external (redsocks, ss-redir, …)
     port: 12345              # where that program listens
 

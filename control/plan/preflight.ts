@@ -3,6 +3,7 @@
 import type { Config, ServerConfig } from '../config/config.js';
 import type { Diagnostic } from '../config/diagnostic.js';
 import type { Path } from '../config/raw.js';
+import { probeMark } from '../nft/steering.js';
 import { interfaceTowards, sameSubnet } from './address.js';
 import { type ObservedHost, type ObservedIpRule, ROUTE_PROTOCOL } from './state.js';
 
@@ -28,7 +29,7 @@ export function checkRouter(config: Config, router: ObservedHost): Findings {
       ...foreignTable(config, router),
       ...overlappingRules(config, router),
     ]),
-    warnings: locate(config, notForwarding(config, router)),
+    warnings: locate(config, [...notForwarding(config, router), ...noProbeBit(config)]),
   };
 }
 
@@ -55,7 +56,10 @@ export function checkServer(config: Config, server: ServerConfig, host: Observed
           hint: `it has ${owned.join(', ') || 'none'}; correct \`address\` or add it to the interface`,
         })),
     ),
-    warnings: locate(config, silentPort(server, index, host)),
+    warnings: locate(config, [
+      ...silentPort(server, index, host),
+      ...forwardingServer(server, index, host),
+    ]),
   };
 }
 
@@ -171,6 +175,17 @@ function describe({ family, priority, inverted, mark, mask, table }: ObservedIpR
   return `another IPv${family} rule (priority ${priority}${by}${table ? ` lookup ${table}` : ''})`;
 }
 
+function noProbeBit({ router: { mark } }: Config): Finding[] {
+  if (probeMark(mark) !== undefined) return [];
+  return [
+    {
+      path: ['router', 'mark'],
+      message: `mark ${hex(mark.value)}/${hex(mark.mask)} leaves no bit to ask for the route with, so flows are handed over even when the route to the server is gone`,
+      hint: 'widen the mask by a bit that nobody uses',
+    },
+  ];
+}
+
 function notForwarding({ servers }: Config, router: ObservedHost): Finding[] {
   const { v4, v6 } = servers[0]!.address;
   const needed = [
@@ -184,6 +199,17 @@ function notForwarding({ servers }: Config, router: ObservedHost): Finding[] {
       message: `${router.address} does not forward packets (${key.replaceAll('/', '.')} is 0)`,
       hint: `if it is meant to be the router: sysctl -w ${key.replaceAll('/', '.')}=1`,
     }));
+}
+
+function forwardingServer(server: ServerConfig, index: number, host: ObservedHost): Finding[] {
+  if (host.sysctls['net/ipv4/ip_forward'] !== '1') return [];
+  return [
+    {
+      path: ['servers', index, 'interface'],
+      message: `${server.name} forwards packets: TCP that it routes for others and that comes in on ${server.interface} is redirected too`,
+      hint: 'if nobody uses it as a router (Docker alone switches this on), ignore this',
+    },
+  ];
 }
 
 function silentPort(server: ServerConfig, index: number, host: ObservedHost): Finding[] {

@@ -9,8 +9,11 @@ export function shellWord(text: string): string {
 }
 
 /** One command with its input as a here-document. */
-export function shellCommand({ argv, stdin }: Command): string {
-  const words = argv.map(shellWord).join(' ');
+export function shellCommand(
+  { argv, stdin }: Command,
+  wrap: (argv: readonly string[]) => string[] = (words) => [...words],
+): string {
+  const words = wrap(argv).map(shellWord).join(' ');
   // tee shows what it writes; a script need not.
   const quiet = argv[0] === 'tee' ? ' >/dev/null' : '';
   if (stdin === undefined) return words;
@@ -28,7 +31,7 @@ export function shellScript(
 ): string {
   const lines = steps.flatMap((step) => [
     `# ${step.host}: ${step.title}`,
-    shellCommand({ ...step, argv: wrap(step.argv) }),
+    shellCommand(step, wrap),
   ]);
   return [
     '#!/bin/sh',

@@ -68,12 +68,14 @@ function ipRules({ router }: Config, family: Family): IpRule[] {
   ];
 }
 
-/** Both families leave by the same interface: the server has its addresses on one. */
 function routeProbe(config: Config, router: ObservedHost): { probe?: RouteProbe } {
-  const { address } = config.servers[0]!;
   const mark = probeMark(config.router.mark);
-  const via = interfaceTowards(router, config.router.interfaces, (address.v4 ?? address.v6)!);
-  return mark === undefined || via === undefined ? {} : { probe: { mark, device: via.name } };
+  if (mark === undefined) return {};
+  const server = config.servers[0]!;
+  const device = (address: string | undefined) =>
+    address && interfaceTowards(router, config.router.interfaces, address)?.name;
+  const [v4, v6] = [device(server.address.v4), device(server.address.v6)];
+  return { probe: { mark, devices: { ...(v4 && { 4: v4 }), ...(v6 && { 6: v6 }) } } };
 }
 
 function routes(

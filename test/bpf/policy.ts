@@ -20,12 +20,14 @@ const guard = (name: string, condition: Partial<ClassifierRule>): ClassifierRule
 export function guardRules(guards: Guards): ClassifierRule[] {
   return [
     guard('server', { from: { addresses: guards.serverAddresses, macs: guards.serverMacs } }),
+    guard('server', { to: guards.serverAddresses }),
     guard('local', { to: guards.localAddresses }),
     guard('multicast', { to: MULTICAST }),
     guard('broadcast', { to: BROADCAST }),
     guard('link-local', { from: { addresses: LINK_LOCAL, macs: [] } }),
     guard('link-local', { to: LINK_LOCAL }),
     guard('unspecified', { from: { addresses: UNSPECIFIED, macs: [] } }),
+    guard('unspecified', { to: UNSPECIFIED }),
     guard('dhcp', { proto: 'udp', ports: DHCP_PORTS.map((port) => ({ first: port, last: port })) }),
   ];
 }

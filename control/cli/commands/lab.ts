@@ -46,16 +46,25 @@ function upCommand(): Command {
     action(async ({ name }: LabOptions) => {
       await startNamedLab(name);
       print(TOPOLOGY_PICTURE);
-      print(`The lab "${name}" runs. Next:`);
-      print('  sidetrack lab exec client -- ping -c1 198.51.100.7');
-      print(
-        '  sidetrack lab exec all -- sidetrack init --router netns://router --server netns://server1',
-      );
-      print('  sidetrack lab exec all -- sidetrack apply');
-      print('  sidetrack lab down');
+      for (const line of nextSteps(name)) print(line);
       return undefined;
     }),
   );
+}
+
+/** What a newcomer types next, in an order that works. */
+function nextSteps(name: string): string[] {
+  const option = name === DEFAULT_LAB ? '' : ` --name ${name}`;
+  const exec = `sidetrack lab exec${option}`;
+  return [
+    `The lab "${name}" runs. Next:`,
+    `  ${exec} client -- ping -c1 198.51.100.7`,
+    `  ${exec} all -- sidetrack init --router netns://router --server netns://server1`,
+    `  ${exec} server1 -- sidetrack relay     # in a terminal of its own`,
+    `  ${exec} all -- sidetrack apply`,
+    `  ${exec} all -- sidetrack status`,
+    `  sidetrack lab down${option}`,
+  ];
 }
 
 function execCommand(): Command {

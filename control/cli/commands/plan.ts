@@ -24,7 +24,7 @@ export function planCommand(): Command {
     'sidetrack plan --only router --sh > router.sh     # the same steps as a shell script',
   ]);
   return withJson(withHosts(plan))
-    .option('--sh', 'print a shell script that does what apply would do')
+    .option('--sh', 'print a shell script with the same commands, to run by hand')
     .action(action(runPlan));
 }
 

@@ -41,9 +41,10 @@ async function runRelay(options: RelayCommandOptions): Promise<number> {
     `relay on port ${relay.port} with ${relay.threads} threads, at most ${relay.maxConnections} connections; ${monitoring.url}/metrics`,
   );
   const stopped = await nextSignal();
+  // The next relay takes both ports at once; this one only finishes what it has.
+  await monitoring.close();
   const drained = await drain(config, relay, stopped);
   relay.stop();
-  await monitoring.close();
   return drained ? EXIT_OK : EXIT_FAILED;
 }
 

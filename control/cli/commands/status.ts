@@ -9,7 +9,7 @@ import {
   withHosts,
   withJson,
 } from '../context.js';
-import { EXIT_FAILED, EXIT_OK, print, printJson, table } from '../output.js';
+import { EXIT_FAILED, EXIT_OK, print, printJson, printWarnings, table } from '../output.js';
 
 export function statusCommand(): Command {
   const status = command(
@@ -22,9 +22,12 @@ export function statusCommand(): Command {
 
 async function runStatus(options: HostOptions): Promise<number> {
   const { deployment } = await loadDeployment(options);
-  const hosts = await deploymentStatus(deployment);
-  if (options.json) printJson({ hosts });
-  else hosts.forEach(printStatus);
+  const { hosts, warnings } = await deploymentStatus(deployment);
+  if (options.json) printJson({ hosts, warnings });
+  else {
+    hosts.forEach(printStatus);
+    printWarnings(warnings);
+  }
   return hosts.every(({ state }) => state === 'in-sync') ? EXIT_OK : EXIT_FAILED;
 }
 

@@ -21,6 +21,11 @@ describe('bash completion', () => {
     );
     expect(complete('sidetrack', 'plan', '--o')).toEqual(['--only']);
   });
+
+  it('does not take the value of an option for a command', () => {
+    expect(complete('sidetrack', 'plan', '-c', 'x.yaml', '--o')).toEqual(['--only']);
+    expect(complete('sidetrack', 'lab', 'up', '--name', 'second', '--n')).toEqual(['--name']);
+  });
 });
 
 describe('zsh and fish', () => {

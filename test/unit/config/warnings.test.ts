@@ -66,3 +66,25 @@ describe('a rule that is never reached', () => {
     expect(others).toEqual([]);
   });
 });
+
+describe('a rule that mixes the families up', () => {
+  it('is warned of', async () => {
+    const rules = [
+      '{ name: a, from: 192.0.2.1, to: "2001:db8::/32", action: block }',
+      '{ name: b, to: "2001:db8::/32", action: proxy }',
+    ];
+    expect(await warningsOfRules(...rules)).toEqual([
+      'sidetrack.yaml:10:37: rule "a" never matches: "from" is IPv4 and "to" is IPv6',
+      'sidetrack.yaml:11:20: rule "b" hands nothing over: the server has no IPv6 address',
+    ]);
+  });
+
+  it('is fine with a MAC, a set of both families, or nothing said', async () => {
+    const fine = await warningsOfRules(
+      '{ from: [192.0.2.1, 02:00:00:00:00:40], to: "2001:db8::/32", action: block }',
+      '{ from: 192.0.2.1, to: private, action: proxy }',
+      '{ to: 192.0.2.1, action: proxy }',
+    );
+    expect(fine).toEqual([]);
+  });
+});
