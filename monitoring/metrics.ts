@@ -129,12 +129,18 @@ const CONNECT_ERRORS: readonly Outcome[] = [
   'no_descriptors',
   'no_memory',
   'other',
+  'upstream_refused',
+  'upstream_auth',
+  'upstream_protocol',
+  'handshake_timeout',
+  'destination_refused',
+  'destination_unreachable',
 ];
 
 export const outcomeMetrics: readonly OutcomeMetric[] = [
   {
     name: 'sidetrack_relay_connect_errors_total',
-    help: 'Connections reset because the upstream could not be reached, by reason.',
+    help: 'Connections reset because no upstream could connect, by the last reason.',
     type: 'counter',
     label: 'reason',
     outcomes: CONNECT_ERRORS,
@@ -169,7 +175,7 @@ const FAST = [
 export const histogramMetrics: readonly HistogramMetric[] = [
   {
     name: 'sidetrack_relay_connect_seconds',
-    help: "Time from connect() to the upstream's answer.",
+    help: 'Time from connect() until bytes can pass, with the handshake of a proxy.',
     type: 'histogram',
     histogram: 'connect',
     bounds: FAST,
