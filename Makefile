@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
-.PHONY: build engine demo test check unit engine-test test-programs netns-test docs clean help
+.PHONY: build engine demo test check unit engine-test fuzz-relay test-programs netns-test docs clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
@@ -26,6 +26,7 @@ test: ## everything: lint, unit, engine and network-namespace tests
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory engine-test
+	@$(MAKE) --no-print-directory fuzz-relay
 	@$(MAKE) --no-print-directory netns-test
 	@echo "make test: everything passed"
 
@@ -60,6 +61,9 @@ unit: build ## unit and property tests
 
 engine-test: engine ## the relay engine under ASan and UBSan
 	@$(MAKE) --no-print-directory -C test/engine check
+
+fuzz-relay: ## fuzz what reads the replies of proxies, 20 seconds
+	@$(MAKE) --no-print-directory -C test/fuzz run
 
 test-programs: ## what only the tests run
 	@$(MAKE) --no-print-directory -C test/netns/packets
