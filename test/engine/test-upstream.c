@@ -536,6 +536,35 @@ static void answers_are_final(void)
 	finish(relay);
 }
 
+/* Asked and silent: perhaps it waits for the destination.  Three in a row are too many. */
+static void silence_is_doubtful(void)
+{
+	int first = upstream_listen_on(AF_INET, PROXY_PORT);
+	int second = upstream_listen_on(AF_INET, SECOND_PORT);
+	struct relay *relay = begin_two(STRATEGY_FAILOVER, UPSTREAM_SOCKS5);
+	int client, proxy, i;
+
+	for (i = 1; i <= 3; i++) {
+		client = client_connect(AF_INET, INTERNET, PORT);
+		proxy = take(first);
+		hear(proxy, "\5\1\0");
+		say(proxy, METHOD_NONE);
+		hear(proxy, REQUEST_IPV4);
+		expect_reset(client);
+		wait_for(ended(relay, OUTCOME_HANDSHAKE_TIMEOUT) == (uint64_t)i);
+		close(client);
+		close(proxy);
+	}
+	expect(!readable(second, 0));
+	client = client_connect(AF_INET, INTERNET, PORT);
+	proxy = grant(second);
+	close(client);
+	close(proxy);
+	close(first);
+	close(second);
+	finish(relay);
+}
+
 static void last_resort_is_direct(void)
 {
 	struct sidetrack_relay_upstream upstreams[] = {
@@ -654,6 +683,7 @@ const struct test upstream_tests[] = {
 	{ "upstream: failover when refused", failover_when_refused },
 	{ "upstream: failover during handshake", failover_during_handshakes },
 	{ "upstream: answers are final", answers_are_final },
+	{ "upstream: silence is doubtful", silence_is_doubtful },
 	{ "upstream: last resort is direct", last_resort_is_direct },
 	{ "upstream: all refuse", all_refuse },
 	{ "upstream: spread by weight", spread_by_weight },
