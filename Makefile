@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
-.PHONY: build engine bpf bpf-test demo test check unit engine-test test-programs netns-test docs clean help
+.PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay test-programs netns-test docs clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
@@ -27,6 +27,7 @@ test: ## everything: lint, unit, engine and network-namespace tests
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory engine-test
 	@$(MAKE) --no-print-directory bpf-test
+	@$(MAKE) --no-print-directory fuzz-relay
 	@$(MAKE) --no-print-directory netns-test
 	@echo "make test: everything passed"
 
@@ -69,6 +70,9 @@ engine-test: engine ## the relay engine under ASan and UBSan
 bpf-test: build ## the eBPF classifier in this kernel, against the reference evaluator
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory -C bpf test; \
 	else echo "bpf-test: skipped, because loading eBPF programs needs root"; fi
+
+fuzz-relay: ## fuzz what reads the replies of proxies, 20 seconds
+	@$(MAKE) --no-print-directory -C test/fuzz run
 
 test-programs: ## what only the tests run
 	@$(MAKE) --no-print-directory -C test/netns/packets

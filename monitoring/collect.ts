@@ -12,6 +12,9 @@ import {
   outcomeMetrics,
   type ScalarMetric,
   scalarMetrics,
+  type UpstreamMetric,
+  upstreamErrorMetric,
+  upstreamMetrics,
 } from './metrics.js';
 
 /** @param read called once for each metric of a scrape; cheap enough for that. */
@@ -32,6 +35,8 @@ export function relayRegistry(read: () => RelayStats, version: string): Registry
         },
       }),
     );
+  for (const metric of upstreamMetrics) registerUpstream(registry, metric, stats);
+  registerUpstreamErrors(registry, stats);
   for (const metric of histogramMetrics) registerHistogram(registry, metric, stats);
   const { name, help, labels } = buildInfo;
   const info = new Gauge({ name, help, labelNames: labels, registers: [registry] });
@@ -68,6 +73,39 @@ function registerScalar(registry: Registry, metric: ScalarMetric, stats: () => R
     for (const { labels, counter } of samples) this.inc(labels, stats().counters[counter]);
   };
   registry.registerMetric(new Counter({ ...options, collect }));
+}
+
+function registerUpstream(
+  registry: Registry,
+  { name, help, type, counter }: UpstreamMetric,
+  stats: () => RelayStats,
+): void {
+  const options = { name, help, labelNames: ['upstream'], registers: [] };
+  if (type === 'gauge') {
+    const collect = function (this: Gauge) {
+      for (const { name, counters } of stats().upstreams)
+        this.set({ upstream: name }, counters[counter]);
+    };
+    registry.registerMetric(new Gauge({ ...options, collect }));
+    return;
+  }
+  const collect = function (this: Counter) {
+    this.reset();
+    for (const { name, counters } of stats().upstreams)
+      this.inc({ upstream: name }, counters[counter]);
+  };
+  registry.registerMetric(new Counter({ ...options, collect }));
+}
+
+function registerUpstreamErrors(registry: Registry, stats: () => RelayStats): void {
+  const { name, help, outcomes } = upstreamErrorMetric;
+  const collect = function (this: Counter) {
+    this.reset();
+    for (const { name, errors } of stats().upstreams)
+      for (const reason of outcomes) this.inc({ upstream: name, reason }, errors[reason]);
+  };
+  const labelNames = ['upstream', 'reason'];
+  registry.registerMetric(new Counter({ name, help, labelNames, registers: [], collect }));
 }
 
 /**

@@ -2,7 +2,7 @@
  * Every metric by name, in one table: docs/metrics.md is made from it, dashboards and alerts refer to
  * it. Names and units follow prometheus.io/docs/practices/naming.
  */
-import type { CounterName, HistogramName, Outcome } from '../proxy/stats.js';
+import type { CounterName, HistogramName, Outcome, UpstreamCounterName } from '../proxy/stats.js';
 
 interface Described {
   name: string;
@@ -25,6 +25,18 @@ export interface ScalarMetric extends Described {
 export interface OutcomeMetric extends Described {
   type: 'counter';
   label: string;
+  outcomes: readonly Outcome[];
+}
+
+/** One sample for each upstream, labelled with its name. */
+export interface UpstreamMetric extends Described {
+  type: 'counter' | 'gauge';
+  counter: UpstreamCounterName;
+}
+
+/** One sample for each upstream and outcome: bounded, for both come from lists. */
+export interface UpstreamErrorMetric extends Described {
+  type: 'counter';
   outcomes: readonly Outcome[];
 }
 
@@ -129,12 +141,18 @@ const CONNECT_ERRORS: readonly Outcome[] = [
   'no_descriptors',
   'no_memory',
   'other',
+  'upstream_refused',
+  'upstream_auth',
+  'upstream_protocol',
+  'handshake_timeout',
+  'destination_refused',
+  'destination_unreachable',
 ];
 
 export const outcomeMetrics: readonly OutcomeMetric[] = [
   {
     name: 'sidetrack_relay_connect_errors_total',
-    help: 'Connections reset because the upstream could not be reached, by reason.',
+    help: 'Connections reset because no upstream could connect, by the last reason.',
     type: 'counter',
     label: 'reason',
     outcomes: CONNECT_ERRORS,
@@ -162,6 +180,28 @@ export const outcomeMetrics: readonly OutcomeMetric[] = [
   },
 ];
 
+export const upstreamMetrics: readonly UpstreamMetric[] = [
+  {
+    name: 'sidetrack_relay_upstream_connections_total',
+    help: 'Connections relayed, by upstream.',
+    type: 'counter',
+    counter: 'connections',
+  },
+  {
+    name: 'sidetrack_relay_upstream_active',
+    help: 'Connections open now or on their way, by upstream.',
+    type: 'gauge',
+    counter: 'active',
+  },
+];
+
+export const upstreamErrorMetric: UpstreamErrorMetric = {
+  name: 'sidetrack_relay_upstream_errors_total',
+  help: 'Failed attempts by upstream and reason, also where the next upstream succeeded.',
+  type: 'counter',
+  outcomes: CONNECT_ERRORS,
+};
+
 const FAST = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ];
@@ -169,7 +209,7 @@ const FAST = [
 export const histogramMetrics: readonly HistogramMetric[] = [
   {
     name: 'sidetrack_relay_connect_seconds',
-    help: "Time from connect() to the upstream's answer.",
+    help: 'Time from connect() until bytes can pass, with the handshake of a proxy.',
     type: 'histogram',
     histogram: 'connect',
     bounds: FAST,

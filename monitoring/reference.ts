@@ -1,6 +1,13 @@
 /** The text of docs/metrics.md; `make docs` writes it. */
 import { pathToFileURL } from 'node:url';
-import { buildInfo, histogramMetrics, outcomeMetrics, scalarMetrics } from './metrics.js';
+import {
+  buildInfo,
+  histogramMetrics,
+  outcomeMetrics,
+  scalarMetrics,
+  upstreamErrorMetric,
+  upstreamMetrics,
+} from './metrics.js';
 
 interface Row {
   name: string;
@@ -26,6 +33,16 @@ export function metricsReference(): string {
       help,
       labels: `${label}: ${outcomes.join(', ')}`,
     })),
+    ...upstreamMetrics.map(({ name, type, help }) => ({
+      name,
+      type,
+      help,
+      labels: 'upstream: names of the configuration',
+    })),
+    {
+      ...upstreamErrorMetric,
+      labels: `upstream; reason: ${upstreamErrorMetric.outcomes.join(', ')}`,
+    },
     ...histogramMetrics.map(({ name, type, help }) => ({ name, type, help, labels: 'le' })),
     { ...buildInfo, labels: buildInfo.labels.join(', ') },
   ];

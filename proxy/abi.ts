@@ -1,6 +1,6 @@
 // Generated from proxy/engine/abi.h by `make -C proxy/engine abi`; do not edit.
 
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 export const ERROR_LENGTH = 256;
 
 /** Unsigned 32-bit options; byte offsets. */
@@ -19,27 +19,77 @@ export const optionOffset = {
   descriptor_reserve: 20,
   /** time for the upstream to answer; 0 is never */
   connect_timeout_ms: 24,
+  /** time for an upstream's handshake; 0 is never */
+  handshake_timeout_ms: 28,
   /** time without a byte in either direction; 0 is never */
-  idle_timeout_ms: 28,
+  idle_timeout_ms: 32,
   /** the same once one side sent FIN; 0 is never */
-  half_close_timeout_ms: 32,
+  half_close_timeout_ms: 36,
   /** TCP_USER_TIMEOUT; 0 is the kernel's own */
-  user_timeout_ms: 36,
+  user_timeout_ms: 40,
   /** silence before the first probe; 0 is no probes */
-  keepalive_idle_s: 40,
+  keepalive_idle_s: 44,
   /** time between probes */
-  keepalive_interval_s: 44,
+  keepalive_interval_s: 48,
   /** 0 always copies, 1 splices the directions that prove bulk */
-  splice: 48,
+  splice: 52,
   /** bytes in flight in one splice; 0 is 1 MiB */
-  pipe_size: 52,
+  pipe_size: 56,
   /** most pipes a thread may own; 0 is 64 */
-  pipes_per_thread: 56,
+  pipes_per_thread: 60,
+  /** how to choose among several upstreams */
+  strategy: 64,
 } as const;
 
 /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
-export const OPTION_ADDRESS_OFFSET = 60;
-export const OPTIONS_SIZE = 76;
+export const OPTION_ADDRESS_OFFSET = 68;
+export const OPTIONS_SIZE = 84;
+
+/** The index is the number that the engine uses. */
+export const upstreamKinds = [
+  /** connects to where the client wanted to go */
+  'direct',
+  /** RFC 1928, with user and password by RFC 1929 */
+  'socks5',
+  /** IPv6 destinations travel as names */
+  'socks4a',
+  /** CONNECT, with Basic authentication */
+  'http',
+] as const;
+
+/** How to choose among several; the index is the number that the engine uses. */
+export const strategies = [
+  /** the first in order that is not at rest */
+  'failover',
+  /** in turns, as often as their weights say */
+  'weighted',
+  /** the one with the fewest connections for its weight */
+  'least-connections',
+] as const;
+
+/** One upstream: unsigned 32-bit values; byte offsets. */
+export const upstreamOffset = {
+  /** index into upstreamKinds */
+  kind: 0,
+  /** 0 is 1 */
+  weight: 4,
+  /** TCP port of the proxy */
+  port: 8,
+  /** bytes */
+  username_length: 12,
+  /** bytes */
+  password_length: 16,
+} as const;
+
+/** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
+export const UPSTREAM_ADDRESS_OFFSET = 20;
+export const UPSTREAM_USERNAME_OFFSET = 36;
+export const UPSTREAM_PASSWORD_OFFSET = 291;
+export const UPSTREAM_SIZE = 548;
+/** Most upstreams of one relay. */
+export const UPSTREAMS = 16;
+/** Most bytes of a user name or a password. */
+export const CREDENTIAL_LENGTH = 255;
 
 /** Unsigned 64-bit counters of one thread; byte offsets. */
 export const counterOffset = {
@@ -79,7 +129,21 @@ export const counterOffset = {
 
 /** One 64-bit counter for each outcome. */
 export const OUTCOME_COUNTERS_OFFSET = 128;
-export const COUNTERS_SIZE = 19968;
+export const COUNTERS_SIZE = 23216;
+
+/** Unsigned 64-bit counters of one upstream; byte offsets from where it begins. */
+export const upstreamCounterOffset = {
+  /** connections relayed through it */
+  connections: 0,
+  /** connections open through it now, or on their way */
+  active: 8,
+} as const;
+
+/** One 64-bit counter for each outcome of a failed attempt. */
+export const UPSTREAM_ERRORS_OFFSET = 16;
+/** Where the first upstream begins in a page, and how far it is to the next. */
+export const UPSTREAM_COUNTERS_OFFSET = 20016;
+export const UPSTREAM_COUNTERS_SIZE = 200;
 
 /** How a connection ended; the index is the number that the engine uses. */
 export const outcomes = [
@@ -87,7 +151,7 @@ export const outcomes = [
   'open',
   /** FIN passed both ways */
   'finished',
-  /** the upstream answered RST to our SYN */
+  /** the answer to our SYN was RST */
   'refused',
   /** no route, or ICMP said so */
   'unreachable',
@@ -103,6 +167,18 @@ export const outcomes = [
   'no_memory',
   /** another error while connecting */
   'other',
+  /** the upstream would not connect for us */
+  'upstream_refused',
+  /** the upstream wants other credentials */
+  'upstream_auth',
+  /** the upstream does not speak its protocol, or hung up */
+  'upstream_protocol',
+  /** the upstream's handshake took too long */
+  'handshake_timeout',
+  /** the upstream says that the destination refused */
+  'destination_refused',
+  /** the upstream says that the destination cannot be reached */
+  'destination_unreachable',
   /** the original destination is this machine */
   'loop',
   /** the kernel knows no original destination: it was not redirected */
@@ -121,12 +197,12 @@ export const outcomes = [
 
 /** Histograms of microseconds: a 64-bit sum, then 64-bit buckets. */
 export const histogramOffset = {
-  /** from connect() to the upstream's answer */
-  connect: 264,
+  /** from connect() until bytes can pass, handshake included */
+  connect: 312,
   /** from accept to the first byte from upstream */
-  first_byte: 6832,
+  first_byte: 6880,
   /** from accept to close */
-  lifetime: 13400,
+  lifetime: 13448,
 } as const;
 
 export const HISTOGRAM_BUCKETS = 820;
@@ -153,9 +229,11 @@ export const recordOffset = {
   destination_port: 74,
   /** u32, index into outcomes */
   outcome: 76,
+  /** u32, in the order they were added */
+  upstream: 80,
 } as const;
 
-export const RECORD_SIZE = 80;
+export const RECORD_SIZE = 88;
 /** Records that one thread keeps. */
 export const RECENT = 256;
 

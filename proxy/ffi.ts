@@ -56,6 +56,14 @@ export function create(options: Buffer): Handle | undefined {
   return isNullPointer(handle) ? undefined : handle;
 }
 
+/** The engine keeps a copy. */
+export const addUpstream = (relay: Handle, upstream: Buffer) =>
+  call(
+    'sidetrack_relay_add_upstream',
+    [External, U8Array, I32],
+    [relay, upstream, upstream.length],
+  );
+
 export const start = (relay: Handle) => call('sidetrack_relay_start', [External], [relay]);
 
 export const drain = (relay: Handle, deadlineMs: number) =>

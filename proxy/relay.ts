@@ -16,6 +16,13 @@ import { addressToBytes } from './address.js';
 import { RelayError } from './error.js';
 import * as ffi from './ffi.js';
 import { decodeRecords, type RecentConnection, type RelayStats, sumStats } from './stats.js';
+import {
+  DIRECT,
+  encodeUpstream,
+  type Strategy,
+  strategyNumber,
+  type Upstream,
+} from './upstreams.js';
 
 /** Milliseconds unless the name says otherwise; an absent time-out is off. */
 export interface RelayOptions {
@@ -27,10 +34,15 @@ export interface RelayOptions {
   threads?: number;
   maxConnections?: number;
   connectTimeoutMs?: number;
+  handshakeTimeoutMs?: number;
   idleTimeoutMs?: number;
   halfCloseTimeoutMs?: number;
   /** False copies every byte. */
   splice?: boolean;
+  /** In order of preference; a direct one when absent. */
+  upstreams?: readonly Upstream[];
+  /** `failover` when absent. */
+  strategy?: Strategy;
 }
 
 export interface Relay {
@@ -59,11 +71,27 @@ export function startRelay(options: RelayOptions): Relay {
   const handle = ffi.create(encodeOptions(options));
   if (handle === undefined)
     throw new RelayError('the relay engine and its TypeScript side differ', 'abi', 'run: make');
-  const result = ffi.start(handle);
-  if (result === 0) return relayOf(handle);
+  const upstreams = options.upstreams ?? [DIRECT];
+  const result = addUpstreams(handle, upstreams) || ffi.start(handle);
+  if (result === 0)
+    return relayOf(
+      handle,
+      upstreams.map(({ name }) => name),
+    );
   const said = errorText(handle);
   ffi.destroy(handle);
   throw startError(result, said, options.port);
+}
+
+/** Returns 0 or the -errno of the first that the engine refuses. */
+function addUpstreams(handle: ffi.Handle, upstreams: readonly Upstream[]): number {
+  for (const upstream of upstreams) {
+    const buffer = encodeUpstream(upstream);
+    const result = ffi.addUpstream(handle, buffer);
+    buffer.fill(0);
+    if (result !== 0) return result;
+  }
+  return 0;
 }
 
 function encodeOptions(options: RelayOptions): Buffer {
@@ -75,11 +103,13 @@ function encodeOptions(options: RelayOptions): Buffer {
     max_connections: options.maxConnections,
     descriptor_reserve: DESCRIPTOR_RESERVE,
     connect_timeout_ms: options.connectTimeoutMs,
+    handshake_timeout_ms: options.handshakeTimeoutMs,
     idle_timeout_ms: options.idleTimeoutMs,
     half_close_timeout_ms: options.halfCloseTimeoutMs,
     keepalive_idle_s: KEEPALIVE_IDLE_S,
     keepalive_interval_s: KEEPALIVE_INTERVAL_S,
     splice: options.splice === false ? 0 : 1,
+    strategy: strategyNumber(options.strategy ?? 'failover'),
   };
   for (const [name, offset] of Object.entries(optionOffset))
     buffer.writeUInt32LE(values[name as keyof typeof optionOffset] ?? 0, offset);
@@ -104,7 +134,7 @@ function startError(result: number, said: string, port: number): RelayError {
   return new RelayError(said || `the relay cannot start: ${code}`, code, hints[code] ?? '');
 }
 
-function relayOf(handle: ffi.Handle): Relay {
+function relayOf(handle: ffi.Handle, upstreams: readonly string[]): Relay {
   const status = Buffer.alloc(STATUS_SIZE);
   ffi.readStatus(handle, status);
   const threads = status.readUInt32LE(statusOffset.threads);
@@ -119,9 +149,9 @@ function relayOf(handle: ffi.Handle): Relay {
       pages.forEach((page, thread) => {
         ffi.readCounters(handle, thread, page);
       });
-      return sumStats(pages);
+      return sumStats(pages, upstreams);
     },
-    recent: () => readRecent(handle, threads),
+    recent: () => readRecent(handle, threads, upstreams),
     async drain(deadlineMs) {
       ffi.drain(handle, deadlineMs);
       while (!stopped && ffi.drained(handle) === 0) await delay(DRAIN_POLL_MS);
@@ -133,11 +163,15 @@ function relayOf(handle: ffi.Handle): Relay {
   };
 }
 
-function readRecent(handle: ffi.Handle, threads: number): RecentConnection[] {
+function readRecent(
+  handle: ffi.Handle,
+  threads: number,
+  upstreams: readonly string[],
+): RecentConnection[] {
   const buffer = Buffer.alloc(RECENT * RECORD_SIZE);
   const records = Array.from({ length: threads }, (_, thread) => {
     const count = ffi.readRecent(handle, thread, buffer);
-    return decodeRecords(buffer, Math.max(count, 0));
+    return decodeRecords(buffer, Math.max(count, 0), upstreams);
   });
   return records.flat().sort((a, b) => a.acceptedAt.getTime() - b.acceptedAt.getTime());
 }

@@ -7,13 +7,26 @@ import {
   outcomes,
   RECORD_SIZE,
   recordOffset,
+  UPSTREAM_COUNTERS_OFFSET,
+  UPSTREAM_COUNTERS_SIZE,
+  UPSTREAM_ERRORS_OFFSET,
+  upstreamCounterOffset,
 } from './abi.js';
 import { formatEndpoint } from './address.js';
 import type { Histogram } from './histogram.js';
 
 export type CounterName = keyof typeof counterOffset;
 export type HistogramName = keyof typeof histogramOffset;
+export type UpstreamCounterName = keyof typeof upstreamCounterOffset;
 export type Outcome = (typeof outcomes)[number];
+
+/** What has been done with one upstream. */
+export interface UpstreamStats {
+  name: string;
+  counters: Record<UpstreamCounterName, number>;
+  /** Failed attempts, also those after which another upstream was tried. */
+  errors: Record<Outcome, number>;
+}
 
 /** Sums over all threads since the start. */
 export interface RelayStats {
@@ -21,6 +34,8 @@ export interface RelayStats {
   /** Connections by how they ended. */
   outcomes: Record<Outcome, number>;
   histograms: Record<HistogramName, Histogram>;
+  /** In the order of the configuration. */
+  upstreams: UpstreamStats[];
 }
 
 /** An accepted connection, as the engine remembers the last few hundred. */
@@ -30,26 +45,39 @@ export interface RecentConnection {
   client: string;
   originalDestination: string;
   outcome: Outcome;
+  /** The one it goes through, or that was tried last; absent before that is known. */
+  upstream?: string;
   /** Seconds; 0 while open, like the byte counts. */
   duration: number;
   uploadBytes: number;
   downloadBytes: number;
 }
 
-/** @param pages one counter page of each thread. */
-export function sumStats(pages: readonly Buffer[]): RelayStats {
+/** @param pages one counter page of each thread. @param upstreams their names. */
+export function sumStats(pages: readonly Buffer[], upstreams: readonly string[]): RelayStats {
   const sum = (offset: number) =>
     pages.reduce((total, page) => total + Number(page.readBigUInt64LE(offset)), 0);
   return {
     counters: mapValues(counterOffset, sum),
-    outcomes: Object.fromEntries(
-      outcomes.map((name, i) => [name, sum(OUTCOME_COUNTERS_OFFSET + 8 * i)]),
-    ) as Record<Outcome, number>,
+    outcomes: byOutcome((i) => sum(OUTCOME_COUNTERS_OFFSET + 8 * i)),
     histograms: mapValues(histogramOffset, (offset) => ({
       sum: sum(offset) / 1e6,
       buckets: Array.from({ length: HISTOGRAM_BUCKETS }, (_, i) => sum(offset + 8 * (i + 1))),
     })),
+    upstreams: upstreams.map((name, i) => {
+      const start = UPSTREAM_COUNTERS_OFFSET + i * UPSTREAM_COUNTERS_SIZE;
+      return {
+        name,
+        counters: mapValues(upstreamCounterOffset, (offset) => sum(start + offset)),
+        errors: byOutcome((outcome) => sum(start + UPSTREAM_ERRORS_OFFSET + 8 * outcome)),
+      };
+    }),
   };
+}
+
+function byOutcome(count: (index: number) => number): Record<Outcome, number> {
+  const entries = outcomes.map((name, i) => [name, count(i)]);
+  return Object.fromEntries(entries) as Record<Outcome, number>;
 }
 
 function mapValues<K extends string, V, W>(record: Readonly<Record<K, V>>, map: (value: V) => W) {
@@ -58,22 +86,28 @@ function mapValues<K extends string, V, W>(record: Readonly<Record<K, V>>, map: 
 }
 
 /** @param page `count` records as the engine copied them. */
-export function decodeRecords(page: Buffer, count: number): RecentConnection[] {
+export function decodeRecords(
+  page: Buffer,
+  count: number,
+  upstreams: readonly string[],
+): RecentConnection[] {
   return Array.from({ length: count }, (_, i) =>
-    decodeRecord(page.subarray(i * RECORD_SIZE, (i + 1) * RECORD_SIZE)),
+    decodeRecord(page.subarray(i * RECORD_SIZE, (i + 1) * RECORD_SIZE), upstreams),
   );
 }
 
-function decodeRecord(bytes: Buffer): RecentConnection {
+function decodeRecord(bytes: Buffer, upstreams: readonly string[]): RecentConnection {
   const number = (offset: number) => Number(bytes.readBigUInt64LE(offset));
   const endpoint = (address: number, port: number) =>
     formatEndpoint(bytes.subarray(address, address + 16), bytes.readUInt16LE(port));
+  const upstream = upstreams[bytes.readUInt32LE(recordOffset.upstream)];
   return {
     id: number(recordOffset.id),
     acceptedAt: new Date(number(recordOffset.accepted_ms)),
     client: endpoint(recordOffset.client, recordOffset.client_port),
     originalDestination: endpoint(recordOffset.destination, recordOffset.destination_port),
     outcome: outcomes[bytes.readUInt32LE(recordOffset.outcome)] ?? 'open',
+    ...(upstream !== undefined && { upstream }),
     duration: number(recordOffset.duration_us) / 1e6,
     uploadBytes: number(recordOffset.upload_bytes),
     downloadBytes: number(recordOffset.download_bytes),

@@ -9,6 +9,7 @@ import { asList, asMap, type Path, valueAt } from './raw.js';
 import { isSetName, setNameProblem } from './scalar.js';
 import type { Source } from './source.js';
 import { suggestion } from './suggest.js';
+import { upstreamProblems } from './upstream-check.js';
 
 /** Names of sets that exist without being in the file. */
 export const BUILT_IN_SETS: readonly string[] = ['private'];
@@ -103,7 +104,7 @@ function badSetNames(root: unknown, source: Source): Diagnostic[] {
   });
 }
 
-/** Duplicate names, unknown and misnamed sets, addresses that exclude each other. */
+/** Duplicate names, unknown and misnamed sets, addresses and credentials that do not fit. */
 export function checkAcross(root: unknown, source: Source): Diagnostic[] {
   const interfaces = asList(valueAt(root, ['router', 'interfaces'])).map(
     (name, i): Named => ({ path: ['router', 'interfaces', i], name }),
@@ -116,6 +117,7 @@ export function checkAcross(root: unknown, source: Source): Diagnostic[] {
     ...duplicates('rule name', namesIn(root, ['rules'], 'rule-'), source),
     ...unknownSets(root),
     ...addressesOfOneFamily(root),
+    ...upstreamProblems(root),
   ];
   return [
     ...found.map(({ path, problem }) => diagnosticAt(source.positionOf(path), problem)),

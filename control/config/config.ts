@@ -4,6 +4,7 @@ import type { AddressEntry } from './entry.js';
 import type { HostAddress } from './host-address.js';
 import type { Path } from './raw.js';
 import type { PortRange } from './scalar.js';
+import type { UpstreamTarget } from './upstream-url.js';
 
 export type Action = 'proxy' | 'direct' | 'block';
 
@@ -32,7 +33,8 @@ export interface ServerConfig {
 
 export interface UpstreamConfig {
   name: string;
-  url: string;
+  target: UpstreamTarget;
+  weight: number;
   username?: string;
   /** Absolute or relative to the working directory; not read here. */
   passwordFile?: string;
@@ -40,10 +42,12 @@ export interface UpstreamConfig {
 
 export interface RelayConfig {
   upstreams: UpstreamConfig[];
+  strategy: 'failover' | 'weighted' | 'least-connections';
   threads?: number;
   metrics: { address: string; port: number };
   drainSeconds: number;
   connectTimeoutSeconds: number;
+  handshakeTimeoutSeconds: number;
   /** 0: never. */
   idleTimeoutSeconds: number;
   halfCloseTimeoutSeconds: number;

@@ -116,9 +116,9 @@ function wrongValue(issue: Issue, path: Path, value: unknown, { source }: Contex
       : undefined;
   const hint =
     near === undefined ? quotingHint(value, path, issue, source) : `did you mean "${near}"?`;
-  const isEmptyList = Array.isArray(value) && issue.code === 'too_small';
+  const isList = Array.isArray(value) && ['too_small', 'too_big'].includes(issue.code);
   const problem: Problem = {
-    message: isEmptyList ? message : `${message}, not ${describe(value, path, source)}`,
+    message: isList ? message : `${message}, not ${describe(value, path, source)}`,
     ...(hint && { hint }),
   };
   return diagnosticAt(source.positionOf(path), problem);

@@ -50,16 +50,6 @@ const LIMITS: readonly Limit[] = [
     },
   },
   {
-    path: ['relay', 'upstreams', '*', 'url'],
-    // A url without a scheme is malformed, which the schema says.
-    exceeded: (value) =>
-      typeof value === 'string' && /^[a-z][a-z0-9+.-]*:/i.test(value) && value !== 'direct:',
-    problem: {
-      message: 'upstreams other than "direct:" are not supported yet',
-      hint: 'write url: "direct:", or use program: external',
-    },
-  },
-  {
     path: ['rules', '*'],
     exceeded: (value) => asMap(value).action === 'proxy' && asMap(value).proto === 'udp',
     problem: {

@@ -16,6 +16,7 @@ import { type PortRange, parsePorts } from './scalar.js';
 import type { CheckedFile } from './schema.js';
 import type { Source } from './source.js';
 import { readToken } from './token.js';
+import { parseUpstreamUrl, type UpstreamTarget } from './upstream-url.js';
 
 type CheckedRule = NonNullable<CheckedFile['rules']>[number];
 
@@ -71,16 +72,19 @@ function server(file: CheckedFile['servers'][number], index: number): ServerConf
 
 function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
   return {
-    upstreams: file.upstreams.map(({ name, url, username, password_file }) => ({
+    upstreams: file.upstreams.map(({ name, url, weight, username, password_file }) => ({
       name,
-      url,
+      target: certain<UpstreamTarget>(parseUpstreamUrl(url)),
+      weight,
       ...(username !== undefined && { username }),
       ...(password_file !== undefined && { passwordFile: besideFile(yaml, password_file) }),
     })),
+    strategy: file.strategy,
     ...(file.threads !== undefined && { threads: file.threads }),
     metrics: file.metrics,
     drainSeconds: file.drain_seconds,
     connectTimeoutSeconds: file.connect_timeout_seconds,
+    handshakeTimeoutSeconds: file.handshake_timeout_seconds,
     idleTimeoutSeconds: file.idle_timeout_seconds,
     halfCloseTimeoutSeconds: file.half_close_timeout_seconds,
     ...(file.max_connections !== undefined && { maxConnections: file.max_connections }),

@@ -19,6 +19,7 @@ import {
   tableNameProblem,
 } from './scalar.js';
 import { fromProblem, toProblem } from './token.js';
+import { upstreamUrlProblem } from './upstream-url.js';
 
 const HOUR = 3600;
 
@@ -28,20 +29,6 @@ const port = integer(1, 65535);
 
 function fileProblem(path: string): Problem | undefined {
   return path === '' ? { message: 'the path is empty' } : undefined;
-}
-
-/** Never quotes the url: it may carry a password where none belongs. */
-function urlProblem(url: string): Problem | undefined {
-  if (/^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(url)) {
-    return {
-      message: 'a url with a user or a password in it',
-      hint: 'use "username" and "password_file"',
-    };
-  }
-  if (!/^[a-z][a-z0-9+.-]*:/i.test(url)) {
-    return { message: 'the url has no scheme', hint: 'write "direct:"' };
-  }
-  return undefined;
 }
 
 const mark = section({
@@ -96,13 +83,22 @@ const server = section({
 
 const upstream = section({
   name: text(nameProblem).meta({ examples: ['direct'] }),
-  url: text(urlProblem).meta({ examples: ['direct:'] }),
+  url: text(upstreamUrlProblem)
+    .describe('direct:, socks5://host:port, socks4a://host:port or http://host:port')
+    .meta({ examples: ['direct:'] }),
+  weight: integer(1, 1000).default(1).describe('Share of the connections'),
   username: z.string({ error: 'must be text' }).optional(),
   password_file: text(fileProblem).optional().describe('File with the password on its first line'),
 });
 
 const relay = section({
-  upstreams: list(upstream).default([{ name: 'direct', url: 'direct:' }]),
+  upstreams: list(upstream)
+    .max(16, { error: 'must have at most 16 entries' })
+    .default([{ name: 'direct', url: 'direct:', weight: 1 }])
+    .describe('Ways out, in order of preference'),
+  strategy: choice('failover', 'weighted', 'least-connections')
+    .default('failover')
+    .describe('How to choose among the upstreams that can be reached'),
   threads: integer(1, 256).optional().describe('Default: one per processor'),
   metrics: section({
     address: text(addressProblem).default('127.0.0.1'),
@@ -110,6 +106,9 @@ const relay = section({
   }).prefault({}),
   drain_seconds: integer(0, HOUR).default(30).describe('How long a stop waits for connections'),
   connect_timeout_seconds: integer(1, HOUR).default(10),
+  handshake_timeout_seconds: integer(1, HOUR)
+    .default(20)
+    .describe('For a proxy to connect to the destination'),
   idle_timeout_seconds: integer(0, 30 * 24 * HOUR)
     .default(0)
     .describe('0: never'),

@@ -124,6 +124,13 @@ servers:
     program: relay           # relay (sidetrack's own) | external (redsocks, ss-redir, …)
     port: 12345              # where that program listens
 
+# Ways out of the relay; without this section it connects directly.
+# relay:
+#   strategy: failover       # failover | weighted | least-connections
+#   upstreams:
+#     - { name: vps, url: "socks5://192.0.2.1:1080", username: me, password_file: /etc/sidetrack/vps.pass }
+#     - { name: direct, url: "direct:" }
+
 # First match wins. Conditions: from, mac, to, proto, port. Actions: proxy, direct, block.
 # Sets come from files, one CIDR, address or range a line:  sets: { china: { file: china.txt } }
 rules:

@@ -7,6 +7,8 @@
 
 #define OPTION_OFFSET(field) offsetof(struct sidetrack_relay_options, field)
 #define COUNTER_OFFSET(field) offsetof(struct sidetrack_relay_counters, field)
+#define UPSTREAM_OFFSET(field) offsetof(struct sidetrack_relay_upstream, field)
+#define UPSTREAM_COUNTER_OFFSET(field) offsetof(struct sidetrack_relay_upstream_counters, field)
 #define RECORD_OFFSET(field) offsetof(struct sidetrack_relay_record, field)
 #define STATUS_OFFSET(field) offsetof(struct sidetrack_relay_status, field)
 
@@ -35,6 +37,58 @@ static void print_options(void)
 	printf("\n/** 16 bytes, IPv4 as ::ffff:a.b.c.d. */\n"
 	       "export const OPTION_ADDRESS_OFFSET = %zu;\n", OPTION_OFFSET(address));
 	printf("export const OPTIONS_SIZE = %zu;\n", sizeof(struct sidetrack_relay_options));
+}
+
+static void print_upstream(void)
+{
+	begin("upstreamOffset", "One upstream: unsigned 32-bit values; byte offsets.");
+	entry("kind", UPSTREAM_OFFSET(kind), "index into upstreamKinds");
+	entry("weight", UPSTREAM_OFFSET(weight), "0 is 1");
+	entry("port", UPSTREAM_OFFSET(port), "TCP port of the proxy");
+	entry("username_length", UPSTREAM_OFFSET(username_length), "bytes");
+	entry("password_length", UPSTREAM_OFFSET(password_length), "bytes");
+	end();
+	printf("\n/** 16 bytes, IPv4 as ::ffff:a.b.c.d. */\n"
+	       "export const UPSTREAM_ADDRESS_OFFSET = %zu;\n", UPSTREAM_OFFSET(address));
+	printf("export const UPSTREAM_USERNAME_OFFSET = %zu;\n", UPSTREAM_OFFSET(username));
+	printf("export const UPSTREAM_PASSWORD_OFFSET = %zu;\n", UPSTREAM_OFFSET(password));
+	printf("export const UPSTREAM_SIZE = %zu;\n", sizeof(struct sidetrack_relay_upstream));
+	printf("/** Most upstreams of one relay. */\nexport const UPSTREAMS = %d;\n",
+	       SIDETRACK_RELAY_UPSTREAMS);
+	printf("/** Most bytes of a user name or a password. */\n"
+	       "export const CREDENTIAL_LENGTH = %d;\n", SIDETRACK_RELAY_CREDENTIAL_LENGTH);
+}
+
+static void print_upstream_words(void)
+{
+	printf("\n/** The index is the number that the engine uses. */\n"
+	       "export const upstreamKinds = [\n");
+#define X(name, label, help) printf("  /** %s */\n  '%s',\n", help, label);
+	SIDETRACK_RELAY_UPSTREAM_KINDS(X)
+#undef X
+	printf("] as const;\n");
+	printf("\n/** How to choose among several; the index is the number that the engine uses. */\n"
+	       "export const strategies = [\n");
+#define X(name, label, help) printf("  /** %s */\n  '%s',\n", help, label);
+	SIDETRACK_RELAY_STRATEGIES(X)
+#undef X
+	printf("] as const;\n");
+}
+
+static void print_upstream_counters(void)
+{
+	begin("upstreamCounterOffset",
+	      "Unsigned 64-bit counters of one upstream; byte offsets from where it begins.");
+#define X(name, help) entry(#name, UPSTREAM_COUNTER_OFFSET(name), help);
+	SIDETRACK_RELAY_UPSTREAM_COUNTERS(X)
+#undef X
+	end();
+	printf("\n/** One 64-bit counter for each outcome of a failed attempt. */\n"
+	       "export const UPSTREAM_ERRORS_OFFSET = %zu;\n", UPSTREAM_COUNTER_OFFSET(error));
+	printf("/** Where the first upstream begins in a page, and how far it is to the next. */\n"
+	       "export const UPSTREAM_COUNTERS_OFFSET = %zu;\n", COUNTER_OFFSET(upstream));
+	printf("export const UPSTREAM_COUNTERS_SIZE = %zu;\n",
+	       sizeof(struct sidetrack_relay_upstream_counters));
 }
 
 static void print_counters(void)
@@ -82,6 +136,7 @@ static void print_record(void)
 	entry("client_port", RECORD_OFFSET(client_port), "u16");
 	entry("destination_port", RECORD_OFFSET(destination_port), "u16");
 	entry("outcome", RECORD_OFFSET(outcome), "u32, index into outcomes");
+	entry("upstream", RECORD_OFFSET(upstream), "u32, in the order they were added");
 	end();
 	printf("\nexport const RECORD_SIZE = %zu;\n", sizeof(struct sidetrack_relay_record));
 	printf("/** Records that one thread keeps. */\nexport const RECENT = %d;\n",
@@ -106,7 +161,10 @@ int main(void)
 	       "export const ERROR_LENGTH = %d;\n",
 	       SIDETRACK_RELAY_ABI_VERSION, SIDETRACK_RELAY_ERROR_LENGTH);
 	print_options();
+	print_upstream_words();
+	print_upstream();
 	print_counters();
+	print_upstream_counters();
 	print_outcomes();
 	print_histograms();
 	print_record();

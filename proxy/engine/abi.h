@@ -18,10 +18,12 @@
 #include <stdint.h>
 
 /* Raised whenever a list below changes; create() refuses any other version. */
-#define SIDETRACK_RELAY_ABI_VERSION 1
+#define SIDETRACK_RELAY_ABI_VERSION 2
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
 #define SIDETRACK_RELAY_RECENT 256
+#define SIDETRACK_RELAY_UPSTREAMS 16
+#define SIDETRACK_RELAY_CREDENTIAL_LENGTH 255	/* what RFC 1929 has room for */
 
 /* 0..99 us in steps of 1, then 90 steps for each power of ten: see histogram.h */
 #define SIDETRACK_RELAY_HISTOGRAM_BUCKETS 820
@@ -35,6 +37,7 @@
 	X(max_connections, "0 is as many as the descriptor limit allows")	\
 	X(descriptor_reserve, "descriptors left to the rest of the process")	\
 	X(connect_timeout_ms, "time for the upstream to answer; 0 is never")	\
+	X(handshake_timeout_ms, "time for an upstream's handshake; 0 is never")	\
 	X(idle_timeout_ms, "time without a byte in either direction; 0 is never")	\
 	X(half_close_timeout_ms, "the same once one side sent FIN; 0 is never")	\
 	X(user_timeout_ms, "TCP_USER_TIMEOUT; 0 is the kernel's own")		\
@@ -42,7 +45,22 @@
 	X(keepalive_interval_s, "time between probes")				\
 	X(splice, "0 always copies, 1 splices the directions that prove bulk")	\
 	X(pipe_size, "bytes in flight in one splice; 0 is 1 MiB")		\
-	X(pipes_per_thread, "most pipes a thread may own; 0 is 64")
+	X(pipes_per_thread, "most pipes a thread may own; 0 is 64")		\
+	X(strategy, "how to choose among several upstreams")
+
+/* X(NAME, label, what it means): what kind of upstream */
+#define SIDETRACK_RELAY_UPSTREAM_KINDS(X)					\
+	X(DIRECT, "direct", "connects to where the client wanted to go")	\
+	X(SOCKS5, "socks5", "RFC 1928, with user and password by RFC 1929")	\
+	X(SOCKS4A, "socks4a", "IPv6 destinations travel as names")		\
+	X(HTTP, "http", "CONNECT, with Basic authentication")
+
+/* X(NAME, label, what it means): how to choose among several */
+#define SIDETRACK_RELAY_STRATEGIES(X)						\
+	X(FAILOVER, "failover", "the first in order that is not at rest")	\
+	X(WEIGHTED, "weighted", "in turns, as often as their weights say")	\
+	X(LEAST_CONNECTIONS, "least-connections",				\
+	  "the one with the fewest connections for its weight")
 
 /* X(name, what it means), 64 bits each, one writer each */
 #define SIDETRACK_RELAY_COUNTERS(X)						\
@@ -63,11 +81,16 @@
 	X(paused_memory, "accept pauses: the kernel was out of memory")		\
 	X(paused_other, "accept pauses: another error")
 
+/* X(name, what it means), 64 bits each, for each upstream */
+#define SIDETRACK_RELAY_UPSTREAM_COUNTERS(X)					\
+	X(connections, "connections relayed through it")			\
+	X(active, "connections open through it now, or on their way")
+
 /* X(NAME, label, what it means): how a connection ended */
 #define SIDETRACK_RELAY_OUTCOMES(X)						\
 	X(OPEN, "open", "still running")					\
 	X(FINISHED, "finished", "FIN passed both ways")				\
-	X(REFUSED, "refused", "the upstream answered RST to our SYN")		\
+	X(REFUSED, "refused", "the answer to our SYN was RST")		\
 	X(UNREACHABLE, "unreachable", "no route, or ICMP said so")		\
 	X(CONNECT_TIMEOUT, "timeout", "the upstream never answered")		\
 	X(CONNECT_RESET, "reset", "reset while connecting")			\
@@ -75,6 +98,18 @@
 	X(NO_DESCRIPTORS, "no_descriptors", "no descriptor for the upstream")	\
 	X(NO_MEMORY, "no_memory", "out of memory")				\
 	X(CONNECT_OTHER, "other", "another error while connecting")		\
+	X(UPSTREAM_REFUSED, "upstream_refused",					\
+	  "the upstream would not connect for us")				\
+	X(UPSTREAM_AUTH, "upstream_auth",					\
+	  "the upstream wants other credentials")				\
+	X(UPSTREAM_PROTOCOL, "upstream_protocol",				\
+	  "the upstream does not speak its protocol, or hung up")		\
+	X(HANDSHAKE_TIMEOUT, "handshake_timeout",				\
+	  "the upstream's handshake took too long")				\
+	X(DESTINATION_REFUSED, "destination_refused",				\
+	  "the upstream says that the destination refused")			\
+	X(DESTINATION_UNREACHABLE, "destination_unreachable",			\
+	  "the upstream says that the destination cannot be reached")		\
 	X(LOOP, "loop", "the original destination is this machine")		\
 	X(NO_ORIGINAL_DESTINATION, "no_original_destination",			\
 	  "the kernel knows no original destination: it was not redirected")	\
@@ -87,7 +122,7 @@
 
 /* X(name, what it measures), microseconds */
 #define SIDETRACK_RELAY_HISTOGRAMS(X)						\
-	X(connect, "from connect() to the upstream's answer")			\
+	X(connect, "from connect() until bytes can pass, handshake included")	\
 	X(first_byte, "from accept to the first byte from upstream")		\
 	X(lifetime, "from accept to close")
 
@@ -96,6 +131,20 @@ enum outcome {
 	SIDETRACK_RELAY_OUTCOMES(X)
 #undef X
 	OUTCOME_COUNT
+};
+
+enum upstream_kind {
+#define X(name, label, help) UPSTREAM_##name,
+	SIDETRACK_RELAY_UPSTREAM_KINDS(X)
+#undef X
+	UPSTREAM_KIND_COUNT
+};
+
+enum strategy {
+#define X(name, label, help) STRATEGY_##name,
+	SIDETRACK_RELAY_STRATEGIES(X)
+#undef X
+	STRATEGY_COUNT
 };
 
 enum histogram_name {
@@ -113,6 +162,26 @@ struct sidetrack_relay_options {
 	uint8_t address[16];
 };
 
+/* One upstream, in the order of the configuration.  The engine keeps a copy. */
+struct sidetrack_relay_upstream {
+	uint32_t kind;
+	uint32_t weight;	/* 0 is 1 */
+	uint32_t port;
+	uint32_t username_length;
+	uint32_t password_length;
+	uint8_t address[16];	/* IPv4 as ::ffff:a.b.c.d; of no interest to DIRECT */
+	uint8_t username[SIDETRACK_RELAY_CREDENTIAL_LENGTH];
+	uint8_t password[SIDETRACK_RELAY_CREDENTIAL_LENGTH];
+};
+
+/* What one thread has done with one upstream. */
+struct sidetrack_relay_upstream_counters {
+#define X(name, help) uint64_t name;
+	SIDETRACK_RELAY_UPSTREAM_COUNTERS(X)
+#undef X
+	uint64_t error[OUTCOME_COUNT];	/* attempts that failed, also if another followed */
+};
+
 struct sidetrack_relay_histogram {
 	uint64_t sum;
 	uint64_t bucket[SIDETRACK_RELAY_HISTOGRAM_BUCKETS];
@@ -125,6 +194,7 @@ struct sidetrack_relay_counters {
 #undef X
 	uint64_t outcome[OUTCOME_COUNT];
 	struct sidetrack_relay_histogram histogram[HISTOGRAM_COUNT];
+	struct sidetrack_relay_upstream_counters upstream[SIDETRACK_RELAY_UPSTREAMS];
 };
 
 /*
@@ -142,6 +212,8 @@ struct sidetrack_relay_record {
 	uint16_t client_port;
 	uint16_t destination_port;
 	uint32_t outcome;
+	uint32_t upstream;	/* number of the one it went through, or was tried last */
+	uint32_t reserved;
 };
 
 /* What start() settled: ask after it. */
@@ -157,6 +229,8 @@ struct sidetrack_relay_status {
 struct relay;
 
 SIDETRACK_EXPORT struct relay *sidetrack_relay_create(const uint8_t *options, int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_add_upstream(struct relay *relay, const uint8_t *upstream,
+						      int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_start(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_drain(struct relay *relay, int32_t deadline_ms);
 SIDETRACK_EXPORT int32_t sidetrack_relay_drained(struct relay *relay);

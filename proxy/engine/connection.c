@@ -10,13 +10,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "attempt.h"
 #include "clock.h"
 #include "counters.h"
 #include "destination.h"
 #include "histogram.h"
 #include "recent.h"
 #include "relay.h"
-#include "upstream.h"
 #include "worker.h"
 
 #define END_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
@@ -45,6 +45,7 @@ static void record_fill(const struct connection *connection, const struct worker
 	record->client_port = connection->client.port;
 	record->destination_port = connection->destination.port;
 	record->outcome = outcome;
+	record->upstream = connection->upstream;
 	if (outcome == OUTCOME_OPEN)
 		return;
 	record->duration_us = clock_us() - connection->accepted_us;
@@ -59,6 +60,15 @@ static void record_begin(struct worker *worker, struct connection *connection)
 	connection->number = worker->recent->count;
 	record_fill(connection, worker, OUTCOME_OPEN, &record);
 	recent_begin(worker->recent, &record);
+}
+
+/* Which upstream it has got is known. */
+static void record_established(struct worker *worker, struct connection *connection)
+{
+	struct sidetrack_relay_record record;
+
+	record_fill(connection, worker, OUTCOME_OPEN, &record);
+	recent_update(worker->recent, connection->number, &record);
 }
 
 static void record_end(struct worker *worker, struct connection *connection, enum outcome outcome)
@@ -81,22 +91,26 @@ static void reset_on_close(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
+void leg_close(struct leg *leg, bool reset)
+{
+	if (leg->fd < 0)
+		return;
+	if (reset)
+		reset_on_close(leg->fd);
+	close(leg->fd);
+	leg->fd = -1;
+}
+
 static void connection_close(struct worker *worker, struct connection *connection,
 			     enum outcome outcome)
 {
 	int side;
 
 	for (side = 0; side < SIDES; side++) {
-		struct leg *leg = &connection->leg[side];
-
 		direction_release(&connection->direction[side], &worker->transfer);
-		if (leg->fd < 0)
-			continue;
-		if (outcome != OUTCOME_FINISHED)
-			reset_on_close(leg->fd);
-		close(leg->fd);
-		leg->fd = -1;
+		leg_close(&connection->leg[side], outcome != OUTCOME_FINISHED);
 	}
+	attempt_release(worker, connection);
 	connection->state = CLOSED;
 	record_end(worker, connection, outcome);
 	timer_cancel(&worker->timers, &connection->timer);
@@ -132,6 +146,8 @@ static uint64_t connection_deadline(const struct worker *worker,
 
 	if (connection->state == CONNECTING)
 		timeout = options->connect_timeout_ms;
+	else if (connection->state == HANDSHAKING)
+		timeout = options->handshake_timeout_ms;
 	else if (half_closed(connection))
 		timeout = options->half_close_timeout_ms;
 	return timeout ? connection->active_ms + timeout : 0;
@@ -145,6 +161,25 @@ static void timer_update(struct worker *worker, struct connection *connection)
 		timer_set(&worker->timers, &connection->timer, deadline);
 	else
 		timer_cancel(&worker->timers, &connection->timer);
+}
+
+/**
+ * connection_enter() - Go into a state and give it its time
+ * @worker:	Its thread
+ * @connection:	Connection
+ * @state:	State
+ */
+void connection_enter(struct worker *worker, struct connection *connection,
+		      enum connection_state state)
+{
+	connection->state = state;
+	connection->active_ms = worker->transfer.now_ms;
+	timer_update(worker, connection);
+}
+
+static bool is_attempting(const struct connection *connection)
+{
+	return connection->state == CONNECTING || connection->state == HANDSHAKING;
 }
 
 /* --- resetting -------------------------------------------------------------- */
@@ -183,8 +218,8 @@ static void connection_timer(struct timer *timer, void *context)
 		reset_when_delivered(worker, connection);
 	else if (connection_deadline(worker, connection) > worker->transfer.now_ms)
 		timer_update(worker, connection);	/* it moved bytes meanwhile */
-	else if (connection->state == CONNECTING)
-		connection_abort(worker, connection, OUTCOME_CONNECT_TIMEOUT);
+	else if (is_attempting(connection))
+		attempt_timeout(worker, connection);
 	else if (connection->broken != OUTCOME_OPEN)
 		connection_abort(worker, connection, connection->broken);
 	else if (half_closed(connection))
@@ -324,39 +359,32 @@ static void relaying_event(struct worker *worker, struct connection *connection,
 		check_error(worker, connection, side);
 }
 
-/* --- connecting --------------------------------------------------------------- */
-
-static void connection_established(struct worker *worker, struct connection *connection)
+/**
+ * connection_established() - Bytes may pass from now on
+ * @worker:	Its thread
+ * @connection:	Connection whose upstream leg stands
+ */
+void connection_established(struct worker *worker, struct connection *connection)
 {
 	histogram_record(&worker->counters->histogram[HISTOGRAM_connect],
 			 clock_us() - connection->connect_us);
-	connection->state = RELAYING;
-	connection->active_ms = worker->transfer.now_ms;
-	timer_update(worker, connection);
+	record_established(worker, connection);
+	connection_enter(worker, connection, RELAYING);
 	/* their edges came while nobody was reading */
 	run(worker, connection, CLIENT);
 	run(worker, connection, UPSTREAM);
 }
 
-static void connecting_event(struct worker *worker, struct connection *connection, int side,
+/* --- events ------------------------------------------------------------------- */
+
+/* The client may finish sending meanwhile, but not go away. */
+static void attempting_event(struct worker *worker, struct connection *connection, int side,
 			     uint32_t events)
 {
-	socklen_t length = sizeof(int);
-	int error = 0;
-
-	if (side == CLIENT) {
-		if (events & EPOLLERR)
-			connection_abort(worker, connection, OUTCOME_CLIENT_RESET);
-		return;
-	}
-	if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
-		return;
-	if (getsockopt(connection->leg[UPSTREAM].fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
-		error = errno;
-	if (error)
-		connection_abort(worker, connection, upstream_outcome(error));
-	else
-		connection_established(worker, connection);
+	if (side == UPSTREAM)
+		attempt_event(worker, connection, events);
+	else if (events & EPOLLERR)
+		connection_abort(worker, connection, OUTCOME_CLIENT_RESET);
 }
 
 /* The receiver of the last bytes has gone too: nothing to wait for. */
@@ -379,8 +407,8 @@ static void leg_event(struct worker *worker, struct event_source *source, uint32
 		if (connection->state == RELAYING)
 			timer_update(worker, connection);
 	}
-	if (connection->state == CONNECTING)
-		connecting_event(worker, connection, leg->side, events);
+	if (is_attempting(connection))
+		attempting_event(worker, connection, leg->side, events);
 	else if (connection->state == RELAYING)
 		relaying_event(worker, connection, leg->side, events);
 	else if (connection->state == RESETTING)
@@ -401,6 +429,7 @@ static struct connection *connection_create(struct worker *worker, int fd,
 		connection->leg[side] = (struct leg){ { leg_event }, -1, side };
 	connection->leg[CLIENT].fd = fd;
 	connection->client = *client;
+	connection->upstream = NO_UPSTREAM;
 	direction_init(&connection->direction[CLIENT], &worker->counters->upload_bytes);
 	direction_init(&connection->direction[UPSTREAM], &worker->counters->download_bytes);
 	connection->accepted_us = clock_us();
@@ -412,7 +441,7 @@ static struct connection *connection_create(struct worker *worker, int fd,
 	return connection;
 }
 
-static int leg_watch(struct worker *worker, struct leg *leg)
+int leg_watch(struct worker *worker, struct leg *leg)
 {
 	struct epoll_event event = {
 		.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
@@ -420,24 +449,6 @@ static int leg_watch(struct worker *worker, struct leg *leg)
 	};
 
 	return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, leg->fd, &event);
-}
-
-static enum outcome connection_start(struct worker *worker, struct connection *connection)
-{
-	const struct sidetrack_relay_options *options = &worker->relay->options;
-	struct leg *leg = connection->leg;
-	enum outcome outcome;
-
-	connection->connect_us = clock_us();
-	outcome = upstream_connect(options, &connection->destination, &leg[UPSTREAM].fd);
-	if (outcome == OUTCOME_NO_DESCRIPTORS && listener_spend_reserve(worker))
-		outcome = upstream_connect(options, &connection->destination, &leg[UPSTREAM].fd);
-	if (outcome != OUTCOME_OPEN)
-		return outcome;
-	if (leg_watch(worker, &leg[CLIENT]) < 0 || leg_watch(worker, &leg[UPSTREAM]) < 0)
-		return OUTCOME_NO_MEMORY;
-	timer_update(worker, connection);
-	return OUTCOME_OPEN;
 }
 
 /**
@@ -449,7 +460,7 @@ static enum outcome connection_start(struct worker *worker, struct connection *c
 void connection_open(struct worker *worker, int fd, const struct endpoint *client)
 {
 	struct connection *connection = connection_create(worker, fd, client);
-	enum outcome outcome = OUTCOME_NO_ORIGINAL_DESTINATION;
+	int error;
 
 	if (!connection) {
 		reset_on_close(fd);
@@ -458,11 +469,12 @@ void connection_open(struct worker *worker, int fd, const struct endpoint *clien
 		worker_connection_gone(worker);
 		return;
 	}
-	if (destination_original(fd, client, &connection->destination) == 0)
-		outcome = OUTCOME_OPEN;
+	error = destination_original(fd, client, &connection->destination);
 	record_begin(worker, connection);
-	if (outcome == OUTCOME_OPEN)
-		outcome = connection_start(worker, connection);
-	if (outcome != OUTCOME_OPEN)
-		connection_abort(worker, connection, outcome);
+	if (error)
+		connection_abort(worker, connection, OUTCOME_NO_ORIGINAL_DESTINATION);
+	else if (leg_watch(worker, &connection->leg[CLIENT]) < 0)
+		connection_abort(worker, connection, OUTCOME_NO_MEMORY);
+	else
+		attempt_begin(worker, connection);
 }

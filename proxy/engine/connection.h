@@ -13,9 +13,11 @@
  *
  * CONNECTING	accepted, connect() is on its way.  Nothing is read from the
  *		client: the kernel buffers and its window closes by itself.
- *		If the upstream cannot be reached the client is reset before
- *		it has got a byte, as close as one can come to never having
+ *		If no upstream can be reached the client is reset before it
+ *		has got a byte, as close as one can come to never having
  *		accepted.
+ * HANDSHAKING	connected to a proxy that has yet to connect for us; the
+ *		client waits as before.  See attempt.h for both.
  * RELAYING	both directions run.  Each ends on its own: FIN received, all
  *		bytes delivered, FIN handed on.  When both have ended, so has
  *		the connection.
@@ -28,7 +30,7 @@
  * An error on one leg resets the other: neither end may mistake a broken
  * stream for a complete one.  But first what the broken leg had received is
  * handed on, as a server that answers "too large" and resets the rest expects.
- * A connection has one timer, whose meaning is the state's: connect,
+ * A connection has one timer, whose meaning is the state's: connect, handshake,
  * half-close or idle time-out, or a look at what is still unacknowledged.
  */
 #ifndef SIDETRACK_CONNECTION_H
@@ -38,6 +40,7 @@
 #include "direction.h"
 #include "endpoint.h"
 #include "event.h"
+#include "handshake.h"
 #include "list.h"
 #include "timer.h"
 
@@ -49,6 +52,7 @@ enum side {
 
 enum connection_state {
 	CONNECTING,
+	HANDSHAKING,
 	RELAYING,
 	RESETTING,
 	CLOSED,
@@ -71,11 +75,15 @@ struct connection {
 	uint64_t accepted_us;
 	uint64_t accepted_unix_ms;
 	uint64_t connect_us;
-	uint64_t active_ms;	/* when a byte last moved */
+	uint64_t active_ms;	/* when a byte last moved, or the state began */
 	uint64_t number;	/* in the thread's list of recent ones */
 	enum connection_state state;
 	enum outcome broken;	/* OUTCOME_OPEN, or which leg is broken */
 	int unacknowledged;	/* while resetting: bytes the receiver lacks */
+	struct handshake handshake;
+	uint32_t upstream;	/* its number, or NO_UPSTREAM */
+	uint32_t tried;		/* bits of those that were tried */
+	bool attempting;	/* counts as active with its upstream */
 	bool turn_over[SIDES];
 	bool first_byte_seen;
 };
@@ -83,8 +91,16 @@ struct connection {
 /* With both sockets' descriptors this is all that an idle connection costs. */
 _Static_assert(sizeof(struct connection) <= 512, "an idle connection must stay small");
 
+#define NO_UPSTREAM UINT32_MAX
+
+int leg_watch(struct worker *worker, struct leg *leg);
+void leg_close(struct leg *leg, bool reset);
+
 void connection_open(struct worker *worker, int fd, const struct endpoint *client);
 void connection_resume(struct worker *worker, struct connection *connection);
+void connection_enter(struct worker *worker, struct connection *connection,
+		      enum connection_state state);
+void connection_established(struct worker *worker, struct connection *connection);
 void connection_abort(struct worker *worker, struct connection *connection, enum outcome outcome);
 
 #endif /* SIDETRACK_CONNECTION_H */

@@ -12,8 +12,7 @@
 #include <stdint.h>
 
 #include "abi.h"
-
-#define CACHE_LINE 64
+#include "memory.h"
 
 struct counter_page {
 	struct sidetrack_relay_counters counters;

@@ -233,6 +233,19 @@ void direction_init(struct direction *direction, uint64_t *total_bytes)
 }
 
 /**
+ * direction_preload() - Bytes of the source that somebody else has already read
+ * @direction:	Direction that has not run yet
+ * @bytes:	They go to the sink before anything else
+ * @length:	At least one
+ *
+ * Return: 0 or -ENOMEM
+ */
+int direction_preload(struct direction *direction, const unsigned char *bytes, size_t length)
+{
+	return stash(direction, bytes, length) == PROGRESS_MADE ? 0 : -ENOMEM;
+}
+
+/**
  * direction_run() - Move bytes until that has to wait for something
  * @direction:	Direction that is not finished
  * @transfer:	What the thread lends

@@ -31,6 +31,7 @@
 #define SIDETRACK_DIRECTION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "abi.h"
@@ -74,6 +75,7 @@ struct direction {
 };
 
 void direction_init(struct direction *direction, uint64_t *total_bytes);
+int direction_preload(struct direction *direction, const unsigned char *bytes, size_t length);
 enum progress direction_run(struct direction *direction, struct transfer *transfer,
 			    int source, int sink);
 void direction_release(struct direction *direction, struct transfer *transfer);

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "connection.h"
+#include "dial.h"
 #include "relay.h"
-#include "upstream.h"
 #include "worker.h"
 
 #define BATCH 64		/* accepted in one go before old connections go on */
@@ -88,7 +88,7 @@ int listener_open(const struct sidetrack_relay_options *options, uint16_t *port)
 	fd = listener_socket(options, first ? (uint16_t)options->port : *port, &address, &length);
 	if (fd < 0)
 		return -errno;
-	upstream_set_options(fd, options);
+	dial_set_options(fd, options);
 	error = listener_bind(fd, &address, length, first);
 	if (error)
 		goto fail;

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "endpoint.h"
 #include "listener.h"
+#include "memory.h"
 #include "worker.h"
 
 #define THREADS_MOST 64
@@ -93,6 +94,17 @@ static uint32_t choose_max_connections(const struct relay *relay)
 		return (uint32_t)asked;
 	possible = limit.rlim_cur > kept ? (limit.rlim_cur - kept) / DESCRIPTORS_PER_CONNECTION : 1;
 	return (uint32_t)(asked < possible ? asked : possible);
+}
+
+/* Without any upstream the relay connects by itself. */
+static int settle_roster(struct relay *relay)
+{
+	static const struct sidetrack_relay_upstream direct = { .kind = UPSTREAM_DIRECT };
+
+	if (relay->options.strategy >= STRATEGY_COUNT)
+		return fail(relay, -EINVAL, "there is no strategy %u", relay->options.strategy);
+	relay->roster.strategy = (enum strategy)relay->options.strategy;
+	return relay->roster.count ? 0 : roster_add(&relay->roster, &direct);
 }
 
 static int open_listeners(struct relay *relay)
@@ -184,7 +196,7 @@ struct relay *sidetrack_relay_create(const uint8_t *options, int32_t length)
 
 	if (length != (int32_t)sizeof(relay->options))
 		return NULL;
-	relay = calloc(1, sizeof(*relay));
+	relay = memory_allocate(sizeof(*relay));
 	if (!relay)
 		return NULL;
 	memcpy(&relay->options, options, sizeof(relay->options));
@@ -192,6 +204,32 @@ struct relay *sidetrack_relay_create(const uint8_t *options, int32_t length)
 		return relay;
 	free(relay);
 	return NULL;
+}
+
+/**
+ * sidetrack_relay_add_upstream() - Add one more upstream behind the others
+ * @relay:	Handle, not started yet
+ * @upstream:	struct sidetrack_relay_upstream; a copy is kept until destroy()
+ * @length:	Its size
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
+int32_t sidetrack_relay_add_upstream(struct relay *relay, const uint8_t *upstream, int32_t length)
+{
+	struct sidetrack_relay_upstream from;
+	uint32_t number = relay->roster.count + 1;
+	int error;
+
+	if (relay->phase != PHASE_IDLE)
+		return fail(relay, -EALREADY, "the relay was started before");
+	if (length != (int32_t)sizeof(from))
+		return fail(relay, -EINVAL, "upstream %u is of another version", number);
+	memcpy(&from, upstream, sizeof(from));
+	error = roster_add(&relay->roster, &from);
+	explicit_bzero(&from, sizeof(from));
+	if (error)
+		return fail(relay, error, "cannot use upstream %u: %s", number, strerror(-error));
+	return 0;
 }
 
 /**
@@ -208,7 +246,9 @@ int32_t sidetrack_relay_start(struct relay *relay)
 		return fail(relay, -EALREADY, "the relay was started before");
 	relay->thread_count = choose_threads(&relay->options);
 	relay->max_connections = choose_max_connections(relay);
-	error = init_workers(relay);
+	error = settle_roster(relay);
+	if (!error)
+		error = init_workers(relay);
 	if (!error)
 		error = open_listeners(relay);
 	if (!error)
@@ -276,6 +316,7 @@ int32_t sidetrack_relay_destroy(struct relay *relay)
 	for (i = 0; relay->workers && i < relay->thread_count; i++)
 		worker_release(&relay->workers[i]);
 	free(relay->workers);
+	explicit_bzero(&relay->roster, sizeof(relay->roster));	/* passwords */
 	free(relay);
 	return 0;
 }

@@ -4,8 +4,8 @@
  *
  * Threads share three words: what they are asked to do (phase), how many
  * connections there are (active, for the limit) and how many threads still
- * listen.  Everything else belongs to
- * one worker.  A handle is used by one control thread; no call blocks for
+ * listen; and what they know of the upstreams (see roster.h).  Everything else
+ * belongs to one worker.  A handle is used by one control thread; no call blocks for
  * longer than it takes the workers to wake up.
  */
 #ifndef SIDETRACK_RELAY_H
@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "roster.h"
 
 enum phase {
 	PHASE_IDLE,	/* not started */
@@ -25,6 +26,7 @@ enum phase {
 
 struct relay {
 	struct sidetrack_relay_options options;
+	struct roster roster;
 	struct worker *workers;
 	uint32_t thread_count;
 	uint32_t max_connections;

@@ -2,127 +2,63 @@
 #include "upstream.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
-#include <unistd.h>
+#include <string.h>
 
-#include "destination.h"
+#define WEIGHT_MOST 65535
 
-#define KEEPALIVE_PROBES 4
-
-static void option_set(int fd, int level, int name, int value)
+static int credential_init(struct credential *credential, const uint8_t *bytes, uint32_t length)
 {
-	/* best effort: a kernel without the option still relays */
-	(void)setsockopt(fd, level, name, &value, sizeof(value));
+	if (length > sizeof(credential->bytes))
+		return -EINVAL;
+	credential->length = (uint8_t)length;
+	memcpy(credential->bytes, bytes, length);
+	return 0;
+}
+
+/* What a proxy needs that a direct way does not. */
+static bool can_be_dialled(const struct upstream *upstream, uint32_t port)
+{
+	return port > 0 && port <= UINT16_MAX && !endpoint_is_unspecified(&upstream->address);
+}
+
+/* SOCKS4 ends the user with a zero; one inside would end it early. */
+static bool fits_protocol(const struct upstream *upstream)
+{
+	return upstream->kind != UPSTREAM_SOCKS4A ||
+	       !memchr(upstream->username.bytes, 0, upstream->username.length);
 }
 
 /**
- * upstream_set_options() - What every TCP socket of the relay wants
- * @fd:		Listener (accepted sockets inherit it all) or upstream socket
- * @options:	The relay's options
+ * upstream_init() - Take over one upstream of the configuration
+ * @upstream:	Zeroed upstream
+ * @from:	As TypeScript wrote it
  *
- * Urgent data is read in line: a relay that dropped the urgent byte would hand
- * on a stream with a hole in it.
+ * Return: 0, or -EINVAL if no such upstream can be
  */
-void upstream_set_options(int fd, const struct sidetrack_relay_options *options)
+int upstream_init(struct upstream *upstream, const struct sidetrack_relay_upstream *from)
 {
-	option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	option_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
-	if (options->user_timeout_ms)
-		option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)options->user_timeout_ms);
-	if (!options->keepalive_idle_s)
-		return;
-	option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)options->keepalive_idle_s);
-	option_set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
-	if (options->keepalive_interval_s)
-		option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)options->keepalive_interval_s);
+	if (from->kind >= UPSTREAM_KIND_COUNT || from->weight > WEIGHT_MOST)
+		return -EINVAL;
+	upstream->kind = (enum upstream_kind)from->kind;
+	upstream->weight = from->weight ? from->weight : 1;
+	memcpy(&upstream->address.address, from->address, sizeof(from->address));
+	upstream->address.port = (uint16_t)from->port;
+	if (upstream->kind != UPSTREAM_DIRECT && !can_be_dialled(upstream, from->port))
+		return -EINVAL;
+	if (credential_init(&upstream->username, from->username, from->username_length) < 0 ||
+	    credential_init(&upstream->password, from->password, from->password_length) < 0)
+		return -EINVAL;
+	return fits_protocol(upstream) ? 0 : -EINVAL;
 }
 
-/**
- * upstream_outcome() - Name for a failed connect
- * @error:	errno of connect(), or SO_ERROR afterwards
- *
- * Return: how the connection ended
- */
-enum outcome upstream_outcome(int error)
+bool upstream_has_credentials(const struct upstream *upstream)
 {
-	switch (error) {
-	case ECONNREFUSED:
-		return OUTCOME_REFUSED;
-	case ENETUNREACH:
-	case EHOSTUNREACH:
-	case ENETDOWN:
-	case EHOSTDOWN:
-		return OUTCOME_UNREACHABLE;
-	case ETIMEDOUT:
-		return OUTCOME_CONNECT_TIMEOUT;
-	case ECONNRESET:
-	case EPIPE:
-		return OUTCOME_CONNECT_RESET;
-	case EADDRNOTAVAIL:
-	case EADDRINUSE:
-	case EAGAIN:
-		return OUTCOME_NO_PORTS;
-	case EMFILE:
-	case ENFILE:
-		return OUTCOME_NO_DESCRIPTORS;
-	case ENOMEM:
-	case ENOBUFS:
-		return OUTCOME_NO_MEMORY;
-	default:
-		return OUTCOME_CONNECT_OTHER;
-	}
+	return upstream->username.length > 0;
 }
 
-static int upstream_socket(const struct endpoint *destination)
+/* Return: whom to dial so that bytes get to @destination */
+const struct endpoint *upstream_address(const struct upstream *upstream,
+					const struct endpoint *destination)
 {
-	int family = endpoint_is_ipv4(destination) ? AF_INET : AF_INET6;
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd >= 0)	/* the loop guard below binds; that must never cost a port */
-		option_set(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-	return fd;
-}
-
-/* Return: OUTCOME_OPEN and a socket that is free to connect, or why not */
-static enum outcome upstream_open(const struct endpoint *destination, int *fd)
-{
-	*fd = upstream_socket(destination);
-	if (*fd < 0)
-		return upstream_outcome(errno);
-	if (!destination_may_be_local(*fd, destination))
-		return OUTCOME_OPEN;
-	/* bound by the question: a fresh one, if the answer turns out to be no */
-	close(*fd);
-	*fd = -1;
-	if (destination_is_local(destination))
-		return OUTCOME_LOOP;
-	*fd = upstream_socket(destination);
-	return *fd < 0 ? upstream_outcome(errno) : OUTCOME_OPEN;
-}
-
-/**
- * upstream_connect() - Begin to connect
- * @options:		The relay's options
- * @destination:	Where the client wanted to go
- * @fd:			Where to put the socket
- *
- * Return: OUTCOME_OPEN with *@fd on its way, or why not with *@fd -1
- */
-enum outcome upstream_connect(const struct sidetrack_relay_options *options,
-			      const struct endpoint *destination, int *fd)
-{
-	union socket_address address;
-	socklen_t length = endpoint_to_socket_address(destination, &address);
-	enum outcome outcome = upstream_open(destination, fd);
-
-	if (outcome != OUTCOME_OPEN)
-		return outcome;
-	upstream_set_options(*fd, options);
-	if (connect(*fd, &address.any, length) == 0 || errno == EINPROGRESS)
-		return OUTCOME_OPEN;
-	outcome = upstream_outcome(errno);
-	close(*fd);
-	*fd = -1;
-	return outcome;
+	return upstream->kind == UPSTREAM_DIRECT ? destination : &upstream->address;
 }

@@ -1,19 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The way out: a non-blocking connect() to where the client wanted to go.
- *
- * Whatever goes wrong has an outcome of its own, because "it does not work" is
- * all that the client can see: we reset it, and the counters say why.
- */
+/* One way out, as the configuration describes it; it never changes while the relay runs. */
 #ifndef SIDETRACK_UPSTREAM_H
 #define SIDETRACK_UPSTREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "abi.h"
 #include "endpoint.h"
 
-void upstream_set_options(int fd, const struct sidetrack_relay_options *options);
-enum outcome upstream_connect(const struct sidetrack_relay_options *options,
-			      const struct endpoint *destination, int *fd);
-enum outcome upstream_outcome(int error);
+/* Bytes of any value, without a final zero. */
+struct credential {
+	uint8_t length;
+	unsigned char bytes[SIDETRACK_RELAY_CREDENTIAL_LENGTH];
+};
+
+struct upstream {
+	enum upstream_kind kind;
+	uint32_t weight;
+	struct endpoint address;
+	struct credential username;
+	struct credential password;
+};
+
+int upstream_init(struct upstream *upstream, const struct sidetrack_relay_upstream *from);
+bool upstream_has_credentials(const struct upstream *upstream);
+const struct endpoint *upstream_address(const struct upstream *upstream,
+					const struct endpoint *destination);
 
 #endif /* SIDETRACK_UPSTREAM_H */

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "connection.h"
+#include "memory.h"
 #include "relay.h"
 
 #define EVENTS 256
@@ -160,15 +161,6 @@ static int worker_open(struct worker *worker)
 	return 0;
 }
 
-/* Zeroed memory on cache lines of its own. */
-static void *allocate(size_t size)
-{
-	size_t rounded = (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-	void *memory = aligned_alloc(CACHE_LINE, rounded);
-
-	return memory ? memset(memory, 0, rounded) : NULL;
-}
-
 /**
  * worker_init() - Get a zeroed worker all it needs but a listener and a thread
  * @worker:	Worker
@@ -191,9 +183,9 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index)
 	list_init(&worker->graves);
 	timer_init(&worker->drain_timer, drain_timer);
 	timer_wheel_init(&worker->timers, clock_ms());
-	worker->page = allocate(sizeof(*worker->page));
-	worker->recent = allocate(sizeof(*worker->recent));
-	worker->transfer.buffer = allocate(BUFFER_SIZE);
+	worker->page = memory_allocate(sizeof(*worker->page));
+	worker->recent = memory_allocate(sizeof(*worker->recent));
+	worker->transfer.buffer = memory_allocate(BUFFER_SIZE);
 	if (!worker->page || !worker->recent || !worker->transfer.buffer)
 		return -ENOMEM;
 	worker->counters = &worker->page->counters;

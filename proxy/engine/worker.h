@@ -36,6 +36,7 @@ struct worker {
 	struct counter_page *page;
 	struct sidetrack_relay_counters *counters;	/* in the page */
 	struct recent *recent;
+	struct rotation rotation;
 	struct list connections;
 	struct list queue;		/* connections whose turn was over */
 	struct list graves;

@@ -47,6 +47,7 @@ struct test {
 	void (*run)(void);
 };
 
-extern const struct test unit_tests[], relay_tests[], fault_tests[], limit_tests[];
+extern const struct test unit_tests[], handshake_tests[], roster_tests[];
+extern const struct test relay_tests[], fault_tests[], limit_tests[], upstream_tests[];
 
 #endif /* CHECK_H */

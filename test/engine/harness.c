@@ -15,6 +15,7 @@ struct sidetrack_relay_options default_options(void)
 		.threads = 2,
 		.descriptor_reserve = 64,
 		.connect_timeout_ms = 10000,
+		.handshake_timeout_ms = 10000,
 		.half_close_timeout_ms = 30000,
 		.keepalive_idle_s = 120,
 		.keepalive_interval_s = 30,
@@ -24,11 +25,20 @@ struct sidetrack_relay_options default_options(void)
 
 struct relay *begin(const struct sidetrack_relay_options *options)
 {
+	return begin_with(options, NULL, 0);
+}
+
+struct relay *begin_with(const struct sidetrack_relay_options *options,
+			 const struct sidetrack_relay_upstream *upstreams, int count)
+{
 	struct relay *relay = sidetrack_relay_create((const uint8_t *)options, sizeof(*options));
 	char error[SIDETRACK_RELAY_ERROR_LENGTH];
-	int length;
+	int length, i;
 
 	expect(relay);
+	for (i = 0; i < count; i++)
+		expect_equal(sidetrack_relay_add_upstream(relay, (const uint8_t *)&upstreams[i],
+							  sizeof(upstreams[i])), 0);
 	if (sidetrack_relay_start(relay) == 0)
 		return relay;
 	length = sidetrack_relay_read_error(relay, (uint8_t *)error, sizeof(error));

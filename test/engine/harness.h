@@ -9,6 +9,8 @@
 
 struct sidetrack_relay_options default_options(void);
 struct relay *begin(const struct sidetrack_relay_options *options);
+struct relay *begin_with(const struct sidetrack_relay_options *options,
+			 const struct sidetrack_relay_upstream *upstreams, int count);
 struct relay *begin_default(void);
 void finish(struct relay *relay);
 

@@ -82,8 +82,13 @@ static void set_timeouts(int fd)
 
 int upstream_listen(int family)
 {
+	return upstream_listen_on(family, PORT);
+}
+
+int upstream_listen_on(int family, uint16_t port)
+{
 	struct sockaddr_storage address;
-	socklen_t length = address_make(family, "10.0.0.1", "fd00::1", PORT, &address);
+	socklen_t length = address_make(family, "10.0.0.1", "fd00::1", port, &address);
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int on = 1;
 

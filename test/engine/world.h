@@ -25,6 +25,7 @@ enum place {
 void world_enter(const char *script);
 
 int upstream_listen(int family);
+int upstream_listen_on(int family, uint16_t port);
 int client_begin(int family, enum place place, uint16_t port);	/* non-blocking connect begun */
 int client_connect(int family, enum place place, uint16_t port);
 int take(int listener);

@@ -8,6 +8,7 @@ import {
 } from '../../../monitoring/server.js';
 import { RelayError } from '../../../proxy/error.js';
 import { type Relay, startRelay } from '../../../proxy/relay.js';
+import type { Upstream } from '../../../proxy/upstreams.js';
 import type { Config, ServerConfig } from '../../config/config.js';
 import { loadConfig } from '../../config/load.js';
 import { SidetrackError } from '../../error.js';
@@ -15,6 +16,7 @@ import { action, type CommonOptions, command, configPath, withConfig } from '../
 import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
 import { version } from '../package.js';
 import { listenerName } from '../port-owner.js';
+import { prepareUpstreams } from '../upstreams.js';
 
 interface RelayCommandOptions extends CommonOptions {
   server?: string;
@@ -35,7 +37,7 @@ export function relayCommand(): Command {
 async function runRelay(options: RelayCommandOptions): Promise<number> {
   const config = await loadConfig(configPath(options));
   const server = chooseServer(config, options.server);
-  const relay = start(config, server);
+  const relay = start(config, server, await prepareUpstreams(config));
   const monitoring = await startPages(config, relay);
   note(
     `relay on port ${relay.port} with ${relay.threads} threads, at most ${relay.maxConnections} connections; ${monitoring.url}/metrics`,
@@ -67,15 +69,18 @@ function chooseServer({ servers, file }: Config, name: string | undefined): Serv
 
 const MS = 1000;
 
-function start({ relay }: Config, { port }: ServerConfig): Relay {
+function start({ relay }: Config, { port }: ServerConfig, upstreams: readonly Upstream[]): Relay {
   try {
     return startRelay({
       port,
       ...(relay.threads !== undefined && { threads: relay.threads }),
       ...(relay.maxConnections !== undefined && { maxConnections: relay.maxConnections }),
       connectTimeoutMs: relay.connectTimeoutSeconds * MS,
+      handshakeTimeoutMs: relay.handshakeTimeoutSeconds * MS,
       idleTimeoutMs: relay.idleTimeoutSeconds * MS,
       halfCloseTimeoutMs: relay.halfCloseTimeoutSeconds * MS,
+      upstreams,
+      strategy: relay.strategy,
     });
   } catch (error) {
     if (error instanceof RelayError) throw portError(error, port);

@@ -302,10 +302,6 @@ describe('what is not built yet', () => {
       '8:5: more than one server is not supported yet; keep one entry under servers',
     ],
     [
-      `${MINIMAL}relay: { upstreams: [{ name: a, url: "socks5://192.168.1.2:1080" }] }\n`,
-      '8:38: upstreams other than "direct:" are not supported yet; write url: "direct:", or use program: external',
-    ],
-    [
       withRule('{ proto: udp, action: proxy }'),
       '9:14: only TCP can be proxied yet; write proto: tcp, or action: direct',
     ],

@@ -23,11 +23,13 @@ servers:
     port: 1080
 relay:
   upstreams:
-    - { name: out, url: "direct:", username: u, password_file: secret }
+    - { name: out, url: "socks5://[fd00::9]:1080", weight: 3, username: u, password_file: secret }
   threads: 2
   metrics: { address: "::1", port: 9200 }
   drain_seconds: 1
+  strategy: weighted
   connect_timeout_seconds: 2
+  handshake_timeout_seconds: 6
   idle_timeout_seconds: 3
   half_close_timeout_seconds: 4
   max_connections: 5
@@ -68,10 +70,12 @@ describe('loadConfig', () => {
         },
       ],
       relay: {
-        upstreams: [{ name: 'direct', url: 'direct:' }],
+        upstreams: [{ name: 'direct', target: { kind: 'direct' }, weight: 1 }],
+        strategy: 'failover',
         metrics: { address: '127.0.0.1', port: 9150 },
         drainSeconds: 30,
         connectTimeoutSeconds: 10,
+        handshakeTimeoutSeconds: 20,
         idleTimeoutSeconds: 0,
         halfCloseTimeoutSeconds: 300,
       },
@@ -112,12 +116,20 @@ describe('loadConfig', () => {
     ]);
     expect(config.relay).toEqual({
       upstreams: [
-        { name: 'out', url: 'direct:', username: 'u', passwordFile: join(folder, 'secret') },
+        {
+          name: 'out',
+          target: { kind: 'socks5', host: 'fd00::9', port: 1080 },
+          weight: 3,
+          username: 'u',
+          passwordFile: join(folder, 'secret'),
+        },
       ],
+      strategy: 'weighted',
       threads: 2,
       metrics: { address: '::1', port: 9200 },
       drainSeconds: 1,
       connectTimeoutSeconds: 2,
+      handshakeTimeoutSeconds: 6,
       idleTimeoutSeconds: 3,
       halfCloseTimeoutSeconds: 4,
       maxConnections: 5,
@@ -130,7 +142,7 @@ describe('loadConfig', () => {
     });
     expect(config.rules.map(({ position, ...rule }) => ({ ...rule, line: position.line }))).toEqual(
       [
-        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: 31 },
+        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: 33 },
         {
           name: 'rule-2',
           proto: 'tcp',
@@ -139,7 +151,7 @@ describe('loadConfig', () => {
             { first: 465, last: 587 },
           ],
           action: 'direct',
-          line: 32,
+          line: 34,
         },
         {
           name: 'tv',
@@ -150,7 +162,7 @@ describe('loadConfig', () => {
           },
           macs: ['02:00:00:00:00:41'],
           action: 'block',
-          line: 33,
+          line: 35,
         },
         {
           name: 'rest',
@@ -164,7 +176,7 @@ describe('loadConfig', () => {
           },
           ports: [{ first: 443, last: 443 }],
           action: 'proxy',
-          line: 34,
+          line: 36,
         },
       ],
     );

@@ -5,6 +5,8 @@ import {
   histogramMetrics,
   outcomeMetrics,
   scalarMetrics,
+  upstreamErrorMetric,
+  upstreamMetrics,
 } from '../../../monitoring/metrics.js';
 import {
   COUNTERS_SIZE,
@@ -12,6 +14,10 @@ import {
   histogramOffset,
   OUTCOME_COUNTERS_OFFSET,
   outcomes,
+  UPSTREAM_COUNTERS_OFFSET,
+  UPSTREAM_COUNTERS_SIZE,
+  UPSTREAM_ERRORS_OFFSET,
+  upstreamCounterOffset,
 } from '../../../proxy/abi.js';
 import { type Outcome, sumStats } from '../../../proxy/stats.js';
 
@@ -29,6 +35,11 @@ class Pages {
     return this.add(OUTCOME_COUNTERS_OFFSET + 8 * outcomes.indexOf(outcome), amount);
   }
 
+  upstream(index: number, offset: number, amount: number, thread = 0): this {
+    const start = UPSTREAM_COUNTERS_OFFSET + index * UPSTREAM_COUNTERS_SIZE;
+    return this.add(start + offset, amount, thread);
+  }
+
   /** Whole microseconds below 100, which have a bucket each. */
   observe(name: keyof typeof histogramOffset, microseconds: number, thread = 0): this {
     const offset = histogramOffset[name];
@@ -37,7 +48,7 @@ class Pages {
   }
 
   registry() {
-    return relayRegistry(() => sumStats(this.pages), '1.2.3');
+    return relayRegistry(() => sumStats(this.pages, ['vps', 'direct']), '1.2.3');
   }
 }
 
@@ -64,6 +75,20 @@ describe('the registry', () => {
     expect(text).toContain('sidetrack_relay_connect_errors_total{reason="refused"} 5');
     expect(text).toContain('sidetrack_relay_rejected_total{reason="loop"} 2');
     expect(text).toContain('sidetrack_relay_closed_total{reason="finished"} 9');
+  });
+
+  it('tells the upstreams apart', async () => {
+    const { connections, active } = upstreamCounterOffset;
+    const refused = UPSTREAM_ERRORS_OFFSET + 8 * outcomes.indexOf('refused');
+    const pages = new Pages().upstream(0, connections, 5).upstream(0, active, 1);
+    pages.upstream(0, connections, 2, 1).upstream(1, connections, 1).upstream(0, refused, 4);
+    const text = await lines(pages);
+    expect(text).toContain('sidetrack_relay_upstream_connections_total{upstream="vps"} 7');
+    expect(text).toContain('sidetrack_relay_upstream_connections_total{upstream="direct"} 1');
+    expect(text).toContain('sidetrack_relay_upstream_active{upstream="vps"} 1');
+    const errors = 'sidetrack_relay_upstream_errors_total';
+    expect(text).toContain(`${errors}{upstream="vps",reason="refused"} 4`);
+    expect(text).toContain(`${errors}{upstream="direct",reason="upstream_auth"} 0`);
   });
 
   it('stays monotonic from scrape to scrape', async () => {
@@ -97,7 +122,14 @@ describe('the registry', () => {
 });
 
 describe('the table', () => {
-  const all = [...scalarMetrics, ...outcomeMetrics, ...histogramMetrics, buildInfo];
+  const all = [
+    ...scalarMetrics,
+    ...outcomeMetrics,
+    ...upstreamMetrics,
+    upstreamErrorMetric,
+    ...histogramMetrics,
+    buildInfo,
+  ];
 
   it('follows the naming rules of Prometheus', () => {
     for (const { name, type, help } of all) {
@@ -114,6 +146,8 @@ describe('the table', () => {
     expect(counters.sort()).toEqual(Object.keys(counterOffset).sort());
     const shown = outcomeMetrics.flatMap((metric) => metric.outcomes);
     expect(shown.sort()).toEqual(outcomes.filter((name) => name !== 'open').sort());
+    const upstream = upstreamMetrics.map(({ counter }) => counter);
+    expect(upstream.sort()).toEqual(Object.keys(upstreamCounterOffset).sort());
     const histograms = histogramMetrics.map(({ histogram }) => histogram as string);
     expect(histograms.sort()).toEqual(Object.keys(histogramOffset).sort());
   });

@@ -1,0 +1,90 @@
+/**
+ * What the engine needs to know of the configured upstreams: addresses for names, passwords from
+ * their files. Done when the relay starts and on the machine that runs it, which alone may read them.
+ */
+import { lookup } from 'node:dns/promises';
+import { readFile } from 'node:fs/promises';
+import type { Upstream } from '../../proxy/upstreams.js';
+import type { Config, UpstreamConfig } from '../config/config.js';
+import { ConfigError, type Diagnostic, diagnosticAt } from '../config/diagnostic.js';
+import { readFailure } from '../config/set-file.js';
+import { LONGEST_CREDENTIAL } from '../config/upstream-check.js';
+
+/** Says what is wrong with an upstream, and below which of its keys. */
+class UpstreamProblem extends Error {
+  constructor(
+    readonly key: string,
+    message: string,
+    readonly hint?: string,
+  ) {
+    super(message);
+  }
+}
+
+/** @throws ConfigError with every upstream that cannot be used; it never carries a secret. */
+export async function prepareUpstreams(config: Config): Promise<Upstream[]> {
+  const diagnostics: Diagnostic[] = [];
+  const upstreams: Upstream[] = [];
+  for (const [i, upstream] of config.relay.upstreams.entries()) {
+    try {
+      upstreams.push(await prepare(upstream));
+    } catch (error) {
+      if (!(error instanceof UpstreamProblem)) throw error;
+      const { key, message, hint } = error;
+      const position = config.positionOf(['relay', 'upstreams', i, key]);
+      diagnostics.push(diagnosticAt(position, { message, ...(hint && { hint }) }));
+    }
+  }
+  if (diagnostics.length > 0) throw new ConfigError(diagnostics);
+  return upstreams;
+}
+
+async function prepare(upstream: UpstreamConfig): Promise<Upstream> {
+  const { name, target, weight, username, passwordFile } = upstream;
+  if (target.kind === 'direct') return { name, kind: 'direct', weight };
+  return {
+    name,
+    kind: target.kind,
+    weight,
+    address: await resolve(name, target.host),
+    port: target.port,
+    ...(username !== undefined && { username }),
+    ...(passwordFile !== undefined && { password: await readPassword(name, passwordFile) }),
+  };
+}
+
+/** Here and never while traffic flows, so that a slow resolver cannot hold up a connection. */
+async function resolve(name: string, host: string): Promise<string> {
+  try {
+    return (await lookup(host)).address;
+  } catch (error) {
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+    throw new UpstreamProblem(
+      'url',
+      `cannot resolve ${host} for upstream "${name}": ${code}`,
+      'write the address instead',
+    );
+  }
+}
+
+async function readPassword(name: string, file: string): Promise<Buffer> {
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw new UpstreamProblem(
+      'password_file',
+      `cannot read the password of upstream "${name}" from ${file}: ${readFailure(error)}`,
+    );
+  });
+  const password = firstLine(bytes);
+  const wrong = (what: string) =>
+    new UpstreamProblem('password_file', `the password of upstream "${name}" in ${file} ${what}`);
+  if (password.length === 0) throw wrong('is empty');
+  if (password.length > LONGEST_CREDENTIAL)
+    throw wrong(`is longer than ${LONGEST_CREDENTIAL} bytes`);
+  return password;
+}
+
+function firstLine(bytes: Buffer): Buffer {
+  const newline = bytes.indexOf('\n');
+  const line = newline < 0 ? bytes : bytes.subarray(0, newline);
+  return line.at(-1) === 13 ? line.subarray(0, -1) : line;
+}

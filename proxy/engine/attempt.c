@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+#include "attempt.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "connection.h"
+#include "counters.h"
+#include "dial.h"
+#include "listener.h"
+#include "relay.h"
+#include "worker.h"
+
+static const struct upstream *attempt_upstream(const struct worker *worker,
+					       const struct connection *connection)
+{
+	return &worker->relay->roster.entry[connection->upstream].upstream;
+}
+
+static struct sidetrack_relay_upstream_counters *
+attempt_counters(const struct worker *worker, const struct connection *connection)
+{
+	return &worker->counters->upstream[connection->upstream];
+}
+
+/* --- choosing and leaving --------------------------------------------------------- */
+
+/* Return: false if every upstream has been tried */
+static bool attempt_choose(struct worker *worker, struct connection *connection)
+{
+	int chosen = roster_choose(&worker->relay->roster, &worker->rotation, connection->tried,
+				   worker->transfer.now_ms);
+
+	if (chosen < 0)
+		return false;
+	connection->upstream = (uint32_t)chosen;
+	connection->tried |= 1U << chosen;
+	connection->attempting = true;
+	counter_add(&attempt_counters(worker, connection)->active, 1);
+	return true;
+}
+
+/**
+ * attempt_release() - The connection no longer counts as one of its upstream's
+ * @worker:	Its thread
+ * @connection:	Connection, which may have none
+ */
+void attempt_release(struct worker *worker, struct connection *connection)
+{
+	if (!connection->attempting)
+		return;
+	connection->attempting = false;
+	counter_subtract(&attempt_counters(worker, connection)->active, 1);
+	roster_leave(&worker->relay->roster, connection->upstream);
+}
+
+/* --- failures --------------------------------------------------------------------- */
+
+/* The upstream has been asked, and may be waiting for the destination. */
+static bool attempt_asked(const struct connection *connection)
+{
+	return connection->state == HANDSHAKING && handshake_asked(&connection->handshake);
+}
+
+static enum fault attempt_fault(const struct worker *worker, const struct connection *connection,
+				enum outcome outcome)
+{
+	if (attempt_upstream(worker, connection)->kind == UPSTREAM_DIRECT)
+		return FAULT_NONE;
+	switch (outcome) {
+	case OUTCOME_UPSTREAM_AUTH:
+	case OUTCOME_REFUSED:
+	case OUTCOME_UNREACHABLE:
+	case OUTCOME_CONNECT_TIMEOUT:
+	case OUTCOME_CONNECT_OTHER:
+		return FAULT_CERTAIN;
+	case OUTCOME_CONNECT_RESET:
+	case OUTCOME_UPSTREAM_PROTOCOL:
+	case OUTCOME_HANDSHAKE_TIMEOUT:
+		return attempt_asked(connection) ? FAULT_DOUBTFUL : FAULT_CERTAIN;
+	default:
+		return FAULT_NONE;
+	}
+}
+
+static bool another_may_help(const struct connection *connection, enum outcome outcome,
+			     enum fault fault)
+{
+	if (outcome == OUTCOME_HANDSHAKE_TIMEOUT && attempt_asked(connection))
+		return false;
+	return fault != FAULT_NONE || outcome == OUTCOME_NO_PORTS;
+}
+
+/* Return: true if the next upstream may do better */
+static bool attempt_failed(struct worker *worker, struct connection *connection,
+			   enum outcome outcome)
+{
+	enum fault fault = attempt_fault(worker, connection, outcome);
+	bool again = another_may_help(connection, outcome, fault);
+
+	counter_add(&attempt_counters(worker, connection)->error[outcome], 1);
+	/* being out of ports, descriptors or memory says nothing about the upstream */
+	if (fault != FAULT_NONE || connection->state == HANDSHAKING)
+		roster_judge(&worker->relay->roster, connection->upstream, fault,
+			     worker->transfer.now_ms);
+	if (again) {
+		attempt_release(worker, connection);
+		leg_close(&connection->leg[UPSTREAM], true);
+		connection->direction[UPSTREAM].hangup = false;
+		connection->direction[UPSTREAM].urgent = false;
+	}
+	return again;
+}
+
+/* --- dialling --------------------------------------------------------------------- */
+
+static enum outcome attempt_socket(struct worker *worker, struct connection *connection)
+{
+	const struct sidetrack_relay_options *options = &worker->relay->options;
+	const struct endpoint *destination = &connection->destination;
+	const struct endpoint *address =
+		upstream_address(attempt_upstream(worker, connection), destination);
+	int *fd = &connection->leg[UPSTREAM].fd;
+	enum outcome outcome = dial(options, address, destination, fd);
+
+	if (outcome == OUTCOME_NO_DESCRIPTORS && listener_spend_reserve(worker))
+		outcome = dial(options, address, destination, fd);
+	return outcome;
+}
+
+static enum outcome attempt_dial(struct worker *worker, struct connection *connection)
+{
+	enum outcome outcome;
+
+	connection->connect_us = clock_us();
+	connection_enter(worker, connection, CONNECTING);
+	outcome = attempt_socket(worker, connection);
+	if (outcome == OUTCOME_OPEN && leg_watch(worker, &connection->leg[UPSTREAM]) < 0)
+		outcome = OUTCOME_NO_MEMORY;
+	return outcome;
+}
+
+/* Goes on with the next upstream for as long as that may help. */
+static void attempt_give_up(struct worker *worker, struct connection *connection,
+			    enum outcome outcome)
+{
+	while (attempt_failed(worker, connection, outcome)) {
+		if (!attempt_choose(worker, connection))
+			break;
+		outcome = attempt_dial(worker, connection);
+		if (outcome == OUTCOME_OPEN)
+			return;
+	}
+	connection_abort(worker, connection, outcome);
+}
+
+/**
+ * attempt_begin() - Set out for the destination
+ * @worker:	Its thread
+ * @connection:	Connection whose destination is known
+ */
+void attempt_begin(struct worker *worker, struct connection *connection)
+{
+	enum outcome outcome;
+
+	attempt_choose(worker, connection);	/* there is at least one */
+	outcome = attempt_dial(worker, connection);
+	if (outcome != OUTCOME_OPEN)
+		attempt_give_up(worker, connection, outcome);
+}
+
+/* --- shaking hands ---------------------------------------------------------------- */
+
+static void attempt_succeeded(struct worker *worker, struct connection *connection)
+{
+	if (attempt_upstream(worker, connection)->kind != UPSTREAM_DIRECT)
+		roster_judge(&worker->relay->roster, connection->upstream, FAULT_NONE,
+			     worker->transfer.now_ms);
+	counter_add(&attempt_counters(worker, connection)->connections, 1);
+	connection_established(worker, connection);
+}
+
+/* Return: OUTCOME_OPEN to go on, or how it failed; *@wait if it has to wait */
+static enum outcome message_send(struct connection *connection, bool *wait)
+{
+	struct handshake *handshake = &connection->handshake;
+	unsigned char message[HANDSHAKE_MESSAGE_MOST];
+	size_t length = handshake_message(handshake, message);
+	ssize_t sent = send(connection->leg[UPSTREAM].fd, message + handshake->sent,
+			    length - handshake->sent, MSG_NOSIGNAL);
+
+	*wait = sent < 0 && errno == EAGAIN;
+	if (sent < 0)
+		return *wait ? OUTCOME_OPEN : dial_outcome(errno);
+	handshake_sent(handshake, (size_t)sent, length);
+	return OUTCOME_OPEN;
+}
+
+/* What came behind the reply is the client's: it goes before all that is yet to come. */
+static enum outcome reply_done(struct worker *worker, struct connection *connection,
+			       size_t taken, size_t received)
+{
+	if (taken < received &&
+	    direction_preload(&connection->direction[UPSTREAM], worker->transfer.buffer + taken,
+			      received - taken) < 0)
+		return OUTCOME_NO_MEMORY;
+	attempt_succeeded(worker, connection);
+	return OUTCOME_OPEN;
+}
+
+/* Return: as message_send() */
+static enum outcome reply_receive(struct worker *worker, struct connection *connection, bool *wait)
+{
+	struct transfer *transfer = &worker->transfer;
+	ssize_t received = recv(connection->leg[UPSTREAM].fd, transfer->buffer,
+				transfer->buffer_size, 0);
+	size_t taken;
+
+	*wait = received < 0 && errno == EAGAIN;
+	if (received < 0)
+		return *wait ? OUTCOME_OPEN : dial_outcome(errno);
+	if (received == 0)
+		return OUTCOME_UPSTREAM_PROTOCOL;
+	switch (handshake_take(&connection->handshake, transfer->buffer, (size_t)received,
+			       &taken)) {
+	case HANDSHAKE_DONE:
+		return reply_done(worker, connection, taken, (size_t)received);
+	case HANDSHAKE_FAILED:
+		return connection->handshake.outcome;
+	default:
+		return OUTCOME_OPEN;
+	}
+}
+
+static void attempt_shake(struct worker *worker, struct connection *connection)
+{
+	enum outcome outcome = OUTCOME_OPEN;
+	bool wait = false;
+
+	while (connection->state == HANDSHAKING && !wait && outcome == OUTCOME_OPEN)
+		outcome = connection->handshake.sending
+				? message_send(connection, &wait)
+				: reply_receive(worker, connection, &wait);
+	if (outcome != OUTCOME_OPEN)
+		attempt_give_up(worker, connection, outcome);
+}
+
+/* The upstream, or the destination itself, has answered connect(). */
+static void attempt_connected(struct worker *worker, struct connection *connection)
+{
+	if (!handshake_begin(&connection->handshake, attempt_upstream(worker, connection),
+			     &connection->destination)) {
+		attempt_succeeded(worker, connection);
+		return;
+	}
+	connection_enter(worker, connection, HANDSHAKING);
+	attempt_shake(worker, connection);
+}
+
+/* --- events ----------------------------------------------------------------------- */
+
+static void connecting_event(struct worker *worker, struct connection *connection, uint32_t events)
+{
+	socklen_t length = sizeof(int);
+	int error = 0;
+
+	if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
+		return;
+	if (getsockopt(connection->leg[UPSTREAM].fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+		error = errno;
+	if (error)
+		attempt_give_up(worker, connection, dial_outcome(error));
+	else
+		attempt_connected(worker, connection);
+}
+
+/**
+ * attempt_event() - Something has happened on the upstream leg
+ * @worker:	Its thread
+ * @connection:	Connection that is CONNECTING or HANDSHAKING
+ * @events:	From epoll
+ */
+void attempt_event(struct worker *worker, struct connection *connection, uint32_t events)
+{
+	if (connection->state == CONNECTING)
+		connecting_event(worker, connection, events);
+	else
+		attempt_shake(worker, connection);
+}
+
+/**
+ * attempt_timeout() - The attempt has taken too long
+ * @worker:	Its thread
+ * @connection:	Connection that is CONNECTING or HANDSHAKING
+ */
+void attempt_timeout(struct worker *worker, struct connection *connection)
+{
+	attempt_give_up(worker, connection,
+			connection->state == CONNECTING ? OUTCOME_CONNECT_TIMEOUT
+							: OUTCOME_HANDSHAKE_TIMEOUT);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a connection gets its upstream leg: choose, dial, shake hands, or try the next.
+ *
+ * Nothing has been read from the client yet, so any number of upstreams may be
+ * tried and the client never knows.  The next one is tried if the upstream at
+ * fault may be the upstream itself.  What it says about the destination
+ * (refused, unreachable, not allowed) is an answer, and final; so is the time
+ * that runs out after it has been asked, for it may be waiting in vain for the
+ * destination.
+ */
+#ifndef SIDETRACK_ATTEMPT_H
+#define SIDETRACK_ATTEMPT_H
+
+#include <stdint.h>
+
+struct connection;
+struct worker;
+
+void attempt_begin(struct worker *worker, struct connection *connection);
+void attempt_event(struct worker *worker, struct connection *connection, uint32_t events);
+void attempt_timeout(struct worker *worker, struct connection *connection);
+void attempt_release(struct worker *worker, struct connection *connection);
+
+#endif /* SIDETRACK_ATTEMPT_H */

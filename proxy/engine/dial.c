@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#include "dial.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "destination.h"
+
+#define KEEPALIVE_PROBES 4
+
+static void option_set(int fd, int level, int name, int value)
+{
+	/* best effort: a kernel without the option still relays */
+	(void)setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+/**
+ * dial_set_options() - What every TCP socket of the relay wants
+ * @fd:		Listener (accepted sockets inherit it all) or upstream socket
+ * @options:	The relay's options
+ *
+ * Urgent data is read in line: a relay that dropped the urgent byte would hand
+ * on a stream with a hole in it.
+ */
+void dial_set_options(int fd, const struct sidetrack_relay_options *options)
+{
+	option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	option_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+	if (options->user_timeout_ms)
+		option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)options->user_timeout_ms);
+	if (!options->keepalive_idle_s)
+		return;
+	option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)options->keepalive_idle_s);
+	option_set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+	if (options->keepalive_interval_s)
+		option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)options->keepalive_interval_s);
+}
+
+/**
+ * dial_outcome() - Name for a failed connect
+ * @error:	errno of connect(), or SO_ERROR afterwards
+ *
+ * Return: how the connection ended
+ */
+enum outcome dial_outcome(int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+		return OUTCOME_REFUSED;
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case ENETDOWN:
+	case EHOSTDOWN:
+		return OUTCOME_UNREACHABLE;
+	case ETIMEDOUT:
+		return OUTCOME_CONNECT_TIMEOUT;
+	case ECONNRESET:
+	case EPIPE:
+		return OUTCOME_CONNECT_RESET;
+	case EADDRNOTAVAIL:
+	case EADDRINUSE:
+	case EAGAIN:
+		return OUTCOME_NO_PORTS;
+	case EMFILE:
+	case ENFILE:
+		return OUTCOME_NO_DESCRIPTORS;
+	case ENOMEM:
+	case ENOBUFS:
+		return OUTCOME_NO_MEMORY;
+	default:
+		return OUTCOME_CONNECT_OTHER;
+	}
+}
+
+static int dial_socket(const struct endpoint *address)
+{
+	int family = endpoint_is_ipv4(address) ? AF_INET : AF_INET6;
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)	/* the loop guard below binds; that must never cost a port */
+		option_set(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	return fd;
+}
+
+/* The quick question about @destination needs a socket of its family. */
+static bool certainly_not_local(int fd, const struct endpoint *address,
+				const struct endpoint *destination)
+{
+	return endpoint_is_ipv4(address) == endpoint_is_ipv4(destination) &&
+	       !destination_may_be_local(fd, destination);
+}
+
+/* Return: OUTCOME_OPEN and a socket that is free to connect, or why not */
+static enum outcome dial_open(const struct endpoint *address, const struct endpoint *destination,
+			      int *fd)
+{
+	*fd = dial_socket(address);
+	if (*fd < 0)
+		return dial_outcome(errno);
+	if (certainly_not_local(*fd, address, destination))
+		return OUTCOME_OPEN;
+	/* perhaps bound by the question: a fresh one, if the answer turns out to be no */
+	close(*fd);
+	*fd = -1;
+	if (destination_is_local(destination))
+		return OUTCOME_LOOP;
+	*fd = dial_socket(address);
+	return *fd < 0 ? dial_outcome(errno) : OUTCOME_OPEN;
+}
+
+/**
+ * dial() - Begin to connect
+ * @options:		The relay's options
+ * @address:		Whom to dial: the destination, or a proxy, which may be local
+ * @destination:	Where the client wanted to go, which may not
+ * @fd:			Where to put the socket
+ *
+ * Return: OUTCOME_OPEN with *@fd on its way, or why not with *@fd -1
+ */
+enum outcome dial(const struct sidetrack_relay_options *options, const struct endpoint *address,
+		  const struct endpoint *destination, int *fd)
+{
+	union socket_address to;
+	socklen_t length = endpoint_to_socket_address(address, &to);
+	enum outcome outcome = dial_open(address, destination, fd);
+
+	if (outcome != OUTCOME_OPEN)
+		return outcome;
+	dial_set_options(*fd, options);
+	if (connect(*fd, &to.any, length) == 0 || errno == EINPROGRESS)
+		return OUTCOME_OPEN;
+	outcome = dial_outcome(errno);
+	close(*fd);
+	*fd = -1;
+	return outcome;
+}

@@ -1,0 +1,56 @@
+/** Upstreams as the engine takes them: `struct sidetrack_relay_upstream` of engine/abi.h. */
+import {
+  CREDENTIAL_LENGTH,
+  strategies,
+  UPSTREAM_ADDRESS_OFFSET,
+  UPSTREAM_PASSWORD_OFFSET,
+  UPSTREAM_SIZE,
+  UPSTREAM_USERNAME_OFFSET,
+  upstreamKinds,
+  upstreamOffset,
+} from './abi.js';
+import { addressToBytes } from './address.js';
+
+export type UpstreamKind = (typeof upstreamKinds)[number];
+export type Strategy = (typeof strategies)[number];
+
+export interface Upstream {
+  /** What metrics and the list of connections call it. */
+  name: string;
+  kind: UpstreamKind;
+  /** 1 when absent. */
+  weight?: number;
+  /** An IP address; `direct` has neither address nor port. */
+  address?: string;
+  port?: number;
+  username?: string;
+  password?: Buffer;
+}
+
+/** What a relay without configured upstreams does. */
+export const DIRECT: Upstream = { name: 'direct', kind: 'direct' };
+
+export const strategyNumber = (strategy: Strategy) => strategies.indexOf(strategy);
+
+/** Holds the password: whoever asked for it wipes it. @throws RangeError when a credential is too long. */
+export function encodeUpstream(upstream: Upstream): Buffer {
+  const buffer = Buffer.alloc(UPSTREAM_SIZE);
+  const username = Buffer.from(upstream.username ?? '');
+  const password = upstream.password ?? Buffer.alloc(0);
+  if (Math.max(username.length, password.length) > CREDENTIAL_LENGTH)
+    throw new RangeError(`a credential of upstream "${upstream.name}" is too long`);
+  const values: Record<keyof typeof upstreamOffset, number> = {
+    kind: upstreamKinds.indexOf(upstream.kind),
+    weight: upstream.weight ?? 0,
+    port: upstream.port ?? 0,
+    username_length: username.length,
+    password_length: password.length,
+  };
+  for (const [name, offset] of Object.entries(upstreamOffset))
+    buffer.writeUInt32LE(values[name as keyof typeof upstreamOffset], offset);
+  if (upstream.address !== undefined)
+    addressToBytes(upstream.address).copy(buffer, UPSTREAM_ADDRESS_OFFSET);
+  username.copy(buffer, UPSTREAM_USERNAME_OFFSET);
+  password.copy(buffer, UPSTREAM_PASSWORD_OFFSET);
+  return buffer;
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+/* Which upstream is next, without a socket. */
+#include <stdlib.h>
+
+#include "check.h"
+#include "memory.h"
+#include "roster.h"
+
+#define NOW 1000000ULL
+#define SECOND 1000ULL
+
+static struct roster *make_roster(enum strategy strategy, const uint32_t *weights, int count)
+{
+	struct roster *roster = memory_allocate(sizeof(*roster));
+	int i;
+
+	expect(roster);
+	roster->strategy = strategy;
+	for (i = 0; i < count; i++) {
+		struct sidetrack_relay_upstream from = {
+			.kind = UPSTREAM_SOCKS5, .weight = weights[i], .port = 1080,
+			.address = { [15] = 1 },
+		};
+
+		expect_equal(roster_add(roster, &from), 0);
+	}
+	return roster;
+}
+
+static int choose(struct roster *roster, struct rotation *rotation, uint32_t tried, uint64_t now)
+{
+	int chosen = roster_choose(roster, rotation, tried, now);
+
+	if (chosen >= 0)
+		roster_leave(roster, (uint32_t)chosen);
+	return chosen;
+}
+
+static void failover_takes_the_first(void)
+{
+	struct roster *roster = make_roster(STRATEGY_FAILOVER, (uint32_t[]){ 1, 1, 1 }, 3);
+	struct rotation rotation = { 0 };
+
+	expect_equal(choose(roster, &rotation, 0, NOW), 0);
+	expect_equal(choose(roster, &rotation, 0, NOW), 0);
+	expect_equal(choose(roster, &rotation, 1, NOW), 1);
+	expect_equal(choose(roster, &rotation, 3, NOW), 2);
+	expect_equal(choose(roster, &rotation, 7, NOW), -1);
+	free(roster);
+}
+
+static void weights_are_kept(void)
+{
+	struct roster *roster = make_roster(STRATEGY_WEIGHTED, (uint32_t[]){ 5, 1, 2 }, 3);
+	struct rotation rotation = { 0 };
+	int count[3] = { 0 }, last = -1, repeats = 0, i;
+
+	for (i = 0; i < 800; i++) {
+		int chosen = choose(roster, &rotation, 0, NOW);
+
+		repeats = chosen == last ? repeats + 1 : 0;
+		expect(repeats < 3);	/* spread, not in blocks of five */
+		last = chosen;
+		count[chosen]++;
+	}
+	expect_equal(count[0], 500);
+	expect_equal(count[1], 100);
+	expect_equal(count[2], 200);
+	free(roster);
+}
+
+static void fewest_connections_for_the_weight(void)
+{
+	struct roster *roster = make_roster(STRATEGY_LEAST_CONNECTIONS, (uint32_t[]){ 1, 3 }, 2);
+	struct rotation rotation = { 0 };
+	int i;
+
+	for (i = 0; i < 400; i++)
+		expect(roster_choose(roster, &rotation, 0, NOW) >= 0);
+	expect_equal(roster->entry[0].active, 100);
+	expect_equal(roster->entry[1].active, 300);
+	for (i = 0; i < 100; i++)
+		roster_leave(roster, 0);
+	expect_equal(roster_choose(roster, &rotation, 0, NOW), 0);
+	free(roster);
+}
+
+static void rests_grow_and_end(void)
+{
+	static const uint64_t rests[] = { 1, 2, 4, 8, 16, 32, 60, 60 };
+	struct roster *roster = make_roster(STRATEGY_FAILOVER, (uint32_t[]){ 1, 1 }, 2);
+	struct rotation rotation = { 0 };
+	uint64_t now = NOW;
+	size_t i;
+
+	roster_judge(roster, 0, FAULT_CERTAIN, now);
+	for (i = 0; i < sizeof(rests) / sizeof(rests[0]); i++) {
+		/* a burst of failures is one failure */
+		roster_judge(roster, 0, FAULT_CERTAIN, now);
+		now += rests[i] * SECOND;
+		expect_equal(choose(roster, &rotation, 0, now - 1), 1);
+		/* one tries for all, and the next rest has begun */
+		expect_equal(choose(roster, &rotation, 0, now), 0);
+		expect_equal(choose(roster, &rotation, 0, now), 1);
+	}
+	roster_judge(roster, 0, FAULT_NONE, now);
+	expect_equal(choose(roster, &rotation, 0, now), 0);
+	roster_judge(roster, 0, FAULT_CERTAIN, now);
+	expect_equal(choose(roster, &rotation, 0, now + SECOND), 0);
+	free(roster);
+}
+
+static void nobody_is_turned_away_on_suspicion(void)
+{
+	struct roster *roster = make_roster(STRATEGY_WEIGHTED, (uint32_t[]){ 1, 1 }, 2);
+	struct rotation rotation = { 0 };
+
+	roster_judge(roster, 1, FAULT_CERTAIN, NOW);
+	roster_judge(roster, 0, FAULT_CERTAIN, NOW + 500);
+	expect_equal(choose(roster, &rotation, 0, NOW + 600), 1);
+	expect_equal(choose(roster, &rotation, 2, NOW + 600), 0);
+	expect_equal(choose(roster, &rotation, 3, NOW + 600), -1);
+	free(roster);
+}
+
+static void doubts_add_up(void)
+{
+	struct roster *roster = make_roster(STRATEGY_FAILOVER, (uint32_t[]){ 1, 1 }, 2);
+	struct rotation rotation = { 0 };
+
+	roster_judge(roster, 0, FAULT_DOUBTFUL, NOW);
+	roster_judge(roster, 0, FAULT_DOUBTFUL, NOW);
+	roster_judge(roster, 0, FAULT_NONE, NOW);
+	roster_judge(roster, 0, FAULT_DOUBTFUL, NOW);
+	roster_judge(roster, 0, FAULT_DOUBTFUL, NOW);
+	expect_equal(choose(roster, &rotation, 0, NOW), 0);
+	roster_judge(roster, 0, FAULT_DOUBTFUL, NOW);
+	expect_equal(choose(roster, &rotation, 0, NOW), 1);
+	free(roster);
+}
+
+static void bad_upstreams(void)
+{
+	const struct sidetrack_relay_upstream good = {
+		.kind = UPSTREAM_HTTP, .port = 3128, .address = { [15] = 1 },
+	};
+	struct sidetrack_relay_upstream from;
+	struct roster *roster = memory_allocate(sizeof(*roster));
+	int i;
+
+	from = good;
+	from.kind = UPSTREAM_KIND_COUNT;
+	expect_equal(roster_add(roster, &from), -EINVAL);
+	from = good;
+	from.port = 0;
+	expect_equal(roster_add(roster, &from), -EINVAL);
+	from.port = 65536;
+	expect_equal(roster_add(roster, &from), -EINVAL);
+	from = good;
+	from.address[15] = 0;
+	expect_equal(roster_add(roster, &from), -EINVAL);
+	from = good;
+	from.weight = 65536;
+	expect_equal(roster_add(roster, &from), -EINVAL);
+	from = good;
+	from.password_length = 256;
+	expect_equal(roster_add(roster, &from), -EINVAL);
+	from = good;
+	from.kind = UPSTREAM_SOCKS4A;
+	from.username_length = 3;
+	expect_equal(roster_add(roster, &from), -EINVAL);
+	for (i = 0; i < SIDETRACK_RELAY_UPSTREAMS; i++)
+		expect_equal(roster_add(roster, &good), 0);
+	expect_equal(roster_add(roster, &good), -ENOSPC);
+	free(roster);
+}
+
+const struct test roster_tests[] = {
+	{ "roster: failover takes the first", failover_takes_the_first },
+	{ "roster: weights are kept", weights_are_kept },
+	{ "roster: fewest connections for the weight", fewest_connections_for_the_weight },
+	{ "roster: rests grow and end", rests_grow_and_end },
+	{ "roster: nobody is turned away on suspicion", nobody_is_turned_away_on_suspicion },
+	{ "roster: doubts add up", doubts_add_up },
+	{ "roster: bad upstreams", bad_upstreams },
+	{ NULL, NULL }
+};
