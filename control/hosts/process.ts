@@ -1,7 +1,7 @@
 /** Runs one program to its end. Nothing here knows what a host is. */
 import { spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { constants as osConstants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SidetrackError } from '../error.js';
 
@@ -63,7 +63,7 @@ export function runProcess(argv: readonly string[], options: RunOptions = {}): P
       if (timedOut) reject(timeoutError(argv, timeoutMs));
       else
         resolve({
-          status: code ?? SIGNAL_STATUS + constants.signals[signal!],
+          status: code ?? SIGNAL_STATUS + osConstants.signals[signal!],
           stdout: Buffer.concat(stdout).toString(),
           stderr: Buffer.concat(stderr).toString(),
         });
@@ -72,18 +72,34 @@ export function runProcess(argv: readonly string[], options: RunOptions = {}): P
 }
 
 /**
- * Descriptor of an unlinked file that holds `text`. Node's own pipes are sockets, and `nft -f -`
+ * Descriptor of a nameless file that holds `text`. Node's own pipes are sockets, and `nft -f -`
  * opens /dev/stdin by name, which a socket refuses (ENXIO).
  */
 function inputFile(text: string): number {
   if (text === '') return openSync('/dev/null', 'r');
-  const directory = mkdtempSync(join(tmpdir(), 'sidetrack-'));
-  const path = join(directory, 'stdin');
+  const file = namelessFile();
+  const bytes = Buffer.from(text);
+  // Written at positions, so that the offset, which the program inherits, stays at the beginning.
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(file, bytes, done, bytes.length - done, done);
+  return file;
+}
+
+/** O_TMPFILE of open(2), which Node does not name; with O_DIRECTORY, as the kernel wants it. */
+const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
+const OWNER_ONLY = 0o600;
+
+/** Never has a name where the file system can do that, so that nothing is left whenever we end. */
+function namelessFile(): number {
   try {
-    writeFileSync(path, text, { mode: 0o600 });
-    return openSync(path, 'r');
-  } finally {
-    rmSync(directory, { recursive: true });
+    return openSync(tmpdir(), O_TMPFILE | constants.O_RDWR, OWNER_ONLY);
+  } catch {
+    const directory = mkdtempSync(join(tmpdir(), 'sidetrack-'));
+    try {
+      return openSync(join(directory, 'stdin'), 'wx+', OWNER_ONLY);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   }
 }
 

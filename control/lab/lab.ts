@@ -112,6 +112,7 @@ export class Lab {
 }
 
 function signalProgram(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const pid = child.pid!;
   const inner = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
   if (inner !== '') process.kill(Number(inner), signal);

@@ -1,6 +1,6 @@
 /** The lab as a user meets it: up, exec, status, down; and what is left when its owner dies. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -32,12 +32,22 @@ describe('a lab that outlives its command', () => {
 });
 
 describe('a lab whose owner ends', () => {
+  /** A file of /proc; empty when the process has just ended. */
+  function read(path: string): string {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch {
+      return '';
+    }
+  }
+
   /** PIDs below `pid`, itself not included. */
   function descendants(pid: number): number[] {
-    const path = `/proc/${pid}/task/${pid}/children`;
-    if (!existsSync(path)) return [];
-    const children = readFileSync(path, 'utf8').trim().split(' ').filter(Boolean).map(Number);
-    return children.flatMap((child) => [child, ...descendants(child)]);
+    const children = read(`/proc/${pid}/task/${pid}/children`).trim().split(' ');
+    return children
+      .filter(Boolean)
+      .map(Number)
+      .flatMap((child) => [child, ...descendants(child)]);
   }
 
   const alive = (pid: number) => {
@@ -64,11 +74,5 @@ describe('a lab whose owner ends', () => {
     rmSync(TMPDIR, { recursive: true });
   });
 
-  const commandOf = (pid: number) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-    } catch {
-      return '';
-    }
-  };
+  const commandOf = (pid: number) => read(`/proc/${pid}/cmdline`);
 });
