@@ -27,7 +27,7 @@ const SERVER = 'server1';
  * that is measured.
  */
 const LARGE_WINDOW = 6 << 20;
-const SMALL_WINDOW = 1 << 20;
+const SMALL_WINDOW = 256 << 10;
 const NO_OBJECTS = { sets: [], chains: [] };
 
 /** Short memories, or a second of new connections fills the tables for two minutes. */
@@ -36,6 +36,8 @@ const SYSCTLS = [
   'netfilter/nf_conntrack_tcp_timeout_close=1',
   'ipv4/ip_local_port_range=1024 65535',
   'ipv4/tcp_tw_reuse=1',
+  // BBR paces by timers, and would measure those.
+  'ipv4/tcp_congestion_control=cubic',
   'ipv4/tcp_max_tw_buckets=20000',
   'ipv4/conf/all/send_redirects=0',
   'ipv4/conf/eth0/send_redirects=0',
