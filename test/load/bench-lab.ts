@@ -27,7 +27,7 @@ const SERVER = 'server1';
  * that is measured.
  */
 const LARGE_WINDOW = 6 << 20;
-const SMALL_WINDOW = 256 << 10;
+const SMALL_WINDOW = 512 << 10;
 const NO_OBJECTS = { sets: [], chains: [] };
 
 /** Short memories, or a second of new connections fills the tables for two minutes. */

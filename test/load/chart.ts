@@ -53,7 +53,7 @@ function panel(row: Row, bars: readonly Bar[]): string {
   const most = Math.max(...bars.flatMap(({ values }) => values));
   const scale = (PANEL.width - LABEL_WIDTH - VALUE_WIDTH) / most;
   const title = row.ours.length > 0 ? row.case : `${row.case} (sidetrack not measured)`;
-  const unit = `<tspan fill="${COLOUR.faint}" font-weight="normal">  ${xml(row.unit)}</tspan>`;
+  const unit = `<tspan dx="10" fill="${COLOUR.faint}" font-weight="normal">${xml(row.unit)}</tspan>`;
   return [
     `<text x="0" y="14" font-weight="bold" fill="${COLOUR.text}">${xml(title)}${unit}</text>`,
     ...bars.map((bar, i) => drawBar(bar, PANEL.title - 6 + i * PANEL.step, scale)),

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <linux/netfilter_ipv4.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,6 +245,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: naive copy|splice PORT\n");
 		return 2;
 	}
+	signal(SIGPIPE, SIG_IGN);
 	naive.splice = !strcmp(argv[1], "splice");
 	naive.listener = listen_on(atoi(argv[2]));
 	if (naive.listener < 0) {
