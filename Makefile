@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
-.PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay test-programs netns-test docs clean help
+.PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay test-programs netns-test bench-relay docs clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
@@ -79,6 +79,13 @@ test-programs: ## what only the tests run
 
 netns-test: build test-programs ## real kernels, real rivals, in network namespaces
 	$(RIVAL_ENV) $(REQUIRE) npx vitest run --project netns
+
+bench-relay: ## the relay beside its rivals, about a quarter of an hour; rows and chart in build/bench
+	@test/tools/deps.sh bench
+	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -C test/load
+	npx tsc -p test/load
+	@$(RIVAL_ENV) node build/test/load/main.js
 
 docs: build ## write the generated files anew
 	node build/control/cli/reference.js > docs/cli.md

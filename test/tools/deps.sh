@@ -1,12 +1,12 @@
 #!/bin/sh
-# Installs what `make demo` and `make test` need and skips what is there already.
-#   deps.sh demo | deps.sh test
-# Ordinary programs come from apt. The daemons that the tests compare with (redsocks, HAProxy, …) are
-# only unpacked below build/rivals: installing them would start services on your machine.
+# Installs what `make demo`, `make test` and `make bench-relay` need and skips what is there already.
+#   deps.sh demo | deps.sh test | deps.sh bench
+# Ordinary programs come from apt. The daemons that the tests and measurements compare with (redsocks, HAProxy, …)
+# are only unpacked below build/rivals: installing them would start services on your machine.
 # Without root nothing is installed; what is missing is named, and the tests skip it.
 set -eu
 
-want=${1:?usage: deps.sh demo|test}
+want=${1:?usage: deps.sh demo|test|bench}
 here=$(cd "$(dirname "$0")/../.." && pwd)
 rivals=$here/build/rivals
 
@@ -15,6 +15,8 @@ needed="nft:nftables ip:iproute2 unshare:util-linux gcc:gcc cc:libc6-dev iperf3:
 [ "$want" = test ] && needed="$needed ping:iputils-ping tcpdump:tcpdump clang:clang llvm-strip:llvm bpf:libbpf-dev"
 daemons="redsocks:redsocks ss-redir:shadowsocks-libev haproxy:haproxy microsocks:microsocks
 	tinyproxy:tinyproxy-bin"
+[ "$want" = bench ] && needed="$needed ethtool:ethtool"
+[ "$want" = bench ] && daemons="redsocks:redsocks haproxy:haproxy microsocks:microsocks nginx:nginx-light wrk:wrk"
 
 PATH=$PATH:/usr/sbin:/sbin:$rivals/usr/bin:$rivals/usr/sbin
 
@@ -75,5 +77,5 @@ unpack_daemons() {
 }
 
 install_programs
-[ "$want" = test ] && unpack_daemons
+[ "$want" = demo ] || unpack_daemons
 exit 0

@@ -1,0 +1,174 @@
+/** What is measured and what must come of it: data only. */
+import type { ContestantName } from './contestants.js';
+
+/** What puts the relay under load. */
+export type Load =
+  | { kind: 'iperf'; flows: number; reverse: boolean }
+  /** Keep-alive requests for a body of so many bytes. */
+  | { kind: 'requests'; bytes: number; connections: number }
+  /** Connect, exchange 64 bytes, close. */
+  | { kind: 'connect'; connections: number }
+  /** 64-byte round trips; `half`: half of what tuned HAProxy can do, at even distances. */
+  | { kind: 'ping'; connections: number; rate: 0 | 'half' }
+  /** Connections that do nothing. */
+  | { kind: 'hold'; connections: number };
+
+/** A number that is read off a sample. */
+export type Figure =
+  | 'gigabits per busy second'
+  | 'gigabits per second'
+  | 'thousands per busy second'
+  | 'thousands per second'
+  | 'p50'
+  | 'p99'
+  | 'bytes each';
+
+export interface Target {
+  rival: ContestantName;
+  /** Bound on ours divided by the rival's: at least, or at most where less is better. */
+  ratio: number;
+}
+
+export interface Case {
+  name: string;
+  load: Load;
+  /** False: every packet has at most 1500 bytes from end to end. */
+  offload: boolean;
+  ours: ContestantName;
+  rivals: readonly ContestantName[];
+  figures: readonly Figure[];
+  /** Hold for the first of `figures`; for all of them when `everyFigure`. */
+  targets: readonly Target[];
+  everyFigure?: true;
+  /** Most that the first figure may be, whatever the rivals do. */
+  limit?: number;
+}
+
+export const LESS_IS_BETTER: readonly Figure[] = ['p50', 'p99', 'bytes each'];
+
+const DIRECT_RIVALS = [
+  'haproxy-default',
+  'haproxy-tuned',
+  'naive-copy',
+  'naive-splice',
+  'forwarding',
+] as const;
+const BULK = ['gigabits per busy second', 'gigabits per second'] as const;
+const COUNT = ['thousands per busy second', 'thousands per second'] as const;
+
+const BULK_TARGETS: readonly Target[] = [
+  { rival: 'haproxy-tuned', ratio: 1.15 },
+  { rival: 'haproxy-default', ratio: 3 },
+  { rival: 'naive-splice', ratio: 1 },
+];
+const DIRECTIONS = [
+  { word: 'download', reverse: true },
+  { word: 'upload', reverse: false },
+] as const;
+
+const direct = { offload: true, ours: 'sidetrack', rivals: DIRECT_RIVALS } as const;
+const socks = { offload: true, ours: 'sidetrack-socks', rivals: ['redsocks'] } as const;
+
+const bulk: readonly Case[] = [1, 100].flatMap((flows) =>
+  DIRECTIONS.map(({ word, reverse }) => ({
+    ...direct,
+    name: `bulk ${word}, ${flows === 1 ? '1 flow' : `${flows} flows`}`,
+    load: { kind: 'iperf', flows, reverse },
+    figures: BULK,
+    targets: BULK_TARGETS,
+  })),
+);
+
+const requests: readonly Case[] = [64, 1024, 4096].map((bytes) => ({
+  ...direct,
+  name: `keep-alive requests, ${bytes} B`,
+  load: { kind: 'requests', bytes, connections: 64 },
+  figures: COUNT,
+  targets: [
+    { rival: 'haproxy-default', ratio: 1.2 },
+    { rival: 'haproxy-tuned', ratio: 1.2 },
+    { rival: 'naive-copy', ratio: 0.95 },
+  ],
+}));
+
+const connections: Case = {
+  ...direct,
+  name: 'new connections, 64 B exchange',
+  load: { kind: 'connect', connections: 64 },
+  figures: COUNT,
+  targets: [
+    { rival: 'haproxy-default', ratio: 1.3 },
+    { rival: 'haproxy-tuned', ratio: 1.3 },
+  ],
+};
+
+const latency: readonly Case[] = [
+  { name: 'round trip, 64 B, idle', connections: 1, rate: 0 as const },
+  { name: 'round trip, 64 B, half load', connections: 32, rate: 'half' as const },
+].map(({ name, ...load }) => ({
+  ...direct,
+  name,
+  load: { kind: 'ping', ...load },
+  figures: ['p50', 'p99'],
+  targets: [
+    { rival: 'haproxy-default', ratio: 1 },
+    { rival: 'haproxy-tuned', ratio: 1 },
+  ],
+  everyFigure: true,
+}));
+
+const idle: Case = {
+  offload: true,
+  ours: 'sidetrack',
+  rivals: ['haproxy-default', 'naive-copy'],
+  name: 'idle connections, 9000',
+  load: { kind: 'hold', connections: 9000 },
+  figures: ['bytes each'],
+  targets: [],
+  limit: 1024,
+};
+
+const throughSocks: readonly Case[] = [
+  ...DIRECTIONS.map(
+    ({ word, reverse }): Case => ({
+      ...socks,
+      name: `SOCKS5, bulk ${word}, 1 flow`,
+      load: { kind: 'iperf', flows: 1, reverse },
+      figures: BULK,
+      targets: [{ rival: 'redsocks', ratio: 1.15 }],
+    }),
+  ),
+  {
+    ...socks,
+    name: 'SOCKS5, keep-alive requests, 1024 B',
+    load: { kind: 'requests', bytes: 1024, connections: 64 },
+    figures: COUNT,
+    targets: [{ rival: 'redsocks', ratio: 1.2 }],
+  },
+  {
+    ...socks,
+    name: 'SOCKS5, new connections, 64 B exchange',
+    load: { kind: 'connect', connections: 64 },
+    figures: COUNT,
+    targets: [{ rival: 'redsocks', ratio: 1.3 }],
+  },
+];
+
+const withoutOffload: readonly Case[] = DIRECTIONS.map(({ word, reverse }) => ({
+  ...direct,
+  offload: false,
+  name: `bulk ${word}, 1 flow, no offloads`,
+  load: { kind: 'iperf', flows: 1, reverse },
+  figures: BULK,
+  targets: [{ rival: 'haproxy-tuned', ratio: 1.05 }],
+}));
+
+export const CASES: readonly Case[] = [
+  ...bulk,
+  ...withoutOffload,
+  ...requests,
+  connections,
+  ...latency,
+  idle,
+  ...throughSocks,
+];

@@ -1,0 +1,148 @@
+/** Who takes part and how each is started: data only. All run on server1, on the relay's core. */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { INTERNET_ADDRESSES_V4 } from '../../control/lab/topology.js';
+
+export type ContestantName =
+  | 'sidetrack'
+  | 'haproxy-default'
+  | 'haproxy-tuned'
+  | 'naive-copy'
+  | 'naive-splice'
+  | 'forwarding'
+  | 'sidetrack-socks'
+  | 'redsocks';
+
+export interface Contestant {
+  label: string;
+  /** Where the redirect of server1 leads; absent: no program, the kernel forwards. */
+  port?: number;
+  /** Its configuration file, if it has one. */
+  file?: { name: string; text: string };
+  /** `file` is where the configuration file lies. */
+  argv(file: string): readonly string[];
+}
+
+/** The compiled tree: this file is build/test/load/contestants.js when it runs. */
+const build = fileURLToPath(new URL('../..', import.meta.url));
+export const program = (path: string) => join(build, path);
+
+export const SOCKS = { address: INTERNET_ADDRESSES_V4[1], port: 1080 } as const;
+
+/** One thread, as there is one core; else the defaults. */
+function sidetrack(port: number, metricsPort: number, upstream: string): string {
+  return `router:
+  host: netns://router
+  interfaces: [br-lan]
+servers:
+  - name: server1
+    host: netns://server1
+    interface: eth0
+    address: [192.168.1.2]
+    port: ${port}
+relay:
+  threads: 1
+  upstreams: [{ name: upstream, url: "${upstream}" }]
+  metrics: { port: ${metricsPort} }
+`;
+}
+
+const sidetrackArgv = (file: string) => [
+  process.execPath,
+  program('control/cli/main.js'),
+  'relay',
+  '-c',
+  file,
+];
+
+/** maxpipes keeps the descriptors for 9000 connections below 20 000. */
+function haproxy(port: number, global: readonly string[], options: readonly string[]): string {
+  return `global
+  maxconn 9100
+  maxpipes 400
+${global.map((line) => `  ${line}\n`).join('')}
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+${options.map((line) => `  option ${line}\n`).join('')}
+frontend steered
+  bind 0.0.0.0:${port}
+  default_backend original
+backend original
+  option transparent
+`;
+}
+
+const haproxyArgv = (file: string) => ['haproxy', '-db', '-f', file];
+
+const redsocks = (port: number) => `base {
+  log = "stderr";
+  daemon = off;
+  redirector = iptables;
+  redsocks_conn_max = 8192;
+}
+redsocks {
+  local_ip = 0.0.0.0;
+  local_port = ${port};
+  ip = ${SOCKS.address};
+  port = ${SOCKS.port};
+  type = socks5;
+  splice = true;
+}
+`;
+
+export const CONTESTANTS: Readonly<Record<ContestantName, Contestant>> = {
+  sidetrack: {
+    label: 'sidetrack',
+    port: 12340,
+    file: { name: 'sidetrack.yaml', text: sidetrack(12340, 9150, 'direct:') },
+    argv: sidetrackArgv,
+  },
+  'haproxy-default': {
+    label: 'HAProxy, splice-auto, 2 threads',
+    port: 12341,
+    file: { name: 'haproxy.cfg', text: haproxy(12341, ['nbthread 2'], ['splice-auto']) },
+    argv: haproxyArgv,
+  },
+  'haproxy-tuned': {
+    label: 'HAProxy, tuned',
+    port: 12342,
+    file: {
+      name: 'haproxy-tuned.cfg',
+      text: haproxy(
+        12342,
+        ['nbthread 1', 'tune.pipesize 1048576'],
+        ['splice-request', 'splice-response'],
+      ),
+    },
+    argv: haproxyArgv,
+  },
+  'naive-copy': {
+    label: 'naive read/write loop',
+    port: 12343,
+    argv: () => [program('test/load/naive'), 'copy', '12343'],
+  },
+  'naive-splice': {
+    label: 'naive splice loop',
+    port: 12344,
+    argv: () => [program('test/load/naive'), 'splice', '12344'],
+  },
+  forwarding: { label: 'plain forwarding (ceiling)', argv: () => [] },
+  'sidetrack-socks': {
+    label: 'sidetrack',
+    port: 12345,
+    file: {
+      name: 'sidetrack-socks.yaml',
+      text: sidetrack(12345, 9151, `socks5://${SOCKS.address}:${SOCKS.port}`),
+    },
+    argv: sidetrackArgv,
+  },
+  redsocks: {
+    label: 'redsocks, splice',
+    port: 12346,
+    file: { name: 'redsocks.conf', text: redsocks(12346) },
+    argv: (file) => ['redsocks', '-c', file],
+  },
+};

@@ -1,0 +1,85 @@
+/** Puts load on the way that is set, and reads what the load's own program says about it. */
+import { type BenchLab, INTERNET, PORT } from './bench-lab.js';
+import type { Load } from './cases.js';
+import { program } from './contestants.js';
+
+/** What came through in how long; latencies in microseconds where the load measures them. */
+export interface Outcome {
+  /** Bytes, requests, connections or round trips. */
+  amount: number;
+  seconds: number;
+  p50?: number;
+  p99?: number;
+}
+
+export type RunningLoad = Exclude<Load, { kind: 'hold' }>;
+
+/** `rate` is messages a second for a load at half rate. */
+export async function runLoad(
+  bench: BenchLab,
+  load: RunningLoad,
+  seconds: number,
+  rate: number,
+): Promise<Outcome> {
+  switch (load.kind) {
+    case 'iperf':
+      return readIperf(await bench.client(iperfArgv(load, seconds)));
+    case 'requests':
+      return readWrk(await bench.client(wrkArgv(load, seconds)));
+    case 'connect':
+      return readPeer(
+        await bench.client(peer('connect', PORT.echo, PORT.echoes, seconds, load.connections)),
+      );
+    case 'ping':
+      return readPeer(
+        await bench.client(
+          peer('ping', PORT.echo, seconds, load.connections, load.rate === 'half' ? rate : 0),
+        ),
+      );
+  }
+}
+
+/** Arguments of test/load/peer.c after its mode and address. */
+export function peer(mode: string, ...rest: number[]): string[] {
+  return [program('test/load/peer'), mode, INTERNET, ...rest.map(String)];
+}
+
+function iperfArgv(load: { flows: number; reverse: boolean }, seconds: number): string[] {
+  const direction = load.reverse ? ['--reverse'] : [];
+  const amount = ['--time', `${seconds}`, '--parallel', `${load.flows}`];
+  return ['iperf3', '--client', INTERNET, '--json', ...amount, ...direction];
+}
+
+function readIperf(output: string): Outcome {
+  const { end } = JSON.parse(output) as {
+    end: { sum_received: { bytes: number; seconds: number } };
+  };
+  return { amount: end.sum_received.bytes, seconds: end.sum_received.seconds };
+}
+
+function wrkArgv(load: { bytes: number; connections: number }, seconds: number): string[] {
+  const url = `http://${INTERNET}:${PORT.web}/${load.bytes}`;
+  return ['wrk', '--threads', '1', '-c', `${load.connections}`, '-d', `${seconds}s`, url];
+}
+
+const UNIT_SECONDS: Readonly<Record<string, number>> = { ms: 1e-3, s: 1, m: 60 };
+
+/** @throws when a request failed: a figure with failures is none. */
+export function readWrk(output: string): Outcome {
+  const total = /(\d+) requests in ([\d.]+)(ms|s|m),/.exec(output);
+  if (!total || /Socket errors|Non-2xx/.test(output)) throw new Error(`wrk says: ${output}`);
+  const seconds = Number(total[2]) * UNIT_SECONDS[total[3]!]!;
+  return { amount: Number(total[1]), seconds };
+}
+
+function readPeer(output: string): Outcome {
+  const { count, failed, ...rest } = JSON.parse(output) as {
+    count: number;
+    failed?: number;
+    seconds: number;
+    p50?: number;
+    p99?: number;
+  };
+  if (failed) throw new Error(`${failed} of ${failed + count} connections failed`);
+  return { amount: count, ...rest };
+}
