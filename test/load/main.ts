@@ -36,6 +36,8 @@ interface Session {
   repeated: number;
   /** Samples kept although it was. */
   disturbed: number;
+  /** Cases that lost a round, and why. */
+  failures: string[];
 }
 
 /** Ourselves and all that we start, unless it is told otherwise. */
@@ -87,6 +89,17 @@ async function sample(session: Session, one: Case, name: ContestantName): Promis
   return best ?? measure(session.bench, name, load, SECONDS, session.halfRate);
 }
 
+async function sampleNamed(session: Session, one: Case, name: ContestantName): Promise<Sample> {
+  try {
+    return await sample(session, one, name);
+  } catch (cause) {
+    const said = session.bench.said(name).trim().split('\n').slice(-3).join(' / ');
+    throw new Error(
+      `${name}: ${cause instanceof Error ? cause.message : cause} (it says: ${said})`,
+    );
+  }
+}
+
 type Samples = Map<ContestantName, Sample[]>;
 
 /** One run of each contestant. */
@@ -99,9 +112,20 @@ async function runOnce(session: Session, one: Case, samples: Samples): Promise<v
   for (const name of [one.ours, ...one.rivals])
     if (!session.absent.has(name)) {
       await bench.startContestant(name);
-      added.set(name, await sample(session, one, name));
+      added.set(name, await sampleNamed(session, one, name));
     }
   for (const [name, one] of added) samples.set(name, [...(samples.get(name) ?? []), one]);
+}
+
+/** What goes wrong costs this case its round, and is told; the others go on. */
+async function tryOnce(session: Session, one: Case, samples: Samples): Promise<void> {
+  try {
+    await runOnce(session, one, samples);
+  } catch (error) {
+    const text = `${one.name}: ${error instanceof Error ? error.message : error}`;
+    session.failures.push(text);
+    console.error(text);
+  }
 }
 
 function rowsOf(session: Session, one: Case, samples: Samples): Row[] {
@@ -115,16 +139,19 @@ function rowsOf(session: Session, one: Case, samples: Samples): Row[] {
 
 function machine(): string {
   const cores = cpus();
-  return `${cores.length} × ${cores[0]?.model}, Linux ${release()}`;
+  return `${cores.length} × ${cores[0]?.model}, Linux ${release().split('-')[0]}`;
 }
 
 function save(session: Session, rows: readonly Row[]): void {
   mkdirSync(OUTPUT, { recursive: true });
-  const { halfRate, repeated, disturbed } = session;
-  const settings = { seconds: SECONDS, runs: RUNS, halfRate, repeated, disturbed };
+  const { halfRate, repeated, disturbed, failures } = session;
+  const settings = { seconds: SECONDS, runs: RUNS, halfRate, repeated, disturbed, failures };
   const document = { machine: machine(), date: new Date().toISOString(), ...settings, rows };
   writeFileSync(`${OUTPUT}/relay.json`, `${JSON.stringify(document, undefined, 1)}\n`);
-  const subtitle = `${machine()}; relay and its softirq on one core; bar: median of ${RUNS} interleaved runs of ${SECONDS} s, line: all of them`;
+  const counts = Math.max(
+    ...rows.flatMap(({ rivals }) => Object.values(rivals)).map((runs) => runs.length),
+  );
+  const subtitle = `${machine()}; relay and its softirq on one core; bar: median of interleaved runs of ${SECONDS} s (${counts}), line: all of them`;
   writeFileSync(
     `${OUTPUT}/relay.svg`,
     renderChart('sidetrack relay, side by side', subtitle, rows),
@@ -138,7 +165,7 @@ async function runAll(session: Session, cases: readonly Case[]): Promise<Row[]> 
   for (let round = 1; round <= RUNS && inTime(); round++) {
     for (const one of cases)
       if (inTime() && !(one.load.kind === 'hold' && round > HOLD_RUNS))
-        await runOnce(session, one, samples.get(one)!);
+        await tryOnce(session, one, samples.get(one)!);
     rows = cases
       .filter((one) => samples.get(one)!.size > 0)
       .flatMap((one) => rowsOf(session, one, samples.get(one)!));
@@ -157,6 +184,7 @@ async function main(): Promise<void> {
     absent: new Map(),
     repeated: 0,
     disturbed: 0,
+    failures: [],
   };
   let rows: Row[] = [];
   try {
