@@ -158,6 +158,11 @@ export class BenchLab {
     return running;
   }
 
+  /** What a contestant has printed. */
+  said(name: ContestantName): string {
+    return this.running.get(name)?.log ?? '';
+  }
+
   async stopContestant(name: ContestantName): Promise<void> {
     await this.running.get(name)?.stop();
     this.running.delete(name);

@@ -17,17 +17,17 @@ interface Bar {
 }
 
 export function renderChart(title: string, subtitle: string, rows: readonly Row[]): string {
-  const heights = [0, 0];
-  const panels = rows.map((row) => {
-    const column = heights[0]! <= heights[1]! ? 0 : 1;
-    const x = PANEL.gap + column * (PANEL.width + PANEL.gap);
-    const y = HEADER + heights[column]!;
-    const bars = barsOf(row);
-    heights[column]! += PANEL.title + bars.length * PANEL.step + PANEL.gap;
-    return `<g transform="translate(${x},${y})">${panel(row, bars)}</g>`;
+  let y = HEADER;
+  const panels = byCase(rows).flatMap((group) => {
+    const top = y;
+    y += Math.max(...group.map((row) => PANEL.title + barsOf(row).length * PANEL.step)) + PANEL.gap;
+    return group.map((row, column) => {
+      const x = PANEL.gap + column * (PANEL.width + PANEL.gap);
+      return `<g transform="translate(${x},${top})">${panel(row, barsOf(row))}</g>`;
+    });
   });
   const width = PANEL.gap + COLUMNS * (PANEL.width + PANEL.gap);
-  const height = HEADER + Math.max(...heights);
+  const height = y;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="DejaVu Sans, Verdana, sans-serif" font-size="12">`,
     `<rect width="100%" height="100%" fill="#ffffff"/>`,
@@ -37,6 +37,12 @@ export function renderChart(title: string, subtitle: string, rows: readonly Row[
     '</svg>',
     '',
   ].join('\n');
+}
+
+/** The figures of a case lie side by side; there are at most two. */
+function byCase(rows: readonly Row[]): Row[][] {
+  const names = [...new Set(rows.map((row) => row.case))];
+  return names.map((name) => rows.filter((row) => row.case === name));
 }
 
 function barsOf(row: Row): Bar[] {
@@ -52,10 +58,9 @@ function barsOf(row: Row): Bar[] {
 function panel(row: Row, bars: readonly Bar[]): string {
   const most = Math.max(...bars.flatMap(({ values }) => values));
   const scale = (PANEL.width - LABEL_WIDTH - VALUE_WIDTH) / most;
-  const title = row.ours.length > 0 ? row.case : `${row.case} (sidetrack not measured)`;
   const unit = `<tspan dx="10" fill="${COLOUR.faint}" font-weight="normal">${xml(row.unit)}</tspan>`;
   return [
-    `<text x="0" y="14" font-weight="bold" fill="${COLOUR.text}">${xml(title)}${unit}</text>`,
+    `<text x="0" y="14" font-weight="bold" fill="${COLOUR.text}">${xml(row.case)}${unit}</text>`,
     ...bars.map((bar, i) => drawBar(bar, PANEL.title - 6 + i * PANEL.step, scale)),
   ].join('\n');
 }

@@ -51,9 +51,11 @@ function iperfArgv(load: { flows: number; reverse: boolean }, seconds: number): 
 }
 
 function readIperf(output: string): Outcome {
-  const { end } = JSON.parse(output) as {
-    end: { sum_received: { bytes: number; seconds: number } };
+  const { end, error } = JSON.parse(output) as {
+    end: { sum_received?: { bytes: number; seconds: number } };
+    error?: string;
   };
+  if (!end.sum_received) throw new Error(`iperf3 says: ${error}`);
   return { amount: end.sum_received.bytes, seconds: end.sum_received.seconds };
 }
 

@@ -4,12 +4,15 @@ import { createInterface } from 'node:readline';
 import { type BenchLab, CORE, PORT } from './bench-lab.js';
 import { type Figure, LESS_IS_BETTER } from './cases.js';
 import type { ContestantName } from './contestants.js';
+import { foreignSeconds } from './foreign.js';
 import { type Outcome, peer, type RunningLoad, runLoad } from './loads.js';
 
 /** What a run gave and what it cost. */
 export interface Sample extends Outcome {
   /** Seconds in which the relay's core was not idle. */
   busySeconds: number;
+  /** Processor time of processes that are not ours, as a part of one core. */
+  disturbance: number;
 }
 
 const TICKS_PER_SECOND = 100; // USER_HZ, part of the kernel's ABI
@@ -41,11 +44,14 @@ export async function measure(
   rate: number,
 ): Promise<Sample> {
   await bench.leadThrough(contestant);
+  const others = foreignSeconds();
   const before = coreTime(CORE.relay);
   const outcome = await runLoad(bench, load, seconds, rate);
   const after = coreTime(CORE.relay);
-  const busySeconds = after.seconds - before.seconds - (after.away - before.away);
-  return { ...outcome, busySeconds };
+  const elapsed = after.seconds - before.seconds;
+  const busySeconds = elapsed - (after.away - before.away);
+  const disturbance = Math.max(0, foreignSeconds() - others) / elapsed;
+  return { ...outcome, busySeconds, disturbance };
 }
 
 const GIGABIT_BYTES = 1e9 / 8;
