@@ -7,8 +7,7 @@ import {
   startMonitoring,
 } from '../../../monitoring/server.js';
 import { RelayError } from '../../../proxy/error.js';
-import { type Relay, startRelay } from '../../../proxy/relay.js';
-import type { Upstream } from '../../../proxy/upstreams.js';
+import { type Relay, type RelayOptions, startRelay } from '../../../proxy/relay.js';
 import type { Config, ServerConfig } from '../../config/config.js';
 import { loadConfig } from '../../config/load.js';
 import { SidetrackError } from '../../error.js';
@@ -16,6 +15,7 @@ import { action, type CommonOptions, command, configPath, withConfig } from '../
 import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
 import { version } from '../package.js';
 import { listenerName } from '../port-owner.js';
+import { relayOptions } from '../relay-options.js';
 import { prepareUpstreams } from '../upstreams.js';
 
 interface RelayCommandOptions extends CommonOptions {
@@ -37,7 +37,7 @@ export function relayCommand(): Command {
 async function runRelay(options: RelayCommandOptions): Promise<number> {
   const config = await loadConfig(configPath(options));
   const server = chooseServer(config, options.server);
-  const relay = start(config, server, await prepareUpstreams(config));
+  const relay = start(relayOptions(config, server, await prepareUpstreams(config)));
   const monitoring = await startPages(config, relay);
   note(
     `relay on port ${relay.port} with ${relay.threads} threads, at most ${relay.maxConnections} connections; ${monitoring.url}/metrics`,
@@ -67,23 +67,11 @@ function chooseServer({ servers, file }: Config, name: string | undefined): Serv
   });
 }
 
-const MS = 1000;
-
-function start({ relay }: Config, { port }: ServerConfig, upstreams: readonly Upstream[]): Relay {
+function start(options: RelayOptions): Relay {
   try {
-    return startRelay({
-      port,
-      ...(relay.threads !== undefined && { threads: relay.threads }),
-      ...(relay.maxConnections !== undefined && { maxConnections: relay.maxConnections }),
-      connectTimeoutMs: relay.connectTimeoutSeconds * MS,
-      handshakeTimeoutMs: relay.handshakeTimeoutSeconds * MS,
-      idleTimeoutMs: relay.idleTimeoutSeconds * MS,
-      halfCloseTimeoutMs: relay.halfCloseTimeoutSeconds * MS,
-      upstreams,
-      strategy: relay.strategy,
-    });
+    return startRelay(options);
   } catch (error) {
-    if (error instanceof RelayError) throw portError(error, port);
+    if (error instanceof RelayError) throw portError(error, options.port);
     throw error;
   }
 }
@@ -125,7 +113,7 @@ async function drain({ relay: { drainSeconds } }: Config, relay: Relay, signal: 
     note(
       `${signal}: no new connections; ${open} may finish within ${drainSeconds} s ${pc.dim('(again to stop now)')}`,
     );
-  await Promise.race([relay.drain(drainSeconds * MS), nextSignal()]);
+  await Promise.race([relay.drain(drainSeconds * 1000), nextSignal()]);
   const { drained } = relay.stats().outcomes;
   if (drained > 0) note(`${drained} connections were cut off by the deadline`);
   return relay.active() === 0;
