@@ -113,6 +113,8 @@ enum counter_name {
 	X(mark_value, "the bits to set")				\
 	X(mark_mask, "the bits that are ours")				\
 	X(redirect_ifindex, "the way to the server; 0 marks instead")	\
+	X(route_v4, "interface that the policy route must use; 0: any")	\
+	X(route_v6, "interface that the policy route must use; 0: any")	\
 	X(steers_v4, "0: the server has no IPv4 address")		\
 	X(steers_v6, "0: the server has no IPv6 address")		\
 	X(judges_others, "whether a rule may block what is not TCP")	\
