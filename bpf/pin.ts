@@ -3,6 +3,7 @@
  *
  *   flows_v4 flows_v6 counters      shared by all generations
  *   program rule_counters rule_names  of the generation in force
+ *   policy/<digest>/                what the generation in force was made from
  *   interfaces/<name>/              our filter is there, or is about to be
  *   interfaces/<name>/clsact/       so is the qdisc, which we made
  */
@@ -33,7 +34,7 @@ export class PinDirectory {
   constructor(readonly path: string) {}
 
   /** @throws ClassifierError unless it lies in a BPF file system. */
-  create(): void {
+  requireFileSystem(): void {
     const parent = dirname(this.path);
     if (!existsSync(parent) || statfsSync(parent).type !== BPF_FS_MAGIC) {
       throw new ClassifierError(`${parent} is no BPF file system`, {
@@ -42,6 +43,10 @@ export class PinDirectory {
         hint: `mount one: mount -t bpf bpf ${parent}`,
       });
     }
+  }
+
+  create(): void {
+    this.requireFileSystem();
     mkdirSync(join(this.path, 'interfaces'), { recursive: true, mode: 0o700 });
   }
 
@@ -98,9 +103,26 @@ export class PinDirectory {
     for (const one of [join(path, 'clsact'), path]) if (existsSync(one)) rmdirSync(one);
   }
 
+  /** Says what the generation in force was made from; nothing while that is about to change. */
+  notePolicy(note: string | undefined): void {
+    const path = join(this.path, 'policy');
+    if (existsSync(path)) {
+      for (const old of readdirSync(path)) rmdirSync(join(path, old));
+      rmdirSync(path);
+    }
+    if (note !== undefined) mkdirSync(join(path, note), { recursive: true });
+  }
+
+  policyNote(): string | undefined {
+    const path = join(this.path, 'policy');
+    const notes = existsSync(path) ? readdirSync(path) : [];
+    return notes.length === 1 ? notes[0] : undefined;
+  }
+
   /** Everything, when no interface is left. */
   remove(): void {
     if (!this.exists) return;
+    this.notePolicy(undefined);
     for (const entry of readdirSync(this.path, { withFileTypes: true })) {
       const path = join(this.path, entry.name);
       if (entry.isDirectory()) rmdirSync(path);

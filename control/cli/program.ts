@@ -1,6 +1,7 @@
 /** The command tree. `main.ts` runs it, `reference.ts` documents it. */
 import { Command } from 'commander';
 import { applyCommand } from './commands/apply.js';
+import { bpfCommand } from './commands/bpf.js';
 import { checkCommand } from './commands/check.js';
 import { downCommand } from './commands/down.js';
 import { initCommand } from './commands/init.js';
@@ -39,6 +40,7 @@ export function buildProgram(): Command {
     statusCommand(),
     downCommand(),
     relayCommand(),
+    bpfCommand(),
     labCommand(),
     completionCommand(program),
   ])

@@ -4,10 +4,10 @@ import { outcomes, recordSize } from '../../bpf/abi.js';
 import { lookupElement, updateElement } from '../../bpf/map.js';
 import type { ClassifierPolicy } from '../../bpf/policy.js';
 import type { Packet } from '../../control/policy/evaluate.js';
+import { guardRules } from '../../control/policy/guard-rules.js';
 import { PrefixSet } from '../../control/policy/prefix-set.js';
 import { GUARDS, SERVER_MAC } from './arbitraries.js';
 import { ACK, type Dress, FIN, frame, RST, SYN } from './frame.js';
-import { guardRules } from './policy.js';
 import { DROP, leaveNetwork, MARK, PASS, Runner } from './run.js';
 
 const CLIENT_MAC = '02:00:00:00:00:40';
