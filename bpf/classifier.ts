@@ -327,9 +327,18 @@ export interface ClassifierStats {
   rules: ({ name: string } & Count)[];
 }
 
+function notAttached(): ClassifierError {
+  return new ClassifierError('the ebpf classifier is not attached', {
+    code: 'not-attached',
+    source: 'user',
+    hint: 'run: sidetrack bpf attach',
+  });
+}
+
 /** @throws ClassifierError `not-attached` */
 export function readStats(directory: string): ClassifierStats {
   const pins = new PinDirectory(directory);
+  if (!pins.exists) throw notAttached();
   const counts = withPin(pins, 'counters', (fd) =>
     readCounters(fd, outcomes.length + events.length),
   );
@@ -338,11 +347,7 @@ export function readStats(directory: string): ClassifierStats {
     Array.from({ length: mapInfo(fd).maxEntries }, (_, i) => readName(fd, i, RULE_NAME_LENGTH)),
   );
   if (counts === undefined || rules === undefined || names === undefined) {
-    throw new ClassifierError('the ebpf classifier is not attached', {
-      code: 'not-attached',
-      source: 'user',
-      hint: 'run: sidetrack apply',
-    });
+    throw notAttached();
   }
   const outcomeEntries = outcomes.map((name, i) => [name, counts[i]!]);
   const eventEntries = events.map((name, i) => [name, counts[outcomes.length + i]!.packets]);

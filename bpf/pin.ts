@@ -15,10 +15,12 @@ import {
   rmdirSync,
   rmSync,
   statfsSync,
+  statSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ClassifierError } from './error.js';
 import { check } from './ffi.js';
+import { permissionError } from './object.js';
 
 export const DEFAULT_DIRECTORY = '/sys/fs/bpf/sidetrack';
 const BPF_FS_MAGIC = 0xcafe4a11;
@@ -50,8 +52,13 @@ export class PinDirectory {
     mkdirSync(join(this.path, 'interfaces'), { recursive: true, mode: 0o700 });
   }
 
+  /** @throws ClassifierError when we may not look: "not there" would be a guess. */
   get exists(): boolean {
-    return existsSync(this.path);
+    try {
+      return statSync(this.path, { throwIfNoEntry: false }) !== undefined;
+    } catch (cause) {
+      throw permissionError(cause);
+    }
   }
 
   has(name: string): boolean {

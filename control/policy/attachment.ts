@@ -107,7 +107,7 @@ function malformed(what: string, cause?: unknown): SidetrackError {
   return new SidetrackError(`standard input is not what sidetrack bpf attach reads: ${what}`, {
     code: 'attachment-malformed',
     source: 'user',
-    hint: 'sidetrack plan --json shows the step with its standard input',
+    hint: 'docs/classifier.md says what it reads',
     cause,
   });
 }

@@ -113,6 +113,22 @@ it('a flow whose policy route is gone takes the on_failure way', async () => {
   await succeed('', 'detach');
 });
 
+it('without privilege says so instead of guessing', async () => {
+  const argv = ['setpriv', '--reuid=65534', '--clear-groups', process.execPath, CLI, 'bpf'];
+  for (const command of ['show', 'stats', 'detach']) {
+    await succeed(input(POLICY), 'attach');
+    const { status, stderr } = await steering.lab.run('router', [
+      ...argv,
+      command,
+      '--directory',
+      `${DIRECTORY}/inside`,
+    ]);
+    expect(stderr).toContain('not permitted');
+    expect(status).toBe(1);
+  }
+  await succeed('', 'detach');
+});
+
 it.each([
   ['', /it is empty/, 2],
   ['{', /it is no JSON/, 2],
