@@ -19,10 +19,11 @@ import { serverState } from '../plan/server.js';
 import type { HostState, ObservedHost } from '../plan/state.js';
 import { applySteps, downSteps, type Step } from '../plan/steps.js';
 import type { Policy } from '../policy/rule.js';
+import { tryAttachment } from './classifier.js';
 import { type ExecuteOptions, executeAll, executeSteps } from './execute.js';
 import { withLock } from './lock.js';
 import { observeHost } from './observe.js';
-import { recordState } from './record.js';
+import { isUnrecorded, recordState } from './record.js';
 
 export const ROUTER = 'router';
 
@@ -89,6 +90,9 @@ export async function planDeployment(deployment: Deployment): Promise<Deployment
     const diff = diffHost(desired, host);
     return { name, observed: host, desired, diff, steps: planSteps(desired, host, diff) };
   });
+  for (const { name, diff } of hosts)
+    if (diff.classifier?.kind === 'attach')
+      await tryAttachment(hostNamed(deployment, name), diff.classifier.desired.attachment);
   return { hosts, warnings: findings.flatMap(({ warnings }) => warnings) };
 }
 
@@ -145,7 +149,9 @@ export async function applyDeployment(
 ): Promise<DeploymentPlan> {
   return withLocks([...deployment.hosts.values()], async () => {
     const plan = await planDeployment(deployment);
-    const changed = plan.hosts.filter(({ steps }) => steps.length > 0);
+    const changed = plan.hosts.filter(
+      ({ steps, desired, observed }) => steps.length > 0 || isUnrecorded(desired, observed),
+    );
     const steps = changed.flatMap((host) => host.steps);
     await executeSteps(deployment.hosts, steps, options, async () => {
       for (const { name, desired } of changed)

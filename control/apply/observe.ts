@@ -13,12 +13,14 @@ import {
   type ObservedRoute,
   type SavedState,
 } from '../plan/state.js';
+import { observeClassifier } from './classifier.js';
 
 /** @throws SidetrackError when a program, the privilege or nft's JSON support is missing. */
 export async function observeHost(host: Host): Promise<ObservedHost> {
   // First, because it fails for every reason that makes the rest pointless.
   const listing = await observeTable(host);
-  const [interfaces, rules4, rules6, routes4, routes6] = await Promise.all([
+  const [classifier, interfaces, rules4, rules6, routes4, routes6] = await Promise.all([
+    observeClassifier(host),
     observeInterfaces(host),
     observeRules(host, 4),
     observeRules(host, 6),
@@ -37,6 +39,9 @@ export async function observeHost(host: Host): Promise<ObservedHost> {
     address: host.address,
     stateDir: host.stateDir,
     ownsEtc: host.ownsEtc,
+    sidetrack: host.sidetrack,
+    bpfDirectory: host.bpfDirectory,
+    ...(classifier && { classifier }),
     interfaces,
     ipRules: [...rules4, ...rules6],
     routes: [...routes4, ...routes6],
@@ -73,15 +78,17 @@ interface LinkJson {
   ifname: string;
   address?: string;
   flags: string[];
+  linkinfo?: { info_kind?: string };
   addr_info: { family: string; local: string; prefixlen: number }[];
 }
 
 async function observeInterfaces(host: Host): Promise<InterfaceFacts[]> {
-  const links = await ipJson<LinkJson>(host, ['address', 'show']);
-  return links.map(({ ifname, address = '', flags, addr_info }) => ({
+  const links = await ipJson<LinkJson>(host, ['-d', 'address', 'show']);
+  return links.map(({ ifname, address = '', flags, linkinfo, addr_info }) => ({
     name: ifname,
     mac: address,
     up: flags.includes('UP'),
+    ...(linkinfo?.info_kind && { kind: linkinfo.info_kind }),
     addresses: addr_info.map(({ family, local, prefixlen }) => ({
       family: family === 'inet' ? 4 : 6,
       address: local,
@@ -152,7 +159,12 @@ async function ipJson<T>(host: Host, argv: readonly string[]): Promise<T[]> {
   return entries.filter((entry) => Object.keys(entry as object).length > 0);
 }
 
-const GLOBAL_SYSCTLS = ['net/ipv4/ip_forward', 'net/ipv6/conf/all/forwarding'];
+const GLOBAL_SYSCTLS = [
+  'net/ipv4/ip_forward',
+  'net/ipv6/conf/all/forwarding',
+  'net/bridge/bridge-nf-call-iptables',
+  'net/bridge/bridge-nf-call-ip6tables',
+];
 
 async function observeSysctls(host: Host, names: readonly string[]) {
   const keys = [

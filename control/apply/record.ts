@@ -1,8 +1,11 @@
 /** Writes down what an apply left on a host, so that the next one can tell "as we left it". */
 import { type Host, runChecked } from '../hosts/host.js';
 import { listingDigests } from '../nft/listing.js';
+import { asInput } from '../plan/classifier.js';
+import { type Command, writeFile } from '../plan/command.js';
 import { desiredDigests } from '../plan/diff.js';
-import type { HostState, SavedState } from '../plan/state.js';
+import { savedAttachmentPath } from '../plan/paths.js';
+import type { HostState, ObservedHost, SavedState } from '../plan/state.js';
 import { writeState } from '../plan/steps.js';
 import { observeSaved, observeTable } from './observe.js';
 
@@ -15,11 +18,27 @@ export async function recordState(host: Host, desired: HostState): Promise<void>
   ]);
   const wanted = new Set(desired.sysctls.map(({ key }) => key));
   const originals = Object.entries(saved?.sysctls ?? {}).filter(([key]) => wanted.has(key));
+  const name = desired.classifier?.digest;
   const state: SavedState = {
     version: 1,
     sysctls: Object.fromEntries(originals),
     objects: Object.fromEntries(objects),
+    ...(name !== undefined && { classifier: name }),
   };
-  const { argv, stdin } = writeState(host.stateDir, state);
-  await runChecked(host, argv, { stdin: stdin! });
+  // The attachment before the state that vouches for it, the old one after that.
+  const file = (digest: string) => savedAttachmentPath(host.stateDir, digest);
+  if (desired.classifier && name !== saved?.classifier)
+    await run(host, writeFile(file(name!), asInput(desired.classifier.attachment)));
+  await run(host, writeState(host.stateDir, state));
+  if (saved?.classifier !== undefined && saved.classifier !== name)
+    await run(host, { argv: ['rm', '-f', file(saved.classifier)] });
+}
+
+async function run(host: Host, { argv, stdin }: Command): Promise<void> {
+  await runChecked(host, argv, stdin === undefined ? {} : { stdin });
+}
+
+/** Whether a host that needs no step is nevertheless not written down as it is: an apply was killed. */
+export function isUnrecorded({ classifier }: HostState, { saved }: ObservedHost): boolean {
+  return classifier?.digest !== saved?.classifier;
 }

@@ -3,14 +3,17 @@ import type { Diagnostic } from '../config/diagnostic.js';
 import type { Host } from '../hosts/host.js';
 import type { ListedChain, TableListing } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
+import { ruleComment } from '../nft/rules.js';
 import type { ObservedHost } from '../plan/state.js';
+import { type ClassifierCounters, readCounters } from './classifier.js';
 import { type Deployment, planDeployment, ROUTER } from './deployment.js';
 
 export interface RuleCounter {
   /** The rule's comment: `rule lan`, `guard local`, `default`, `steered`. */
   rule: string;
   packets: number;
-  bytes: number;
+  /** Absent where only the packets are counted. */
+  bytes?: number;
 }
 
 export interface HostStatus {
@@ -39,15 +42,42 @@ export async function deploymentStatus(deployment: Deployment): Promise<Deployme
       address: observed.address,
       state: stateOf(observed, steps.length),
       differences: steps.map(({ title }) => title),
-      counters: observed.listing ? ruleCounters(observed.listing) : [],
+      counters: await countersOf(deployment, name, observed),
       ...(name === ROUTER && { flows: await countFlows(deployment.hosts.get(name)!, observed) }),
     })),
   );
   return { hosts: statuses, warnings };
 }
 
-function stateOf({ listing }: ObservedHost, steps: number): HostStatus['state'] {
-  if (listing === undefined) return 'absent';
+async function countersOf(
+  { config, hosts }: Deployment,
+  name: string,
+  { listing, classifier }: ObservedHost,
+): Promise<RuleCounter[]> {
+  const own = listing ? ruleCounters(listing) : [];
+  if (classifier === undefined) return own;
+  const counted = await readCounters(hosts.get(name)!);
+  return sortCounters([...classifierCounters(counted, config.onFailure), ...own]);
+}
+
+/** In the words of the nftables classifier. */
+function classifierCounters(
+  { rules, outcomes, events }: ClassifierCounters,
+  onFailure: string,
+): RuleCounter[] {
+  const { marked, redirected } = outcomes;
+  return sumByRule([
+    ...rules.map(({ name, ...count }) => ({
+      rule: name === 'default' || name.startsWith('guard:') ? name : ruleComment(name),
+      ...count,
+    })),
+    ...[marked, redirected].map((count) => ({ rule: 'steered', ...count })),
+    { rule: `on_failure ${onFailure}`, packets: events.on_failure },
+  ]);
+}
+
+function stateOf({ listing, classifier }: ObservedHost, steps: number): HostStatus['state'] {
+  if (listing === undefined && classifier === undefined) return 'absent';
   return steps === 0 ? 'in-sync' : 'drifted';
 }
 
@@ -61,16 +91,33 @@ function rank({ rule }: RuleCounter): number {
 
 /** Rules with the same comment (one a family) are one rule to the user: their counters are added. */
 export function ruleCounters({ chains }: TableListing): RuleCounter[] {
-  const sums = new Map<string, RuleCounter>();
-  for (const { comment, packets, bytes } of chains.flatMap(({ rules }: ListedChain) => rules)) {
-    if (comment === undefined) continue;
-    const sum = sums.get(comment) ?? { rule: comment, packets: 0, bytes: 0 };
-    sums.set(comment, { ...sum, packets: sum.packets + packets, bytes: sum.bytes + bytes });
-  }
-  return [...sums.values()].sort((a, b) => rank(a) - rank(b));
+  const commented = chains
+    .flatMap(({ rules }: ListedChain) => rules)
+    .flatMap(({ comment, packets, bytes }) =>
+      comment === undefined ? [] : [{ rule: comment, packets, bytes }],
+    );
+  return sortCounters(sumByRule(commented));
 }
 
-async function countFlows(host: Host, { listing }: ObservedHost): Promise<number> {
+function sumByRule(counters: readonly RuleCounter[]): RuleCounter[] {
+  const sums = new Map<string, RuleCounter>();
+  for (const { rule, packets, bytes } of counters) {
+    const sum = sums.get(rule);
+    const total = bytes === undefined ? sum?.bytes : (sum?.bytes ?? 0) + bytes;
+    sums.set(rule, {
+      rule,
+      packets: (sum?.packets ?? 0) + packets,
+      ...(total !== undefined && { bytes: total }),
+    });
+  }
+  return [...sums.values()];
+}
+
+const sortCounters = (counters: readonly RuleCounter[]) =>
+  counters.toSorted((a, b) => rank(a) - rank(b));
+
+async function countFlows(host: Host, { listing, classifier }: ObservedHost): Promise<number> {
+  if (classifier) return classifier.flows.v4 + classifier.flows.v6;
   const names = listing?.sets.filter(({ dynamic }) => dynamic).map(({ name }) => name) ?? [];
   const counts = names.map(async (name) => {
     const { stdout } = await host.run(['nft', '-j', 'list', 'set', 'inet', TABLE_NAME, name]);

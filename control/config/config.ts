@@ -8,10 +8,14 @@ import type { UpstreamTarget } from './upstream-url.js';
 
 export type Action = 'proxy' | 'direct' | 'block';
 
+export type WayOut = 'mark' | 'redirect';
+
 export interface RouterConfig {
   host: HostAddress;
   interfaces: string[];
   classifier: 'nftables' | 'ebpf';
+  /** How the classifier `ebpf` hands packets over. */
+  wayOut: WayOut;
   mark: { value: number; mask: number };
   table: { id: number; name: string };
   rulePriority: number;

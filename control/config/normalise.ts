@@ -44,6 +44,7 @@ function router(file: CheckedFile['router']): RouterConfig {
     host: host(file.host),
     interfaces: file.interfaces,
     classifier: file.classifier,
+    wayOut: file.way_out,
     mark: file.mark,
     table: file.table,
     rulePriority: file.rule_priority,

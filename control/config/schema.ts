@@ -50,7 +50,12 @@ const router = section({
   interfaces: list(interfaceName)
     .describe('Where client packets come in')
     .meta({ examples: [['br-lan']] }),
-  classifier: choice('nftables', 'ebpf').default('nftables'),
+  classifier: choice('nftables', 'ebpf').default('nftables').describe('What judges packets'),
+  way_out: choice('mark', 'redirect')
+    .default('mark')
+    .describe(
+      'For classifier ebpf. mark: through the policy route; redirect: straight to the server, past routing and netfilter',
+    ),
   mark: mark.prefault({}),
   table: section({
     id: integer(0, 0xffffffff, tableIdProblem).default(250),

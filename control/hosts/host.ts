@@ -13,6 +13,10 @@ export interface Host {
   readonly stateDir: string;
   /** False where /etc belongs to somebody else (a network namespace shares it with its host). */
   readonly ownsEtc: boolean;
+  /** The words that start our own command line there. */
+  readonly sidetrack: readonly string[];
+  /** Where the eBPF classifier pins what it made; in a BPF file system. */
+  readonly bpfDirectory: string;
   /** The argument vector that runs `argv` there; what `plan --sh` prints. */
   wrap(argv: readonly string[]): string[];
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;

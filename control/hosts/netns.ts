@@ -1,5 +1,6 @@
 import type { Host } from './host.js';
 import { runProcess } from './process.js';
+import { OWN_COMMAND } from './sidetrack.js';
 
 /**
  * A named network namespace of this machine, as `ip netns add` makes them.
@@ -12,6 +13,9 @@ export function netnsHost(name: string): Host {
     address: `netns://${name}`,
     stateDir: `/run/sidetrack/netns/${name}`,
     ownsEtc: false,
+    sidetrack: OWN_COMMAND,
+    // Namespaces share the machine's BPF file system, which reserves dots.
+    bpfDirectory: `/sys/fs/bpf/sidetrack-netns-${name.replaceAll('%', '%25').replaceAll('.', '%2e')}`,
     wrap,
     run: (argv, options) => runProcess(wrap(argv), options),
   };

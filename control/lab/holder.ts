@@ -20,10 +20,12 @@ export interface Holder {
 export type HolderMode = 'attached' | 'detached';
 
 // A private /run, and a copy of the one directory of /etc that sidetrack writes to on a local host.
+// A BPF file system where we may have one: not in a user namespace, which may not load programs either.
 const PREPARE = [
   'mount -t tmpfs -o mode=755 tmpfs /run',
   'mkdir -p /run/netns /run/lock /run/iproute2',
   'if [ -d /etc/iproute2 ]; then cp -r /etc/iproute2/. /run/iproute2 && mount --bind /run/iproute2 /etc/iproute2; fi',
+  '{ mount -t bpf bpf /sys/fs/bpf 2>/dev/null || :; }',
   'echo ready',
 ].join(' && ');
 

@@ -11,7 +11,7 @@ export type Expression =
   | { payload: { protocol: string; field: string } }
   | { meta: { key: string } }
   | { exthdr: { name: string } }
-  | { fib: { result: 'type' | 'oifname'; flags: string[] } }
+  | { fib: { result: 'type' | 'oif' | 'oifname'; flags: string[] } }
   | { concat: Expression[] }
   | { '&': [Expression, Expression | string[]] }
   | { '|': [Expression, Expression] }

@@ -36,7 +36,7 @@ import {
 } from './steering.js';
 
 export const TABLE_NAME = 'sidetrack';
-const RAW_PRIORITY = -300;
+export const RAW_PRIORITY = -300;
 const FILTER_PRIORITY = 0;
 
 export interface RouterTableInput {
@@ -167,7 +167,7 @@ function fromServerRules(families: readonly Family[]): Rule[] {
 }
 
 /** The router must not tell clients to send to the server directly. */
-function outputChain(): Chain {
+export function outputChain(): Chain {
   const toClients = equal({ meta: { key: 'oifname' } }, '@interfaces');
   const redirect = (protocol: string, type: string): Rule => ({
     comment: `${protocol} redirect`,

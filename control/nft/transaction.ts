@@ -4,7 +4,7 @@
  * every live flow.
  */
 import type { Chain, Command, Expression, NftSet, Table, Transaction } from './json.js';
-import type { RawEntry, RawObject, TableListing } from './listing.js';
+import type { ListedSet, RawEntry, RawObject, TableListing } from './listing.js';
 
 /** Objects of a table by name; what a change touches. */
 export interface TableObjects {
@@ -68,10 +68,13 @@ export function restoreListing(listing: TableListing, written: Table): Transacti
   const entries = listing.raw.map(withoutHandles);
   const raw = { ...table, sets: [], chains: [] };
   const policySets = listing.sets.filter(({ dynamic }) => !dynamic);
-  const isPolicySet = ({ set }: Command) => policySets.some(({ name }) => name === set?.name);
+  // Dynamic sets stay as they are; one that `written` does not have comes back empty.
+  const isMissing = ({ name, dynamic }: ListedSet) => !dynamic || !after.sets.includes(name);
+  const addedSets = listing.sets.filter(isMissing).map(({ name }) => name);
+  const isAddedSet = ({ set }: Command) => addedSets.includes(set?.name as string);
   return {
     nftables: [
-      ...entries.filter((entry) => isPolicySet(entry) || 'chain' in entry).map((add) => ({ add })),
+      ...entries.filter((entry) => isAddedSet(entry) || 'chain' in entry).map((add) => ({ add })),
       ...chains
         .filter((name) => !before.chains.includes(name))
         .map((name) => ({ add: { chain: { ...inTable(raw), name } } })),

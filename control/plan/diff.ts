@@ -2,6 +2,7 @@
 import type { Chain, NftSet, Table } from '../nft/json.js';
 import { digest, type ListedChain, type ListedSet, listingDigests } from '../nft/listing.js';
 import { objectNames, type TableObjects } from '../nft/transaction.js';
+import { type ClassifierChange, diffClassifier } from './classifier.js';
 import {
   type HostState,
   type IpRule,
@@ -39,12 +40,14 @@ export interface HostDiff {
   addedRules: IpRule[];
   removedRules: IpRule[];
   table?: TableChange;
+  classifier?: ClassifierChange;
   /** New content of the rt_tables.d file. */
   tableNameFile?: string;
 }
 
 export function diffHost(desired: HostState, observed: ObservedHost): HostDiff {
   const table = diffTable(desired.table, observed);
+  const classifier = diffClassifier(desired, observed);
   const tableNameFile = diffTableName(desired, observed);
   return {
     sysctls: diffSysctls(desired.sysctls, observed),
@@ -52,6 +55,7 @@ export function diffHost(desired: HostState, observed: ObservedHost): HostDiff {
     ...diffRoutes(desired.routes, ourRoutes(observed)),
     ...diffRules(desired.ipRules, ourRules(observed)),
     ...(table && { table }),
+    ...(classifier && { classifier }),
     ...(tableNameFile !== undefined && { tableNameFile }),
   };
 }

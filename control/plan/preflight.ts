@@ -28,8 +28,13 @@ export function checkRouter(config: Config, router: ObservedHost): Findings {
       ...(missing.length === 0 ? unreachableServers(config, router) : []),
       ...foreignTable(config, router),
       ...overlappingRules(config, router),
+      ...dividedServer(config, router),
     ]),
-    warnings: locate(config, [...notForwarding(config, router), ...noProbeBit(config)]),
+    warnings: locate(config, [
+      ...notForwarding(config, router),
+      ...noProbeBit(config),
+      ...bridgeNetfilter(config, router),
+    ]),
   };
 }
 
@@ -175,13 +180,50 @@ function describe({ family, priority, inverted, mark, mask, table }: ObservedIpR
   return `another IPv${family} rule (priority ${priority}${by}${table ? ` lookup ${table}` : ''})`;
 }
 
-function noProbeBit({ router: { mark } }: Config): Finding[] {
-  if (probeMark(mark) !== undefined) return [];
+function noProbeBit({ router: { classifier, mark } }: Config): Finding[] {
+  if (classifier === 'ebpf' || probeMark(mark) !== undefined) return [];
   return [
     {
       path: ['router', 'mark'],
       message: `mark ${hex(mark.value)}/${hex(mark.mask)} leaves no bit to ask for the route with, so flows are handed over even when the route to the server is gone`,
       hint: 'widen the mask by a bit that nobody uses',
+    },
+  ];
+}
+
+/** Redirected packets leave by one interface. */
+function dividedServer({ router: own, servers }: Config, router: ObservedHost): Finding[] {
+  if (own.classifier !== 'ebpf' || own.wayOut !== 'redirect') return [];
+  const { v4, v6 } = servers[0]!.address;
+  const device = (address: string | undefined) =>
+    address && interfaceTowards(router, own.interfaces, address)?.name;
+  const [device4, device6] = [device(v4), device(v6)];
+  if (!device4 || !device6 || device4 === device6) return [];
+  return [
+    {
+      path: ['router', 'way_out'],
+      message: `the server's addresses are behind two interfaces (${device4} and ${device6}), and redirected packets leave by one`,
+      hint: 'write way_out: mark',
+    },
+  ];
+}
+
+/** The mark must be there before netfilter sees the packet; then it is too late. */
+function bridgeNetfilter({ router: own }: Config, router: ObservedHost): Finding[] {
+  if (own.classifier !== 'ebpf' || own.wayOut !== 'mark') return [];
+  const on = ['iptables', 'ip6tables']
+    .map((program) => `net/bridge/bridge-nf-call-${program}`)
+    .filter((key) => router.sysctls[key] === '1');
+  const index = own.interfaces.findIndex((name) =>
+    router.interfaces.some((found) => found.name === name && found.kind === 'bridge'),
+  );
+  if (on.length === 0 || index < 0) return [];
+  const keys = on.map((key) => key.replaceAll('/', '.')).join(' and ');
+  return [
+    {
+      path: ['router', 'interfaces', index],
+      message: `${keys} is 1, so conntrack sees packets from the bridge ${own.interfaces[index]} before the eBPF classifier does, and a firewall that drops invalid packets breaks steered connections`,
+      hint: 'write way_out: redirect or classifier: nftables, or set it to 0 if nothing here (Docker does) needs it',
     },
   ];
 }

@@ -1,9 +1,11 @@
 /** Config + policy + what the hosts told us → the router's desired state. Pure. */
 import type { Config, ServerConfig } from '../config/config.js';
+import type { Table } from '../nft/json.js';
 import { routerTable } from '../nft/router-table.js';
 import { probeMark, type RouteProbe } from '../nft/steering.js';
 import type { Policy } from '../policy/rule.js';
 import { interfaceTowards } from './address.js';
+import { ebpfState } from './ebpf.js';
 import {
   type Family,
   type HostState,
@@ -22,29 +24,36 @@ export interface RouterPlanInput {
   serverMac: string;
 }
 
-export function routerState({ config, policy, router, serverMac }: RouterPlanInput): HostState {
+export function routerState(input: RouterPlanInput): HostState {
+  const { config, router } = input;
   const server = config.servers[0]!;
-  const { interfaces, mark, table, flowTableSize } = config.router;
+  const { classifier, interfaces, table } = config.router;
   return {
     name: 'router',
-    table: routerTable({
-      policy,
-      interfaces,
-      serverMacs: [serverMac],
-      serverAddresses: {
-        v4: server.address.v4 ? [server.address.v4] : [],
-        v6: server.address.v6 ? [server.address.v6] : [],
-      },
-      mark,
-      flowTableSize,
-      onFailure: config.onFailure,
-      ...routeProbe(config, router),
-    }),
+    ...(classifier === 'ebpf' ? ebpfState(input) : { table: nftablesTable(input) }),
     ipRules: serverFamilies(server).flatMap((family) => ipRules(config, family)),
     routes: serverFamilies(server).flatMap((family) => routes(config, server, router, family)),
     sysctls: [...redirectSysctls(interfaces), ...reversePathSysctls(config, router)],
     tableName: table,
   };
+}
+
+function nftablesTable({ config, policy, router, serverMac }: RouterPlanInput): Table {
+  const server = config.servers[0]!;
+  const { interfaces, mark, flowTableSize } = config.router;
+  return routerTable({
+    policy,
+    interfaces,
+    serverMacs: [serverMac],
+    serverAddresses: {
+      v4: server.address.v4 ? [server.address.v4] : [],
+      v6: server.address.v6 ? [server.address.v6] : [],
+    },
+    mark,
+    flowTableSize,
+    onFailure: config.onFailure,
+    ...routeProbe(config, router),
+  });
 }
 
 export function serverFamilies({ address }: ServerConfig): Family[] {
@@ -61,7 +70,8 @@ function ipRules({ router }: Config, family: Family): IpRule[] {
     mask: mark.mask,
     table: table.id,
   });
-  const probe = probeMark(mark);
+  // The eBPF program looks routes up as if from the client's interface and needs no rule for that.
+  const probe = router.classifier === 'ebpf' ? undefined : probeMark(mark);
   return [
     ...router.interfaces.map((iif) => rule(iif, mark.value)),
     ...(probe === undefined ? [] : [rule('lo', probe)]),

@@ -1,6 +1,7 @@
 /** What a host should look like, as data. Made by `router.ts` and `server.ts`, compared by `diff.ts`. */
 import type { Table } from '../nft/json.js';
 import type { TableListing } from '../nft/listing.js';
+import type { Attachment } from '../policy/attachment.js';
 
 export type Family = 4 | 6;
 
@@ -49,12 +50,31 @@ export interface HostState {
   sysctls: Sysctl[];
   /** A line for /etc/iproute2/rt_tables.d, so that `ip route show table server1` works. */
   tableName?: { id: number; name: string };
+  /** What the eBPF classifier does; absent where nftables classifies. */
+  classifier?: DesiredClassifier;
+}
+
+export interface DesiredClassifier {
+  attachment: Attachment;
+  /** Names the attachment, except for what may change without a plan. */
+  digest: string;
+}
+
+/** What `sidetrack bpf show --json` says; more than this is there. */
+export interface ObservedClassifier {
+  interfaces: { name: string; filter: 'attached' | 'missing' | 'other' }[];
+  digest?: string;
+  /** Attached by another build. */
+  outdated: boolean;
+  flows: { v4: number; v6: number };
 }
 
 export interface InterfaceFacts {
   name: string;
   mac: string;
   up: boolean;
+  /** As iproute2 says it: `bridge`, `vlan` …; absent for plain devices. */
+  kind?: string;
   addresses: { family: Family; address: string; prefixLength: number }[];
 }
 
@@ -86,6 +106,8 @@ export interface SavedState {
   sysctls: Record<string, string>;
   /** Digest of every nft object as we wanted it and as nft listed it then. */
   objects: Record<string, { desired: string; listed: string }>;
+  /** Digest of the attachment that lies beside this file. */
+  classifier?: string;
 }
 
 /** A host as found. */
@@ -93,6 +115,10 @@ export interface ObservedHost {
   address: string;
   stateDir: string;
   ownsEtc: boolean;
+  sidetrack: readonly string[];
+  bpfDirectory: string;
+  /** Absent where the eBPF classifier is not attached. */
+  classifier?: ObservedClassifier;
   interfaces: InterfaceFacts[];
   ipRules: ObservedIpRule[];
   /** All routes of all tables. */

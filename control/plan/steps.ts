@@ -8,8 +8,10 @@ import {
   replaceObjects,
   restoreListing,
 } from '../nft/transaction.js';
+import { classifierStep, detachCommand } from './classifier.js';
+import { type Command, writeFile } from './command.js';
 import type { HostDiff, RouteChange, SysctlChange, TableChange } from './diff.js';
-import { savedStatePath, TABLE_NAME_FILE } from './paths.js';
+import { savedAttachmentPath, savedStatePath, TABLE_NAME_FILE } from './paths.js';
 import {
   type HostState,
   type IpRule,
@@ -19,11 +21,7 @@ import {
   type SavedState,
 } from './state.js';
 
-/** A program with its arguments and its standard input. */
-export interface Command {
-  argv: string[];
-  stdin?: string;
-}
+export type { Command } from './command.js';
 
 /** One thing that changes on one host. */
 export interface Step extends Command {
@@ -68,7 +66,7 @@ export function applySteps(desired: HostState, observed: ObservedHost, diff: Hos
     ...diff.addedRules.map((rule) =>
       step(ruleTitle(rule), ruleCommand('add', rule), [ruleCommand('del', rule)]),
     ),
-    ...(diff.table ? [step(...tableStep(desired, observed, diff.table))] : []),
+    ...judgeSteps(desired, observed, diff).map((made) => step(...made)),
     ...diff.removedRules.map((rule) =>
       step(`remove: ${ruleTitle(rule)}`, ruleCommand('del', rule), [ruleCommand('add', rule)]),
     ),
@@ -95,6 +93,7 @@ export function downSteps(name: string, observed: ObservedHost, diff: HostDiff):
   });
   const { listing, saved, tableNameFile, stateDir } = observed;
   return [
+    ...(observed.classifier ? [step('detach the eBPF classifier', detachCommand(observed))] : []),
     ...(listing
       ? [step('remove nft table inet sidetrack', nftCommand(deleteTable('sidetrack')))]
       : []),
@@ -111,9 +110,27 @@ export function downSteps(name: string, observed: ObservedHost, diff: HostDiff):
       ? [step(`remove ${TABLE_NAME_FILE}`, { argv: ['rm', '-f', TABLE_NAME_FILE] })]
       : []),
     ...(saved
-      ? [step('forget the saved state', { argv: ['rm', '-f', savedStatePath(stateDir)] })]
+      ? [step('forget the saved state', { argv: ['rm', '-f', ...savedFiles(stateDir, saved)] })]
       : []),
   ];
+}
+
+/**
+ * The table, and the eBPF classifier beside it. Its table comes first, for that hides what it steers
+ * from conntrack, unless the table holds live flows: then they move before they go.
+ */
+function judgeSteps(desired: HostState, observed: ObservedHost, diff: HostDiff) {
+  const table = diff.table ? [tableStep(desired, observed, diff.table)] : [];
+  const { classifier } = diff;
+  if (classifier === undefined) return table;
+  const step = classifierStep(observed, classifier);
+  const movesFirst = classifier.kind === 'attach' && classifier.flowsMove;
+  return movesFirst ? [step, ...table] : [...table, step];
+}
+
+function savedFiles(stateDir: string, { classifier }: SavedState): string[] {
+  const attachment = classifier ? [savedAttachmentPath(stateDir, classifier)] : [];
+  return [savedStatePath(stateDir), ...attachment];
 }
 
 /**
@@ -128,12 +145,6 @@ function rememberSteps(desired: HostState, observed: ObservedHost, diff: HostDif
   return [writeState(observed.stateDir, state)];
 }
 
-/** Written beside and renamed: a crash leaves the old file or the new one, never half of one. */
-function writeFile(path: string, content: string): Command {
-  const script = 'mkdir -p "${1%/*}" && cat > "$1.new" && mv "$1.new" "$1"';
-  return { argv: ['sh', '-c', script, 'sh', path], stdin: content };
-}
-
 export function writeState(stateDir: string, state: SavedState): Command {
   return writeFile(savedStatePath(stateDir), `${JSON.stringify(state)}\n`);
 }
@@ -146,7 +157,13 @@ function savedBefore(desired: HostState, observed: ObservedHost, diff: HostDiff)
   const kept = Object.entries(sysctls).filter(
     ([key]) => wanted.has(key) || diff.restoredSysctls.some((change) => change.key === key),
   );
-  return { version: 1, sysctls: Object.fromEntries(kept), objects: observed.saved?.objects ?? {} };
+  const { objects = {}, classifier } = observed.saved ?? {};
+  return {
+    version: 1,
+    sysctls: Object.fromEntries(kept),
+    objects,
+    ...(classifier !== undefined && { classifier }),
+  };
 }
 
 const dotted = (key: string) => key.replaceAll('/', '.');

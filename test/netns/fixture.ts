@@ -12,12 +12,25 @@ import { waitFor } from '../../control/lab/wait.js';
 
 export { waitFor };
 
+/** Who judges packets, and how it hands them over. */
+export type Classifier = 'nftables' | 'ebpf-mark' | 'ebpf-redirect';
+
+/** `SIDETRACK_CLASSIFIER=ebpf-mark` runs the same tests with the other classifier. */
+export const CLASSIFIER = (process.env.SIDETRACK_CLASSIFIER ?? 'nftables') as Classifier;
+
+function withClassifier(yaml: string, name: Classifier): string {
+  const [classifier, wayOut] = name.split('-');
+  if (wayOut === undefined) return yaml;
+  return yaml.replace('router:\n', `router:\n  classifier: ${classifier}\n  way_out: ${wayOut}\n`);
+}
+
 const root = fileURLToPath(new URL('../..', import.meta.url));
 export const CLI = join(root, 'build/control/cli/main.js');
 const peer = (name: string) => join(root, 'test/netns/peers', `${name}.mjs`);
 
 export class Fixture {
   readonly configFile: string;
+  classifier: Classifier = CLASSIFIER;
 
   private constructor(
     readonly lab: Lab,
@@ -40,7 +53,7 @@ export class Fixture {
   }
 
   configure(yaml: string): void {
-    writeFileSync(this.configFile, yaml);
+    writeFileSync(this.configFile, withClassifier(yaml, this.classifier));
   }
 
   /** Replaces `from` (must occur) in the lab's usual configuration. */

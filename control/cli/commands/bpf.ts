@@ -11,6 +11,7 @@ import {
 import { DEFAULT_DIRECTORY } from '../../../bpf/pin.js';
 import { asSidetrackError, attachOptions, CLASSIFIER_OBJECT } from '../classifier.js';
 import { action, type CommonOptions, command, withJson } from '../context.js';
+import { handOverToNftables, nftablesFlows } from '../flow-handover.js';
 import { EXIT_FAILED, EXIT_OK, print, printJson, table } from '../output.js';
 import { readStandardInput } from '../standard-input.js';
 
@@ -22,6 +23,11 @@ interface BpfOptions extends CommonOptions {
 interface AttachCommandOptions extends BpfOptions {
   dryRun?: boolean;
   digest?: string;
+  takeOver?: boolean;
+}
+
+interface DetachCommandOptions extends BpfOptions {
+  handOver?: boolean;
 }
 
 export function bpfCommand(): Command {
@@ -48,15 +54,17 @@ function attachCommand(): Command {
   return withDirectory(attach)
     .option('--dry-run', 'load it and have the kernel verify it, and change nothing')
     .option('--digest <text>', 'a name for this policy, which show repeats')
+    .option('--take-over', 'go on with the live flows of the nftables classifier')
     .action(action(runAttach));
 }
 
 async function runAttach(options: AttachCommandOptions): Promise<undefined> {
-  const { directory, dryRun = false, digest } = options;
+  const { directory, dryRun = false, digest, takeOver = false } = options;
   const attach = attachOptions(await readStandardInput(), {
     directory,
     object: options.object ?? CLASSIFIER_OBJECT,
     ...(digest !== undefined && { digest }),
+    ...(takeOver && { takeOver: nftablesFlows }),
   });
   asSidetrackError(() => (dryRun ? tryClassifier(attach) : attachClassifier(attach)));
   const { interfaces, policy } = attach;
@@ -71,17 +79,23 @@ function detachCommand(): Command {
   const detach = command('detach', 'Take the classifier away, and the flow table with it', [
     'sudo sidetrack bpf detach',
   ]);
-  return withDirectory(detach).action(action(runDetach));
+  return withDirectory(detach)
+    .option(
+      '--hand-over',
+      'before, tell the nftables classifier, which must be there, of all flows',
+    )
+    .action(action(runDetach));
 }
 
-async function runDetach({ directory, json }: BpfOptions): Promise<undefined> {
-  const was = asSidetrackError(() => {
-    const state = showClassifier(directory);
-    detachClassifier(directory);
-    return state !== undefined;
-  });
+async function runDetach(options: DetachCommandOptions): Promise<undefined> {
+  const { directory, json, handOver = false } = options;
+  const was = asSidetrackError(() => showClassifier(directory)) !== undefined;
+  // While the filters still steer: what begins now, nftables sees too.
+  if (was && handOver) await handOverToNftables(directory);
+  asSidetrackError(() => detachClassifier(directory));
+  const after = handOver ? 'steered connections go on in nftables' : 'steered connections end';
   if (json) printJson({ changed: was });
-  else print(was ? 'Detached: steered connections end.' : 'Nothing to detach.');
+  else print(was ? `Detached: ${after}.` : 'Nothing to detach.');
 }
 
 function showCommand(): Command {

@@ -45,7 +45,11 @@ function printStatus({ name, address, state, differences, counters, flows }: Hos
   const shown = counters.filter(
     ({ rule, packets }) => packets > 0 || /^(rule |default|redirected)/.test(rule),
   );
-  const rows = shown.map(({ rule, packets, bytes }) => [rule, String(packets), String(bytes)]);
+  const rows = shown.map(({ rule, packets, bytes }) => [
+    rule,
+    String(packets),
+    bytes === undefined ? '' : String(bytes),
+  ]);
   if (rows.length > 0)
     for (const line of table(['counted by', 'packets', 'bytes'], rows)) print(`  ${line}`);
   if (state !== 'in-sync') print('  Next: sidetrack apply');

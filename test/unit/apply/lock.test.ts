@@ -21,6 +21,8 @@ describe('the lock of a host', () => {
       address: 'test',
       stateDir: join(directory, 'state'),
       ownsEtc: false,
+      sidetrack: ['sidetrack'],
+      bpfDirectory: '/sys/fs/bpf/sidetrack',
       wrap: (argv) => [...argv],
       run: runProcess,
     };

@@ -6,6 +6,8 @@ export function bareRouter(overrides: Partial<ObservedHost> = {}): ObservedHost 
     address: 'netns://router',
     stateDir: '/run/sidetrack/netns/router',
     ownsEtc: false,
+    sidetrack: ['sidetrack'],
+    bpfDirectory: '/sys/fs/bpf/sidetrack-netns-router',
     interfaces: [
       {
         name: 'br-lan',

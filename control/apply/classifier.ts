@@ -1,0 +1,60 @@
+/** Asks the eBPF classifier of a host, through the command line that a person would use there. */
+import { type ErrorSource, SidetrackError } from '../error.js';
+import { commandError, type Host } from '../hosts/host.js';
+import { asInput } from '../plan/classifier.js';
+import type { ObservedClassifier } from '../plan/state.js';
+import type { Attachment } from '../policy/attachment.js';
+
+/** The part of `sidetrack bpf stats --json` that a status shows. */
+export interface ClassifierCounters {
+  outcomes: Record<'marked' | 'redirected', Count>;
+  events: Record<'on_failure', number>;
+  rules: (Count & { name: string })[];
+}
+
+interface Count {
+  packets: number;
+  bytes: number;
+}
+
+interface Refusal {
+  error: { code: string; source: ErrorSource; message: string; hint?: string };
+}
+
+export async function observeClassifier(host: Host): Promise<ObservedClassifier | undefined> {
+  // Most hosts have none, and a second Node.js takes its time.
+  const { status } = await host.run(['test', '-d', host.bpfDirectory]);
+  if (status !== 0) return undefined;
+  return (await ask<ObservedClassifier | null>(host, ['show'])) ?? undefined;
+}
+
+/** Loads the attachment and changes nothing. @throws SidetrackError when it could not be attached. */
+export async function tryAttachment(host: Host, attachment: Attachment): Promise<void> {
+  await ask(host, ['attach', '--dry-run'], asInput(attachment));
+}
+
+export function readCounters(host: Host): Promise<ClassifierCounters> {
+  return ask<ClassifierCounters>(host, ['stats']);
+}
+
+async function ask<T>(host: Host, words: readonly string[], stdin?: string): Promise<T> {
+  const argv = [...host.sidetrack, 'bpf', ...words, '--directory', host.bpfDirectory, '--json'];
+  const result = await host.run(argv, stdin === undefined ? {} : { stdin });
+  let answer: T | Refusal;
+  try {
+    answer = JSON.parse(result.stdout) as T | Refusal;
+  } catch {
+    throw commandError(host, argv, result);
+  }
+  if (!isRefusal(answer)) return answer;
+  const { code, source, message, hint } = answer.error;
+  throw new SidetrackError(`${host.address}: ${message}`, {
+    code,
+    source,
+    ...(hint !== undefined && { hint }),
+  });
+}
+
+function isRefusal(answer: unknown): answer is Refusal {
+  return typeof answer === 'object' && answer !== null && 'error' in answer;
+}

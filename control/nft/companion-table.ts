@@ -1,0 +1,70 @@
+/**
+ * The router's table beside the eBPF classifier: what tc cannot do. The classifier has set the mark
+ * before netfilter sees the packet; here steered flows and their answers are hidden from conntrack,
+ * and the router is kept from telling clients of the server.
+ */
+import { macSet } from './elements.js';
+import {
+  type Chain,
+  counter,
+  type Expression,
+  equal,
+  notEqual,
+  payload,
+  type Rule,
+  type Statement,
+  type Table,
+} from './json.js';
+import { outputChain, RAW_PRIORITY, TABLE_NAME } from './router-table.js';
+import { forwardChain, type Mark } from './steering.js';
+
+export interface CompanionTableInput {
+  interfaces: readonly string[];
+  serverMacs: readonly string[];
+  mark: Mark;
+}
+
+const HIDE: Statement[] = [{ notrack: null }, counter(), { accept: null }];
+
+export function companionTable({ interfaces, serverMacs, mark }: CompanionTableInput): Table {
+  return {
+    family: 'inet',
+    name: TABLE_NAME,
+    sets: [
+      { name: 'interfaces', type: 'ifname', elements: [...interfaces].sort() },
+      macSet('server_macs', serverMacs),
+    ],
+    chains: [preroutingChain(mark), forwardChain(mark), outputChain()],
+  };
+}
+
+function preroutingChain({ value, mask }: Mark): Chain {
+  const mark: Expression = { '&': [{ meta: { key: 'mark' } }, mask] };
+  return {
+    name: 'prerouting',
+    hook: { type: 'filter', hook: 'prerouting', prio: RAW_PRIORITY },
+    rules: [
+      { expr: [notEqual({ meta: { key: 'iifname' } }, '@interfaces'), { return: null }] },
+      { comment: 'steered by mark, not tracked', expr: [equal(mark, value), ...HIDE] },
+      answerRule(),
+    ],
+  };
+}
+
+/**
+ * A server routes nothing for others: what it sends from an address to which no route leads back the
+ * way it came answers a steered flow of a client in another subnet. Its own addresses, temporary
+ * ones and those of a new prefix too, are on that link.
+ */
+function answerRule(): Rule {
+  const routeBack: Expression = { fib: { result: 'oif', flags: ['saddr', 'iif'] } };
+  return {
+    comment: 'answer of a steered flow',
+    expr: [
+      equal(payload('ether', 'saddr'), '@server_macs'),
+      equal({ meta: { key: 'l4proto' } }, 'tcp'),
+      equal(routeBack, false),
+      ...HIDE,
+    ],
+  };
+}

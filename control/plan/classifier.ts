@@ -1,0 +1,100 @@
+/** The eBPF classifier in a plan: whether it is as desired, and the commands that bring it there. */
+import { FLOW_SETS } from '../nft/flow-elements.js';
+import { digest } from '../nft/listing.js';
+import type { Attachment } from '../policy/attachment.js';
+import { type Command, withInputFile } from './command.js';
+import { savedAttachmentPath } from './paths.js';
+import type { DesiredClassifier, HostState, ObservedClassifier, ObservedHost } from './state.js';
+
+/** `flowsMove`: the nftables classifier steers before, or will steer after. */
+export type ClassifierChange =
+  | { kind: 'attach'; desired: DesiredClassifier; why: string; flowsMove: boolean }
+  | { kind: 'detach'; flowsMove: boolean };
+
+/**
+ * The router's own addresses come and go, and the program asks the routing table for those that it
+ * was not told: they are no reason for another attachment.
+ */
+export function attachmentDigest({ sets, ...rest }: Attachment): string {
+  const local = rest.rules.find(({ name }) => name === 'guard:local')?.to;
+  return digest([rest, sets.map((set, i) => (i === local ? [] : set))]);
+}
+
+export function diffClassifier(
+  { classifier: desired, table }: HostState,
+  { classifier: found, listing }: ObservedHost,
+): ClassifierChange | undefined {
+  const hasFlows = (names: readonly { name: string }[] = []) =>
+    names.some(({ name }) => FLOW_SETS.includes(name));
+  if (desired === undefined) return found && { kind: 'detach', flowsMove: hasFlows(table.sets) };
+  const why = difference(desired, found);
+  return why === undefined
+    ? undefined
+    : { kind: 'attach', desired, why, flowsMove: hasFlows(listing?.sets) };
+}
+
+/** In a few words; nothing when there is none. */
+function difference(
+  { attachment, digest: wanted }: DesiredClassifier,
+  found: ObservedClassifier | undefined,
+): string | undefined {
+  if (found === undefined) return 'not attached';
+  const filterOf = (name: string) => found.interfaces.find((one) => one.name === name)?.filter;
+  const lost = attachment.interfaces.filter((name) => filterOf(name) !== 'attached');
+  if (lost.length > 0) return `no filter of ours on ${lost.join(', ')}`;
+  if (found.digest !== wanted) return 'policy';
+  return found.outdated ? 'another build' : undefined;
+}
+
+function bpf({ sidetrack, bpfDirectory }: ObservedHost, verb: string, ...options: string[]) {
+  return [...sidetrack, 'bpf', verb, '--directory', bpfDirectory, ...options];
+}
+
+type Commands = [title: string, command: Command, undo: Command[]];
+
+/** Title, command and what undoes it. */
+export function classifierStep(observed: ObservedHost, change: ClassifierChange): Commands {
+  return change.kind === 'attach' ? attach(observed, change) : detach(observed, change);
+}
+
+function attach(
+  observed: ObservedHost,
+  { desired, why, flowsMove }: ClassifierChange & { kind: 'attach' },
+): Commands {
+  const { attachment, digest: name } = desired;
+  const options = ['--digest', name, ...(flowsMove ? ['--take-over'] : [])];
+  const where = attachment.interfaces.join(', ');
+  const title = flowsMove
+    ? `attach the eBPF classifier to ${where}; it takes over the live flows of nftables`
+    : observed.classifier
+      ? `update the eBPF classifier on ${where} (${why}); live flows stay`
+      : `attach the eBPF classifier to ${where}`;
+  const back = flowsMove ? ['--hand-over'] : [];
+  const undo = reattach(observed) ?? { argv: bpf(observed, 'detach', ...back) };
+  return [title, { argv: bpf(observed, 'attach', ...options), stdin: asInput(attachment) }, [undo]];
+}
+
+function detach(
+  observed: ObservedHost,
+  { flowsMove }: ClassifierChange & { kind: 'detach' },
+): Commands {
+  const title = flowsMove
+    ? 'detach the eBPF classifier; nftables takes over its live flows'
+    : 'detach the eBPF classifier';
+  const undo = reattach(observed, ...(flowsMove ? ['--take-over'] : []));
+  return [title, detachCommand(observed, flowsMove), undo ? [undo] : []];
+}
+
+export function detachCommand(observed: ObservedHost, flowsMove = false): Command {
+  return { argv: bpf(observed, 'detach', ...(flowsMove ? ['--hand-over'] : [])) };
+}
+
+/** Back to what the last apply left; nothing where none did. */
+function reattach(observed: ObservedHost, ...options: string[]): Command | undefined {
+  const name = observed.saved?.classifier;
+  if (observed.classifier === undefined || name === undefined) return undefined;
+  const path = savedAttachmentPath(observed.stateDir, name);
+  return withInputFile(path, bpf(observed, 'attach', '--digest', name, ...options));
+}
+
+export const asInput = (attachment: Attachment): string => `${JSON.stringify(attachment)}\n`;

@@ -1,0 +1,43 @@
+/** What the router is like where the eBPF classifier judges. Pure. */
+import { companionTable } from '../nft/companion-table.js';
+import { attachment } from '../policy/attachment.js';
+import { guardedPolicy } from '../policy/guard-rules.js';
+import { PrefixSet } from '../policy/prefix-set.js';
+import { interfaceTowards } from './address.js';
+import { attachmentDigest } from './classifier.js';
+import type { RouterPlanInput } from './router.js';
+import type { HostState } from './state.js';
+
+export function ebpfState(input: RouterPlanInput): Pick<HostState, 'table' | 'classifier'> {
+  const { interfaces, mark } = input.config.router;
+  const { serverMac } = input;
+  const made = routerAttachment(input);
+  return {
+    table: companionTable({ interfaces, serverMacs: [serverMac], mark }),
+    classifier: { attachment: made, digest: attachmentDigest(made) },
+  };
+}
+
+function routerAttachment({ config, policy, router, serverMac }: RouterPlanInput) {
+  const { interfaces, wayOut, mark, flowTableSize } = config.router;
+  const { v4, v6 } = config.servers[0]!.address;
+  const own = router.interfaces.flatMap(({ addresses }) => addresses);
+  const guards = {
+    serverMacs: [serverMac],
+    serverAddresses: PrefixSet.parse(...[v4, v6].filter((address) => address !== undefined)),
+    localAddresses: PrefixSet.parse(...own.map(({ address }) => address)),
+  };
+  const device = (address: string | undefined) =>
+    address && interfaceTowards(router, interfaces, address)?.name;
+  const [device4, device6] = [device(v4), device(v6)];
+  return attachment(guardedPolicy(policy, guards), {
+    interfaces,
+    wayOut,
+    serverInterface: { ...(device4 && { v4: device4 }), ...(device6 && { v6: device6 }) },
+    nextHop: { ...(v4 && { v4 }), ...(v6 && { v6 }) },
+    serverMacs: [serverMac],
+    mark,
+    flowTableSize,
+    onFailure: config.onFailure,
+  });
+}
