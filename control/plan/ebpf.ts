@@ -5,7 +5,7 @@ import { guardedPolicy } from '../policy/guard-rules.js';
 import { PrefixSet } from '../policy/prefix-set.js';
 import { interfaceTowards } from './address.js';
 import { attachmentDigest } from './classifier.js';
-import type { RouterPlanInput } from './router.js';
+import type { RouterPlanInput } from './router-input.js';
 import type { HostState } from './state.js';
 
 export function ebpfState(input: RouterPlanInput): Pick<HostState, 'table' | 'classifier'> {

@@ -3,9 +3,9 @@ import type { Config, ServerConfig } from '../config/config.js';
 import type { Table } from '../nft/json.js';
 import { routerTable } from '../nft/router-table.js';
 import { probeMark, type RouteProbe } from '../nft/steering.js';
-import type { Policy } from '../policy/rule.js';
 import { interfaceTowards } from './address.js';
 import { ebpfState } from './ebpf.js';
+import type { RouterPlanInput } from './router-input.js';
 import {
   type Family,
   type HostState,
@@ -15,14 +15,6 @@ import {
   type Route,
   type Sysctl,
 } from './state.js';
-
-export interface RouterPlanInput {
-  config: Config;
-  policy: Policy;
-  router: ObservedHost;
-  /** The server's MAC, resolved. */
-  serverMac: string;
-}
 
 export function routerState(input: RouterPlanInput): HostState {
   const { config, router } = input;

@@ -1,0 +1,12 @@
+/** What the router's desired state is made from. */
+import type { Config } from '../config/config.js';
+import type { Policy } from '../policy/rule.js';
+import type { ObservedHost } from './state.js';
+
+export interface RouterPlanInput {
+  config: Config;
+  policy: Policy;
+  router: ObservedHost;
+  /** The server's MAC, resolved. */
+  serverMac: string;
+}

@@ -1,0 +1,239 @@
+/** `classifier: ebpf` from plan to down: what is there, what is repaired, what is put back. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ADDRESS } from '../../control/lab/topology.js';
+import { CLI, type Classifier, FAMILIES, Fixture, url } from './fixture.js';
+import { holdConnection } from './hold.js';
+import { pseudoRandomDigest } from './peers/pseudo-random.mjs';
+import { leftovers, snapshot } from './snapshot.js';
+
+const DIRECTORY = '/sys/fs/bpf/sidetrack-netns-router';
+const REST = '{ name: rest, proto: tcp, action: proxy }';
+const DIRECT = REST.replace('proxy', 'direct');
+
+/** Elements of dynamic sets have ages. */
+const withoutFlows = (value: object) =>
+  JSON.stringify(value).replace(/elements = \{[^}]*expires[^}]*\}/g, '');
+
+/** A user namespace may not load BPF programs. */
+describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
+  let fixture: Fixture;
+  beforeAll(async () => {
+    fixture = await Fixture.start();
+    await fixture.startRelay();
+  });
+  afterAll(() => fixture?.stop());
+  beforeEach(async () => {
+    use('ebpf-mark');
+    await fixture.sidetrack('down');
+  });
+
+  function use(classifier: Classifier, changes: readonly (readonly [string, string])[] = []): void {
+    fixture.classifier = classifier;
+    fixture.configureWith(changes);
+  }
+
+  const onRouter = (script: string) => fixture.lab.check('router', ['sh', '-c', script]);
+
+  /** Qdiscs, filters with the programs in them, and pins. */
+  const filters = () =>
+    onRouter(
+      `for i in br-lan lan2; do tc qdisc show dev $i; tc filter show dev $i ingress; done; find ${DIRECTORY}* 2>/dev/null | sort`,
+    );
+
+  /** Without what tells one generation of the same policy from another. */
+  const alike = (text: string) => text.replace(/sidetrack_tc:\[\d+\]| (id|tag) \S+/g, '');
+
+  async function everything() {
+    const hosts = ['router', 'server1'].map((node) => snapshot(fixture.lab, node));
+    return { hosts: await Promise.all(hosts), filters: alike(await filters()) };
+  }
+
+  async function expectDownload(address: string): Promise<void> {
+    const { status, digest } = await fixture.download('client', url(address, '/bytes/300000'));
+    expect({ status, digest }).toEqual({ status: 0, digest: pseudoRandomDigest(300_000) });
+  }
+
+  const steered = () => fixture.counted('steered');
+
+  describe.each(['ebpf-mark', 'ebpf-redirect'] as const)('%s', (classifier) => {
+    beforeEach(() => use(classifier));
+
+    it('a second apply changes nothing, and down leaves nothing', async () => {
+      const before = await everything();
+      expect(await fixture.succeed('apply')).toContain('Done.');
+      expect(await filters()).toContain('sidetrack_tc');
+      for (const family of FAMILIES) await expectDownload(ADDRESS.internet[family]);
+      const { stdout } = await fixture.sidetrack('status', '--json');
+      const counters = JSON.parse(stdout).hosts[1].counters as { rule: string; packets: number }[];
+      expect(counters.find(({ rule }) => rule === 'rule rest')!.packets).toBe(2);
+      const [after, attached] = [await everything(), await filters()];
+      expect(await fixture.succeed('apply')).toContain('Nothing changes');
+      expect(await everything()).toEqual(after);
+      expect(await filters()).toBe(attached);
+      await fixture.succeed('down');
+      expect(await everything()).toEqual(before);
+      expect(await leftovers(fixture.lab)).toBe('');
+      expect(await fixture.succeed('down')).toContain('Nothing to remove');
+    });
+
+    it('plan --sh does exactly what apply does', async () => {
+      const script = await fixture.succeed('plan', '--sh');
+      await fixture.lab.check(undefined, ['sh'], { stdin: script });
+      const byHand = await everything();
+      await fixture.succeed('down');
+      await fixture.succeed('apply');
+      expect(await everything()).toEqual(byHand);
+    });
+
+    it.each(FAMILIES)('a switch to nftables and back keeps live flows over %s', async (family) => {
+      await fixture.succeed('apply');
+      const held = await holdConnection(fixture, 'client', ADDRESS.internet[family]);
+      await held.roundTrip('ebpf');
+      use('nftables');
+      expect(await fixture.succeed('plan')).toContain('nftables takes over its live flows');
+      await fixture.succeed('apply');
+      expect(await filters()).not.toContain('sidetrack');
+      let before = await steered();
+      await held.roundTrip('nftables');
+      expect(await steered()).toBeGreaterThan(before);
+      use(classifier);
+      expect(await fixture.succeed('plan')).toContain('takes over the live flows of nftables');
+      await fixture.succeed('apply');
+      before = await steered();
+      await held.roundTrip('ebpf again');
+      expect(await steered()).toBeGreaterThan(before);
+      expect(await fixture.succeed('apply')).toContain('Nothing changes');
+      await held.end();
+    });
+  });
+
+  describe('drift', () => {
+    it.each([
+      ['a removed filter', 'tc filter del dev br-lan ingress'],
+      ['a removed qdisc', 'tc qdisc del dev lan2 clsact'],
+      ['removed pins', `rm -r ${DIRECTORY}/program`],
+      ['a detached classifier', null],
+      ['a deleted table', 'nft delete table inet sidetrack'],
+      ['a removed policy rule', 'ip rule del priority 1500'],
+    ])('%s is seen by status and repaired by apply', async (_name, script) => {
+      await fixture.succeed('apply');
+      const good = alike(await filters());
+      if (script === null)
+        await fixture.lab.check('router', [
+          process.execPath,
+          CLI,
+          'bpf',
+          'detach',
+          '--directory',
+          DIRECTORY,
+        ]);
+      else await onRouter(script);
+      expect((await fixture.sidetrack('status')).status).toBe(1);
+      expect(await fixture.succeed('apply')).toContain('Done.');
+      const { status, stdout } = await fixture.sidetrack('status');
+      expect({ status, stdout }).toMatchObject({ status: 0 });
+      expect(alike(await filters())).toBe(good);
+      const before = await steered();
+      await expectDownload(ADDRESS.internet.v4);
+      expect(await steered()).toBeGreaterThan(before);
+    });
+
+    it('an address that the router gets is none', async () => {
+      await fixture.succeed('apply');
+      await onRouter('ip address add 192.0.2.77/32 dev wan');
+      expect((await fixture.sidetrack('status')).status).toBe(0);
+      await onRouter('ip address del 192.0.2.77/32 dev wan');
+    });
+  });
+
+  describe('failure half-way', () => {
+    /** Makes a changing call of a program on every host fail. */
+    async function applyWithBroken(program: string, pattern: string) {
+      const directory = `${fixture.directory}/bin`;
+      const real = (
+        await fixture.lab.check(undefined, ['sh', '-c', `command -v ${program}`])
+      ).trim();
+      const wrapper = `#!/bin/sh\ncase "$*" in *"${pattern}"*) echo broken on purpose >&2; exit 1 ;; esac\nexec ${real} "$@"\n`;
+      const install = `mkdir -p ${directory} && cat > ${directory}/${program} && chmod +x ${directory}/${program}`;
+      await fixture.lab.check(undefined, ['sh', '-c', install], { stdin: wrapper });
+      const env = { PATH: `${directory}:${process.env.PATH}` };
+      const result = await fixture.sidetrackWith({ env }, 'apply');
+      await fixture.lab.check(undefined, ['rm', `${directory}/${program}`]);
+      return result;
+    }
+
+    it('of a switch to ebpf puts nftables back, with its live flows', async () => {
+      use('nftables');
+      await fixture.succeed('apply');
+      const held = await holdConnection(fixture, 'client');
+      await held.roundTrip('before');
+      const before = withoutFlows(await everything());
+      use('ebpf-mark');
+      // The rule that nftables asks the route with goes last.
+      const { status, stderr } = await applyWithBroken('ip', 'rule del');
+      expect(stderr).toContain('every change was put back');
+      expect(status).toBe(1);
+      expect(withoutFlows(await everything())).toEqual(before);
+      const count = await steered();
+      await held.roundTrip('after');
+      expect(await steered()).toBeGreaterThan(count);
+      await held.end();
+    });
+
+    it('of a switch to nftables puts ebpf back, with its live flows', async () => {
+      await fixture.succeed('apply');
+      const held = await holdConnection(fixture, 'client');
+      await held.roundTrip('before');
+      const before = await everything();
+      use('nftables', [['interfaces: [br-lan, lan2]', 'interfaces: [br-lan]']]);
+      const { status, stderr } = await applyWithBroken('ip', 'rule del');
+      expect(stderr).toContain('every change was put back');
+      expect(status).toBe(1);
+      expect(await everything()).toEqual(before);
+      const count = await steered();
+      await held.roundTrip('after');
+      expect(await steered()).toBeGreaterThan(count);
+      await held.end();
+      use('ebpf-mark');
+      expect(await fixture.succeed('apply')).toContain('Nothing changes');
+    });
+
+    it('of a new policy puts the old one back', async () => {
+      await fixture.succeed('apply');
+      const held = await holdConnection(fixture, 'client');
+      await held.roundTrip('before');
+      const before = await everything();
+      use('ebpf-mark', [
+        [REST, DIRECT],
+        ['interfaces: [br-lan, lan2]', 'interfaces: [br-lan]'],
+      ]);
+      const { status } = await applyWithBroken('ip', 'rule del');
+      expect(status).toBe(1);
+      expect(await everything()).toEqual(before);
+      await held.roundTrip('after');
+      await held.end();
+      const count = await steered();
+      await expectDownload(ADDRESS.internet.v4);
+      expect(await steered()).toBeGreaterThan(count);
+      use('ebpf-mark');
+      expect(await fixture.succeed('apply')).toContain('Nothing changes');
+    });
+
+    it('what the kernel refuses is said before anything changes', async () => {
+      const before = await everything();
+      use('ebpf-mark', [['interfaces: [br-lan, lan2]', 'interfaces: [br-lan, lo]']]);
+      const { status, stderr } = await fixture.sidetrack('apply');
+      expect(stderr).toContain('"lo" carries no Ethernet frames');
+      expect(status).not.toBe(0);
+      expect(await everything()).toEqual(before);
+    });
+  });
+
+  it('a bridge whose frames netfilter sees first is warned of, where it matters', async () => {
+    await onRouter('echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables');
+    expect((await fixture.sidetrack('plan')).stderr).toContain('bridge-nf-call-iptables is 1');
+    use('ebpf-redirect');
+    expect((await fixture.sidetrack('plan')).stderr).not.toContain('bridge-nf-call');
+    await onRouter('echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables');
+  });
+});
