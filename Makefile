@@ -79,10 +79,6 @@ test-programs: ## what only the tests run
 
 netns-test: build test-programs ## real kernels, real rivals, in network namespaces
 	$(RIVAL_ENV) $(REQUIRE) npx vitest run --project netns
-	@[ "$$(id -u)" != 0 ] || for classifier in ebpf-mark ebpf-redirect; do \
-		$(RIVAL_ENV) $(REQUIRE) SIDETRACK_CLASSIFIER=$$classifier \
-			npx vitest run --project netns test/netns/steering.test.ts || exit 1; \
-	done
 
 bench-relay: ## the relay beside its rivals, about a quarter of an hour; rows and chart in build/bench
 	@test/tools/deps.sh bench
