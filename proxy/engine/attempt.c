@@ -110,6 +110,7 @@ static bool attempt_failed(struct worker *worker, struct connection *connection,
 		leg_close(&connection->leg[UPSTREAM], true);
 		connection->direction[UPSTREAM].hangup = false;
 		connection->direction[UPSTREAM].urgent = false;
+		connection->announced[UPSTREAM] = false;
 	}
 	return again;
 }
@@ -255,6 +256,7 @@ static void attempt_connected(struct worker *worker, struct connection *connecti
 		attempt_succeeded(worker, connection);
 		return;
 	}
+	connection->announced[UPSTREAM] = true;	/* the handshake's reads use up edges */
 	connection_enter(worker, connection, HANDSHAKING);
 	attempt_shake(worker, connection);
 }

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "counters.h"
 #include "destination.h"
+#include "dial.h"
 #include "histogram.h"
 #include "recent.h"
 #include "relay.h"
@@ -22,6 +23,7 @@
 #define END_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 #define READ_EVENTS (EPOLLIN | EPOLLPRI | END_EVENTS)
 
+#define KEEPALIVE_AFTER_MS 1000	/* far below the first probe's 120 s */
 #define RESET_LOOK_MS 50	/* between looks at what a reset has to wait for */
 #define RESET_PATIENCE_MS 10000	/* with a receiver that acknowledges nothing */
 
@@ -153,10 +155,18 @@ static uint64_t connection_deadline(const struct worker *worker,
 	return timeout ? connection->active_ms + timeout : 0;
 }
 
+static bool wants_keepalive(const struct connection *connection)
+{
+	return connection->state == RELAYING && !connection->keepalive;
+}
+
 static void timer_update(struct worker *worker, struct connection *connection)
 {
 	uint64_t deadline = connection_deadline(worker, connection);
+	uint64_t soon = worker->transfer.now_ms + KEEPALIVE_AFTER_MS;
 
+	if (wants_keepalive(connection) && (!deadline || deadline > soon))
+		deadline = soon;
 	if (deadline)
 		timer_set(&worker->timers, &connection->timer, deadline);
 	else
@@ -209,14 +219,25 @@ static void reset_when_delivered(struct worker *worker, struct connection *conne
 		timer_set(&worker->timers, &connection->timer, now_ms + RESET_LOOK_MS);
 }
 
+static bool expired(const struct worker *worker, const struct connection *connection)
+{
+	uint64_t deadline = connection_deadline(worker, connection);
+
+	return deadline && deadline <= worker->transfer.now_ms;
+}
+
 static void connection_timer(struct timer *timer, void *context)
 {
 	struct connection *connection = container_of(timer, struct connection, timer);
 	struct worker *worker = context;
 
+	if (wants_keepalive(connection)) {
+		connection->keepalive = true;
+		dial_set_keepalive(connection->leg[UPSTREAM].fd, &worker->relay->options);
+	}
 	if (connection->state == RESETTING)
 		reset_when_delivered(worker, connection);
-	else if (connection_deadline(worker, connection) > worker->transfer.now_ms)
+	else if (!expired(worker, connection))
 		timer_update(worker, connection);	/* it moved bytes meanwhile */
 	else if (is_attempting(connection))
 		attempt_timeout(worker, connection);
@@ -261,10 +282,11 @@ static void direction_finished(struct worker *worker, struct connection *connect
 		return;
 	}
 	connection->direction[side].finished = true;
-	if (shutdown(connection->leg[!side].fd, SHUT_WR) < 0)
-		leg_broken(worker, connection, !side, false);
-	else if (connection->direction[!side].finished)
+	/* the last FIN goes out with close() */
+	if (connection->direction[!side].finished)
 		connection_close(worker, connection, OUTCOME_FINISHED);
+	else if (shutdown(connection->leg[!side].fd, SHUT_WR) < 0)
+		leg_broken(worker, connection, !side, false);
 }
 
 static void note_activity(struct worker *worker, struct connection *connection)
@@ -366,13 +388,15 @@ static void relaying_event(struct worker *worker, struct connection *connection,
  */
 void connection_established(struct worker *worker, struct connection *connection)
 {
+	int side;
+
 	histogram_record(&worker->counters->histogram[HISTOGRAM_connect],
 			 clock_us() - connection->connect_us);
 	record_established(worker, connection);
 	connection_enter(worker, connection, RELAYING);
-	/* their edges came while nobody was reading */
-	run(worker, connection, CLIENT);
-	run(worker, connection, UPSTREAM);
+	for (side = 0; side < SIDES; side++)
+		if (connection->announced[side])
+			run(worker, connection, side);
 }
 
 /* --- events ------------------------------------------------------------------- */
@@ -402,6 +426,7 @@ static void leg_event(struct worker *worker, struct event_source *source, uint32
 	struct direction *direction = &connection->direction[leg->side];
 
 	direction->urgent |= (events & EPOLLPRI) != 0;
+	connection->announced[leg->side] |= (events & READ_EVENTS) != 0;
 	if ((events & END_EVENTS) && !direction->hangup) {
 		direction->hangup = true;
 		if (connection->state == RELAYING)

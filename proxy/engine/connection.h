@@ -31,7 +31,10 @@
  * stream for a complete one.  But first what the broken leg had received is
  * handed on, as a server that answers "too large" and resets the rest expects.
  * A connection has one timer, whose meaning is the state's: connect, handshake,
- * half-close or idle time-out, or a look at what is still unacknowledged.
+ * half-close or idle time-out, or a look at what is still unacknowledged.  It
+ * also turns on the upstream leg's keep-alive once the connection has lived for
+ * a second: most never do, and are spared four system calls.  (Accepted sockets
+ * inherit theirs from the listener.)
  */
 #ifndef SIDETRACK_CONNECTION_H
 #define SIDETRACK_CONNECTION_H
@@ -85,6 +88,8 @@ struct connection {
 	uint32_t tried;		/* bits of those that were tried */
 	bool attempting;	/* counts as active with its upstream */
 	bool turn_over[SIDES];
+	bool announced[SIDES];	/* an edge came while nobody was reading */
+	bool keepalive;		/* the upstream leg's socket has its options */
 	bool first_byte_seen;
 };
 

@@ -29,6 +29,15 @@ void dial_set_options(int fd, const struct sidetrack_relay_options *options)
 	option_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 	if (options->user_timeout_ms)
 		option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)options->user_timeout_ms);
+}
+
+/**
+ * dial_set_keepalive() - Probe a silent peer; four system calls
+ * @fd:		Listener (accepted sockets inherit it) or upstream socket
+ * @options:	The relay's options
+ */
+void dial_set_keepalive(int fd, const struct sidetrack_relay_options *options)
+{
 	if (!options->keepalive_idle_s)
 		return;
 	option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);

@@ -13,6 +13,7 @@
 #include "endpoint.h"
 
 void dial_set_options(int fd, const struct sidetrack_relay_options *options);
+void dial_set_keepalive(int fd, const struct sidetrack_relay_options *options);
 enum outcome dial(const struct sidetrack_relay_options *options, const struct endpoint *address,
 		  const struct endpoint *destination, int *fd);
 enum outcome dial_outcome(int error);

@@ -89,6 +89,7 @@ int listener_open(const struct sidetrack_relay_options *options, uint16_t *port)
 	if (fd < 0)
 		return -errno;
 	dial_set_options(fd, options);
+	dial_set_keepalive(fd, options);
 	error = listener_bind(fd, &address, length, first);
 	if (error)
 		goto fail;
