@@ -2,9 +2,9 @@ import { closeSync } from 'node:fs';
 import type { Command } from 'commander';
 import { RelayError } from '../../../proxy/error.js';
 import { type Relay, type RelayOptions, startRelay } from '../../../proxy/relay.js';
-import type { Config, ServerConfig } from '../../config/config.js';
 import { loadConfig } from '../../config/load.js';
 import { SidetrackError } from '../../error.js';
+import { chooseServer } from '../choose-server.js';
 import { action, type CommonOptions, command, configPath, withConfig } from '../context.js';
 import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
 import { listenerName } from '../port-owner.js';
@@ -96,23 +96,6 @@ function noteRefused(relay: Relay, { sockets }: Inheritance): boolean {
   if (!adopted)
     note(`opened port ${relay.port} instead; \`sidetrack apply\` makes the redirect follow`);
   return adopted;
-}
-
-function chooseServer({ servers, file }: Config, name: string | undefined): ServerConfig {
-  const server = name === undefined ? servers[0] : servers.find((one) => one.name === name);
-  const names = servers.map((one) => one.name).join(', ');
-  if (server === undefined)
-    throw new SidetrackError(`there is no server "${name}" in ${file}`, {
-      code: 'no-such-host',
-      source: 'user',
-      hint: `choose one of ${names}`,
-    });
-  if (server.program === 'relay') return server;
-  throw new SidetrackError(`${file} says that ${server.name} runs a program of its own`, {
-    code: 'program-external',
-    source: 'user',
-    hint: 'write `program: relay` to use the relay',
-  });
 }
 
 function start(options: RelayOptions): Relay {
