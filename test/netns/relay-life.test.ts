@@ -1,4 +1,5 @@
 /** The relay as a service: replaced under load, killed, stopped, watched. */
+import { rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { LAB_CONFIG } from '../../control/lab/demo.js';
@@ -22,6 +23,8 @@ beforeAll(async () => {
 afterEach(async () => {
   await service?.stop();
   service = undefined;
+  // One that a test made a pipe of would block us.
+  rmSync(fixture.configFile);
   fixture.configure(LAB_CONFIG);
 });
 afterAll(() => fixture?.stop());
@@ -68,7 +71,7 @@ describe('a hand-over', () => {
     }
     const { attempts, failed, wrong } = await finish();
     expect({ failed, wrong }).toEqual({ failed: {}, wrong: 0 });
-    expect(attempts).toBeGreaterThan(300);
+    expect(attempts).toBeGreaterThan(100);
   });
 
   it.each([

@@ -7,6 +7,9 @@ import { CLI, type Fixture, waitFor } from './fixture.js';
 const program = (name: string) =>
   fileURLToPath(new URL(`../../build/test/${name}`, import.meta.url));
 const SUPERVISE = program('supervise');
+/** Many other programs may be busy on this machine. */
+const PATIENCE_MS = 60_000;
+
 export const FREEZE = program('freeze');
 
 export interface ServiceOptions {
@@ -62,7 +65,7 @@ export class Service {
 
   async until(what: string, condition: () => boolean): Promise<void> {
     try {
-      await waitFor(what, async () => condition());
+      await waitFor(what, condition, PATIENCE_MS);
     } catch (error) {
       throw new Error(`${error}\n${this.lines.join('\n')}\n${this.said}`);
     }
