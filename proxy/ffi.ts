@@ -64,10 +64,17 @@ export const addUpstream = (relay: Handle, upstream: Buffer) =>
     [relay, upstream, upstream.length],
   );
 
+/** The descriptor is the relay's own once this has succeeded. */
+export const adoptListener = (relay: Handle, fd: number) =>
+  call('sidetrack_relay_adopt_listener', [External, I32], [relay, fd]);
+
 export const start = (relay: Handle) => call('sidetrack_relay_start', [External], [relay]);
 
 export const drain = (relay: Handle, deadlineMs: number) =>
   call('sidetrack_relay_drain', [External, I32], [relay, deadlineMs]);
+
+export const handOver = (relay: Handle, deadlineMs: number) =>
+  call('sidetrack_relay_hand_over', [External, I32], [relay, deadlineMs]);
 
 /** 1 when nobody listens any more and no connection is left, else 0. */
 export const drained = (relay: Handle) => call('sidetrack_relay_drained', [External], [relay]);
@@ -80,6 +87,13 @@ export const destroy = (relay: Handle) => call('sidetrack_relay_destroy', [Exter
 
 export const readStatus = (relay: Handle, out: Buffer) =>
   call('sidetrack_relay_read_status', [External, U8Array, I32], [relay, out, out.length]);
+
+/** Returns the number of descriptors written, 32 bits each. */
+export const readListeners = (relay: Handle, out: Buffer) =>
+  call('sidetrack_relay_read_listeners', [External, U8Array, I32], [relay, out, out.length]);
+
+/** Returns how many threads have not turned their loop since this was asked last. */
+export const heartbeat = (relay: Handle) => call('sidetrack_relay_heartbeat', [External], [relay]);
 
 export const readCounters = (relay: Handle, thread: number, out: Buffer) =>
   call(
@@ -98,6 +112,14 @@ export const readRecent = (relay: Handle, thread: number, out: Buffer) =>
 
 export const readError = (relay: Handle, out: Buffer) =>
   call('sidetrack_relay_read_error', [External, U8Array, I32], [relay, out, out.length]);
+
+/** `fd` -1 sends none. */
+export const notify = (address: Buffer, message: Buffer, fd: number) =>
+  call(
+    'sidetrack_notify',
+    [U8Array, I32, U8Array, I32, I32],
+    [address, address.length, message, message.length, fd],
+  );
 
 /** `EADDRINUSE` for -98. */
 export const errnoName = (result: number) => getSystemErrorName(result);

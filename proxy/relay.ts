@@ -3,7 +3,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   ABI_VERSION,
   COUNTERS_SIZE,
-  ERROR_LENGTH,
   OPTION_ADDRESS_OFFSET,
   OPTIONS_SIZE,
   optionOffset,
@@ -15,6 +14,7 @@ import {
 import { addressToBytes } from './address.js';
 import { RelayError } from './error.js';
 import * as ffi from './ffi.js';
+import { adoptListeners, errorText, type RefusedListener, readListeners } from './listeners.js';
 import { decodeRecords, type RecentConnection, type RelayStats, sumStats } from './stats.js';
 import {
   DIRECT,
@@ -37,6 +37,8 @@ export interface RelayOptions {
   handshakeTimeoutMs?: number;
   idleTimeoutMs?: number;
   halfCloseTimeoutMs?: number;
+  /** Descriptors of listening sockets to go on with; the port's other sockets are opened. */
+  listeners?: readonly number[];
   /** False copies every byte. */
   splice?: boolean;
   /** In order of preference; a direct one when absent. */
@@ -50,11 +52,19 @@ export interface Relay {
   readonly port: number;
   readonly threads: number;
   readonly maxConnections: number;
+  /** Sockets it was told to go on with and could not, open as before. */
+  readonly refusedListeners: readonly RefusedListener[];
   /** Connections open now. */
   active(): number;
   stats(): RelayStats;
   /** The last few hundred accepted connections, oldest first. */
   recent(): RecentConnection[];
+  /** Descriptors of its listening sockets, for a successor or the service manager. */
+  listeners(): number[];
+  /** Threads that have not turned their loop since this was asked last; at first 0. */
+  hangingThreads(): number;
+  /** Like drain, but what waits in the sockets' queues is left to whoever else has them. */
+  handOver(deadlineMs: number): Promise<void>;
   /** Takes no more connections; resolves when all have ended, those left at `deadlineMs` by RST. */
   drain(deadlineMs: number): Promise<void>;
   /** Resets what is left and ends the threads; statistics stay readable. Safe to call twice. */
@@ -72,11 +82,13 @@ export function startRelay(options: RelayOptions): Relay {
   if (handle === undefined)
     throw new RelayError('the relay engine and its TypeScript side differ', 'abi', 'run: make');
   const upstreams = options.upstreams ?? [DIRECT];
+  const refused = adoptListeners(handle, options.listeners ?? []);
   const result = addUpstreams(handle, upstreams) || ffi.start(handle);
   if (result === 0)
     return relayOf(
       handle,
       upstreams.map(({ name }) => name),
+      refused,
     );
   const said = errorText(handle);
   ffi.destroy(handle);
@@ -118,12 +130,6 @@ function encodeOptions(options: RelayOptions): Buffer {
   return buffer;
 }
 
-function errorText(handle: ffi.Handle): string {
-  const buffer = Buffer.alloc(ERROR_LENGTH);
-  const length = ffi.readError(handle, buffer);
-  return buffer.toString('utf8', 0, Math.max(length, 0));
-}
-
 function startError(result: number, said: string, port: number): RelayError {
   const code = ffi.errnoName(result);
   const hints: Readonly<Record<string, string>> = {
@@ -134,16 +140,26 @@ function startError(result: number, said: string, port: number): RelayError {
   return new RelayError(said || `the relay cannot start: ${code}`, code, hints[code] ?? '');
 }
 
-function relayOf(handle: ffi.Handle, upstreams: readonly string[]): Relay {
+function relayOf(
+  handle: ffi.Handle,
+  upstreams: readonly string[],
+  refusedListeners: readonly RefusedListener[],
+): Relay {
   const status = Buffer.alloc(STATUS_SIZE);
   ffi.readStatus(handle, status);
   const threads = status.readUInt32LE(statusOffset.threads);
   const pages = Array.from({ length: threads }, () => Buffer.alloc(COUNTERS_SIZE));
   let stopped = false;
+  const untilDrained = async () => {
+    while (!stopped && ffi.drained(handle) === 0) await delay(DRAIN_POLL_MS);
+  };
   return {
     port: status.readUInt32LE(statusOffset.port),
     threads,
     maxConnections: status.readUInt32LE(statusOffset.max_connections),
+    refusedListeners,
+    listeners: () => readListeners(handle),
+    hangingThreads: () => ffi.heartbeat(handle),
     active: () => ffi.active(handle),
     stats: () => {
       pages.forEach((page, thread) => {
@@ -152,9 +168,13 @@ function relayOf(handle: ffi.Handle, upstreams: readonly string[]): Relay {
       return sumStats(pages, upstreams);
     },
     recent: () => readRecent(handle, threads, upstreams),
-    async drain(deadlineMs) {
+    drain(deadlineMs) {
       ffi.drain(handle, deadlineMs);
-      while (!stopped && ffi.drained(handle) === 0) await delay(DRAIN_POLL_MS);
+      return untilDrained();
+    },
+    handOver(deadlineMs) {
+      ffi.handOver(handle, deadlineMs);
+      return untilDrained();
     },
     stop: () => {
       if (!stopped) ffi.stop(handle);

@@ -7,6 +7,7 @@ import { initCommand } from './commands/init.js';
 import { labCommand } from './commands/lab.js';
 import { planCommand } from './commands/plan.js';
 import { relayCommand } from './commands/relay.js';
+import { serviceCommand } from './commands/service.js';
 import { statusCommand } from './commands/status.js';
 import { completionScript, SHELLS } from './completion.js';
 import { action, command } from './context.js';
@@ -39,6 +40,7 @@ export function buildProgram(): Command {
     statusCommand(),
     downCommand(),
     relayCommand(),
+    serviceCommand(),
     labCommand(),
     completionCommand(program),
   ])

@@ -4,6 +4,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Upstream } from '../../proxy/upstreams.js';
 import type { Config, UpstreamConfig } from '../config/config.js';
 import { ConfigError, type Diagnostic, diagnosticAt } from '../config/diagnostic.js';
@@ -68,7 +69,9 @@ async function resolve(name: string, host: string): Promise<string> {
 }
 
 async function readPassword(name: string, file: string): Promise<Buffer> {
-  const bytes = await readFile(file).catch((error: unknown) => {
+  const bytes = await readFile(file).catch(async (error: unknown) => {
+    const credential = await readCredential(name);
+    if (credential !== undefined) return credential;
     throw new UpstreamProblem(
       'password_file',
       `cannot read the password of upstream "${name}" from ${file}: ${readFailure(error)}`,
@@ -81,6 +84,16 @@ async function readPassword(name: string, file: string): Promise<Buffer> {
   if (password.length > LONGEST_CREDENTIAL)
     throw wrong(`is longer than ${LONGEST_CREDENTIAL} bytes`);
   return password;
+}
+
+/** What the unit of `sidetrack service` calls a password file that only root may read. */
+export const credentialName = (upstream: string) => `upstream-${upstream}`;
+
+/** systemd read it for us when the service was started: systemd.exec(5), LoadCredential. */
+async function readCredential(upstream: string): Promise<Buffer | undefined> {
+  const directory = process.env.CREDENTIALS_DIRECTORY;
+  if (directory === undefined) return undefined;
+  return readFile(join(directory, credentialName(upstream))).catch(() => undefined);
 }
 
 function firstLine(bytes: Buffer): Buffer {

@@ -139,6 +139,8 @@ static void print_record(void)
 	entry("upstream", RECORD_OFFSET(upstream), "u32, in the order they were added");
 	end();
 	printf("\nexport const RECORD_SIZE = %zu;\n", sizeof(struct sidetrack_relay_record));
+	printf("/** Most listening sockets of one relay. */\nexport const LISTENERS = %d;\n",
+	       SIDETRACK_RELAY_LISTENERS);
 	printf("/** Records that one thread keeps. */\nexport const RECENT = %d;\n",
 	       SIDETRACK_RELAY_RECENT);
 }

@@ -18,10 +18,11 @@
 #include <stdint.h>
 
 /* Raised whenever a list below changes; create() refuses any other version. */
-#define SIDETRACK_RELAY_ABI_VERSION 2
+#define SIDETRACK_RELAY_ABI_VERSION 3
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
 #define SIDETRACK_RELAY_RECENT 256
+#define SIDETRACK_RELAY_LISTENERS 64
 #define SIDETRACK_RELAY_UPSTREAMS 16
 #define SIDETRACK_RELAY_CREDENTIAL_LENGTH 255	/* what RFC 1929 has room for */
 
@@ -231,19 +232,27 @@ struct relay;
 SIDETRACK_EXPORT struct relay *sidetrack_relay_create(const uint8_t *options, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_add_upstream(struct relay *relay, const uint8_t *upstream,
 						      int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_adopt_listener(struct relay *relay, int32_t fd);
 SIDETRACK_EXPORT int32_t sidetrack_relay_start(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_drain(struct relay *relay, int32_t deadline_ms);
+SIDETRACK_EXPORT int32_t sidetrack_relay_hand_over(struct relay *relay, int32_t deadline_ms);
 SIDETRACK_EXPORT int32_t sidetrack_relay_drained(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_active(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_stop(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_destroy(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_status(struct relay *relay, uint8_t *out,
 						     int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_read_listeners(struct relay *relay, uint8_t *out,
+							int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_heartbeat(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_counters(struct relay *relay, int32_t thread,
 						       uint8_t *out, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t thread,
 						     uint8_t *out, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_error(struct relay *relay, uint8_t *out,
 						    int32_t length);
+
+SIDETRACK_EXPORT int32_t sidetrack_notify(const uint8_t *address, int32_t address_length,
+					  const uint8_t *message, int32_t length, int32_t fd);
 
 #endif /* SIDETRACK_RELAY_ABI_H */

@@ -2,12 +2,14 @@
 #include "relay.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "endpoint.h"
@@ -107,22 +109,67 @@ static int settle_roster(struct relay *relay)
 	return relay->roster.count ? 0 : roster_add(&relay->roster, &direct);
 }
 
-static int open_listeners(struct relay *relay)
+/* Socket i belongs to thread i, so that a relay of as many threads finds each in its place. */
+static void give_listener(struct relay *relay, uint32_t i, int fd)
+{
+	listener_add(&relay->workers[i % relay->thread_count].listener, fd);
+}
+
+static int place_adopted(struct relay *relay)
+{
+	int error = 0;
+	uint32_t i;
+
+	relay->listeners_placed = true;
+	for (i = 0; i < relay->listener_count; i++) {
+		int failed = listener_adopt(relay->listener[i], &relay->options);
+
+		give_listener(relay, i, relay->listener[i]);
+		error = error ? error : failed;
+	}
+	if (error)
+		fail(relay, error, "cannot use the sockets handed to us: %s", strerror(-error));
+	return error;
+}
+
+static int open_listener(struct relay *relay, uint32_t i)
 {
 	struct endpoint local = { .port = (uint16_t)relay->options.port };
 	char text[ENDPOINT_TEXT_LENGTH];
-	uint32_t i;
+	int fd = listener_open(&relay->options, &relay->port);
 
+	if (fd >= 0) {
+		relay->listener[relay->listener_count++] = fd;
+		give_listener(relay, i, fd);
+		return 0;
+	}
 	memcpy(&local.address, relay->options.address, sizeof(local.address));
 	endpoint_format(&local, text);
-	for (i = 0; i < relay->thread_count; i++) {
-		int fd = listener_open(&relay->options, &relay->port);
+	return fail(relay, fd, "cannot listen on %s: %s", text, strerror(-fd));
+}
 
-		if (fd < 0)
-			return fail(relay, fd, "cannot listen on %s: %s", text, strerror(-fd));
-		listener_init(&relay->workers[i].listener, fd);
-	}
+static int share_listener(struct relay *relay, uint32_t i, uint32_t adopted)
+{
+	int fd = fcntl(relay->listener[i % adopted], F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return fail(relay, -errno, "cannot share a socket: %s", strerror(errno));
+	give_listener(relay, i, fd);
 	return 0;
+}
+
+/* Every thread has one at least, and every one that was handed to us has a thread. */
+static int open_listeners(struct relay *relay)
+{
+	uint32_t adopted = relay->listener_count, i;
+	int error = place_adopted(relay);
+
+	for (i = adopted; !error && i < relay->thread_count; i++) {
+		error = open_listener(relay, i);
+		if (error && adopted)
+			error = share_listener(relay, i, adopted);
+	}
+	return error;
 }
 
 static int init_workers(struct relay *relay)
@@ -233,6 +280,35 @@ int32_t sidetrack_relay_add_upstream(struct relay *relay, const uint8_t *upstrea
 }
 
 /**
+ * sidetrack_relay_adopt_listener() - Use a socket that somebody else has opened
+ * @relay:	Handle, not started yet
+ * @fd:		Descriptor; the relay's own once this has succeeded
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
+int32_t sidetrack_relay_adopt_listener(struct relay *relay, int32_t fd)
+{
+	uint16_t port = 0;
+	int error;
+
+	if (relay->phase != PHASE_IDLE)
+		return fail(relay, -EALREADY, "the relay was started before");
+	if (relay->listener_count == SIDETRACK_RELAY_LISTENERS)
+		return fail(relay, -E2BIG, "more than %d sockets", SIDETRACK_RELAY_LISTENERS);
+	error = listener_check(fd, &relay->options, &port);
+	if (error == -EADDRNOTAVAIL)
+		return fail(relay, error, "it listens elsewhere, on port %u", port);
+	if (error)
+		return fail(relay, error, "it is no listening TCP socket");
+	if (relay->port && relay->port != port)
+		return fail(relay, -EADDRNOTAVAIL, "it listens on port %u, others on %u", port,
+			    relay->port);
+	relay->port = port;
+	relay->listener[relay->listener_count++] = fd;
+	return 0;
+}
+
+/**
  * sidetrack_relay_start() - Listen and start the threads
  * @relay:	Handle
  *
@@ -258,6 +334,16 @@ int32_t sidetrack_relay_start(struct relay *relay)
 	return error;
 }
 
+static int drain(struct relay *relay, int32_t deadline_ms, bool handed_over)
+{
+	if (relay_phase(relay) != PHASE_RUNNING)
+		return fail(relay, -EALREADY, "the relay is not running");
+	relay->handed_over = handed_over;
+	relay->drain_deadline_ms = clock_ms() + (uint64_t)(deadline_ms > 0 ? deadline_ms : 0);
+	enter_phase(relay, PHASE_DRAINING);
+	return 0;
+}
+
 /**
  * sidetrack_relay_drain() - Take no more connections and let the rest finish
  * @relay:		Handle
@@ -269,11 +355,21 @@ int32_t sidetrack_relay_start(struct relay *relay)
  */
 int32_t sidetrack_relay_drain(struct relay *relay, int32_t deadline_ms)
 {
-	if (relay_phase(relay) != PHASE_RUNNING)
-		return fail(relay, -EALREADY, "the relay is not running");
-	relay->drain_deadline_ms = clock_ms() + (uint64_t)(deadline_ms > 0 ? deadline_ms : 0);
-	enter_phase(relay, PHASE_DRAINING);
-	return 0;
+	return drain(relay, deadline_ms, false);
+}
+
+/**
+ * sidetrack_relay_hand_over() - Drain, but leave what has arrived to the successor
+ * @relay:		Handle
+ * @deadline_ms:	As above
+ *
+ * For a relay whose sockets another process has adopted and accepts from.
+ *
+ * Return: 0 or -errno
+ */
+int32_t sidetrack_relay_hand_over(struct relay *relay, int32_t deadline_ms)
+{
+	return drain(relay, deadline_ms, true);
 }
 
 /* Return: 1 once no thread listens any more and no connection is left, else 0 */
@@ -312,6 +408,8 @@ int32_t sidetrack_relay_destroy(struct relay *relay)
 {
 	uint32_t i;
 
+	for (i = 0; !relay->listeners_placed && i < relay->listener_count; i++)
+		close(relay->listener[i]);
 	sidetrack_relay_stop(relay);
 	for (i = 0; relay->workers && i < relay->thread_count; i++)
 		worker_release(&relay->workers[i]);
@@ -343,6 +441,42 @@ int32_t sidetrack_relay_read_status(struct relay *relay, uint8_t *out, int32_t l
 	if (length != (int32_t)sizeof(status))
 		return -EINVAL;
 	memcpy(out, &status, sizeof(status));
+	return 0;
+}
+
+/* Return: listening sockets, whose descriptors are in @out as int32_t; none unless running */
+int32_t sidetrack_relay_read_listeners(struct relay *relay, uint8_t *out, int32_t length)
+{
+	int32_t fd[SIDETRACK_RELAY_LISTENERS];
+	uint32_t i, count = relay_phase(relay) == PHASE_RUNNING ? relay->listener_count : 0;
+
+	if (length < 0 || (uint32_t)length < count * sizeof(fd[0]))
+		return -EINVAL;
+	for (i = 0; i < count; i++)
+		fd[i] = relay->listener[i];
+	memcpy(out, fd, count * sizeof(fd[0]));
+	return (int32_t)count;
+}
+
+/**
+ * sidetrack_relay_heartbeat() - Do all threads turn their loops?
+ * @relay:	Handle
+ *
+ * To be asked every few seconds: each time tells of the time since the last.
+ *
+ * Return: threads that have not turned; the first time 0
+ */
+int32_t sidetrack_relay_heartbeat(struct relay *relay)
+{
+	int32_t hanging = 0;
+	uint32_t i;
+
+	for (i = 0; relay->workers && i < relay->thread_count; i++)
+		if (relay->workers[i].has_thread && !worker_turned(&relay->workers[i]))
+			hanging++;
+	if (relay->asked_heartbeat)
+		return hanging;
+	relay->asked_heartbeat = true;
 	return 0;
 }
 

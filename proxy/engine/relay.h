@@ -35,6 +35,11 @@ struct relay {
 	uint32_t active;		/* connections, atomic */
 	uint32_t listening;		/* threads that still accept, atomic */
 	uint64_t drain_deadline_ms;	/* written before the phase that reads it */
+	bool handed_over;		/* likewise: somebody else accepts what has arrived */
+	bool asked_heartbeat;		/* the threads have been woken to show that they turn */
+	int listener[SIDETRACK_RELAY_LISTENERS];	/* closed by the threads that have them */
+	uint32_t listener_count;
+	bool listeners_placed;		/* from here on they are closed with their threads */
 	char error[SIDETRACK_RELAY_ERROR_LENGTH];
 };
 

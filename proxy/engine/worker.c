@@ -137,6 +137,7 @@ static void *worker_main(void *argument)
 		take_turns(worker);
 		timer_wheel_run(&worker->timers, worker->transfer.now_ms, worker);
 		free_graves(worker);
+		__atomic_store_n(&worker->turns, worker->turns + 1, __ATOMIC_RELAXED);
 	}
 	listener_close(worker);
 	abort_all(worker);
@@ -177,7 +178,7 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index)
 	worker->wake = -1;
 	worker->phase = PHASE_RUNNING;
 	worker->wake_source.handle = wake_event;
-	listener_init(&worker->listener, -1);
+	listener_init(&worker->listener);
 	list_init(&worker->connections);
 	list_init(&worker->queue);
 	list_init(&worker->graves);
@@ -235,6 +236,22 @@ void worker_wake(struct worker *worker)
 		;
 }
 
+/**
+ * worker_turned() - Has the loop turned since this was asked last?
+ * @worker:	Worker; asked by the control thread only
+ *
+ * An idle thread sleeps as long as it likes, so it is woken for the next time.
+ */
+bool worker_turned(struct worker *worker)
+{
+	uint64_t turns = __atomic_load_n(&worker->turns, __ATOMIC_RELAXED);
+	bool turned = turns != worker->turns_seen;
+
+	worker->turns_seen = turns;
+	worker_wake(worker);
+	return turned;
+}
+
 void worker_join(struct worker *worker)
 {
 	if (!worker->has_thread)
@@ -254,8 +271,7 @@ static void close_if_open(int *fd)
 void worker_close(struct worker *worker)
 {
 	pipe_pool_release(&worker->transfer.pipes);
-	close_if_open(&worker->listener.fd);
-	close_if_open(&worker->listener.reserve);
+	listener_release(&worker->listener);
 	close_if_open(&worker->wake);
 	close_if_open(&worker->epoll);
 }

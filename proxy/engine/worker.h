@@ -28,6 +28,8 @@ struct worker {
 	int epoll;
 	int wake;			/* eventfd: the phase has changed */
 	bool has_thread;
+	uint64_t turns;			/* of the loop; one writer, see relay_heartbeat() */
+	uint64_t turns_seen;		/* by the control thread */
 	enum phase phase;		/* as far as this thread has acted on it */
 	pthread_t thread;
 	struct event_source wake_source;
@@ -47,6 +49,7 @@ struct worker {
 int worker_init(struct worker *worker, struct relay *relay, uint32_t index);
 int worker_start(struct worker *worker);
 void worker_wake(struct worker *worker);
+bool worker_turned(struct worker *worker);
 void worker_join(struct worker *worker);
 void worker_close(struct worker *worker);
 void worker_release(struct worker *worker);
