@@ -71,7 +71,7 @@ bpf-test: build ## the eBPF classifier in this kernel, against the reference eva
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory -C bpf test; \
 	else echo "bpf-test: skipped, because loading eBPF programs needs root"; fi
 
-fuzz-relay: ## fuzz what reads the replies of proxies, 20 seconds
+fuzz-relay: ## fuzz the replies of proxies and the order of events, 20 seconds; FUZZ_SECONDS=600 for long
 	@$(MAKE) --no-print-directory -C test/fuzz run
 
 test-programs: ## what only the tests run

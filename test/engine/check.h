@@ -48,6 +48,7 @@ struct test {
 };
 
 extern const struct test unit_tests[], handshake_tests[], roster_tests[];
-extern const struct test relay_tests[], fault_tests[], limit_tests[], upstream_tests[];
+extern const struct test relay_tests[], fault_tests[], limit_tests[];
+extern const struct test upstream_tests[], socks_tests[], http_tests[], failover_tests[];
 
 #endif /* CHECK_H */
