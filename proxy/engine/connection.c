@@ -254,6 +254,26 @@ static void leg_broken(struct worker *worker, struct connection *connection, int
 	run(worker, connection, side);
 }
 
+/*
+ * A reset shows up as the error of a read, after the bytes that came before it.
+ * A leg that has ended is not read any more and would hide it; so look at the
+ * socket itself: now, or when its last bytes have gone, for the edge is spent.
+ */
+static void check_error(struct worker *worker, struct connection *connection, int side)
+{
+	socklen_t length = sizeof(int);
+	int error = 0;
+
+	if (connection->state != RELAYING)
+		return;
+	connection->error_seen[side] = true;
+	if (!connection->direction[side].finished)
+		return;
+	if (getsockopt(connection->leg[side].fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 &&
+	    error)
+		leg_broken(worker, connection, side, false);
+}
+
 static void direction_finished(struct worker *worker, struct connection *connection, int side)
 {
 	if (connection->broken != OUTCOME_OPEN) {
@@ -265,6 +285,8 @@ static void direction_finished(struct worker *worker, struct connection *connect
 		leg_broken(worker, connection, !side, false);
 	else if (connection->direction[!side].finished)
 		connection_close(worker, connection, OUTCOME_FINISHED);
+	else if (connection->error_seen[side])
+		check_error(worker, connection, side);
 }
 
 static void note_activity(struct worker *worker, struct connection *connection)
@@ -328,23 +350,6 @@ void connection_resume(struct worker *worker, struct connection *connection)
 		if (turn_over)
 			run(worker, connection, side);
 	}
-}
-
-/*
- * A reset shows up as the error of a read, after the bytes that came before it.
- * A leg that has ended is not read any more and would hide it; so look at the
- * socket itself.
- */
-static void check_error(struct worker *worker, struct connection *connection, int side)
-{
-	socklen_t length = sizeof(int);
-	int error = 0;
-
-	if (connection->state != RELAYING || !connection->direction[side].finished)
-		return;
-	if (getsockopt(connection->leg[side].fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 &&
-	    error)
-		leg_broken(worker, connection, side, false);
 }
 
 static void relaying_event(struct worker *worker, struct connection *connection, int side,

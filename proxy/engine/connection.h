@@ -85,6 +85,7 @@ struct connection {
 	uint32_t tried;		/* bits of those that were tried */
 	bool attempting;	/* counts as active with its upstream */
 	bool turn_over[SIDES];
+	bool error_seen[SIDES];	/* announced before the leg's direction had finished */
 	bool first_byte_seen;
 };
 

@@ -17,12 +17,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#define require(condition)				\
-	do {						\
-		if (!(condition))			\
-			abort();			\
+#define require(condition)							\
+	do {									\
+		if (!(condition)) {						\
+			fprintf(stderr, "%s:%d: must hold: %s\n", __FILE__,	\
+				__LINE__, #condition);				\
+			abort();						\
+		}								\
 	} while (0)
 
 #define FILES 4096
