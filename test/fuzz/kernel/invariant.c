@@ -58,9 +58,10 @@ static uint64_t find_grant(const struct file *file, const struct connection *con
 			     &connection->destination))
 		return 0;
 	for (at = 0; at < file->received && verdict != HANDSHAKE_DONE; at++) {
-		unsigned char byte = tcp_byte(file, at), message[HANDSHAKE_MESSAGE_MOST];
+		unsigned char byte, message[HANDSHAKE_MESSAGE_MOST];
 		size_t taken, length;
 
+		tcp_copy(file, at, &byte, 1);
 		if (verdict == HANDSHAKE_SEND) {
 			length = handshake_message(&handshake, message);
 			handshake_sent(&handshake, length, length);
@@ -96,7 +97,7 @@ void invariant_written(struct file *sink, const unsigned char *bytes, uint64_t l
 {
 	struct connection *connection = connection_of(sink);
 	struct file *source;
-	uint64_t at, i;
+	uint64_t at;
 
 	if (connection && connection->state == HANDSHAKING) {
 		require(!sink->accepted);
@@ -106,8 +107,7 @@ void invariant_written(struct file *sink, const unsigned char *bytes, uint64_t l
 	source = source_of(sink, &connection);
 	at = stream_begin(source, connection) + sink->written;
 	require(at + length <= source->read);
-	for (i = 0; i < length; i++)
-		require(bytes[i] == tcp_byte(source, at + i));
+	require(tcp_equal(source, at, bytes, length));
 	sink->written += length;
 }
 

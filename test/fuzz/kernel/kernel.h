@@ -137,7 +137,8 @@ bool fails(enum call call);
 int fail_with(int error);
 
 /* tcp.c */
-unsigned char tcp_byte(const struct file *file, uint64_t offset);
+void tcp_copy(const struct file *file, uint64_t offset, unsigned char *out, uint64_t length);
+bool tcp_equal(const struct file *file, uint64_t offset, const unsigned char *in, uint64_t length);
 uint32_t tcp_mask(const struct file *file);
 void tcp_wake(struct file *file);
 

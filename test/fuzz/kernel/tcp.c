@@ -16,15 +16,58 @@
 #include "endpoint.h"
 
 #define ORIGINAL_DESTINATION 80
+#define PATTERN 1048573U
 
-/* Of every stream another pattern without a short period. */
-unsigned char tcp_byte(const struct file *file, uint64_t offset)
+static unsigned char pattern[PATTERN];
+static bool pattern_filled;
+
+/* Of every stream another part of one pattern, whose period is a prime number. */
+static void fill_pattern(void)
 {
-	uint64_t seed = offset + (uint64_t)file->fd * 1000003;
+	uint64_t i;
 
-	if (offset < file->reply_length)
-		return file->reply[offset];
-	return (unsigned char)((seed * 2654435761u) >> 11 ^ seed >> 19);
+	for (i = 0; i < PATTERN && !pattern_filled; i++)
+		pattern[i] = (unsigned char)((i * 2654435761u) >> 11 ^ i >> 19);
+	pattern_filled = true;
+}
+
+/* Return: bytes from @offset on that lie together at *@bytes, @most or fewer */
+static uint64_t tcp_piece(const struct file *file, uint64_t offset, uint64_t most,
+			  const unsigned char **bytes)
+{
+	uint64_t at = (offset + (uint64_t)file->fd * 100003) % PATTERN, left = PATTERN - at;
+
+	*bytes = &pattern[at];
+	if (offset < file->reply_length) {
+		*bytes = &file->reply[offset];
+		left = file->reply_length - offset;
+	}
+	return left < most ? left : most;
+}
+
+void tcp_copy(const struct file *file, uint64_t offset, unsigned char *out, uint64_t length)
+{
+	const unsigned char *bytes;
+	uint64_t now;
+
+	fill_pattern();
+	for (; length; length -= now, offset += now, out += now) {
+		now = tcp_piece(file, offset, length, &bytes);
+		memcpy(out, bytes, now);
+	}
+}
+
+bool tcp_equal(const struct file *file, uint64_t offset, const unsigned char *in, uint64_t length)
+{
+	const unsigned char *bytes;
+	uint64_t now;
+
+	for (; length; length -= now, offset += now, in += now) {
+		now = tcp_piece(file, offset, length, &bytes);
+		if (memcmp(in, bytes, now))
+			return false;
+	}
+	return true;
 }
 
 static bool has_room(const struct file *file)
@@ -277,8 +320,7 @@ static ssize_t route_answer(void *bytes, size_t length)
 ssize_t kernel_recv(int fd, void *bytes, size_t length, int flags)
 {
 	struct file *file = file_at(fd);
-	unsigned char *out = bytes;
-	uint64_t now, i;
+	uint64_t now;
 
 	require(flags == 0);
 	if (file->kind == FILE_OTHER)
@@ -287,8 +329,7 @@ ssize_t kernel_recv(int fd, void *bytes, size_t length, int flags)
 	now = readable_bytes(file, length);
 	if (!now)
 		return nothing_to_read(file);
-	for (i = 0; i < now; i++)
-		out[i] = tcp_byte(file, file->read + i);
+	tcp_copy(file, file->read, bytes, now);
 	advance(file, now);
 	return (ssize_t)now;
 }
