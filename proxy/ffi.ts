@@ -74,6 +74,9 @@ export const drained = (relay: Handle) => call('sidetrack_relay_drained', [Exter
 
 export const active = (relay: Handle) => call('sidetrack_relay_active', [External], [relay]);
 
+/** Bit n is set while upstream n is at rest. */
+export const resting = (relay: Handle) => call('sidetrack_relay_resting', [External], [relay]);
+
 export const stop = (relay: Handle) => call('sidetrack_relay_stop', [External], [relay]);
 
 export const destroy = (relay: Handle) => call('sidetrack_relay_destroy', [External], [relay]);

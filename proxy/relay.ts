@@ -53,6 +53,8 @@ export interface Relay {
   /** Connections open now. */
   active(): number;
   stats(): RelayStats;
+  /** Names of the upstreams that have failed and have not been back in favour since. */
+  resting(): string[];
   /** The last few hundred accepted connections, oldest first. */
   recent(): RecentConnection[];
   /** Takes no more connections; resolves when all have ended, those left at `deadlineMs` by RST. */
@@ -150,6 +152,10 @@ function relayOf(handle: ffi.Handle, upstreams: readonly string[]): Relay {
         ffi.readCounters(handle, thread, page);
       });
       return sumStats(pages, upstreams);
+    },
+    resting: () => {
+      const bits = ffi.resting(handle);
+      return upstreams.filter((_, i) => bits & (1 << i));
     },
     recent: () => readRecent(handle, threads, upstreams),
     async drain(deadlineMs) {

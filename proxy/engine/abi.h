@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised whenever a list below changes; create() refuses any other version. */
-#define SIDETRACK_RELAY_ABI_VERSION 2
+#define SIDETRACK_RELAY_ABI_VERSION 3
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
 #define SIDETRACK_RELAY_RECENT 256
@@ -235,6 +235,7 @@ SIDETRACK_EXPORT int32_t sidetrack_relay_start(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_drain(struct relay *relay, int32_t deadline_ms);
 SIDETRACK_EXPORT int32_t sidetrack_relay_drained(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_active(struct relay *relay);
+SIDETRACK_EXPORT int32_t sidetrack_relay_resting(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_stop(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_destroy(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_status(struct relay *relay, uint8_t *out,

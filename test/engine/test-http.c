@@ -42,6 +42,7 @@ static void http_refusal(const char *reply, enum outcome outcome)
 static void http_refusals(void)
 {
 	http_refusal("HTTP/1.1 407 No\r\nContent-Length: 5\r\n\r\nHello", OUTCOME_UPSTREAM_AUTH);
+	http_refusal("HTTP/1.1 401 No\r\n\r\n", OUTCOME_UPSTREAM_AUTH);
 	http_refusal("HTTP/1.1 403 No\r\n\r\n", OUTCOME_UPSTREAM_REFUSED);
 	http_refusal("HTTP/1.1 502 No\r\n\r\n", OUTCOME_DESTINATION_UNREACHABLE);
 	http_refusal("SSH-2.0-OpenSSH_9.2\r\n", OUTCOME_UPSTREAM_PROTOCOL);

@@ -131,12 +131,22 @@ static void socks4_both_families(void)
 	socks4(AF_INET6, REQUEST("\4\1\37\220\0\0\0\1user\0" "2001:db8::7\0"));
 }
 
-static void socks4_refused(void)
+static void socks4_refusal(char code, enum outcome outcome)
 {
 	struct proxied proxied = begin_kind(UPSTREAM_SOCKS4A, AF_INET);
+	char reply[8] = { 0, code };
 
-	say(proxied.proxy, "\0\133\0\0\0\0\0\0");
-	expect_failure(&proxied, OUTCOME_UPSTREAM_REFUSED);
+	write_all(proxied.proxy, reply, sizeof(reply));
+	expect_failure(&proxied, outcome);
+}
+
+/* 92 and 93 are about who we are (identd), as far as SOCKS4 knows of that. */
+static void socks4_refusals(void)
+{
+	socks4_refusal(91, OUTCOME_UPSTREAM_REFUSED);
+	socks4_refusal(92, OUTCOME_UPSTREAM_AUTH);
+	socks4_refusal(93, OUTCOME_UPSTREAM_AUTH);
+	socks4_refusal(94, OUTCOME_UPSTREAM_PROTOCOL);
 }
 
 const struct test socks_tests[] = {
@@ -148,6 +158,6 @@ const struct test socks_tests[] = {
 	{ "upstream: SOCKS5 no method", socks5_no_method },
 	{ "upstream: SOCKS5 refusals", socks5_refusals },
 	{ "upstream: SOCKS4a, both families", socks4_both_families },
-	{ "upstream: SOCKS4a refused", socks4_refused },
+	{ "upstream: SOCKS4a refusals", socks4_refusals },
 	{ NULL, NULL }
 };

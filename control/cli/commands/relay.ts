@@ -16,6 +16,7 @@ import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
 import { version } from '../package.js';
 import { listenerName } from '../port-owner.js';
 import { relayOptions } from '../relay-options.js';
+import { watchUpstreams } from '../upstream-watch.js';
 import { prepareUpstreams } from '../upstreams.js';
 
 interface RelayCommandOptions extends CommonOptions {
@@ -42,10 +43,12 @@ async function runRelay(options: RelayCommandOptions): Promise<number> {
   note(
     `relay on port ${relay.port} with ${relay.threads} threads, at most ${relay.maxConnections} connections; ${monitoring.url}/metrics`,
   );
+  const unwatch = watchUpstreams(relay);
   const stopped = await nextSignal();
   // The next relay takes both ports at once; this one only finishes what it has.
   await monitoring.close();
   const drained = await drain(config, relay, stopped);
+  unwatch();
   relay.stop();
   return drained ? EXIT_OK : EXIT_FAILED;
 }
