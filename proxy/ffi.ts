@@ -14,8 +14,13 @@ export type Handle = JsExternal;
 const LIBRARY = 'sidetrack-relay';
 const FILE = 'engine/libsidetrack-relay.so';
 
-/** Beside the compiled code, or below build/ when the source itself is run. */
+/**
+ * Beside the compiled code, or below build/ when the source itself is run; SIDETRACK_RELAY_LIBRARY
+ * names another one, such as a build for a sanitizer.
+ */
 function libraryPath(): string {
+  const chosen = process.env.SIDETRACK_RELAY_LIBRARY;
+  if (chosen) return chosen;
   const beside = fileURLToPath(new URL(FILE, import.meta.url));
   const built = fileURLToPath(new URL(`../build/proxy/${FILE}`, import.meta.url));
   const found = [beside, built].find((path) => existsSync(path));

@@ -61,6 +61,8 @@ export interface Relay {
   drain(deadlineMs: number): Promise<void>;
   /** Resets what is left and ends the threads; statistics stay readable. Safe to call twice. */
   stop(): void;
+  /** Stops, wipes the passwords and frees the memory. Nothing may be asked afterwards. */
+  destroy(): void;
 }
 
 const KEEPALIVE_IDLE_S = 120;
@@ -165,6 +167,10 @@ function relayOf(handle: ffi.Handle, upstreams: readonly string[]): Relay {
     stop: () => {
       if (!stopped) ffi.stop(handle);
       stopped = true;
+    },
+    destroy: () => {
+      stopped = true;
+      ffi.destroy(handle);
     },
   };
 }

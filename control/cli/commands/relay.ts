@@ -49,7 +49,7 @@ async function runRelay(options: RelayCommandOptions): Promise<number> {
   await monitoring.close();
   const drained = await drain(config, relay, stopped);
   unwatch();
-  relay.stop();
+  relay.destroy();
   return drained ? EXIT_OK : EXIT_FAILED;
 }
 
