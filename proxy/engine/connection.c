@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "counters.h"
 #include "destination.h"
+#include "dial.h"
 #include "histogram.h"
 #include "recent.h"
 #include "relay.h"
@@ -83,20 +84,12 @@ static void record_end(struct worker *worker, struct connection *connection, enu
 
 /* --- the end -------------------------------------------------------------- */
 
-/* close() then sends RST instead of FIN, and forgets what was not sent. */
-static void reset_on_close(int fd)
-{
-	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-}
-
 void leg_close(struct leg *leg, bool reset)
 {
 	if (leg->fd < 0)
 		return;
-	if (reset)
-		reset_on_close(leg->fd);
+	if (!reset)	/* it has been, in case we end sooner than the connection */
+		dial_reset_on_close(leg->fd, false);
 	close(leg->fd);
 	leg->fd = -1;
 }
@@ -468,7 +461,6 @@ void connection_open(struct worker *worker, int fd, const struct endpoint *clien
 	int error;
 
 	if (!connection) {
-		reset_on_close(fd);
 		close(fd);
 		counter_add(&worker->counters->outcome[OUTCOME_NO_MEMORY], 1);
 		worker_connection_gone(worker);

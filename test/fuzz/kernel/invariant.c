@@ -188,6 +188,9 @@ void invariant_step(void)
 		require(rank(one->state) >= client->rank);
 		client->rank = rank(one->state);
 		require(one->state != RELAYING || leg_file(one, UPSTREAM));
+		/* killed now, it leaves no FIN that would look like the end */
+		require(client->linger);
+		require(one->leg[UPSTREAM].fd < 0 || leg_file(one, UPSTREAM)->linger);
 	}
 }
 

@@ -184,6 +184,7 @@ int kernel_accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 	kernel.backlog--;
 	file = file_open(FILE_TCP);
 	file->accepted = file->connected = true;
+	file->linger = kernel.listener->linger;
 	file->ipv4 = file->fd % 3 != 0;
 	file->capacity = kernel.capacity;
 	address_write(file->ipv4, (uint16_t)(1024 + file->fd % 60000), address, length);
@@ -249,10 +250,9 @@ int kernel_setsockopt(int fd, int level, int name, const void *value, socklen_t 
 {
 	struct file *file = file_at(fd);
 
-	(void)value;
 	(void)length;
 	if (level == SOL_SOCKET && name == SO_LINGER)
-		file->linger = true;
+		file->linger = ((const struct linger *)value)->l_onoff;
 	return 0;
 }
 
