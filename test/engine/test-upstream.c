@@ -110,23 +110,36 @@ static void garbage(void)
 }
 
 /* One byte of an endless reply every now and then does not buy more time. */
-static void slow_loris(void)
+static void slow_loris_of(enum upstream_kind kind, const char *begins, size_t length, size_t more)
 {
-	struct sidetrack_relay_upstream upstream = proxy_at(UPSTREAM_HTTP, AF_INET, PROXY_PORT);
+	struct sidetrack_relay_upstream upstream = proxy_at(kind, AF_INET, PROXY_PORT);
 	struct sidetrack_relay_options options = default_options();
 	struct proxied proxied = { .listener = upstream_listen_on(AF_INET, PROXY_PORT) };
-	int bytes;
+	size_t bytes;
 
 	options.threads = 1;
 	options.handshake_timeout_ms = SHORT_MS;
 	proxied.relay = begin_with(&options, &upstream, 1);
 	proxied.client = client_connect(AF_INET, INTERNET, PORT);
 	proxied.proxy = take(proxied.listener);
-	say(proxied.proxy, "HTTP/1.1 200 OK\r\nX: ");
-	for (bytes = 0; bytes < 100 && send(proxied.proxy, "x", 1, MSG_NOSIGNAL) == 1; bytes++)
-		usleep(20000);
-	expect(bytes < 100);
+	if (kind == UPSTREAM_SOCKS5) {
+		hear(proxied.proxy, "\5\1\0");
+		say(proxied.proxy, METHOD_NONE);
+		hear(proxied.proxy, REQUEST_IPV4);
+	}
+	write_all(proxied.proxy, begins, length);
+	for (bytes = 0; bytes < more && send(proxied.proxy, "x", 1, MSG_NOSIGNAL) == 1; bytes++)
+		usleep(SHORT_MS * 1000 / 15);
 	expect_failure(&proxied, OUTCOME_HANDSHAKE_TIMEOUT);
+}
+
+static void slow_loris(void)
+{
+	slow_loris_of(UPSTREAM_HTTP, "HTTP/1.1 200 OK\r\nX: ", 20, 100);
+	slow_loris_of(UPSTREAM_SOCKS5, "\5\0\0\3\377", 5, 100);	/* a long name to come */
+	slow_loris_of(UPSTREAM_SOCKS5, "\5", 1, 0);
+	slow_loris_of(UPSTREAM_SOCKS4A, "\0\132", 2, 5);
+	slow_loris_of(UPSTREAM_SOCKS4A, "", 0, 0);
 }
 
 /* Our own address is refused before any proxy hears of it. */
