@@ -14,8 +14,13 @@ export type Handle = JsExternal;
 const LIBRARY = 'sidetrack-relay';
 const FILE = 'engine/libsidetrack-relay.so';
 
-/** Beside the compiled code, or below build/ when the source itself is run. */
+/**
+ * Beside the compiled code, or below build/ when the source itself is run; SIDETRACK_RELAY_LIBRARY
+ * names another one, such as a build for a sanitizer.
+ */
 function libraryPath(): string {
+  const chosen = process.env.SIDETRACK_RELAY_LIBRARY;
+  if (chosen) return chosen;
   const beside = fileURLToPath(new URL(FILE, import.meta.url));
   const built = fileURLToPath(new URL(`../build/proxy/${FILE}`, import.meta.url));
   const found = [beside, built].find((path) => existsSync(path));
@@ -80,6 +85,9 @@ export const handOver = (relay: Handle, deadlineMs: number) =>
 export const drained = (relay: Handle) => call('sidetrack_relay_drained', [External], [relay]);
 
 export const active = (relay: Handle) => call('sidetrack_relay_active', [External], [relay]);
+
+/** Bit n is set while upstream n is at rest. */
+export const resting = (relay: Handle) => call('sidetrack_relay_resting', [External], [relay]);
 
 export const stop = (relay: Handle) => call('sidetrack_relay_stop', [External], [relay]);
 

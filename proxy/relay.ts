@@ -57,6 +57,8 @@ export interface Relay {
   /** Connections open now. */
   active(): number;
   stats(): RelayStats;
+  /** Names of the upstreams that have failed and have not been back in favour since. */
+  resting(): string[];
   /** The last few hundred accepted connections, oldest first. */
   recent(): RecentConnection[];
   /** Descriptors of its listening sockets, for a successor or the service manager. */
@@ -69,6 +71,8 @@ export interface Relay {
   drain(deadlineMs: number): Promise<void>;
   /** Resets what is left and ends the threads; statistics stay readable. Safe to call twice. */
   stop(): void;
+  /** Stops, wipes the passwords and frees the memory. Nothing may be asked afterwards. */
+  destroy(): void;
 }
 
 const KEEPALIVE_IDLE_S = 120;
@@ -159,13 +163,17 @@ function relayOf(
     maxConnections: status.readUInt32LE(statusOffset.max_connections),
     refusedListeners,
     listeners: () => readListeners(handle),
-    hangingThreads: () => ffi.heartbeat(handle),
+    hangingThreads: () => (stopped ? 0 : ffi.heartbeat(handle)),
     active: () => ffi.active(handle),
     stats: () => {
       pages.forEach((page, thread) => {
         ffi.readCounters(handle, thread, page);
       });
       return sumStats(pages, upstreams);
+    },
+    resting: () => {
+      const bits = ffi.resting(handle);
+      return upstreams.filter((_, i) => bits & (1 << i));
     },
     recent: () => readRecent(handle, threads, upstreams),
     drain(deadlineMs) {
@@ -179,6 +187,10 @@ function relayOf(
     stop: () => {
       if (!stopped) ffi.stop(handle);
       stopped = true;
+    },
+    destroy: () => {
+      stopped = true;
+      ffi.destroy(handle);
     },
   };
 }

@@ -14,6 +14,8 @@ export interface RunningRelay {
   pages: Pages;
   service: Service;
   signals: Signals;
+  /** Ends what speaks of upstreams. */
+  unwatch: () => void;
 }
 
 /** @returns undefined when no successor took over and we go on; else what drain() returns. */
@@ -60,7 +62,7 @@ function dismissed(successor: Successor): undefined {
  * @returns false when cut off.
  */
 export async function drain(
-  { config, relay, signals }: RunningRelay,
+  { config, relay, signals, unwatch }: RunningRelay,
   why: string,
   letGo: (deadlineMs: number) => Promise<void>,
   patience = 0,
@@ -75,7 +77,8 @@ export async function drain(
   const { drained } = relay.stats().outcomes;
   if (drained > 0) note(`${drained} connections were cut off by the deadline`);
   const left = relay.active();
-  relay.stop();
+  unwatch();
+  relay.destroy();
   return left === 0;
 }
 

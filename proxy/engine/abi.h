@@ -238,6 +238,7 @@ SIDETRACK_EXPORT int32_t sidetrack_relay_drain(struct relay *relay, int32_t dead
 SIDETRACK_EXPORT int32_t sidetrack_relay_hand_over(struct relay *relay, int32_t deadline_ms);
 SIDETRACK_EXPORT int32_t sidetrack_relay_drained(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_active(struct relay *relay);
+SIDETRACK_EXPORT int32_t sidetrack_relay_resting(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_stop(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_destroy(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_status(struct relay *relay, uint8_t *out,

@@ -85,20 +85,12 @@ static void record_end(struct worker *worker, struct connection *connection, enu
 
 /* --- the end -------------------------------------------------------------- */
 
-/* close() then sends RST instead of FIN, and forgets what was not sent. */
-static void reset_on_close(int fd)
-{
-	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-}
-
 void leg_close(struct leg *leg, bool reset)
 {
 	if (leg->fd < 0)
 		return;
-	if (reset)
-		reset_on_close(leg->fd);
+	if (!reset)	/* it has been, in case we end sooner than the connection */
+		dial_reset_on_close(leg->fd, false);
 	close(leg->fd);
 	leg->fd = -1;
 }
@@ -275,6 +267,26 @@ static void leg_broken(struct worker *worker, struct connection *connection, int
 	run(worker, connection, side);
 }
 
+/*
+ * A reset shows up as the error of a read, after the bytes that came before it.
+ * A leg that has ended is not read any more and would hide it; so look at the
+ * socket itself: now, or when its last bytes have gone, for the edge is spent.
+ */
+static void check_error(struct worker *worker, struct connection *connection, int side)
+{
+	socklen_t length = sizeof(int);
+	int error = 0;
+
+	if (connection->state != RELAYING)
+		return;
+	connection->error_seen[side] = true;
+	if (!connection->direction[side].finished)
+		return;
+	if (getsockopt(connection->leg[side].fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 &&
+	    error)
+		leg_broken(worker, connection, side, false);
+}
+
 static void direction_finished(struct worker *worker, struct connection *connection, int side)
 {
 	if (connection->broken != OUTCOME_OPEN) {
@@ -287,6 +299,8 @@ static void direction_finished(struct worker *worker, struct connection *connect
 		connection_close(worker, connection, OUTCOME_FINISHED);
 	else if (shutdown(connection->leg[!side].fd, SHUT_WR) < 0)
 		leg_broken(worker, connection, !side, false);
+	else if (connection->error_seen[side])
+		check_error(worker, connection, side);
 }
 
 static void note_activity(struct worker *worker, struct connection *connection)
@@ -350,23 +364,6 @@ void connection_resume(struct worker *worker, struct connection *connection)
 		if (turn_over)
 			run(worker, connection, side);
 	}
-}
-
-/*
- * A reset shows up as the error of a read, after the bytes that came before it.
- * A leg that has ended is not read any more and would hide it; so look at the
- * socket itself.
- */
-static void check_error(struct worker *worker, struct connection *connection, int side)
-{
-	socklen_t length = sizeof(int);
-	int error = 0;
-
-	if (connection->state != RELAYING || !connection->direction[side].finished)
-		return;
-	if (getsockopt(connection->leg[side].fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 &&
-	    error)
-		leg_broken(worker, connection, side, false);
 }
 
 static void relaying_event(struct worker *worker, struct connection *connection, int side,
@@ -488,7 +485,6 @@ void connection_open(struct worker *worker, int fd, const struct endpoint *clien
 	int error;
 
 	if (!connection) {
-		reset_on_close(fd);
 		close(fd);
 		counter_add(&worker->counters->outcome[OUTCOME_NO_MEMORY], 1);
 		worker_connection_gone(worker);

@@ -90,6 +90,7 @@ struct connection {
 	bool turn_over[SIDES];
 	bool announced[SIDES];	/* an edge came while nobody was reading */
 	bool keepalive;		/* the upstream leg's socket has its options */
+	bool error_seen[SIDES];	/* announced before the leg's direction had finished */
 	bool first_byte_seen;
 };
 

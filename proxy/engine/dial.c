@@ -15,6 +15,18 @@ static void option_set(int fd, int level, int name, int value)
 	(void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+/*
+ * close() then sends RST instead of FIN, and forgets what was not sent.  Also
+ * when the kernel closes for a relay that was killed: a FIN in the middle would
+ * tell the other end that it has got everything.
+ */
+void dial_reset_on_close(int fd, bool reset)
+{
+	struct linger linger = { .l_onoff = reset };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
 /**
  * dial_set_options() - What every TCP socket of the relay wants
  * @fd:		Listener (accepted sockets inherit it all) or upstream socket
@@ -27,6 +39,7 @@ void dial_set_options(int fd, const struct sidetrack_relay_options *options)
 {
 	option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	option_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+	dial_reset_on_close(fd, true);
 	if (options->user_timeout_ms)
 		option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)options->user_timeout_ms);
 }

@@ -9,9 +9,12 @@
 #ifndef SIDETRACK_DIAL_H
 #define SIDETRACK_DIAL_H
 
+#include <stdbool.h>
+
 #include "abi.h"
 #include "endpoint.h"
 
+void dial_reset_on_close(int fd, bool reset);
 void dial_set_options(int fd, const struct sidetrack_relay_options *options);
 void dial_set_keepalive(int fd, const struct sidetrack_relay_options *options);
 enum outcome dial(const struct sidetrack_relay_options *options, const struct endpoint *address,

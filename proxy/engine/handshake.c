@@ -74,9 +74,9 @@ enum handshake_verdict handshake_take(struct handshake *handshake, const unsigne
 	size_t i;
 
 	for (i = 0; i < length && verdict == HANDSHAKE_MORE; i++) {
-		if (handshake->position == HANDSHAKE_REPLY_MOST)
-			return handshake_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL);
-		verdict = protocol->byte(handshake, bytes[i]);
+		verdict = handshake->position == HANDSHAKE_REPLY_MOST
+				  ? handshake_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL)
+				  : protocol->byte(handshake, bytes[i]);
 		if (verdict == HANDSHAKE_MORE)
 			handshake->position++;
 	}

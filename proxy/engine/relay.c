@@ -385,6 +385,12 @@ int32_t sidetrack_relay_active(struct relay *relay)
 	return (int32_t)__atomic_load_n(&relay->active, __ATOMIC_RELAXED);
 }
 
+/* Return: bits of the upstreams that are at rest */
+int32_t sidetrack_relay_resting(struct relay *relay)
+{
+	return (int32_t)roster_resting(&relay->roster);
+}
+
 /**
  * sidetrack_relay_stop() - Reset what is left, end the threads, close everything
  * @relay:	Handle; its counters stay readable

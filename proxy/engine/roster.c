@@ -95,6 +95,16 @@ void roster_judge(struct roster *roster, uint32_t index, enum fault fault, uint6
 		begin_rest(entry, now_ms);
 }
 
+/* Return: bits of those that have failed, and have not been back in favour since */
+uint32_t roster_resting(const struct roster *roster)
+{
+	uint32_t i, set = 0;
+
+	for (i = 0; i < roster->count; i++)
+		set |= (uint32_t)(load(&roster->entry[i].failures) > 0) << i;
+	return set;
+}
+
 /* --- choosing --------------------------------------------------------------------- */
 
 /* Upstreams are named by bits: `set` is never empty here. */

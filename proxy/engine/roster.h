@@ -56,6 +56,7 @@ int roster_add(struct roster *roster, const struct sidetrack_relay_upstream *fro
 int roster_choose(struct roster *roster, struct rotation *rotation, uint32_t tried,
 		  uint64_t now_ms);
 void roster_judge(struct roster *roster, uint32_t index, enum fault fault, uint64_t now_ms);
+uint32_t roster_resting(const struct roster *roster);
 void roster_leave(struct roster *roster, uint32_t index);
 
 #endif /* SIDETRACK_ROSTER_H */

@@ -15,6 +15,7 @@ import { openService } from '../relay-service.js';
 import { listenForSignals, type Signals } from '../relay-signals.js';
 import { type Inheritance, takeInheritance } from '../relay-sockets.js';
 import { relievePredecessor } from '../relay-successor.js';
+import { watchUpstreams } from '../upstream-watch.js';
 import { prepareUpstreams } from '../upstreams.js';
 
 interface RelayCommandOptions extends CommonOptions {
@@ -66,7 +67,8 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   service.store(relay.listeners(), adopted ? 0 : inheritance.sockets.length);
   service.watch(() => relay.hangingThreads() === 0);
   service.ready(summary);
-  return { config, relay, pages, service, signals };
+  const unwatch = watchUpstreams(relay);
+  return { config, relay, pages, service, signals, unwatch };
 }
 
 /** Until a signal ends it, or a successor has taken its place. @returns the exit code. */
