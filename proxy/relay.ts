@@ -15,6 +15,8 @@ import {
 import { addressToBytes } from './address.js';
 import { RelayError } from './error.js';
 import * as ffi from './ffi.js';
+import { encodeNames, takeLog } from './log.js';
+import { type OpenConnection, openConnections } from './open-connections.js';
 import { decodeRecords, type RecentConnection, type RelayStats, sumStats } from './stats.js';
 import {
   DIRECT,
@@ -43,6 +45,10 @@ export interface RelayOptions {
   upstreams?: readonly Upstream[];
   /** `failover` when absent. */
   strategy?: Strategy;
+  /** False saves two system calls for each connection: no RTT, no retransmissions. */
+  tcpInfo?: boolean;
+  /** True keeps finished connections for `takeLog()`. */
+  log?: boolean;
 }
 
 export interface Relay {
@@ -50,11 +56,19 @@ export interface Relay {
   readonly port: number;
   readonly threads: number;
   readonly maxConnections: number;
+  /** Most pipes of all threads together. */
+  readonly maxPipes: number;
   /** Connections open now. */
   active(): number;
   stats(): RelayStats;
   /** The last few hundred accepted connections, oldest first. */
   recent(): RecentConnection[];
+  /** Every open connection, oldest first. Threads look a few at a time; traffic goes on. */
+  connections(): Promise<OpenConnection[]>;
+  /** Resets both legs of each. @returns those that were still open. */
+  close(ids: readonly number[]): Promise<OpenConnection[]>;
+  /** Lines of JSON about connections that have ended since the last call, as many as fit. */
+  takeLog(out: Buffer): number;
   /** Takes no more connections; resolves when all have ended, those left at `deadlineMs` by RST. */
   drain(deadlineMs: number): Promise<void>;
   /** Resets what is left and ends the threads; statistics stay readable. Safe to call twice. */
@@ -64,7 +78,10 @@ export interface Relay {
 const KEEPALIVE_IDLE_S = 120;
 const KEEPALIVE_INTERVAL_S = 30;
 const DESCRIPTOR_RESERVE = 64;
+const PIPES_PER_THREAD = 64;
 const DRAIN_POLL_MS = 20;
+/** For each thread: nearly a second's worth at ten thousand connections a second. */
+const LOG_RECORDS = 8192;
 
 /** @throws RelayError with `EADDRINUSE` when somebody else listens on the port, and so on. */
 export function startRelay(options: RelayOptions): Relay {
@@ -110,6 +127,9 @@ function encodeOptions(options: RelayOptions): Buffer {
     keepalive_interval_s: KEEPALIVE_INTERVAL_S,
     splice: options.splice === false ? 0 : 1,
     strategy: strategyNumber(options.strategy ?? 'failover'),
+    tcp_info: options.tcpInfo === false ? 0 : 1,
+    pipes_per_thread: PIPES_PER_THREAD,
+    log_records: options.log ? LOG_RECORDS : 0,
   };
   for (const [name, offset] of Object.entries(optionOffset))
     buffer.writeUInt32LE(values[name as keyof typeof optionOffset] ?? 0, offset);
@@ -144,6 +164,7 @@ function relayOf(handle: ffi.Handle, upstreams: readonly string[]): Relay {
     port: status.readUInt32LE(statusOffset.port),
     threads,
     maxConnections: status.readUInt32LE(statusOffset.max_connections),
+    maxPipes: threads * PIPES_PER_THREAD,
     active: () => ffi.active(handle),
     stats: () => {
       pages.forEach((page, thread) => {
@@ -152,6 +173,8 @@ function relayOf(handle: ffi.Handle, upstreams: readonly string[]): Relay {
       return sumStats(pages, upstreams);
     },
     recent: () => readRecent(handle, threads, upstreams),
+    ...openConnections(handle, threads, upstreams),
+    takeLog: (out) => takeLog(handle, threads, encodeNames(upstreams), out),
     async drain(deadlineMs) {
       ffi.drain(handle, deadlineMs);
       while (!stopped && ffi.drained(handle) === 0) await delay(DRAIN_POLL_MS);
