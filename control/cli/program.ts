@@ -2,12 +2,14 @@
 import { Command } from 'commander';
 import { applyCommand } from './commands/apply.js';
 import { checkCommand } from './commands/check.js';
+import { closeCommand, connectionsCommand } from './commands/connections.js';
 import { downCommand } from './commands/down.js';
 import { initCommand } from './commands/init.js';
 import { labCommand } from './commands/lab.js';
 import { planCommand } from './commands/plan.js';
 import { relayCommand } from './commands/relay.js';
 import { statusCommand } from './commands/status.js';
+import { topCommand } from './commands/top.js';
 import { completionScript, SHELLS } from './completion.js';
 import { action, command } from './context.js';
 import { print } from './output.js';
@@ -39,6 +41,9 @@ export function buildProgram(): Command {
     statusCommand(),
     downCommand(),
     relayCommand(),
+    connectionsCommand(),
+    closeCommand(),
+    topCommand(),
     labCommand(),
     completionCommand(program),
   ])

@@ -6,3 +6,6 @@ export const TABLE_NAME_FILE = '/etc/iproute2/rt_tables.d/sidetrack.conf';
 export const savedStatePath = (stateDir: string) => `${stateDir}/state.json`;
 
 export const lockPath = (stateDir: string) => `${stateDir}/lock`;
+
+/** Sockets by which the command line reaches running relays. */
+export const RELAY_SOCKETS = '/run/sidetrack';

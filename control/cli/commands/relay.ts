@@ -15,6 +15,7 @@ import { action, type CommonOptions, command, configPath, withConfig } from '../
 import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
 import { version } from '../package.js';
 import { listenerName } from '../port-owner.js';
+import { startObservation } from '../relay-observation.js';
 import { relayOptions } from '../relay-options.js';
 import { prepareUpstreams } from '../upstreams.js';
 
@@ -38,6 +39,7 @@ async function runRelay(options: RelayCommandOptions): Promise<number> {
   const config = await loadConfig(configPath(options));
   const server = chooseServer(config, options.server);
   const relay = start(relayOptions(config, server, await prepareUpstreams(config)));
+  const observation = await startObservation(relay, config.relay);
   const monitoring = await startPages(config, relay);
   note(
     `relay on port ${relay.port} with ${relay.threads} threads, at most ${relay.maxConnections} connections; ${monitoring.url}/metrics`,
@@ -47,6 +49,7 @@ async function runRelay(options: RelayCommandOptions): Promise<number> {
   await monitoring.close();
   const drained = await drain(config, relay, stopped);
   relay.stop();
+  await observation.close();
   return drained ? EXIT_OK : EXIT_FAILED;
 }
 
@@ -88,7 +91,7 @@ function portError(error: RelayError, port: number): SidetrackError {
 }
 
 async function startPages({ relay: { metrics } }: Config, relay: Relay): Promise<MonitoringServer> {
-  const registry = relayRegistry(() => relay.stats(), version());
+  const registry = relayRegistry(() => relay.stats(), version(), relay);
   try {
     return await startMonitoring({ ...metrics, registry, recent: () => relay.recent() });
   } catch (error) {
