@@ -5,6 +5,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { cumulative } from '../proxy/histogram.js';
 import type { RelayStats } from '../proxy/stats.js';
+import { type RelayLimits, registerHeadroom } from './headroom.js';
 import {
   buildInfo,
   type HistogramMetric,
@@ -17,8 +18,15 @@ import {
   upstreamMetrics,
 } from './metrics.js';
 
-/** @param read called once for each metric of a scrape; cheap enough for that. */
-export function relayRegistry(read: () => RelayStats, version: string): Registry {
+/**
+ * @param read called once for each metric of a scrape; cheap enough for that.
+ * @param limits of this relay; without them nothing is said about what is left.
+ */
+export function relayRegistry(
+  read: () => RelayStats,
+  version: string,
+  limits?: RelayLimits,
+): Registry {
   const registry = new Registry();
   const stats = oncePerScrape(read);
   for (const metric of scalarMetrics) registerScalar(registry, metric, stats);
@@ -38,6 +46,7 @@ export function relayRegistry(read: () => RelayStats, version: string): Registry
   for (const metric of upstreamMetrics) registerUpstream(registry, metric, stats);
   registerUpstreamErrors(registry, stats);
   for (const metric of histogramMetrics) registerHistogram(registry, metric, stats);
+  if (limits !== undefined) registerHeadroom(registry, stats, limits);
   const { name, help, labels } = buildInfo;
   const info = new Gauge({ name, help, labelNames: labels, registers: [registry] });
   info.set({ version, node: process.version }, 1);
@@ -114,30 +123,29 @@ function registerUpstreamErrors(registry: Registry, stats: () => RelayStats): vo
  */
 function registerHistogram(
   registry: Registry,
-  { name, help, histogram, bounds }: HistogramMetric,
+  { name, help, samples, bounds }: HistogramMetric,
   stats: () => RelayStats,
 ): void {
-  const get = async () => {
-    const { sum, buckets } = stats().histograms[histogram];
-    const count = buckets.reduce((total, value) => total + value, 0);
-    const values = cumulative(buckets, bounds).map((value, i) => ({
-      metricName: `${name}_bucket`,
-      labels: { le: bounds[i]! },
-      value,
-    }));
-    return {
-      name,
-      help,
-      type: 'histogram',
-      aggregator: 'sum',
-      values: [
-        ...values,
-        { metricName: `${name}_bucket`, labels: { le: '+Inf' }, value: count },
-        { metricName: `${name}_sum`, labels: {}, value: sum },
-        { metricName: `${name}_count`, labels: {}, value: count },
-      ],
-    };
-  };
+  const get = async () => ({
+    name,
+    help,
+    type: 'histogram',
+    aggregator: 'sum',
+    values: samples.flatMap(({ labels, histogram }) => {
+      const { sum, buckets } = stats().histograms[histogram];
+      const count = buckets.reduce((total, value) => total + value, 0);
+      return [
+        ...cumulative(buckets, bounds).map((value, i) => ({
+          metricName: `${name}_bucket`,
+          labels: { ...labels, le: bounds[i]! },
+          value,
+        })),
+        { metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: count },
+        { metricName: `${name}_sum`, labels, value: sum },
+        { metricName: `${name}_count`, labels, value: count },
+      ];
+    }),
+  });
   const metric = { name, get, reset: () => {} };
   registry.registerMetric(metric as unknown as Gauge);
 }

@@ -42,12 +42,15 @@ export interface UpstreamErrorMetric extends Described {
 
 export interface HistogramMetric extends Described {
   type: 'histogram';
-  histogram: HistogramName;
+  labels: readonly string[];
+  samples: readonly { labels: Readonly<Record<string, string>>; histogram: HistogramName }[];
   /** Upper bounds in seconds. */
   bounds: readonly number[];
 }
 
 const plain = (counter: CounterName): readonly Sample[] => [{ labels: {}, counter }];
+
+const one = (histogram: HistogramName) => [{ labels: {}, histogram }];
 
 export const scalarMetrics: readonly ScalarMetric[] = [
   {
@@ -112,6 +115,13 @@ export const scalarMetrics: readonly ScalarMetric[] = [
     samples: plain('pipes'),
   },
   {
+    name: 'sidetrack_relay_pipe_bytes',
+    help: 'Room in the pipes owned now.',
+    type: 'gauge',
+    labels: [],
+    samples: plain('pipe_bytes'),
+  },
+  {
     name: 'sidetrack_relay_pipe_failures_total',
     help: 'Pipes that the kernel refused or made too small; those bytes were copied.',
     type: 'counter',
@@ -129,6 +139,33 @@ export const scalarMetrics: readonly ScalarMetric[] = [
       { labels: { reason: 'memory' }, counter: 'paused_memory' },
       { labels: { reason: 'other' }, counter: 'paused_other' },
     ],
+  },
+  {
+    name: 'sidetrack_relay_retransmitted_segments_total',
+    help: 'Segments that TCP sent again, of connections that have ended; needs relay.tcp_info.',
+    type: 'counter',
+    labels: ['leg'],
+    samples: [
+      { labels: { leg: 'client' }, counter: 'client_retransmitted_segments' },
+      { labels: { leg: 'upstream' }, counter: 'upstream_retransmitted_segments' },
+    ],
+  },
+  {
+    name: 'sidetrack_relay_retransmitted_bytes_total',
+    help: 'The same in bytes.',
+    type: 'counter',
+    labels: ['leg'],
+    samples: [
+      { labels: { leg: 'client' }, counter: 'client_retransmitted_bytes' },
+      { labels: { leg: 'upstream' }, counter: 'upstream_retransmitted_bytes' },
+    ],
+  },
+  {
+    name: 'sidetrack_relay_access_log_dropped_total',
+    help: 'Finished connections that the access log had no room for: the disk is slow or full.',
+    type: 'counter',
+    labels: [],
+    samples: plain('log_dropped'),
   },
 ];
 
@@ -175,6 +212,7 @@ export const outcomeMetrics: readonly OutcomeMetric[] = [
       'upstream_reset',
       'idle_timeout',
       'half_close_timeout',
+      'closed',
       'drained',
     ],
   },
@@ -211,24 +249,77 @@ export const histogramMetrics: readonly HistogramMetric[] = [
     name: 'sidetrack_relay_connect_seconds',
     help: 'Time from connect() until bytes can pass, with the handshake of a proxy.',
     type: 'histogram',
-    histogram: 'connect',
+    labels: [],
+    samples: one('connect'),
     bounds: FAST,
   },
   {
     name: 'sidetrack_relay_first_byte_seconds',
     help: 'Time from accept to the first byte from the upstream.',
     type: 'histogram',
-    histogram: 'first_byte',
+    labels: [],
+    samples: one('first_byte'),
     bounds: FAST,
   },
   {
     name: 'sidetrack_relay_connection_seconds',
     help: 'Time from accept to close.',
     type: 'histogram',
-    histogram: 'lifetime',
+    labels: [],
+    samples: one('lifetime'),
     bounds: [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600],
   },
+  {
+    name: 'sidetrack_relay_residency_seconds',
+    help: 'Time from when the kernel announced bytes until they were handed to the other socket, for each hand-over; waiting for a slow receiver counts.',
+    type: 'histogram',
+    labels: ['direction'],
+    samples: [
+      { labels: { direction: 'upload' }, histogram: 'residency_upload' },
+      { labels: { direction: 'download' }, histogram: 'residency_download' },
+    ],
+    bounds: [0.00001, 0.000025, 0.00005, ...FAST],
+  },
+  {
+    name: 'sidetrack_relay_rtt_seconds',
+    help: 'Smoothed round-trip time of a leg when its connection ended; needs relay.tcp_info.',
+    type: 'histogram',
+    labels: ['leg'],
+    samples: [
+      { labels: { leg: 'client' }, histogram: 'rtt_client' },
+      { labels: { leg: 'upstream' }, histogram: 'rtt_upstream' },
+    ],
+    bounds: FAST,
+  },
 ];
+
+/** Something that can run out; the same `resource` in both, so that one alert covers all. */
+export const resourceMetrics = {
+  used: {
+    name: 'sidetrack_relay_resource_used',
+    help: 'How much of a resource is in use; see sidetrack_relay_resource_limit.',
+    type: 'gauge',
+  },
+  limit: {
+    name: 'sidetrack_relay_resource_limit',
+    help: 'How much of a resource there is: pipe_pages is fs.pipe-user-pages-soft of the user, conntrack nf_conntrack_max; what is unlimited or cannot be read is absent.',
+    type: 'gauge',
+  },
+} as const;
+
+/** Local ports towards one upstream: each connection through it takes one. */
+export const portMetrics = {
+  used: {
+    name: 'sidetrack_relay_upstream_ports_used',
+    help: 'Local ports towards an upstream in use; for `direct` over all destinations together, each of which has ports of its own.',
+    type: 'gauge',
+  },
+  limit: {
+    name: 'sidetrack_relay_upstream_ports_limit',
+    help: 'Local ports there are for one address and port: net.ipv4.ip_local_port_range.',
+    type: 'gauge',
+  },
+} as const;
 
 export const buildInfo = {
   name: 'sidetrack_build_info',

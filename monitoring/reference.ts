@@ -1,9 +1,12 @@
 /** The text of docs/metrics.md; `make docs` writes it. */
 import { pathToFileURL } from 'node:url';
+import { RESOURCES } from './headroom.js';
 import {
   buildInfo,
   histogramMetrics,
   outcomeMetrics,
+  portMetrics,
+  resourceMetrics,
   scalarMetrics,
   upstreamErrorMetric,
   upstreamMetrics,
@@ -16,6 +19,11 @@ interface Row {
   help: string;
 }
 
+const labelValues = (
+  labels: readonly string[],
+  samples: readonly { labels: Readonly<Record<string, string>> }[],
+) => labels.map((label) => `${label}: ${samples.map((one) => one.labels[label]).join(', ')}`);
+
 /** Every metric with its type, label values and meaning, as Markdown. */
 export function metricsReference(): string {
   const rows: Row[] = [
@@ -23,9 +31,7 @@ export function metricsReference(): string {
       name,
       type,
       help,
-      labels: labels
-        .map((label) => `${label}: ${samples.map((sample) => sample.labels[label]).join(', ')}`)
-        .join('; '),
+      labels: labelValues(labels, samples).join('; '),
     })),
     ...outcomeMetrics.map(({ name, type, help, label, outcomes }) => ({
       name,
@@ -43,7 +49,20 @@ export function metricsReference(): string {
       ...upstreamErrorMetric,
       labels: `upstream; reason: ${upstreamErrorMetric.outcomes.join(', ')}`,
     },
-    ...histogramMetrics.map(({ name, type, help }) => ({ name, type, help, labels: 'le' })),
+    ...histogramMetrics.map(({ name, type, help, labels, samples }) => ({
+      name,
+      type,
+      help,
+      labels: ['le', ...labelValues(labels, samples)].join('; '),
+    })),
+    ...Object.values(resourceMetrics).map((metric) => ({
+      ...metric,
+      labels: `resource: ${RESOURCES.join(', ')}`,
+    })),
+    ...Object.values(portMetrics).map((metric) => ({
+      ...metric,
+      labels: 'upstream: names of the configuration',
+    })),
     { ...buildInfo, labels: buildInfo.labels.join(', ') },
   ];
   const lines = rows.map(

@@ -39,11 +39,15 @@ export const optionOffset = {
   pipes_per_thread: 60,
   /** how to choose among several upstreams */
   strategy: 64,
+  /** 1 asks the kernel for RTT and retransmissions at the end */
+  tcp_info: 68,
+  /** finished connections kept for the log; 0 is no log */
+  log_records: 72,
 } as const;
 
 /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
-export const OPTION_ADDRESS_OFFSET = 68;
-export const OPTIONS_SIZE = 84;
+export const OPTION_ADDRESS_OFFSET = 76;
+export const OPTIONS_SIZE = 92;
 
 /** The index is the number that the engine uses. */
 export const upstreamKinds = [
@@ -115,21 +119,33 @@ export const counterOffset = {
   stalls: 72,
   /** pipes owned now */
   pipes: 80,
+  /** room in the pipes owned now */
+  pipe_bytes: 88,
   /** pipes the kernel refused or made too small */
-  pipe_failures: 88,
+  pipe_failures: 96,
   /** accept pauses: max_connections reached */
-  paused_connections: 96,
+  paused_connections: 104,
   /** accept pauses: EMFILE or ENFILE */
-  paused_descriptors: 104,
+  paused_descriptors: 112,
   /** accept pauses: the kernel was out of memory */
-  paused_memory: 112,
+  paused_memory: 120,
   /** accept pauses: another error */
-  paused_other: 120,
+  paused_other: 128,
+  /** segments sent again to clients */
+  client_retransmitted_segments: 136,
+  /** segments sent again to upstreams */
+  upstream_retransmitted_segments: 144,
+  /** bytes sent again to clients */
+  client_retransmitted_bytes: 152,
+  /** bytes sent again to upstreams */
+  upstream_retransmitted_bytes: 160,
+  /** finished connections for which the log had no room */
+  log_dropped: 168,
 } as const;
 
 /** One 64-bit counter for each outcome. */
-export const OUTCOME_COUNTERS_OFFSET = 128;
-export const COUNTERS_SIZE = 23216;
+export const OUTCOME_COUNTERS_OFFSET = 176;
+export const COUNTERS_SIZE = 49672;
 
 /** Unsigned 64-bit counters of one upstream; byte offsets from where it begins. */
 export const upstreamCounterOffset = {
@@ -142,8 +158,8 @@ export const upstreamCounterOffset = {
 /** One 64-bit counter for each outcome of a failed attempt. */
 export const UPSTREAM_ERRORS_OFFSET = 16;
 /** Where the first upstream begins in a page, and how far it is to the next. */
-export const UPSTREAM_COUNTERS_OFFSET = 20016;
-export const UPSTREAM_COUNTERS_SIZE = 200;
+export const UPSTREAM_COUNTERS_OFFSET = 46344;
+export const UPSTREAM_COUNTERS_SIZE = 208;
 
 /** How a connection ended; the index is the number that the engine uses. */
 export const outcomes = [
@@ -191,6 +207,8 @@ export const outcomes = [
   'idle_timeout',
   /** silent for too long after one side had ended */
   'half_close_timeout',
+  /** ended by an operator */
+  'closed',
   /** cut off by the drain deadline or the stop */
   'drained',
 ] as const;
@@ -198,11 +216,19 @@ export const outcomes = [
 /** Histograms of microseconds: a 64-bit sum, then 64-bit buckets. */
 export const histogramOffset = {
   /** from connect() until bytes can pass, handshake included */
-  connect: 312,
+  connect: 368,
   /** from accept to the first byte from upstream */
-  first_byte: 6880,
+  first_byte: 6936,
   /** from accept to close */
-  lifetime: 13448,
+  lifetime: 13504,
+  /** from readable at the client to written upstream */
+  residency_upload: 20072,
+  /** from readable upstream to written to the client */
+  residency_download: 26640,
+  /** smoothed round trip to the client, at the end */
+  rtt_client: 33208,
+  /** smoothed round trip to the upstream, at the end */
+  rtt_upstream: 39776,
 } as const;
 
 export const HISTOGRAM_BUCKETS = 820;
@@ -215,29 +241,113 @@ export const recordOffset = {
   accepted_ms: 8,
   /** u64 */
   duration_us: 16,
+  /** u64, until bytes could pass, or 0 */
+  connect_us: 24,
+  /** u64, from accept, or 0 */
+  first_byte_us: 32,
   /** u64 */
-  upload_bytes: 24,
+  upload_bytes: 40,
   /** u64 */
-  download_bytes: 32,
+  download_bytes: 48,
   /** 16 bytes */
-  client: 40,
+  client: 56,
   /** 16 bytes */
-  destination: 56,
+  destination: 72,
   /** u16 */
-  client_port: 72,
+  client_port: 88,
   /** u16 */
-  destination_port: 74,
+  destination_port: 90,
   /** u32, index into outcomes */
-  outcome: 76,
+  outcome: 92,
   /** u32, in the order they were added */
-  upstream: 80,
+  upstream: 96,
+  /** u32, 0 is unknown */
+  client_rtt_us: 100,
+  /** u32, 0 is unknown */
+  upstream_rtt_us: 104,
+  /** u32, segments */
+  client_retransmitted: 108,
+  /** u32, segments */
+  upstream_retransmitted: 112,
 } as const;
 
-export const RECORD_SIZE = 88;
+export const RECORD_SIZE = 120;
 /** Most listening sockets of one relay. */
 export const LISTENERS = 64;
 /** Records that one thread keeps. */
 export const RECENT = 256;
+
+/** One open connection; byte offsets. */
+export const entryOffset = {
+  /** u64 */
+  id: 0,
+  /** u64, Unix time */
+  accepted_ms: 8,
+  /** u64 */
+  age_us: 16,
+  /** u64, since a byte moved */
+  idle_ms: 24,
+  /** u64 */
+  upload_bytes: 32,
+  /** u64 */
+  download_bytes: 40,
+  /** 16 bytes */
+  client: 48,
+  /** 16 bytes */
+  destination: 64,
+  /** u16 */
+  client_port: 96,
+  /** u16 */
+  destination_port: 98,
+  /** u32, in the order they were added */
+  upstream: 104,
+  /** u32, index into connectionStates */
+  state: 108,
+  /** u32, bits of entryFlag */
+  flags: 112,
+  /** u32, 0 is unknown */
+  client_rtt_us: 116,
+  /** u32, 0 is unknown */
+  upstream_rtt_us: 120,
+} as const;
+
+export const ENTRY_SIZE = 128;
+
+/** What an open connection is doing; the index is the engine's number. */
+export const connectionStates = [
+  /** connect() is on its way */
+  'connecting',
+  /** a proxy has been reached and is being asked */
+  'handshaking',
+  /** bytes may pass */
+  'relaying',
+  /** one leg is broken, the other gets its last bytes */
+  'resetting',
+] as const;
+
+/** Bits of an open connection. */
+export const entryFlag = {
+  /** upload goes through a pipe */
+  uploadSplice: 1,
+  /** download goes through a pipe */
+  downloadSplice: 2,
+  /** bytes wait for a slow upstream */
+  uploadStalled: 4,
+  /** bytes wait for a slow client */
+  downloadStalled: 8,
+  /** the client's FIN has been handed on */
+  uploadEnded: 16,
+  /** the upstream's FIN has been handed on */
+  downloadEnded: 32,
+  /** the client is as conntrack first saw it */
+  translated: 64,
+} as const;
+
+/** What a walk over the open connections is for. */
+export const WALK_LIST = 0;
+export const WALK_CLOSE = 1;
+/** Bytes for the name of an upstream in a line of the log. */
+export const NAME_LENGTH = 64;
 
 /** Unsigned 32-bit values; byte offsets. */
 export const statusOffset = {

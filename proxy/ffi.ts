@@ -118,6 +118,32 @@ export const readRecent = (relay: Handle, thread: number, out: Buffer) =>
     [relay, thread, out, out.length],
   );
 
+/** Has the threads list or close connections; 0 or -errno. */
+export const walk = (relay: Handle, kind: number, ids: Buffer) =>
+  call('sidetrack_relay_walk', [External, I32, U8Array, I32], [relay, kind, ids, ids.length]);
+
+/** 1 when the walk is over, else 0. */
+export const walked = (relay: Handle) => call('sidetrack_relay_walked', [External], [relay]);
+
+export const walkCount = (relay: Handle, thread: number) =>
+  call('sidetrack_relay_walk_count', [External, I32], [relay, thread]);
+
+/** Returns the number of entries written, or -errno; they can be read once. */
+export const readWalk = (relay: Handle, thread: number, out: Buffer) =>
+  call(
+    'sidetrack_relay_read_walk',
+    [External, I32, U8Array, I32],
+    [relay, thread, out, out.length],
+  );
+
+/** Returns the bytes written: whole lines, 0 when there are none, -errno without a log. */
+export const readLog = (relay: Handle, thread: number, names: Buffer, out: Buffer) =>
+  call(
+    'sidetrack_relay_read_log',
+    [External, I32, U8Array, I32, U8Array, I32],
+    [relay, thread, names, names.length, out, out.length],
+  );
+
 export const readError = (relay: Handle, out: Buffer) =>
   call('sidetrack_relay_read_error', [External, U8Array, I32], [relay, out, out.length]);
 

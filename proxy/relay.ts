@@ -15,6 +15,8 @@ import { addressToBytes } from './address.js';
 import { RelayError } from './error.js';
 import * as ffi from './ffi.js';
 import { adoptListeners, errorText, type RefusedListener, readListeners } from './listeners.js';
+import { encodeNames, takeLog } from './log.js';
+import { type OpenConnection, openConnections } from './open-connections.js';
 import { decodeRecords, type RecentConnection, type RelayStats, sumStats } from './stats.js';
 import {
   DIRECT,
@@ -45,6 +47,10 @@ export interface RelayOptions {
   upstreams?: readonly Upstream[];
   /** `failover` when absent. */
   strategy?: Strategy;
+  /** False saves two system calls for each connection: no RTT, no retransmissions. */
+  tcpInfo?: boolean;
+  /** True keeps finished connections for `takeLog()`. */
+  log?: boolean;
 }
 
 export interface Relay {
@@ -54,6 +60,8 @@ export interface Relay {
   readonly maxConnections: number;
   /** Sockets it was told to go on with and could not, open as before. */
   readonly refusedListeners: readonly RefusedListener[];
+  /** Most pipes of all threads together. */
+  readonly maxPipes: number;
   /** Connections open now. */
   active(): number;
   stats(): RelayStats;
@@ -67,6 +75,12 @@ export interface Relay {
   hangingThreads(): number;
   /** Like drain, but what waits in the sockets' queues is left to whoever else has them. */
   handOver(deadlineMs: number): Promise<void>;
+  /** Every open connection, oldest first. Threads look a few at a time; traffic goes on. */
+  connections(): Promise<OpenConnection[]>;
+  /** Resets both legs of each. @returns those that were still open. */
+  close(ids: readonly number[]): Promise<OpenConnection[]>;
+  /** Lines of JSON about connections that have ended since the last call, as many as fit. */
+  takeLog(out: Buffer): number;
   /** Takes no more connections; resolves when all have ended, those left at `deadlineMs` by RST. */
   drain(deadlineMs: number): Promise<void>;
   /** Resets what is left and ends the threads; statistics stay readable. Safe to call twice. */
@@ -78,7 +92,10 @@ export interface Relay {
 const KEEPALIVE_IDLE_S = 120;
 const KEEPALIVE_INTERVAL_S = 30;
 const DESCRIPTOR_RESERVE = 64;
+const PIPES_PER_THREAD = 64;
 const DRAIN_POLL_MS = 20;
+/** For each thread: nearly a second's worth at ten thousand connections a second. */
+const LOG_RECORDS = 8192;
 
 /** @throws RelayError with `EADDRINUSE` when somebody else listens on the port, and so on. */
 export function startRelay(options: RelayOptions): Relay {
@@ -126,6 +143,9 @@ function encodeOptions(options: RelayOptions): Buffer {
     keepalive_interval_s: KEEPALIVE_INTERVAL_S,
     splice: options.splice === false ? 0 : 1,
     strategy: strategyNumber(options.strategy ?? 'failover'),
+    tcp_info: options.tcpInfo === false ? 0 : 1,
+    pipes_per_thread: PIPES_PER_THREAD,
+    log_records: options.log ? LOG_RECORDS : 0,
   };
   for (const [name, offset] of Object.entries(optionOffset))
     buffer.writeUInt32LE(values[name as keyof typeof optionOffset] ?? 0, offset);
@@ -164,6 +184,7 @@ function relayOf(
     refusedListeners,
     listeners: () => readListeners(handle),
     hangingThreads: () => (stopped ? 0 : ffi.heartbeat(handle)),
+    maxPipes: threads * PIPES_PER_THREAD,
     active: () => ffi.active(handle),
     stats: () => {
       pages.forEach((page, thread) => {
@@ -176,6 +197,8 @@ function relayOf(
       return upstreams.filter((_, i) => bits & (1 << i));
     },
     recent: () => readRecent(handle, threads, upstreams),
+    ...openConnections(handle, threads, upstreams),
+    takeLog: (out) => takeLog(handle, threads, encodeNames(upstreams), out),
     drain(deadlineMs) {
       ffi.drain(handle, deadlineMs);
       return untilDrained();

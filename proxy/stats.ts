@@ -51,6 +51,14 @@ export interface RecentConnection {
   duration: number;
   uploadBytes: number;
   downloadBytes: number;
+  /** Seconds until bytes could pass; absent when they never could. */
+  connectTime?: number;
+  /** Seconds from accept to the first byte from the upstream; absent when there was none. */
+  firstByteTime?: number;
+  /** Smoothed round trips at the end, seconds; absent while open or not asked for. */
+  rtt?: { client?: number; upstream?: number };
+  /** Segments sent again, by leg; absent while open. */
+  retransmits?: { client: number; upstream: number };
 }
 
 /** @param pages one counter page of each thread. @param upstreams their names. */
@@ -111,5 +119,24 @@ function decodeRecord(bytes: Buffer, upstreams: readonly string[]): RecentConnec
     duration: number(recordOffset.duration_us) / 1e6,
     uploadBytes: number(recordOffset.upload_bytes),
     downloadBytes: number(recordOffset.download_bytes),
+    ...decodeEnd(bytes),
+  };
+}
+
+/** What is only known of a connection that has ended. */
+function decodeEnd(bytes: Buffer): Partial<RecentConnection> {
+  if (bytes.readUInt32LE(recordOffset.outcome) === outcomes.indexOf('open')) return {};
+  const connectTime = Number(bytes.readBigUInt64LE(recordOffset.connect_us)) / 1e6;
+  const firstByteTime = Number(bytes.readBigUInt64LE(recordOffset.first_byte_us)) / 1e6;
+  const client = bytes.readUInt32LE(recordOffset.client_rtt_us) / 1e6;
+  const upstream = bytes.readUInt32LE(recordOffset.upstream_rtt_us) / 1e6;
+  return {
+    ...(connectTime > 0 && { connectTime }),
+    ...(firstByteTime > 0 && { firstByteTime }),
+    ...(client > 0 && { rtt: { client, ...(upstream > 0 && { upstream }) } }),
+    retransmits: {
+      client: bytes.readUInt32LE(recordOffset.client_retransmitted),
+      upstream: bytes.readUInt32LE(recordOffset.upstream_retransmitted),
+    },
   };
 }

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { applyCommand } from './commands/apply.js';
 import { checkCommand } from './commands/check.js';
+import { closeCommand, connectionsCommand } from './commands/connections.js';
 import { downCommand } from './commands/down.js';
 import { initCommand } from './commands/init.js';
 import { labCommand } from './commands/lab.js';
@@ -9,6 +10,7 @@ import { planCommand } from './commands/plan.js';
 import { relayCommand } from './commands/relay.js';
 import { serviceCommand } from './commands/service.js';
 import { statusCommand } from './commands/status.js';
+import { topCommand } from './commands/top.js';
 import { completionScript, SHELLS } from './completion.js';
 import { action, command } from './context.js';
 import { print } from './output.js';
@@ -41,6 +43,9 @@ export function buildProgram(): Command {
     downCommand(),
     relayCommand(),
     serviceCommand(),
+    connectionsCommand(),
+    closeCommand(),
+    topCommand(),
     labCommand(),
     completionCommand(program),
   ])

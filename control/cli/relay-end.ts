@@ -3,6 +3,7 @@ import pc from 'picocolors';
 import type { Relay } from '../../proxy/relay.js';
 import type { Config } from '../config/config.js';
 import { note } from './output.js';
+import type { Observation } from './relay-observation.js';
 import type { Pages } from './relay-pages.js';
 import type { Service } from './relay-service.js';
 import type { Signals } from './relay-signals.js';
@@ -11,6 +12,7 @@ import { type Successor, startSuccessor } from './relay-successor.js';
 export interface RunningRelay {
   config: Config;
   relay: Relay;
+  observation: Observation;
   pages: Pages;
   service: Service;
   signals: Signals;
@@ -62,7 +64,7 @@ function dismissed(successor: Successor): undefined {
  * @returns false when cut off.
  */
 export async function drain(
-  { config, relay, signals, unwatch }: RunningRelay,
+  { config, relay, observation, signals, unwatch }: RunningRelay,
   why: string,
   letGo: (deadlineMs: number) => Promise<void>,
   patience = 0,
@@ -78,6 +80,8 @@ export async function drain(
   if (drained > 0) note(`${drained} connections were cut off by the deadline`);
   const left = relay.active();
   unwatch();
+  relay.stop();
+  await observation.close();
   relay.destroy();
   return left === 0;
 }

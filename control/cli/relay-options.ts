@@ -21,5 +21,7 @@ export function relayOptions(
     halfCloseTimeoutMs: relay.halfCloseTimeoutSeconds * MS,
     upstreams,
     strategy: relay.strategy,
+    tcpInfo: relay.tcpInfo,
+    log: relay.accessLog !== undefined,
   };
 }

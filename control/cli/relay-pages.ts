@@ -49,7 +49,7 @@ export async function startPages(
 }
 
 function open({ relay: { metrics } }: Config, relay: Relay): Promise<MonitoringServer> {
-  const registry = relayRegistry(() => relay.stats(), version());
+  const registry = relayRegistry(() => relay.stats(), version(), relay);
   return startMonitoring({ ...metrics, registry, recent: () => relay.recent() });
 }
 

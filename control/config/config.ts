@@ -45,6 +45,10 @@ export interface RelayConfig {
   strategy: 'failover' | 'weighted' | 'least-connections';
   threads?: number;
   metrics: { address: string; port: number };
+  /** RTT and retransmissions of both legs at the end of each connection. */
+  tcpInfo: boolean;
+  /** `-`, or absolute or relative to the working directory. */
+  accessLog?: { file: string };
   drainSeconds: number;
   connectTimeoutSeconds: number;
   handshakeTimeoutSeconds: number;

@@ -82,6 +82,8 @@ function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
     strategy: file.strategy,
     ...(file.threads !== undefined && { threads: file.threads }),
     metrics: file.metrics,
+    tcpInfo: file.tcp_info,
+    ...(file.access_log !== undefined && { accessLog: accessLog(file.access_log, yaml) }),
     drainSeconds: file.drain_seconds,
     connectTimeoutSeconds: file.connect_timeout_seconds,
     handshakeTimeoutSeconds: file.handshake_timeout_seconds,
@@ -89,6 +91,10 @@ function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
     halfCloseTimeoutSeconds: file.half_close_timeout_seconds,
     ...(file.max_connections !== undefined && { maxConnections: file.max_connections }),
   };
+}
+
+function accessLog(log: NonNullable<CheckedFile['relay']['access_log']>, yaml: string) {
+  return { file: log.file === '-' ? '-' : besideFile(yaml, log.file) };
 }
 
 function addressList(words: string | string[]): AddressList & { macs: string[] } {

@@ -104,6 +104,15 @@ const relay = section({
     address: text(addressProblem).default('127.0.0.1'),
     port: port.default(9150),
   }).prefault({}),
+  tcp_info: z
+    .boolean({ error: 'must be true or false' })
+    .default(true)
+    .describe('Count round-trip times and retransmissions of both legs'),
+  access_log: section({
+    file: text(fileProblem)
+      .describe('One line of JSON for each finished connection; - is standard output')
+      .meta({ examples: ['/var/log/sidetrack/access.log'] }),
+  }).optional(),
   drain_seconds: integer(0, HOUR).default(30).describe('How long a stop waits for connections'),
   connect_timeout_seconds: integer(1, HOUR).default(10),
   handshake_timeout_seconds: integer(1, HOUR)

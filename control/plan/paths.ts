@@ -6,3 +6,6 @@ export const TABLE_NAME_FILE = '/etc/iproute2/rt_tables.d/sidetrack.conf';
 export const savedStatePath = (stateDir: string) => `${stateDir}/state.json`;
 
 export const lockPath = (stateDir: string) => `${stateDir}/lock`;
+
+/** Sockets by which the command line reaches relays: started by hand, or as a service of its own user. */
+export const RELAY_SOCKETS = ['/run/sidetrack', '/run/sidetrack-relay'] as const;

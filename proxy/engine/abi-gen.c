@@ -10,6 +10,7 @@
 #define UPSTREAM_OFFSET(field) offsetof(struct sidetrack_relay_upstream, field)
 #define UPSTREAM_COUNTER_OFFSET(field) offsetof(struct sidetrack_relay_upstream_counters, field)
 #define RECORD_OFFSET(field) offsetof(struct sidetrack_relay_record, field)
+#define ENTRY_OFFSET(field) offsetof(struct sidetrack_relay_entry, field)
 #define STATUS_OFFSET(field) offsetof(struct sidetrack_relay_status, field)
 
 static void entry(const char *name, size_t offset, const char *help)
@@ -129,6 +130,8 @@ static void print_record(void)
 	entry("id", RECORD_OFFSET(id), "u64");
 	entry("accepted_ms", RECORD_OFFSET(accepted_ms), "u64, Unix time");
 	entry("duration_us", RECORD_OFFSET(duration_us), "u64");
+	entry("connect_us", RECORD_OFFSET(connect_us), "u64, until bytes could pass, or 0");
+	entry("first_byte_us", RECORD_OFFSET(first_byte_us), "u64, from accept, or 0");
 	entry("upload_bytes", RECORD_OFFSET(upload_bytes), "u64");
 	entry("download_bytes", RECORD_OFFSET(download_bytes), "u64");
 	entry("client", RECORD_OFFSET(client), "16 bytes");
@@ -137,12 +140,59 @@ static void print_record(void)
 	entry("destination_port", RECORD_OFFSET(destination_port), "u16");
 	entry("outcome", RECORD_OFFSET(outcome), "u32, index into outcomes");
 	entry("upstream", RECORD_OFFSET(upstream), "u32, in the order they were added");
+	entry("client_rtt_us", RECORD_OFFSET(rtt_us[0]), "u32, 0 is unknown");
+	entry("upstream_rtt_us", RECORD_OFFSET(rtt_us[1]), "u32, 0 is unknown");
+	entry("client_retransmitted", RECORD_OFFSET(retransmitted[0]), "u32, segments");
+	entry("upstream_retransmitted", RECORD_OFFSET(retransmitted[1]), "u32, segments");
 	end();
 	printf("\nexport const RECORD_SIZE = %zu;\n", sizeof(struct sidetrack_relay_record));
 	printf("/** Most listening sockets of one relay. */\nexport const LISTENERS = %d;\n",
 	       SIDETRACK_RELAY_LISTENERS);
 	printf("/** Records that one thread keeps. */\nexport const RECENT = %d;\n",
 	       SIDETRACK_RELAY_RECENT);
+}
+
+static void print_entry_offsets(void)
+{
+	begin("entryOffset", "One open connection; byte offsets.");
+	entry("id", ENTRY_OFFSET(id), "u64");
+	entry("accepted_ms", ENTRY_OFFSET(accepted_ms), "u64, Unix time");
+	entry("age_us", ENTRY_OFFSET(age_us), "u64");
+	entry("idle_ms", ENTRY_OFFSET(idle_ms), "u64, since a byte moved");
+	entry("upload_bytes", ENTRY_OFFSET(upload_bytes), "u64");
+	entry("download_bytes", ENTRY_OFFSET(download_bytes), "u64");
+	entry("client", ENTRY_OFFSET(client), "16 bytes");
+	entry("destination", ENTRY_OFFSET(destination), "16 bytes");
+	entry("client_port", ENTRY_OFFSET(client_port), "u16");
+	entry("destination_port", ENTRY_OFFSET(destination_port), "u16");
+	entry("upstream", ENTRY_OFFSET(upstream), "u32, in the order they were added");
+	entry("state", ENTRY_OFFSET(state), "u32, index into connectionStates");
+	entry("flags", ENTRY_OFFSET(flags), "u32, bits of entryFlag");
+	entry("client_rtt_us", ENTRY_OFFSET(rtt_us[0]), "u32, 0 is unknown");
+	entry("upstream_rtt_us", ENTRY_OFFSET(rtt_us[1]), "u32, 0 is unknown");
+	end();
+	printf("\nexport const ENTRY_SIZE = %zu;\n", sizeof(struct sidetrack_relay_entry));
+}
+
+static void print_entry(void)
+{
+	print_entry_offsets();
+	printf("\n/** What an open connection is doing; the index is the engine's number. */\n"
+	       "export const connectionStates = [\n");
+#define X(name, label, help) printf("  /** %s */\n  '%s',\n", help, label);
+	SIDETRACK_RELAY_STATES(X)
+#undef X
+	printf("] as const;\n");
+	begin("entryFlag", "Bits of an open connection.");
+#define X(name, label, help) entry(label, (size_t)1 << ENTRY_##name##_BIT, help);
+	SIDETRACK_RELAY_ENTRY_FLAGS(X)
+#undef X
+	end();
+	printf("\n/** What a walk over the open connections is for. */\n"
+	       "export const WALK_LIST = %d;\nexport const WALK_CLOSE = %d;\n"
+	       "/** Bytes for the name of an upstream in a line of the log. */\n"
+	       "export const NAME_LENGTH = %d;\n", WALK_LIST, WALK_CLOSE,
+	       SIDETRACK_RELAY_NAME_LENGTH);
 }
 
 static void print_status(void)
@@ -170,6 +220,7 @@ int main(void)
 	print_outcomes();
 	print_histograms();
 	print_record();
+	print_entry();
 	print_status();
 	return 0;
 }

@@ -24,6 +24,8 @@
 #define SIDETRACK_RELAY_RECENT 256
 #define SIDETRACK_RELAY_LISTENERS 64
 #define SIDETRACK_RELAY_UPSTREAMS 16
+#define SIDETRACK_RELAY_NAME_LENGTH 64	/* of an upstream, for the log */
+#define SIDETRACK_RELAY_LOG_LINE 1024	/* no line of the log is longer */
 #define SIDETRACK_RELAY_CREDENTIAL_LENGTH 255	/* what RFC 1929 has room for */
 
 /* 0..99 us in steps of 1, then 90 steps for each power of ten: see histogram.h */
@@ -47,7 +49,9 @@
 	X(splice, "0 always copies, 1 splices the directions that prove bulk")	\
 	X(pipe_size, "bytes in flight in one splice; 0 is 1 MiB")		\
 	X(pipes_per_thread, "most pipes a thread may own; 0 is 64")		\
-	X(strategy, "how to choose among several upstreams")
+	X(strategy, "how to choose among several upstreams")			\
+	X(tcp_info, "1 asks the kernel for RTT and retransmissions at the end")	\
+	X(log_records, "finished connections kept for the log; 0 is no log")
 
 /* X(NAME, label, what it means): what kind of upstream */
 #define SIDETRACK_RELAY_UPSTREAM_KINDS(X)					\
@@ -76,11 +80,17 @@
 	X(demotions, "directions that went back to copying")			\
 	X(stalls, "times a direction had to wait for a slow receiver")		\
 	X(pipes, "pipes owned now")						\
+	X(pipe_bytes, "room in the pipes owned now")				\
 	X(pipe_failures, "pipes the kernel refused or made too small")		\
 	X(paused_connections, "accept pauses: max_connections reached")		\
 	X(paused_descriptors, "accept pauses: EMFILE or ENFILE")		\
 	X(paused_memory, "accept pauses: the kernel was out of memory")		\
-	X(paused_other, "accept pauses: another error")
+	X(paused_other, "accept pauses: another error")				\
+	X(client_retransmitted_segments, "segments sent again to clients")	\
+	X(upstream_retransmitted_segments, "segments sent again to upstreams")	\
+	X(client_retransmitted_bytes, "bytes sent again to clients")		\
+	X(upstream_retransmitted_bytes, "bytes sent again to upstreams")	\
+	X(log_dropped, "finished connections for which the log had no room")
 
 /* X(name, what it means), 64 bits each, for each upstream */
 #define SIDETRACK_RELAY_UPSTREAM_COUNTERS(X)					\
@@ -119,19 +129,54 @@
 	X(IDLE_TIMEOUT, "idle_timeout", "silent for too long")			\
 	X(HALF_CLOSE_TIMEOUT, "half_close_timeout",				\
 	  "silent for too long after one side had ended")			\
+	X(CLOSED, "closed", "ended by an operator")				\
 	X(DRAINED, "drained", "cut off by the drain deadline or the stop")
 
 /* X(name, what it measures), microseconds */
 #define SIDETRACK_RELAY_HISTOGRAMS(X)						\
 	X(connect, "from connect() until bytes can pass, handshake included")	\
 	X(first_byte, "from accept to the first byte from upstream")		\
-	X(lifetime, "from accept to close")
+	X(lifetime, "from accept to close")					\
+	X(residency_upload, "from readable at the client to written upstream")	\
+	X(residency_download, "from readable upstream to written to the client")	\
+	X(rtt_client, "smoothed round trip to the client, at the end")		\
+	X(rtt_upstream, "smoothed round trip to the upstream, at the end")
+
+/* X(NAME, label, what it means): what an open connection is doing */
+#define SIDETRACK_RELAY_STATES(X)						\
+	X(CONNECTING, "connecting", "connect() is on its way")			\
+	X(HANDSHAKING, "handshaking", "a proxy has been reached and is being asked")	\
+	X(RELAYING, "relaying", "bytes may pass")				\
+	X(RESETTING, "resetting", "one leg is broken, the other gets its last bytes")
+
+/* X(NAME, name, what it means): bits of an entry */
+#define SIDETRACK_RELAY_ENTRY_FLAGS(X)						\
+	X(UPLOAD_SPLICE, "uploadSplice", "upload goes through a pipe")		\
+	X(DOWNLOAD_SPLICE, "downloadSplice", "download goes through a pipe")	\
+	X(UPLOAD_STALLED, "uploadStalled", "bytes wait for a slow upstream")	\
+	X(DOWNLOAD_STALLED, "downloadStalled", "bytes wait for a slow client")	\
+	X(UPLOAD_ENDED, "uploadEnded", "the client's FIN has been handed on")	\
+	X(DOWNLOAD_ENDED, "downloadEnded", "the upstream's FIN has been handed on")	\
+	X(TRANSLATED, "translated", "the client is as conntrack first saw it")
 
 enum outcome {
 #define X(name, label, help) OUTCOME_##name,
 	SIDETRACK_RELAY_OUTCOMES(X)
 #undef X
 	OUTCOME_COUNT
+};
+
+enum entry_flag {
+#define X(name, label, help) ENTRY_##name##_BIT,
+	SIDETRACK_RELAY_ENTRY_FLAGS(X)
+#undef X
+	ENTRY_FLAG_COUNT
+};
+
+/* What a walk over the open connections is for. */
+enum walk_kind {
+	WALK_LIST,
+	WALK_CLOSE,
 };
 
 enum upstream_kind {
@@ -206,6 +251,8 @@ struct sidetrack_relay_record {
 	uint64_t id;
 	uint64_t accepted_ms;	/* Unix time */
 	uint64_t duration_us;
+	uint64_t connect_us;	/* until bytes could pass; 0 if they never could */
+	uint64_t first_byte_us;	/* from accept; 0 if there was none */
 	uint64_t upload_bytes;
 	uint64_t download_bytes;
 	uint8_t client[16];
@@ -214,7 +261,31 @@ struct sidetrack_relay_record {
 	uint16_t destination_port;
 	uint32_t outcome;
 	uint32_t upstream;	/* number of the one it went through, or was tried last */
+	uint32_t rtt_us[2];	/* of the client's and the upstream's leg; 0 is unknown */
+	uint32_t retransmitted[2];	/* segments */
 	uint32_t reserved;
+};
+
+/* One open connection, as a walk found it.  IPv4 as ::ffff:a.b.c.d. */
+struct sidetrack_relay_entry {
+	uint64_t id;
+	uint64_t accepted_ms;	/* Unix time */
+	uint64_t age_us;
+	uint64_t idle_ms;	/* since a byte moved, or the state began */
+	uint64_t upload_bytes;
+	uint64_t download_bytes;
+	uint8_t client[16];
+	uint8_t destination[16];
+	uint8_t local[16];	/* the client's leg, on our side */
+	uint16_t client_port;
+	uint16_t destination_port;
+	uint16_t local_port;
+	uint16_t reserved;
+	uint32_t upstream;
+	uint32_t state;
+	uint32_t flags;		/* 1 << enum entry_flag */
+	uint32_t rtt_us[2];
+	uint32_t reserved_too;
 };
 
 /* What start() settled: ask after it. */
@@ -250,6 +321,15 @@ SIDETRACK_EXPORT int32_t sidetrack_relay_read_counters(struct relay *relay, int3
 						       uint8_t *out, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t thread,
 						     uint8_t *out, int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_walk(struct relay *relay, int32_t kind,
+					      const uint8_t *ids, int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_walked(struct relay *relay);
+SIDETRACK_EXPORT int32_t sidetrack_relay_walk_count(struct relay *relay, int32_t thread);
+SIDETRACK_EXPORT int32_t sidetrack_relay_read_walk(struct relay *relay, int32_t thread,
+						   uint8_t *out, int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_read_log(struct relay *relay, int32_t thread,
+						  const uint8_t *names, int32_t names_length,
+						  uint8_t *out, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_error(struct relay *relay, uint8_t *out,
 						    int32_t length);
 

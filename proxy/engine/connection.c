@@ -16,8 +16,10 @@
 #include "destination.h"
 #include "dial.h"
 #include "histogram.h"
+#include "log.h"
 #include "recent.h"
 #include "relay.h"
+#include "vitals.h"
 #include "worker.h"
 
 #define END_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
@@ -36,11 +38,16 @@ static struct connection *leg_connection(struct leg *leg)
 
 /* --- the record that people see ----------------------------------------- */
 
+uint64_t connection_id(const struct worker *worker, const struct connection *connection)
+{
+	return connection->number * worker->relay->thread_count + worker->index;
+}
+
 static void record_fill(const struct connection *connection, const struct worker *worker,
 			enum outcome outcome, struct sidetrack_relay_record *record)
 {
 	memset(record, 0, sizeof(*record));
-	record->id = connection->number * worker->relay->thread_count + worker->index;
+	record->id = connection_id(worker, connection);
 	record->accepted_ms = connection->accepted_unix_ms;
 	memcpy(record->client, &connection->client.address, sizeof(record->client));
 	memcpy(record->destination, &connection->destination.address, sizeof(record->destination));
@@ -51,6 +58,8 @@ static void record_fill(const struct connection *connection, const struct worker
 	if (outcome == OUTCOME_OPEN)
 		return;
 	record->duration_us = clock_us() - connection->accepted_us;
+	record->connect_us = connection->connect_took_us;
+	record->first_byte_us = connection->first_byte_us;
 	record->upload_bytes = connection->direction[CLIENT].bytes;
 	record->download_bytes = connection->direction[UPSTREAM].bytes;
 }
@@ -73,11 +82,26 @@ static void record_established(struct worker *worker, struct connection *connect
 	recent_update(worker->recent, connection->number, &record);
 }
 
-static void record_end(struct worker *worker, struct connection *connection, enum outcome outcome)
+static void record_vitals(struct sidetrack_relay_record *record,
+			  const struct vitals vitals[SIDES])
+{
+	int side;
+
+	for (side = 0; side < SIDES; side++) {
+		record->rtt_us[side] = vitals[side].rtt_us;
+		record->retransmitted[side] = vitals[side].retransmitted_segments;
+	}
+}
+
+static void record_end(struct worker *worker, struct connection *connection, enum outcome outcome,
+		       const struct vitals vitals[SIDES])
 {
 	struct sidetrack_relay_record record;
 
 	record_fill(connection, worker, outcome, &record);
+	record_vitals(&record, vitals);
+	if (worker->log)
+		log_put(worker->log, worker->counters, &record);
 	recent_update(worker->recent, connection->number, &record);
 	histogram_record(&worker->counters->histogram[HISTOGRAM_lifetime], record.duration_us);
 	counter_add(&worker->counters->outcome[outcome], 1);
@@ -95,18 +119,33 @@ void leg_close(struct leg *leg, bool reset)
 	leg->fd = -1;
 }
 
+/* While the sockets are there; an upstream that was never reached has nothing to tell. */
+static void take_vitals(struct worker *worker, const struct connection *connection,
+			struct vitals vitals[SIDES])
+{
+	if (!worker->relay->options.tcp_info)
+		return;
+	if (vitals_read(connection->leg[CLIENT].fd, &vitals[CLIENT]))
+		vitals_count_client(worker->counters, &vitals[CLIENT]);
+	if (connection->state != CONNECTING &&
+	    vitals_read(connection->leg[UPSTREAM].fd, &vitals[UPSTREAM]))
+		vitals_count_upstream(worker->counters, &vitals[UPSTREAM]);
+}
+
 static void connection_close(struct worker *worker, struct connection *connection,
 			     enum outcome outcome)
 {
+	struct vitals vitals[SIDES] = { 0 };
 	int side;
 
+	take_vitals(worker, connection, vitals);
 	for (side = 0; side < SIDES; side++) {
 		direction_release(&connection->direction[side], &worker->transfer);
 		leg_close(&connection->leg[side], outcome != OUTCOME_FINISHED);
 	}
 	attempt_release(worker, connection);
 	connection->state = CLOSED;
-	record_end(worker, connection, outcome);
+	record_end(worker, connection, outcome, vitals);
 	timer_cancel(&worker->timers, &connection->timer);
 	list_remove(&connection->turn);
 	worker_bury(worker, connection);
@@ -306,11 +345,11 @@ static void direction_finished(struct worker *worker, struct connection *connect
 static void note_activity(struct worker *worker, struct connection *connection)
 {
 	connection->active_ms = worker->transfer.now_ms;
-	if (connection->first_byte_seen || !connection->direction[UPSTREAM].bytes)
+	if (connection->first_byte_us || !connection->direction[UPSTREAM].bytes)
 		return;
-	connection->first_byte_seen = true;
+	connection->first_byte_us = clock_us() - connection->accepted_us;
 	histogram_record(&worker->counters->histogram[HISTOGRAM_first_byte],
-			 clock_us() - connection->accepted_us);
+			 connection->first_byte_us);
 }
 
 /* Reads from @side and writes to the other until that has to wait. */
@@ -387,8 +426,9 @@ void connection_established(struct worker *worker, struct connection *connection
 {
 	int side;
 
+	connection->connect_took_us = clock_us() - connection->connect_us;
 	histogram_record(&worker->counters->histogram[HISTOGRAM_connect],
-			 clock_us() - connection->connect_us);
+			 connection->connect_took_us);
 	record_established(worker, connection);
 	connection_enter(worker, connection, RELAYING);
 	for (side = 0; side < SIDES; side++)
@@ -452,8 +492,10 @@ static struct connection *connection_create(struct worker *worker, int fd,
 	connection->leg[CLIENT].fd = fd;
 	connection->client = *client;
 	connection->upstream = NO_UPSTREAM;
-	direction_init(&connection->direction[CLIENT], &worker->counters->upload_bytes);
-	direction_init(&connection->direction[UPSTREAM], &worker->counters->download_bytes);
+	direction_init(&connection->direction[CLIENT], &worker->counters->upload_bytes,
+		       &worker->counters->histogram[HISTOGRAM_residency_upload]);
+	direction_init(&connection->direction[UPSTREAM], &worker->counters->download_bytes,
+		       &worker->counters->histogram[HISTOGRAM_residency_download]);
 	connection->accepted_us = clock_us();
 	connection->accepted_unix_ms = clock_unix_ms();
 	connection->active_ms = worker->transfer.now_ms;

@@ -54,10 +54,9 @@ enum side {
 };
 
 enum connection_state {
-	CONNECTING,
-	HANDSHAKING,
-	RELAYING,
-	RESETTING,
+#define X(name, label, help) name,
+	SIDETRACK_RELAY_STATES(X)
+#undef X
 	CLOSED,
 };
 
@@ -77,7 +76,9 @@ struct connection {
 	struct endpoint destination;
 	uint64_t accepted_us;
 	uint64_t accepted_unix_ms;
-	uint64_t connect_us;
+	uint64_t connect_us;	/* when connect() was called */
+	uint64_t connect_took_us;
+	uint64_t first_byte_us;	/* from accept, 0 before it came */
 	uint64_t active_ms;	/* when a byte last moved, or the state began */
 	uint64_t number;	/* in the thread's list of recent ones */
 	enum connection_state state;
@@ -91,7 +92,6 @@ struct connection {
 	bool announced[SIDES];	/* an edge came while nobody was reading */
 	bool keepalive;		/* the upstream leg's socket has its options */
 	bool error_seen[SIDES];	/* announced before the leg's direction had finished */
-	bool first_byte_seen;
 };
 
 /* With both sockets' descriptors this is all that an idle connection costs. */
@@ -102,6 +102,7 @@ _Static_assert(sizeof(struct connection) <= 512, "an idle connection must stay s
 int leg_watch(struct worker *worker, struct leg *leg);
 void leg_close(struct leg *leg, bool reset);
 
+uint64_t connection_id(const struct worker *worker, const struct connection *connection);
 void connection_open(struct worker *worker, int fd, const struct endpoint *client);
 void connection_resume(struct worker *worker, struct connection *connection);
 void connection_enter(struct worker *worker, struct connection *connection,

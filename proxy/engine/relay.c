@@ -12,15 +12,19 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "conntrack.h"
 #include "endpoint.h"
 #include "listener.h"
 #include "memory.h"
+#include "walk.h"
 #include "worker.h"
 
 #define THREADS_MOST 64
 #define DESCRIPTORS_PER_CONNECTION 2
 #define DESCRIPTORS_PER_THREAD 4	/* epoll, wake, listener, reserve */
 #define DESCRIPTORS_PER_PIPE 2
+#define WALK_SLACK 64		/* connections that come while a list is asked for */
+#define WALK_IDS 1024
 #define PIPES_EXPECTED 8		/* per thread, when reckoning what is left */
 
 enum phase relay_phase(const struct relay *relay)
@@ -516,6 +520,134 @@ int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t thread, uint8_t
 	count = recent_read(worker->recent, record, limit);
 	memcpy(out, record, (size_t)count * sizeof(record[0]));
 	return count;
+}
+
+/* --- looking at connections ------------------------------------------------------- */
+
+/* A walk begins on all threads at once. */
+static int walk_threads(struct relay *relay, enum walk_kind kind, const uint64_t *id,
+			uint32_t id_count)
+{
+	uint32_t room = id_count ? id_count : (uint32_t)sidetrack_relay_active(relay) + WALK_SLACK;
+	uint32_t i;
+	int error;
+
+	for (i = 0; i < relay->thread_count; i++) {
+		error = walk_prepare(&relay->workers[i].walk, kind, room, id, id_count);
+		if (error)
+			return fail(relay, error, "out of memory for a list of %u connections",
+				    room);
+	}
+	for (i = 0; i < relay->thread_count; i++) {
+		walk_want(&relay->workers[i].walk);
+		worker_wake(&relay->workers[i]);
+	}
+	return 0;
+}
+
+/**
+ * sidetrack_relay_walk() - Have the threads list or close connections
+ * @relay:	Handle
+ * @kind:	enum walk_kind
+ * @ids:	To close: numbers of connections, 64 bits each
+ * @length:	Bytes of them
+ *
+ * Returns at once; sidetrack_relay_walked() tells when it is done.
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
+int32_t sidetrack_relay_walk(struct relay *relay, int32_t kind, const uint8_t *ids, int32_t length)
+{
+	uint64_t id[WALK_IDS];
+	uint32_t id_count = kind == WALK_CLOSE ? (uint32_t)length / sizeof(id[0]) : 0;
+	enum phase phase = relay_phase(relay);
+
+	if (phase != PHASE_RUNNING && phase != PHASE_DRAINING)
+		return fail(relay, -ESHUTDOWN, "the relay is not running");
+	if (!sidetrack_relay_walked(relay))
+		return fail(relay, -EBUSY, "the connections are being looked at already");
+	if (kind == WALK_CLOSE && (!id_count || length > (int32_t)sizeof(id)))
+		return fail(relay, -EINVAL, "from 1 to %d connections can be closed at a time",
+			    WALK_IDS);
+	if (id_count)
+		memcpy(id, ids, id_count * sizeof(id[0]));
+	return walk_threads(relay, (enum walk_kind)kind, id, id_count);
+}
+
+/* Return: 1 once all threads have looked at all their connections, else 0 */
+int32_t sidetrack_relay_walked(struct relay *relay)
+{
+	uint32_t i;
+
+	for (i = 0; relay->workers && i < relay->thread_count; i++)
+		if (walk_busy(&relay->workers[i].walk))
+			return 0;
+	return 1;
+}
+
+static struct walk *find_walk(struct relay *relay, int32_t thread)
+{
+	struct worker *worker = find_worker(relay, thread);
+
+	return worker && !walk_busy(&worker->walk) ? &worker->walk : NULL;
+}
+
+/* Return: connections that were listed or closed, or -EINVAL */
+int32_t sidetrack_relay_walk_count(struct relay *relay, int32_t thread)
+{
+	struct walk *walk = find_walk(relay, thread);
+
+	return walk ? (int32_t)walk->count : -EINVAL;
+}
+
+/**
+ * sidetrack_relay_read_walk() - Take what a walk has found, once
+ * @relay:	Handle
+ * @thread:	Number of the thread
+ * @out:	struct sidetrack_relay_entry, as many as fit
+ * @length:	Bytes there
+ *
+ * The clients are given as conntrack first saw them, where it may be asked.
+ *
+ * Return: entries copied, or -EINVAL
+ */
+int32_t sidetrack_relay_read_walk(struct relay *relay, int32_t thread, uint8_t *out, int32_t length)
+{
+	struct walk *walk = find_walk(relay, thread);
+	uint32_t count;
+
+	if (!walk || length < 0)
+		return -EINVAL;
+	count = (uint32_t)length / sizeof(*walk->entry);
+	if (count > walk->count)
+		count = walk->count;
+	conntrack_translate(walk->entry, count);
+	if (count)
+		memcpy(out, walk->entry, count * sizeof(*walk->entry));
+	walk_forget(walk);
+	return (int32_t)count;
+}
+
+/**
+ * sidetrack_relay_read_log() - Take finished connections as lines of JSON
+ * @relay:		Handle
+ * @thread:		Number of the thread
+ * @names:		Names of the upstreams, see log_take_lines()
+ * @names_length:	Bytes of them
+ * @out:		Where to put the lines
+ * @length:		Bytes there
+ *
+ * Return: bytes, 0 if there is nothing, or -EINVAL if there is no log
+ */
+int32_t sidetrack_relay_read_log(struct relay *relay, int32_t thread, const uint8_t *names,
+				 int32_t names_length, uint8_t *out, int32_t length)
+{
+	struct worker *worker = find_worker(relay, thread);
+
+	if (!worker || !worker->log || names_length < 0)
+		return -EINVAL;
+	return log_take_lines(worker->log, (const char *)names,
+			      names_length / SIDETRACK_RELAY_NAME_LENGTH, (char *)out, length);
 }
 
 /* Return: length of the sentence in @out, without a final zero byte */

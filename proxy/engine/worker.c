@@ -47,6 +47,7 @@ void worker_connection_gone(struct worker *worker)
 
 static void abort_all(struct worker *worker)
 {
+	walk_abandon(worker);
 	while (!list_empty(&worker->connections))
 		connection_abort(worker, container_of(worker->connections.next,
 						      struct connection, node),
@@ -84,7 +85,7 @@ static void wake_event(struct worker *worker, struct event_source *source, uint3
 
 static int sleep_ms(const struct worker *worker)
 {
-	if (!list_empty(&worker->queue))
+	if (!list_empty(&worker->queue) || walk_wanted(&worker->walk))
 		return 0;
 	return timer_wheel_wait(&worker->timers, clock_ms());
 }
@@ -95,7 +96,8 @@ static void take_events(struct worker *worker)
 	int count = epoll_wait(worker->epoll, event, EVENTS, sleep_ms(worker));
 	int i;
 
-	worker->transfer.now_ms = clock_ms();
+	worker->transfer.now_us = clock_us();
+	worker->transfer.now_ms = worker->transfer.now_us / 1000;
 	for (i = 0; i < count; i++) {
 		struct event_source *source = event[i].data.ptr;
 
@@ -135,6 +137,7 @@ static void *worker_main(void *argument)
 	while (worker->phase != PHASE_STOPPING) {
 		take_events(worker);
 		take_turns(worker);
+		walk_slice(worker);
 		timer_wheel_run(&worker->timers, worker->transfer.now_ms, worker);
 		free_graves(worker);
 		__atomic_store_n(&worker->turns, worker->turns + 1, __ATOMIC_RELAXED);
@@ -187,7 +190,10 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index)
 	worker->page = memory_allocate(sizeof(*worker->page));
 	worker->recent = memory_allocate(sizeof(*worker->recent));
 	worker->transfer.buffer = memory_allocate(BUFFER_SIZE);
-	if (!worker->page || !worker->recent || !worker->transfer.buffer)
+	if (relay->options.log_records)
+		worker->log = log_create(relay->options.log_records);
+	if (!worker->page || !worker->recent || !worker->transfer.buffer ||
+	    (relay->options.log_records && !worker->log))
 		return -ENOMEM;
 	worker->counters = &worker->page->counters;
 	worker->transfer.counters = worker->counters;
@@ -280,5 +286,7 @@ void worker_release(struct worker *worker)
 {
 	free(worker->page);
 	free(worker->recent);
+	free(worker->log);
+	walk_forget(&worker->walk);
 	free(worker->transfer.buffer);
 }

@@ -16,9 +16,11 @@
 #include "event.h"
 #include "list.h"
 #include "listener.h"
+#include "log.h"
 #include "recent.h"
 #include "relay.h"
 #include "timer.h"
+#include "walk.h"
 
 struct connection;
 
@@ -38,6 +40,8 @@ struct worker {
 	struct counter_page *page;
 	struct sidetrack_relay_counters *counters;	/* in the page */
 	struct recent *recent;
+	struct log *log;		/* NULL: nobody wants one */
+	struct walk walk;
 	struct rotation rotation;
 	struct list connections;
 	struct list queue;		/* connections whose turn was over */

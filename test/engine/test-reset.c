@@ -19,7 +19,7 @@ static void reset_before_accept(void)
 	struct sidetrack_relay_options options = default_options();
 	struct relay *relay;
 	struct pair pair;
-	int waiting;
+	int waiting, refused;
 
 	options.max_connections = 1;
 	relay = begin(&options);
@@ -29,6 +29,10 @@ static void reset_before_accept(void)
 	reset(waiting);
 	pair_close(&pair);
 	wait_for(ended(relay, OUTCOME_FINISHED) == 1);
+	/* whoever comes after the one that waited is served when that has gone */
+	refused = client_connect(AF_INET, INTERNET, PORT);
+	expect_reset(refused);
+	close(refused);
 	pair = pair_open(AF_INET);
 	send_pattern(pair.client, 0, 1000, 1000);
 	expect_pattern(pair.upstream, 0, 1000, 1000);

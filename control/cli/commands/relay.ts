@@ -9,6 +9,7 @@ import { action, type CommonOptions, command, configPath, withConfig } from '../
 import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
 import { listenerName } from '../port-owner.js';
 import { drain, handOver, type RunningRelay } from '../relay-end.js';
+import { startObservation } from '../relay-observation.js';
 import { relayOptions } from '../relay-options.js';
 import { checkPagesAddress, startPages } from '../relay-pages.js';
 import { openService } from '../relay-service.js';
@@ -61,6 +62,7 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   signals.stop.removeEventListener('abort', quit);
   const adopted = noteRefused(relay, inheritance);
   if (inheritance.hasPredecessor) await relievePredecessor(adopted);
+  const observation = await startObservation(relay, config.relay);
   const pages = await startPages(config, relay, inheritance);
   const summary = `relay on port ${relay.port} with ${relay.threads} threads, at most ${relay.maxConnections} connections; ${pages.description}`;
   note(summary);
@@ -68,7 +70,7 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   service.watch(() => relay.hangingThreads() === 0);
   service.ready(summary);
   const unwatch = watchUpstreams(relay);
-  return { config, relay, pages, service, signals, unwatch };
+  return { config, relay, observation, pages, service, signals, unwatch };
 }
 
 /** Until a signal ends it, or a successor has taken its place. @returns the exit code. */

@@ -5,6 +5,7 @@
 //   many HOST FLOWS MAX         parallel downloads of random sizes, digests compared
 //   hold HOST                   an echo connection: each line on standard input is one round trip
 //   dial HOST PORT              connects and reports `open`, `refused` or the error code
+//   quick HOST COUNT            short connections, 50 at a time (port 9002)
 //   chunks HOST BYTES           echo with writes of every size from 1 to BYTES
 import { createHash, randomInt } from 'node:crypto';
 import { once } from 'node:events';
@@ -90,6 +91,18 @@ const modes = {
       console.log(JSON.stringify({ echoed: line }));
     }
     return { done: true };
+  },
+  async quick() {
+    let left = Number(first);
+    const worker = async () => {
+      while (left-- > 0) {
+        const socket = await open(9002);
+        await readToEnd(socket);
+        socket.destroy();
+      }
+    };
+    await Promise.all(Array.from({ length: 50 }, worker));
+    return { done: Number(first) };
   },
   async dial() {
     try {

@@ -26,6 +26,8 @@ relay:
     - { name: out, url: "socks5://[fd00::9]:1080", weight: 3, username: u, password_file: secret }
   threads: 2
   metrics: { address: "::1", port: 9200 }
+  tcp_info: false
+  access_log: { file: access.log }
   drain_seconds: 1
   strategy: weighted
   connect_timeout_seconds: 2
@@ -73,6 +75,7 @@ describe('loadConfig', () => {
         upstreams: [{ name: 'direct', target: { kind: 'direct' }, weight: 1 }],
         strategy: 'failover',
         metrics: { address: '127.0.0.1', port: 9150 },
+        tcpInfo: true,
         drainSeconds: 30,
         connectTimeoutSeconds: 10,
         handshakeTimeoutSeconds: 20,
@@ -127,6 +130,8 @@ describe('loadConfig', () => {
       strategy: 'weighted',
       threads: 2,
       metrics: { address: '::1', port: 9200 },
+      tcpInfo: false,
+      accessLog: { file: join(folder, 'access.log') },
       drainSeconds: 1,
       connectTimeoutSeconds: 2,
       handshakeTimeoutSeconds: 6,
@@ -142,7 +147,7 @@ describe('loadConfig', () => {
     });
     expect(config.rules.map(({ position, ...rule }) => ({ ...rule, line: position.line }))).toEqual(
       [
-        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: 33 },
+        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: 35 },
         {
           name: 'rule-2',
           proto: 'tcp',
@@ -151,7 +156,7 @@ describe('loadConfig', () => {
             { first: 465, last: 587 },
           ],
           action: 'direct',
-          line: 34,
+          line: 36,
         },
         {
           name: 'tv',
@@ -162,7 +167,7 @@ describe('loadConfig', () => {
           },
           macs: ['02:00:00:00:00:41'],
           action: 'block',
-          line: 35,
+          line: 37,
         },
         {
           name: 'rest',
@@ -176,7 +181,7 @@ describe('loadConfig', () => {
           },
           ports: [{ first: 443, last: 443 }],
           action: 'proxy',
-          line: 36,
+          line: 38,
         },
       ],
     );

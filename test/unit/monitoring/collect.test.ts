@@ -148,7 +148,9 @@ describe('the table', () => {
     expect(shown.sort()).toEqual(outcomes.filter((name) => name !== 'open').sort());
     const upstream = upstreamMetrics.map(({ counter }) => counter);
     expect(upstream.sort()).toEqual(Object.keys(upstreamCounterOffset).sort());
-    const histograms = histogramMetrics.map(({ histogram }) => histogram as string);
+    const histograms = histogramMetrics.flatMap(({ samples }) =>
+      samples.map(({ histogram }) => histogram as string),
+    );
     expect(histograms.sort()).toEqual(Object.keys(histogramOffset).sort());
   });
 });
