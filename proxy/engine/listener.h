@@ -11,6 +11,9 @@
  * One IPv6 socket takes IPv4 too (as ::ffff:a.b.c.d); where the kernel has no
  * IPv6 an IPv4 socket takes its place.
  *
+ * With TPROXY the kernel hands over connections to any address and only to a
+ * socket that is IP_TRANSPARENT, which needs CAP_NET_ADMIN or CAP_NET_RAW.
+ *
  * When descriptors, memory or max_connections run out, accepting pauses and is
  * tried again ever more slowly: the kernel's backlog holds the newcomers, and
  * nothing spins on a socket that stays readable.
