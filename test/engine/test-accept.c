@@ -436,6 +436,7 @@ static void limit_of_handshakes(void)
 	relay = begin(&options);
 	client = client_connect(AF_INET, INTERNET, PORT);	/* relaying: counts no more */
 	upstream = take(listener);
+	wait_for(counters_of(relay).upstream[0].connections == 1);
 	for (i = 0; i < MOST; i++)
 		stuck[i] = client_connect(AF_INET, BLACKHOLE, PORT);
 	wait_for(counters_of(relay).active == MOST + 1);

@@ -130,9 +130,9 @@ describe('drift', () => {
   it.each([
     ['the IPv4 rule', ['ip', 'rule', 'del', 'priority', '1501']],
     ['the IPv6 rule', ['ip', '-6', 'rule', 'del', 'priority', '1501']],
-    ['the IPv4 route', ['ip', 'route', 'table', '251']],
-    ['the IPv6 route', ['ip', '-6', 'route', 'table', '251']],
-    ['a chain', ['nft', 'chain', 'inet', 'sidetrack', 'divert']],
+    ['the IPv4 route', ['ip', 'route', 'flush', 'table', '251']],
+    ['the IPv6 route', ['ip', '-6', 'route', 'flush', 'table', '251']],
+    ['a chain', ['nft', 'flush', 'chain', 'inet', 'sidetrack', 'divert']],
   ])('%s that is gone is seen by status and comes back', async (_what, argv) => {
     const good = await snapshot(fixture.lab, 'server1');
     await onServer(...argv);

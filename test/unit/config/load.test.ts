@@ -18,7 +18,8 @@ servers:
     interface: eth0
     address: [192.168.1.2, "FD00:0::2"]
     mac: 02-00-00-00-00-AB
-    capture: redirect
+    capture: tproxy
+    tproxy: { mark: { value: 0x10, mask: 0xf0 }, table: 78, rule_priority: 901 }
     program: external
     port: 1080
 relay:
@@ -33,6 +34,9 @@ relay:
   idle_timeout_seconds: 3
   half_close_timeout_seconds: 4
   max_connections: 5
+  max_connections_per_client: 6
+  max_handshakes: 7
+  fast_open: true
 sets:
   china: { file: china.txt }
 rules:
@@ -65,6 +69,7 @@ describe('loadConfig', () => {
           address: { v4: '192.168.1.2' },
           mac: 'auto',
           capture: 'redirect',
+          tproxy: { mark: { value: 151, mask: 0xff }, table: 251, rulePriority: 1501 },
           program: 'relay',
           port: 12345,
         },
@@ -78,6 +83,7 @@ describe('loadConfig', () => {
         handshakeTimeoutSeconds: 20,
         idleTimeoutSeconds: 0,
         halfCloseTimeoutSeconds: 300,
+        fastOpen: false,
       },
       sets: {},
       default: 'direct',
@@ -109,7 +115,8 @@ describe('loadConfig', () => {
         interface: 'eth0',
         address: { v4: '192.168.1.2', v6: 'fd00::2' },
         mac: '02:00:00:00:00:ab',
-        capture: 'redirect',
+        capture: 'tproxy',
+        tproxy: { mark: { value: 0x10, mask: 0xf0 }, table: 78, rulePriority: 901 },
         program: 'external',
         port: 1080,
       },
@@ -133,6 +140,9 @@ describe('loadConfig', () => {
       idleTimeoutSeconds: 3,
       halfCloseTimeoutSeconds: 4,
       maxConnections: 5,
+      maxConnectionsPerClient: 6,
+      maxHandshakes: 7,
+      fastOpen: true,
     });
     expect(config.sets).toEqual({
       china: {
