@@ -230,7 +230,7 @@ function forwardingServer(server: ServerConfig, index: number, host: ObservedHos
   return [
     {
       path: ['servers', index, 'interface'],
-      message: `${server.name} forwards packets: TCP that it routes for others and that comes in on ${server.interface} is redirected too`,
+      message: `${server.name} forwards packets: TCP that it routes for others and that comes in on ${server.interface} is captured too`,
       hint: 'if nobody uses it as a router (Docker alone switches this on), ignore this',
     },
   ];
