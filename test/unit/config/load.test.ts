@@ -152,7 +152,7 @@ describe('loadConfig', () => {
     });
     expect(config.rules.map(({ position, ...rule }) => ({ ...rule, line: position.line }))).toEqual(
       [
-        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: 33 },
+        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: 37 },
         {
           name: 'rule-2',
           proto: 'tcp',
@@ -161,7 +161,7 @@ describe('loadConfig', () => {
             { first: 465, last: 587 },
           ],
           action: 'direct',
-          line: 34,
+          line: 38,
         },
         {
           name: 'tv',
@@ -172,7 +172,7 @@ describe('loadConfig', () => {
           },
           macs: ['02:00:00:00:00:41'],
           action: 'block',
-          line: 35,
+          line: 39,
         },
         {
           name: 'rest',
@@ -186,7 +186,7 @@ describe('loadConfig', () => {
           },
           ports: [{ first: 443, last: 443 }],
           action: 'proxy',
-          line: 36,
+          line: 40,
         },
       ],
     );
