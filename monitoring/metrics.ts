@@ -196,10 +196,10 @@ export const outcomeMetrics: readonly OutcomeMetric[] = [
   },
   {
     name: 'sidetrack_relay_rejected_total',
-    help: 'Connections reset without trying: the destination is this machine, or unknown.',
+    help: 'Connections reset without trying: a limit, or the destination is this machine or unknown.',
     type: 'counter',
     label: 'reason',
-    outcomes: ['loop', 'no_original_destination'],
+    outcomes: ['loop', 'no_original_destination', 'client_limit', 'handshake_limit'],
   },
   {
     name: 'sidetrack_relay_closed_total',

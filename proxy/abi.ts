@@ -15,39 +15,47 @@ export const optionOffset = {
   backlog: 12,
   /** 0 is as many as the descriptor limit allows */
   max_connections: 16,
+  /** an IPv6 client is its /64; 0 is no limit */
+  max_connections_per_client: 20,
+  /** connections still on their way; 0 is no limit */
+  max_handshakes: 24,
   /** descriptors left to the rest of the process */
-  descriptor_reserve: 20,
+  descriptor_reserve: 28,
   /** time for the upstream to answer; 0 is never */
-  connect_timeout_ms: 24,
+  connect_timeout_ms: 32,
   /** time for an upstream's handshake; 0 is never */
-  handshake_timeout_ms: 28,
+  handshake_timeout_ms: 36,
   /** time without a byte in either direction; 0 is never */
-  idle_timeout_ms: 32,
+  idle_timeout_ms: 40,
   /** the same once one side sent FIN; 0 is never */
-  half_close_timeout_ms: 36,
+  half_close_timeout_ms: 44,
   /** TCP_USER_TIMEOUT; 0 is the kernel's own */
-  user_timeout_ms: 40,
+  user_timeout_ms: 48,
   /** silence before the first probe; 0 is no probes */
-  keepalive_idle_s: 44,
+  keepalive_idle_s: 52,
   /** time between probes */
-  keepalive_interval_s: 48,
+  keepalive_interval_s: 56,
   /** 0 always copies, 1 splices the directions that prove bulk */
-  splice: 52,
+  splice: 60,
   /** bytes in flight in one splice; 0 is 1 MiB */
-  pipe_size: 56,
+  pipe_size: 64,
   /** most pipes a thread may own; 0 is 64 */
-  pipes_per_thread: 60,
+  pipes_per_thread: 68,
   /** how to choose among several upstreams */
-  strategy: 64,
+  strategy: 72,
   /** 1 asks the kernel for RTT and retransmissions at the end */
-  tcp_info: 68,
+  tcp_info: 76,
   /** finished connections kept for the log; 0 is no log */
-  log_records: 72,
+  log_records: 80,
+  /** how connections get here */
+  capture: 84,
+  /** 1 is TCP Fast Open with clients and with proxies */
+  fast_open: 88,
 } as const;
 
 /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
-export const OPTION_ADDRESS_OFFSET = 76;
-export const OPTIONS_SIZE = 92;
+export const OPTION_ADDRESS_OFFSET = 92;
+export const OPTIONS_SIZE = 108;
 
 /** The index is the number that the engine uses. */
 export const upstreamKinds = [
@@ -69,6 +77,14 @@ export const strategies = [
   'weighted',
   /** the one with the fewest connections for its weight */
   'least-connections',
+] as const;
+
+/** Who knows the original destination; the index is the number that the engine uses. */
+export const captures = [
+  /** conntrack: SO_ORIGINAL_DST */
+  'redirect',
+  /** the socket itself: getsockname() */
+  'tproxy',
 ] as const;
 
 /** One upstream: unsigned 32-bit values; byte offsets. */
@@ -145,7 +161,7 @@ export const counterOffset = {
 
 /** One 64-bit counter for each outcome. */
 export const OUTCOME_COUNTERS_OFFSET = 176;
-export const COUNTERS_SIZE = 49672;
+export const COUNTERS_SIZE = 49944;
 
 /** Unsigned 64-bit counters of one upstream; byte offsets from where it begins. */
 export const upstreamCounterOffset = {
@@ -158,8 +174,8 @@ export const upstreamCounterOffset = {
 /** One 64-bit counter for each outcome of a failed attempt. */
 export const UPSTREAM_ERRORS_OFFSET = 16;
 /** Where the first upstream begins in a page, and how far it is to the next. */
-export const UPSTREAM_COUNTERS_OFFSET = 46344;
-export const UPSTREAM_COUNTERS_SIZE = 208;
+export const UPSTREAM_COUNTERS_OFFSET = 46360;
+export const UPSTREAM_COUNTERS_SIZE = 224;
 
 /** How a connection ended; the index is the number that the engine uses. */
 export const outcomes = [
@@ -199,6 +215,10 @@ export const outcomes = [
   'loop',
   /** the kernel knows no original destination: it was not redirected */
   'no_original_destination',
+  /** this client has as many connections as it may */
+  'client_limit',
+  /** too many connections are waiting for their upstreams */
+  'handshake_limit',
   /** the client reset or went away */
   'client_reset',
   /** the upstream reset or went away */
@@ -216,19 +236,19 @@ export const outcomes = [
 /** Histograms of microseconds: a 64-bit sum, then 64-bit buckets. */
 export const histogramOffset = {
   /** from connect() until bytes can pass, handshake included */
-  connect: 368,
+  connect: 384,
   /** from accept to the first byte from upstream */
-  first_byte: 6936,
+  first_byte: 6952,
   /** from accept to close */
-  lifetime: 13504,
+  lifetime: 13520,
   /** from readable at the client to written upstream */
-  residency_upload: 20072,
+  residency_upload: 20088,
   /** from readable upstream to written to the client */
-  residency_download: 26640,
+  residency_download: 26656,
   /** smoothed round trip to the client, at the end */
-  rtt_client: 33208,
+  rtt_client: 33224,
   /** smoothed round trip to the upstream, at the end */
-  rtt_upstream: 39776,
+  rtt_upstream: 39792,
 } as const;
 
 export const HISTOGRAM_BUCKETS = 820;

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   ABI_VERSION,
   COUNTERS_SIZE,
+  captures,
   OPTION_ADDRESS_OFFSET,
   OPTIONS_SIZE,
   optionOffset,
@@ -26,6 +27,8 @@ import {
   type Upstream,
 } from './upstreams.js';
 
+export type Capture = (typeof captures)[number];
+
 /** Milliseconds unless the name says otherwise; an absent time-out is off. */
 export interface RelayOptions {
   /** 0 lets the kernel choose. */
@@ -35,6 +38,14 @@ export interface RelayOptions {
   /** One for each CPU when absent. */
   threads?: number;
   maxConnections?: number;
+  /** More from one client are reset; an IPv6 client is its /64. No limit when absent. */
+  maxConnectionsPerClient?: number;
+  /** More that wait for their upstreams are reset. No limit when absent. */
+  maxHandshakes?: number;
+  /** How connections get here; `redirect` when absent. */
+  capture?: Capture;
+  /** TCP Fast Open with clients and proxies. */
+  fastOpen?: boolean;
   connectTimeoutMs?: number;
   handshakeTimeoutMs?: number;
   idleTimeoutMs?: number;
@@ -134,6 +145,10 @@ function encodeOptions(options: RelayOptions): Buffer {
     port: options.port,
     threads: options.threads,
     max_connections: options.maxConnections,
+    max_connections_per_client: options.maxConnectionsPerClient,
+    max_handshakes: options.maxHandshakes,
+    capture: captures.indexOf(options.capture ?? 'redirect'),
+    fast_open: options.fastOpen ? 1 : 0,
     descriptor_reserve: DESCRIPTOR_RESERVE,
     connect_timeout_ms: options.connectTimeoutMs,
     handshake_timeout_ms: options.handshakeTimeoutMs,
@@ -159,6 +174,7 @@ function startError(result: number, said: string, port: number): RelayError {
   const hints: Readonly<Record<string, string>> = {
     EADDRINUSE: `see who listens there: ss -ltnp 'sport = :${port}'`,
     EACCES: 'ports below 1024 need root or CAP_NET_BIND_SERVICE',
+    EPERM: 'run it as root, or give the service CAP_NET_RAW (AmbientCapabilities=CAP_NET_RAW)',
     EMFILE: 'raise the limit of open files: ulimit -n',
   };
   return new RelayError(said || `the relay cannot start: ${code}`, code, hints[code] ?? '');

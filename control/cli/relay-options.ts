@@ -8,13 +8,19 @@ const MS = 1000;
 /** Seconds become milliseconds; what the file leaves open stays open. */
 export function relayOptions(
   { relay }: Config,
-  { port }: ServerConfig,
+  { port, capture }: ServerConfig,
   upstreams: readonly Upstream[],
 ): RelayOptions {
   return {
     port,
+    capture,
     ...(relay.threads !== undefined && { threads: relay.threads }),
     ...(relay.maxConnections !== undefined && { maxConnections: relay.maxConnections }),
+    ...(relay.maxConnectionsPerClient !== undefined && {
+      maxConnectionsPerClient: relay.maxConnectionsPerClient,
+    }),
+    ...(relay.maxHandshakes !== undefined && { maxHandshakes: relay.maxHandshakes }),
+    fastOpen: relay.fastOpen,
     connectTimeoutMs: relay.connectTimeoutSeconds * MS,
     handshakeTimeoutMs: relay.handshakeTimeoutSeconds * MS,
     idleTimeoutMs: relay.idleTimeoutSeconds * MS,

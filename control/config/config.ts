@@ -18,6 +18,12 @@ export interface RouterConfig {
   flowTableSize: number;
 }
 
+export interface TproxyConfig {
+  mark: { value: number; mask: number };
+  table: number;
+  rulePriority: number;
+}
+
 export interface ServerConfig {
   name: string;
   host: HostAddress;
@@ -27,6 +33,8 @@ export interface ServerConfig {
   /** Lower case with colons, or to be asked of the server's interface. */
   mac: 'auto' | (string & {});
   capture: 'redirect' | 'tproxy';
+  /** Policy route of `capture: tproxy`; of no interest to `redirect`. */
+  tproxy: TproxyConfig;
   program: 'relay' | 'external';
   port: number;
 }
@@ -56,6 +64,11 @@ export interface RelayConfig {
   idleTimeoutSeconds: number;
   halfCloseTimeoutSeconds: number;
   maxConnections?: number;
+  /** 0: no limit. */
+  maxConnectionsPerClient?: number;
+  /** Connections that still wait for their upstreams; 0: no limit. */
+  maxHandshakes?: number;
+  fastOpen: boolean;
 }
 
 export interface SetConfig {

@@ -65,6 +65,11 @@ function server(file: CheckedFile['servers'][number], index: number): ServerConf
     },
     mac: file.mac === 'auto' ? 'auto' : parseMac(file.mac)!,
     capture: file.capture,
+    tproxy: {
+      mark: file.tproxy.mark,
+      table: file.tproxy.table,
+      rulePriority: file.tproxy.rule_priority,
+    },
     program: file.program,
     port: file.port,
   };
@@ -90,6 +95,11 @@ function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
     idleTimeoutSeconds: file.idle_timeout_seconds,
     halfCloseTimeoutSeconds: file.half_close_timeout_seconds,
     ...(file.max_connections !== undefined && { maxConnections: file.max_connections }),
+    ...(file.max_connections_per_client !== undefined && {
+      maxConnectionsPerClient: file.max_connections_per_client,
+    }),
+    ...(file.max_handshakes !== undefined && { maxHandshakes: file.max_handshakes }),
+    fastOpen: file.fast_open,
   };
 }
 

@@ -31,19 +31,20 @@ function fileProblem(path: string): Problem | undefined {
   return path === '' ? { message: 'the path is empty' } : undefined;
 }
 
-const mark = section({
-  value: integer(1, 0xffffffff).default(150).describe('Firewall mark of steered packets'),
-  mask: integer(1, 0xffffffff).default(0xff).describe('Bits of the mark that are ours'),
-}).superRefine(({ value, mask }, context) => {
-  // Bit operations are signed in JavaScript; BigInt keeps the highest bit honest.
-  if ((BigInt(value) & ~BigInt(mask)) === 0n) return;
-  context.addIssue({
-    code: 'custom',
-    message: `mark ${value} (0x${value.toString(16)}) has bits outside mask 0x${mask.toString(16)}`,
-    params: { hint: 'widen the mask or choose a smaller mark' },
-    path: ['value'],
+const markOf = (value: number) =>
+  section({
+    value: integer(1, 0xffffffff).default(value).describe('Firewall mark of steered packets'),
+    mask: integer(1, 0xffffffff).default(0xff).describe('Bits of the mark that are ours'),
+  }).superRefine(({ value, mask }, context) => {
+    // Bit operations are signed in JavaScript; BigInt keeps the highest bit honest.
+    if ((BigInt(value) & ~BigInt(mask)) === 0n) return;
+    context.addIssue({
+      code: 'custom',
+      message: `mark ${value} (0x${value.toString(16)}) has bits outside mask 0x${mask.toString(16)}`,
+      params: { hint: 'widen the mask or choose a smaller mark' },
+      path: ['value'],
+    });
   });
-});
 
 const router = section({
   host: host.meta({ examples: ['local'] }),
@@ -51,7 +52,7 @@ const router = section({
     .describe('Where client packets come in')
     .meta({ examples: [['br-lan']] }),
   classifier: choice('nftables', 'ebpf').default('nftables'),
-  mark: mark.prefault({}),
+  mark: markOf(150).prefault({}),
   table: section({
     id: integer(0, 0xffffffff, tableIdProblem).default(250),
     name: text(tableNameProblem).default('server1'),
@@ -60,6 +61,13 @@ const router = section({
     .describe('Routing table of steered packets'),
   rule_priority: integer(1, 32765).default(1500).describe('Priority of our ip rules'),
   flow_table_size: integer(1, 16777216).default(262144).describe('Most flows steered at a time'),
+});
+
+// The numbers beside the router's: other programs that a router must get along with are on servers, too.
+const tproxy = section({
+  mark: markOf(151).prefault({}),
+  table: integer(0, 0xffffffff, tableIdProblem).default(251).describe('Routing table'),
+  rule_priority: integer(1, 32765).default(1501).describe('Priority of our ip rules'),
 });
 
 const server = section({
@@ -74,7 +82,12 @@ const server = section({
   mac: text((value) => (value === 'auto' ? undefined : macProblem(value)))
     .default('auto')
     .describe('auto, or the MAC of the interface'),
-  capture: choice('redirect', 'tproxy').default('redirect'),
+  capture: choice('redirect', 'tproxy')
+    .default('redirect')
+    .describe('redirect: the program asks SO_ORIGINAL_DST; tproxy: it listens with IP_TRANSPARENT'),
+  tproxy: tproxy
+    .prefault({})
+    .describe('What capture: tproxy marks and routes with, where the defaults are taken'),
   program: choice('relay', 'external')
     .default('relay')
     .describe('relay: ours; external: something else already listens on the port'),
@@ -123,6 +136,16 @@ const relay = section({
     .describe('0: never'),
   half_close_timeout_seconds: integer(1, 24 * HOUR).default(300),
   max_connections: integer(1, 16777216).optional(),
+  max_connections_per_client: integer(0, 16777216)
+    .optional()
+    .describe('More are reset; an IPv6 client is its /64; 0: no limit'),
+  max_handshakes: integer(0, 16777216)
+    .optional()
+    .describe('More connections that still wait for their upstreams are reset; 0: no limit'),
+  fast_open: z
+    .boolean({ error: 'must be true or false' })
+    .default(false)
+    .describe('TCP Fast Open with clients and with proxies'),
 });
 
 const rule = section({

@@ -4,6 +4,7 @@ import { routerTable } from '../nft/router-table.js';
 import { probeMark, type RouteProbe } from '../nft/steering.js';
 import type { Policy } from '../policy/rule.js';
 import { interfaceTowards } from './address.js';
+import { serverFamilies } from './server.js';
 import {
   type Family,
   type HostState,
@@ -45,10 +46,6 @@ export function routerState({ config, policy, router, serverMac }: RouterPlanInp
     sysctls: [...redirectSysctls(interfaces), ...reversePathSysctls(config, router)],
     tableName: table,
   };
-}
-
-export function serverFamilies({ address }: ServerConfig): Family[] {
-  return [...(address.v4 ? [4 as const] : []), ...(address.v6 ? [6 as const] : [])];
 }
 
 function ipRules({ router }: Config, family: Family): IpRule[] {

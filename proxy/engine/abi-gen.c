@@ -76,6 +76,16 @@ static void print_upstream_words(void)
 	printf("] as const;\n");
 }
 
+static void print_captures(void)
+{
+	printf("\n/** Who knows the original destination; the index is the number that the engine"
+	       " uses. */\nexport const captures = [\n");
+#define X(name, label, help) printf("  /** %s */\n  '%s',\n", help, label);
+	SIDETRACK_RELAY_CAPTURES(X)
+#undef X
+	printf("] as const;\n");
+}
+
 static void print_upstream_counters(void)
 {
 	begin("upstreamCounterOffset",
@@ -214,6 +224,7 @@ int main(void)
 	       SIDETRACK_RELAY_ABI_VERSION, SIDETRACK_RELAY_ERROR_LENGTH);
 	print_options();
 	print_upstream_words();
+	print_captures();
 	print_upstream();
 	print_counters();
 	print_upstream_counters();

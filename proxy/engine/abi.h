@@ -38,6 +38,8 @@
 	X(threads, "worker threads; 0 is one for each CPU we may run on")	\
 	X(backlog, "listen backlog; 0 is 4096")					\
 	X(max_connections, "0 is as many as the descriptor limit allows")	\
+	X(max_connections_per_client, "an IPv6 client is its /64; 0 is no limit") \
+	X(max_handshakes, "connections still on their way; 0 is no limit")	\
 	X(descriptor_reserve, "descriptors left to the rest of the process")	\
 	X(connect_timeout_ms, "time for the upstream to answer; 0 is never")	\
 	X(handshake_timeout_ms, "time for an upstream's handshake; 0 is never")	\
@@ -51,7 +53,9 @@
 	X(pipes_per_thread, "most pipes a thread may own; 0 is 64")		\
 	X(strategy, "how to choose among several upstreams")			\
 	X(tcp_info, "1 asks the kernel for RTT and retransmissions at the end")	\
-	X(log_records, "finished connections kept for the log; 0 is no log")
+	X(log_records, "finished connections kept for the log; 0 is no log")			\
+	X(capture, "how connections get here")					\
+	X(fast_open, "1 is TCP Fast Open with clients and with proxies")
 
 /* X(NAME, label, what it means): what kind of upstream */
 #define SIDETRACK_RELAY_UPSTREAM_KINDS(X)					\
@@ -66,6 +70,11 @@
 	X(WEIGHTED, "weighted", "in turns, as often as their weights say")	\
 	X(LEAST_CONNECTIONS, "least-connections",				\
 	  "the one with the fewest connections for its weight")
+
+/* X(NAME, label, what it means): who knows the original destination */
+#define SIDETRACK_RELAY_CAPTURES(X)						\
+	X(REDIRECT, "redirect", "conntrack: SO_ORIGINAL_DST")			\
+	X(TPROXY, "tproxy", "the socket itself: getsockname()")
 
 /* X(name, what it means), 64 bits each, one writer each */
 #define SIDETRACK_RELAY_COUNTERS(X)						\
@@ -124,6 +133,10 @@
 	X(LOOP, "loop", "the original destination is this machine")		\
 	X(NO_ORIGINAL_DESTINATION, "no_original_destination",			\
 	  "the kernel knows no original destination: it was not redirected")	\
+	X(CLIENT_LIMIT, "client_limit",						\
+	  "this client has as many connections as it may")			\
+	X(HANDSHAKE_LIMIT, "handshake_limit",					\
+	  "too many connections are waiting for their upstreams")		\
 	X(CLIENT_RESET, "client_reset", "the client reset or went away")	\
 	X(UPSTREAM_RESET, "upstream_reset", "the upstream reset or went away")	\
 	X(IDLE_TIMEOUT, "idle_timeout", "silent for too long")			\
@@ -191,6 +204,13 @@ enum strategy {
 	SIDETRACK_RELAY_STRATEGIES(X)
 #undef X
 	STRATEGY_COUNT
+};
+
+enum capture {
+#define X(name, label, help) CAPTURE_##name,
+	SIDETRACK_RELAY_CAPTURES(X)
+#undef X
+	CAPTURE_COUNT
 };
 
 enum histogram_name {

@@ -117,17 +117,37 @@ static bool attempt_failed(struct worker *worker, struct connection *connection,
 
 /* --- dialling --------------------------------------------------------------------- */
 
-static enum outcome attempt_socket(struct worker *worker, struct connection *connection)
+/* Return: OUTCOME_OPEN with the upstream leg on its way, or why not */
+static enum outcome attempt_socket(struct worker *worker, struct connection *connection,
+				   struct greeting *greeting)
 {
 	const struct sidetrack_relay_options *options = &worker->relay->options;
 	const struct endpoint *destination = &connection->destination;
 	const struct endpoint *address =
 		upstream_address(attempt_upstream(worker, connection), destination);
 	int *fd = &connection->leg[UPSTREAM].fd;
-	enum outcome outcome = dial(options, address, destination, fd);
+	enum outcome outcome = dial(options, address, destination, greeting, fd);
 
 	if (outcome == OUTCOME_NO_DESCRIPTORS && listener_spend_reserve(worker))
-		outcome = dial(options, address, destination, fd);
+		outcome = dial(options, address, destination, greeting, fd);
+	return outcome;
+}
+
+/* The first words for a proxy are known before it has answered. */
+static enum outcome attempt_reach(struct worker *worker, struct connection *connection)
+{
+	struct handshake *handshake = &connection->handshake;
+	unsigned char message[HANDSHAKE_MESSAGE_MOST];
+	struct greeting greeting = { .bytes = message };
+	enum outcome outcome;
+
+	connection->shakes = handshake_begin(handshake, attempt_upstream(worker, connection),
+					     &connection->destination);
+	if (connection->shakes && worker->relay->options.fast_open)
+		greeting.length = handshake_message(handshake, message);
+	outcome = attempt_socket(worker, connection, &greeting);
+	if (greeting.sent)
+		handshake_sent(handshake, greeting.sent, greeting.length);
 	return outcome;
 }
 
@@ -137,7 +157,7 @@ static enum outcome attempt_dial(struct worker *worker, struct connection *conne
 
 	connection->connect_us = clock_us();
 	connection_enter(worker, connection, CONNECTING);
-	outcome = attempt_socket(worker, connection);
+	outcome = attempt_reach(worker, connection);
 	if (outcome == OUTCOME_OPEN && leg_watch(worker, &connection->leg[UPSTREAM]) < 0)
 		outcome = OUTCOME_NO_MEMORY;
 	return outcome;
@@ -251,8 +271,7 @@ static void attempt_shake(struct worker *worker, struct connection *connection)
 /* The upstream, or the destination itself, has answered connect(). */
 static void attempt_connected(struct worker *worker, struct connection *connection)
 {
-	if (!handshake_begin(&connection->handshake, attempt_upstream(worker, connection),
-			     &connection->destination)) {
+	if (!connection->shakes) {
 		attempt_succeeded(worker, connection);
 		return;
 	}

@@ -107,7 +107,7 @@ static void record_end(struct worker *worker, struct connection *connection, enu
 	counter_add(&worker->counters->outcome[outcome], 1);
 }
 
-/* --- the end -------------------------------------------------------------- */
+/* --- sockets --------------------------------------------------------------- */
 
 void leg_close(struct leg *leg, bool reset)
 {
@@ -132,6 +132,37 @@ static void take_vitals(struct worker *worker, const struct connection *connecti
 		vitals_count_upstream(worker->counters, &vitals[UPSTREAM]);
 }
 
+/* --- limits ----------------------------------------------------------------- */
+
+/* Return: OUTCOME_OPEN, or which limit the connection is beyond */
+static enum outcome limits_enter(struct worker *worker, struct connection *connection)
+{
+	enum client_verdict verdict = clients_enter(&worker->relay->clients, &connection->client);
+
+	if (verdict == CLIENT_REFUSED)
+		return OUTCOME_CLIENT_LIMIT;
+	connection->client_counted = verdict == CLIENT_COUNTED;
+	connection->waiting = relay_handshake_begin(worker->relay);
+	return connection->waiting ? OUTCOME_OPEN : OUTCOME_HANDSHAKE_LIMIT;
+}
+
+static void waiting_ends(struct worker *worker, struct connection *connection)
+{
+	if (connection->waiting)
+		relay_handshake_end(worker->relay);
+	connection->waiting = false;
+}
+
+static void limits_release(struct worker *worker, struct connection *connection)
+{
+	waiting_ends(worker, connection);
+	if (connection->client_counted)
+		clients_leave(&worker->relay->clients, &connection->client);
+	connection->client_counted = false;
+}
+
+/* --- the end -------------------------------------------------------------- */
+
 static void connection_close(struct worker *worker, struct connection *connection,
 			     enum outcome outcome)
 {
@@ -144,6 +175,7 @@ static void connection_close(struct worker *worker, struct connection *connectio
 		leg_close(&connection->leg[side], outcome != OUTCOME_FINISHED);
 	}
 	attempt_release(worker, connection);
+	limits_release(worker, connection);
 	connection->state = CLOSED;
 	record_end(worker, connection, outcome, vitals);
 	timer_cancel(&worker->timers, &connection->timer);
@@ -430,6 +462,7 @@ void connection_established(struct worker *worker, struct connection *connection
 	histogram_record(&worker->counters->histogram[HISTOGRAM_connect],
 			 connection->connect_took_us);
 	record_established(worker, connection);
+	waiting_ends(worker, connection);
 	connection_enter(worker, connection, RELAYING);
 	for (side = 0; side < SIDES; side++)
 		if (connection->announced[side])
@@ -524,6 +557,7 @@ int leg_watch(struct worker *worker, struct leg *leg)
 void connection_open(struct worker *worker, int fd, const struct endpoint *client)
 {
 	struct connection *connection = connection_create(worker, fd, client);
+	enum outcome outcome;
 	int error;
 
 	if (!connection) {
@@ -532,10 +566,12 @@ void connection_open(struct worker *worker, int fd, const struct endpoint *clien
 		worker_connection_gone(worker);
 		return;
 	}
-	error = destination_original(fd, client, &connection->destination);
+	error = destination_original(fd, (enum capture)worker->relay->options.capture, client,
+				     &connection->destination);
 	record_begin(worker, connection);
-	if (error)
-		connection_abort(worker, connection, OUTCOME_NO_ORIGINAL_DESTINATION);
+	outcome = error ? OUTCOME_NO_ORIGINAL_DESTINATION : limits_enter(worker, connection);
+	if (outcome != OUTCOME_OPEN)
+		connection_abort(worker, connection, outcome);
 	else if (leg_watch(worker, &connection->leg[CLIENT]) < 0)
 		connection_abort(worker, connection, OUTCOME_NO_MEMORY);
 	else

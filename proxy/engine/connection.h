@@ -87,7 +87,10 @@ struct connection {
 	struct handshake handshake;
 	uint32_t upstream;	/* its number, or NO_UPSTREAM */
 	uint32_t tried;		/* bits of those that were tried */
+	bool shakes;		/* the upstream wants a handshake */
 	bool attempting;	/* counts as active with its upstream */
+	bool waiting;		/* counts as one that waits for its upstream */
+	bool client_counted;	/* counts as one of its client's */
 	bool turn_over[SIDES];
 	bool announced[SIDES];	/* an edge came while nobody was reading */
 	bool keepalive;		/* the upstream leg's socket has its options */

@@ -132,17 +132,44 @@ static enum outcome dial_open(const struct endpoint *address, const struct endpo
 	return *fd < 0 ? dial_outcome(errno) : OUTCOME_OPEN;
 }
 
+/* Return: true if the connection is on its way */
+static bool dial_fast(int fd, const union socket_address *to, socklen_t length,
+		      struct greeting *greeting)
+{
+	ssize_t sent = sendto(fd, greeting->bytes, greeting->length, MSG_FASTOPEN | MSG_NOSIGNAL,
+			      &to->any, length);
+
+	if (sent > 0)
+		greeting->sent = (size_t)sent;
+	/* EINPROGRESS: no cookie yet; the SYN asks for one and the words come later */
+	return sent >= 0 || errno == EINPROGRESS;
+}
+
+/* Return: true if the connection is on its way */
+static bool dial_connect(int fd, const union socket_address *to, socklen_t length,
+			 struct greeting *greeting)
+{
+	if (greeting->length) {
+		if (dial_fast(fd, to, length, greeting))
+			return true;
+		if (errno != EOPNOTSUPP)	/* net.ipv4.tcp_fastopen forbids it */
+			return false;
+	}
+	return connect(fd, &to->any, length) == 0 || errno == EINPROGRESS;
+}
+
 /**
  * dial() - Begin to connect
  * @options:		The relay's options
  * @address:		Whom to dial: the destination, or a proxy, which may be local
  * @destination:	Where the client wanted to go, which may not
+ * @greeting:		What may leave in the SYN; how much of it did
  * @fd:			Where to put the socket
  *
  * Return: OUTCOME_OPEN with *@fd on its way, or why not with *@fd -1
  */
 enum outcome dial(const struct sidetrack_relay_options *options, const struct endpoint *address,
-		  const struct endpoint *destination, int *fd)
+		  const struct endpoint *destination, struct greeting *greeting, int *fd)
 {
 	union socket_address to;
 	socklen_t length = endpoint_to_socket_address(address, &to);
@@ -151,7 +178,7 @@ enum outcome dial(const struct sidetrack_relay_options *options, const struct en
 	if (outcome != OUTCOME_OPEN)
 		return outcome;
 	dial_set_options(*fd, options);
-	if (connect(*fd, &to.any, length) == 0 || errno == EINPROGRESS)
+	if (dial_connect(*fd, &to, length, greeting))
 		return OUTCOME_OPEN;
 	outcome = dial_outcome(errno);
 	close(*fd);

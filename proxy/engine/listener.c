@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "connection.h"
 #include "dial.h"
 #include "relay.h"
+#include "steering.h"
 #include "worker.h"
 
 #define BATCH 64		/* accepted in one go before old connections go on */
@@ -59,6 +61,23 @@ static int listener_bind(int fd, const union socket_address *address, socklen_t 
 	return 0;
 }
 
+/* One option serves a dual-stack socket: both are the same bit. */
+static int listener_set_transparent(int fd, int family)
+{
+	int error = family == AF_INET6 ? option_on(fd, SOL_IPV6, IPV6_TRANSPARENT)
+				       : option_on(fd, SOL_IP, IP_TRANSPARENT);
+
+	return error < 0 ? -errno : 0;
+}
+
+/* What accepted sockets inherit, and what must be so before bind(). */
+static int listener_configure(int fd, int family, const struct sidetrack_relay_options *options)
+{
+	dial_set_options(fd, options);
+	dial_set_keepalive(fd, options);
+	return options->capture == CAPTURE_TPROXY ? listener_set_transparent(fd, family) : 0;
+}
+
 static uint16_t listener_port(int fd)
 {
 	union socket_address address = { 0 };
@@ -71,12 +90,22 @@ static uint16_t listener_port(int fd)
 	return local.port;
 }
 
+static int listener_listen(int fd, const struct sidetrack_relay_options *options)
+{
+	int backlog = options->backlog ? (int)options->backlog : DEFAULT_BACKLOG;
+
+	/* best effort: net.ipv4.tcp_fastopen has the last word anyway */
+	if (options->fast_open)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &backlog, sizeof(backlog));
+	return listen(fd, backlog);
+}
+
 /**
  * listener_open() - Open one listening socket
  * @options:	The relay's options
  * @port:	0 for the first socket of the relay; the port it got, for the rest
  *
- * Return: descriptor, or -errno
+ * Return: descriptor, or -errno: -EPERM when TPROXY is beyond our privileges
  */
 int listener_open(const struct sidetrack_relay_options *options, uint16_t *port)
 {
@@ -88,16 +117,16 @@ int listener_open(const struct sidetrack_relay_options *options, uint16_t *port)
 	fd = listener_socket(options, first ? (uint16_t)options->port : *port, &address, &length);
 	if (fd < 0)
 		return -errno;
-	dial_set_options(fd, options);
-	dial_set_keepalive(fd, options);
-	error = listener_bind(fd, &address, length, first);
+	error = listener_configure(fd, address.any.sa_family, options);
+	if (!error)
+		error = listener_bind(fd, &address, length, first);
 	if (error)
 		goto fail;
 	error = -EIO;
 	*port = listener_port(fd);
 	if (!*port)
 		goto fail;
-	if (listen(fd, options->backlog ? (int)options->backlog : DEFAULT_BACKLOG) == 0)
+	if (listener_listen(fd, options) == 0)
 		return fd;
 	error = -errno;
 
@@ -162,13 +191,15 @@ int listener_check(int fd, const struct sidetrack_relay_options *options, uint16
 int listener_adopt(int fd, const struct sidetrack_relay_options *options)
 {
 	int flags = fcntl(fd, F_GETFL);
+	int error;
 
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || option_on(fd, SOL_SOCKET, SO_REUSEPORT) < 0)
 		return -errno;
-	dial_set_options(fd, options);
-	return listen(fd, options->backlog ? (int)options->backlog : DEFAULT_BACKLOG) < 0 ? -errno
-											   : 0;
+	error = listener_configure(fd, option_of(fd, SOL_SOCKET, SO_DOMAIN), options);
+	if (error)
+		return error;
+	return listener_listen(fd, options) < 0 ? -errno : 0;
 }
 
 /* --- pausing ------------------------------------------------------------------- */
@@ -303,6 +334,7 @@ static bool accept_one(struct worker *worker, int listening)
 	counter_add(endpoint_is_ipv4(&client) ? &worker->counters->accepted_ipv4
 					      : &worker->counters->accepted_ipv6, 1);
 	counter_add(&worker->counters->active, 1);
+	steering_review(worker);
 	connection_open(worker, fd, &client);
 	return true;
 }

@@ -17,6 +17,9 @@
  * them than threads: a thread has several.  Fewer: the other threads open their
  * own, or share one where the kernel does not let them (another user's socket).
  *
+ * With TPROXY the kernel hands over connections to any address and only to a
+ * socket that is IP_TRANSPARENT, which needs CAP_NET_ADMIN or CAP_NET_RAW.
+ *
  * When descriptors, memory or max_connections run out, accepting pauses and is
  * tried again ever more slowly: the kernel's backlog holds the newcomers, and
  * nothing spins on a socket that stays readable.

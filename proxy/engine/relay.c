@@ -16,6 +16,7 @@
 #include "endpoint.h"
 #include "listener.h"
 #include "memory.h"
+#include "steering.h"
 #include "walk.h"
 #include "worker.h"
 
@@ -49,6 +50,33 @@ bool relay_admit(struct relay *relay)
 void relay_leave(struct relay *relay)
 {
 	__atomic_sub_fetch(&relay->active, 1, __ATOMIC_RELAXED);
+}
+
+/**
+ * relay_handshake_begin() - Count one more connection that waits for an upstream
+ * @relay:	Relay
+ *
+ * Beyond max_handshakes newcomers are refused, while beyond max_connections
+ * accepting pauses.  Upstreams that never answer hold their connections until
+ * the time-outs; pausing for them would make everybody else's connections look
+ * open and dead for as long, and those in the backlog would only be the next to
+ * wait.  A reset frees both descriptors now and lets the client try elsewhere.
+ *
+ * Return: false if max_handshakes are there already
+ */
+bool relay_handshake_begin(struct relay *relay)
+{
+	uint32_t count = __atomic_add_fetch(&relay->handshakes, 1, __ATOMIC_RELAXED);
+
+	if (!relay->options.max_handshakes || count <= relay->options.max_handshakes)
+		return true;
+	relay_handshake_end(relay);
+	return false;
+}
+
+void relay_handshake_end(struct relay *relay)
+{
+	__atomic_sub_fetch(&relay->handshakes, 1, __ATOMIC_RELAXED);
 }
 
 /* A thread has closed its listener; what it accepted before is counted. */
@@ -102,6 +130,13 @@ static uint32_t choose_max_connections(const struct relay *relay)
 	return (uint32_t)(asked < possible ? asked : possible);
 }
 
+static int check_capture(struct relay *relay)
+{
+	if (relay->options.capture < CAPTURE_COUNT)
+		return 0;
+	return fail(relay, -EINVAL, "there is no capture %u", relay->options.capture);
+}
+
 /* Without any upstream the relay connects by itself. */
 static int settle_roster(struct relay *relay)
 {
@@ -149,6 +184,9 @@ static int open_listener(struct relay *relay, uint32_t i)
 	}
 	memcpy(&local.address, relay->options.address, sizeof(local.address));
 	endpoint_format(&local, text);
+	if (fd == -EPERM)
+		return fail(relay, fd, "cannot listen transparently on %s: tproxy needs "
+			    "CAP_NET_ADMIN or CAP_NET_RAW", text);
 	return fail(relay, fd, "cannot listen on %s: %s", text, strerror(-fd));
 }
 
@@ -174,6 +212,30 @@ static int open_listeners(struct relay *relay)
 			error = share_listener(relay, i, adopted);
 	}
 	return error;
+}
+
+/*
+ * An improvement, no condition: an old kernel serves all the same.  Threads that
+ * share a socket have none of their own to steer to.
+ */
+static void steer_listeners(struct relay *relay)
+{
+	if (relay->listener_count < relay->thread_count)
+		return;
+	relay->pinned = steering_cpus(&relay->cpus, relay->thread_count);
+	relay->steering = relay->pinned &&
+			  steering_attach(relay->listener[0], &relay->cpus) == 0;
+}
+
+static int init_clients(struct relay *relay)
+{
+	int error = clients_init(&relay->clients, relay->options.max_connections_per_client,
+				 relay->max_connections);
+
+	if (error)
+		return fail(relay, error, "cannot count connections by client: %s",
+			    strerror(-error));
+	return 0;
 }
 
 static int init_workers(struct relay *relay)
@@ -326,11 +388,17 @@ int32_t sidetrack_relay_start(struct relay *relay)
 		return fail(relay, -EALREADY, "the relay was started before");
 	relay->thread_count = choose_threads(&relay->options);
 	relay->max_connections = choose_max_connections(relay);
-	error = settle_roster(relay);
+	error = check_capture(relay);
+	if (!error)
+		error = settle_roster(relay);
+	if (!error)
+		error = init_clients(relay);
 	if (!error)
 		error = init_workers(relay);
 	if (!error)
 		error = open_listeners(relay);
+	if (!error)
+		steer_listeners(relay);
 	if (!error)
 		error = start_workers(relay);
 	if (error)
@@ -424,6 +492,7 @@ int32_t sidetrack_relay_destroy(struct relay *relay)
 	for (i = 0; relay->workers && i < relay->thread_count; i++)
 		worker_release(&relay->workers[i]);
 	free(relay->workers);
+	clients_release(&relay->clients);
 	explicit_bzero(&relay->roster, sizeof(relay->roster));	/* passwords */
 	free(relay);
 	return 0;

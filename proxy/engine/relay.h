@@ -2,19 +2,22 @@
 /*
  * The relay as a whole: options, worker threads, and the little that they share.
  *
- * Threads share three words: what they are asked to do (phase), how many
- * connections there are (active, for the limit) and how many threads still
- * listen; and what they know of the upstreams (see roster.h).  Everything else
+ * Threads share four words: what they are asked to do (phase), how many
+ * connections there are and how many of them are on their way (active and
+ * handshakes, for the limits) and how many threads still listen; and what they
+ * know of the upstreams and of clients (roster.h, clients.h).  Everything else
  * belongs to one worker.  A handle is used by one control thread; no call blocks for
  * longer than it takes the workers to wake up.
  */
 #ifndef SIDETRACK_RELAY_H
 #define SIDETRACK_RELAY_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "abi.h"
+#include "clients.h"
 #include "roster.h"
 
 enum phase {
@@ -27,12 +30,17 @@ enum phase {
 struct relay {
 	struct sidetrack_relay_options options;
 	struct roster roster;
+	struct clients clients;
 	struct worker *workers;
 	uint32_t thread_count;
 	uint32_t max_connections;
 	uint16_t port;
+	bool pinned;			/* each thread has a CPU of its own: see steering.h */
+	bool steering;			/* and gets the connections of that CPU; atomic */
+	cpu_set_t cpus;			/* theirs, if pinned */
 	uint32_t phase;			/* enum phase, atomic */
 	uint32_t active;		/* connections, atomic */
+	uint32_t handshakes;		/* those that wait for an upstream, atomic */
 	uint32_t listening;		/* threads that still accept, atomic */
 	uint64_t drain_deadline_ms;	/* written before the phase that reads it */
 	bool handed_over;		/* likewise: somebody else accepts what has arrived */
@@ -46,6 +54,8 @@ struct relay {
 enum phase relay_phase(const struct relay *relay);
 bool relay_admit(struct relay *relay);
 void relay_leave(struct relay *relay);
+bool relay_handshake_begin(struct relay *relay);
+void relay_handshake_end(struct relay *relay);
 void relay_listens_no_more(struct relay *relay);
 
 #endif /* SIDETRACK_RELAY_H */

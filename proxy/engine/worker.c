@@ -14,6 +14,7 @@
 #include "connection.h"
 #include "memory.h"
 #include "relay.h"
+#include "steering.h"
 
 #define EVENTS 256
 #define BUFFER_SIZE (64U << 10)
@@ -204,6 +205,19 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index)
 	return worker_open(worker);
 }
 
+/* Best effort: a CPU may have been taken from us since we looked. */
+static void worker_pin(struct worker *worker)
+{
+	const struct relay *relay = worker->relay;
+	cpu_set_t own;
+
+	if (!relay->pinned)
+		return;
+	CPU_ZERO(&own);
+	CPU_SET((size_t)steering_cpu(&relay->cpus, worker->index), &own);
+	(void)pthread_setaffinity_np(worker->thread, sizeof(own), &own);
+}
+
 /**
  * worker_start() - Start the thread
  * @worker:	Worker with an open listener
@@ -230,6 +244,7 @@ int worker_start(struct worker *worker)
 	worker->has_thread = true;
 	snprintf(name, sizeof(name), "relay/%u", worker->index);
 	pthread_setname_np(worker->thread, name);
+	worker_pin(worker);
 	return 0;
 }
 

@@ -18,7 +18,8 @@ servers:
     interface: eth0
     address: [192.168.1.2, "FD00:0::2"]
     mac: 02-00-00-00-00-AB
-    capture: redirect
+    capture: tproxy
+    tproxy: { mark: { value: 0x10, mask: 0xf0 }, table: 78, rule_priority: 901 }
     program: external
     port: 1080
 relay:
@@ -35,6 +36,9 @@ relay:
   idle_timeout_seconds: 3
   half_close_timeout_seconds: 4
   max_connections: 5
+  max_connections_per_client: 6
+  max_handshakes: 7
+  fast_open: true
 sets:
   china: { file: china.txt }
 rules:
@@ -67,6 +71,7 @@ describe('loadConfig', () => {
           address: { v4: '192.168.1.2' },
           mac: 'auto',
           capture: 'redirect',
+          tproxy: { mark: { value: 151, mask: 0xff }, table: 251, rulePriority: 1501 },
           program: 'relay',
           port: 12345,
         },
@@ -81,6 +86,7 @@ describe('loadConfig', () => {
         handshakeTimeoutSeconds: 20,
         idleTimeoutSeconds: 0,
         halfCloseTimeoutSeconds: 300,
+        fastOpen: false,
       },
       sets: {},
       default: 'direct',
@@ -112,7 +118,8 @@ describe('loadConfig', () => {
         interface: 'eth0',
         address: { v4: '192.168.1.2', v6: 'fd00::2' },
         mac: '02:00:00:00:00:ab',
-        capture: 'redirect',
+        capture: 'tproxy',
+        tproxy: { mark: { value: 0x10, mask: 0xf0 }, table: 78, rulePriority: 901 },
         program: 'external',
         port: 1080,
       },
@@ -138,6 +145,9 @@ describe('loadConfig', () => {
       idleTimeoutSeconds: 3,
       halfCloseTimeoutSeconds: 4,
       maxConnections: 5,
+      maxConnectionsPerClient: 6,
+      maxHandshakes: 7,
+      fastOpen: true,
     });
     expect(config.sets).toEqual({
       china: {
@@ -147,7 +157,7 @@ describe('loadConfig', () => {
     });
     expect(config.rules.map(({ position, ...rule }) => ({ ...rule, line: position.line }))).toEqual(
       [
-        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: 35 },
+        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: 37 },
         {
           name: 'rule-2',
           proto: 'tcp',
@@ -156,7 +166,7 @@ describe('loadConfig', () => {
             { first: 465, last: 587 },
           ],
           action: 'direct',
-          line: 36,
+          line: 38,
         },
         {
           name: 'tv',
@@ -167,7 +177,7 @@ describe('loadConfig', () => {
           },
           macs: ['02:00:00:00:00:41'],
           action: 'block',
-          line: 37,
+          line: 39,
         },
         {
           name: 'rest',
@@ -181,7 +191,7 @@ describe('loadConfig', () => {
           },
           ports: [{ first: 443, last: 443 }],
           action: 'proxy',
-          line: 38,
+          line: 40,
         },
       ],
     );
