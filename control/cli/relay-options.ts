@@ -2,15 +2,17 @@
 import type { RelayOptions } from '../../proxy/relay.js';
 import type { Upstream } from '../../proxy/upstreams.js';
 import type { Config, ServerConfig } from '../config/config.js';
+import { compileRoutes } from '../policy/routes.js';
 
 const MS = 1000;
 
 /** Seconds become milliseconds; what the file leaves open stays open. */
 export function relayOptions(
-  { relay }: Config,
+  config: Config,
   { port }: ServerConfig,
   upstreams: readonly Upstream[],
 ): RelayOptions {
+  const { relay } = config;
   return {
     port,
     ...(relay.threads !== undefined && { threads: relay.threads }),
@@ -21,5 +23,6 @@ export function relayOptions(
     halfCloseTimeoutMs: relay.halfCloseTimeoutSeconds * MS,
     upstreams,
     strategy: relay.strategy,
+    routing: compileRoutes(config),
   };
 }

@@ -40,8 +40,20 @@ export interface UpstreamConfig {
   passwordFile?: string;
 }
 
+/** Which upstreams connections may use; every condition present must hold. */
+export interface RouteConfig {
+  name: string;
+  to?: AddressList;
+  /** As written: neither sorted nor merged. */
+  ports?: PortRange[];
+  /** Names, at least one. */
+  upstreams: string[];
+}
+
 export interface RelayConfig {
   upstreams: UpstreamConfig[];
+  /** First match wins; what none matches may use every upstream. */
+  routes: RouteConfig[];
   strategy: 'failover' | 'weighted' | 'least-connections';
   threads?: number;
   metrics: { address: string; port: number };

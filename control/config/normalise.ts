@@ -5,6 +5,7 @@ import type {
   AddressList,
   Config,
   RelayConfig,
+  RouteConfig,
   RouterConfig,
   RuleConfig,
   ServerConfig,
@@ -70,6 +71,15 @@ function server(file: CheckedFile['servers'][number], index: number): ServerConf
   };
 }
 
+function route(file: CheckedFile['relay']['routes'][number], index: number): RouteConfig {
+  return {
+    name: file.name ?? `route-${index + 1}`,
+    ...(file.to !== undefined && { to: destinations(file.to) }),
+    ...(file.port !== undefined && { ports: portRanges(file.port) }),
+    upstreams: toList(file.upstreams),
+  };
+}
+
 function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
   return {
     upstreams: file.upstreams.map(({ name, url, weight, username, password_file }) => ({
@@ -79,6 +89,7 @@ function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
       ...(username !== undefined && { username }),
       ...(password_file !== undefined && { passwordFile: besideFile(yaml, password_file) }),
     })),
+    routes: file.routes.map(route),
     strategy: file.strategy,
     ...(file.threads !== undefined && { threads: file.threads }),
     metrics: file.metrics,
@@ -106,6 +117,10 @@ function destinations(words: string | string[]): AddressList {
   return { entries, sets };
 }
 
+function portRanges(ports: number | string | (number | string)[]): PortRange[] {
+  return toList(ports).map((port) => certain<PortRange>(parsePorts(port)));
+}
+
 function rule(file: CheckedRule, index: number, source: Source): RuleConfig {
   // Only TCP can be handed over, so `action: proxy` says `proto: tcp` without words.
   const proto = file.action === 'proxy' ? 'tcp' : file.proto;
@@ -115,9 +130,7 @@ function rule(file: CheckedRule, index: number, source: Source): RuleConfig {
     ...(file.from !== undefined && { from: addressList(file.from) }),
     ...(file.mac !== undefined && { macs: toList(file.mac).map((mac) => parseMac(mac)!) }),
     ...(file.to !== undefined && { to: destinations(file.to) }),
-    ...(file.port !== undefined && {
-      ports: toList(file.port).map((port) => certain<PortRange>(parsePorts(port))),
-    }),
+    ...(file.port !== undefined && { ports: portRanges(file.port) }),
     action: file.action,
     position: source.positionOf(['rules', index]),
   };

@@ -14,6 +14,7 @@ import {
   nameProblem,
   nextHopProblem,
   portProblem,
+  routeNameProblem,
   ruleNameProblem,
   tableIdProblem,
   tableNameProblem,
@@ -91,11 +92,33 @@ const upstream = section({
   password_file: text(fileProblem).optional().describe('File with the password on its first line'),
 });
 
+const ports = oneOrMore(numberOrText(portProblem, 'must be a port or a range like "8000-8100"'))
+  .optional()
+  .describe('Destination ports: 443 or "8000-8100"');
+
+const destinations = oneOrMore(text(toProblem))
+  .optional()
+  .describe('Destinations: names of sets (private is built in), addresses, CIDRs and ranges');
+
+const route = section({
+  name: text(routeNameProblem).optional().describe('Default: route-N, counted from 1'),
+  to: destinations,
+  port: ports,
+  upstreams: oneOrMore(text(nameProblem))
+    .describe('Names of upstreams; strategy and failover work among them')
+    .meta({ examples: [['direct']] }),
+});
+
 const relay = section({
   upstreams: list(upstream)
     .max(16, { error: 'must have at most 16 entries' })
     .default([{ name: 'direct', url: 'direct:', weight: 1 }])
     .describe('Ways out, in order of preference'),
+  routes: z
+    .array(route, { error: 'must be a list' })
+    .max(32, { error: 'must have at most 32 entries' })
+    .default([])
+    .describe('Which upstreams by destination; first match wins, without one all are used'),
   strategy: choice('failover', 'weighted', 'least-connections')
     .default('failover')
     .describe('How to choose among the upstreams that can be reached'),
@@ -123,12 +146,8 @@ const rule = section({
     .optional()
     .describe('Sources: addresses, CIDRs, ranges, MACs and names of sets'),
   mac: oneOrMore(text(macProblem)).optional().describe('Source MACs, in addition to from'),
-  to: oneOrMore(text(toProblem))
-    .optional()
-    .describe('Destinations: names of sets (private is built in), addresses, CIDRs and ranges'),
-  port: oneOrMore(numberOrText(portProblem, 'must be a port or a range like "8000-8100"'))
-    .optional()
-    .describe('Destination ports: 443 or "8000-8100"'),
+  to: destinations,
+  port: ports,
   action: choice('proxy', 'direct', 'block')
     .describe('proxy: hand over to the server (TCP); direct: leave alone; block: drop')
     .meta({ examples: ['direct'] }),

@@ -2,6 +2,9 @@
 /*
  * How a connection gets its upstream leg: choose, dial, shake hands, or try the next.
  *
+ * A route says among which upstreams; with none, among all.  Of an upstream with
+ * several addresses each is tried before the next upstream is.
+ *
  * Nothing has been read from the client yet, so any number of upstreams may be
  * tried and the client never knows.  The next one is tried if the upstream at
  * fault may be the upstream itself.  What it says about the destination
@@ -21,5 +24,6 @@ void attempt_begin(struct worker *worker, struct connection *connection);
 void attempt_event(struct worker *worker, struct connection *connection, uint32_t events);
 void attempt_timeout(struct worker *worker, struct connection *connection);
 void attempt_release(struct worker *worker, struct connection *connection);
+uint32_t attempt_slot(const struct connection *connection);
 
 #endif /* SIDETRACK_ATTEMPT_H */

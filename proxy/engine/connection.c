@@ -45,7 +45,8 @@ static void record_fill(const struct connection *connection, const struct worker
 	record->client_port = connection->client.port;
 	record->destination_port = connection->destination.port;
 	record->outcome = outcome;
-	record->upstream = connection->upstream;
+	record->upstream = attempt_slot(connection);
+	record->route = connection->route;
 	if (outcome == OUTCOME_OPEN)
 		return;
 	record->duration_us = clock_us() - connection->accepted_us;
@@ -113,6 +114,7 @@ static void connection_close(struct worker *worker, struct connection *connectio
 	attempt_release(worker, connection);
 	connection->state = CLOSED;
 	record_end(worker, connection, outcome);
+	generation_leave(connection->generation, worker->index);
 	timer_cancel(&worker->timers, &connection->timer);
 	list_remove(&connection->turn);
 	worker_bury(worker, connection);
@@ -138,10 +140,9 @@ static bool half_closed(const struct connection *connection)
 }
 
 /* Return: when the connection is to be given up, 0 for never */
-static uint64_t connection_deadline(const struct worker *worker,
-				    const struct connection *connection)
+static uint64_t connection_deadline(const struct connection *connection)
 {
-	const struct sidetrack_relay_options *options = &worker->relay->options;
+	const struct sidetrack_relay_options *options = &connection->generation->options;
 	uint32_t timeout = options->idle_timeout_ms;
 
 	if (connection->state == CONNECTING)
@@ -155,7 +156,7 @@ static uint64_t connection_deadline(const struct worker *worker,
 
 static void timer_update(struct worker *worker, struct connection *connection)
 {
-	uint64_t deadline = connection_deadline(worker, connection);
+	uint64_t deadline = connection_deadline(connection);
 
 	if (deadline)
 		timer_set(&worker->timers, &connection->timer, deadline);
@@ -216,7 +217,7 @@ static void connection_timer(struct timer *timer, void *context)
 
 	if (connection->state == RESETTING)
 		reset_when_delivered(worker, connection);
-	else if (connection_deadline(worker, connection) > worker->transfer.now_ms)
+	else if (connection_deadline(connection) > worker->transfer.now_ms)
 		timer_update(worker, connection);	/* it moved bytes meanwhile */
 	else if (is_attempting(connection))
 		attempt_timeout(worker, connection);
@@ -267,8 +268,22 @@ static void direction_finished(struct worker *worker, struct connection *connect
 		connection_close(worker, connection, OUTCOME_FINISHED);
 }
 
-static void note_activity(struct worker *worker, struct connection *connection)
+static void count_bytes(struct worker *worker, const struct connection *connection, int side,
+			uint64_t bytes)
 {
+	struct sidetrack_relay_counters *counters = worker->counters;
+	struct sidetrack_relay_upstream_counters *upstream =
+		&counters->upstream[attempt_slot(connection)];
+	struct sidetrack_relay_route_counters *route = &counters->route[connection->route];
+
+	counter_add(side == CLIENT ? &upstream->upload_bytes : &upstream->download_bytes, bytes);
+	counter_add(side == CLIENT ? &route->upload_bytes : &route->download_bytes, bytes);
+}
+
+static void note_activity(struct worker *worker, struct connection *connection, int side,
+			  uint64_t bytes)
+{
+	count_bytes(worker, connection, side, bytes);
 	connection->active_ms = worker->transfer.now_ms;
 	if (connection->first_byte_seen || !connection->direction[UPSTREAM].bytes)
 		return;
@@ -289,7 +304,7 @@ static void run(struct worker *worker, struct connection *connection, int side)
 	progress = direction_run(direction, &worker->transfer, connection->leg[side].fd,
 				 connection->leg[!side].fd);
 	if (direction->bytes != before)
-		note_activity(worker, connection);
+		note_activity(worker, connection, side, direction->bytes - before);
 	switch (progress) {
 	case PROGRESS_TURN_OVER:
 		connection->turn_over[side] = true;
@@ -430,6 +445,8 @@ static struct connection *connection_create(struct worker *worker, int fd,
 	connection->leg[CLIENT].fd = fd;
 	connection->client = *client;
 	connection->upstream = NO_UPSTREAM;
+	connection->generation = worker->generation;
+	generation_enter(connection->generation, worker->index);
 	direction_init(&connection->direction[CLIENT], &worker->counters->upload_bytes);
 	direction_init(&connection->direction[UPSTREAM], &worker->counters->download_bytes);
 	connection->accepted_us = clock_us();

@@ -81,8 +81,12 @@ struct connection {
 	enum outcome broken;	/* OUTCOME_OPEN, or which leg is broken */
 	int unacknowledged;	/* while resetting: bytes the receiver lacks */
 	struct handshake handshake;
-	uint32_t upstream;	/* its number, or NO_UPSTREAM */
-	uint32_t tried;		/* bits of those that were tried */
+	struct generation *generation;	/* under which it was accepted */
+	uint32_t upstream;	/* its number in the generation, or NO_UPSTREAM */
+	uint32_t tried;		/* bits of those that were tried, or are not for it */
+	uint8_t route;		/* slot of the route that matched */
+	uint8_t address;	/* the upstream's, by number */
+	uint8_t tried_addresses;	/* bits */
 	bool attempting;	/* counts as active with its upstream */
 	bool turn_over[SIDES];
 	bool first_byte_seen;

@@ -4,8 +4,8 @@
  *
  * Threads share three words: what they are asked to do (phase), how many
  * connections there are (active, for the limit) and how many threads still
- * listen; and what they know of the upstreams (see roster.h).  Everything else
- * belongs to one worker.  A handle is used by one control thread; no call blocks for
+ * listen; what they know of the upstreams (see roster.h); and generations (see
+ * generation.h), which do not change.  Everything else belongs to one worker.  A handle is used by one control thread; no call blocks for
  * longer than it takes the workers to wake up.
  */
 #ifndef SIDETRACK_RELAY_H
@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "abi.h"
-#include "roster.h"
+#include "generation.h"
 
 enum phase {
 	PHASE_IDLE,	/* not started */
@@ -25,11 +25,14 @@ enum phase {
 };
 
 struct relay {
-	struct sidetrack_relay_options options;
-	struct roster roster;
+	struct sidetrack_relay_options options;	/* as at the start: what cannot change */
+	struct generation *draft;		/* the control thread's, like the next one */
+	struct generation *current;
+	struct occupancy occupancy;
+	struct health health[SIDETRACK_RELAY_UPSTREAM_SLOTS];
 	struct worker *workers;
 	uint32_t thread_count;
-	uint32_t max_connections;
+	uint32_t max_connections;	/* atomic, it may change */
 	uint16_t port;
 	uint32_t phase;			/* enum phase, atomic */
 	uint32_t active;		/* connections, atomic */

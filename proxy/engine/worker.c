@@ -70,14 +70,29 @@ static void enter_phase(struct worker *worker, enum phase phase)
 	timer_set(&worker->timers, &worker->drain_timer, worker->relay->drain_deadline_ms);
 }
 
+/* Turns begin anew: the numbers now stand for other upstreams. */
+static void adopt_generation(struct worker *worker)
+{
+	struct generation *next = __atomic_exchange_n(&worker->next, NULL, __ATOMIC_ACQ_REL);
+
+	if (!next)
+		return;
+	if (worker->generation)
+		generation_retire(worker->generation, worker->index);
+	worker->generation = next;
+	memset(&worker->rotation, 0, sizeof(worker->rotation));
+}
+
 static void wake_event(struct worker *worker, struct event_source *source, uint32_t events)
 {
 	uint64_t count;
 
 	(void)source;
 	(void)events;
-	if (read(worker->wake, &count, sizeof(count)) == sizeof(count))
-		enter_phase(worker, relay_phase(worker->relay));
+	if (read(worker->wake, &count, sizeof(count)) != sizeof(count))
+		return;
+	adopt_generation(worker);
+	enter_phase(worker, relay_phase(worker->relay));
 }
 
 /* --- the loop ------------------------------------------------------------------- */
@@ -132,6 +147,7 @@ static void *worker_main(void *argument)
 {
 	struct worker *worker = argument;
 
+	adopt_generation(worker);
 	while (worker->phase != PHASE_STOPPING) {
 		take_events(worker);
 		take_turns(worker);
@@ -262,6 +278,9 @@ void worker_close(struct worker *worker)
 
 void worker_release(struct worker *worker)
 {
+	adopt_generation(worker);
+	if (worker->generation)
+		generation_retire(worker->generation, worker->index);
 	free(worker->page);
 	free(worker->recent);
 	free(worker->transfer.buffer);

@@ -26,7 +26,7 @@ struct worker {
 	struct relay *relay;
 	uint32_t index;
 	int epoll;
-	int wake;			/* eventfd: the phase has changed */
+	int wake;			/* eventfd: the phase has changed, or the box is full */
 	bool has_thread;
 	enum phase phase;		/* as far as this thread has acted on it */
 	pthread_t thread;
@@ -36,6 +36,8 @@ struct worker {
 	struct counter_page *page;
 	struct sidetrack_relay_counters *counters;	/* in the page */
 	struct recent *recent;
+	struct generation *generation;	/* what new connections get */
+	struct generation *next;	/* the box: put in by the control thread, atomic */
 	struct rotation rotation;
 	struct list connections;
 	struct list queue;		/* connections whose turn was over */

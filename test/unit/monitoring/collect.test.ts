@@ -48,9 +48,16 @@ class Pages {
   }
 
   registry() {
-    return relayRegistry(() => sumStats(this.pages, ['vps', 'direct']), '1.2.3');
+    return relayRegistry(
+      () =>
+        sumStats(this.pages, { upstreams: ['vps', 'direct'], routes: ['default', 'lan'] }, isDown),
+      '1.2.3',
+    );
   }
 }
+
+/** The second upstream has failed. */
+const isDown = (slot: number) => slot === 1;
 
 const lines = async (pages: Pages) => (await pages.registry().metrics()).split('\n');
 
