@@ -9,12 +9,16 @@ import {
   buildInfo,
   type HistogramMetric,
   histogramMetrics,
+  type NamedMetric,
   outcomeMetrics,
+  routeMetrics,
   type ScalarMetric,
   scalarMetrics,
   type UpstreamMetric,
   upstreamErrorMetric,
   upstreamMetrics,
+  upstreamSampleMetrics,
+  upstreamUpMetric,
 } from './metrics.js';
 
 /** @param read called once for each metric of a scrape; cheap enough for that. */
@@ -36,6 +40,10 @@ export function relayRegistry(read: () => RelayStats, version: string): Registry
       }),
     );
   for (const metric of upstreamMetrics) registerUpstream(registry, metric, stats);
+  for (const metric of upstreamSampleMetrics)
+    registerNamed(registry, 'upstream', metric, () => stats().upstreams);
+  for (const metric of routeMetrics) registerNamed(registry, 'route', metric, () => stats().routes);
+  registerUpstreamUp(registry, stats);
   registerUpstreamErrors(registry, stats);
   for (const metric of histogramMetrics) registerHistogram(registry, metric, stats);
   const { name, help, labels } = buildInfo;
@@ -83,6 +91,7 @@ function registerUpstream(
   const options = { name, help, labelNames: ['upstream'], registers: [] };
   if (type === 'gauge') {
     const collect = function (this: Gauge) {
+      this.reset();
       for (const { name, counters } of stats().upstreams)
         this.set({ upstream: name }, counters[counter]);
     };
@@ -95,6 +104,36 @@ function registerUpstream(
       this.inc({ upstream: name }, counters[counter]);
   };
   registry.registerMetric(new Counter({ ...options, collect }));
+}
+
+function registerNamed<Name extends string>(
+  registry: Registry,
+  what: 'upstream' | 'route',
+  { name, help, label, samples }: NamedMetric<Name>,
+  read: () => readonly { name: string; counters: Readonly<Record<Name, number>> }[],
+): void {
+  const collect = function (this: Counter) {
+    this.reset();
+    for (const { name, counters } of read())
+      for (const [value, counter] of Object.entries<Name>(samples))
+        this.inc(
+          { [what]: name, ...(label !== undefined && { [label]: value }) },
+          counters[counter],
+        );
+  };
+  const labelNames = [what, ...(label === undefined ? [] : [label])];
+  registry.registerMetric(new Counter({ name, help, labelNames, registers: [], collect }));
+}
+
+function registerUpstreamUp(registry: Registry, stats: () => RelayStats): void {
+  const { name, help } = upstreamUpMetric;
+  const collect = function (this: Gauge) {
+    this.reset();
+    for (const { name, up } of stats().upstreams) this.set({ upstream: name }, Number(up));
+  };
+  registry.registerMetric(
+    new Gauge({ name, help, labelNames: ['upstream'], registers: [], collect }),
+  );
 }
 
 function registerUpstreamErrors(registry: Registry, stats: () => RelayStats): void {

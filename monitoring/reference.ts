@@ -3,10 +3,15 @@ import { pathToFileURL } from 'node:url';
 import {
   buildInfo,
   histogramMetrics,
+  type NamedMetric,
   outcomeMetrics,
+  reloadMetrics,
+  routeMetrics,
   scalarMetrics,
   upstreamErrorMetric,
   upstreamMetrics,
+  upstreamSampleMetrics,
+  upstreamUpMetric,
 } from './metrics.js';
 
 interface Row {
@@ -14,6 +19,11 @@ interface Row {
   type: string;
   labels: string;
   help: string;
+}
+
+function namedRow(what: string, { name, type, help, label, samples }: NamedMetric<string>): Row {
+  const second = label === undefined ? '' : `; ${label}: ${Object.keys(samples).join(', ')}`;
+  return { name, type, help, labels: `${what}${second}` };
 }
 
 /** Every metric with its type, label values and meaning, as Markdown. */
@@ -39,6 +49,10 @@ export function metricsReference(): string {
       help,
       labels: 'upstream: names of the configuration',
     })),
+    ...upstreamSampleMetrics.map((metric) => namedRow('upstream', metric)),
+    ...routeMetrics.map((metric) => namedRow('route', metric)),
+    { ...upstreamUpMetric, labels: 'upstream' },
+    ...Object.values(reloadMetrics),
     {
       ...upstreamErrorMetric,
       labels: `upstream; reason: ${upstreamErrorMetric.outcomes.join(', ')}`,

@@ -35,6 +35,8 @@ export interface UpstreamConfig {
   name: string;
   target: UpstreamTarget;
   weight: number;
+  /** Beside what the host of the url resolves to; canonical. */
+  addresses?: string[];
   username?: string;
   /** Absolute or relative to the working directory; not read here. */
   passwordFile?: string;

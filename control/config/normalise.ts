@@ -82,10 +82,13 @@ function route(file: CheckedFile['relay']['routes'][number], index: number): Rou
 
 function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
   return {
-    upstreams: file.upstreams.map(({ name, url, weight, username, password_file }) => ({
+    upstreams: file.upstreams.map(({ name, url, weight, addresses, username, password_file }) => ({
       name,
       target: certain<UpstreamTarget>(parseUpstreamUrl(url)),
       weight,
+      ...(addresses !== undefined && {
+        addresses: addresses.map((address) => formatAddress(parseAddress(address)!)),
+      }),
       ...(username !== undefined && { username }),
       ...(password_file !== undefined && { passwordFile: besideFile(yaml, password_file) }),
     })),

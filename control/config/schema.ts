@@ -87,6 +87,10 @@ const upstream = section({
   url: text(upstreamUrlProblem)
     .describe('direct:, socks5://host:port, socks4a://host:port or http://host:port')
     .meta({ examples: ['direct:'] }),
+  addresses: list(text(addressProblem))
+    .max(7, { error: 'must have at most 7 entries' })
+    .optional()
+    .describe('More addresses of the same proxy, tried in turn'),
   weight: integer(1, 1000).default(1).describe('Share of the connections'),
   username: z.string({ error: 'must be text' }).optional(),
   password_file: text(fileProblem).optional().describe('File with the password on its first line'),

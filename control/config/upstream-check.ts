@@ -7,7 +7,7 @@ import { parseUpstreamUrl, type UpstreamTarget } from './upstream-url.js';
 export const LONGEST_CREDENTIAL = 255;
 
 type Found = { path: Path; problem: Problem };
-type Key = 'url' | 'username' | 'password_file';
+type Key = 'url' | 'addresses' | 'username' | 'password_file';
 
 interface Credentials {
   username?: string;
@@ -49,9 +49,14 @@ function credentialProblem({ kind }: UpstreamTarget, credentials: Credentials) {
 
 export function upstreamProblems(root: unknown): Found[] {
   return asList(valueAt(root, ['relay', 'upstreams'])).flatMap((entry, i) => {
-    const { url, username, password_file } = asMap(entry);
+    const { url, addresses, username, password_file } = asMap(entry);
     const target = typeof url === 'string' ? parseUpstreamUrl(url) : undefined;
     if (target === undefined || 'message' in target) return [];
+    if (target.kind === 'direct' && addresses !== undefined) {
+      const message = 'direct: has no addresses, it connects to the destination';
+      const problem = { message, hint: 'remove "addresses"' };
+      return [{ path: ['relay', 'upstreams', i, 'addresses'], problem }];
+    }
     const found = credentialProblem(target, {
       ...(typeof username === 'string' && { username }),
       hasPassword: password_file !== undefined,

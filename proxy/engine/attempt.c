@@ -13,6 +13,8 @@
 #include "relay.h"
 #include "worker.h"
 
+#define EARLY_MOST (16U << 10)	/* of the client's bytes, with the request */
+
 static struct roster *attempt_roster(const struct connection *connection)
 {
 	return &connection->generation->roster;
@@ -89,8 +91,24 @@ static bool attempt_asked(const struct connection *connection)
 	return connection->state == HANDSHAKING && handshake_asked(&connection->handshake);
 }
 
+/* A probe's destination is known to be good, so nearly everything is the upstream's fault. */
+static enum fault probe_fault(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_NO_PORTS:
+	case OUTCOME_NO_DESCRIPTORS:
+	case OUTCOME_NO_MEMORY:
+	case OUTCOME_LOOP:
+		return FAULT_NONE;
+	default:
+		return FAULT_CERTAIN;
+	}
+}
+
 static enum fault attempt_fault(const struct connection *connection, enum outcome outcome)
 {
+	if (connection->probe)
+		return probe_fault(outcome);
 	if (attempt_upstream(connection)->kind == UPSTREAM_DIRECT)
 		return FAULT_NONE;
 	switch (outcome) {
@@ -114,12 +132,15 @@ static bool another_may_help(const struct connection *connection, enum outcome o
 {
 	if (outcome == OUTCOME_HANDSHAKE_TIMEOUT && attempt_asked(connection))
 		return false;
+	if (connection->early && outcome != OUTCOME_UPSTREAM_AUTH)
+		return false;
 	return fault != FAULT_NONE || outcome == OUTCOME_NO_PORTS;
 }
 
 static void leg_forget(struct connection *connection)
 {
 	leg_close(&connection->leg[UPSTREAM], true);
+	connection->early = 0;
 	connection->direction[UPSTREAM].hangup = false;
 	connection->direction[UPSTREAM].urgent = false;
 }
@@ -148,11 +169,12 @@ static bool attempt_failed(struct worker *worker, struct connection *connection,
 	enum fault fault = attempt_fault(connection, outcome);
 	bool again = another_may_help(connection, outcome, fault);
 
-	counter_add(&attempt_counters(worker, connection)->error[outcome], 1);
+	if (!connection->probe)
+		counter_add(&attempt_counters(worker, connection)->error[outcome], 1);
 	if (attempt_next_address(worker, connection, outcome, again))
 		return true;
 	/* being out of ports, descriptors or memory says nothing about the upstream */
-	if (fault != FAULT_NONE || connection->state == HANDSHAKING)
+	if (fault != FAULT_NONE || (connection->state == HANDSHAKING && !connection->probe))
 		roster_judge(attempt_roster(connection), connection->upstream, fault,
 			     worker->transfer.now_ms);
 	if (again) {
@@ -216,7 +238,8 @@ void attempt_begin(struct worker *worker, struct connection *connection)
 {
 	enum outcome outcome;
 
-	attempt_route(worker, connection);
+	if (!connection->probe)
+		attempt_route(worker, connection);
 	attempt_choose(worker, connection);	/* there is at least one */
 	outcome = attempt_dial(worker, connection);
 	if (outcome != OUTCOME_OPEN)
@@ -227,27 +250,53 @@ void attempt_begin(struct worker *worker, struct connection *connection)
 
 static void attempt_succeeded(struct worker *worker, struct connection *connection)
 {
-	if (attempt_upstream(connection)->kind != UPSTREAM_DIRECT)
+	if (attempt_upstream(connection)->kind != UPSTREAM_DIRECT || connection->probe)
 		roster_judge(attempt_roster(connection), connection->upstream, FAULT_NONE,
 			     worker->transfer.now_ms);
 	roster_judge_address(attempt_roster(connection), connection->upstream,
 			     connection->address, true, worker->transfer.now_ms);
-	counter_add(&attempt_counters(worker, connection)->connections, 1);
-	connection_established(worker, connection);
+	if (!connection->probe)
+		counter_add(&attempt_counters(worker, connection)->connections, 1);
+	if (direction_skip(&connection->direction[CLIENT], &worker->transfer,
+			   connection->leg[CLIENT].fd, connection->early) < 0)
+		connection_abort(worker, connection, OUTCOME_CLIENT_RESET);
+	else
+		connection_established(worker, connection);
+}
+
+/* Return: how many of the client's bytes are in the thread's buffer, to go with the request */
+static size_t early_look(struct worker *worker, const struct connection *connection)
+{
+	ssize_t seen;
+
+	if (!attempt_upstream(connection)->optimistic || connection->probe ||
+	    !handshake_asks(&connection->handshake))
+		return 0;
+	seen = recv(connection->leg[CLIENT].fd, worker->transfer.buffer, EARLY_MOST, MSG_PEEK);
+	return seen > 0 ? (size_t)seen : 0;
 }
 
 /* Return: OUTCOME_OPEN to go on, or how it failed; *@wait if it has to wait */
-static enum outcome message_send(struct connection *connection, bool *wait)
+static enum outcome message_send(struct worker *worker, struct connection *connection, bool *wait)
 {
 	struct handshake *handshake = &connection->handshake;
 	unsigned char message[HANDSHAKE_MESSAGE_MOST];
 	size_t length = handshake_message(handshake, message);
-	ssize_t sent = send(connection->leg[UPSTREAM].fd, message + handshake->sent,
-			    length - handshake->sent, MSG_NOSIGNAL);
+	size_t left = length - handshake->sent;
+	struct iovec part[2] = {
+		{ message + handshake->sent, left },
+		{ worker->transfer.buffer, early_look(worker, connection) },
+	};
+	struct msghdr header = { .msg_iov = part, .msg_iovlen = 2 };
+	ssize_t sent = sendmsg(connection->leg[UPSTREAM].fd, &header, MSG_NOSIGNAL);
 
 	*wait = sent < 0 && errno == EAGAIN;
 	if (sent < 0)
 		return *wait ? OUTCOME_OPEN : dial_outcome(errno);
+	if ((size_t)sent > left) {
+		connection->early = (uint16_t)((size_t)sent - left);
+		sent = (ssize_t)left;
+	}
 	handshake_sent(handshake, (size_t)sent, length);
 	return OUTCOME_OPEN;
 }
@@ -295,7 +344,7 @@ static void attempt_shake(struct worker *worker, struct connection *connection)
 
 	while (connection->state == HANDSHAKING && !wait && outcome == OUTCOME_OPEN)
 		outcome = connection->handshake.sending
-				? message_send(connection, &wait)
+				? message_send(worker, connection, &wait)
 				: reply_receive(worker, connection, &wait);
 	if (outcome != OUTCOME_OPEN)
 		attempt_give_up(worker, connection, outcome);

@@ -11,6 +11,13 @@
  * (refused, unreachable, not allowed) is an answer, and final; so is the time
  * that runs out after it has been asked, for it may be waiting in vain for the
  * destination.
+ *
+ * To an *optimistic* upstream the client's first bytes go along with the request
+ * that names the destination.  They are only looked at, and stay with the
+ * client's socket until the upstream says yes: whatever happens before, they are
+ * not lost.  But once they have left, only an upstream that says that it wants
+ * other credentials has certainly not handed them on; after any other failure
+ * nobody else gets them, since a request must not be made twice.
  */
 #ifndef SIDETRACK_ATTEMPT_H
 #define SIDETRACK_ATTEMPT_H

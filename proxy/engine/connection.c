@@ -15,6 +15,7 @@
 #include "counters.h"
 #include "destination.h"
 #include "histogram.h"
+#include "probe.h"
 #include "recent.h"
 #include "relay.h"
 #include "worker.h"
@@ -113,7 +114,10 @@ static void connection_close(struct worker *worker, struct connection *connectio
 	}
 	attempt_release(worker, connection);
 	connection->state = CLOSED;
-	record_end(worker, connection, outcome);
+	if (connection->probe)
+		probe_ended(worker, connection, outcome);
+	else
+		record_end(worker, connection, outcome);
 	generation_leave(connection->generation, worker->index);
 	timer_cancel(&worker->timers, &connection->timer);
 	list_remove(&connection->turn);
@@ -145,7 +149,9 @@ static uint64_t connection_deadline(const struct connection *connection)
 	const struct sidetrack_relay_options *options = &connection->generation->options;
 	uint32_t timeout = options->idle_timeout_ms;
 
-	if (connection->state == CONNECTING)
+	if (connection->probe)
+		timeout = options->probe_timeout_ms;
+	else if (connection->state == CONNECTING)
 		timeout = options->connect_timeout_ms;
 	else if (connection->state == HANDSHAKING)
 		timeout = options->handshake_timeout_ms;
@@ -174,7 +180,8 @@ void connection_enter(struct worker *worker, struct connection *connection,
 		      enum connection_state state)
 {
 	connection->state = state;
-	connection->active_ms = worker->transfer.now_ms;
+	if (!connection->probe)	/* whose time is for all of it */
+		connection->active_ms = worker->transfer.now_ms;
 	timer_update(worker, connection);
 }
 
@@ -381,10 +388,16 @@ static void relaying_event(struct worker *worker, struct connection *connection,
  */
 void connection_established(struct worker *worker, struct connection *connection)
 {
+	if (connection->probe) {
+		connection_close(worker, connection, OUTCOME_FINISHED);
+		return;
+	}
 	histogram_record(&worker->counters->histogram[HISTOGRAM_connect],
 			 clock_us() - connection->connect_us);
 	record_established(worker, connection);
 	connection_enter(worker, connection, RELAYING);
+	if (connection->direction[CLIENT].bytes)	/* sent with the handshake */
+		note_activity(worker, connection, CLIENT, connection->direction[CLIENT].bytes);
 	/* their edges came while nobody was reading */
 	run(worker, connection, CLIENT);
 	run(worker, connection, UPSTREAM);
@@ -466,6 +479,26 @@ int leg_watch(struct worker *worker, struct leg *leg)
 	};
 
 	return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, leg->fd, &event);
+}
+
+/**
+ * connection_probe() - Try an upstream without a client
+ * @worker:		The thread
+ * @destination:	Where to
+ * @upstream:		Number of the only one to try
+ *
+ * probe_ended() hears of the end, if there was a beginning.
+ */
+void connection_probe(struct worker *worker, const struct endpoint *destination, uint32_t upstream)
+{
+	struct connection *connection = connection_create(worker, -1, destination);
+
+	if (!connection)
+		return;
+	connection->probe = true;
+	connection->destination = *destination;
+	connection->tried = ~(1U << upstream);
+	attempt_begin(worker, connection);
 }
 
 /**

@@ -87,6 +87,8 @@ struct connection {
 	uint8_t route;		/* slot of the route that matched */
 	uint8_t address;	/* the upstream's, by number */
 	uint8_t tried_addresses;	/* bits */
+	uint16_t early;		/* bytes the upstream has that are still with the client's socket */
+	bool probe;		/* without a client: see probe.h */
 	bool attempting;	/* counts as active with its upstream */
 	bool turn_over[SIDES];
 	bool first_byte_seen;
@@ -100,6 +102,8 @@ _Static_assert(sizeof(struct connection) <= 512, "an idle connection must stay s
 int leg_watch(struct worker *worker, struct leg *leg);
 void leg_close(struct leg *leg, bool reset);
 
+void connection_probe(struct worker *worker, const struct endpoint *destination,
+		      uint32_t upstream);
 void connection_open(struct worker *worker, int fd, const struct endpoint *client);
 void connection_resume(struct worker *worker, struct connection *connection);
 void connection_enter(struct worker *worker, struct connection *connection,

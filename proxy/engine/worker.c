@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "connection.h"
 #include "memory.h"
+#include "probe.h"
 #include "relay.h"
 
 #define EVENTS 256
@@ -32,7 +33,8 @@ void worker_bury(struct worker *worker, struct connection *connection)
 {
 	list_remove(&connection->node);
 	list_add(&worker->graves, &connection->node);
-	worker_connection_gone(worker);
+	if (!connection->probe)
+		worker_connection_gone(worker);
 }
 
 /* What was short may be there again now. */
@@ -67,6 +69,7 @@ static void enter_phase(struct worker *worker, enum phase phase)
 	if (phase != PHASE_DRAINING)
 		return;
 	listener_close(worker);
+	probe_cancel(worker);
 	timer_set(&worker->timers, &worker->drain_timer, worker->relay->drain_deadline_ms);
 }
 
@@ -81,6 +84,7 @@ static void adopt_generation(struct worker *worker)
 		generation_retire(worker->generation, worker->index);
 	worker->generation = next;
 	memset(&worker->rotation, 0, sizeof(worker->rotation));
+	probe_schedule(worker);
 }
 
 static void wake_event(struct worker *worker, struct event_source *source, uint32_t events)
@@ -198,6 +202,7 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index)
 	list_init(&worker->queue);
 	list_init(&worker->graves);
 	timer_init(&worker->drain_timer, drain_timer);
+	probe_init(worker);
 	timer_wheel_init(&worker->timers, clock_ms());
 	worker->page = memory_allocate(sizeof(*worker->page));
 	worker->recent = memory_allocate(sizeof(*worker->recent));

@@ -39,6 +39,8 @@ struct worker {
 	struct generation *generation;	/* what new connections get */
 	struct generation *next;	/* the box: put in by the control thread, atomic */
 	struct rotation rotation;
+	struct timer probe_timer;	/* of the first thread */
+	uint32_t probing;		/* bits of slots whose probe is on its way */
 	struct list connections;
 	struct list queue;		/* connections whose turn was over */
 	struct list graves;

@@ -49,6 +49,6 @@ struct test {
 
 extern const struct test unit_tests[], handshake_tests[], roster_tests[];
 extern const struct test relay_tests[], fault_tests[], limit_tests[], upstream_tests[];
-extern const struct test route_tests[], generation_tests[];
+extern const struct test route_tests[], generation_tests[], probe_tests[];
 
 #endif /* CHECK_H */

@@ -67,7 +67,7 @@ int main(int argc, char **argv)
 	static const struct test *const suites[] = {
 		unit_tests, handshake_tests, roster_tests,
 		relay_tests, fault_tests, limit_tests, upstream_tests,
-		route_tests, generation_tests
+		route_tests, generation_tests, probe_tests
 	};
 	const char *filter = argc > 2 ? argv[2] : "";
 	int passed = 0, failed = 0;

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { relayRegistry } from '../../../monitoring/collect.js';
+import { type Reloads, registerReloads } from '../../../monitoring/reload.js';
 import {
   MonitoringError,
   type MonitoringServer,
@@ -15,7 +16,9 @@ import { action, type CommonOptions, command, configPath, withConfig } from '../
 import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
 import { version } from '../package.js';
 import { listenerName } from '../port-owner.js';
+import type { RelaySetup } from '../relay-changes.js';
 import { relayOptions } from '../relay-options.js';
+import { reloadOnHangup } from '../relay-reload.js';
 import { prepareUpstreams } from '../upstreams.js';
 
 interface RelayCommandOptions extends CommonOptions {
@@ -27,6 +30,7 @@ export function relayCommand(): Command {
     'sudo sidetrack relay',
     'sidetrack relay --config /etc/sidetrack/sidetrack.yaml',
     'curl http://127.0.0.1:9150/metrics     # what it counts; /connections: where clients wanted to go',
+    'kill -HUP <pid>                        # read the configuration anew, for new connections',
     'kill -TERM <pid>                       # finish the open connections, then end',
   ]);
   return withConfig(relay)
@@ -35,19 +39,26 @@ export function relayCommand(): Command {
 }
 
 async function runRelay(options: RelayCommandOptions): Promise<number> {
-  const config = await loadConfig(configPath(options));
-  const server = chooseServer(config, options.server);
-  const relay = start(relayOptions(config, server, await prepareUpstreams(config)));
-  const monitoring = await startPages(config, relay);
+  const setup = await readSetup(options);
+  const relay = start(setup.options);
+  const reloading = reloadOnHangup(relay, setup, () => readSetup(options));
+  const monitoring = await startPages(setup.config, relay, reloading.reloads);
   note(
     `relay on port ${relay.port} with ${relay.threads} threads, at most ${relay.maxConnections} connections; ${monitoring.url}/metrics`,
   );
   const stopped = await nextSignal();
+  reloading.end();
   // The next relay takes both ports at once; this one only finishes what it has.
   await monitoring.close();
-  const drained = await drain(config, relay, stopped);
+  const drained = await drain(reloading.config, relay, stopped);
   relay.stop();
   return drained ? EXIT_OK : EXIT_FAILED;
+}
+
+async function readSetup(options: RelayCommandOptions): Promise<RelaySetup> {
+  const config = await loadConfig(configPath(options));
+  const server = chooseServer(config, options.server);
+  return { config, server, options: relayOptions(config, server, await prepareUpstreams(config)) };
 }
 
 function chooseServer({ servers, file }: Config, name: string | undefined): ServerConfig {
@@ -87,8 +98,13 @@ function portError(error: RelayError, port: number): SidetrackError {
   });
 }
 
-async function startPages({ relay: { metrics } }: Config, relay: Relay): Promise<MonitoringServer> {
+async function startPages(
+  { relay: { metrics } }: Config,
+  relay: Relay,
+  reloads: Reloads,
+): Promise<MonitoringServer> {
   const registry = relayRegistry(() => relay.stats(), version());
+  registerReloads(registry, reloads);
   try {
     return await startMonitoring({ ...metrics, registry, recent: () => relay.recent() });
   } catch (error) {
