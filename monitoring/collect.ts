@@ -4,7 +4,7 @@
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import { cumulative } from '../proxy/histogram.js';
-import type { RelayStats } from '../proxy/stats.js';
+import type { RelayStats, UpstreamStats } from '../proxy/stats.js';
 import {
   buildInfo,
   type HistogramMetric,
@@ -17,6 +17,7 @@ import {
   type UpstreamMetric,
   upstreamErrorMetric,
   upstreamMetrics,
+  upstreamProbeMetric,
   upstreamSampleMetrics,
   upstreamUpMetric,
 } from './metrics.js';
@@ -43,7 +44,13 @@ export function relayRegistry(read: () => RelayStats, version: string): Registry
   for (const metric of upstreamSampleMetrics)
     registerNamed(registry, 'upstream', metric, () => stats().upstreams);
   for (const metric of routeMetrics) registerNamed(registry, 'route', metric, () => stats().routes);
-  registerUpstreamUp(registry, stats);
+  registerUpstreamGauge(registry, upstreamUpMetric, stats, ({ up }) => Number(up));
+  registerUpstreamGauge(
+    registry,
+    upstreamProbeMetric,
+    stats,
+    ({ counters }) => counters.probe_us / 1e6,
+  );
   registerUpstreamErrors(registry, stats);
   for (const metric of histogramMetrics) registerHistogram(registry, metric, stats);
   const { name, help, labels } = buildInfo;
@@ -125,11 +132,16 @@ function registerNamed<Name extends string>(
   registry.registerMetric(new Counter({ name, help, labelNames, registers: [], collect }));
 }
 
-function registerUpstreamUp(registry: Registry, stats: () => RelayStats): void {
-  const { name, help } = upstreamUpMetric;
+function registerUpstreamGauge(
+  registry: Registry,
+  { name, help }: { name: string; help: string },
+  stats: () => RelayStats,
+  value: (upstream: UpstreamStats) => number,
+): void {
   const collect = function (this: Gauge) {
     this.reset();
-    for (const { name, up } of stats().upstreams) this.set({ upstream: name }, Number(up));
+    for (const upstream of stats().upstreams)
+      this.set({ upstream: upstream.name }, value(upstream));
   };
   registry.registerMetric(
     new Gauge({ name, help, labelNames: ['upstream'], registers: [], collect }),

@@ -219,6 +219,17 @@ export const upstreamSampleMetrics: readonly NamedMetric<UpstreamCounterName>[] 
     label: 'direction',
     samples: DIRECTIONS,
   },
+  {
+    name: 'sidetrack_relay_upstream_probes_total',
+    help: 'Probes by upstream and result; skipped: they never left this machine.',
+    type: 'counter',
+    label: 'result',
+    samples: {
+      success: 'probes_succeeded',
+      failure: 'probes_failed',
+      skipped: 'probes_skipped',
+    },
+  },
 ];
 
 export const routeMetrics: readonly NamedMetric<RouteCounterName>[] = [
@@ -240,6 +251,12 @@ export const routeMetrics: readonly NamedMetric<RouteCounterName>[] = [
 export const upstreamUpMetric = {
   name: 'sidetrack_relay_upstream_up',
   help: 'Whether the upstream is in favour: 0 from a failure until the next success.',
+  type: 'gauge',
+} as const;
+
+export const upstreamProbeMetric = {
+  name: 'sidetrack_relay_upstream_probe_seconds',
+  help: 'Time that the last successful probe took; 0 before the first.',
   type: 'gauge',
 } as const;
 

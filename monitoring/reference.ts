@@ -10,6 +10,7 @@ import {
   scalarMetrics,
   upstreamErrorMetric,
   upstreamMetrics,
+  upstreamProbeMetric,
   upstreamSampleMetrics,
   upstreamUpMetric,
 } from './metrics.js';
@@ -52,6 +53,7 @@ export function metricsReference(): string {
     ...upstreamSampleMetrics.map((metric) => namedRow('upstream', metric)),
     ...routeMetrics.map((metric) => namedRow('route', metric)),
     { ...upstreamUpMetric, labels: 'upstream' },
+    { ...upstreamProbeMetric, labels: 'upstream' },
     ...Object.values(reloadMetrics),
     {
       ...upstreamErrorMetric,

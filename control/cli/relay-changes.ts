@@ -78,6 +78,7 @@ export function describeChanges(before: SetupPicture, after: SetupPicture): stri
     const [old, now] = [before.config.relay[name], after.config.relay[name]];
     return old === now ? [] : [`${key} ${old ?? 'default'} → ${now ?? 'default'}`];
   });
+  if (!isDeepStrictEqual(before.config.relay.probe, after.config.relay.probe)) limits.push('probe');
   const parts = [
     ...(upstreams.length > 0 ? [`upstreams ${upstreams.join(' ')}`] : []),
     ...(routes.length > 0 ? [`routes ${routes.join(' ')}`] : []),

@@ -23,6 +23,13 @@ export function relayOptions(
     halfCloseTimeoutMs: relay.halfCloseTimeoutSeconds * MS,
     upstreams,
     strategy: relay.strategy,
+    ...(relay.probe !== undefined && {
+      probe: {
+        ...relay.probe.destination,
+        intervalMs: relay.probe.intervalSeconds * MS,
+        timeoutMs: relay.probe.timeoutSeconds * MS,
+      },
+    }),
     routing: compileRoutes(config),
   };
 }

@@ -49,6 +49,7 @@ async function prepare(upstream: UpstreamConfig): Promise<Upstream> {
     weight,
     ...addressesOf(await resolve(name, target.host), upstream.addresses),
     port: target.port,
+    ...(upstream.optimistic && { optimistic: true }),
     ...(username !== undefined && { username }),
     ...(passwordFile !== undefined && { password: await readPassword(name, passwordFile) }),
   };

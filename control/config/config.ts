@@ -37,6 +37,7 @@ export interface UpstreamConfig {
   weight: number;
   /** Beside what the host of the url resolves to; canonical. */
   addresses?: string[];
+  optimistic?: true;
   username?: string;
   /** Absolute or relative to the working directory; not read here. */
   passwordFile?: string;
@@ -57,6 +58,11 @@ export interface RelayConfig {
   /** First match wins; what none matches may use every upstream. */
   routes: RouteConfig[];
   strategy: 'failover' | 'weighted' | 'least-connections';
+  probe?: {
+    destination: { address: string; port: number };
+    intervalSeconds: number;
+    timeoutSeconds: number;
+  };
   threads?: number;
   metrics: { address: string; port: number };
   drainSeconds: number;

@@ -11,6 +11,7 @@ import type {
   ServerConfig,
   SetConfig,
 } from './config.js';
+import { type Destination, parseDestination } from './destination.js';
 import { type HostAddress, parseHostAddress } from './host-address.js';
 import { parseMac } from './mac.js';
 import { type PortRange, parsePorts } from './scalar.js';
@@ -80,20 +81,32 @@ function route(file: CheckedFile['relay']['routes'][number], index: number): Rou
   };
 }
 
+function probe(file: NonNullable<CheckedFile['relay']['probe']>) {
+  return {
+    destination: certain<Destination>(parseDestination(file.destination)),
+    intervalSeconds: file.interval_seconds,
+    timeoutSeconds: file.timeout_seconds,
+  };
+}
+
 function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
   return {
-    upstreams: file.upstreams.map(({ name, url, weight, addresses, username, password_file }) => ({
-      name,
-      target: certain<UpstreamTarget>(parseUpstreamUrl(url)),
-      weight,
-      ...(addresses !== undefined && {
-        addresses: addresses.map((address) => formatAddress(parseAddress(address)!)),
+    upstreams: file.upstreams.map(
+      ({ name, url, weight, addresses, optimistic, username, password_file }) => ({
+        name,
+        target: certain<UpstreamTarget>(parseUpstreamUrl(url)),
+        weight,
+        ...(addresses !== undefined && {
+          addresses: addresses.map((address) => formatAddress(parseAddress(address)!)),
+        }),
+        ...(optimistic && { optimistic }),
+        ...(username !== undefined && { username }),
+        ...(password_file !== undefined && { passwordFile: besideFile(yaml, password_file) }),
       }),
-      ...(username !== undefined && { username }),
-      ...(password_file !== undefined && { passwordFile: besideFile(yaml, password_file) }),
-    })),
+    ),
     routes: file.routes.map(route),
     strategy: file.strategy,
+    ...(file.probe !== undefined && { probe: probe(file.probe) }),
     ...(file.threads !== undefined && { threads: file.threads }),
     metrics: file.metrics,
     drainSeconds: file.drain_seconds,

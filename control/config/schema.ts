@@ -4,6 +4,7 @@
  * too, so descriptions are written for the person who edits the file.
  */
 import { z } from 'zod';
+import { destinationProblem } from './destination.js';
 import type { Problem } from './diagnostic.js';
 import { choice, integer, list, numberOrText, oneOrMore, section, text } from './field.js';
 import { hostProblem } from './host-address.js';
@@ -92,6 +93,10 @@ const upstream = section({
     .optional()
     .describe('More addresses of the same proxy, tried in turn'),
   weight: integer(1, 1000).default(1).describe('Share of the connections'),
+  optimistic: z
+    .boolean({ error: 'must be true or false' })
+    .default(false)
+    .describe("Send the client's first bytes along with the request; not every proxy keeps them"),
   username: z.string({ error: 'must be text' }).optional(),
   password_file: text(fileProblem).optional().describe('File with the password on its first line'),
 });
@@ -116,7 +121,7 @@ const route = section({
 const relay = section({
   upstreams: list(upstream)
     .max(16, { error: 'must have at most 16 entries' })
-    .default([{ name: 'direct', url: 'direct:', weight: 1 }])
+    .default([{ name: 'direct', url: 'direct:', weight: 1, optimistic: false }])
     .describe('Ways out, in order of preference'),
   routes: z
     .array(route, { error: 'must be a list' })
@@ -126,6 +131,15 @@ const relay = section({
   strategy: choice('failover', 'weighted', 'least-connections')
     .default('failover')
     .describe('How to choose among the upstreams that can be reached'),
+  probe: section({
+    destination: text(destinationProblem)
+      .describe('Address and port that answer at all times')
+      .meta({ examples: ['1.1.1.1:443'] }),
+    interval_seconds: integer(1, HOUR).default(10),
+    timeout_seconds: integer(1, HOUR).default(5),
+  })
+    .optional()
+    .describe('Connect through every upstream now and then, to know which ones work'),
   threads: integer(1, 256).optional().describe('Default: one per processor'),
   metrics: section({
     address: text(addressProblem).default('127.0.0.1'),

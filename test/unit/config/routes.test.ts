@@ -70,6 +70,19 @@ describe('routes', () => {
     ]);
   });
 
+  it('reads the probe, and says what a destination is', async () => {
+    const file = (probe: string) => `${MINIMAL}relay: { probe: { destination: ${probe} } }\n`;
+    expect((await load(file('"[2001:DB8::1]:53"'))).relay.probe).toEqual({
+      destination: { address: '2001:db8::1', port: 53 },
+      intervalSeconds: 10,
+      timeoutSeconds: 5,
+    });
+    for (const wrong of ['1.1.1.1', 'one.one:443', '"2001:db8::1:53"', '1.1.1.1:0', '0.0.0.0:1'])
+      expect(await errorsOf(file(wrong))).toEqual([
+        expect.stringMatching(/:8:32: .*write for example "1.1.1.1:443"/),
+      ]);
+  });
+
   it('takes more addresses of a proxy, and none of direct', async () => {
     const upstream = (entry: string) => `${MINIMAL}relay: { upstreams: [{ name: a, ${entry} }] }\n`;
     const addresses = 'addresses: [192.0.2.2, "fd00:0::2"]';
