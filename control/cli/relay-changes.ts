@@ -15,7 +15,8 @@ export interface RelaySetup {
 /** A setup to compare with later, without its passwords. */
 export interface SetupPicture {
   config: Config;
-  server: ServerConfig;
+  /** What only a restart changes, by its key in the file. */
+  fixed: Readonly<Record<string, unknown>>;
   upstreams: ReadonlyMap<string, unknown>;
   routes: ReadonlyMap<string, unknown>;
   destinations: unknown;
@@ -32,7 +33,12 @@ export function pictureOf({ config, server, options }: RelaySetup): SetupPicture
   const { upstreams = [], routing } = options;
   return {
     config,
-    server,
+    fixed: {
+      port: server.port,
+      capture: server.capture,
+      'relay.threads': config.relay.threads,
+      'relay.metrics': config.relay.metrics,
+    },
     upstreams: new Map(upstreams.map((upstream) => [upstream.name, withoutSecret(upstream)])),
     routes: new Map(routing?.routes.map((route) => [route.name, route])),
     destinations: routing?.destinations,
@@ -89,11 +95,7 @@ export function describeChanges(before: SetupPicture, after: SetupPicture): stri
 
 /** Keys whose new value only a restart can bring into force. */
 export function needRestart(before: SetupPicture, after: SetupPicture): string[] {
-  const differing: [string, unknown, unknown][] = [
-    ['port', before.server.port, after.server.port],
-    ['capture', before.server.capture, after.server.capture],
-    ['relay.threads', before.config.relay.threads, after.config.relay.threads],
-    ['relay.metrics', before.config.relay.metrics, after.config.relay.metrics],
-  ];
-  return differing.filter(([, old, now]) => !isDeepStrictEqual(old, now)).map(([key]) => key);
+  return Object.keys(after.fixed).filter(
+    (key) => !isDeepStrictEqual(before.fixed[key], after.fixed[key]),
+  );
 }

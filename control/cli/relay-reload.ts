@@ -70,13 +70,9 @@ async function reload(relay: Relay, before: SetupPicture, next: RelaySetup): Pro
   printWarnings(next.config.warnings);
   note(`reloaded ${next.config.file}: ${describeChanges(before, after)}`);
   const later = needRestart(before, after);
+  if (later.length > 0) note(`  only a restart brings into force: ${later.join(', ')}`);
   // What has not come into force is compared with again next time.
-  if (later.length === 0) return after;
-  note(`  only a restart brings into force: ${later.join(', ')}`);
-  const { threads, metrics } = before.config.relay;
-  const relayConfig = { ...after.config.relay, metrics, ...(threads !== undefined && { threads }) };
-  if (threads === undefined) delete relayConfig.threads;
-  return { ...after, server: before.server, config: { ...after.config, relay: relayConfig } };
+  return { ...after, fixed: before.fixed };
 }
 
 /** The engine has its own copy of the passwords; this process keeps none. */
