@@ -67,7 +67,8 @@ function addressesOf(resolved: readonly string[], more: readonly string[] = []) 
 /** Here and never while traffic flows, so that a slow resolver cannot hold up a connection. */
 async function resolve(name: string, host: string): Promise<string[]> {
   try {
-    return (await lookup(host, { all: true })).map(({ address }) => address);
+    // They take turns anyway; in an order of their own they are the same after each reload.
+    return (await lookup(host, { all: true })).map(({ address }) => address).sort();
   } catch (error) {
     const { code = 'unknown error' } = error as NodeJS.ErrnoException;
     throw new UpstreamProblem(
