@@ -4,18 +4,23 @@
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import { cumulative } from '../proxy/histogram.js';
-import type { RelayStats } from '../proxy/stats.js';
+import type { RelayStats, UpstreamStats } from '../proxy/stats.js';
 import { type RelayLimits, registerHeadroom } from './headroom.js';
 import {
   buildInfo,
   type HistogramMetric,
   histogramMetrics,
+  type NamedMetric,
   outcomeMetrics,
+  routeMetrics,
   type ScalarMetric,
   scalarMetrics,
   type UpstreamMetric,
   upstreamErrorMetric,
   upstreamMetrics,
+  upstreamProbeMetric,
+  upstreamSampleMetrics,
+  upstreamUpMetric,
 } from './metrics.js';
 
 /**
@@ -44,6 +49,16 @@ export function relayRegistry(
       }),
     );
   for (const metric of upstreamMetrics) registerUpstream(registry, metric, stats);
+  for (const metric of upstreamSampleMetrics)
+    registerNamed(registry, 'upstream', metric, () => stats().upstreams);
+  for (const metric of routeMetrics) registerNamed(registry, 'route', metric, () => stats().routes);
+  registerUpstreamGauge(registry, upstreamUpMetric, stats, ({ up }) => Number(up));
+  registerUpstreamGauge(
+    registry,
+    upstreamProbeMetric,
+    stats,
+    ({ counters }) => counters.probe_us / 1e6,
+  );
   registerUpstreamErrors(registry, stats);
   for (const metric of histogramMetrics) registerHistogram(registry, metric, stats);
   if (limits !== undefined) registerHeadroom(registry, stats, limits);
@@ -92,6 +107,7 @@ function registerUpstream(
   const options = { name, help, labelNames: ['upstream'], registers: [] };
   if (type === 'gauge') {
     const collect = function (this: Gauge) {
+      this.reset();
       for (const { name, counters } of stats().upstreams)
         this.set({ upstream: name }, counters[counter]);
     };
@@ -104,6 +120,41 @@ function registerUpstream(
       this.inc({ upstream: name }, counters[counter]);
   };
   registry.registerMetric(new Counter({ ...options, collect }));
+}
+
+function registerNamed<Name extends string>(
+  registry: Registry,
+  what: 'upstream' | 'route',
+  { name, help, label, samples }: NamedMetric<Name>,
+  read: () => readonly { name: string; counters: Readonly<Record<Name, number>> }[],
+): void {
+  const collect = function (this: Counter) {
+    this.reset();
+    for (const { name, counters } of read())
+      for (const [value, counter] of Object.entries<Name>(samples))
+        this.inc(
+          { [what]: name, ...(label !== undefined && { [label]: value }) },
+          counters[counter],
+        );
+  };
+  const labelNames = [what, ...(label === undefined ? [] : [label])];
+  registry.registerMetric(new Counter({ name, help, labelNames, registers: [], collect }));
+}
+
+function registerUpstreamGauge(
+  registry: Registry,
+  { name, help }: { name: string; help: string },
+  stats: () => RelayStats,
+  value: (upstream: UpstreamStats) => number,
+): void {
+  const collect = function (this: Gauge) {
+    this.reset();
+    for (const upstream of stats().upstreams)
+      this.set({ upstream: upstream.name }, value(upstream));
+  };
+  registry.registerMetric(
+    new Gauge({ name, help, labelNames: ['upstream'], registers: [], collect }),
+  );
 }
 
 function registerUpstreamErrors(registry: Registry, stats: () => RelayStats): void {

@@ -2,7 +2,13 @@
  * Every metric by name, in one table: docs/metrics.md is made from it, dashboards and alerts refer to
  * it. Names and units follow prometheus.io/docs/practices/naming.
  */
-import type { CounterName, HistogramName, Outcome, UpstreamCounterName } from '../proxy/stats.js';
+import type {
+  CounterName,
+  HistogramName,
+  Outcome,
+  RouteCounterName,
+  UpstreamCounterName,
+} from '../proxy/stats.js';
 
 interface Described {
   name: string;
@@ -32,6 +38,14 @@ export interface OutcomeMetric extends Described {
 export interface UpstreamMetric extends Described {
   type: 'counter' | 'gauge';
   counter: UpstreamCounterName;
+}
+
+/** Samples for each upstream or route, labelled with its name and one more label. */
+export interface NamedMetric<Counter extends string> extends Described {
+  type: 'counter';
+  /** The label besides the name, and which counter each of its values shows. */
+  label?: string;
+  samples: Readonly<Record<string, Counter>>;
 }
 
 /** One sample for each upstream and outcome: bounded, for both come from lists. */
@@ -232,6 +246,85 @@ export const upstreamMetrics: readonly UpstreamMetric[] = [
     counter: 'active',
   },
 ];
+
+const DIRECTIONS = { upload: 'upload_bytes', download: 'download_bytes' } as const;
+
+export const upstreamSampleMetrics: readonly NamedMetric<UpstreamCounterName>[] = [
+  {
+    name: 'sidetrack_relay_upstream_bytes_total',
+    help: 'Payload bytes handed on, by upstream; they move while connections are open.',
+    type: 'counter',
+    label: 'direction',
+    samples: DIRECTIONS,
+  },
+  {
+    name: 'sidetrack_relay_upstream_probes_total',
+    help: 'Probes by upstream and result; skipped: they never left this machine.',
+    type: 'counter',
+    label: 'result',
+    samples: {
+      success: 'probes_succeeded',
+      failure: 'probes_failed',
+      skipped: 'probes_skipped',
+    },
+  },
+];
+
+export const routeMetrics: readonly NamedMetric<RouteCounterName>[] = [
+  {
+    name: 'sidetrack_relay_route_connections_total',
+    help: 'Connections by the route that matched; "default" for none.',
+    type: 'counter',
+    samples: { '': 'connections' },
+  },
+  {
+    name: 'sidetrack_relay_route_bytes_total',
+    help: 'Payload bytes handed on, by route.',
+    type: 'counter',
+    label: 'direction',
+    samples: DIRECTIONS,
+  },
+];
+
+export const upstreamUpMetric = {
+  name: 'sidetrack_relay_upstream_up',
+  help: 'Whether the upstream is in favour: 0 from a failure until the next success.',
+  type: 'gauge',
+} as const;
+
+export const upstreamProbeMetric = {
+  name: 'sidetrack_relay_upstream_probe_seconds',
+  help: 'Time that the last successful probe took; 0 before the first.',
+  type: 'gauge',
+} as const;
+
+/** Of the program that owns the relay, not of the engine. */
+export const reloadMetrics = {
+  total: {
+    name: 'sidetrack_relay_reloads_total',
+    help: 'Reloads of the configuration (SIGHUP), by result; a failed one changes nothing.',
+    type: 'counter',
+    labels: 'result: success, failure',
+  },
+  lastSucceeded: {
+    name: 'sidetrack_relay_reload_last_successful',
+    help: 'Whether the last reload succeeded; 1 before the first.',
+    type: 'gauge',
+    labels: '',
+  },
+  lastSuccess: {
+    name: 'sidetrack_relay_reload_last_success_timestamp_seconds',
+    help: 'When the configuration in force was read.',
+    type: 'gauge',
+    labels: '',
+  },
+  generations: {
+    name: 'sidetrack_relay_generations',
+    help: 'Configurations in use: the current one, and those that older connections keep.',
+    type: 'gauge',
+    labels: '',
+  },
+} as const;
 
 export const upstreamErrorMetric: UpstreamErrorMetric = {
   name: 'sidetrack_relay_upstream_errors_total',

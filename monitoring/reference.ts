@@ -4,12 +4,18 @@ import { RESOURCES } from './headroom.js';
 import {
   buildInfo,
   histogramMetrics,
+  type NamedMetric,
   outcomeMetrics,
   portMetrics,
+  reloadMetrics,
   resourceMetrics,
+  routeMetrics,
   scalarMetrics,
   upstreamErrorMetric,
   upstreamMetrics,
+  upstreamProbeMetric,
+  upstreamSampleMetrics,
+  upstreamUpMetric,
 } from './metrics.js';
 
 interface Row {
@@ -23,6 +29,10 @@ const labelValues = (
   labels: readonly string[],
   samples: readonly { labels: Readonly<Record<string, string>> }[],
 ) => labels.map((label) => `${label}: ${samples.map((one) => one.labels[label]).join(', ')}`);
+function namedRow(what: string, { name, type, help, label, samples }: NamedMetric<string>): Row {
+  const second = label === undefined ? '' : `; ${label}: ${Object.keys(samples).join(', ')}`;
+  return { name, type, help, labels: `${what}${second}` };
+}
 
 /** Every metric with its type, label values and meaning, as Markdown. */
 export function metricsReference(): string {
@@ -45,6 +55,11 @@ export function metricsReference(): string {
       help,
       labels: 'upstream: names of the configuration',
     })),
+    ...upstreamSampleMetrics.map((metric) => namedRow('upstream', metric)),
+    ...routeMetrics.map((metric) => namedRow('route', metric)),
+    { ...upstreamUpMetric, labels: 'upstream' },
+    { ...upstreamProbeMetric, labels: 'upstream' },
+    ...Object.values(reloadMetrics),
     {
       ...upstreamErrorMetric,
       labels: `upstream; reason: ${upstreamErrorMetric.outcomes.join(', ')}`,

@@ -51,11 +51,18 @@ export const optionOffset = {
   capture: 84,
   /** 1 is TCP Fast Open with clients and with proxies */
   fast_open: 88,
+  /** where probes go through each upstream; 0 is no probes */
+  probe_port: 92,
+  /** time from one round of probes to the next */
+  probe_interval_ms: 96,
+  /** time for a probe as a whole; 0 is never */
+  probe_timeout_ms: 100,
 } as const;
 
 /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
-export const OPTION_ADDRESS_OFFSET = 92;
-export const OPTIONS_SIZE = 108;
+export const OPTION_ADDRESS_OFFSET = 104;
+export const OPTION_PROBE_ADDRESS_OFFSET = 120;
+export const OPTIONS_SIZE = 136;
 
 /** The index is the number that the engine uses. */
 export const upstreamKinds = [
@@ -95,21 +102,54 @@ export const upstreamOffset = {
   weight: 4,
   /** TCP port of the proxy */
   port: 8,
+  /** where it is counted */
+  slot: 12,
+  /** 1: first bytes go with the request */
+  optimistic: 16,
+  /** how many */
+  more_addresses: 20,
   /** bytes */
-  username_length: 12,
+  username_length: 24,
   /** bytes */
-  password_length: 16,
+  password_length: 28,
 } as const;
 
 /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
-export const UPSTREAM_ADDRESS_OFFSET = 20;
-export const UPSTREAM_USERNAME_OFFSET = 36;
-export const UPSTREAM_PASSWORD_OFFSET = 291;
-export const UPSTREAM_SIZE = 548;
-/** Most upstreams of one relay. */
+export const UPSTREAM_ADDRESS_OFFSET = 32;
+export const UPSTREAM_MORE_ADDRESS_OFFSET = 48;
+export const UPSTREAM_USERNAME_OFFSET = 160;
+export const UPSTREAM_PASSWORD_OFFSET = 415;
+export const UPSTREAM_SIZE = 672;
+/** Most upstreams of one configuration. */
 export const UPSTREAMS = 16;
+/** Where they are counted. */
+export const UPSTREAM_SLOTS = 32;
+/** Most addresses of one upstream. */
+export const ADDRESSES = 8;
 /** Most bytes of a user name or a password. */
 export const CREDENTIAL_LENGTH = 255;
+
+/** One route: unsigned 32-bit values; byte offsets. */
+export const routeOffset = {
+  /** where it is counted */
+  slot: 0,
+  /** bits, in the order they were added */
+  upstreams: 4,
+  /** 1: matches every destination */
+  any_destination: 8,
+  /** 0 is every port */
+  port_ranges: 12,
+} as const;
+
+/** Pairs of unsigned 32-bit values: first and last port. */
+export const ROUTE_PORTS_OFFSET = 16;
+export const ROUTE_SIZE = 528;
+/** Most port ranges of one route. */
+export const ROUTE_PORTS = 64;
+/** Most routes of one configuration. */
+export const ROUTES = 32;
+/** Where they are counted; the first is for what no route matches. */
+export const ROUTE_SLOTS = 64;
 
 /** Unsigned 64-bit counters of one thread; byte offsets. */
 export const counterOffset = {
@@ -161,7 +201,7 @@ export const counterOffset = {
 
 /** One 64-bit counter for each outcome. */
 export const OUTCOME_COUNTERS_OFFSET = 176;
-export const COUNTERS_SIZE = 49944;
+export const COUNTERS_SIZE = 56600;
 
 /** Unsigned 64-bit counters of one upstream; byte offsets from where it begins. */
 export const upstreamCounterOffset = {
@@ -169,13 +209,39 @@ export const upstreamCounterOffset = {
   connections: 0,
   /** connections open through it now, or on their way */
   active: 8,
+  /** bytes handed to it */
+  upload_bytes: 16,
+  /** bytes that came from it and were handed to clients */
+  download_bytes: 24,
+  /** probes that reached their destination */
+  probes_succeeded: 32,
+  /** probes that did not */
+  probes_failed: 40,
+  /** probes that never left: no port, descriptor, memory */
+  probes_skipped: 48,
+  /** time that the last successful probe took, microseconds */
+  probe_us: 56,
 } as const;
 
 /** One 64-bit counter for each outcome of a failed attempt. */
-export const UPSTREAM_ERRORS_OFFSET = 16;
+export const UPSTREAM_ERRORS_OFFSET = 64;
 /** Where the first upstream begins in a page, and how far it is to the next. */
 export const UPSTREAM_COUNTERS_OFFSET = 46360;
-export const UPSTREAM_COUNTERS_SIZE = 224;
+export const UPSTREAM_COUNTERS_SIZE = 272;
+
+/** Unsigned 64-bit counters of one route; byte offsets from where it begins. */
+export const routeCounterOffset = {
+  /** connections that it matched */
+  connections: 0,
+  /** their bytes, handed to upstream */
+  upload_bytes: 8,
+  /** their bytes, handed to clients */
+  download_bytes: 16,
+} as const;
+
+/** Where the first route begins in a page, and how far it is to the next. */
+export const ROUTE_COUNTERS_OFFSET = 55064;
+export const ROUTE_COUNTERS_SIZE = 24;
 
 /** How a connection ended; the index is the number that the engine uses. */
 export const outcomes = [
@@ -279,16 +345,18 @@ export const recordOffset = {
   destination_port: 90,
   /** u32, index into outcomes */
   outcome: 92,
-  /** u32, in the order they were added */
+  /** u32, its slot */
   upstream: 96,
+  /** u32, its slot */
+  route: 100,
   /** u32, 0 is unknown */
-  client_rtt_us: 100,
+  client_rtt_us: 104,
   /** u32, 0 is unknown */
-  upstream_rtt_us: 104,
+  upstream_rtt_us: 108,
   /** u32, segments */
-  client_retransmitted: 108,
+  client_retransmitted: 112,
   /** u32, segments */
-  upstream_retransmitted: 112,
+  upstream_retransmitted: 116,
 } as const;
 
 export const RECORD_SIZE = 120;
@@ -319,8 +387,10 @@ export const entryOffset = {
   client_port: 96,
   /** u16 */
   destination_port: 98,
-  /** u32, in the order they were added */
+  /** u32, its slot */
   upstream: 104,
+  /** u32, its slot */
+  route: 124,
   /** u32, index into connectionStates */
   state: 108,
   /** u32, bits of entryFlag */
@@ -379,6 +449,16 @@ export const statusOffset = {
   max_connections: 8,
   /** connections open now */
   active: 12,
+  /** the current one and older ones in use */
+  generations: 16,
+  /** threads that use the current one */
+  adopted: 20,
+  /** bits of slots in use */
+  busy_upstreams: 24,
+  /** bits of slots */
+  failing_upstreams: 28,
+  /** bits of slots in use, low ones first */
+  busy_routes: 32,
 } as const;
 
-export const STATUS_SIZE = 16;
+export const STATUS_SIZE = 40;

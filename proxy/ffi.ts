@@ -73,6 +73,27 @@ export const addUpstream = (relay: Handle, upstream: Buffer) =>
 export const adoptListener = (relay: Handle, fd: number) =>
   call('sidetrack_relay_adopt_listener', [External, I32], [relay, fd]);
 
+export const addRoute = (relay: Handle, route: Buffer) =>
+  call('sidetrack_relay_add_route', [External, U8Array, I32], [relay, route, route.length]);
+
+/** Before the first route; the engine keeps a copy. */
+export const setDestinations = (relay: Handle, destinations: Buffer) =>
+  call(
+    'sidetrack_relay_set_destinations',
+    [External, U8Array, I32],
+    [relay, destinations, destinations.length],
+  );
+
+/** Begins a generation beside the one that runs. */
+export const begin = (relay: Handle, options: Buffer) =>
+  call('sidetrack_relay_begin', [External, U8Array, I32], [relay, options, options.length]);
+
+export const commit = (relay: Handle) => call('sidetrack_relay_commit', [External], [relay]);
+
+/** Number of the route that a new connection there would take, or -ENOENT. */
+export const findRoute = (relay: Handle, address: Buffer, port: number) =>
+  call('sidetrack_relay_find_route', [External, U8Array, I32], [relay, address, port]);
+
 export const start = (relay: Handle) => call('sidetrack_relay_start', [External], [relay]);
 
 export const drain = (relay: Handle, deadlineMs: number) =>
@@ -85,9 +106,6 @@ export const handOver = (relay: Handle, deadlineMs: number) =>
 export const drained = (relay: Handle) => call('sidetrack_relay_drained', [External], [relay]);
 
 export const active = (relay: Handle) => call('sidetrack_relay_active', [External], [relay]);
-
-/** Bit n is set while upstream n is at rest. */
-export const resting = (relay: Handle) => call('sidetrack_relay_resting', [External], [relay]);
 
 export const stop = (relay: Handle) => call('sidetrack_relay_stop', [External], [relay]);
 

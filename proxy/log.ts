@@ -2,11 +2,11 @@
 import { NAME_LENGTH } from './abi.js';
 import * as ffi from './ffi.js';
 
-/** Names of upstreams as the engine reads them: in order, each with a final zero. */
-export function encodeNames(names: readonly string[]): Buffer {
+/** Names of upstreams as the engine reads them: by slot, each with a final zero. */
+export function encodeNames(names: readonly (string | undefined)[]): Buffer {
   const buffer = Buffer.alloc(Math.max(names.length, 1) * NAME_LENGTH);
   names.forEach((name, i) => {
-    buffer.write(name.slice(0, NAME_LENGTH - 1), i * NAME_LENGTH, 'latin1');
+    if (name !== undefined) buffer.write(name.slice(0, NAME_LENGTH - 1), i * NAME_LENGTH, 'latin1');
   });
   return buffer;
 }

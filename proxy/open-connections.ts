@@ -11,6 +11,7 @@ import {
 import { formatEndpoint } from './address.js';
 import { RelayError } from './error.js';
 import * as ffi from './ffi.js';
+import type { SlotNames } from './stats.js';
 
 export type ConnectionState = (typeof connectionStates)[number];
 
@@ -37,6 +38,8 @@ export interface OpenConnection {
   originalDestination: string;
   /** Absent before one has been chosen. */
   upstream?: string;
+  /** Of `relay.routes`. */
+  route?: string;
   state: ConnectionState;
   upload: DirectionView;
   download: DirectionView;
@@ -51,7 +54,7 @@ const NO_IDS = Buffer.alloc(8);
 export function openConnections(
   handle: ffi.Handle,
   threads: number,
-  upstreams: readonly string[],
+  names: () => SlotNames,
 ): {
   connections(): Promise<OpenConnection[]>;
   close(ids: readonly number[]): Promise<OpenConnection[]>;
@@ -61,7 +64,7 @@ export function openConnections(
     const mine = last.then(async () => {
       begin(handle, kind, ids);
       while (ffi.walked(handle) === 0) await delay(POLL_MS);
-      return readAll(handle, threads, upstreams);
+      return readAll(handle, threads, names());
     });
     last = mine.catch(() => undefined);
     return mine;
@@ -95,29 +98,26 @@ function begin(handle: ffi.Handle, kind: number, ids: Buffer): void {
   );
 }
 
-function readAll(
-  handle: ffi.Handle,
-  threads: number,
-  upstreams: readonly string[],
-): OpenConnection[] {
+function readAll(handle: ffi.Handle, threads: number, names: SlotNames): OpenConnection[] {
   const all = Array.from({ length: threads }, (_, thread) => {
     const buffer = Buffer.alloc(Math.max(ffi.walkCount(handle, thread), 0) * ENTRY_SIZE);
     const count = ffi.readWalk(handle, thread, buffer);
     return Array.from({ length: Math.max(count, 0) }, (_, i) =>
-      decodeEntry(buffer.subarray(i * ENTRY_SIZE, (i + 1) * ENTRY_SIZE), upstreams),
+      decodeEntry(buffer.subarray(i * ENTRY_SIZE, (i + 1) * ENTRY_SIZE), names),
     );
   });
   return all.flat().sort((a, b) => b.age - a.age);
 }
 
 /** @param bytes one entry as the engine filled it. */
-export function decodeEntry(bytes: Buffer, upstreams: readonly string[]): OpenConnection {
+export function decodeEntry(bytes: Buffer, names: SlotNames): OpenConnection {
   const u64 = (offset: number) => Number(bytes.readBigUInt64LE(offset));
   const flags = bytes.readUInt32LE(entryOffset.flags);
   const has = (flag: number) => (flags & flag) !== 0;
   const endpoint = (address: number, port: number) =>
     formatEndpoint(bytes.subarray(address, address + 16), bytes.readUInt16LE(port));
-  const upstream = upstreams[bytes.readUInt32LE(entryOffset.upstream)];
+  const upstream = names.upstreams[bytes.readUInt32LE(entryOffset.upstream)];
+  const route = names.routes[bytes.readUInt32LE(entryOffset.route)];
   return {
     id: u64(entryOffset.id),
     acceptedAt: new Date(u64(entryOffset.accepted_ms)),
@@ -127,6 +127,7 @@ export function decodeEntry(bytes: Buffer, upstreams: readonly string[]): OpenCo
     clientFrom: has(entryFlag.translated) ? 'conntrack' : 'socket',
     originalDestination: endpoint(entryOffset.destination, entryOffset.destination_port),
     ...(upstream !== undefined && { upstream }),
+    ...(route !== undefined && { route }),
     state: connectionStates[bytes.readUInt32LE(entryOffset.state)] ?? 'relaying',
     upload: {
       bytes: u64(entryOffset.upload_bytes),

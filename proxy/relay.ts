@@ -1,68 +1,36 @@
-/** Owns one relay engine: options in, statistics out, drain and stop. */
+/** Owns one relay engine: options in, statistics out, reload, drain and stop. */
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  ABI_VERSION,
-  COUNTERS_SIZE,
-  captures,
-  OPTION_ADDRESS_OFFSET,
-  OPTIONS_SIZE,
-  optionOffset,
-  RECENT,
-  RECORD_SIZE,
-  STATUS_SIZE,
-  statusOffset,
-} from './abi.js';
+import { RECENT, RECORD_SIZE } from './abi.js';
 import { addressToBytes } from './address.js';
 import { RelayError } from './error.js';
 import * as ffi from './ffi.js';
+import {
+  commitNames,
+  encodeOptions,
+  fillGeneration,
+  type GenerationOptions,
+  type Names,
+  newNames,
+  PIPES_PER_THREAD,
+  type Proposal,
+  propose,
+  type RelayOptions,
+  readStatus,
+  reusedSlots,
+} from './generation.js';
 import { adoptListeners, errorText, type RefusedListener, readListeners } from './listeners.js';
 import { encodeNames, takeLog } from './log.js';
 import { type OpenConnection, openConnections } from './open-connections.js';
-import { decodeRecords, type RecentConnection, type RelayStats, sumStats } from './stats.js';
+import { Pages } from './pages.js';
 import {
-  DIRECT,
-  encodeUpstream,
-  type Strategy,
-  strategyNumber,
-  type Upstream,
-} from './upstreams.js';
+  decodeRecords,
+  type RecentConnection,
+  type RelayStats,
+  type SlotNames,
+  sumStats,
+} from './stats.js';
 
-export type Capture = (typeof captures)[number];
-
-/** Milliseconds unless the name says otherwise; an absent time-out is off. */
-export interface RelayOptions {
-  /** 0 lets the kernel choose. */
-  port: number;
-  /** Where to listen; everywhere when absent. */
-  address?: string;
-  /** One for each CPU when absent. */
-  threads?: number;
-  maxConnections?: number;
-  /** More from one client are reset; an IPv6 client is its /64. No limit when absent. */
-  maxConnectionsPerClient?: number;
-  /** More that wait for their upstreams are reset. No limit when absent. */
-  maxHandshakes?: number;
-  /** How connections get here; `redirect` when absent. */
-  capture?: Capture;
-  /** TCP Fast Open with clients and proxies. */
-  fastOpen?: boolean;
-  connectTimeoutMs?: number;
-  handshakeTimeoutMs?: number;
-  idleTimeoutMs?: number;
-  halfCloseTimeoutMs?: number;
-  /** Descriptors of listening sockets to go on with; the port's other sockets are opened. */
-  listeners?: readonly number[];
-  /** False copies every byte. */
-  splice?: boolean;
-  /** In order of preference; a direct one when absent. */
-  upstreams?: readonly Upstream[];
-  /** `failover` when absent. */
-  strategy?: Strategy;
-  /** False saves two system calls for each connection: no RTT, no retransmissions. */
-  tcpInfo?: boolean;
-  /** True keeps finished connections for `takeLog()`. */
-  log?: boolean;
-}
+export type { Capture, GenerationOptions, RelayOptions } from './generation.js';
 
 export interface Relay {
   /** The port in use. */
@@ -73,6 +41,8 @@ export interface Relay {
   readonly refusedListeners: readonly RefusedListener[];
   /** Most pipes of all threads together. */
   readonly maxPipes: number;
+  /** How many configurations are in use: the current one, and those of older connections. */
+  readonly generations: number;
   /** Connections open now. */
   active(): number;
   stats(): RelayStats;
@@ -92,6 +62,13 @@ export interface Relay {
   close(ids: readonly number[]): Promise<OpenConnection[]>;
   /** Lines of JSON about connections that have ended since the last call, as many as fit. */
   takeLog(out: Buffer): number;
+  /** Number of the route that a new connection would take; undefined for none. */
+  routeTo(address: string, port: number): number | undefined;
+  /**
+   * New connections use what is given here; open ones keep what they have. All or nothing.
+   * @throws RelayError when that cannot be, and then nothing has changed.
+   */
+  reload(options: GenerationOptions): Promise<void>;
   /** Takes no more connections; resolves when all have ended, those left at `deadlineMs` by RST. */
   drain(deadlineMs: number): Promise<void>;
   /** Resets what is left and ends the threads; statistics stay readable. Safe to call twice. */
@@ -100,73 +77,25 @@ export interface Relay {
   destroy(): void;
 }
 
-const KEEPALIVE_IDLE_S = 120;
-const KEEPALIVE_INTERVAL_S = 30;
-const DESCRIPTOR_RESERVE = 64;
-const PIPES_PER_THREAD = 64;
-const DRAIN_POLL_MS = 20;
-/** For each thread: nearly a second's worth at ten thousand connections a second. */
-const LOG_RECORDS = 8192;
+const POLL_MS = 20;
+const ADOPTION_MOST_MS = 5000;
 
 /** @throws RelayError with `EADDRINUSE` when somebody else listens on the port, and so on. */
 export function startRelay(options: RelayOptions): Relay {
   const handle = ffi.create(encodeOptions(options));
   if (handle === undefined)
     throw new RelayError('the relay engine and its TypeScript side differ', 'abi', 'run: make');
-  const upstreams = options.upstreams ?? [DIRECT];
+  const names = newNames();
+  const proposal = propose(names, options, readStatus(handle));
   const refused = adoptListeners(handle, options.listeners ?? []);
-  const result = addUpstreams(handle, upstreams) || ffi.start(handle);
-  if (result === 0)
-    return relayOf(
-      handle,
-      upstreams.map(({ name }) => name),
-      refused,
-    );
+  const result = fillGeneration(handle, options, proposal) || ffi.start(handle);
+  if (result === 0) {
+    commitNames(names, proposal);
+    return relayOf(handle, options, names, refused);
+  }
   const said = errorText(handle);
   ffi.destroy(handle);
   throw startError(result, said, options.port);
-}
-
-/** Returns 0 or the -errno of the first that the engine refuses. */
-function addUpstreams(handle: ffi.Handle, upstreams: readonly Upstream[]): number {
-  for (const upstream of upstreams) {
-    const buffer = encodeUpstream(upstream);
-    const result = ffi.addUpstream(handle, buffer);
-    buffer.fill(0);
-    if (result !== 0) return result;
-  }
-  return 0;
-}
-
-function encodeOptions(options: RelayOptions): Buffer {
-  const buffer = Buffer.alloc(OPTIONS_SIZE);
-  const values: Partial<Record<keyof typeof optionOffset, number | undefined>> = {
-    abi_version: ABI_VERSION,
-    port: options.port,
-    threads: options.threads,
-    max_connections: options.maxConnections,
-    max_connections_per_client: options.maxConnectionsPerClient,
-    max_handshakes: options.maxHandshakes,
-    capture: captures.indexOf(options.capture ?? 'redirect'),
-    fast_open: options.fastOpen ? 1 : 0,
-    descriptor_reserve: DESCRIPTOR_RESERVE,
-    connect_timeout_ms: options.connectTimeoutMs,
-    handshake_timeout_ms: options.handshakeTimeoutMs,
-    idle_timeout_ms: options.idleTimeoutMs,
-    half_close_timeout_ms: options.halfCloseTimeoutMs,
-    keepalive_idle_s: KEEPALIVE_IDLE_S,
-    keepalive_interval_s: KEEPALIVE_INTERVAL_S,
-    splice: options.splice === false ? 0 : 1,
-    strategy: strategyNumber(options.strategy ?? 'failover'),
-    tcp_info: options.tcpInfo === false ? 0 : 1,
-    pipes_per_thread: PIPES_PER_THREAD,
-    log_records: options.log ? LOG_RECORDS : 0,
-  };
-  for (const [name, offset] of Object.entries(optionOffset))
-    buffer.writeUInt32LE(values[name as keyof typeof optionOffset] ?? 0, offset);
-  if (options.address !== undefined)
-    addressToBytes(options.address).copy(buffer, OPTION_ADDRESS_OFFSET);
-  return buffer;
 }
 
 function startError(result: number, said: string, port: number): RelayError {
@@ -182,39 +111,50 @@ function startError(result: number, said: string, port: number): RelayError {
 
 function relayOf(
   handle: ffi.Handle,
-  upstreams: readonly string[],
+  options: RelayOptions,
+  names: Names,
   refusedListeners: readonly RefusedListener[],
 ): Relay {
-  const status = Buffer.alloc(STATUS_SIZE);
-  ffi.readStatus(handle, status);
-  const threads = status.readUInt32LE(statusOffset.threads);
-  const pages = Array.from({ length: threads }, () => Buffer.alloc(COUNTERS_SIZE));
+  const status = readStatus(handle);
+  const threads = status.value('threads');
+  const pages = new Pages(handle, threads);
+  const slotNames = () => ({ upstreams: names.upstreams.names, routes: names.routes.names });
   let stopped = false;
   const untilDrained = async () => {
-    while (!stopped && ffi.drained(handle) === 0) await delay(DRAIN_POLL_MS);
+    while (!stopped && ffi.drained(handle) === 0) await delay(POLL_MS);
   };
   return {
-    port: status.readUInt32LE(statusOffset.port),
+    port: status.value('port'),
     threads,
-    maxConnections: status.readUInt32LE(statusOffset.max_connections),
+    get maxConnections() {
+      return readStatus(handle).value('max_connections');
+    },
+    get generations() {
+      return readStatus(handle).value('generations');
+    },
     refusedListeners,
     listeners: () => readListeners(handle),
     hangingThreads: () => (stopped ? 0 : ffi.heartbeat(handle)),
     maxPipes: threads * PIPES_PER_THREAD,
     active: () => ffi.active(handle),
-    stats: () => {
-      pages.forEach((page, thread) => {
-        ffi.readCounters(handle, thread, page);
-      });
-      return sumStats(pages, upstreams);
+    stats: () => readStats(handle, pages, names),
+    resting: () => restingUpstreams(handle, names),
+    recent: () => readRecent(handle, threads, slotNames()),
+    ...openConnections(handle, threads, slotNames),
+    takeLog: (out) => takeLog(handle, threads, encodeNames(names.upstreams.names), out),
+    routeTo: (address, port) => {
+      const number = ffi.findRoute(handle, addressToBytes(address), port);
+      return number < 0 ? undefined : number;
     },
-    resting: () => {
-      const bits = ffi.resting(handle);
-      return upstreams.filter((_, i) => bits & (1 << i));
+    async reload(next) {
+      const proposal = propose(names, next, readStatus(handle));
+      const reused = reusedSlots(names, proposal);
+      const before = pages.picture(reused.upstreams, reused.routes);
+      replace(handle, { ...fixedOf(options), ...next }, proposal);
+      pages.startAnew(before);
+      commitNames(names, proposal);
+      await adopted(handle, threads, () => stopped);
     },
-    recent: () => readRecent(handle, threads, upstreams),
-    ...openConnections(handle, threads, upstreams),
-    takeLog: (out) => takeLog(handle, threads, encodeNames(upstreams), out),
     drain(deadlineMs) {
       ffi.drain(handle, deadlineMs);
       return untilDrained();
@@ -234,15 +174,57 @@ function relayOf(
   };
 }
 
-function readRecent(
-  handle: ffi.Handle,
-  threads: number,
-  upstreams: readonly string[],
-): RecentConnection[] {
+function fixedOf({ port, address, threads, splice, ...rest }: RelayOptions): RelayOptions {
+  const { capture, fastOpen, log } = rest;
+  return {
+    port,
+    ...(capture !== undefined && { capture }),
+    ...(fastOpen !== undefined && { fastOpen }),
+    ...(log !== undefined && { log }),
+    ...(address !== undefined && { address }),
+    ...(threads !== undefined && { threads }),
+    ...(splice !== undefined && { splice }),
+  };
+}
+
+/** All or nothing. @throws RelayError */
+function replace(handle: ffi.Handle, options: RelayOptions, proposal: Proposal): void {
+  const result =
+    ffi.begin(handle, encodeOptions(options)) ||
+    fillGeneration(handle, options, proposal) ||
+    ffi.commit(handle);
+  if (result !== 0)
+    throw new RelayError(errorText(handle), ffi.errnoName(result), 'what ran before goes on');
+}
+
+/** Threads change over when they wake up, at once unless the machine is very busy. */
+async function adopted(handle: ffi.Handle, threads: number, isStopped: () => boolean) {
+  for (let waited = 0; waited < ADOPTION_MOST_MS && !isStopped(); waited += POLL_MS) {
+    if (readStatus(handle).value('adopted') === threads) return;
+    await delay(POLL_MS);
+  }
+}
+
+function readStats(handle: ffi.Handle, pages: Pages, names: Names): RelayStats {
+  const { isBusyUpstream, isBusyRoute, isFailing } = readStatus(handle);
+  const visible = {
+    upstreams: names.upstreams.visible(isBusyUpstream),
+    routes: names.routes.visible(isBusyRoute),
+  };
+  return sumStats(pages.read(), visible, isFailing);
+}
+
+function restingUpstreams(handle: ffi.Handle, names: Names): string[] {
+  const { isBusyUpstream, isFailing } = readStatus(handle);
+  const visible = names.upstreams.visible(isBusyUpstream);
+  return visible.filter((name, slot): name is string => name !== undefined && isFailing(slot));
+}
+
+function readRecent(handle: ffi.Handle, threads: number, names: SlotNames): RecentConnection[] {
   const buffer = Buffer.alloc(RECENT * RECORD_SIZE);
   const records = Array.from({ length: threads }, (_, thread) => {
     const count = ffi.readRecent(handle, thread, buffer);
-    return decodeRecords(buffer, Math.max(count, 0), upstreams);
+    return decodeRecords(buffer, Math.max(count, 0), names);
   });
   return records.flat().sort((a, b) => a.acceptedAt.getTime() - b.acceptedAt.getTime());
 }

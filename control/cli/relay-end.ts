@@ -1,16 +1,16 @@
 /** How a running relay ends: by a signal, or because a successor has taken its place. */
 import pc from 'picocolors';
 import type { Relay } from '../../proxy/relay.js';
-import type { Config } from '../config/config.js';
 import { note } from './output.js';
 import type { Observation } from './relay-observation.js';
 import type { Pages } from './relay-pages.js';
+import type { Reloading } from './relay-reload.js';
 import type { Service } from './relay-service.js';
 import type { Signals } from './relay-signals.js';
 import { type Successor, startSuccessor } from './relay-successor.js';
 
 export interface RunningRelay {
-  config: Config;
+  reloading: Reloading;
   relay: Relay;
   observation: Observation;
   pages: Pages;
@@ -22,9 +22,10 @@ export interface RunningRelay {
 
 /** @returns undefined when no successor took over and we go on; else what drain() returns. */
 export async function handOver(running: RunningRelay): Promise<boolean | undefined> {
-  const { relay, pages, service } = running;
+  const { relay, reloading, pages, service } = running;
   const successor = await successorFor(running);
   if (successor === undefined) return undefined;
+  reloading.end();
   await pages.close();
   // Its own sockets, or ours: then what waits in them is its to serve.
   const letGo = successor.adopted ? relay.handOver : relay.drain;
@@ -64,12 +65,12 @@ function dismissed(successor: Successor): undefined {
  * @returns false when cut off.
  */
 export async function drain(
-  { config, relay, observation, signals, unwatch }: RunningRelay,
+  { reloading, relay, observation, signals, unwatch }: RunningRelay,
   why: string,
   letGo: (deadlineMs: number) => Promise<void>,
   patience = 0,
 ): Promise<boolean> {
-  const { drainSeconds } = config.relay;
+  const { drainSeconds } = reloading.config.relay;
   const open = relay.active();
   if (open > 0)
     note(

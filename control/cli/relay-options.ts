@@ -2,15 +2,17 @@
 import type { RelayOptions } from '../../proxy/relay.js';
 import type { Upstream } from '../../proxy/upstreams.js';
 import type { Config, ServerConfig } from '../config/config.js';
+import { compileRoutes } from '../policy/routes.js';
 
 const MS = 1000;
 
 /** Seconds become milliseconds; what the file leaves open stays open. */
 export function relayOptions(
-  { relay }: Config,
+  config: Config,
   { port, capture }: ServerConfig,
   upstreams: readonly Upstream[],
 ): RelayOptions {
+  const { relay } = config;
   return {
     port,
     capture,
@@ -29,5 +31,13 @@ export function relayOptions(
     strategy: relay.strategy,
     tcpInfo: relay.tcpInfo,
     log: relay.accessLog !== undefined,
+    ...(relay.probe !== undefined && {
+      probe: {
+        ...relay.probe.destination,
+        intervalMs: relay.probe.intervalSeconds * MS,
+        timeoutMs: relay.probe.timeoutSeconds * MS,
+      },
+    }),
+    routing: compileRoutes(config),
   };
 }

@@ -2,6 +2,7 @@
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { relayRegistry } from '../../monitoring/collect.js';
+import { type Reloads, registerReloads } from '../../monitoring/reload.js';
 import {
   MonitoringError,
   type MonitoringServer,
@@ -29,11 +30,12 @@ export async function startPages(
   config: Config,
   relay: Relay,
   { hasPredecessor }: Inheritance,
+  reloads: Reloads,
 ): Promise<Pages> {
   const deadline = Date.now() + (hasPredecessor ? TAKE_OVER_MS : 0);
   for (;;) {
     try {
-      return pagesOf(await open(config, relay));
+      return pagesOf(await open(config, relay, reloads));
     } catch (error) {
       if (!(error instanceof MonitoringError)) throw error;
       const failure = pagesError(error);
@@ -48,8 +50,13 @@ export async function startPages(
   }
 }
 
-function open({ relay: { metrics } }: Config, relay: Relay): Promise<MonitoringServer> {
+function open(
+  { relay: { metrics } }: Config,
+  relay: Relay,
+  reloads: Reloads,
+): Promise<MonitoringServer> {
   const registry = relayRegistry(() => relay.stats(), version(), relay);
+  registerReloads(registry, reloads);
   return startMonitoring({ ...metrics, registry, recent: () => relay.recent() });
 }
 

@@ -1,10 +1,11 @@
 /**
  * What the engine needs to know of the configured upstreams: addresses for names, passwords from
- * their files. Done when the relay starts and on the machine that runs it, which alone may read them.
+ * their files. Done when the relay starts or reloads, and on the machine that runs it, which alone may read them.
  */
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ADDRESSES } from '../../proxy/abi.js';
 import type { Upstream } from '../../proxy/upstreams.js';
 import type { Config, UpstreamConfig } from '../config/config.js';
 import { ConfigError, type Diagnostic, diagnosticAt } from '../config/diagnostic.js';
@@ -47,17 +48,28 @@ async function prepare(upstream: UpstreamConfig): Promise<Upstream> {
     name,
     kind: target.kind,
     weight,
-    address: await resolve(name, target.host),
+    ...addressesOf(await resolve(name, target.host), upstream.addresses),
     port: target.port,
+    ...(upstream.optimistic && { optimistic: true }),
     ...(username !== undefined && { username }),
     ...(passwordFile !== undefined && { password: await readPassword(name, passwordFile) }),
   };
 }
 
+/** As many as the engine has room for, none of them twice. */
+function addressesOf(resolved: readonly string[], more: readonly string[] = []) {
+  const [address, ...others] = [...new Set([...resolved, ...more])].slice(0, ADDRESSES);
+  return {
+    ...(address !== undefined && { address }),
+    ...(others.length > 0 && { moreAddresses: others }),
+  };
+}
+
 /** Here and never while traffic flows, so that a slow resolver cannot hold up a connection. */
-async function resolve(name: string, host: string): Promise<string> {
+async function resolve(name: string, host: string): Promise<string[]> {
   try {
-    return (await lookup(host)).address;
+    // They take turns anyway; in an order of their own they are the same after each reload.
+    return (await lookup(host, { all: true })).map(({ address }) => address).sort();
   } catch (error) {
     const { code = 'unknown error' } = error as NodeJS.ErrnoException;
     throw new UpstreamProblem(

@@ -43,14 +43,34 @@ export interface UpstreamConfig {
   name: string;
   target: UpstreamTarget;
   weight: number;
+  /** Beside what the host of the url resolves to; canonical. */
+  addresses?: string[];
+  optimistic?: true;
   username?: string;
   /** Absolute or relative to the working directory; not read here. */
   passwordFile?: string;
 }
 
+/** Which upstreams connections may use; every condition present must hold. */
+export interface RouteConfig {
+  name: string;
+  to?: AddressList;
+  /** As written: neither sorted nor merged. */
+  ports?: PortRange[];
+  /** Names, at least one. */
+  upstreams: string[];
+}
+
 export interface RelayConfig {
   upstreams: UpstreamConfig[];
+  /** First match wins; what none matches may use every upstream. */
+  routes: RouteConfig[];
   strategy: 'failover' | 'weighted' | 'least-connections';
+  probe?: {
+    destination: { address: string; port: number };
+    intervalSeconds: number;
+    timeoutSeconds: number;
+  };
   threads?: number;
   metrics: { address: string; port: number };
   /** RTT and retransmissions of both legs at the end of each connection. */

@@ -4,6 +4,7 @@
  * too, so descriptions are written for the person who edits the file.
  */
 import { z } from 'zod';
+import { destinationProblem } from './destination.js';
 import type { Problem } from './diagnostic.js';
 import { choice, integer, list, numberOrText, oneOrMore, section, text } from './field.js';
 import { hostProblem } from './host-address.js';
@@ -14,6 +15,7 @@ import {
   nameProblem,
   nextHopProblem,
   portProblem,
+  routeNameProblem,
   ruleNameProblem,
   tableIdProblem,
   tableNameProblem,
@@ -99,19 +101,58 @@ const upstream = section({
   url: text(upstreamUrlProblem)
     .describe('direct:, socks5://host:port, socks4a://host:port or http://host:port')
     .meta({ examples: ['direct:'] }),
+  addresses: list(text(addressProblem))
+    .max(7, { error: 'must have at most 7 entries' })
+    .optional()
+    .describe('More addresses of the same proxy, tried in turn'),
   weight: integer(1, 1000).default(1).describe('Share of the connections'),
+  optimistic: z
+    .boolean({ error: 'must be true or false' })
+    .default(false)
+    .describe("Send the client's first bytes along with the request; not every proxy keeps them"),
   username: z.string({ error: 'must be text' }).optional(),
   password_file: text(fileProblem).optional().describe('File with the password on its first line'),
+});
+
+const ports = oneOrMore(numberOrText(portProblem, 'must be a port or a range like "8000-8100"'))
+  .optional()
+  .describe('Destination ports: 443 or "8000-8100"');
+
+const destinations = oneOrMore(text(toProblem))
+  .optional()
+  .describe('Destinations: names of sets (private is built in), addresses, CIDRs and ranges');
+
+const route = section({
+  name: text(routeNameProblem).optional().describe('Default: route-N, counted from 1'),
+  to: destinations,
+  port: ports,
+  upstreams: oneOrMore(text(nameProblem))
+    .describe('Names of upstreams; strategy and failover work among them')
+    .meta({ examples: [['direct']] }),
 });
 
 const relay = section({
   upstreams: list(upstream)
     .max(16, { error: 'must have at most 16 entries' })
-    .default([{ name: 'direct', url: 'direct:', weight: 1 }])
+    .default([{ name: 'direct', url: 'direct:', weight: 1, optimistic: false }])
     .describe('Ways out, in order of preference'),
+  routes: z
+    .array(route, { error: 'must be a list' })
+    .max(32, { error: 'must have at most 32 entries' })
+    .default([])
+    .describe('Which upstreams by destination; first match wins, without one all are used'),
   strategy: choice('failover', 'weighted', 'least-connections')
     .default('failover')
     .describe('How to choose among the upstreams that can be reached'),
+  probe: section({
+    destination: text(destinationProblem)
+      .describe('Address and port that answer at all times')
+      .meta({ examples: ['1.1.1.1:443'] }),
+    interval_seconds: integer(1, HOUR).default(10),
+    timeout_seconds: integer(1, HOUR).default(5),
+  })
+    .optional()
+    .describe('Connect through every upstream now and then, to know which ones work'),
   threads: integer(1, 256).optional().describe('Default: one per processor'),
   metrics: section({
     address: text(addressProblem).default('127.0.0.1'),
@@ -155,12 +196,8 @@ const rule = section({
     .optional()
     .describe('Sources: addresses, CIDRs, ranges, MACs and names of sets'),
   mac: oneOrMore(text(macProblem)).optional().describe('Source MACs, in addition to from'),
-  to: oneOrMore(text(toProblem))
-    .optional()
-    .describe('Destinations: names of sets (private is built in), addresses, CIDRs and ranges'),
-  port: oneOrMore(numberOrText(portProblem, 'must be a port or a range like "8000-8100"'))
-    .optional()
-    .describe('Destination ports: 443 or "8000-8100"'),
+  to: destinations,
+  port: ports,
   action: choice('proxy', 'direct', 'block')
     .describe('proxy: hand over to the server (TCP); direct: leave alone; block: drop')
     .meta({ examples: ['direct'] }),

@@ -65,19 +65,15 @@ static void client_remove(struct clients *clients, size_t hole)
 /**
  * clients_init() - Get a zeroed table ready
  * @clients:		Table
- * @most:		Connections that one client may have; 0 is no limit
  * @connections:	How many there can be at all
  *
  * Return: 0 or -errno; clients_release() is due either way
  */
-int clients_init(struct clients *clients, uint32_t most, uint32_t connections)
+int clients_init(struct clients *clients, uint32_t connections)
 {
 	size_t slots = CLIENTS_LEAST;
 
 	pthread_mutex_init(&clients->lock, NULL);
-	clients->most = most;
-	if (!most)
-		return 0;
 	while (slots < CLIENTS_MOST && slots / 2 < connections)
 		slots *= 2;
 	clients->mask = slots - 1;
@@ -88,11 +84,11 @@ int clients_init(struct clients *clients, uint32_t most, uint32_t connections)
 	return clients->slot ? 0 : -ENOMEM;
 }
 
-static enum client_verdict client_enter(struct clients *clients, uint64_t key)
+static enum client_verdict client_enter(struct clients *clients, uint64_t key, uint32_t most)
 {
 	struct client_slot *slot = &clients->slot[client_find(clients, key)];
 
-	if (slot->count >= clients->most)
+	if (slot->count >= most)
 		return CLIENT_REFUSED;
 	if (!slot->count) {
 		/* a quarter stays free, so that searches stay short and end */
@@ -109,17 +105,19 @@ static enum client_verdict client_enter(struct clients *clients, uint64_t key)
  * clients_enter() - A client has one more connection
  * @clients:	Table
  * @client:	Its address; the port is of no interest
+ * @most:	Connections that it may have; 0 is no limit
  *
  * Return: what became of it; clients_leave() is due for CLIENT_COUNTED only
  */
-enum client_verdict clients_enter(struct clients *clients, const struct endpoint *client)
+enum client_verdict clients_enter(struct clients *clients, const struct endpoint *client,
+				  uint32_t most)
 {
 	enum client_verdict verdict;
 
-	if (!clients->slot)
+	if (!most)
 		return CLIENT_UNCOUNTED;
 	pthread_mutex_lock(&clients->lock);
-	verdict = client_enter(clients, client_key(client));
+	verdict = client_enter(clients, client_key(client), most);
 	pthread_mutex_unlock(&clients->lock);
 	return verdict;
 }

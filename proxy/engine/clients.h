@@ -2,7 +2,8 @@
 /*
  * How many connections each client has, over all threads.
  *
- * Only kept where there is a limit for a client.  One table of fixed size with
+ * Only counted while there is a limit for a client; those who came before a reload
+ * brought one are not.  One table of fixed size with
  * open addressing: no memory is ever allocated or freed while traffic flows,
  * whatever clients do.  It is twice as large as there can be connections, up to
  * CLIENTS_MOST, so in practice it never fills; if a flood from that many
@@ -34,11 +35,10 @@ struct client_slot {
 
 struct clients {
 	pthread_mutex_t lock;
-	struct client_slot *slot;	/* NULL: nobody counts */
+	struct client_slot *slot;
 	size_t mask;			/* slots, a power of two, less one */
 	size_t used;
 	uint64_t seed;			/* so that nobody can aim at a slot */
-	uint32_t most;			/* connections that one client may have */
 };
 
 enum client_verdict {
@@ -47,8 +47,9 @@ enum client_verdict {
 	CLIENT_REFUSED,
 };
 
-int clients_init(struct clients *clients, uint32_t most, uint32_t connections);
-enum client_verdict clients_enter(struct clients *clients, const struct endpoint *client);
+int clients_init(struct clients *clients, uint32_t connections);
+enum client_verdict clients_enter(struct clients *clients, const struct endpoint *client,
+				  uint32_t most);
 void clients_leave(struct clients *clients, const struct endpoint *client);
 void clients_release(struct clients *clients);
 

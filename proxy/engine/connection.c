@@ -17,6 +17,7 @@
 #include "dial.h"
 #include "histogram.h"
 #include "log.h"
+#include "probe.h"
 #include "recent.h"
 #include "relay.h"
 #include "vitals.h"
@@ -54,7 +55,8 @@ static void record_fill(const struct connection *connection, const struct worker
 	record->client_port = connection->client.port;
 	record->destination_port = connection->destination.port;
 	record->outcome = outcome;
-	record->upstream = connection->upstream;
+	record->upstream = attempt_slot(connection);
+	record->route = connection->route;
 	if (outcome == OUTCOME_OPEN)
 		return;
 	record->duration_us = clock_us() - connection->accepted_us;
@@ -123,7 +125,7 @@ void leg_close(struct leg *leg, bool reset)
 static void take_vitals(struct worker *worker, const struct connection *connection,
 			struct vitals vitals[SIDES])
 {
-	if (!worker->relay->options.tcp_info)
+	if (!connection->generation->options.tcp_info || connection->probe)
 		return;
 	if (vitals_read(connection->leg[CLIENT].fd, &vitals[CLIENT]))
 		vitals_count_client(worker->counters, &vitals[CLIENT]);
@@ -137,12 +139,14 @@ static void take_vitals(struct worker *worker, const struct connection *connecti
 /* Return: OUTCOME_OPEN, or which limit the connection is beyond */
 static enum outcome limits_enter(struct worker *worker, struct connection *connection)
 {
-	enum client_verdict verdict = clients_enter(&worker->relay->clients, &connection->client);
+	const struct sidetrack_relay_options *options = &connection->generation->options;
+	enum client_verdict verdict = clients_enter(&worker->relay->clients, &connection->client,
+						    options->max_connections_per_client);
 
 	if (verdict == CLIENT_REFUSED)
 		return OUTCOME_CLIENT_LIMIT;
 	connection->client_counted = verdict == CLIENT_COUNTED;
-	connection->waiting = relay_handshake_begin(worker->relay);
+	connection->waiting = relay_handshake_begin(worker->relay, options->max_handshakes);
 	return connection->waiting ? OUTCOME_OPEN : OUTCOME_HANDSHAKE_LIMIT;
 }
 
@@ -177,7 +181,11 @@ static void connection_close(struct worker *worker, struct connection *connectio
 	attempt_release(worker, connection);
 	limits_release(worker, connection);
 	connection->state = CLOSED;
-	record_end(worker, connection, outcome, vitals);
+	if (connection->probe)
+		probe_ended(worker, connection, outcome);
+	else
+		record_end(worker, connection, outcome, vitals);
+	generation_leave(connection->generation, worker->index);
 	timer_cancel(&worker->timers, &connection->timer);
 	list_remove(&connection->turn);
 	worker_bury(worker, connection);
@@ -203,13 +211,14 @@ static bool half_closed(const struct connection *connection)
 }
 
 /* Return: when the connection is to be given up, 0 for never */
-static uint64_t connection_deadline(const struct worker *worker,
-				    const struct connection *connection)
+static uint64_t connection_deadline(const struct connection *connection)
 {
-	const struct sidetrack_relay_options *options = &worker->relay->options;
+	const struct sidetrack_relay_options *options = &connection->generation->options;
 	uint32_t timeout = options->idle_timeout_ms;
 
-	if (connection->state == CONNECTING)
+	if (connection->probe)
+		timeout = options->probe_timeout_ms;
+	else if (connection->state == CONNECTING)
 		timeout = options->connect_timeout_ms;
 	else if (connection->state == HANDSHAKING)
 		timeout = options->handshake_timeout_ms;
@@ -225,7 +234,7 @@ static bool wants_keepalive(const struct connection *connection)
 
 static void timer_update(struct worker *worker, struct connection *connection)
 {
-	uint64_t deadline = connection_deadline(worker, connection);
+	uint64_t deadline = connection_deadline(connection);
 	uint64_t soon = worker->transfer.now_ms + KEEPALIVE_AFTER_MS;
 
 	if (wants_keepalive(connection) && (!deadline || deadline > soon))
@@ -246,7 +255,8 @@ void connection_enter(struct worker *worker, struct connection *connection,
 		      enum connection_state state)
 {
 	connection->state = state;
-	connection->active_ms = worker->transfer.now_ms;
+	if (!connection->probe)	/* whose time is for all of it */
+		connection->active_ms = worker->transfer.now_ms;
 	timer_update(worker, connection);
 }
 
@@ -284,7 +294,7 @@ static void reset_when_delivered(struct worker *worker, struct connection *conne
 
 static bool expired(const struct worker *worker, const struct connection *connection)
 {
-	uint64_t deadline = connection_deadline(worker, connection);
+	uint64_t deadline = connection_deadline(connection);
 
 	return deadline && deadline <= worker->transfer.now_ms;
 }
@@ -296,7 +306,7 @@ static void connection_timer(struct timer *timer, void *context)
 
 	if (wants_keepalive(connection)) {
 		connection->keepalive = true;
-		dial_set_keepalive(connection->leg[UPSTREAM].fd, &worker->relay->options);
+		dial_set_keepalive(connection->leg[UPSTREAM].fd, &connection->generation->options);
 	}
 	if (connection->state == RESETTING)
 		reset_when_delivered(worker, connection);
@@ -374,8 +384,22 @@ static void direction_finished(struct worker *worker, struct connection *connect
 		check_error(worker, connection, side);
 }
 
-static void note_activity(struct worker *worker, struct connection *connection)
+static void count_bytes(struct worker *worker, const struct connection *connection, int side,
+			uint64_t bytes)
 {
+	struct sidetrack_relay_counters *counters = worker->counters;
+	struct sidetrack_relay_upstream_counters *upstream =
+		&counters->upstream[attempt_slot(connection)];
+	struct sidetrack_relay_route_counters *route = &counters->route[connection->route];
+
+	counter_add(side == CLIENT ? &upstream->upload_bytes : &upstream->download_bytes, bytes);
+	counter_add(side == CLIENT ? &route->upload_bytes : &route->download_bytes, bytes);
+}
+
+static void note_activity(struct worker *worker, struct connection *connection, int side,
+			  uint64_t bytes)
+{
+	count_bytes(worker, connection, side, bytes);
 	connection->active_ms = worker->transfer.now_ms;
 	if (connection->first_byte_us || !connection->direction[UPSTREAM].bytes)
 		return;
@@ -396,7 +420,7 @@ static void run(struct worker *worker, struct connection *connection, int side)
 	progress = direction_run(direction, &worker->transfer, connection->leg[side].fd,
 				 connection->leg[!side].fd);
 	if (direction->bytes != before)
-		note_activity(worker, connection);
+		note_activity(worker, connection, side, direction->bytes - before);
 	switch (progress) {
 	case PROGRESS_TURN_OVER:
 		connection->turn_over[side] = true;
@@ -458,12 +482,18 @@ void connection_established(struct worker *worker, struct connection *connection
 {
 	int side;
 
+	if (connection->probe) {
+		connection_close(worker, connection, OUTCOME_FINISHED);
+		return;
+	}
 	connection->connect_took_us = clock_us() - connection->connect_us;
 	histogram_record(&worker->counters->histogram[HISTOGRAM_connect],
 			 connection->connect_took_us);
 	record_established(worker, connection);
 	waiting_ends(worker, connection);
 	connection_enter(worker, connection, RELAYING);
+	if (connection->direction[CLIENT].bytes)	/* sent with the handshake */
+		note_activity(worker, connection, CLIENT, connection->direction[CLIENT].bytes);
 	for (side = 0; side < SIDES; side++)
 		if (connection->announced[side])
 			run(worker, connection, side);
@@ -525,6 +555,8 @@ static struct connection *connection_create(struct worker *worker, int fd,
 	connection->leg[CLIENT].fd = fd;
 	connection->client = *client;
 	connection->upstream = NO_UPSTREAM;
+	connection->generation = worker->generation;
+	generation_enter(connection->generation, worker->index);
 	direction_init(&connection->direction[CLIENT], &worker->counters->upload_bytes,
 		       &worker->counters->histogram[HISTOGRAM_residency_upload]);
 	direction_init(&connection->direction[UPSTREAM], &worker->counters->download_bytes,
@@ -546,6 +578,26 @@ int leg_watch(struct worker *worker, struct leg *leg)
 	};
 
 	return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, leg->fd, &event);
+}
+
+/**
+ * connection_probe() - Try an upstream without a client
+ * @worker:		The thread
+ * @destination:	Where to
+ * @upstream:		Number of the only one to try
+ *
+ * probe_ended() hears of the end, if there was a beginning.
+ */
+void connection_probe(struct worker *worker, const struct endpoint *destination, uint32_t upstream)
+{
+	struct connection *connection = connection_create(worker, -1, destination);
+
+	if (!connection)
+		return;
+	connection->probe = true;
+	connection->destination = *destination;
+	connection->tried = ~(1U << upstream);
+	attempt_begin(worker, connection);
 }
 
 /**

@@ -85,8 +85,14 @@ struct connection {
 	enum outcome broken;	/* OUTCOME_OPEN, or which leg is broken */
 	int unacknowledged;	/* while resetting: bytes the receiver lacks */
 	struct handshake handshake;
-	uint32_t upstream;	/* its number, or NO_UPSTREAM */
-	uint32_t tried;		/* bits of those that were tried */
+	struct generation *generation;	/* under which it was accepted */
+	uint32_t upstream;	/* its number in the generation, or NO_UPSTREAM */
+	uint32_t tried;		/* bits of those that were tried, or are not for it */
+	uint8_t route;		/* slot of the route that matched */
+	uint8_t address;	/* the upstream's, by number */
+	uint8_t tried_addresses;	/* bits */
+	uint16_t early;		/* bytes the upstream has that are still with the client's socket */
+	bool probe;		/* without a client: see probe.h */
 	bool shakes;		/* the upstream wants a handshake */
 	bool attempting;	/* counts as active with its upstream */
 	bool waiting;		/* counts as one that waits for its upstream */
@@ -106,6 +112,8 @@ int leg_watch(struct worker *worker, struct leg *leg);
 void leg_close(struct leg *leg, bool reset);
 
 uint64_t connection_id(const struct worker *worker, const struct connection *connection);
+void connection_probe(struct worker *worker, const struct endpoint *destination,
+		      uint32_t upstream);
 void connection_open(struct worker *worker, int fd, const struct endpoint *client);
 void connection_resume(struct worker *worker, struct connection *connection);
 void connection_enter(struct worker *worker, struct connection *connection,

@@ -273,6 +273,32 @@ int direction_preload(struct direction *direction, const unsigned char *bytes, s
 }
 
 /**
+ * direction_skip() - Bytes that the sink has got already, from a look ahead
+ * @direction:	Direction that has not run yet
+ * @transfer:	What the thread lends
+ * @source:	Socket that still holds them
+ * @length:	How many
+ *
+ * Return: 0, or -EIO if the source holds less
+ */
+int direction_skip(struct direction *direction, struct transfer *transfer, int source,
+		   size_t length)
+{
+	while (length) {
+		size_t most = length < transfer->buffer_size ? length : transfer->buffer_size;
+		ssize_t received = recv(source, transfer->buffer, most, 0);
+
+		if (received <= 0)
+			return -EIO;
+		direction->readable_us = transfer->now_us;	/* it left with the handshake */
+		delivered(direction, transfer, &transfer->counters->copied_bytes, received);
+		length -= received;
+	}
+	direction->readable_us = 0;
+	return 0;
+}
+
+/**
  * direction_run() - Move bytes until that has to wait for something
  * @direction:	Direction that is not finished
  * @transfer:	What the thread lends

@@ -88,6 +88,8 @@ struct direction {
 void direction_init(struct direction *direction, uint64_t *total_bytes,
 		    struct sidetrack_relay_histogram *residency);
 int direction_preload(struct direction *direction, const unsigned char *bytes, size_t length);
+int direction_skip(struct direction *direction, struct transfer *transfer, int source,
+		   size_t length);
 enum progress direction_run(struct direction *direction, struct transfer *transfer,
 			    int source, int sink);
 void direction_release(struct direction *direction, struct transfer *transfer);

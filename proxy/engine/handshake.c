@@ -87,6 +87,12 @@ enum handshake_verdict handshake_take(struct handshake *handshake, const unsigne
 	return verdict;
 }
 
+/* Return: true if the message that is due is the last one, which names the destination */
+bool handshake_asks(const struct handshake *handshake)
+{
+	return handshake->step == protocol_of(handshake)->last_step && handshake->sending;
+}
+
 /* Return: true once the upstream knows the destination, which may be what it waits for */
 bool handshake_asked(const struct handshake *handshake)
 {

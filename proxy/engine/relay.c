@@ -20,7 +20,6 @@
 #include "walk.h"
 #include "worker.h"
 
-#define THREADS_MOST 64
 #define DESCRIPTORS_PER_CONNECTION 2
 #define DESCRIPTORS_PER_THREAD 4	/* epoll, wake, listener, reserve */
 #define DESCRIPTORS_PER_PIPE 2
@@ -41,7 +40,8 @@ enum phase relay_phase(const struct relay *relay)
  */
 bool relay_admit(struct relay *relay)
 {
-	if (__atomic_add_fetch(&relay->active, 1, __ATOMIC_RELAXED) <= relay->max_connections)
+	if (__atomic_add_fetch(&relay->active, 1, __ATOMIC_RELAXED) <=
+	    __atomic_load_n(&relay->max_connections, __ATOMIC_RELAXED))
 		return true;
 	relay_leave(relay);
 	return false;
@@ -55,6 +55,7 @@ void relay_leave(struct relay *relay)
 /**
  * relay_handshake_begin() - Count one more connection that waits for an upstream
  * @relay:	Relay
+ * @most:	max_handshakes; 0 is no limit
  *
  * Beyond max_handshakes newcomers are refused, while beyond max_connections
  * accepting pauses.  Upstreams that never answer hold their connections until
@@ -64,11 +65,11 @@ void relay_leave(struct relay *relay)
  *
  * Return: false if max_handshakes are there already
  */
-bool relay_handshake_begin(struct relay *relay)
+bool relay_handshake_begin(struct relay *relay, uint32_t most)
 {
 	uint32_t count = __atomic_add_fetch(&relay->handshakes, 1, __ATOMIC_RELAXED);
 
-	if (!relay->options.max_handshakes || count <= relay->options.max_handshakes)
+	if (!most || count <= most)
 		return true;
 	relay_handshake_end(relay);
 	return false;
@@ -114,10 +115,10 @@ static uint32_t choose_threads(const struct sidetrack_relay_options *options)
  * As many as the descriptors suffice for, after what the threads and the rest
  * of the process need.  An option may ask for less, not for more.
  */
-static uint32_t choose_max_connections(const struct relay *relay)
+static uint32_t choose_max_connections(const struct relay *relay,
+				       const struct sidetrack_relay_options *options)
 {
-	uint64_t asked = relay->options.max_connections ? relay->options.max_connections
-							: UINT32_MAX;
+	uint64_t asked = options->max_connections ? options->max_connections : UINT32_MAX;
 	uint64_t own = relay->thread_count * (DESCRIPTORS_PER_THREAD +
 					      PIPES_EXPECTED * DESCRIPTORS_PER_PIPE);
 	uint64_t kept = own + relay->options.descriptor_reserve;
@@ -137,15 +138,51 @@ static int check_capture(struct relay *relay)
 	return fail(relay, -EINVAL, "there is no capture %u", relay->options.capture);
 }
 
-/* Without any upstream the relay connects by itself. */
-static int settle_roster(struct relay *relay)
+/* Each thread finds it in its box; who has not taken the last one never will. */
+static void hand_out(struct relay *relay, struct generation *generation)
 {
-	static const struct sidetrack_relay_upstream direct = { .kind = UPSTREAM_DIRECT };
+	uint32_t i;
 
-	if (relay->options.strategy >= STRATEGY_COUNT)
-		return fail(relay, -EINVAL, "there is no strategy %u", relay->options.strategy);
-	relay->roster.strategy = (enum strategy)relay->options.strategy;
-	return relay->roster.count ? 0 : roster_add(&relay->roster, &direct);
+	for (i = 0; i < relay->thread_count; i++) {
+		struct worker *worker = &relay->workers[i];
+		struct generation *missed =
+			__atomic_exchange_n(&worker->next, generation, __ATOMIC_ACQ_REL);
+
+		if (missed)
+			generation_retire(missed, i);
+		worker_wake(worker);
+	}
+}
+
+static void discard_draft(struct relay *relay)
+{
+	generation_discard(relay->draft);
+	relay->draft = NULL;
+}
+
+static int settle_draft(struct relay *relay)
+{
+	if (!relay->draft)
+		return fail(relay, -EINVAL, "nothing has been begun");
+	if (relay->draft->options.strategy >= STRATEGY_COUNT)
+		return fail(relay, -EINVAL, "there is no strategy %u",
+			    relay->draft->options.strategy);
+	if (generation_complete(relay->draft) < 0)
+		return fail(relay, -EINVAL, "a route goes through an upstream that is not there");
+	return 0;
+}
+
+/* It becomes the current one; for each thread once that is awake. */
+static void publish_draft(struct relay *relay)
+{
+	struct generation *generation = relay->draft;
+
+	generation_publish(generation, relay->current, &relay->occupancy, relay->thread_count);
+	relay->current = generation;
+	relay->draft = NULL;
+	__atomic_store_n(&relay->max_connections,
+			 choose_max_connections(relay, &generation->options), __ATOMIC_RELAXED);
+	hand_out(relay, generation);
 }
 
 /* Socket i belongs to thread i, so that a relay of as many threads finds each in its place. */
@@ -229,8 +266,8 @@ static void steer_listeners(struct relay *relay)
 
 static int init_clients(struct relay *relay)
 {
-	int error = clients_init(&relay->clients, relay->options.max_connections_per_client,
-				 relay->max_connections);
+	int error = clients_init(&relay->clients,
+				 choose_max_connections(relay, &relay->options));
 
 	if (error)
 		return fail(relay, error, "cannot count connections by client: %s",
@@ -314,15 +351,65 @@ struct relay *sidetrack_relay_create(const uint8_t *options, int32_t length)
 		return NULL;
 	memcpy(&relay->options, options, sizeof(relay->options));
 	if (relay->options.abi_version == SIDETRACK_RELAY_ABI_VERSION)
+		relay->draft = generation_create(&relay->options, relay->health);
+	if (relay->draft)
 		return relay;
 	free(relay);
 	return NULL;
 }
 
 /**
+ * sidetrack_relay_begin() - Begin a new generation, beside the one that runs
+ * @relay:	Handle, running
+ * @options:	struct sidetrack_relay_options; what cannot change is not looked at
+ * @length:	Its size
+ *
+ * Add upstreams and routes to it, then sidetrack_relay_commit() it.  What was
+ * begun before and not committed is forgotten.
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
+int32_t sidetrack_relay_begin(struct relay *relay, const uint8_t *options, int32_t length)
+{
+	struct sidetrack_relay_options from;
+
+	if (relay_phase(relay) != PHASE_RUNNING)
+		return fail(relay, -EALREADY, "the relay is not running");
+	if (length != (int32_t)sizeof(from))
+		return fail(relay, -EINVAL, "the options are of another version");
+	memcpy(&from, options, sizeof(from));
+	discard_draft(relay);
+	relay->draft = generation_create(&from, relay->health);
+	return relay->draft ? 0 : fail(relay, -ENOMEM, "out of memory");
+}
+
+/**
+ * sidetrack_relay_commit() - New connections use what has been begun
+ * @relay:	Handle, running
+ *
+ * Threads change over as they wake up; sidetrack_relay_status.adopted tells.
+ *
+ * Return: 0, or -errno with a sentence, and then nothing has changed
+ */
+int32_t sidetrack_relay_commit(struct relay *relay)
+{
+	int error;
+
+	if (relay_phase(relay) != PHASE_RUNNING)
+		error = fail(relay, -EALREADY, "the relay is not running");
+	else
+		error = settle_draft(relay);
+	if (error)
+		discard_draft(relay);
+	else
+		publish_draft(relay);
+	return error;
+}
+
+/**
  * sidetrack_relay_add_upstream() - Add one more upstream behind the others
- * @relay:	Handle, not started yet
- * @upstream:	struct sidetrack_relay_upstream; a copy is kept until destroy()
+ * @relay:	Handle, with a generation begun
+ * @upstream:	struct sidetrack_relay_upstream; the copy is wiped with its last connection
  * @length:	Its size
  *
  * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
@@ -330,15 +417,16 @@ struct relay *sidetrack_relay_create(const uint8_t *options, int32_t length)
 int32_t sidetrack_relay_add_upstream(struct relay *relay, const uint8_t *upstream, int32_t length)
 {
 	struct sidetrack_relay_upstream from;
-	uint32_t number = relay->roster.count + 1;
+	uint32_t number;
 	int error;
 
-	if (relay->phase != PHASE_IDLE)
-		return fail(relay, -EALREADY, "the relay was started before");
+	if (!relay->draft)
+		return fail(relay, -EINVAL, "nothing has been begun");
+	number = relay->draft->roster.count + 1;
 	if (length != (int32_t)sizeof(from))
 		return fail(relay, -EINVAL, "upstream %u is of another version", number);
 	memcpy(&from, upstream, sizeof(from));
-	error = roster_add(&relay->roster, &from);
+	error = roster_add(&relay->draft->roster, &from);
 	explicit_bzero(&from, sizeof(from));
 	if (error)
 		return fail(relay, error, "cannot use upstream %u: %s", number, strerror(-error));
@@ -375,6 +463,74 @@ int32_t sidetrack_relay_adopt_listener(struct relay *relay, int32_t fd)
 }
 
 /**
+ * sidetrack_relay_add_route() - Add one more route behind the others
+ * @relay:	Handle, with a generation begun
+ * @route:	struct sidetrack_relay_route
+ * @length:	Its size
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
+int32_t sidetrack_relay_add_route(struct relay *relay, const uint8_t *route, int32_t length)
+{
+	struct sidetrack_relay_route from;
+	uint32_t number;
+	int error;
+
+	if (!relay->draft)
+		return fail(relay, -EINVAL, "nothing has been begun");
+	number = relay->draft->routes.count + 1;
+	if (length != (int32_t)sizeof(from))
+		return fail(relay, -EINVAL, "route %u is of another version", number);
+	memcpy(&from, route, sizeof(from));
+	error = route_add(&relay->draft->routes, &from);
+	return error ? fail(relay, error, "cannot use route %u: %s", number, strerror(-error)) : 0;
+}
+
+/**
+ * sidetrack_relay_set_destinations() - Say which addresses the routes name
+ * @relay:		Handle, with a generation begun
+ * @destinations:	struct sidetrack_relay_destinations and what comes behind it
+ * @length:		Of all of it
+ *
+ * Before any route is added.
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
+int32_t sidetrack_relay_set_destinations(struct relay *relay, const uint8_t *destinations,
+					 int32_t length)
+{
+	int error;
+
+	if (!relay->draft)
+		return fail(relay, -EINVAL, "nothing has been begun");
+	error = length < 0 ? -EINVAL
+			   : route_set_destinations(&relay->draft->routes, destinations,
+						    (size_t)length);
+	return error ? fail(relay, error, "cannot use the destinations of the routes: %s",
+			    strerror(-error)) : 0;
+}
+
+/**
+ * sidetrack_relay_find_route() - Which route a new connection would take
+ * @relay:	Handle, started
+ * @address:	16 bytes, IPv4 as ::ffff:a.b.c.d
+ * @port:	Port
+ *
+ * Return: number of the route in the order they were added, or -ENOENT for none
+ */
+int32_t sidetrack_relay_find_route(struct relay *relay, const uint8_t *address, int32_t port)
+{
+	struct endpoint destination = { .port = (uint16_t)port };
+	int found;
+
+	if (!relay->current)
+		return -EINVAL;
+	memcpy(&destination.address, address, sizeof(destination.address));
+	found = route_find(&relay->current->routes, &destination);
+	return found < 0 ? -ENOENT : found;
+}
+
+/**
  * sidetrack_relay_start() - Listen and start the threads
  * @relay:	Handle
  *
@@ -387,18 +543,19 @@ int32_t sidetrack_relay_start(struct relay *relay)
 	if (relay->phase != PHASE_IDLE)
 		return fail(relay, -EALREADY, "the relay was started before");
 	relay->thread_count = choose_threads(&relay->options);
-	relay->max_connections = choose_max_connections(relay);
-	error = check_capture(relay);
+	error = settle_draft(relay);
 	if (!error)
-		error = settle_roster(relay);
+		error = check_capture(relay);
 	if (!error)
 		error = init_clients(relay);
 	if (!error)
 		error = init_workers(relay);
 	if (!error)
 		error = open_listeners(relay);
-	if (!error)
+	if (!error) {
 		steer_listeners(relay);
+		publish_draft(relay);
+	}
 	if (!error)
 		error = start_workers(relay);
 	if (error)
@@ -457,12 +614,6 @@ int32_t sidetrack_relay_active(struct relay *relay)
 	return (int32_t)__atomic_load_n(&relay->active, __ATOMIC_RELAXED);
 }
 
-/* Return: bits of the upstreams that are at rest */
-int32_t sidetrack_relay_resting(struct relay *relay)
-{
-	return (int32_t)roster_resting(&relay->roster);
-}
-
 /**
  * sidetrack_relay_stop() - Reset what is left, end the threads, close everything
  * @relay:	Handle; its counters stay readable
@@ -489,11 +640,11 @@ int32_t sidetrack_relay_destroy(struct relay *relay)
 	for (i = 0; !relay->listeners_placed && i < relay->listener_count; i++)
 		close(relay->listener[i]);
 	sidetrack_relay_stop(relay);
+	discard_draft(relay);
 	for (i = 0; relay->workers && i < relay->thread_count; i++)
 		worker_release(&relay->workers[i]);
 	free(relay->workers);
 	clients_release(&relay->clients);
-	explicit_bzero(&relay->roster, sizeof(relay->roster));	/* passwords */
 	free(relay);
 	return 0;
 }
@@ -507,6 +658,37 @@ static struct worker *find_worker(struct relay *relay, int32_t thread)
 	return &relay->workers[thread];
 }
 
+static uint32_t count_adopted(const struct relay *relay)
+{
+	uint32_t i, adopted = 0;
+
+	for (i = 0; relay->workers && i < relay->thread_count; i++)
+		adopted += !__atomic_load_n(&relay->workers[i].next, __ATOMIC_ACQUIRE);
+	return adopted;
+}
+
+static void set_bit_if(uint32_t *bits, uint32_t number, bool on)
+{
+	if (on)
+		bits[number / 32] |= 1U << number % 32;
+}
+
+/* What is changing meanwhile may be a moment old. */
+static void fill_slots(const struct relay *relay, struct sidetrack_relay_status *status)
+{
+	const struct occupancy *occupancy = &relay->occupancy;
+	uint32_t i;
+
+	for (i = 0; i < SIDETRACK_RELAY_UPSTREAM_SLOTS; i++) {
+		set_bit_if(&status->busy_upstreams, i,
+			   __atomic_load_n(&occupancy->upstream[i], __ATOMIC_ACQUIRE) != 0);
+		set_bit_if(&status->failing_upstreams, i, rest_is_due(&relay->health[i].rest));
+	}
+	for (i = 0; i < SIDETRACK_RELAY_ROUTE_SLOTS; i++)
+		set_bit_if(status->busy_routes, i,
+			   __atomic_load_n(&occupancy->route[i], __ATOMIC_ACQUIRE) != 0);
+}
+
 /* Return: 0, or -EINVAL if @out is not one struct sidetrack_relay_status */
 int32_t sidetrack_relay_read_status(struct relay *relay, uint8_t *out, int32_t length)
 {
@@ -515,8 +697,11 @@ int32_t sidetrack_relay_read_status(struct relay *relay, uint8_t *out, int32_t l
 		.threads = relay->thread_count,
 		.max_connections = relay->max_connections,
 		.active = (uint32_t)sidetrack_relay_active(relay),
+		.generations = __atomic_load_n(&relay->occupancy.generations, __ATOMIC_ACQUIRE),
+		.adopted = count_adopted(relay),
 	};
 
+	fill_slots(relay, &status);
 	if (length != (int32_t)sizeof(status))
 		return -EINVAL;
 	memcpy(out, &status, sizeof(status));

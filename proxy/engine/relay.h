@@ -5,7 +5,8 @@
  * Threads share four words: what they are asked to do (phase), how many
  * connections there are and how many of them are on their way (active and
  * handshakes, for the limits) and how many threads still listen; and what they
- * know of the upstreams and of clients (roster.h, clients.h).  Everything else
+ * know of the upstreams and of clients (roster.h, clients.h); and
+ * generations (generation.h), which do not change.  Everything else
  * belongs to one worker.  A handle is used by one control thread; no call blocks for
  * longer than it takes the workers to wake up.
  */
@@ -18,7 +19,7 @@
 
 #include "abi.h"
 #include "clients.h"
-#include "roster.h"
+#include "generation.h"
 
 enum phase {
 	PHASE_IDLE,	/* not started */
@@ -28,12 +29,15 @@ enum phase {
 };
 
 struct relay {
-	struct sidetrack_relay_options options;
-	struct roster roster;
+	struct sidetrack_relay_options options;	/* as at the start: what cannot change */
+	struct generation *draft;		/* the control thread's, like the next one */
+	struct generation *current;
+	struct occupancy occupancy;
+	struct health health[SIDETRACK_RELAY_UPSTREAM_SLOTS];
 	struct clients clients;
 	struct worker *workers;
 	uint32_t thread_count;
-	uint32_t max_connections;
+	uint32_t max_connections;	/* atomic, it may change */
 	uint16_t port;
 	bool pinned;			/* each thread has a CPU of its own: see steering.h */
 	bool steering;			/* and gets the connections of that CPU; atomic */
@@ -54,7 +58,7 @@ struct relay {
 enum phase relay_phase(const struct relay *relay);
 bool relay_admit(struct relay *relay);
 void relay_leave(struct relay *relay);
-bool relay_handshake_begin(struct relay *relay);
+bool relay_handshake_begin(struct relay *relay, uint32_t most);
 void relay_handshake_end(struct relay *relay);
 void relay_listens_no_more(struct relay *relay);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "attempt.h"
 #include "clock.h"
 #include "connection.h"
 #include "vitals.h"
@@ -124,7 +125,8 @@ static void entry_fill(struct sidetrack_relay_entry *entry, const struct worker 
 	entry->idle_ms = now_ms > connection->active_ms ? now_ms - connection->active_ms : 0;
 	entry->upload_bytes = connection->direction[CLIENT].bytes;
 	entry->download_bytes = connection->direction[UPSTREAM].bytes;
-	entry->upstream = connection->upstream;
+	entry->upstream = attempt_slot(connection);
+	entry->route = connection->route;
 	entry->state = connection->state;
 	entry->flags = entry_flags(connection);
 	entry_endpoints(entry, connection);
@@ -170,6 +172,8 @@ static void visit(struct worker *worker, struct connection *connection)
 	struct walk *walk = &worker->walk;
 	bool close = walk->kind == WALK_CLOSE;
 
+	if (connection->probe)	/* nobody's */
+		return;
 	if (close && !is_to_close(walk, connection_id(worker, connection)))
 		return;
 	entry_fill(&walk->entry[walk->count++], worker, connection);

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "connection.h"
 #include "memory.h"
+#include "probe.h"
 #include "relay.h"
 #include "steering.h"
 
@@ -33,7 +34,8 @@ void worker_bury(struct worker *worker, struct connection *connection)
 {
 	list_remove(&connection->node);
 	list_add(&worker->graves, &connection->node);
-	worker_connection_gone(worker);
+	if (!connection->probe)
+		worker_connection_gone(worker);
 }
 
 /* What was short may be there again now. */
@@ -69,7 +71,22 @@ static void enter_phase(struct worker *worker, enum phase phase)
 	if (phase != PHASE_DRAINING)
 		return;
 	listener_close(worker);
+	probe_cancel(worker);
 	timer_set(&worker->timers, &worker->drain_timer, worker->relay->drain_deadline_ms);
+}
+
+/* Turns begin anew: the numbers now stand for other upstreams. */
+static void adopt_generation(struct worker *worker)
+{
+	struct generation *next = __atomic_exchange_n(&worker->next, NULL, __ATOMIC_ACQ_REL);
+
+	if (!next)
+		return;
+	if (worker->generation)
+		generation_retire(worker->generation, worker->index);
+	worker->generation = next;
+	memset(&worker->rotation, 0, sizeof(worker->rotation));
+	probe_schedule(worker);
 }
 
 static void wake_event(struct worker *worker, struct event_source *source, uint32_t events)
@@ -78,8 +95,10 @@ static void wake_event(struct worker *worker, struct event_source *source, uint3
 
 	(void)source;
 	(void)events;
-	if (read(worker->wake, &count, sizeof(count)) == sizeof(count))
-		enter_phase(worker, relay_phase(worker->relay));
+	if (read(worker->wake, &count, sizeof(count)) != sizeof(count))
+		return;
+	adopt_generation(worker);
+	enter_phase(worker, relay_phase(worker->relay));
 }
 
 /* --- the loop ------------------------------------------------------------------- */
@@ -135,6 +154,7 @@ static void *worker_main(void *argument)
 {
 	struct worker *worker = argument;
 
+	adopt_generation(worker);
 	while (worker->phase != PHASE_STOPPING) {
 		take_events(worker);
 		take_turns(worker);
@@ -187,6 +207,7 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index)
 	list_init(&worker->queue);
 	list_init(&worker->graves);
 	timer_init(&worker->drain_timer, drain_timer);
+	probe_init(worker);
 	timer_wheel_init(&worker->timers, clock_ms());
 	worker->page = memory_allocate(sizeof(*worker->page));
 	worker->recent = memory_allocate(sizeof(*worker->recent));
@@ -299,6 +320,9 @@ void worker_close(struct worker *worker)
 
 void worker_release(struct worker *worker)
 {
+	adopt_generation(worker);
+	if (worker->generation)
+		generation_retire(worker->generation, worker->index);
 	free(worker->page);
 	free(worker->recent);
 	free(worker->log);

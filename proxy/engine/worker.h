@@ -28,7 +28,7 @@ struct worker {
 	struct relay *relay;
 	uint32_t index;
 	int epoll;
-	int wake;			/* eventfd: the phase has changed */
+	int wake;			/* eventfd: the phase has changed, or the box is full */
 	bool has_thread;
 	uint64_t turns;			/* of the loop; one writer, see relay_heartbeat() */
 	uint64_t turns_seen;		/* by the control thread */
@@ -42,7 +42,11 @@ struct worker {
 	struct recent *recent;
 	struct log *log;		/* NULL: nobody wants one */
 	struct walk walk;
+	struct generation *generation;	/* what new connections get */
+	struct generation *next;	/* the box: put in by the control thread, atomic */
 	struct rotation rotation;
+	struct timer probe_timer;	/* of the first thread */
+	uint32_t probing;		/* bits of slots whose probe is on its way */
 	struct list connections;
 	struct list queue;		/* connections whose turn was over */
 	struct list graves;

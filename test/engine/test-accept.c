@@ -292,14 +292,14 @@ static void clients_are_prefixes(void)
 	struct endpoint v4 = client_of("::ffff:192.0.2.1"), v4_other = client_of("::ffff:192.0.2.2");
 	struct clients clients = { 0 };
 
-	expect_equal(clients_init(&clients, 1, 10), 0);
-	expect_equal(clients_enter(&clients, &a), CLIENT_COUNTED);
-	expect_equal(clients_enter(&clients, &same), CLIENT_REFUSED);
-	expect_equal(clients_enter(&clients, &other), CLIENT_COUNTED);
-	expect_equal(clients_enter(&clients, &v4), CLIENT_COUNTED);
-	expect_equal(clients_enter(&clients, &v4_other), CLIENT_COUNTED);
+	expect_equal(clients_init(&clients, 10), 0);
+	expect_equal(clients_enter(&clients, &a, 1), CLIENT_COUNTED);
+	expect_equal(clients_enter(&clients, &same, 1), CLIENT_REFUSED);
+	expect_equal(clients_enter(&clients, &other, 1), CLIENT_COUNTED);
+	expect_equal(clients_enter(&clients, &v4, 1), CLIENT_COUNTED);
+	expect_equal(clients_enter(&clients, &v4_other, 1), CLIENT_COUNTED);
 	clients_leave(&clients, &same);
-	expect_equal(clients_enter(&clients, &a), CLIENT_COUNTED);
+	expect_equal(clients_enter(&clients, &a, 1), CLIENT_COUNTED);
 	clients_release(&clients);
 }
 
@@ -319,13 +319,13 @@ static void clients_come_and_go(void)
 	struct clients clients = { 0 };
 	unsigned int seed = 4711;
 
-	expect_equal(clients_init(&clients, MOST, CLIENTS / 2), 0);
+	expect_equal(clients_init(&clients, CLIENTS / 2), 0);
 	for (i = 0; i < ROUNDS; i++) {
 		uint32_t number = (uint32_t)rand_r(&seed) % CLIENTS;
 		struct endpoint client = client_number(number);
 
 		if (rand_r(&seed) % 2) {
-			expect_equal(clients_enter(&clients, &client),
+			expect_equal(clients_enter(&clients, &client, MOST),
 				     count[number] < MOST ? CLIENT_COUNTED : CLIENT_REFUSED);
 			count[number] += count[number] < MOST;
 		} else if (count[number]) {
@@ -345,14 +345,14 @@ static void clients_overflow(void)
 	struct endpoint client;
 	uint32_t i;
 
-	expect_equal(clients_init(&clients, 1, 1), 0);
+	expect_equal(clients_init(&clients, 1), 0);
 	for (i = 0; i < 1000; i++) {
 		client = client_number(i);
-		expect(clients_enter(&clients, &client) != CLIENT_REFUSED);
+		expect(clients_enter(&clients, &client, 1) != CLIENT_REFUSED);
 	}
 	expect(clients.used < 64);
 	client = client_number(0);
-	expect_equal(clients_enter(&clients, &client), CLIENT_REFUSED);
+	expect_equal(clients_enter(&clients, &client, 1), CLIENT_REFUSED);
 	clients_release(&clients);
 }
 
@@ -370,7 +370,7 @@ static void *crowd_member(void *argument)
 		uint32_t number = (uint32_t)round % 8;
 		struct endpoint client = client_number(number);
 
-		if (clients_enter(&crowd->clients, &client) != CLIENT_COUNTED)
+		if (clients_enter(&crowd->clients, &client, 2) != CLIENT_COUNTED)
 			continue;
 		expect(__atomic_add_fetch(&crowd->inside[number], 1, __ATOMIC_RELAXED) <= 2);
 		__atomic_sub_fetch(&crowd->inside[number], 1, __ATOMIC_RELAXED);
@@ -385,7 +385,7 @@ static void clients_from_many_threads(void)
 	pthread_t thread[4];
 	int i;
 
-	expect_equal(clients_init(&crowd.clients, 2, 64), 0);
+	expect_equal(clients_init(&crowd.clients, 64), 0);
 	for (i = 0; i < 4; i++)
 		expect(pthread_create(&thread[i], NULL, crowd_member, &crowd) == 0);
 	for (i = 0; i < 4; i++)

@@ -8,10 +8,12 @@ import { chooseServer } from '../choose-server.js';
 import { action, type CommonOptions, command, configPath, withConfig } from '../context.js';
 import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
 import { listenerName } from '../port-owner.js';
+import type { RelaySetup } from '../relay-changes.js';
 import { drain, handOver, type RunningRelay } from '../relay-end.js';
 import { startObservation } from '../relay-observation.js';
 import { relayOptions } from '../relay-options.js';
 import { checkPagesAddress, startPages } from '../relay-pages.js';
+import { reloadOnHangup } from '../relay-reload.js';
 import { openService } from '../relay-service.js';
 import { listenForSignals, type Signals } from '../relay-signals.js';
 import { type Inheritance, takeInheritance } from '../relay-sockets.js';
@@ -28,6 +30,7 @@ export function relayCommand(): Command {
     'sudo sidetrack relay',
     'sidetrack relay --config /etc/sidetrack/sidetrack.yaml',
     'curl http://127.0.0.1:9150/metrics     # what it counts; /connections: where clients wanted to go',
+    'kill -HUP <pid>                        # read the configuration anew, for new connections',
     'kill -TERM <pid>                       # finish the open connections, then end',
     'kill -USR2 <pid>                       # start a new version in its place; nobody is refused',
   ]);
@@ -51,31 +54,37 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   signals.stop.addEventListener('abort', quit);
   const inheritance = takeInheritance();
   const service = openService();
-  const config = await loadConfig(configPath(options));
-  const server = chooseServer(config, options.server);
-  const upstreams = await prepareUpstreams(config);
+  const setup = await readSetup(options);
+  const { config } = setup;
   if (inheritance.hasPredecessor) await checkPagesAddress(config);
   const relay = start({
-    ...relayOptions(config, server, upstreams),
+    ...setup.options,
     listeners: inheritance.sockets,
   });
   signals.stop.removeEventListener('abort', quit);
   const adopted = noteRefused(relay, inheritance);
   if (inheritance.hasPredecessor) await relievePredecessor(adopted);
+  const reloading = reloadOnHangup(relay, setup, () => readSetup(options), service);
   const observation = await startObservation(relay, config.relay);
-  const pages = await startPages(config, relay, inheritance);
+  const pages = await startPages(config, relay, inheritance, reloading.reloads);
   const summary = `relay on port ${relay.port} with ${relay.threads} threads, at most ${relay.maxConnections} connections; ${pages.description}`;
   note(summary);
   service.store(relay.listeners(), adopted ? 0 : inheritance.sockets.length);
   service.watch(() => relay.hangingThreads() === 0);
   service.ready(summary);
   const unwatch = watchUpstreams(relay);
-  return { config, relay, observation, pages, service, signals, unwatch };
+  return { reloading, relay, observation, pages, service, signals, unwatch };
+}
+
+async function readSetup(options: RelayCommandOptions): Promise<RelaySetup> {
+  const config = await loadConfig(configPath(options));
+  const server = chooseServer(config, options.server);
+  return { config, server, options: relayOptions(config, server, await prepareUpstreams(config)) };
 }
 
 /** Until a signal ends it, or a successor has taken its place. @returns the exit code. */
 async function serve(running: RunningRelay): Promise<number> {
-  const { config, relay, pages, service, signals } = running;
+  const { relay, reloading, pages, service, signals } = running;
   for (;;) {
     const signal = await signals.next();
     if (signal === 'SIGUSR2') {
@@ -83,7 +92,8 @@ async function serve(running: RunningRelay): Promise<number> {
       if (drained !== undefined) return drained ? EXIT_OK : EXIT_FAILED;
       continue;
     }
-    service.stopping(config.relay.drainSeconds);
+    reloading.end();
+    service.stopping(reloading.config.relay.drainSeconds);
     // The next relay takes both ports at once; this one only finishes what it has.
     await pages.close();
     return (await drain(running, signal, relay.drain)) ? EXIT_OK : EXIT_FAILED;

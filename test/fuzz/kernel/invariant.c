@@ -242,10 +242,10 @@ static void nobody_is_counted(void)
 
 	require(of.relay->active == 0);
 	require(counter_read(&worker->counters->active) == 0);
-	for (i = 0; i < SIDETRACK_RELAY_UPSTREAMS; i++)
+	for (i = 0; i < SIDETRACK_RELAY_UPSTREAM_SLOTS; i++)
 		require(counter_read(&worker->counters->upstream[i].active) == 0);
-	for (i = 0; i < of.relay->roster.count; i++)
-		require(of.relay->roster.entry[i].active == 0);
+	for (i = 0; i < SIDETRACK_RELAY_UPSTREAM_SLOTS; i++)
+		require(of.relay->health[i].active == 0);
 }
 
 /* The thread has ended. */

@@ -1,8 +1,14 @@
 /** One line when an upstream begins to rest and one when it is back, never one for each connection. */
 import { describe, expect, it } from 'vitest';
 import { upstreamChanges } from '../../../control/cli/upstream-watch.js';
-import { outcomes } from '../../../proxy/abi.js';
+import { outcomes, upstreamCounterOffset } from '../../../proxy/abi.js';
 import type { Outcome } from '../../../proxy/stats.js';
+
+const mapCounters = () =>
+  Object.fromEntries(Object.keys(upstreamCounterOffset).map((name) => [name, 0])) as Record<
+    keyof typeof upstreamCounterOffset,
+    number
+  >;
 
 /** Tells the state of an upstream named vps at a time, in seconds. */
 function watch() {
@@ -15,7 +21,8 @@ function watch() {
         upstreams: [
           {
             name: 'vps',
-            counters: { connections: 0, active: 0 },
+            counters: mapCounters(),
+            up: !rests,
             errors: { ...none, ...errors },
           },
         ],

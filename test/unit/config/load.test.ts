@@ -78,6 +78,7 @@ describe('loadConfig', () => {
       ],
       relay: {
         upstreams: [{ name: 'direct', target: { kind: 'direct' }, weight: 1 }],
+        routes: [],
         strategy: 'failover',
         metrics: { address: '127.0.0.1', port: 9150 },
         tcpInfo: true,
@@ -134,6 +135,7 @@ describe('loadConfig', () => {
           passwordFile: join(folder, 'secret'),
         },
       ],
+      routes: [],
       strategy: 'weighted',
       threads: 2,
       metrics: { address: '::1', port: 9200 },
