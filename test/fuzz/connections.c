@@ -20,7 +20,7 @@
 #include "relay.h"
 #include "worker.h"
 
-#define CLIENTS_MOST 6		/* at a time */
+#define CLIENTS_AT_ONCE 6		/* at a time */
 #define CLIENTS_IN_ALL 200
 #define SETTLING_MOST 3000
 #define SETTLING_CAPACITY (4U << 20)	/* so that it does not take long */
@@ -65,9 +65,9 @@ static uint64_t take_length(struct script *script)
 static struct file *take_socket(struct script *script)
 {
 	unsigned int nth = take_byte(script), i, found = 0;
-	struct file *candidate[2 * CLIENTS_MOST];
+	struct file *candidate[2 * CLIENTS_AT_ONCE];
 
-	for (i = kernel.opened; i-- && found < 2 * CLIENTS_MOST; )
+	for (i = kernel.opened; i-- && found < 2 * CLIENTS_AT_ONCE; )
 		if (kernel.file[i].kind == FILE_TCP &&
 		    (kernel.file[i].connected || kernel.file[i].connecting))
 			candidate[found++] = &kernel.file[i];
@@ -83,7 +83,7 @@ static void client_comes(struct script *script)
 	(void)script;
 	for (i = 0; i < kernel.opened; i++)
 		open += kernel.file[i].kind == FILE_TCP && kernel.file[i].accepted;
-	if (!kernel.listener || open >= CLIENTS_MOST || world.clients == CLIENTS_IN_ALL)
+	if (!kernel.listener || open >= CLIENTS_AT_ONCE || world.clients == CLIENTS_IN_ALL)
 		return;
 	world.clients++;
 	kernel.backlog++;
@@ -403,6 +403,7 @@ static void add_upstream(struct relay *relay, uint8_t byte, uint32_t index)
 	struct sidetrack_relay_upstream from = {
 		.kind = byte % UPSTREAM_KIND_COUNT,
 		.port = 1080,
+		.slot = index,
 		.weight = byte % 5,
 		.address = { 0x20, 0x01, 0x0d, 0xb8, [15] = 9 },
 	};

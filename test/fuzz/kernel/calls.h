@@ -4,6 +4,7 @@
 #define CALLS_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <time.h>
@@ -25,6 +26,7 @@ void *kernel_calloc(size_t count, size_t size);
 int kernel_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			  void *(*run)(void *argument), void *argument);
 int kernel_pthread_join(pthread_t thread, void **result);
+int kernel_pthread_setaffinity_np(pthread_t thread, size_t size, const cpu_set_t *cpus);
 int kernel_pthread_setname_np(pthread_t thread, const char *name);
 
 int kernel_socket(int family, int type, int protocol);
@@ -35,6 +37,7 @@ int kernel_connect(int fd, const struct sockaddr *address, socklen_t length);
 int kernel_getsockname(int fd, struct sockaddr *address, socklen_t *length);
 int kernel_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
 int kernel_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
+ssize_t kernel_sendmsg(int fd, const struct msghdr *message, int flags);
 int kernel_shutdown(int fd, int how);
 int kernel_ioctl(int fd, unsigned long request, ...);
 ssize_t kernel_recv(int fd, void *bytes, size_t length, int flags);

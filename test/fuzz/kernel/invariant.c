@@ -154,6 +154,19 @@ static void reset_was_patient(const struct connection *connection, const struct 
 				 stream_begin((struct file *)source, connection));
 }
 
+/* close() sends the FIN that shutdown() has not; looked at while both legs are there. */
+static void close_is_last_fin(const struct connection *connection)
+{
+	int side;
+
+	for (side = 0; side < SIDES; side++) {
+		const struct file *sink = leg_file(connection, side);
+
+		if (!sink->shut && !sink->broken)
+			invariant_shut(sink);
+	}
+}
+
 /* An end without RST would look like a complete stream. */
 void invariant_closed(const struct file *file)
 {
@@ -164,7 +177,9 @@ void invariant_closed(const struct file *file)
 	if (file->kind != FILE_TCP || !(file->connected || file->connecting))
 		return;
 	if (!file->linger)
-		require(!file->connected || file->broken || (file->shut && file->end_seen));
+		require(!file->connected || file->broken || file->end_seen);
+	if (!file->linger && connection && file->accepted && leg_file(connection, UPSTREAM))
+		close_is_last_fin(connection);
 	if (connection)
 		reset_was_patient(connection, file);
 }

@@ -400,6 +400,13 @@ ssize_t kernel_send(int fd, const void *bytes, size_t length, int flags)
 	return sent(file, now);
 }
 
+/* Only a handshake's message comes this way; nothing goes with it before it is asked for. */
+ssize_t kernel_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	require(message->msg_iovlen == 2 && message->msg_iov[1].iov_len == 0);
+	return kernel_send(fd, message->msg_iov[0].iov_base, message->msg_iov[0].iov_len, flags);
+}
+
 static ssize_t splice_out(struct file *pipe, struct file *sink, size_t length)
 {
 	ssize_t now;

@@ -159,7 +159,7 @@ describe('loadConfig', () => {
     });
     expect(config.rules.map(({ position, ...rule }) => ({ ...rule, line: position.line }))).toEqual(
       [
-        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: 37 },
+        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: 39 },
         {
           name: 'rule-2',
           proto: 'tcp',
@@ -168,7 +168,7 @@ describe('loadConfig', () => {
             { first: 465, last: 587 },
           ],
           action: 'direct',
-          line: 38,
+          line: 40,
         },
         {
           name: 'tv',
@@ -179,7 +179,7 @@ describe('loadConfig', () => {
           },
           macs: ['02:00:00:00:00:41'],
           action: 'block',
-          line: 39,
+          line: 41,
         },
         {
           name: 'rest',
@@ -193,7 +193,7 @@ describe('loadConfig', () => {
           },
           ports: [{ first: 443, last: 443 }],
           action: 'proxy',
-          line: 40,
+          line: 42,
         },
       ],
     );
