@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
-.PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay test-programs netns-test bench-relay docs clean help
+.PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay test-programs netns-test bench-relay bench-classifier docs clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
@@ -86,6 +86,13 @@ bench-relay: ## the relay beside its rivals, about a quarter of an hour; rows an
 	@$(MAKE) --no-print-directory -C test/load
 	npx tsc -p test/load
 	@$(RIVAL_ENV) node build/test/load/main.js
+
+bench-classifier: ## the classifier beside LPM tries and nft, some minutes, as root; rows and chart in build/bench
+	@test/tools/deps.sh test
+	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -C bpf bench-object
+	npx tsc -p test/load
+	@$(RIVAL_ENV) node build/test/load/classifier/main.js
 
 docs: build ## write the generated files anew
 	node build/control/cli/reference.js > docs/cli.md

@@ -1,6 +1,6 @@
 /** Samples → rows → what people and programs read. Nothing here measures. */
 import type { Case, Figure, Target } from './cases.js';
-import { CONTESTANTS, type ContestantName } from './contestants.js';
+import { type ContestantName, labelOf } from './contestants.js';
 import { lessIsBetter } from './measure.js';
 import { median, medianRatio, spread } from './statistics.js';
 
@@ -89,7 +89,7 @@ function renderRow(row: Row): string {
     const ratio = row.ratio[name];
     const target = row.targets.find(({ text }) => text.endsWith(`× ${name}`));
     return [
-      `  ${CONTESTANTS[name as ContestantName].label}`,
+      `  ${labelOf(name)}`,
       show(values),
       ratio === undefined ? '' : `${ratio.toFixed(2)} ×`,
       target ? `${verdict(target.pass)} ${target.text}` : '',
