@@ -32,7 +32,7 @@ export function writeLists(directory: string): Lists {
   const nft = join(directory, 'list.nft');
   writeFileSync(text, `${ranges.join('\n')}\n`);
   // As control/nft writes a set, in the syntax that nft reads fastest.
-  const set = `set list { type ipv4_addr; flags interval; elements = {\n${ranges.join(',\n')} } }`;
+  const set = `set prefixes { type ipv4_addr; flags interval; elements = {\n${ranges.join(',\n')} } }`;
   writeFileSync(nft, `table inet bench {\n${set}\n}\n`);
   return { text, nft };
 }
@@ -74,7 +74,7 @@ export function measureLoad({ text, nft }: Lists): LoadTimes {
   const ours = performance.now() - started;
   object.close();
   const nftStarted = performance.now();
-  execFileSync('nft', ['-f', nft]);
+  execFileSync('nft', ['-f', nft], { timeout: 120_000 });
   const nftTime = performance.now() - nftStarted;
   execFileSync('nft', ['delete', 'table', 'inet', 'bench']);
   return { ours, nft: nftTime, tables: tables.size / 2 ** 20 };
