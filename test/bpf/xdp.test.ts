@@ -97,15 +97,16 @@ describe('the XDP program', () => {
       const seed = SEED + round;
       const [rules] = fc.sample(policy, { seed, numRuns: 1 });
       const compiled = classifierPolicy(rules!, GUARDS);
-      runner = Runner.load(compiled, way(LOOPBACK));
-      tc = Runner.load(compiled);
+      const early = Runner.load(compiled, way(LOOPBACK));
+      const late = Runner.load(compiled);
+      [runner, tc] = [early, late];
       const shots = fc.sample(fc.tuple(packet, dress), { seed, numRuns: PACKETS_PER_POLICY });
       for (const [one, how] of shots) {
         // A flow is entered by its plain SYN, so that later packets have something to follow.
         for (const dressed of [how, { ...how, tcpFlags: SYN }, { ...how, tcpFlags: ACK }]) {
           const bytes = frame(one, dressed);
-          const verdict = verdictOf(tc.run(bytes));
-          const { action } = runner.runXdp(bytes);
+          const verdict = verdictOf(late.run(bytes));
+          const { action } = early.runXdp(bytes);
           // A TTL that ends keeps XDP from opening the flow: tc, behind it, would.
           const isUnopened = how.ttl === 1 || isForTc(how);
           const expected =
@@ -116,23 +117,24 @@ describe('the XDP program', () => {
             );
           seen[verdict]++;
         }
-        checkEvaluator(one, how, rules!);
+        checkEvaluator(early, one, how, rules!);
       }
-      runner.close();
-      tc.close();
-      runner = tc = undefined;
+      early.close();
+      late.close();
+      [runner, tc] = [undefined, undefined];
     }
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(100);
   });
 
   function checkEvaluator(
+    early: Runner,
     one: Packet,
     how: Dress,
     rules: Parameters<typeof classifyFirstPacket>[0],
   ) {
     const { verdict } = classifyFirstPacket(rules, GUARDS, one);
     if (isForTc(how)) return;
-    const { action } = runner!.runXdp(frame(one, { ...how, tcpFlags: SYN }));
+    const { action } = early.runXdp(frame(one, { ...how, tcpFlags: SYN }));
     const expected = expectedAction(verdict, how);
     if (action !== expected)
       expect.fail(`${action}, evaluator wants ${expected}: ${text({ one, how, rules })}`);

@@ -91,13 +91,17 @@ function renderRow(row: Row): string {
     return [
       `  ${labelOf(name)}`,
       show(values),
-      ratio === undefined ? '' : `${ratio.toFixed(2)} ×`,
+      ratio === undefined ? '' : `${times(ratio)} ×`,
       target ? `${verdict(target.pass)} ${target.text}` : '',
     ];
   });
   const own = ['  sidetrack', ours, '', limits.map((t) => `${verdict(t.pass)} ${t.text}`).join()];
   return [`${row.case} [${row.unit}]`, ...[own, ...lines].map(columns), ''].join('\n');
 }
+
+/** Of small ratios the inverse says more. */
+const times = (ratio: number) =>
+  ratio > 0 && ratio < 0.4 ? `1/${digits(1 / ratio)}` : ratio.toFixed(2);
 
 const verdict = (pass: boolean) => (pass ? 'PASS ' : 'BELOW');
 
