@@ -9,6 +9,7 @@ import { leaveNetwork } from '../../bpf/run.js';
 import { renderChart } from '../chart.js';
 import { foreignSeconds } from '../foreign.js';
 import { type Row, renderTable } from '../report.js';
+import { type FloodLab, measureFlood, startFloodLab, WAYS, type WayOut } from './flood.js';
 import { measureLoad, writeLists } from './load.js';
 import { measureLookup, startContest } from './lookup.js';
 import { ROWS } from './plans.js';
@@ -24,7 +25,7 @@ const ATTEMPTS = 3;
 
 type Figures = Readonly<Record<string, number>>;
 /** One of the things that a round measures: figures by the names that plans.ts uses. */
-type Measurement = () => Figures;
+type Measurement = () => Figures | Promise<Figures>;
 
 interface Disturbance {
   /** Measurements thrown away because the machine was busy with something else. */
@@ -33,7 +34,7 @@ interface Disturbance {
   disturbed: number;
 }
 
-function prepare(directory: string): Measurement[] {
+function prepare(directory: string, floods: ReadonlyMap<WayOut, FloodLab>): Measurement[] {
   const v4 = [10_000, 100_000, 1_000_000].map((count) => startContest(4, count));
   const v6 = startContest(6, 100_000);
   const flows = startFlowBench();
@@ -52,15 +53,20 @@ function prepare(directory: string): Measurement[] {
       const { ours, nft, tables } = measureLoad(lists);
       return { 'load ours': ours, 'load nft': nft, tables };
     },
+    ...[...floods].flatMap(([way, lab]) =>
+      (['SYN', 'ACK'] as const).map((kind) => async () => ({
+        [`${kind} ${way}`]: await measureFlood(lab, kind),
+      })),
+    ),
   ];
 }
 
 /** The least disturbed of a few attempts. */
-function measureQuietly(measurement: Measurement, seen: Disturbance): Figures {
+async function measureQuietly(measurement: Measurement, seen: Disturbance): Promise<Figures> {
   let best: { figures: Figures; foreign: number } | undefined;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const [started, others] = [performance.now(), foreignSeconds()];
-    const figures = measurement();
+    const figures = await measurement();
     const foreign = (foreignSeconds() - others) / ((performance.now() - started) / 1000);
     if (!best || foreign < best.foreign) best = { figures, foreign };
     if (best.foreign <= TOLERATED) return best.figures;
@@ -70,11 +76,14 @@ function measureQuietly(measurement: Measurement, seen: Disturbance): Figures {
   return best!.figures;
 }
 
-function measureAll(measurements: readonly Measurement[], seen: Disturbance): Samples {
+async function measureAll(
+  measurements: readonly Measurement[],
+  seen: Disturbance,
+): Promise<Samples> {
   const samples: Samples = new Map();
   for (let round = 1; round <= RUNS && Date.now() < END; round++) {
     for (const measurement of measurements) {
-      const figures = Object.entries(measureQuietly(measurement, seen));
+      const figures = Object.entries(await measureQuietly(measurement, seen));
       for (const [name, value] of figures) samples.set(name, [...(samples.get(name) ?? []), value]);
     }
     console.error(`round ${round} of ${RUNS}, ${seen.repeated} measurements repeated`);
@@ -97,12 +106,14 @@ function save(rows: readonly Row[], seen: Disturbance): void {
   writeFileSync(`${OUTPUT}/classifier.svg`, chart);
 }
 
-function main(): void {
+async function main(): Promise<void> {
   leaveNetwork();
   const directory = mkdtempSync(join(tmpdir(), 'sidetrack-bench-'));
   const seen: Disturbance = { repeated: 0, disturbed: 0 };
+  const floods = new Map<WayOut, FloodLab>();
   try {
-    const samples = measureAll(prepare(directory), seen);
+    for (const way of WAYS) floods.set(way, await startFloodLab(way));
+    const samples = await measureAll(prepare(directory, floods), seen);
     const rows = ROWS.map((plan) => makeClassifierRow(plan, samples));
     save(rows, seen);
     console.log(renderTable(rows));
@@ -113,8 +124,9 @@ function main(): void {
       `${met} of ${verdicts.length} targets met${quiet}; ${OUTPUT}/classifier.json, .svg`,
     );
   } finally {
+    for (const { lab } of floods.values()) lab.stop();
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-main();
+await main();

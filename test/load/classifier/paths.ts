@@ -5,3 +5,4 @@ const built = (path: string) => fileURLToPath(new URL(`../../../${path}`, import
 
 export const CLASSIFIER_OBJECT = built('bpf/classify.bpf.o');
 export const BENCH_OBJECT = built('bpf/lookup.bpf.o');
+export const FLOOD_OBJECT = built('bpf/flood.bpf.o');

@@ -21,6 +21,28 @@ const lookups = (
   }),
 );
 
+const FLOODS = [
+  ['SYN', 'flood of first packets, 10 rules'],
+  ['ACK', 'flood of packets of 65536 established flows, 10 rules'],
+] as const;
+const WAYS = [
+  ['mark', 'mark', undefined],
+  ['redirect', 'redirect', 1.5],
+  ['xdp', 'redirect in XDP', 3],
+] as const;
+
+const floods = FLOODS.flatMap(([kind, text]) =>
+  WAYS.map(
+    ([way, label, bound]): RowPlan => ({
+      case: `${label}, ${text}`,
+      unit: "thousand per busy second of the router's core",
+      ours: `${kind} ${way}`,
+      rivals: { 'nftables classifier': `${kind} nftables` },
+      ...(bound !== undefined && { atLeast: { 'nftables classifier': bound } }),
+    }),
+  ),
+);
+
 export const ROWS: readonly RowPlan[] = [
   ...lookups,
   {
@@ -57,4 +79,5 @@ export const ROWS: readonly RowPlan[] = [
     rivals: {},
     limit: 64,
   },
+  ...floods,
 ];
