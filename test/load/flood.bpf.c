@@ -22,6 +22,7 @@ struct {
 
 const volatile struct {
 	__u32 ifindex;
+	__u32 every;	/* of so many frames one is sent: a slower flood */
 } config = {};
 
 struct headers {
@@ -50,8 +51,10 @@ int flood(struct xdp_md *frame)
 
 	if (!count || (void *)(packet + 1) > (void *)(long)frame->data_end)
 		return XDP_ABORTED;
+	if (++*count & (config.every - 1))
+		return XDP_DROP;
 	/* An odd factor: every flow once, in no order that a cache likes. */
-	flow = (*count)++ * 40503 & (FLOWS - 1);
+	flow = *count / config.every * 40503 & (FLOWS - 1);
 	packet->tcp.source = flow;
 	/* 80.0.0.0/4 */
 	packet->ip.daddr = bpf_htonl(0x50000000 | (flow * 2654435761u >> 4));
