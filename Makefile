@@ -2,7 +2,8 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
-.PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay test-programs netns-test netns-test-asan netns-test-tsan bench-relay docs clean help
+.PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay fuzz-policy test-programs netns-test \
+	netns-test-asan netns-test-tsan bench-relay bench-classifier docs clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
@@ -74,6 +75,9 @@ bpf-test: build ## the eBPF classifier in this kernel, against the reference eva
 fuzz-relay: ## fuzz the replies of proxies and the order of events, 20 seconds; FUZZ_SECONDS=600 for long
 	@$(MAKE) --no-print-directory -C test/fuzz run
 
+fuzz-policy: build ## 10 million verdicts of the eBPF classifier beside the reference evaluator, as root, on all cores
+	@test/bpf/fuzz.sh $(or $(PACKETS),10000000)
+
 test-programs: ## what only the tests run
 	@$(MAKE) --no-print-directory -C test/netns/packets
 
@@ -109,6 +113,13 @@ bench-relay: ## the relay beside its rivals, about a quarter of an hour; rows an
 	@$(MAKE) --no-print-directory -C test/load
 	npx tsc -p test/load
 	@$(RIVAL_ENV) node build/test/load/main.js
+
+bench-classifier: ## the classifier beside LPM tries and nft, some minutes, as root; rows and chart in build/bench
+	@test/tools/deps.sh test
+	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -C bpf bench-object
+	npx tsc -p test/load
+	@$(RIVAL_ENV) node build/test/load/classifier/main.js
 
 docs: build ## write the generated files anew
 	node build/control/cli/reference.js > docs/cli.md

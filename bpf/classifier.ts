@@ -17,6 +17,7 @@ import { type Count, mapInfo, readCounters, readName } from './map.js';
 import type { BpfObject } from './object.js';
 import { PinDirectory } from './pin.js';
 import type { ClassifierPolicy } from './policy.js';
+import { findXdpWay, type XdpWay } from './port.js';
 import { compileTables } from './tables.js';
 import {
   attachedProgram,
@@ -27,6 +28,14 @@ import {
   removeUnusedQdisc,
   requireOwnPlace,
 } from './tc.js';
+import {
+  attachedXdp,
+  attachXdp,
+  detachXdp,
+  requireFreeXdp,
+  XDP_PROGRAM,
+  type XdpMode,
+} from './xdp.js';
 
 export interface AttachOptions {
   /** Pins go here: a directory in a BPF file system. */
@@ -36,11 +45,18 @@ export interface AttachOptions {
   /** Where client packets come in. */
   interfaces: readonly string[];
   policy: ClassifierPolicy;
-  steering: Omit<Steering, 'redirectIfindex'>;
+  steering: Omit<Steering, 'redirectIfindex' | 'xdp'>;
   /** Straight to the server through this interface; absent, packets are marked and routed. */
   redirectInterface?: string;
+  /** Beside redirect: also in XDP, on these interfaces or, of bridges, on their ports. */
+  xdp?: boolean;
   /** Flows for each family; one that exists keeps its size. */
   flowTableSize: number;
+}
+
+interface Place {
+  name: string;
+  ifindex: number;
 }
 
 /** Pins of a generation; `program` comes last, so that it vouches for the others. */
@@ -64,8 +80,25 @@ function openShared(pins: PinDirectory, map: SharedMap): number | undefined {
   return undefined;
 }
 
-function loadNext(options: AttachOptions, pins: PinDirectory): BpfObject {
+function fullSteering(options: AttachOptions, xdp: XdpWay | undefined): Steering {
   const { steering, redirectInterface } = options;
+  if (redirectInterface === undefined) return steering;
+  const redirectIfindex = requireEthernet(redirectInterface);
+  return { ...steering, redirectIfindex, ...(xdp && { xdp }) };
+}
+
+function findXdp({ xdp, redirectInterface, interfaces, steering }: AttachOptions) {
+  if (xdp !== true) return undefined;
+  if (redirectInterface !== undefined)
+    return findXdpWay(interfaces, redirectInterface, steering.serverMacs);
+  throw new ClassifierError('XDP can redirect packets, but not mark them', {
+    code: 'xdp-needs-redirect',
+    source: 'user',
+    hint: 'name the interface to the server',
+  });
+}
+
+function loadNext(options: AttachOptions, pins: PinDirectory, xdp: XdpWay | undefined): BpfObject {
   const shared: Partial<Record<SharedMap, number>> = {};
   for (const map of SHARED_MAPS) {
     const fd = openShared(pins, map);
@@ -75,10 +108,7 @@ function loadNext(options: AttachOptions, pins: PinDirectory): BpfObject {
     const object = loadGeneration({
       object: options.object,
       tables: compileTables(options.policy),
-      steering:
-        redirectInterface === undefined
-          ? steering
-          : { ...steering, redirectIfindex: requireEthernet(redirectInterface) },
+      steering: fullSteering(options, xdp),
       flowTableSize: options.flowTableSize,
       shared,
     });
@@ -107,6 +137,51 @@ function detachFrom(pins: PinDirectory, name: string): void {
   pins.removeInterface(name);
 }
 
+function attachXdpTo(pins: PinDirectory, { name, ifindex }: Place, program: number): void {
+  pins.addDevice(name);
+  attachXdp(name, ifindex, program);
+}
+
+function detachXdpFrom(pins: PinDirectory, name: string): void {
+  const ifindex = findInterface(name);
+  if (ifindex !== undefined) detachXdp(ifindex);
+  pins.removeDevice(name);
+}
+
+/** Puts XDP of the generation in force back where it was, and takes it away elsewhere. */
+function revertXdp(
+  pins: PinDirectory,
+  touched: readonly string[],
+  before: readonly string[],
+): void {
+  const old = pins.open('xdp_program');
+  for (const name of touched) {
+    const ifindex = findInterface(name);
+    if (ifindex !== undefined && old !== undefined && before.includes(name)) {
+      attachXdp(name, ifindex, old);
+    } else {
+      detachXdpFrom(pins, name);
+    }
+  }
+  if (old !== undefined) closeDescriptor(old);
+}
+
+/** Comes after the filters: what XDP passes must be judged by the same generation or a later one. */
+function replaceXdp(pins: PinDirectory, devices: readonly Place[], program: number): string[] {
+  const before = pins.devices();
+  const touched: string[] = [];
+  try {
+    for (const device of devices) {
+      touched.push(device.name);
+      attachXdpTo(pins, device, program);
+    }
+    return touched;
+  } catch (error) {
+    revertXdp(pins, touched, before);
+    throw error;
+  }
+}
+
 /** Puts the generation in force back where another one was already. */
 function revert(pins: PinDirectory, touched: readonly string[], before: ReadonlySet<string>): void {
   const old = pins.open('program');
@@ -121,10 +196,12 @@ function revert(pins: PinDirectory, touched: readonly string[], before: Readonly
   if (old !== undefined) closeDescriptor(old);
 }
 
+/** Replaces the filters, then does `next`; if either fails, the old filters are put back. */
 function replaceFilters(
   pins: PinDirectory,
   places: ReadonlyMap<string, number>,
   program: number,
+  next: () => void,
 ): void {
   const before = new Set(pins.interfaces());
   const touched: string[] = [];
@@ -133,10 +210,16 @@ function replaceFilters(
       touched.push(name);
       attachTo(pins, name, ifindex, program);
     }
+    next();
   } catch (error) {
     revert(pins, touched, before);
     throw error;
   }
+}
+
+function descriptorOf(object: BpfObject, pin: string): number {
+  if (pin === 'program') return object.programDescriptor();
+  return pin === 'xdp_program' ? object.programDescriptor(XDP_PROGRAM) : object.mapDescriptor(pin);
 }
 
 /** Brings `options.policy` into force on `options.interfaces`, and nowhere else. */
@@ -145,17 +228,23 @@ export function attachClassifier(options: AttachOptions): void {
   const pins = new PinDirectory(options.directory);
   const places = new Map(options.interfaces.map((name) => [name, requireEthernet(name)]));
   for (const [name, ifindex] of places) requireOwnPlace(name, ifindex, PROGRAM);
+  const xdp = findXdp(options);
+  for (const { name, ifindex } of xdp?.ports ?? []) requireFreeXdp(name, ifindex);
   pins.create();
-  const object = loadNext(options, pins);
+  const object = loadNext(options, pins, xdp);
+  const nextPins = xdp ? (['xdp_program', ...GENERATION_PINS] as const) : GENERATION_PINS;
   try {
-    for (const pin of GENERATION_PINS) {
-      pins.pinNext(pin, pin === 'program' ? object.programDescriptor() : object.mapDescriptor(pin));
-    }
-    replaceFilters(pins, places, object.programDescriptor());
-    for (const pin of GENERATION_PINS) pins.commitNext(pin);
+    for (const pin of nextPins) pins.pinNext(pin, descriptorOf(object, pin));
+    replaceFilters(pins, places, object.programDescriptor(), () => {
+      if (xdp) replaceXdp(pins, xdp.ports, object.programDescriptor(XDP_PROGRAM));
+    });
+    for (const pin of nextPins) pins.commitNext(pin);
+    const devices = new Set(xdp?.ports.map(({ name }) => name));
+    for (const name of pins.devices()) if (!devices.has(name)) detachXdpFrom(pins, name);
+    if (!xdp) pins.discard('xdp_program');
     for (const name of pins.interfaces()) if (!places.has(name)) detachFrom(pins, name);
   } catch (error) {
-    for (const pin of GENERATION_PINS) pins.discardNext(pin);
+    for (const pin of nextPins) pins.discardNext(pin);
     throw error;
   } finally {
     object.close();
@@ -165,6 +254,7 @@ export function attachClassifier(options: AttachOptions): void {
 /** Takes everything away that `attachClassifier` made; safe to call when there is nothing. */
 export function detachClassifier(directory: string): void {
   const pins = new PinDirectory(directory);
+  for (const name of pins.devices()) detachXdpFrom(pins, name);
   for (const name of pins.interfaces()) detachFrom(pins, name);
   pins.remove();
 }
@@ -177,6 +267,8 @@ export interface ClassifierState {
     /** `other`: our place holds another program than the generation in force. */
     filter: 'attached' | 'missing' | 'other';
   }[];
+  /** Devices with the XDP program; absent if redirect goes without it. */
+  xdp?: { name: string; mode: XdpMode | 'missing' | 'other' }[];
   flowTable: { v4: number; v6: number } | undefined;
 }
 
@@ -203,7 +295,16 @@ export function showClassifier(directory: string): ClassifierState | undefined {
     if (id === undefined) return 'missing';
     return id === program ? 'attached' : 'other';
   };
+  const devices = pins.devices();
+  const xdpProgram = withPin(pins, 'xdp_program', programId);
+  const modeOf = (name: string) => {
+    const ifindex = findInterface(name);
+    const present = ifindex === undefined ? undefined : attachedXdp(ifindex);
+    if (present === undefined) return 'missing';
+    return present.id === xdpProgram ? present.mode : 'other';
+  };
   return {
+    ...(devices.length > 0 && { xdp: devices.map((name) => ({ name, mode: modeOf(name) })) }),
     program,
     interfaces: pins.interfaces().map((name) => ({ name, filter: stateOf(name) })),
     flowTable: v4 === undefined || v6 === undefined ? undefined : { v4, v6 },

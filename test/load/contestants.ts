@@ -23,6 +23,9 @@ export interface Contestant {
   argv(file: string): readonly string[];
 }
 
+/** What a table or a chart calls a rival: its label, or its name where there is no program. */
+export const labelOf = (name: string) => CONTESTANTS[name as ContestantName]?.label ?? name;
+
 /** The compiled tree: this file is build/test/load/contestants.js when it runs. */
 const build = fileURLToPath(new URL('../..', import.meta.url));
 export const program = (path: string) => join(build, path);
