@@ -118,6 +118,8 @@ enum counter_name {
 	X(redirect_ifindex, "the way to the server; 0 marks instead")	\
 	X(xdp_ifindex, "XDP: the device, or the port of it, that the server is behind")	\
 	X(ports, "entries used of port")				\
+	X(route_v4, "interface that the policy route must use; 0: any")	\
+	X(route_v6, "interface that the policy route must use; 0: any")	\
 	X(steers_v4, "0: the server has no IPv4 address")		\
 	X(steers_v6, "0: the server has no IPv6 address")		\
 	X(judges_others, "whether a rule may block what is not TCP")	\

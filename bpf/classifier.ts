@@ -6,11 +6,14 @@
  * the new one. The flow table is shared, and live flows do not notice. Whatever fails, the old
  * generation stays; whatever is left by a crash is repaired by the next call.
  */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { events, outcomes, RULE_NAME_LENGTH, recordSize } from './abi.js';
 import type { Steering } from './config.js';
 import { ClassifierError } from './error.js';
 import { requireFeatures } from './feature.js';
 import { closeDescriptor } from './ffi.js';
+import { addFlows, countFlows, type Flow, readFlows } from './flows.js';
 import { loadGeneration, PROGRAM, SHARED_MAPS, type SharedMap } from './generation.js';
 import { findInterface, requireEthernet } from './interface.js';
 import { type Count, mapInfo, readCounters, readName } from './map.js';
@@ -50,8 +53,12 @@ export interface AttachOptions {
   redirectInterface?: string;
   /** Beside redirect: also in XDP, on these interfaces or, of bridges, on their ports. */
   xdp?: boolean;
-  /** Flows for each family; one that exists keeps its size. */
+  /** Flows for each family. In a table of another size all live flows find themselves again. */
   flowTableSize: number;
+  /** Names what the options say, so that `showClassifier` can tell whether it is still in force. */
+  digest?: string;
+  /** Flows that another classifier steers until now. Asked before the first filter and after the last. */
+  takeOver?: () => readonly Flow[];
 }
 
 interface Place {
@@ -68,13 +75,21 @@ const SHARED_SIZES: Readonly<Record<SharedMap, [key: number, value: number]>> = 
   counters: [4, recordSize.counter],
 };
 
+const FLOW_MAPS = [
+  { map: 'flows_v4', family: 4 },
+  { map: 'flows_v6', family: 6 },
+] as const;
+
+/** BPF_MAP_TYPE_HASH of linux/bpf.h. */
+const HASH = 1;
+
 /** The pinned map, unless an older version of the program left it in another shape. */
 function openShared(pins: PinDirectory, map: SharedMap): number | undefined {
   const fd = pins.open(map);
   if (fd === undefined) return undefined;
-  const { keySize, valueSize, maxEntries } = mapInfo(fd);
+  const { type, keySize, valueSize, maxEntries } = mapInfo(fd);
   const [key, value] = SHARED_SIZES[map];
-  const fits = map !== 'counters' || maxEntries === outcomes.length + events.length;
+  const fits = map === 'counters' ? maxEntries === outcomes.length + events.length : type === HASH;
   if (keySize === key && valueSize === value && fits) return fd;
   closeDescriptor(fd);
   return undefined;
@@ -98,12 +113,31 @@ function findXdp({ xdp, redirectInterface, interfaces, steering }: AttachOptions
   });
 }
 
-function loadNext(options: AttachOptions, pins: PinDirectory, xdp: XdpWay | undefined): BpfObject {
-  const shared: Partial<Record<SharedMap, number>> = {};
+/** The maps that the next generation goes on with: those of the size that it wants. */
+function openKept(pins: PinDirectory, flowTableSize: number): Partial<Record<SharedMap, number>> {
+  const kept: Partial<Record<SharedMap, number>> = {};
   for (const map of SHARED_MAPS) {
     const fd = openShared(pins, map);
-    if (fd !== undefined) shared[map] = fd;
+    if (fd === undefined) continue;
+    if (map === 'counters' || mapInfo(fd).maxEntries === flowTableSize) kept[map] = fd;
+    else closeDescriptor(fd);
   }
+  return kept;
+}
+
+/** A generation that is loaded and not in force yet. */
+interface NextGeneration {
+  object: BpfObject;
+  /** Shared maps that begin with it. */
+  made: SharedMap[];
+}
+
+function loadNext(
+  options: AttachOptions,
+  pins: PinDirectory,
+  xdp: XdpWay | undefined,
+): NextGeneration {
+  const shared = openKept(pins, options.flowTableSize);
   try {
     const object = loadGeneration({
       object: options.object,
@@ -112,12 +146,25 @@ function loadNext(options: AttachOptions, pins: PinDirectory, xdp: XdpWay | unde
       flowTableSize: options.flowTableSize,
       shared,
     });
-    for (const map of SHARED_MAPS) {
-      if (shared[map] === undefined) pins.pin(map, object.mapDescriptor(map));
-    }
-    return object;
+    return { object, made: SHARED_MAPS.filter((map) => shared[map] === undefined) };
   } finally {
     for (const fd of Object.values(shared)) closeDescriptor(fd);
+  }
+}
+
+/** Tells a new flow table what the old one, or another classifier, knows. */
+function fillFlows(options: AttachOptions, pins: PinDirectory, { object, made }: NextGeneration) {
+  const others = options.takeOver?.() ?? [];
+  for (const { map, family } of FLOW_MAPS) {
+    const fd = object.mapDescriptor(map);
+    if (made.includes(map)) {
+      const old = openShared(pins, map);
+      if (old !== undefined) {
+        addFlows(fd, family, readFlows(old, family));
+        closeDescriptor(old);
+      }
+    }
+    addFlows(fd, family, others);
   }
 }
 
@@ -222,41 +269,91 @@ function descriptorOf(object: BpfObject, pin: string): number {
   return pin === 'xdp_program' ? object.programDescriptor(XDP_PROGRAM) : object.mapDescriptor(pin);
 }
 
+function requirePlaces({ interfaces }: AttachOptions): ReadonlyMap<string, number> {
+  const places = new Map(interfaces.map((name) => [name, requireEthernet(name)]));
+  for (const [name, ifindex] of places) requireOwnPlace(name, ifindex, PROGRAM);
+  return places;
+}
+
+/**
+ * Whether `attachClassifier` would succeed, as far as one can know without a change: everything is
+ * loaded, so the verifier has had its say, and thrown away.
+ */
+export function tryClassifier(options: AttachOptions): void {
+  requireFeatures();
+  const pins = new PinDirectory(options.directory);
+  pins.requireFileSystem();
+  requirePlaces(options);
+  const xdp = findXdp(options);
+  for (const { name, ifindex } of xdp?.ports ?? []) requireFreeXdp(name, ifindex);
+  loadNext(options, pins, xdp).object.close();
+}
+
 /** Brings `options.policy` into force on `options.interfaces`, and nowhere else. */
 export function attachClassifier(options: AttachOptions): void {
   requireFeatures();
   const pins = new PinDirectory(options.directory);
-  const places = new Map(options.interfaces.map((name) => [name, requireEthernet(name)]));
-  for (const [name, ifindex] of places) requireOwnPlace(name, ifindex, PROGRAM);
+  const places = requirePlaces(options);
   const xdp = findXdp(options);
   for (const { name, ifindex } of xdp?.ports ?? []) requireFreeXdp(name, ifindex);
-  pins.create();
-  const object = loadNext(options, pins, xdp);
-  const nextPins = xdp ? (['xdp_program', ...GENERATION_PINS] as const) : GENERATION_PINS;
+  pins.requireFileSystem();
+  const next = loadNext(options, pins, xdp);
+  const { object } = next;
+  const pinned = [...next.made, ...(xdp ? (['xdp_program'] as const) : []), ...GENERATION_PINS];
+  const note = pins.policyNote();
   try {
-    for (const pin of nextPins) pins.pinNext(pin, descriptorOf(object, pin));
+    pins.create();
+    pins.notePolicy(undefined);
+    for (const pin of pinned) pins.pinNext(pin, descriptorOf(object, pin));
+    fillFlows(options, pins, next);
     replaceFilters(pins, places, object.programDescriptor(), () => {
       if (xdp) replaceXdp(pins, xdp.ports, object.programDescriptor(XDP_PROGRAM));
     });
-    for (const pin of nextPins) pins.commitNext(pin);
+    // What was admitted in between.
+    fillFlows(options, pins, next);
+    for (const pin of pinned) pins.commitNext(pin);
     const devices = new Set(xdp?.ports.map(({ name }) => name));
     for (const name of pins.devices()) if (!devices.has(name)) detachXdpFrom(pins, name);
     if (!xdp) pins.discard('xdp_program');
     for (const name of pins.interfaces()) if (!places.has(name)) detachFrom(pins, name);
+    pins.notePolicy(policyNote(options));
   } catch (error) {
-    for (const pin of nextPins) pins.discardNext(pin);
+    for (const pin of pinned) pins.discardNext(pin);
+    if (pins.has('program')) pins.notePolicy(note);
+    else detachClassifier(options.directory);
     throw error;
   } finally {
     object.close();
   }
 }
 
-/** Takes everything away that `attachClassifier` made; safe to call when there is nothing. */
-export function detachClassifier(directory: string): void {
+/** The digest of the options, and of the program that they were given to. */
+function policyNote({ digest, object }: Pick<AttachOptions, 'digest' | 'object'>) {
+  return digest === undefined ? undefined : `${digest}-${fileDigest(object)}`;
+}
+
+function fileDigest(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 12);
+}
+
+/**
+ * Takes everything away that `attachClassifier` made; safe to call when there is nothing.
+ * @param handOver called while no filter steers any more and the flow table can still be read.
+ */
+export function detachClassifier(directory: string, handOver: () => void = () => {}): void {
   const pins = new PinDirectory(directory);
   for (const name of pins.devices()) detachXdpFrom(pins, name);
   for (const name of pins.interfaces()) detachFrom(pins, name);
+  if (pins.exists) handOver();
   pins.remove();
+}
+
+/** Every flow of both tables. */
+export function classifierFlows(directory: string): Flow[] {
+  const pins = new PinDirectory(directory);
+  return FLOW_MAPS.flatMap(
+    ({ map, family }) => withPin(pins, map, (fd) => readFlows(fd, family)) ?? [],
+  );
 }
 
 export interface ClassifierState {
@@ -269,7 +366,14 @@ export interface ClassifierState {
   }[];
   /** Devices with the XDP program; absent if redirect goes without it. */
   xdp?: { name: string; mode: XdpMode | 'missing' | 'other' }[];
+  /** Room for flows. */
   flowTable: { v4: number; v6: number } | undefined;
+  /** Flows in it, those that are too old among them. */
+  flows: { v4: number; v6: number };
+  /** As `attachClassifier` got it; nothing where an attach ended half-way. */
+  digest: string | undefined;
+  /** Whether the program is another than the one that `attachClassifier` would load now. */
+  outdated: boolean;
 }
 
 function withPin<T>(pins: PinDirectory, name: string, use: (fd: number) => T): T | undefined {
@@ -282,13 +386,19 @@ function withPin<T>(pins: PinDirectory, name: string, use: (fd: number) => T): T
   }
 }
 
-/** What is in force now; nothing where the classifier is not attached. */
-export function showClassifier(directory: string): ClassifierState | undefined {
+/**
+ * What is in force now; nothing where the classifier is not attached.
+ * @param object the program's object file, to compare with what is loaded.
+ */
+export function showClassifier(directory: string, object?: string): ClassifierState | undefined {
   const pins = new PinDirectory(directory);
   if (!pins.exists) return undefined;
   const program = withPin(pins, 'program', programId);
   const v4 = withPin(pins, 'flows_v4', (fd) => mapInfo(fd).maxEntries);
   const v6 = withPin(pins, 'flows_v6', (fd) => mapInfo(fd).maxEntries);
+  const count = (map: SharedMap, family: 4 | 6) =>
+    withPin(pins, map, (fd) => countFlows(fd, family)) ?? 0;
+  const [digest, loaded] = pins.policyNote()?.split('-') ?? [];
   const stateOf = (name: string) => {
     const ifindex = findInterface(name);
     const id = ifindex === undefined ? undefined : attachedProgram(ifindex);
@@ -308,6 +418,9 @@ export function showClassifier(directory: string): ClassifierState | undefined {
     program,
     interfaces: pins.interfaces().map((name) => ({ name, filter: stateOf(name) })),
     flowTable: v4 === undefined || v6 === undefined ? undefined : { v4, v6 },
+    flows: { v4: count('flows_v4', 4), v6: count('flows_v6', 6) },
+    digest,
+    outdated: object !== undefined && existsSync(object) && loaded !== fileDigest(object),
   };
 }
 
@@ -320,9 +433,18 @@ export interface ClassifierStats {
   rules: ({ name: string } & Count)[];
 }
 
+function notAttached(): ClassifierError {
+  return new ClassifierError('the ebpf classifier is not attached', {
+    code: 'not-attached',
+    source: 'user',
+    hint: 'run: sidetrack bpf attach',
+  });
+}
+
 /** @throws ClassifierError `not-attached` */
 export function readStats(directory: string): ClassifierStats {
   const pins = new PinDirectory(directory);
+  if (!pins.exists) throw notAttached();
   const counts = withPin(pins, 'counters', (fd) =>
     readCounters(fd, outcomes.length + events.length),
   );
@@ -331,11 +453,7 @@ export function readStats(directory: string): ClassifierStats {
     Array.from({ length: mapInfo(fd).maxEntries }, (_, i) => readName(fd, i, RULE_NAME_LENGTH)),
   );
   if (counts === undefined || rules === undefined || names === undefined) {
-    throw new ClassifierError('the ebpf classifier is not attached', {
-      code: 'not-attached',
-      source: 'user',
-      hint: 'run: sidetrack apply',
-    });
+    throw notAttached();
   }
   const outcomeEntries = outcomes.map((name, i) => [name, counts[i]!]);
   const eventEntries = events.map((name, i) => [name, counts[outcomes.length + i]!.packets]);

@@ -36,6 +36,10 @@
 /* More than any header chain that parse.h follows to its end in practice. */
 #define READABLE_MAX 512
 
+/* Younger than the headers that we build with; an older kernel answers -EINVAL. */
+#define FIB_LOOKUP_SKIP_NEIGH (1u << 2)
+#define FIB_LOOKUP_MARK (1u << 5)
+
 static __always_inline int leave(struct __sk_buff *skb, __u32 outcome)
 {
 	count_outcome(skb, outcome);
@@ -148,12 +152,46 @@ static __always_inline int fail(struct __sk_buff *skb)
 	return config.blocks_on_failure ? drop(skb) : leave(skb, COUNT_direct);
 }
 
+/*
+ * Whether the policy route leads to the server: a link flap takes it away, and
+ * what is marked would follow the main table.  Kernels before 6.10 cannot be
+ * asked with a mark and are believed.
+ */
+static __always_inline bool has_route(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 device = packet->family == 4 ? config.route_v4 : config.route_v6;
+	struct bpf_fib_lookup route;
+	long result;
+
+	fib_of(skb->ingress_ifindex, packet, &route);
+	*(__u32 *)route.smac = (skb->mark & ~config.mark_mask) | config.mark_value;
+	result = bpf_fib_lookup(skb, &route, sizeof(route), FIB_LOOKUP_MARK | FIB_LOOKUP_SKIP_NEIGH);
+	if (result < 0 || !device)
+		return true;
+	return (result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_FRAG_NEEDED) &&
+	       route.ifindex == device;
+}
+
+static __always_inline bool has_way(struct __sk_buff *skb, const struct packet *packet)
+{
+	struct bpf_redir_neigh hop;
+
+	if (!(packet->family == 4 ? config.steers_v4 : config.steers_v6))
+		return false;
+	if (config.redirect_ifindex) {
+		next_hop(packet, &hop);
+		if (neighbour_is_known(skb, &hop))
+			return true;
+	}
+	return has_route(skb, packet);
+}
+
 static __always_inline int admit(struct __sk_buff *skb, const struct packet *packet)
 {
-	if (!(packet->family == 4 ? config.steers_v4 : config.steers_v6))
+	if (!has_way(skb, packet) || !flow_add(packet)) {
+		flow_forget(packet);
 		return fail(skb);
-	if (flow_add(packet) != 0)
-		return fail(skb);
+	}
 	count_event(COUNT_admitted);
 	return steer(skb, packet, true);
 }
@@ -162,16 +200,14 @@ static __always_inline int classify_syn(struct __sk_buff *skb, const struct pack
 {
 	__u32 verdict;
 
-	/* A known tuple is a new flow, too. */
-	flow_forget(packet);
+	/* A known tuple is a new flow, too.  One that stays must not lose its place in a full table. */
 	verdict = judge(skb, packet);
+	if (verdict == VERDICT_PROXY && packet->fragment == FRAGMENT_NONE)
+		return admit(skb, packet);
+	flow_forget(packet);
 	if (verdict == VERDICT_BLOCK)
 		return drop(skb);
-	if (verdict != VERDICT_PROXY)
-		return leave(skb, COUNT_direct);
-	if (packet->fragment != FRAGMENT_NONE)
-		return leave(skb, COUNT_fragment);
-	return admit(skb, packet);
+	return leave(skb, verdict == VERDICT_PROXY ? COUNT_fragment : COUNT_direct);
 }
 
 static __always_inline int classify_tcp(struct __sk_buff *skb, const struct packet *packet)

@@ -22,6 +22,8 @@ export interface Steering {
   redirectIfindex?: number;
   /** Where the XDP program takes packets in and out; absent, it is not loaded. */
   xdp?: XdpWay;
+  /** Interfaces that the policy route must use when a flow begins; absent, any will do. */
+  routeIfindex?: { v4?: number; v6?: number };
   /** The server's addresses; a family without one is not steered. */
   nextHop: { v4?: number; v6?: bigint };
   /** Lower case with colons. */
@@ -138,6 +140,8 @@ export function writeConfig(tables: Tables, steering: Steering): Buffer {
   writer.set('mark_value', steering.mark.value);
   writer.set('mark_mask', steering.mark.mask);
   writer.set('redirect_ifindex', steering.redirectIfindex ?? 0);
+  writer.set('route_v4', steering.routeIfindex?.v4 ?? 0);
+  writer.set('route_v6', steering.routeIfindex?.v6 ?? 0);
   writer.set('blocks_on_failure', steering.onFailure === 'block');
   writer.set('judges_others', judgesOthers(tables));
   writeServers(writer, steering);

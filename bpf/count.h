@@ -25,4 +25,12 @@ static __always_inline void count_event(__u32 event)
 	count(&counters, event, 0);
 }
 
+static __always_inline void count_events(__u32 event, __u32 times)
+{
+	struct counter *counter = bpf_map_lookup_elem(&counters, &event);
+
+	if (counter)
+		counter->packets += times;
+}
+
 #endif /* SIDETRACK_BPF_COUNT_H */

@@ -11,6 +11,7 @@ const HELPERS = [
   { name: 'bpf_redirect_neigh', id: 152, kernel: '5.10' },
   { name: 'bpf_ktime_get_coarse_ns', id: 160, kernel: '5.11' },
   { name: 'bpf_check_mtu', id: 163, kernel: '5.12' },
+  { name: 'bpf_for_each_map_elem', id: 164, kernel: '5.13' },
 ] as const;
 
 const EPERM = 1;

@@ -42,6 +42,7 @@ const LIBBPF = {
   bpf_map_update_elem: [i32, [i32, buffer, buffer, size]],
   bpf_map_update_batch: [i32, [i32, buffer, buffer, buffer, pointer]],
   bpf_map_lookup_elem: [i32, [i32, buffer, buffer]],
+  bpf_map_lookup_batch: [i32, [i32, pointer, pointer, buffer, buffer, buffer, pointer]],
   bpf_map_get_next_key: [i32, [i32, pointer, buffer]],
   bpf_tc_hook_create: [i32, [buffer]],
   bpf_tc_hook_destroy: [i32, [buffer]],

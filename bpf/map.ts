@@ -57,6 +57,7 @@ export function lookupElement(fd: number, key: Buffer, size: number): Buffer | u
 }
 
 export interface MapInfo {
+  type: number;
   keySize: number;
   valueSize: number;
   maxEntries: number;
@@ -69,6 +70,7 @@ export function mapInfo(fd: number): MapInfo {
   length.writeUInt32LE(info.length);
   check('bpf_obj_get_info_by_fd', fd, info, length);
   return {
+    type: info.readUInt32LE(0),
     keySize: info.readUInt32LE(8),
     valueSize: info.readUInt32LE(12),
     maxEntries: info.readUInt32LE(16),

@@ -28,9 +28,12 @@
 
 #define TABLE(name, value) MAP(name, BPF_MAP_TYPE_ARRAY, __u32, value, 1)
 
-MAP(flows_v4, BPF_MAP_TYPE_LRU_HASH, struct flow_key_v4, struct flow, 1 << 20);
-MAP(flows_v6, BPF_MAP_TYPE_LRU_HASH, struct flow_key_v6, struct flow, 1 << 20);
+MAP(flows_v4, BPF_MAP_TYPE_HASH, struct flow_key_v4, struct flow, 1 << 20);
+MAP(flows_v6, BPF_MAP_TYPE_HASH, struct flow_key_v6, struct flow, 1 << 20);
 MAP(counters, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct counter, COUNTERS);
+
+/* When each family's flow table was last swept. */
+MAP(sweeps, BPF_MAP_TYPE_ARRAY, __u32, __u32, 2);
 
 /* By rule; the default comes last.  First packets only. */
 MAP(rule_counters, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct counter, 1);

@@ -5,6 +5,7 @@
  *   program rule_counters rule_names  of the generation in force
  *   xdp_program                     of the generation in force, if it has one
  *   xdp/<device>/                   it is there, or is about to be
+ *   policy/<digest>/                what the generation in force was made from
  *   interfaces/<name>/              our filter is there, or is about to be
  *   interfaces/<name>/clsact/       so is the qdisc, which we made
  */
@@ -16,10 +17,12 @@ import {
   rmdirSync,
   rmSync,
   statfsSync,
+  statSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ClassifierError } from './error.js';
 import { check } from './ffi.js';
+import { permissionError } from './object.js';
 
 export const DEFAULT_DIRECTORY = '/sys/fs/bpf/sidetrack';
 const BPF_FS_MAGIC = 0xcafe4a11;
@@ -35,7 +38,7 @@ export class PinDirectory {
   constructor(readonly path: string) {}
 
   /** @throws ClassifierError unless it lies in a BPF file system. */
-  create(): void {
+  requireFileSystem(): void {
     const parent = dirname(this.path);
     if (!existsSync(parent) || statfsSync(parent).type !== BPF_FS_MAGIC) {
       throw new ClassifierError(`${parent} is no BPF file system`, {
@@ -44,12 +47,21 @@ export class PinDirectory {
         hint: `mount one: mount -t bpf bpf ${parent}`,
       });
     }
+  }
+
+  create(): void {
+    this.requireFileSystem();
     for (const one of ['interfaces', 'xdp'])
       mkdirSync(join(this.path, one), { recursive: true, mode: 0o700 });
   }
 
+  /** @throws ClassifierError when we may not look: "not there" would be a guess. */
   get exists(): boolean {
-    return existsSync(this.path);
+    try {
+      return statSync(this.path, { throwIfNoEntry: false }) !== undefined;
+    } catch (cause) {
+      throw permissionError(cause);
+    }
   }
 
   has(name: string): boolean {
@@ -118,9 +130,26 @@ export class PinDirectory {
     for (const one of [join(path, 'clsact'), path]) if (existsSync(one)) rmdirSync(one);
   }
 
+  /** Says what the generation in force was made from; nothing while that is about to change. */
+  notePolicy(note: string | undefined): void {
+    const path = join(this.path, 'policy');
+    if (existsSync(path)) {
+      for (const old of readdirSync(path)) rmdirSync(join(path, old));
+      rmdirSync(path);
+    }
+    if (note !== undefined) mkdirSync(join(path, note), { recursive: true });
+  }
+
+  policyNote(): string | undefined {
+    const path = join(this.path, 'policy');
+    const notes = existsSync(path) ? readdirSync(path) : [];
+    return notes.length === 1 ? notes[0] : undefined;
+  }
+
   /** Everything, when no interface is left. */
   remove(): void {
     if (!this.exists) return;
+    this.notePolicy(undefined);
     for (const entry of readdirSync(this.path, { withFileTypes: true })) {
       const path = join(this.path, entry.name);
       if (entry.isDirectory()) rmdirSync(path);

@@ -130,9 +130,8 @@ static __always_inline int open_flow(struct xdp_md *frame, const struct packet *
 		return XDP_PASS;
 	if (!find_way(frame, packet, &way))
 		return leave_to_tc();
-	flow_forget(packet);
 	/* Without room tc does what on_failure says. */
-	if (flow_add(packet) != 0)
+	if (!flow_add(packet))
 		return leave_to_tc();
 	count(&rule_counters, rule, frame->data_end - frame->data);
 	count_event(COUNT_admitted);

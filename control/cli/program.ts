@@ -1,6 +1,7 @@
 /** The command tree. `main.ts` runs it, `reference.ts` documents it. */
 import { Command } from 'commander';
 import { applyCommand } from './commands/apply.js';
+import { bpfCommand } from './commands/bpf.js';
 import { checkCommand } from './commands/check.js';
 import { closeCommand, connectionsCommand } from './commands/connections.js';
 import { downCommand } from './commands/down.js';
@@ -46,6 +47,7 @@ export function buildProgram(): Command {
     connectionsCommand(),
     closeCommand(),
     topCommand(),
+    bpfCommand(),
     labCommand(),
     completionCommand(program),
   ])

@@ -5,10 +5,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { classifyFirstPacket, type Packet } from '../../control/policy/evaluate.js';
+import { guardedPolicy } from '../../control/policy/guard-rules.js';
 import type { Policy, Verdict } from '../../control/policy/rule.js';
 import { GUARDS, packet, policy } from './arbitraries.js';
 import { ACK, type Dress, FIN, frame, RST, SYN } from './frame.js';
-import { classifierPolicy } from './policy.js';
 import { DROP, leaveNetwork, MARK, PASS, type Result, Runner } from './run.js';
 
 const PACKETS = Number(process.env.SIDETRACK_FUZZ_PACKETS ?? 120_000);
@@ -104,7 +104,7 @@ it(`agrees with the reference evaluator on at least ${PACKETS} verdicts (seed ${
   for (let round = 0; verdicts < PACKETS; round++) {
     const seed = SEED + round;
     const [rules] = fc.sample(policy, { seed, numRuns: 1 });
-    runner = Runner.load(classifierPolicy(rules!, GUARDS));
+    runner = Runner.load(guardedPolicy(rules!, GUARDS));
     for (const [one, how] of fc.sample(fc.tuple(packet, dress), {
       seed,
       numRuns: PACKETS_PER_POLICY,

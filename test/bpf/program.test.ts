@@ -1,12 +1,13 @@
 /** The program, packet by packet. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { outcomes } from '../../bpf/abi.js';
+import { outcomes, recordSize } from '../../bpf/abi.js';
+import { lookupElement, updateElement } from '../../bpf/map.js';
 import type { ClassifierPolicy } from '../../bpf/policy.js';
 import type { Packet } from '../../control/policy/evaluate.js';
+import { guardRules } from '../../control/policy/guard-rules.js';
 import { PrefixSet } from '../../control/policy/prefix-set.js';
 import { GUARDS, SERVER_MAC } from './arbitraries.js';
 import { ACK, type Dress, FIN, frame, RST, SYN } from './frame.js';
-import { guardRules } from './policy.js';
 import { DROP, leaveNetwork, MARK, PASS, Runner } from './run.js';
 
 const CLIENT_MAC = '02:00:00:00:00:40';
@@ -273,12 +274,45 @@ describe('counters', () => {
 });
 
 describe('a full flow table', () => {
-  it('makes room by forgetting what was silent longest', () => {
-    const small = Runner.load(POLICY, {}, {}, 512);
-    for (let sourcePort = 1; sourcePort <= 5000; sourcePort++) {
-      expect(small.run(frame({ ...v4, sourcePort })).mark).toBe(MARK.value);
+  const SIZE = 512;
+  const open = (small: Runner, sourcePort: number) =>
+    small.run(frame({ ...v4, sourcePort })).mark === MARK.value;
+  const follows = (small: Runner, sourcePort: number) =>
+    small.run(frame({ ...v4, sourcePort }, { tcpFlags: ACK })).mark === MARK.value;
+  const ports = (first: number, count: number) =>
+    Array.from({ length: count }, (_, i) => first + i);
+
+  it('refuses, counts it, and takes no live flow its place', () => {
+    const small = Runner.load(POLICY, {}, {}, SIZE);
+    expect(ports(1, SIZE).every((port) => open(small, port))).toBe(true);
+    expect(ports(SIZE + 1, SIZE).some((port) => open(small, port))).toBe(false);
+    expect(ports(SIZE + 1, SIZE).some((port) => follows(small, port))).toBe(false);
+    expect(small.counters().on_failure.packets).toBe(SIZE);
+    expect(ports(1, SIZE).every((port) => follows(small, port))).toBe(true);
+    // A flow that begins anew keeps its place.
+    expect(ports(1, SIZE).every((port) => open(small, port))).toBe(true);
+    small.close();
+  });
+
+  it('is swept of flows that are too old', () => {
+    const small = Runner.load(POLICY, {}, {}, SIZE);
+    const flows = small.object.mapDescriptor('flows_v4');
+    for (const port of ports(1, SIZE)) open(small, port);
+    for (const port of ports(1, SIZE / 2)) {
+      const key = Buffer.alloc(recordSize.flowKeyV4);
+      key.writeUInt32BE(Number(v4.source), 0);
+      key.writeUInt32BE(Number(v4.destination), 4);
+      key.writeUInt16BE(port, 8);
+      key.writeUInt16BE(v4.destinationPort!, 10);
+      const flow = lookupElement(flows, key, recordSize.flow)!;
+      // Four minutes are less than 300 units of the flow table's clock.
+      flow.writeUInt32LE((flow.readUInt32LE(0) - 300) >>> 0, 0);
+      updateElement(flows, key, flow);
     }
-    expect(small.run(frame({ ...v4, sourcePort: 5000 }, { tcpFlags: ACK })).mark).toBe(MARK.value);
+    expect(ports(SIZE + 1, SIZE / 2).every((port) => open(small, port))).toBe(true);
+    expect(open(small, 5000)).toBe(false);
+    expect(small.counters().expired.packets).toBe(SIZE / 2);
+    expect(ports(SIZE / 2 + 1, SIZE / 2).every((port) => follows(small, port))).toBe(true);
     small.close();
   });
 });

@@ -7,10 +7,10 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { XDP_PROGRAM } from '../../bpf/xdp.js';
 import { classifyFirstPacket, type Packet } from '../../control/policy/evaluate.js';
+import { guardedPolicy } from '../../control/policy/guard-rules.js';
 import type { Verdict } from '../../control/policy/rule.js';
 import { GUARDS, packet, policy } from './arbitraries.js';
 import { ACK, type Dress, frame, RST, SYN } from './frame.js';
-import { classifierPolicy } from './policy.js';
 import { DROP, leaveNetwork, MARK, PASS, Runner } from './run.js';
 
 const POLICIES = 12;
@@ -96,7 +96,7 @@ describe('the XDP program', () => {
     for (let round = 0; round < POLICIES; round++) {
       const seed = SEED + round;
       const [rules] = fc.sample(policy, { seed, numRuns: 1 });
-      const compiled = classifierPolicy(rules!, GUARDS);
+      const compiled = guardedPolicy(rules!, GUARDS);
       const early = Runner.load(compiled, way(LOOPBACK));
       const late = Runner.load(compiled);
       [runner, tc] = [early, late];

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { ClassifierPolicy, ClassifierRule } from '../../../bpf/policy.js';
 import { compileTables, TABLE_BYTES_MAX, type Tables } from '../../../bpf/tables.js';
 import { classifyFirstPacket, type Packet } from '../../../control/policy/evaluate.js';
+import { guardedPolicy } from '../../../control/policy/guard-rules.js';
 import { PrefixSet } from '../../../control/policy/prefix-set.js';
 import { GUARDS, packet, policy } from '../../bpf/arbitraries.js';
-import { classifierPolicy } from '../../bpf/policy.js';
 import { classOfV4, classOfV6, matchingRule } from './lookup.js';
 
 function nameOf({ policy: { rules } }: Tables, index: number): string {
@@ -49,7 +49,7 @@ describe('tables', () => {
   it('mean what the reference evaluator says', () => {
     fc.assert(
       fc.property(policy, fc.array(packet, { minLength: 50, maxLength: 200 }), (rules, packets) => {
-        const tables = compileTables(classifierPolicy(rules, GUARDS));
+        const tables = compileTables(guardedPolicy(rules, GUARDS));
         for (const one of packets) {
           const name = nameOf(tables, matchingRule(tables, one));
           expect(name).toBe(classifyFirstPacket(rules, GUARDS, one).rule);

@@ -1,0 +1,134 @@
+/**
+ * The flow table as user space sees it: read, counted, and filled with flows that another classifier
+ * or a table of another size has steered until now.
+ */
+import { FLOW_CLOCK_SHIFT, flowState, recordSize } from './abi.js';
+import { type Address, addressBytes } from './config.js';
+import { addressOf, CallError, call, check, errnoName } from './ffi.js';
+import { isCallError } from './object.js';
+
+export type FlowStateName = 'opening' | 'established' | 'closing';
+
+/** One steered flow, as its client sends it. */
+export interface Flow {
+  family: 4 | 6;
+  source: Address;
+  sourcePort: number;
+  destination: Address;
+  destinationPort: number;
+  state: FlowStateName;
+  /** Seconds since its last packet. */
+  silent: number;
+}
+
+const KEY_SIZE = { 4: recordSize.flowKeyV4, 6: recordSize.flowKeyV6 } as const;
+const ADDRESS_SIZE = { 4: 4, 6: 16 } as const;
+const STATES: readonly FlowStateName[] = ['opening', 'established', 'closing'];
+const STATE_NUMBER: Readonly<Record<FlowStateName, number>> = {
+  opening: flowState.OPENING,
+  established: flowState.ESTABLISHED,
+  closing: flowState.CLOSING,
+};
+
+/** Entries read in one call: few calls, and more than any bucket of a hash table holds. */
+const BATCH = 16_384;
+const UNIT_SECONDS = 2 ** FLOW_CLOCK_SHIFT / 1e9;
+const NOEXIST = 1n;
+
+/** The clock of `flow_clock()` in flow.h. */
+function flowClock(): number {
+  return Number((process.hrtime.bigint() >> BigInt(FLOW_CLOCK_SHIFT)) & 0xffffffffn);
+}
+
+/** Calls `visit` with all keys and values of a hash table, a batch at a time. */
+function readBatches(
+  fd: number,
+  keySize: number,
+  visit: (keys: Buffer, values: Buffer, count: number) => void,
+): void {
+  const keys = Buffer.alloc(BATCH * keySize);
+  const values = Buffer.alloc(BATCH * recordSize.flow);
+  const position = Buffer.alloc(8);
+  const count = Buffer.alloc(4);
+  for (let start = 0n, done = false; !done; start = addressOf(position)) {
+    count.writeUInt32LE(BATCH);
+    const result = call(
+      'bpf_map_lookup_batch',
+      fd,
+      start,
+      addressOf(position),
+      keys,
+      values,
+      count,
+      0n,
+    );
+    done = result < 0;
+    if (done && errnoName(-result) !== 'ENOENT')
+      throw new CallError('bpf_map_lookup_batch', -result);
+    visit(keys, values, count.readUInt32LE());
+  }
+}
+
+export function countFlows(fd: number, family: 4 | 6): number {
+  let sum = 0;
+  readBatches(fd, KEY_SIZE[family], (_keys, _values, count) => {
+    sum += count;
+  });
+  return sum;
+}
+
+function parseAddress(bytes: Buffer, family: 4 | 6): Address {
+  return family === 4 ? bytes.readUInt32BE() : BigInt(`0x${bytes.toString('hex')}`);
+}
+
+function parseFlow(key: Buffer, value: Buffer, family: 4 | 6, now: number): Flow {
+  const size = ADDRESS_SIZE[family];
+  const age = (now - value.readUInt32LE(0)) | 0;
+  return {
+    family,
+    source: parseAddress(key.subarray(0, size), family),
+    destination: parseAddress(key.subarray(size, 2 * size), family),
+    sourcePort: key.readUInt16BE(2 * size),
+    destinationPort: key.readUInt16BE(2 * size + 2),
+    state: STATES[value.readUInt32LE(4)] ?? 'established',
+    silent: Math.max(0, Math.floor(age * UNIT_SECONDS)),
+  };
+}
+
+/** All flows, the too old ones among them. */
+export function readFlows(fd: number, family: 4 | 6): Flow[] {
+  const flows: Flow[] = [];
+  const now = flowClock();
+  const keySize = KEY_SIZE[family];
+  readBatches(fd, keySize, (keys, values, count) => {
+    for (let i = 0; i < count; i++) {
+      const key = keys.subarray(i * keySize, (i + 1) * keySize);
+      const value = values.subarray(i * recordSize.flow, (i + 1) * recordSize.flow);
+      flows.push(parseFlow(key, value, family, now));
+    }
+  });
+  return flows;
+}
+
+function flowKey({ source, destination, sourcePort, destinationPort }: Flow): Buffer {
+  const ports = Buffer.alloc(4);
+  ports.writeUInt16BE(sourcePort, 0);
+  ports.writeUInt16BE(destinationPort, 2);
+  return Buffer.concat([addressBytes(source), addressBytes(destination), ports]);
+}
+
+/** Enters the flows of the table's family that it does not know; what finds no room is left out. */
+export function addFlows(fd: number, family: 4 | 6, flows: readonly Flow[]): void {
+  const now = flowClock();
+  for (const flow of flows) {
+    if (flow.family !== family) continue;
+    const value = Buffer.alloc(recordSize.flow);
+    value.writeUInt32LE((now - Math.round(flow.silent / UNIT_SECONDS)) >>> 0, 0);
+    value.writeUInt32LE(STATE_NUMBER[flow.state], 4);
+    try {
+      check('bpf_map_update_elem', fd, flowKey(flow), value, NOEXIST);
+    } catch (error) {
+      if (!isCallError(error, 'EEXIST', 'E2BIG')) throw error;
+    }
+  }
+}

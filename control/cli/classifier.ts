@@ -1,0 +1,67 @@
+/** From an attachment to the eBPF classifier's options, and from its errors to ours. */
+import type { AttachOptions } from '../../bpf/classifier.js';
+import { ClassifierError } from '../../bpf/error.js';
+import { findInterface } from '../../bpf/interface.js';
+import { type Address, parseAddress } from '../config/address.js';
+import { SidetrackError } from '../error.js';
+import { type Attachment, attachedPolicy, parseAttachment } from '../policy/attachment.js';
+import { packageFile } from './package.js';
+
+export const CLASSIFIER_OBJECT = packageFile('build/bpf/classify.bpf.o');
+
+type Place = Pick<AttachOptions, 'directory' | 'object' | 'digest'>;
+
+/** @param text an attachment as JSON. */
+export function attachOptions(text: string, place: Place): AttachOptions {
+  const input = parseAttachment(text);
+  const { v4, v6 } = input.serverInterface;
+  const direct = input.wayOut === 'redirect' ? (v4 ?? v6) : undefined;
+  return {
+    ...place,
+    interfaces: input.interfaces,
+    policy: attachedPolicy(input),
+    steering: asSidetrackError(() => steering(input)),
+    ...(direct !== undefined && { redirectInterface: direct }),
+    flowTableSize: input.flowTableSize,
+  };
+}
+
+function steering(input: Attachment): AttachOptions['steering'] {
+  const { mark, serverMacs, onFailure, serverInterface } = input;
+  const v4 = parseAddress(input.nextHop.v4 ?? '');
+  const v6 = parseAddress(input.nextHop.v6 ?? '');
+  const nextHop = {
+    ...(typeof v4 === 'number' && { v4 }),
+    ...(typeof v6 === 'bigint' && { v6 }),
+  };
+  const index = (name: string | undefined) =>
+    name === undefined ? undefined : findInterface(name);
+  const [route4, route6] = [index(serverInterface.v4), index(serverInterface.v6)];
+  return {
+    mark,
+    nextHop,
+    serverMacs,
+    serverAddresses: Object.values<Address>(nextHop),
+    onFailure,
+    routeIfindex: {
+      ...(route4 !== undefined && { v4: route4 }),
+      ...(route6 !== undefined && { v6: route6 }),
+    },
+  };
+}
+
+/** Runs `work`; what the classifier says becomes an error that the command line prints. */
+export function asSidetrackError<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof ClassifierError)) throw error;
+    const { message, code, source, hint } = error;
+    throw new SidetrackError(message, {
+      code,
+      source,
+      ...(hint !== undefined && { hint }),
+      cause: error.verifierLog ?? error.cause,
+    });
+  }
+}

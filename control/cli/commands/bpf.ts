@@ -1,0 +1,145 @@
+/** The eBPF classifier by hand, on the router itself: what the steps of a plan are made of. */
+import type { Command } from 'commander';
+import {
+  attachClassifier,
+  type ClassifierStats,
+  detachClassifier,
+  readStats,
+  showClassifier,
+  tryClassifier,
+} from '../../../bpf/classifier.js';
+import { DEFAULT_DIRECTORY } from '../../../bpf/pin.js';
+import { asSidetrackError, attachOptions, CLASSIFIER_OBJECT } from '../classifier.js';
+import { action, type CommonOptions, command, withJson } from '../context.js';
+import { EXIT_FAILED, EXIT_OK, print, printJson, table } from '../output.js';
+import { readStandardInput } from '../standard-input.js';
+
+interface BpfOptions extends CommonOptions {
+  directory: string;
+  object?: string;
+}
+
+interface AttachCommandOptions extends BpfOptions {
+  dryRun?: boolean;
+  digest?: string;
+}
+
+export function bpfCommand(): Command {
+  const bpf = command('bpf', 'The eBPF classifier by hand, on the router itself', [
+    'sudo sidetrack bpf show',
+    'sudo sidetrack bpf stats --json',
+  ]);
+  for (const sub of [attachCommand(), detachCommand(), showCommand(), statsCommand()])
+    bpf.addCommand(sub);
+  return bpf;
+}
+
+function withDirectory(target: Command): Command {
+  return withJson(target)
+    .option('--directory <path>', 'where the pins are, in a BPF file system', DEFAULT_DIRECTORY)
+    .option('--object <file>', 'the program, when it is not the one that was built here');
+}
+
+function attachCommand(): Command {
+  const attach = command('attach', 'Bring the policy on standard input into force', [
+    'sudo sidetrack bpf attach < policy.json',
+    'sudo sidetrack bpf attach --dry-run < policy.json    # load it, change nothing',
+  ]);
+  return withDirectory(attach)
+    .option('--dry-run', 'load it and have the kernel verify it, and change nothing')
+    .option('--digest <text>', 'a name for this policy, which show repeats')
+    .action(action(runAttach));
+}
+
+async function runAttach(options: AttachCommandOptions): Promise<undefined> {
+  const { directory, dryRun = false, digest } = options;
+  const attach = attachOptions(await readStandardInput(), {
+    directory,
+    object: options.object ?? CLASSIFIER_OBJECT,
+    ...(digest !== undefined && { digest }),
+  });
+  asSidetrackError(() => (dryRun ? tryClassifier(attach) : attachClassifier(attach)));
+  const { interfaces, policy } = attach;
+  if (options.json) printJson({ changed: !dryRun, interfaces, rules: policy.rules.length });
+  else
+    print(
+      `${dryRun ? 'Could be attached to' : 'Attached to'} ${interfaces.join(', ')}: ${policy.rules.length} rules and guards.`,
+    );
+}
+
+function detachCommand(): Command {
+  const detach = command('detach', 'Take the classifier away, and the flow table with it', [
+    'sudo sidetrack bpf detach',
+  ]);
+  return withDirectory(detach).action(action(runDetach));
+}
+
+async function runDetach({ directory, json }: BpfOptions): Promise<undefined> {
+  const was = asSidetrackError(() => {
+    const state = showClassifier(directory);
+    detachClassifier(directory);
+    return state !== undefined;
+  });
+  if (json) printJson({ changed: was });
+  else print(was ? 'Detached: steered connections end.' : 'Nothing to detach.');
+}
+
+function showCommand(): Command {
+  const show = command(
+    'show',
+    'Show where the classifier is attached (exit 1 when not everywhere)',
+    ['sudo sidetrack bpf show'],
+  );
+  return withDirectory(show).action(action(runShow));
+}
+
+async function runShow({ directory, object, json }: BpfOptions): Promise<number> {
+  const state = asSidetrackError(() => showClassifier(directory, object ?? CLASSIFIER_OBJECT));
+  if (json) printJson(state ?? null);
+  else if (state === undefined) print('The ebpf classifier is not attached.');
+  else {
+    print(`program ${state.program ?? 'none'}${state.outdated ? ' (of another build)' : ''}`);
+    for (const line of table(
+      ['interface', 'filter'],
+      state.interfaces.map(({ name, filter }) => [name, filter]),
+    ))
+      print(line);
+    const { flows, flowTable } = state;
+    print(`flows: ${flows.v4} IPv4, ${flows.v6} IPv6, of ${flowTable?.v4 ?? 0} each`);
+  }
+  const good = state?.interfaces.every(({ filter }) => filter === 'attached') ?? false;
+  return good ? EXIT_OK : EXIT_FAILED;
+}
+
+function statsCommand(): Command {
+  const stats = command('stats', 'Show what the classifier counted', [
+    'sudo sidetrack bpf stats',
+    'sudo sidetrack bpf stats --json | jq .events',
+  ]);
+  return withDirectory(stats).action(action(runStats));
+}
+
+async function runStats({ directory, json }: BpfOptions): Promise<undefined> {
+  const stats = asSidetrackError(() => readStats(directory));
+  if (json) printJson(stats);
+  else printStats(stats);
+}
+
+function printStats({ rules, outcomes, events }: ClassifierStats): void {
+  const row = (name: string, packets: number, bytes?: number) => [
+    name,
+    String(packets),
+    bytes === undefined ? '' : String(bytes),
+  ];
+  // Guards and other rarities only when they counted something; --json has them all.
+  const shown = rules.filter(({ name, packets }) => packets > 0 || !name.startsWith('guard:'));
+  const counted = Object.entries(outcomes).filter(([, { packets }]) => packets > 0);
+  const seen = Object.entries(events).filter(([, times]) => times > 0);
+  const sections: [string, string[][]][] = [
+    ['first packets by rule', shown.map(({ name, packets, bytes }) => row(name, packets, bytes))],
+    ['all packets', counted.map(([name, { packets, bytes }]) => row(name, packets, bytes))],
+    ['besides', seen.map(([name, times]) => row(name, times))],
+  ];
+  for (const [title, rows] of sections)
+    if (rows.length > 0) for (const line of table([title, 'packets', 'bytes'], rows)) print(line);
+}

@@ -1,0 +1,113 @@
+/**
+ * What the eBPF classifier is attached with, as JSON: the standard input of `sidetrack bpf attach`.
+ * A plan shows it, a person can write it. Sets stand beside the rules and have a number, so that
+ * one that several rules name is written, and compiled, once.
+ */
+import { SidetrackError } from '../error.js';
+import { PrefixSet } from './prefix-set.js';
+import type { Policy, PortRange, Rule, Verdict } from './rule.js';
+
+export const ATTACHMENT_VERSION = 1;
+
+/** How to hand over, and everything else that the policy does not say. */
+export interface AttachmentSteering {
+  /** Where client packets come in. */
+  interfaces: readonly string[];
+  wayOut: 'mark' | 'redirect';
+  /** Interfaces to the server by family. */
+  serverInterface: { v4?: string; v6?: string };
+  nextHop: { v4?: string; v6?: string };
+  serverMacs: readonly string[];
+  mark: { value: number; mask: number };
+  flowTableSize: number;
+  onFailure: 'direct' | 'block';
+}
+
+/** A rule with numbers of sets instead of addresses. */
+export interface AttachmentRule {
+  name: string;
+  action: Verdict;
+  proto?: 'tcp' | 'udp';
+  from?: { set: number; macs: readonly string[] };
+  macs?: readonly string[];
+  to?: number;
+  ports?: readonly PortRange[];
+}
+
+export interface Attachment extends AttachmentSteering {
+  version: typeof ATTACHMENT_VERSION;
+  /** Guards first. */
+  rules: AttachmentRule[];
+  default: Verdict;
+  /** CIDRs of each set. */
+  sets: string[][];
+}
+
+export function attachment(policy: Policy, steering: AttachmentSteering): Attachment {
+  const numbers = new Map<PrefixSet, number>();
+  const numberOf = (set: PrefixSet): number => {
+    const number = numbers.get(set) ?? numbers.size;
+    numbers.set(set, number);
+    return number;
+  };
+  const rules = policy.rules.map(({ name, action, proto, from, macs, to, ports }: Rule) => ({
+    name,
+    action,
+    ...(proto && { proto }),
+    ...(from && { from: { set: numberOf(from.addresses), macs: from.macs } }),
+    ...(macs && { macs }),
+    ...(to && { to: numberOf(to) }),
+    ...(ports && { ports }),
+  }));
+  return {
+    version: ATTACHMENT_VERSION,
+    ...steering,
+    rules,
+    default: policy.default,
+    sets: [...numbers.keys()].map((set) => set.cidrs()),
+  };
+}
+
+/** The policy of an attachment: the same one that it was made from. */
+export function attachedPolicy({ rules, sets, default: otherwise }: Attachment): Policy {
+  const parsed = sets.map((cidrs) => PrefixSet.parse(...cidrs));
+  const setOf = (number: number): PrefixSet => {
+    const set = parsed[number];
+    if (set === undefined) throw malformed(`there is no set ${number}`);
+    return set;
+  };
+  return {
+    rules: rules.map(({ from, to, ...rest }) => ({
+      ...rest,
+      ...(from && { from: { addresses: setOf(from.set), macs: from.macs } }),
+      ...(to !== undefined && { to: setOf(to) }),
+    })),
+    default: otherwise,
+  };
+}
+
+/** @throws SidetrackError `attachment-malformed` */
+export function parseAttachment(text: string): Attachment {
+  let value: Partial<Attachment> | null;
+  try {
+    value = JSON.parse(text) as Partial<Attachment> | null;
+  } catch (cause) {
+    throw malformed(text.trim() === '' ? 'it is empty' : 'it is no JSON', cause);
+  }
+  const lists = [value?.rules, value?.sets, value?.interfaces, value?.serverMacs];
+  if (!lists.every(Array.isArray) || !value?.mark || !value.nextHop || !value.serverInterface)
+    throw malformed(
+      'it lacks rules, sets, interfaces, serverMacs, mark, nextHop or serverInterface',
+    );
+  if (value.version !== ATTACHMENT_VERSION) throw malformed(`its version is ${value.version}`);
+  return value as Attachment;
+}
+
+function malformed(what: string, cause?: unknown): SidetrackError {
+  return new SidetrackError(`standard input is not what sidetrack bpf attach reads: ${what}`, {
+    code: 'attachment-malformed',
+    source: 'user',
+    hint: 'docs/classifier.md says what it reads',
+    cause,
+  });
+}

@@ -1,0 +1,145 @@
+/** `sidetrack bpf …` as a user runs it on the router. */
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ADDRESS } from '../../control/lab/topology.js';
+import { type Attachment, attachment } from '../../control/policy/attachment.js';
+import { PrefixSet } from '../../control/policy/prefix-set.js';
+import type { Policy } from '../../control/policy/rule.js';
+import { SteeringLab } from './lab.js';
+
+const CLI = fileURLToPath(new URL('../../build/control/cli/main.js', import.meta.url));
+const DIRECTORY = '/run/bpf/sidetrack';
+const INTERNET = ADDRESS.internet;
+
+const POLICY: Policy = {
+  rules: [
+    { name: 'guard:local', to: PrefixSet.parse('192.168.1.1', 'fd00:1::1'), action: 'direct' },
+    { name: 'mail', proto: 'tcp', ports: [{ first: 25, last: 25 }], action: 'direct' },
+    { name: 'rest', proto: 'tcp', action: 'proxy' },
+  ],
+  default: 'direct',
+};
+
+const input = (policy: Policy, changes: Partial<Attachment> = {}): string =>
+  JSON.stringify({
+    ...attachment(policy, {
+      interfaces: ['br-lan', 'lan2'],
+      wayOut: 'mark',
+      serverInterface: { v4: 'br-lan', v6: 'br-lan' },
+      nextHop: ADDRESS.server1,
+      serverMacs: ['02:00:00:00:01:02'],
+      mark: { value: 0x96, mask: 0xff },
+      flowTableSize: 1024,
+      onFailure: 'direct',
+    }),
+    ...changes,
+  });
+
+let steering: SteeringLab;
+beforeAll(async () => {
+  steering = await SteeringLab.start();
+});
+afterAll(() => steering?.stop());
+
+function bpf(stdin: string, ...args: string[]) {
+  const argv = [process.execPath, CLI, 'bpf', ...args, '--directory', DIRECTORY];
+  return steering.lab.run('router', argv, { stdin });
+}
+
+async function succeed(stdin: string, ...args: string[]): Promise<string> {
+  const { status, stdout, stderr } = await bpf(stdin, ...args);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return stdout;
+}
+
+it('attach, show, stats and detach', async () => {
+  expect((await bpf('', 'show')).stdout).toBe('The ebpf classifier is not attached.\n');
+  expect(await succeed(input(POLICY), 'attach', '--dry-run')).toContain('Could be attached to');
+  expect((await bpf('', 'show')).status).toBe(1);
+  expect(await succeed(input(POLICY), 'attach', '--digest', 'abc')).toBe(
+    'Attached to br-lan, lan2: 3 rules and guards.\n',
+  );
+  expect(JSON.parse(await succeed('', 'show', '--json'))).toMatchObject({
+    digest: 'abc',
+    outdated: false,
+    interfaces: [
+      { name: 'br-lan', filter: 'attached' },
+      { name: 'lan2', filter: 'attached' },
+    ],
+  });
+  expect(await steering.whoAnswers('client', INTERNET.v4)).toBe('server1');
+  expect(await steering.whoAnswers('client', INTERNET.v4, 25)).toBe('internet');
+  expect(await succeed('', 'stats')).toMatch(/rest +1 /);
+  expect(JSON.parse(await succeed('', 'show', '--json')).flows).toEqual({ v4: 1, v6: 0 });
+  expect(await succeed('', 'detach')).toContain('Detached');
+  expect(await steering.pins()).toBe('');
+  expect((await bpf('', 'stats')).stderr).toContain('not attached');
+});
+
+it('a flow table of another size keeps every live flow', async () => {
+  for (const family of ['v4', 'v6'] as const) {
+    await succeed(input(POLICY), 'attach');
+    const stream = steering.stream('client', INTERNET[family]);
+    let said = '';
+    stream.child.stdout!.on('data', (chunk: Buffer) => {
+      said += chunk;
+    });
+    await expect.poll(() => said).toContain('server1');
+    await succeed(input({ rules: [], default: 'direct' }, { flowTableSize: 4096 }), 'attach');
+    const state = JSON.parse(await succeed('', 'show', '--json'));
+    expect(state.flowTable).toEqual({ v4: 4096, v6: 4096 });
+    expect(state.flows[family]).toBeGreaterThan(0);
+    const length = said.length;
+    await expect.poll(() => said.length).toBeGreaterThan(length + 100);
+    expect(said).not.toContain('internet');
+    stream.signal('SIGTERM');
+    await succeed('', 'detach');
+  }
+});
+
+it('a flow whose policy route is gone takes the on_failure way', async () => {
+  await succeed(input(POLICY), 'attach');
+  await steering.sh('router', 'ip route flush table 250; ip -6 route flush table 250');
+  for (const family of ['v4', 'v6'] as const)
+    expect(await steering.whoAnswers('client', INTERNET[family])).toBe('internet');
+  expect((await steering.stats()).events.on_failure).toBe(2);
+  await steering.sh(
+    'router',
+    `ip route add default via ${ADDRESS.server1.v4} dev br-lan table 250;
+     ip -6 route add default via ${ADDRESS.server1.v6} dev br-lan table 250`,
+  );
+  for (const family of ['v4', 'v6'] as const)
+    expect(await steering.whoAnswers('client', INTERNET[family])).toBe('server1');
+  await succeed('', 'detach');
+});
+
+it('without privilege says so instead of guessing', async () => {
+  const argv = ['setpriv', '--reuid=65534', '--clear-groups', process.execPath, CLI, 'bpf'];
+  for (const command of ['show', 'stats', 'detach']) {
+    await succeed(input(POLICY), 'attach');
+    const { status, stderr } = await steering.lab.run('router', [
+      ...argv,
+      command,
+      '--directory',
+      `${DIRECTORY}/inside`,
+    ]);
+    expect(stderr).toContain('not permitted');
+    expect(status).toBe(1);
+  }
+  await succeed('', 'detach');
+});
+
+it.each([
+  ['', /it is empty/, 2],
+  ['{', /it is no JSON/, 2],
+  ['{}', /it lacks rules/, 2],
+  [input(POLICY, { interfaces: ['nowhere'] }), /there is no interface "nowhere"/, 1],
+  [input(POLICY, { interfaces: ['lo'] }), /"lo" carries no Ethernet frames/, 2],
+])('bad input %#: one line, and nothing is left', async (text, said, code) => {
+  const { status, stderr } = await bpf(text, 'attach');
+  expect(stderr).toMatch(said);
+  expect(stderr).toContain('hint:');
+  expect(stderr).not.toMatch(/^\s+at /m);
+  expect(status).toBe(code);
+  expect(await steering.pins()).toBe('');
+});
