@@ -3,6 +3,9 @@ import { type Command, Option } from 'commander';
 import pc from 'picocolors';
 import { type AddressEntry, isProblem, parseEntry } from '../../config/entry.js';
 import { SidetrackError } from '../../error.js';
+import { action, type CommonOptions, command, withJson } from '../context.js';
+import { EXIT_FAILED, EXIT_OK, note, print, printJson, table } from '../output.js';
+import { connectRelay } from '../relay/client.js';
 import {
   COLUMNS,
   type Filter,
@@ -12,10 +15,7 @@ import {
   SORTS,
   type Sort,
   select,
-} from '../connection-list.js';
-import { action, type CommonOptions, command, withJson } from '../context.js';
-import { EXIT_FAILED, EXIT_OK, note, print, printJson, table } from '../output.js';
-import { connectRelay } from '../relay-client.js';
+} from '../relay/connection-list.js';
 
 export interface ListOptions extends CommonOptions {
   pid?: string;

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/load.js';
-import { chooseServer } from '../choose-server.js';
 import { action, type CommonOptions, command, configPath, withConfig } from '../context.js';
 import { note, print } from '../output.js';
-import { relayUnit, unreadableByOthers } from '../relay-unit.js';
+import { chooseServer } from '../relay/choose-server.js';
+import { relayUnit, unreadableByOthers } from '../relay/unit.js';
 
 interface ServiceOptions extends CommonOptions {
   server?: string;

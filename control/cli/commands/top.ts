@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { type Filter, rate, type Sort, select } from '../connection-list.js';
 import { action, command } from '../context.js';
 import { EXIT_OK, print } from '../output.js';
-import { type ConnectionList, connectRelay, type RelayClient } from '../relay-client.js';
-import { topFrame } from '../top-frame.js';
+import { type ConnectionList, connectRelay, type RelayClient } from '../relay/client.js';
+import { type Filter, rate, type Sort, select } from '../relay/connection-list.js';
+import { topFrame } from '../relay/top-frame.js';
 import { type ListOptions, readFilter, withFilter } from './connections.js';
 
 const EVERY_MS = 1000;

@@ -6,8 +6,8 @@ import {
   type RatedConnection,
   rate,
   select,
-} from '../../../control/cli/connection-list.js';
-import { topFrame } from '../../../control/cli/top-frame.js';
+} from '../../../control/cli/relay/connection-list.js';
+import { topFrame } from '../../../control/cli/relay/top-frame.js';
 import { isProblem, parseEntry } from '../../../control/config/entry.js';
 import type { OpenConnection } from '../../../proxy/open-connections.js';
 

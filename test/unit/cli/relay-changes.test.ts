@@ -5,8 +5,8 @@ import {
   needRestart,
   pictureOf,
   type SetupPicture,
-} from '../../../control/cli/relay-changes.js';
-import { relayOptions } from '../../../control/cli/relay-options.js';
+} from '../../../control/cli/relay/changes.js';
+import { relayOptions } from '../../../control/cli/relay/options.js';
 import { parseConfig } from '../../../control/config/load.js';
 import type { Upstream } from '../../../proxy/upstreams.js';
 

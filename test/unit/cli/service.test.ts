@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { relayUnit, unreadableByOthers } from '../../../control/cli/relay-unit.js';
+import { relayUnit, unreadableByOthers } from '../../../control/cli/relay/unit.js';
 import type { Config } from '../../../control/config/config.js';
 import { loadConfig } from '../../../control/config/load.js';
 

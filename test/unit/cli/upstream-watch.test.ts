@@ -1,6 +1,6 @@
 /** One line when an upstream begins to rest and one when it is back, never one for each connection. */
 import { describe, expect, it } from 'vitest';
-import { upstreamChanges } from '../../../control/cli/upstream-watch.js';
+import { upstreamChanges } from '../../../control/cli/relay/upstream-watch.js';
 import { outcomes, upstreamCounterOffset } from '../../../proxy/abi.js';
 import type { Outcome } from '../../../proxy/stats.js';
 

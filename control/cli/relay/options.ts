@@ -1,8 +1,8 @@
 /** The relay's part of the configuration as the engine's options. */
-import type { RelayOptions } from '../../proxy/relay.js';
-import type { Upstream } from '../../proxy/upstreams.js';
-import type { Config, ServerConfig } from '../config/config.js';
-import { compileRoutes } from '../policy/routes.js';
+import type { RelayOptions } from '../../../proxy/relay.js';
+import type { Upstream } from '../../../proxy/upstreams.js';
+import type { Config, ServerConfig } from '../../config/config.js';
+import { compileRoutes } from '../../policy/routes.js';
 
 const MS = 1000;
 

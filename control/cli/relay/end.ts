@@ -1,13 +1,13 @@
 /** How a running relay ends: by a signal, or because a successor has taken its place. */
 import pc from 'picocolors';
-import type { Relay } from '../../proxy/relay.js';
-import { note } from './output.js';
-import type { Observation } from './relay-observation.js';
-import type { Pages } from './relay-pages.js';
-import type { Reloading } from './relay-reload.js';
-import type { Service } from './relay-service.js';
-import type { Signals } from './relay-signals.js';
-import { type Successor, startSuccessor } from './relay-successor.js';
+import type { Relay } from '../../../proxy/relay.js';
+import { note } from '../output.js';
+import type { Observation } from './observation.js';
+import type { Pages } from './pages.js';
+import type { Reloading } from './reload.js';
+import type { Service } from './service.js';
+import type { Signals } from './signals.js';
+import { type Successor, startSuccessor } from './successor.js';
 
 export interface RunningRelay {
   reloading: Reloading;

@@ -2,10 +2,10 @@
 import { readdirSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { basename, join } from 'node:path';
-import { CONTROL_SOCKET, isStale } from '../../monitoring/control-socket.js';
-import type { OpenConnection } from '../../proxy/open-connections.js';
-import { SidetrackError } from '../error.js';
-import { RELAY_SOCKETS } from '../plan/paths.js';
+import { CONTROL_SOCKET, isStale } from '../../../monitoring/control-socket.js';
+import type { OpenConnection } from '../../../proxy/open-connections.js';
+import { SidetrackError } from '../../error.js';
+import { RELAY_SOCKETS } from '../../plan/paths.js';
 
 export interface ConnectionList {
   /** Unix time, seconds. */

@@ -1,5 +1,6 @@
 /** One picture of `sidetrack top`: a line of sums, then as many connections as fit. Pure. */
 import pc from 'picocolors';
+import { table } from '../output.js';
 import {
   COLUMNS,
   type ColumnName,
@@ -8,7 +9,6 @@ import {
   type RatedConnection,
   type Sort,
 } from './connection-list.js';
-import { table } from './output.js';
 
 export interface FrameOptions {
   port: number;

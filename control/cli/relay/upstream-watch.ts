@@ -3,9 +3,9 @@
  * change, however many connections it takes.
  */
 import pc from 'picocolors';
-import type { Relay } from '../../proxy/relay.js';
-import type { Outcome, UpstreamStats } from '../../proxy/stats.js';
-import { note } from './output.js';
+import type { Relay } from '../../../proxy/relay.js';
+import type { Outcome, UpstreamStats } from '../../../proxy/stats.js';
+import { note } from '../output.js';
 
 const LOOK_EVERY_MS = 1000;
 /** Whoever comes and goes is mentioned no more often. */

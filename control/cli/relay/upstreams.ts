@@ -5,12 +5,12 @@
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ADDRESSES } from '../../proxy/abi.js';
-import type { Upstream } from '../../proxy/upstreams.js';
-import type { Config, UpstreamConfig } from '../config/config.js';
-import { ConfigError, type Diagnostic, diagnosticAt } from '../config/diagnostic.js';
-import { readFailure } from '../config/set-file.js';
-import { LONGEST_CREDENTIAL } from '../config/upstream-check.js';
+import { ADDRESSES } from '../../../proxy/abi.js';
+import type { Upstream } from '../../../proxy/upstreams.js';
+import type { Config, UpstreamConfig } from '../../config/config.js';
+import { ConfigError, type Diagnostic, diagnosticAt } from '../../config/diagnostic.js';
+import { readFailure } from '../../config/set-file.js';
+import { LONGEST_CREDENTIAL } from '../../config/upstream-check.js';
 
 /** Says what is wrong with an upstream, and below which of its keys. */
 class UpstreamProblem extends Error {

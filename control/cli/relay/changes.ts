@@ -1,9 +1,9 @@
 /** What a reload of the relay's configuration changes, in words; and what only a restart can. */
 import { createHmac, randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { RelayOptions } from '../../proxy/relay.js';
-import type { Upstream } from '../../proxy/upstreams.js';
-import type { Config, ServerConfig } from '../config/config.js';
+import type { RelayOptions } from '../../../proxy/relay.js';
+import type { Upstream } from '../../../proxy/upstreams.js';
+import type { Config, ServerConfig } from '../../config/config.js';
 
 /** A configuration as the relay uses it. */
 export interface RelaySetup {

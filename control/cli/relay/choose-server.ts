@@ -1,6 +1,6 @@
 /** Which server of the configuration this machine is. */
-import type { Config, ServerConfig } from '../config/config.js';
-import { SidetrackError } from '../error.js';
+import type { Config, ServerConfig } from '../../config/config.js';
+import { SidetrackError } from '../../error.js';
 
 /** @throws SidetrackError when there is none of that name, or it has no relay of ours. */
 export function chooseServer({ servers, file }: Config, name: string | undefined): ServerConfig {

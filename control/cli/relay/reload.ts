@@ -1,18 +1,18 @@
 /** SIGHUP: the relay takes its configuration anew for new connections, all of it or nothing. */
-import type { Reloads } from '../../monitoring/reload.js';
-import { RelayError } from '../../proxy/error.js';
-import type { Relay } from '../../proxy/relay.js';
-import type { Config } from '../config/config.js';
-import { SidetrackError } from '../error.js';
-import { note, printWarnings, reportError } from './output.js';
+import type { Reloads } from '../../../monitoring/reload.js';
+import { RelayError } from '../../../proxy/error.js';
+import type { Relay } from '../../../proxy/relay.js';
+import type { Config } from '../../config/config.js';
+import { SidetrackError } from '../../error.js';
+import { note, printWarnings, reportError } from '../output.js';
 import {
   describeChanges,
   needRestart,
   pictureOf,
   type RelaySetup,
   type SetupPicture,
-} from './relay-changes.js';
-import type { Service } from './relay-service.js';
+} from './changes.js';
+import type { Service } from './service.js';
 
 export interface Reloading {
   reloads: Reloads;

@@ -2,9 +2,9 @@
  * What the relay tells systemd, or whoever set NOTIFY_SOCKET: sd_notify(3), sd_watchdog_enabled(3) and
  * the fd store. Without NOTIFY_SOCKET nothing happens.
  */
-import { notifyManager } from '../../proxy/notify.js';
-import { note } from './output.js';
-import { socketName } from './relay-sockets.js';
+import { notifyManager } from '../../../proxy/notify.js';
+import { note } from '../output.js';
+import { socketName } from './sockets.js';
 
 /** What ending takes beyond the drain. */
 const STOP_MARGIN_SECONDS = 10;

@@ -1,8 +1,8 @@
 /** A list of connections as people want it: rates, filters, order, columns. Pure. */
-import type { OpenConnection } from '../../proxy/open-connections.js';
-import { parseAddress } from '../config/address.js';
-import type { AddressEntry } from '../config/entry.js';
-import type { ConnectionList } from './relay-client.js';
+import type { OpenConnection } from '../../../proxy/open-connections.js';
+import { parseAddress } from '../../config/address.js';
+import type { AddressEntry } from '../../config/entry.js';
+import type { ConnectionList } from './client.js';
 
 /** With bytes a second of both directions. */
 export interface RatedConnection extends OpenConnection {

@@ -9,7 +9,7 @@
  *         "released" ──────────────▶ opens its pages, is the main process now
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { successorEnvironment } from './relay-sockets.js';
+import { successorEnvironment } from './sockets.js';
 
 /** Reading a large configuration and resolving names takes seconds at most. */
 const START_TIMEOUT_MS = 20_000;

@@ -1,8 +1,8 @@
 /** The systemd unit of the relay, for this installation and this configuration. */
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { Config, ServerConfig } from '../config/config.js';
-import { packageFile } from './package.js';
+import type { Config, ServerConfig } from '../../config/config.js';
+import { packageFile } from '../package.js';
 import { credentialName } from './upstreams.js';
 
 const TEMPLATE = 'packaging/systemd/sidetrack-relay.service';

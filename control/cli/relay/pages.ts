@@ -1,19 +1,19 @@
 /** The relay's metrics pages: opened, or taken over from the relay that ran before. */
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { relayRegistry } from '../../monitoring/collect.js';
-import { type Reloads, registerReloads } from '../../monitoring/reload.js';
+import { relayRegistry } from '../../../monitoring/collect.js';
+import { type Reloads, registerReloads } from '../../../monitoring/reload.js';
 import {
   MonitoringError,
   type MonitoringServer,
   startMonitoring,
-} from '../../monitoring/server.js';
-import type { Relay } from '../../proxy/relay.js';
-import type { Config } from '../config/config.js';
-import { SidetrackError } from '../error.js';
-import { note } from './output.js';
-import { version } from './package.js';
-import type { Inheritance } from './relay-sockets.js';
+} from '../../../monitoring/server.js';
+import type { Relay } from '../../../proxy/relay.js';
+import type { Config } from '../../config/config.js';
+import { SidetrackError } from '../../error.js';
+import { note } from '../output.js';
+import { version } from '../package.js';
+import type { Inheritance } from './sockets.js';
 
 /** The old relay has closed them already; somebody else may hold the port. */
 const TAKE_OVER_MS = 5000;

@@ -1,11 +1,11 @@
 /** What lets people look into a running relay: the control socket and the access log. */
-import { startAccessLog } from '../../monitoring/access-log.js';
-import { startControlSocket } from '../../monitoring/control-socket.js';
-import type { Relay } from '../../proxy/relay.js';
-import type { RelayConfig } from '../config/config.js';
-import { SidetrackError } from '../error.js';
-import { RELAY_SOCKETS } from '../plan/paths.js';
-import { note } from './output.js';
+import { startAccessLog } from '../../../monitoring/access-log.js';
+import { startControlSocket } from '../../../monitoring/control-socket.js';
+import type { Relay } from '../../../proxy/relay.js';
+import type { RelayConfig } from '../../config/config.js';
+import { SidetrackError } from '../../error.js';
+import { RELAY_SOCKETS } from '../../plan/paths.js';
+import { note } from '../output.js';
 
 export interface Observation {
   /** When the relay has stopped: its last connections are still to be logged. */
