@@ -2,7 +2,8 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
-.PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay test-programs netns-test bench-relay docs clean help
+.PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay fuzz-policy test-programs netns-test \
+	netns-test-asan netns-test-tsan bench-relay bench-classifier docs clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
@@ -71,8 +72,11 @@ bpf-test: build ## the eBPF classifier in this kernel, against the reference eva
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory -C bpf test; \
 	else echo "bpf-test: skipped, because loading eBPF programs needs root"; fi
 
-fuzz-relay: ## fuzz what reads the replies of proxies, 20 seconds
+fuzz-relay: ## fuzz the replies of proxies and the order of events, 20 seconds; FUZZ_SECONDS=600 for long
 	@$(MAKE) --no-print-directory -C test/fuzz run
+
+fuzz-policy: build ## 10 million verdicts of the eBPF classifier beside the reference evaluator, as root, on all cores
+	@test/bpf/fuzz.sh $(or $(PACKETS),10000000)
 
 test-programs: ## what only the tests run
 	@$(MAKE) --no-print-directory -C test/netns/packets
@@ -80,12 +84,42 @@ test-programs: ## what only the tests run
 netns-test: build test-programs ## real kernels, real rivals, in network namespaces
 	$(RIVAL_ENV) $(REQUIRE) npx vitest run --project netns
 
+# The relay alone is preloaded; its reports go to files, because who ends it may not look at its words.
+SANITIZED := $(CURDIR)/build/sanitized
+SUPPRESSIONS := $(CURDIR)/test/netns/sanitizers
+SANITIZER_FLAGS_address := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SANITIZER_FLAGS_thread := -fsanitize=thread
+PREFIX_address = env LD_PRELOAD=$$(gcc -print-file-name=libasan.so) \
+	ASAN_OPTIONS=malloc_context_size=2:log_path=$(SANITIZED)/address/report \
+	LSAN_OPTIONS=suppressions=$(SUPPRESSIONS)/leaks.txt:print_suppressions=0
+# Where addresses are spread too widely ThreadSanitizer cannot map its shadow.
+PREFIX_thread = setarch -R env LD_PRELOAD=$$(gcc -print-file-name=libtsan.so) \
+	TSAN_OPTIONS=suppressions=$(SUPPRESSIONS)/races.txt:log_path=$(SANITIZED)/thread/report
+
+netns-test-asan: netns-test-address ## the same with the relay under ASan and UBSan; FILES=test/netns/relay-traffic.test.ts for a part
+netns-test-tsan: netns-test-thread ## the same under TSan
+
+netns-test-%: build test-programs
+	@mkdir -p $(SANITIZED)/$* && rm -f $(SANITIZED)/$*/report.*
+	@$(MAKE) --no-print-directory -C proxy/engine BUILD=$(SANITIZED)/$* \
+		CFLAGS="-O1 -g -fno-omit-frame-pointer $(SANITIZER_FLAGS_$*)"
+	$(RIVAL_ENV) $(REQUIRE) SIDETRACK_RELAY_PREFIX="$(PREFIX_$*) SIDETRACK_RELAY_LIBRARY=$(SANITIZED)/$*/libsidetrack-relay.so" \
+		npx vitest run --project netns $(FILES)
+	@cat $(SANITIZED)/$*/report.* 2>/dev/null && exit 1 || echo "netns-test-$*: nothing reported"
+
 bench-relay: ## the relay beside its rivals, about a quarter of an hour; rows and chart in build/bench
 	@test/tools/deps.sh bench
 	@$(MAKE) --no-print-directory build
 	@$(MAKE) --no-print-directory -C test/load
 	npx tsc -p test/load
 	@$(RIVAL_ENV) node build/test/load/main.js
+
+bench-classifier: ## the classifier beside LPM tries and nft, some minutes, as root; rows and chart in build/bench
+	@test/tools/deps.sh test
+	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -C bpf bench-object
+	npx tsc -p test/load
+	@$(RIVAL_ENV) node build/test/load/classifier/main.js
 
 docs: build ## write the generated files anew
 	node build/control/cli/reference.js > docs/cli.md

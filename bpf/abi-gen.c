@@ -37,6 +37,7 @@ static void print_limits(void)
 	constant("ROW_WORDS", ROW_WORDS);
 	constant("SERVERS_MAX", SERVERS_MAX);
 	constant("RULE_NAME_LENGTH", RULE_NAME_LENGTH);
+	constant("PORTS_MAX", PORTS_MAX);
 	constant("TREE_KEYS", TREE_KEYS);
 	constant("TREE_DEPTH", TREE_DEPTH);
 	constant("REFS_PER_BLOCK", REFS_PER_BLOCK);
@@ -93,6 +94,7 @@ static void print_config(void)
 	entry("server_v4", offsetof(struct config, server_v4), "4 bytes each");
 	entry("server_v6", offsetof(struct config, server_v6), "16 bytes each");
 	entry("server_mac", offsetof(struct config, server_mac), "6 bytes, each in 8");
+	entry("port", offsetof(struct config, port), "XDP: u32 device, u32 its router interface, MAC in 8");
 	entry("verdict", offsetof(struct config, verdict), "u8 of each rule, then the default");
 	end();
 	constant("CONFIG_SIZE", sizeof(struct config));
@@ -109,6 +111,7 @@ static void print_sizes(void)
 	entry("leaf", sizeof(struct v4_leaf), "a /24 of more classes: u16 each");
 	entry("node", sizeof(struct v6_node), "u64 keys, u32 references");
 	entry("row", sizeof(struct row), "u64 words");
+	entry("port", sizeof(struct port), "XDP: a device");
 	entry("counter", sizeof(struct counter), "u64 packets, u64 bytes");
 	end();
 	begin("blockOffset", "Byte offsets in a /16.");

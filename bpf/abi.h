@@ -19,6 +19,8 @@
 #define ROW_WORDS (RULES_MAX / 64)
 #define SERVERS_MAX 16
 #define RULE_NAME_LENGTH 128
+/* Network devices that one generation's XDP program may sit on. */
+#define PORTS_MAX 16
 
 /* An interior node of the IPv6 tree has 7 keys between 8 references. */
 #define TREE_KEYS 7
@@ -75,7 +77,8 @@
 	X(fallback_neighbour, "marked: the server's link address is unknown")	\
 	X(fallback_ttl, "marked: the TTL ends here, and the stack must say so")	\
 	X(fallback_mtu, "marked: too large for the way to the server")	\
-	X(fallback_vlan, "marked: the frame has a VLAN tag")
+	X(fallback_vlan, "marked: the frame has a VLAN tag")		\
+	X(xdp_passed, "steered packets that XDP had to leave to tc")
 
 enum verdict {
 #define X(name, help) VERDICT_##name,
@@ -113,6 +116,8 @@ enum counter_name {
 	X(mark_value, "the bits to set")				\
 	X(mark_mask, "the bits that are ours")				\
 	X(redirect_ifindex, "the way to the server; 0 marks instead")	\
+	X(xdp_ifindex, "XDP: the device, or the port of it, that the server is behind")	\
+	X(ports, "entries used of port")				\
 	X(route_v4, "interface that the policy route must use; 0: any")	\
 	X(route_v6, "interface that the policy route must use; 0: any")	\
 	X(steers_v4, "0: the server has no IPv4 address")		\
@@ -131,6 +136,13 @@ enum counter_name {
 	X(mac_rows, "row of MAC class 0 as a condition of its own")	\
 	X(from_mac_rows, "row of MAC class 0 as a source")
 
+/* A device with the XDP program, and what it belongs to: itself, or the bridge. */
+struct port {
+	__u32 ifindex;
+	__u32 router_ifindex;
+	__u64 mac;	/* of router_ifindex: six bytes, then two of zero */
+};
+
 /* One program generation's constants: .rodata, so the verifier folds them. */
 struct config {
 #define X(name, help) __u32 name;
@@ -142,6 +154,7 @@ struct config {
 	__u32 server_v4[SERVERS_MAX];
 	__u32 server_v6[SERVERS_MAX][4];
 	__u64 server_mac[SERVERS_MAX];	/* six bytes, then two of zero */
+	struct port port[PORTS_MAX];
 	__u8 verdict[RULES_MAX + 8];
 };
 

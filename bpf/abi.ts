@@ -4,6 +4,7 @@ export const RULES_MAX = 1024;
 export const ROW_WORDS = 16;
 export const SERVERS_MAX = 16;
 export const RULE_NAME_LENGTH = 128;
+export const PORTS_MAX = 16;
 export const TREE_KEYS = 7;
 export const TREE_DEPTH = 18;
 export const REFS_PER_BLOCK = 16;
@@ -92,6 +93,8 @@ export const events = [
   'fallback_mtu',
   /** marked: the frame has a VLAN tag */
   'fallback_vlan',
+  /** steered packets that XDP had to leave to tc */
+  'xdp_passed',
 ] as const;
 
 /** Byte offsets of 32-bit settings. */
@@ -102,60 +105,66 @@ export const configOffset = {
   mark_mask: 4,
   /** the way to the server; 0 marks instead */
   redirect_ifindex: 8,
+  /** XDP: the device, or the port of it, that the server is behind */
+  xdp_ifindex: 12,
+  /** entries used of port */
+  ports: 16,
   /** interface that the policy route must use; 0: any */
-  route_v4: 12,
+  route_v4: 20,
   /** interface that the policy route must use; 0: any */
-  route_v6: 16,
+  route_v6: 24,
   /** 0: the server has no IPv4 address */
-  steers_v4: 20,
+  steers_v4: 28,
   /** 0: the server has no IPv6 address */
-  steers_v6: 24,
+  steers_v6: 32,
   /** whether a rule may block what is not TCP */
-  judges_others: 28,
+  judges_others: 36,
   /** on_failure: block */
-  blocks_on_failure: 32,
+  blocks_on_failure: 40,
   /** whether a rule names a MAC address */
-  has_macs: 36,
+  has_macs: 44,
   /** entries used of server_mac */
-  server_macs: 40,
+  server_macs: 48,
   /** entries used of server_v4 */
-  server_v4s: 44,
+  server_v4s: 52,
   /** entries used of server_v6 */
-  server_v6s: 48,
+  server_v6s: 56,
   /** number of rules, and the index of the default */
-  rules: 52,
+  rules: 60,
   /** words used of each row */
-  row_words: 56,
+  row_words: 64,
   /** row of class 0 as a source */
-  from_rows: 60,
+  from_rows: 68,
   /** row of port class 0 over TCP */
-  port_rows: 64,
+  port_rows: 72,
   /** port classes, the last one for no port at all */
-  port_classes: 68,
+  port_classes: 76,
   /** row of MAC class 0 as a condition of its own */
-  mac_rows: 72,
+  mac_rows: 80,
   /** row of MAC class 0 as a source */
-  from_mac_rows: 76,
+  from_mac_rows: 84,
 } as const;
 
 /** Byte offsets of the arrays behind them. */
 export const configArray = {
   /** u32 classes of the codes 0 to 2 */
-  palette: 80,
+  palette: 88,
   /** 4 bytes */
-  next_hop_v4: 96,
+  next_hop_v4: 104,
   /** 16 bytes */
-  next_hop_v6: 100,
+  next_hop_v6: 108,
   /** 4 bytes each */
-  server_v4: 116,
+  server_v4: 124,
   /** 16 bytes each */
-  server_v6: 180,
+  server_v6: 188,
   /** 6 bytes, each in 8 */
-  server_mac: 440,
+  server_mac: 448,
+  /** XDP: u32 device, u32 its router interface, MAC in 8 */
+  port: 576,
   /** u8 of each rule, then the default */
-  verdict: 568,
+  verdict: 832,
 } as const;
-export const CONFIG_SIZE = 1600;
+export const CONFIG_SIZE = 1864;
 
 /** Bytes of a map's key or value. */
 export const recordSize = {
@@ -175,6 +184,8 @@ export const recordSize = {
   node: 88,
   /** u64 words */
   row: 128,
+  /** XDP: a device */
+  port: 16,
   /** u64 packets, u64 bytes */
   counter: 16,
 } as const;

@@ -20,6 +20,7 @@ import { type Count, mapInfo, readCounters, readName } from './map.js';
 import type { BpfObject } from './object.js';
 import { PinDirectory } from './pin.js';
 import type { ClassifierPolicy } from './policy.js';
+import { findXdpWay, type XdpWay } from './port.js';
 import { compileTables } from './tables.js';
 import {
   attachedProgram,
@@ -30,6 +31,14 @@ import {
   removeUnusedQdisc,
   requireOwnPlace,
 } from './tc.js';
+import {
+  attachedXdp,
+  attachXdp,
+  detachXdp,
+  requireFreeXdp,
+  XDP_PROGRAM,
+  type XdpMode,
+} from './xdp.js';
 
 export interface AttachOptions {
   /** Pins go here: a directory in a BPF file system. */
@@ -39,15 +48,22 @@ export interface AttachOptions {
   /** Where client packets come in. */
   interfaces: readonly string[];
   policy: ClassifierPolicy;
-  steering: Omit<Steering, 'redirectIfindex'>;
+  steering: Omit<Steering, 'redirectIfindex' | 'xdp'>;
   /** Straight to the server through this interface; absent, packets are marked and routed. */
   redirectInterface?: string;
+  /** Beside redirect: also in XDP, on these interfaces or, of bridges, on their ports. */
+  xdp?: boolean;
   /** Flows for each family. In a table of another size all live flows find themselves again. */
   flowTableSize: number;
   /** Names what the options say, so that `showClassifier` can tell whether it is still in force. */
   digest?: string;
   /** Flows that another classifier steers until now. Asked before the first filter and after the last. */
   takeOver?: () => readonly Flow[];
+}
+
+interface Place {
+  name: string;
+  ifindex: number;
 }
 
 /** Pins of a generation; `program` comes last, so that it vouches for the others. */
@@ -79,6 +95,24 @@ function openShared(pins: PinDirectory, map: SharedMap): number | undefined {
   return undefined;
 }
 
+function fullSteering(options: AttachOptions, xdp: XdpWay | undefined): Steering {
+  const { steering, redirectInterface } = options;
+  if (redirectInterface === undefined) return steering;
+  const redirectIfindex = requireEthernet(redirectInterface);
+  return { ...steering, redirectIfindex, ...(xdp && { xdp }) };
+}
+
+function findXdp({ xdp, redirectInterface, interfaces, steering }: AttachOptions) {
+  if (xdp !== true) return undefined;
+  if (redirectInterface !== undefined)
+    return findXdpWay(interfaces, redirectInterface, steering.serverMacs);
+  throw new ClassifierError('XDP can redirect packets, but not mark them', {
+    code: 'xdp-needs-redirect',
+    source: 'user',
+    hint: 'name the interface to the server',
+  });
+}
+
 /** The maps that the next generation goes on with: those of the size that it wants. */
 function openKept(pins: PinDirectory, flowTableSize: number): Partial<Record<SharedMap, number>> {
   const kept: Partial<Record<SharedMap, number>> = {};
@@ -98,17 +132,17 @@ interface NextGeneration {
   made: SharedMap[];
 }
 
-function loadNext(options: AttachOptions, pins: PinDirectory): NextGeneration {
-  const { steering, redirectInterface } = options;
+function loadNext(
+  options: AttachOptions,
+  pins: PinDirectory,
+  xdp: XdpWay | undefined,
+): NextGeneration {
   const shared = openKept(pins, options.flowTableSize);
   try {
     const object = loadGeneration({
       object: options.object,
       tables: compileTables(options.policy),
-      steering:
-        redirectInterface === undefined
-          ? steering
-          : { ...steering, redirectIfindex: requireEthernet(redirectInterface) },
+      steering: fullSteering(options, xdp),
       flowTableSize: options.flowTableSize,
       shared,
     });
@@ -150,6 +184,51 @@ function detachFrom(pins: PinDirectory, name: string): void {
   pins.removeInterface(name);
 }
 
+function attachXdpTo(pins: PinDirectory, { name, ifindex }: Place, program: number): void {
+  pins.addDevice(name);
+  attachXdp(name, ifindex, program);
+}
+
+function detachXdpFrom(pins: PinDirectory, name: string): void {
+  const ifindex = findInterface(name);
+  if (ifindex !== undefined) detachXdp(ifindex);
+  pins.removeDevice(name);
+}
+
+/** Puts XDP of the generation in force back where it was, and takes it away elsewhere. */
+function revertXdp(
+  pins: PinDirectory,
+  touched: readonly string[],
+  before: readonly string[],
+): void {
+  const old = pins.open('xdp_program');
+  for (const name of touched) {
+    const ifindex = findInterface(name);
+    if (ifindex !== undefined && old !== undefined && before.includes(name)) {
+      attachXdp(name, ifindex, old);
+    } else {
+      detachXdpFrom(pins, name);
+    }
+  }
+  if (old !== undefined) closeDescriptor(old);
+}
+
+/** Comes after the filters: what XDP passes must be judged by the same generation or a later one. */
+function replaceXdp(pins: PinDirectory, devices: readonly Place[], program: number): string[] {
+  const before = pins.devices();
+  const touched: string[] = [];
+  try {
+    for (const device of devices) {
+      touched.push(device.name);
+      attachXdpTo(pins, device, program);
+    }
+    return touched;
+  } catch (error) {
+    revertXdp(pins, touched, before);
+    throw error;
+  }
+}
+
 /** Puts the generation in force back where another one was already. */
 function revert(pins: PinDirectory, touched: readonly string[], before: ReadonlySet<string>): void {
   const old = pins.open('program');
@@ -164,10 +243,12 @@ function revert(pins: PinDirectory, touched: readonly string[], before: Readonly
   if (old !== undefined) closeDescriptor(old);
 }
 
+/** Replaces the filters, then does `next`; if either fails, the old filters are put back. */
 function replaceFilters(
   pins: PinDirectory,
   places: ReadonlyMap<string, number>,
   program: number,
+  next: () => void,
 ): void {
   const before = new Set(pins.interfaces());
   const touched: string[] = [];
@@ -176,10 +257,16 @@ function replaceFilters(
       touched.push(name);
       attachTo(pins, name, ifindex, program);
     }
+    next();
   } catch (error) {
     revert(pins, touched, before);
     throw error;
   }
+}
+
+function descriptorOf(object: BpfObject, pin: string): number {
+  if (pin === 'program') return object.programDescriptor();
+  return pin === 'xdp_program' ? object.programDescriptor(XDP_PROGRAM) : object.mapDescriptor(pin);
 }
 
 function requirePlaces({ interfaces }: AttachOptions): ReadonlyMap<string, number> {
@@ -197,7 +284,9 @@ export function tryClassifier(options: AttachOptions): void {
   const pins = new PinDirectory(options.directory);
   pins.requireFileSystem();
   requirePlaces(options);
-  loadNext(options, pins).object.close();
+  const xdp = findXdp(options);
+  for (const { name, ifindex } of xdp?.ports ?? []) requireFreeXdp(name, ifindex);
+  loadNext(options, pins, xdp).object.close();
 }
 
 /** Brings `options.policy` into force on `options.interfaces`, and nowhere else. */
@@ -205,22 +294,27 @@ export function attachClassifier(options: AttachOptions): void {
   requireFeatures();
   const pins = new PinDirectory(options.directory);
   const places = requirePlaces(options);
+  const xdp = findXdp(options);
+  for (const { name, ifindex } of xdp?.ports ?? []) requireFreeXdp(name, ifindex);
   pins.requireFileSystem();
-  const next = loadNext(options, pins);
+  const next = loadNext(options, pins, xdp);
   const { object } = next;
-  const pinned = [...next.made, ...GENERATION_PINS];
+  const pinned = [...next.made, ...(xdp ? (['xdp_program'] as const) : []), ...GENERATION_PINS];
   const note = pins.policyNote();
   try {
     pins.create();
     pins.notePolicy(undefined);
-    for (const pin of pinned) {
-      pins.pinNext(pin, pin === 'program' ? object.programDescriptor() : object.mapDescriptor(pin));
-    }
+    for (const pin of pinned) pins.pinNext(pin, descriptorOf(object, pin));
     fillFlows(options, pins, next);
-    replaceFilters(pins, places, object.programDescriptor());
+    replaceFilters(pins, places, object.programDescriptor(), () => {
+      if (xdp) replaceXdp(pins, xdp.ports, object.programDescriptor(XDP_PROGRAM));
+    });
     // What was admitted in between.
     fillFlows(options, pins, next);
     for (const pin of pinned) pins.commitNext(pin);
+    const devices = new Set(xdp?.ports.map(({ name }) => name));
+    for (const name of pins.devices()) if (!devices.has(name)) detachXdpFrom(pins, name);
+    if (!xdp) pins.discard('xdp_program');
     for (const name of pins.interfaces()) if (!places.has(name)) detachFrom(pins, name);
     pins.notePolicy(policyNote(options));
   } catch (error) {
@@ -248,6 +342,7 @@ function fileDigest(path: string): string {
  */
 export function detachClassifier(directory: string, handOver: () => void = () => {}): void {
   const pins = new PinDirectory(directory);
+  for (const name of pins.devices()) detachXdpFrom(pins, name);
   for (const name of pins.interfaces()) detachFrom(pins, name);
   if (pins.exists) handOver();
   pins.remove();
@@ -269,6 +364,8 @@ export interface ClassifierState {
     /** `other`: our place holds another program than the generation in force. */
     filter: 'attached' | 'missing' | 'other';
   }[];
+  /** Devices with the XDP program; absent if redirect goes without it. */
+  xdp?: { name: string; mode: XdpMode | 'missing' | 'other' }[];
   /** Room for flows. */
   flowTable: { v4: number; v6: number } | undefined;
   /** Flows in it, those that are too old among them. */
@@ -308,7 +405,16 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
     if (id === undefined) return 'missing';
     return id === program ? 'attached' : 'other';
   };
+  const devices = pins.devices();
+  const xdpProgram = withPin(pins, 'xdp_program', programId);
+  const modeOf = (name: string) => {
+    const ifindex = findInterface(name);
+    const present = ifindex === undefined ? undefined : attachedXdp(ifindex);
+    if (present === undefined) return 'missing';
+    return present.id === xdpProgram ? present.mode : 'other';
+  };
   return {
+    ...(devices.length > 0 && { xdp: devices.map((name) => ({ name, mode: modeOf(name) })) }),
     program,
     interfaces: pins.interfaces().map((name) => ({ name, filter: stateOf(name) })),
     flowTable: v4 === undefined || v6 === undefined ? undefined : { v4, v6 },

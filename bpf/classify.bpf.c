@@ -14,6 +14,8 @@
  * change.  A new policy is a new generation of this program with tables of its
  * own; it replaces the old one in one step and shares its flow table.
  *
+ * xdp.h does the same one step earlier, for floods of small packets.
+ *
  * What it means is control/policy/evaluate.ts and, packet by packet,
  * control/nft/router-table.ts; test/bpf compares them.
  */
@@ -95,11 +97,11 @@ __noinline int is_from_server(const struct packet *packet)
 	return packet->family == 4 ? is_server_v4(packet) : is_server_v6(packet);
 }
 
-static __always_inline void fib_of(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline void fib_of(__u32 ifindex, const struct packet *packet,
 				   struct bpf_fib_lookup *route)
 {
 	__builtin_memset(route, 0, sizeof(*route));
-	route->ifindex = skb->ingress_ifindex;
+	route->ifindex = ifindex;
 	if (packet->family == 4) {
 		route->family = AF_INET;
 		route->ipv4_src = packet->source[0];
@@ -112,19 +114,20 @@ static __always_inline void fib_of(struct __sk_buff *skb, const struct packet *p
 }
 
 /*
- * Whether the router would deliver the packet to itself.  The guards list its
+ * Whether the router would deliver the packet, come in by `ifindex`, to itself.  The guards list its
  * addresses, but those of a dynamic uplink change between two generations.
  * "Not forwarded" also stands for "no route"; then the main table has none, too.
  */
-static __always_inline bool is_for_router(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline bool is_for_router(void *context, __u32 ifindex,
+					  const struct packet *packet)
 {
 	struct bpf_fib_lookup route;
 
-	fib_of(skb, packet, &route);
-	if (bpf_fib_lookup(skb, &route, sizeof(route), 0) != BPF_FIB_LKUP_RET_NOT_FWDED)
+	fib_of(ifindex, packet, &route);
+	if (bpf_fib_lookup(context, &route, sizeof(route), 0) != BPF_FIB_LKUP_RET_NOT_FWDED)
 		return false;
-	fib_of(skb, packet, &route);
-	return bpf_fib_lookup(skb, &route, sizeof(route), BPF_FIB_LOOKUP_DIRECT) !=
+	fib_of(ifindex, packet, &route);
+	return bpf_fib_lookup(context, &route, sizeof(route), BPF_FIB_LOOKUP_DIRECT) !=
 	       BPF_FIB_LKUP_RET_NOT_FWDED;
 }
 
@@ -135,7 +138,7 @@ static __always_inline __u32 judge(struct __sk_buff *skb, const struct packet *p
 	if (rule > RULES_MAX)
 		return VERDICT_DIRECT;
 	verdict = config.verdict[rule];
-	if (verdict != VERDICT_DIRECT && is_for_router(skb, packet)) {
+	if (verdict != VERDICT_DIRECT && is_for_router(skb, skb->ingress_ifindex, packet)) {
 		count_event(COUNT_local);
 		return VERDICT_DIRECT;
 	}
@@ -160,7 +163,7 @@ static __always_inline bool has_route(struct __sk_buff *skb, const struct packet
 	struct bpf_fib_lookup route;
 	long result;
 
-	fib_of(skb, packet, &route);
+	fib_of(skb->ingress_ifindex, packet, &route);
 	*(__u32 *)route.smac = (skb->mark & ~config.mark_mask) | config.mark_value;
 	result = bpf_fib_lookup(skb, &route, sizeof(route), FIB_LOOKUP_MARK | FIB_LOOKUP_SKIP_NEIGH);
 	if (result < 0 || !device)
@@ -228,8 +231,7 @@ static __always_inline int classify_other(struct __sk_buff *skb, const struct pa
 	return judge(skb, packet) == VERDICT_BLOCK ? drop(skb) : leave(skb, COUNT_direct);
 }
 
-SEC("tc")
-int sidetrack_tc(struct __sk_buff *skb)
+static __always_inline int classify(struct __sk_buff *skb)
 {
 	struct packet packet;
 	int result;
@@ -250,5 +252,13 @@ int sidetrack_tc(struct __sk_buff *skb)
 		return classify_tcp(skb, &packet);
 	return classify_other(skb, &packet);
 }
+
+SEC("tc")
+int sidetrack_tc(struct __sk_buff *skb)
+{
+	return classify(skb);
+}
+
+#include "xdp.h"
 
 char _license[] SEC("license") = "Dual MIT/GPL";

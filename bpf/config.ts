@@ -1,7 +1,16 @@
 /** The constants of one program generation: `struct config` of abi.h. */
-import { CONFIG_SIZE, configArray, configOffset, SERVERS_MAX, verdictNumber } from './abi.js';
+import {
+  CONFIG_SIZE,
+  configArray,
+  configOffset,
+  PORTS_MAX,
+  recordSize,
+  SERVERS_MAX,
+  verdictNumber,
+} from './abi.js';
 import { ClassifierError } from './error.js';
 import type { Verdict } from './policy.js';
+import type { XdpWay } from './port.js';
 import type { Tables } from './tables.js';
 
 /** IPv4 as a number, IPv6 as a bigint. */
@@ -11,6 +20,8 @@ export interface Steering {
   mark: { value: number; mask: number };
   /** Index of the interface to the server: packets go straight there; absent, they are marked. */
   redirectIfindex?: number;
+  /** Where the XDP program takes packets in and out; absent, it is not loaded. */
+  xdp?: XdpWay;
   /** Interfaces that the policy route must use when a flow begins; absent, any will do. */
   routeIfindex?: { v4?: number; v6?: number };
   /** The server's addresses; a family without one is not steered. */
@@ -82,6 +93,25 @@ function writeServers(writer: ConfigWriter, steering: Steering): void {
   if (nextHop.v6 !== undefined) writer.put('next_hop_v6', addressBytes(nextHop.v6));
 }
 
+function writeXdp(writer: ConfigWriter, { ifindex, ports }: XdpWay): void {
+  if (ports.length > PORTS_MAX) {
+    throw new ClassifierError(`XDP takes at most ${PORTS_MAX} devices, not ${ports.length}`, {
+      code: 'too-many-ports',
+      source: 'user',
+      hint: 'redirect without XDP',
+    });
+  }
+  writer.set('xdp_ifindex', ifindex);
+  writer.set('ports', ports.length);
+  ports.forEach((port, i) => {
+    const bytes = Buffer.alloc(recordSize.port);
+    bytes.writeUInt32LE(port.ifindex, 0);
+    bytes.writeUInt32LE(port.router, 4);
+    macBytes(port.mac).copy(bytes, 8);
+    writer.put('port', bytes, i);
+  });
+}
+
 function writeTables(writer: ConfigWriter, { policy, v4, matrix }: Tables): void {
   const { rules } = policy;
   writer.set('rules', rules.length);
@@ -115,6 +145,7 @@ export function writeConfig(tables: Tables, steering: Steering): Buffer {
   writer.set('blocks_on_failure', steering.onFailure === 'block');
   writer.set('judges_others', judgesOthers(tables));
   writeServers(writer, steering);
+  if (steering.xdp) writeXdp(writer, steering.xdp);
   writeTables(writer, tables);
   return writer.bytes;
 }

@@ -32,6 +32,7 @@ const LIBBPF = {
   bpf_map__set_initial_value: [i32, [pointer, buffer, size]],
   bpf_map__reuse_fd: [i32, [pointer, i32]],
   bpf_program__fd: [i32, [pointer]],
+  bpf_program__set_autoload: [i32, [pointer, i32]],
   bpf_program__set_log_buf: [i32, [pointer, buffer, size]],
   bpf_obj_pin: [i32, [i32, string]],
   bpf_obj_get: [i32, [string]],
@@ -48,6 +49,9 @@ const LIBBPF = {
   bpf_tc_attach: [i32, [buffer, buffer]],
   bpf_tc_detach: [i32, [buffer, buffer]],
   bpf_tc_query: [i32, [buffer, buffer]],
+  bpf_xdp_attach: [i32, [i32, i32, u32, buffer]],
+  bpf_xdp_detach: [i32, [i32, u32, buffer]],
+  bpf_xdp_query_id: [i32, [i32, u32, buffer]],
 } as const satisfies Record<string, Signature>;
 
 const LIBC = {

@@ -4,6 +4,7 @@ import { macBytes, type Steering, writeConfig } from './config.js';
 import { fillArray, updateElement } from './map.js';
 import { BpfObject } from './object.js';
 import type { Tables } from './tables.js';
+import { XDP_PROGRAM } from './xdp.js';
 
 /** The program's function, which is also the name that the kernel shows. */
 export const PROGRAM = 'sidetrack_tc';
@@ -92,6 +93,7 @@ function writeTables(object: BpfObject, tables: Tables): void {
 export function loadGeneration(options: LoadOptions): BpfObject {
   const object = BpfObject.open(options.object, PROGRAM);
   try {
+    if (options.steering.xdp === undefined) object.skipProgram(XDP_PROGRAM);
     object.setConstants(writeConfig(options.tables, options.steering));
     setSizes(object, options);
     object.load();

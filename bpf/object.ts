@@ -31,7 +31,7 @@ export class BpfObject {
     private readonly program: string,
   ) {}
 
-  /** Opens the object file at `path`, whose one program is called `program`. */
+  /** Opens the object file at `path`; `program` is the one whose verifier log is kept. */
   static open(path: string, program: string): BpfObject {
     if (!existsSync(path)) {
       throw new ClassifierError(`the classifier ${path} is not built`, {
@@ -51,6 +51,11 @@ export class BpfObject {
   /** Takes a map that exists already instead of making one. */
   reuseMap(map: string, fd: number): void {
     check('bpf_map__reuse_fd', this.map(map), fd);
+  }
+
+  /** Leaves a program of the file out. */
+  skipProgram(name: string): void {
+    check('bpf_program__set_autoload', this.programPointer(name), 0);
   }
 
   /** The constants of section .rodata. */

@@ -292,6 +292,20 @@ static __always_inline int parse_network(struct cursor *cursor, struct packet *p
 	return PARSE_NOT_IP;
 }
 
+static __always_inline int parse_headers(struct cursor *cursor, struct packet *packet)
+{
+	__be16 type;
+	int result;
+
+	__builtin_memset(packet, 0, sizeof(*packet));
+	result = parse_ethernet(cursor, packet, &type);
+	if (result == PARSE_OK)
+		result = parse_network(cursor, packet, type);
+	if (result == PARSE_OK)
+		result = parse_transport(cursor, packet);
+	return result;
+}
+
 /* A function of its own: it may have to run twice, and the verifier reads it only once each. */
 static __noinline int parse_packet(struct __sk_buff *skb, struct packet *packet)
 {
@@ -301,16 +315,20 @@ static __noinline int parse_packet(struct __sk_buff *skb, struct packet *packet)
 		.left = skb->len,
 		.is_gso = skb->gso_segs > 1,
 	};
-	__be16 type;
-	int result;
 
-	__builtin_memset(packet, 0, sizeof(*packet));
-	result = parse_ethernet(&cursor, packet, &type);
-	if (result == PARSE_OK)
-		result = parse_network(&cursor, packet, type);
-	if (result == PARSE_OK)
-		result = parse_transport(&cursor, packet);
-	return result;
+	return parse_headers(&cursor, packet);
+}
+
+/* All of an XDP frame is readable: PARSE_SHORT means that it is short. */
+static __always_inline int parse_frame(struct xdp_md *frame, struct packet *packet)
+{
+	struct cursor cursor = {
+		.pos = (void *)(long)frame->data,
+		.end = (void *)(long)frame->data_end,
+		.left = frame->data_end - frame->data,
+	};
+
+	return parse_headers(&cursor, packet);
 }
 
 #endif /* SIDETRACK_BPF_PARSE_H */

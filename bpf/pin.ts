@@ -3,6 +3,8 @@
  *
  *   flows_v4 flows_v6 counters      shared by all generations
  *   program rule_counters rule_names  of the generation in force
+ *   xdp_program                     of the generation in force, if it has one
+ *   xdp/<device>/                   it is there, or is about to be
  *   policy/<digest>/                what the generation in force was made from
  *   interfaces/<name>/              our filter is there, or is about to be
  *   interfaces/<name>/clsact/       so is the qdisc, which we made
@@ -49,7 +51,8 @@ export class PinDirectory {
 
   create(): void {
     this.requireFileSystem();
-    mkdirSync(join(this.path, 'interfaces'), { recursive: true, mode: 0o700 });
+    for (const one of ['interfaces', 'xdp'])
+      mkdirSync(join(this.path, one), { recursive: true, mode: 0o700 });
   }
 
   /** @throws ClassifierError when we may not look: "not there" would be a guess. */
@@ -85,12 +88,29 @@ export class PinDirectory {
   }
 
   discardNext(name: string): void {
-    rmSync(join(this.path, name + NEXT), { force: true });
+    this.discard(name + NEXT);
+  }
+
+  discard(name: string): void {
+    rmSync(join(this.path, name), { force: true });
+  }
+
+  /** Devices with the XDP program. */
+  devices(): string[] {
+    return this.entries('xdp');
+  }
+
+  addDevice(name: string): void {
+    mkdirSync(join(this.path, 'xdp', escapeName(name)), { recursive: true });
+  }
+
+  removeDevice(name: string): void {
+    const path = join(this.path, 'xdp', escapeName(name));
+    if (existsSync(path)) rmdirSync(path);
   }
 
   interfaces(): string[] {
-    const path = join(this.path, 'interfaces');
-    return existsSync(path) ? readdirSync(path).map(unescapeName).sort() : [];
+    return this.entries('interfaces');
   }
 
   addInterface(name: string): void {
@@ -136,6 +156,11 @@ export class PinDirectory {
       else rmSync(path);
     }
     rmdirSync(this.path);
+  }
+
+  private entries(directory: string): string[] {
+    const path = join(this.path, directory);
+    return existsSync(path) ? readdirSync(path).map(unescapeName).sort() : [];
   }
 
   private interfacePath(name: string): string {

@@ -4,21 +4,34 @@
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import { cumulative } from '../proxy/histogram.js';
-import type { RelayStats } from '../proxy/stats.js';
+import type { RelayStats, UpstreamStats } from '../proxy/stats.js';
+import { type RelayLimits, registerHeadroom } from './headroom.js';
 import {
   buildInfo,
   type HistogramMetric,
   histogramMetrics,
+  type NamedMetric,
   outcomeMetrics,
+  routeMetrics,
   type ScalarMetric,
   scalarMetrics,
   type UpstreamMetric,
   upstreamErrorMetric,
   upstreamMetrics,
+  upstreamProbeMetric,
+  upstreamSampleMetrics,
+  upstreamUpMetric,
 } from './metrics.js';
 
-/** @param read called once for each metric of a scrape; cheap enough for that. */
-export function relayRegistry(read: () => RelayStats, version: string): Registry {
+/**
+ * @param read called once for each metric of a scrape; cheap enough for that.
+ * @param limits of this relay; without them nothing is said about what is left.
+ */
+export function relayRegistry(
+  read: () => RelayStats,
+  version: string,
+  limits?: RelayLimits,
+): Registry {
   const registry = new Registry();
   const stats = oncePerScrape(read);
   for (const metric of scalarMetrics) registerScalar(registry, metric, stats);
@@ -36,8 +49,19 @@ export function relayRegistry(read: () => RelayStats, version: string): Registry
       }),
     );
   for (const metric of upstreamMetrics) registerUpstream(registry, metric, stats);
+  for (const metric of upstreamSampleMetrics)
+    registerNamed(registry, 'upstream', metric, () => stats().upstreams);
+  for (const metric of routeMetrics) registerNamed(registry, 'route', metric, () => stats().routes);
+  registerUpstreamGauge(registry, upstreamUpMetric, stats, ({ up }) => Number(up));
+  registerUpstreamGauge(
+    registry,
+    upstreamProbeMetric,
+    stats,
+    ({ counters }) => counters.probe_us / 1e6,
+  );
   registerUpstreamErrors(registry, stats);
   for (const metric of histogramMetrics) registerHistogram(registry, metric, stats);
+  if (limits !== undefined) registerHeadroom(registry, stats, limits);
   const { name, help, labels } = buildInfo;
   const info = new Gauge({ name, help, labelNames: labels, registers: [registry] });
   info.set({ version, node: process.version }, 1);
@@ -83,6 +107,7 @@ function registerUpstream(
   const options = { name, help, labelNames: ['upstream'], registers: [] };
   if (type === 'gauge') {
     const collect = function (this: Gauge) {
+      this.reset();
       for (const { name, counters } of stats().upstreams)
         this.set({ upstream: name }, counters[counter]);
     };
@@ -95,6 +120,41 @@ function registerUpstream(
       this.inc({ upstream: name }, counters[counter]);
   };
   registry.registerMetric(new Counter({ ...options, collect }));
+}
+
+function registerNamed<Name extends string>(
+  registry: Registry,
+  what: 'upstream' | 'route',
+  { name, help, label, samples }: NamedMetric<Name>,
+  read: () => readonly { name: string; counters: Readonly<Record<Name, number>> }[],
+): void {
+  const collect = function (this: Counter) {
+    this.reset();
+    for (const { name, counters } of read())
+      for (const [value, counter] of Object.entries<Name>(samples))
+        this.inc(
+          { [what]: name, ...(label !== undefined && { [label]: value }) },
+          counters[counter],
+        );
+  };
+  const labelNames = [what, ...(label === undefined ? [] : [label])];
+  registry.registerMetric(new Counter({ name, help, labelNames, registers: [], collect }));
+}
+
+function registerUpstreamGauge(
+  registry: Registry,
+  { name, help }: { name: string; help: string },
+  stats: () => RelayStats,
+  value: (upstream: UpstreamStats) => number,
+): void {
+  const collect = function (this: Gauge) {
+    this.reset();
+    for (const upstream of stats().upstreams)
+      this.set({ upstream: upstream.name }, value(upstream));
+  };
+  registry.registerMetric(
+    new Gauge({ name, help, labelNames: ['upstream'], registers: [], collect }),
+  );
 }
 
 function registerUpstreamErrors(registry: Registry, stats: () => RelayStats): void {
@@ -114,30 +174,29 @@ function registerUpstreamErrors(registry: Registry, stats: () => RelayStats): vo
  */
 function registerHistogram(
   registry: Registry,
-  { name, help, histogram, bounds }: HistogramMetric,
+  { name, help, samples, bounds }: HistogramMetric,
   stats: () => RelayStats,
 ): void {
-  const get = async () => {
-    const { sum, buckets } = stats().histograms[histogram];
-    const count = buckets.reduce((total, value) => total + value, 0);
-    const values = cumulative(buckets, bounds).map((value, i) => ({
-      metricName: `${name}_bucket`,
-      labels: { le: bounds[i]! },
-      value,
-    }));
-    return {
-      name,
-      help,
-      type: 'histogram',
-      aggregator: 'sum',
-      values: [
-        ...values,
-        { metricName: `${name}_bucket`, labels: { le: '+Inf' }, value: count },
-        { metricName: `${name}_sum`, labels: {}, value: sum },
-        { metricName: `${name}_count`, labels: {}, value: count },
-      ],
-    };
-  };
+  const get = async () => ({
+    name,
+    help,
+    type: 'histogram',
+    aggregator: 'sum',
+    values: samples.flatMap(({ labels, histogram }) => {
+      const { sum, buckets } = stats().histograms[histogram];
+      const count = buckets.reduce((total, value) => total + value, 0);
+      return [
+        ...cumulative(buckets, bounds).map((value, i) => ({
+          metricName: `${name}_bucket`,
+          labels: { ...labels, le: bounds[i]! },
+          value,
+        })),
+        { metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: count },
+        { metricName: `${name}_sum`, labels, value: sum },
+        { metricName: `${name}_count`, labels, value: count },
+      ];
+    }),
+  });
   const metric = { name, get, reset: () => {} };
   registry.registerMetric(metric as unknown as Gauge);
 }

@@ -2,7 +2,13 @@
  * Every metric by name, in one table: docs/metrics.md is made from it, dashboards and alerts refer to
  * it. Names and units follow prometheus.io/docs/practices/naming.
  */
-import type { CounterName, HistogramName, Outcome, UpstreamCounterName } from '../proxy/stats.js';
+import type {
+  CounterName,
+  HistogramName,
+  Outcome,
+  RouteCounterName,
+  UpstreamCounterName,
+} from '../proxy/stats.js';
 
 interface Described {
   name: string;
@@ -34,6 +40,14 @@ export interface UpstreamMetric extends Described {
   counter: UpstreamCounterName;
 }
 
+/** Samples for each upstream or route, labelled with its name and one more label. */
+export interface NamedMetric<Counter extends string> extends Described {
+  type: 'counter';
+  /** The label besides the name, and which counter each of its values shows. */
+  label?: string;
+  samples: Readonly<Record<string, Counter>>;
+}
+
 /** One sample for each upstream and outcome: bounded, for both come from lists. */
 export interface UpstreamErrorMetric extends Described {
   type: 'counter';
@@ -42,12 +56,15 @@ export interface UpstreamErrorMetric extends Described {
 
 export interface HistogramMetric extends Described {
   type: 'histogram';
-  histogram: HistogramName;
+  labels: readonly string[];
+  samples: readonly { labels: Readonly<Record<string, string>>; histogram: HistogramName }[];
   /** Upper bounds in seconds. */
   bounds: readonly number[];
 }
 
 const plain = (counter: CounterName): readonly Sample[] => [{ labels: {}, counter }];
+
+const one = (histogram: HistogramName) => [{ labels: {}, histogram }];
 
 export const scalarMetrics: readonly ScalarMetric[] = [
   {
@@ -112,6 +129,13 @@ export const scalarMetrics: readonly ScalarMetric[] = [
     samples: plain('pipes'),
   },
   {
+    name: 'sidetrack_relay_pipe_bytes',
+    help: 'Room in the pipes owned now.',
+    type: 'gauge',
+    labels: [],
+    samples: plain('pipe_bytes'),
+  },
+  {
     name: 'sidetrack_relay_pipe_failures_total',
     help: 'Pipes that the kernel refused or made too small; those bytes were copied.',
     type: 'counter',
@@ -129,6 +153,33 @@ export const scalarMetrics: readonly ScalarMetric[] = [
       { labels: { reason: 'memory' }, counter: 'paused_memory' },
       { labels: { reason: 'other' }, counter: 'paused_other' },
     ],
+  },
+  {
+    name: 'sidetrack_relay_retransmitted_segments_total',
+    help: 'Segments that TCP sent again, of connections that have ended; needs relay.tcp_info.',
+    type: 'counter',
+    labels: ['leg'],
+    samples: [
+      { labels: { leg: 'client' }, counter: 'client_retransmitted_segments' },
+      { labels: { leg: 'upstream' }, counter: 'upstream_retransmitted_segments' },
+    ],
+  },
+  {
+    name: 'sidetrack_relay_retransmitted_bytes_total',
+    help: 'The same in bytes.',
+    type: 'counter',
+    labels: ['leg'],
+    samples: [
+      { labels: { leg: 'client' }, counter: 'client_retransmitted_bytes' },
+      { labels: { leg: 'upstream' }, counter: 'upstream_retransmitted_bytes' },
+    ],
+  },
+  {
+    name: 'sidetrack_relay_access_log_dropped_total',
+    help: 'Finished connections that the access log had no room for: the disk is slow or full.',
+    type: 'counter',
+    labels: [],
+    samples: plain('log_dropped'),
   },
 ];
 
@@ -159,10 +210,10 @@ export const outcomeMetrics: readonly OutcomeMetric[] = [
   },
   {
     name: 'sidetrack_relay_rejected_total',
-    help: 'Connections reset without trying: the destination is this machine, or unknown.',
+    help: 'Connections reset without trying: a limit, or the destination is this machine or unknown.',
     type: 'counter',
     label: 'reason',
-    outcomes: ['loop', 'no_original_destination'],
+    outcomes: ['loop', 'no_original_destination', 'client_limit', 'handshake_limit'],
   },
   {
     name: 'sidetrack_relay_closed_total',
@@ -175,6 +226,7 @@ export const outcomeMetrics: readonly OutcomeMetric[] = [
       'upstream_reset',
       'idle_timeout',
       'half_close_timeout',
+      'closed',
       'drained',
     ],
   },
@@ -195,6 +247,85 @@ export const upstreamMetrics: readonly UpstreamMetric[] = [
   },
 ];
 
+const DIRECTIONS = { upload: 'upload_bytes', download: 'download_bytes' } as const;
+
+export const upstreamSampleMetrics: readonly NamedMetric<UpstreamCounterName>[] = [
+  {
+    name: 'sidetrack_relay_upstream_bytes_total',
+    help: 'Payload bytes handed on, by upstream; they move while connections are open.',
+    type: 'counter',
+    label: 'direction',
+    samples: DIRECTIONS,
+  },
+  {
+    name: 'sidetrack_relay_upstream_probes_total',
+    help: 'Probes by upstream and result; skipped: they never left this machine.',
+    type: 'counter',
+    label: 'result',
+    samples: {
+      success: 'probes_succeeded',
+      failure: 'probes_failed',
+      skipped: 'probes_skipped',
+    },
+  },
+];
+
+export const routeMetrics: readonly NamedMetric<RouteCounterName>[] = [
+  {
+    name: 'sidetrack_relay_route_connections_total',
+    help: 'Connections by the route that matched; "default" for none.',
+    type: 'counter',
+    samples: { '': 'connections' },
+  },
+  {
+    name: 'sidetrack_relay_route_bytes_total',
+    help: 'Payload bytes handed on, by route.',
+    type: 'counter',
+    label: 'direction',
+    samples: DIRECTIONS,
+  },
+];
+
+export const upstreamUpMetric = {
+  name: 'sidetrack_relay_upstream_up',
+  help: 'Whether the upstream is in favour: 0 from a failure until the next success.',
+  type: 'gauge',
+} as const;
+
+export const upstreamProbeMetric = {
+  name: 'sidetrack_relay_upstream_probe_seconds',
+  help: 'Time that the last successful probe took; 0 before the first.',
+  type: 'gauge',
+} as const;
+
+/** Of the program that owns the relay, not of the engine. */
+export const reloadMetrics = {
+  total: {
+    name: 'sidetrack_relay_reloads_total',
+    help: 'Reloads of the configuration (SIGHUP), by result; a failed one changes nothing.',
+    type: 'counter',
+    labels: 'result: success, failure',
+  },
+  lastSucceeded: {
+    name: 'sidetrack_relay_reload_last_successful',
+    help: 'Whether the last reload succeeded; 1 before the first.',
+    type: 'gauge',
+    labels: '',
+  },
+  lastSuccess: {
+    name: 'sidetrack_relay_reload_last_success_timestamp_seconds',
+    help: 'When the configuration in force was read.',
+    type: 'gauge',
+    labels: '',
+  },
+  generations: {
+    name: 'sidetrack_relay_generations',
+    help: 'Configurations in use: the current one, and those that older connections keep.',
+    type: 'gauge',
+    labels: '',
+  },
+} as const;
+
 export const upstreamErrorMetric: UpstreamErrorMetric = {
   name: 'sidetrack_relay_upstream_errors_total',
   help: 'Failed attempts by upstream and reason, also where the next upstream succeeded.',
@@ -211,24 +342,77 @@ export const histogramMetrics: readonly HistogramMetric[] = [
     name: 'sidetrack_relay_connect_seconds',
     help: 'Time from connect() until bytes can pass, with the handshake of a proxy.',
     type: 'histogram',
-    histogram: 'connect',
+    labels: [],
+    samples: one('connect'),
     bounds: FAST,
   },
   {
     name: 'sidetrack_relay_first_byte_seconds',
     help: 'Time from accept to the first byte from the upstream.',
     type: 'histogram',
-    histogram: 'first_byte',
+    labels: [],
+    samples: one('first_byte'),
     bounds: FAST,
   },
   {
     name: 'sidetrack_relay_connection_seconds',
     help: 'Time from accept to close.',
     type: 'histogram',
-    histogram: 'lifetime',
+    labels: [],
+    samples: one('lifetime'),
     bounds: [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600],
   },
+  {
+    name: 'sidetrack_relay_residency_seconds',
+    help: 'Time from when the kernel announced bytes until they were handed to the other socket, for each hand-over; waiting for a slow receiver counts.',
+    type: 'histogram',
+    labels: ['direction'],
+    samples: [
+      { labels: { direction: 'upload' }, histogram: 'residency_upload' },
+      { labels: { direction: 'download' }, histogram: 'residency_download' },
+    ],
+    bounds: [0.00001, 0.000025, 0.00005, ...FAST],
+  },
+  {
+    name: 'sidetrack_relay_rtt_seconds',
+    help: 'Smoothed round-trip time of a leg when its connection ended; needs relay.tcp_info.',
+    type: 'histogram',
+    labels: ['leg'],
+    samples: [
+      { labels: { leg: 'client' }, histogram: 'rtt_client' },
+      { labels: { leg: 'upstream' }, histogram: 'rtt_upstream' },
+    ],
+    bounds: FAST,
+  },
 ];
+
+/** Something that can run out; the same `resource` in both, so that one alert covers all. */
+export const resourceMetrics = {
+  used: {
+    name: 'sidetrack_relay_resource_used',
+    help: 'How much of a resource is in use; see sidetrack_relay_resource_limit.',
+    type: 'gauge',
+  },
+  limit: {
+    name: 'sidetrack_relay_resource_limit',
+    help: 'How much of a resource there is: pipe_pages is fs.pipe-user-pages-soft of the user, conntrack nf_conntrack_max; what is unlimited or cannot be read is absent.',
+    type: 'gauge',
+  },
+} as const;
+
+/** Local ports towards one upstream: each connection through it takes one. */
+export const portMetrics = {
+  used: {
+    name: 'sidetrack_relay_upstream_ports_used',
+    help: 'Local ports towards an upstream in use; for `direct` over all destinations together, each of which has ports of its own.',
+    type: 'gauge',
+  },
+  limit: {
+    name: 'sidetrack_relay_upstream_ports_limit',
+    help: 'Local ports there are for one address and port: net.ipv4.ip_local_port_range.',
+    type: 'gauge',
+  },
+} as const;
 
 export const buildInfo = {
   name: 'sidetrack_build_info',

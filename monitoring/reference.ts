@@ -1,12 +1,21 @@
 /** The text of docs/metrics.md; `make docs` writes it. */
 import { pathToFileURL } from 'node:url';
+import { RESOURCES } from './headroom.js';
 import {
   buildInfo,
   histogramMetrics,
+  type NamedMetric,
   outcomeMetrics,
+  portMetrics,
+  reloadMetrics,
+  resourceMetrics,
+  routeMetrics,
   scalarMetrics,
   upstreamErrorMetric,
   upstreamMetrics,
+  upstreamProbeMetric,
+  upstreamSampleMetrics,
+  upstreamUpMetric,
 } from './metrics.js';
 
 interface Row {
@@ -16,6 +25,15 @@ interface Row {
   help: string;
 }
 
+const labelValues = (
+  labels: readonly string[],
+  samples: readonly { labels: Readonly<Record<string, string>> }[],
+) => labels.map((label) => `${label}: ${samples.map((one) => one.labels[label]).join(', ')}`);
+function namedRow(what: string, { name, type, help, label, samples }: NamedMetric<string>): Row {
+  const second = label === undefined ? '' : `; ${label}: ${Object.keys(samples).join(', ')}`;
+  return { name, type, help, labels: `${what}${second}` };
+}
+
 /** Every metric with its type, label values and meaning, as Markdown. */
 export function metricsReference(): string {
   const rows: Row[] = [
@@ -23,9 +41,7 @@ export function metricsReference(): string {
       name,
       type,
       help,
-      labels: labels
-        .map((label) => `${label}: ${samples.map((sample) => sample.labels[label]).join(', ')}`)
-        .join('; '),
+      labels: labelValues(labels, samples).join('; '),
     })),
     ...outcomeMetrics.map(({ name, type, help, label, outcomes }) => ({
       name,
@@ -39,11 +55,29 @@ export function metricsReference(): string {
       help,
       labels: 'upstream: names of the configuration',
     })),
+    ...upstreamSampleMetrics.map((metric) => namedRow('upstream', metric)),
+    ...routeMetrics.map((metric) => namedRow('route', metric)),
+    { ...upstreamUpMetric, labels: 'upstream' },
+    { ...upstreamProbeMetric, labels: 'upstream' },
+    ...Object.values(reloadMetrics),
     {
       ...upstreamErrorMetric,
       labels: `upstream; reason: ${upstreamErrorMetric.outcomes.join(', ')}`,
     },
-    ...histogramMetrics.map(({ name, type, help }) => ({ name, type, help, labels: 'le' })),
+    ...histogramMetrics.map(({ name, type, help, labels, samples }) => ({
+      name,
+      type,
+      help,
+      labels: ['le', ...labelValues(labels, samples)].join('; '),
+    })),
+    ...Object.values(resourceMetrics).map((metric) => ({
+      ...metric,
+      labels: `resource: ${RESOURCES.join(', ')}`,
+    })),
+    ...Object.values(portMetrics).map((metric) => ({
+      ...metric,
+      labels: 'upstream: names of the configuration',
+    })),
     { ...buildInfo, labels: buildInfo.labels.join(', ') },
   ];
   const lines = rows.map(

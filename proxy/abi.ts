@@ -1,6 +1,6 @@
 // Generated from proxy/engine/abi.h by `make -C proxy/engine abi`; do not edit.
 
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 3;
 export const ERROR_LENGTH = 256;
 
 /** Unsigned 32-bit options; byte offsets. */
@@ -15,35 +15,54 @@ export const optionOffset = {
   backlog: 12,
   /** 0 is as many as the descriptor limit allows */
   max_connections: 16,
+  /** an IPv6 client is its /64; 0 is no limit */
+  max_connections_per_client: 20,
+  /** connections still on their way; 0 is no limit */
+  max_handshakes: 24,
   /** descriptors left to the rest of the process */
-  descriptor_reserve: 20,
+  descriptor_reserve: 28,
   /** time for the upstream to answer; 0 is never */
-  connect_timeout_ms: 24,
+  connect_timeout_ms: 32,
   /** time for an upstream's handshake; 0 is never */
-  handshake_timeout_ms: 28,
+  handshake_timeout_ms: 36,
   /** time without a byte in either direction; 0 is never */
-  idle_timeout_ms: 32,
+  idle_timeout_ms: 40,
   /** the same once one side sent FIN; 0 is never */
-  half_close_timeout_ms: 36,
+  half_close_timeout_ms: 44,
   /** TCP_USER_TIMEOUT; 0 is the kernel's own */
-  user_timeout_ms: 40,
+  user_timeout_ms: 48,
   /** silence before the first probe; 0 is no probes */
-  keepalive_idle_s: 44,
+  keepalive_idle_s: 52,
   /** time between probes */
-  keepalive_interval_s: 48,
+  keepalive_interval_s: 56,
   /** 0 always copies, 1 splices the directions that prove bulk */
-  splice: 52,
+  splice: 60,
   /** bytes in flight in one splice; 0 is 1 MiB */
-  pipe_size: 56,
+  pipe_size: 64,
   /** most pipes a thread may own; 0 is 64 */
-  pipes_per_thread: 60,
+  pipes_per_thread: 68,
   /** how to choose among several upstreams */
-  strategy: 64,
+  strategy: 72,
+  /** 1 asks the kernel for RTT and retransmissions at the end */
+  tcp_info: 76,
+  /** finished connections kept for the log; 0 is no log */
+  log_records: 80,
+  /** how connections get here */
+  capture: 84,
+  /** 1 is TCP Fast Open with clients and with proxies */
+  fast_open: 88,
+  /** where probes go through each upstream; 0 is no probes */
+  probe_port: 92,
+  /** time from one round of probes to the next */
+  probe_interval_ms: 96,
+  /** time for a probe as a whole; 0 is never */
+  probe_timeout_ms: 100,
 } as const;
 
 /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
-export const OPTION_ADDRESS_OFFSET = 68;
-export const OPTIONS_SIZE = 84;
+export const OPTION_ADDRESS_OFFSET = 104;
+export const OPTION_PROBE_ADDRESS_OFFSET = 120;
+export const OPTIONS_SIZE = 136;
 
 /** The index is the number that the engine uses. */
 export const upstreamKinds = [
@@ -67,6 +86,14 @@ export const strategies = [
   'least-connections',
 ] as const;
 
+/** Who knows the original destination; the index is the number that the engine uses. */
+export const captures = [
+  /** conntrack: SO_ORIGINAL_DST */
+  'redirect',
+  /** the socket itself: getsockname() */
+  'tproxy',
+] as const;
+
 /** One upstream: unsigned 32-bit values; byte offsets. */
 export const upstreamOffset = {
   /** index into upstreamKinds */
@@ -75,21 +102,54 @@ export const upstreamOffset = {
   weight: 4,
   /** TCP port of the proxy */
   port: 8,
+  /** where it is counted */
+  slot: 12,
+  /** 1: first bytes go with the request */
+  optimistic: 16,
+  /** how many */
+  more_addresses: 20,
   /** bytes */
-  username_length: 12,
+  username_length: 24,
   /** bytes */
-  password_length: 16,
+  password_length: 28,
 } as const;
 
 /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
-export const UPSTREAM_ADDRESS_OFFSET = 20;
-export const UPSTREAM_USERNAME_OFFSET = 36;
-export const UPSTREAM_PASSWORD_OFFSET = 291;
-export const UPSTREAM_SIZE = 548;
-/** Most upstreams of one relay. */
+export const UPSTREAM_ADDRESS_OFFSET = 32;
+export const UPSTREAM_MORE_ADDRESS_OFFSET = 48;
+export const UPSTREAM_USERNAME_OFFSET = 160;
+export const UPSTREAM_PASSWORD_OFFSET = 415;
+export const UPSTREAM_SIZE = 672;
+/** Most upstreams of one configuration. */
 export const UPSTREAMS = 16;
+/** Where they are counted. */
+export const UPSTREAM_SLOTS = 32;
+/** Most addresses of one upstream. */
+export const ADDRESSES = 8;
 /** Most bytes of a user name or a password. */
 export const CREDENTIAL_LENGTH = 255;
+
+/** One route: unsigned 32-bit values; byte offsets. */
+export const routeOffset = {
+  /** where it is counted */
+  slot: 0,
+  /** bits, in the order they were added */
+  upstreams: 4,
+  /** 1: matches every destination */
+  any_destination: 8,
+  /** 0 is every port */
+  port_ranges: 12,
+} as const;
+
+/** Pairs of unsigned 32-bit values: first and last port. */
+export const ROUTE_PORTS_OFFSET = 16;
+export const ROUTE_SIZE = 528;
+/** Most port ranges of one route. */
+export const ROUTE_PORTS = 64;
+/** Most routes of one configuration. */
+export const ROUTES = 32;
+/** Where they are counted; the first is for what no route matches. */
+export const ROUTE_SLOTS = 64;
 
 /** Unsigned 64-bit counters of one thread; byte offsets. */
 export const counterOffset = {
@@ -115,21 +175,33 @@ export const counterOffset = {
   stalls: 72,
   /** pipes owned now */
   pipes: 80,
+  /** room in the pipes owned now */
+  pipe_bytes: 88,
   /** pipes the kernel refused or made too small */
-  pipe_failures: 88,
+  pipe_failures: 96,
   /** accept pauses: max_connections reached */
-  paused_connections: 96,
+  paused_connections: 104,
   /** accept pauses: EMFILE or ENFILE */
-  paused_descriptors: 104,
+  paused_descriptors: 112,
   /** accept pauses: the kernel was out of memory */
-  paused_memory: 112,
+  paused_memory: 120,
   /** accept pauses: another error */
-  paused_other: 120,
+  paused_other: 128,
+  /** segments sent again to clients */
+  client_retransmitted_segments: 136,
+  /** segments sent again to upstreams */
+  upstream_retransmitted_segments: 144,
+  /** bytes sent again to clients */
+  client_retransmitted_bytes: 152,
+  /** bytes sent again to upstreams */
+  upstream_retransmitted_bytes: 160,
+  /** finished connections for which the log had no room */
+  log_dropped: 168,
 } as const;
 
 /** One 64-bit counter for each outcome. */
-export const OUTCOME_COUNTERS_OFFSET = 128;
-export const COUNTERS_SIZE = 23216;
+export const OUTCOME_COUNTERS_OFFSET = 176;
+export const COUNTERS_SIZE = 56600;
 
 /** Unsigned 64-bit counters of one upstream; byte offsets from where it begins. */
 export const upstreamCounterOffset = {
@@ -137,13 +209,39 @@ export const upstreamCounterOffset = {
   connections: 0,
   /** connections open through it now, or on their way */
   active: 8,
+  /** bytes handed to it */
+  upload_bytes: 16,
+  /** bytes that came from it and were handed to clients */
+  download_bytes: 24,
+  /** probes that reached their destination */
+  probes_succeeded: 32,
+  /** probes that did not */
+  probes_failed: 40,
+  /** probes that never left: no port, descriptor, memory */
+  probes_skipped: 48,
+  /** time that the last successful probe took, microseconds */
+  probe_us: 56,
 } as const;
 
 /** One 64-bit counter for each outcome of a failed attempt. */
-export const UPSTREAM_ERRORS_OFFSET = 16;
+export const UPSTREAM_ERRORS_OFFSET = 64;
 /** Where the first upstream begins in a page, and how far it is to the next. */
-export const UPSTREAM_COUNTERS_OFFSET = 20016;
-export const UPSTREAM_COUNTERS_SIZE = 200;
+export const UPSTREAM_COUNTERS_OFFSET = 46360;
+export const UPSTREAM_COUNTERS_SIZE = 272;
+
+/** Unsigned 64-bit counters of one route; byte offsets from where it begins. */
+export const routeCounterOffset = {
+  /** connections that it matched */
+  connections: 0,
+  /** their bytes, handed to upstream */
+  upload_bytes: 8,
+  /** their bytes, handed to clients */
+  download_bytes: 16,
+} as const;
+
+/** Where the first route begins in a page, and how far it is to the next. */
+export const ROUTE_COUNTERS_OFFSET = 55064;
+export const ROUTE_COUNTERS_SIZE = 24;
 
 /** How a connection ended; the index is the number that the engine uses. */
 export const outcomes = [
@@ -183,6 +281,10 @@ export const outcomes = [
   'loop',
   /** the kernel knows no original destination: it was not redirected */
   'no_original_destination',
+  /** this client has as many connections as it may */
+  'client_limit',
+  /** too many connections are waiting for their upstreams */
+  'handshake_limit',
   /** the client reset or went away */
   'client_reset',
   /** the upstream reset or went away */
@@ -191,6 +293,8 @@ export const outcomes = [
   'idle_timeout',
   /** silent for too long after one side had ended */
   'half_close_timeout',
+  /** ended by an operator */
+  'closed',
   /** cut off by the drain deadline or the stop */
   'drained',
 ] as const;
@@ -198,11 +302,19 @@ export const outcomes = [
 /** Histograms of microseconds: a 64-bit sum, then 64-bit buckets. */
 export const histogramOffset = {
   /** from connect() until bytes can pass, handshake included */
-  connect: 312,
+  connect: 384,
   /** from accept to the first byte from upstream */
-  first_byte: 6880,
+  first_byte: 6952,
   /** from accept to close */
-  lifetime: 13448,
+  lifetime: 13520,
+  /** from readable at the client to written upstream */
+  residency_upload: 20088,
+  /** from readable upstream to written to the client */
+  residency_download: 26656,
+  /** smoothed round trip to the client, at the end */
+  rtt_client: 33224,
+  /** smoothed round trip to the upstream, at the end */
+  rtt_upstream: 39792,
 } as const;
 
 export const HISTOGRAM_BUCKETS = 820;
@@ -215,27 +327,117 @@ export const recordOffset = {
   accepted_ms: 8,
   /** u64 */
   duration_us: 16,
+  /** u64, until bytes could pass, or 0 */
+  connect_us: 24,
+  /** u64, from accept, or 0 */
+  first_byte_us: 32,
   /** u64 */
-  upload_bytes: 24,
+  upload_bytes: 40,
   /** u64 */
-  download_bytes: 32,
+  download_bytes: 48,
   /** 16 bytes */
-  client: 40,
+  client: 56,
   /** 16 bytes */
-  destination: 56,
+  destination: 72,
   /** u16 */
-  client_port: 72,
+  client_port: 88,
   /** u16 */
-  destination_port: 74,
+  destination_port: 90,
   /** u32, index into outcomes */
-  outcome: 76,
-  /** u32, in the order they were added */
-  upstream: 80,
+  outcome: 92,
+  /** u32, its slot */
+  upstream: 96,
+  /** u32, its slot */
+  route: 100,
+  /** u32, 0 is unknown */
+  client_rtt_us: 104,
+  /** u32, 0 is unknown */
+  upstream_rtt_us: 108,
+  /** u32, segments */
+  client_retransmitted: 112,
+  /** u32, segments */
+  upstream_retransmitted: 116,
 } as const;
 
-export const RECORD_SIZE = 88;
+export const RECORD_SIZE = 120;
+/** Most listening sockets of one relay. */
+export const LISTENERS = 64;
 /** Records that one thread keeps. */
 export const RECENT = 256;
+
+/** One open connection; byte offsets. */
+export const entryOffset = {
+  /** u64 */
+  id: 0,
+  /** u64, Unix time */
+  accepted_ms: 8,
+  /** u64 */
+  age_us: 16,
+  /** u64, since a byte moved */
+  idle_ms: 24,
+  /** u64 */
+  upload_bytes: 32,
+  /** u64 */
+  download_bytes: 40,
+  /** 16 bytes */
+  client: 48,
+  /** 16 bytes */
+  destination: 64,
+  /** u16 */
+  client_port: 96,
+  /** u16 */
+  destination_port: 98,
+  /** u32, its slot */
+  upstream: 104,
+  /** u32, its slot */
+  route: 124,
+  /** u32, index into connectionStates */
+  state: 108,
+  /** u32, bits of entryFlag */
+  flags: 112,
+  /** u32, 0 is unknown */
+  client_rtt_us: 116,
+  /** u32, 0 is unknown */
+  upstream_rtt_us: 120,
+} as const;
+
+export const ENTRY_SIZE = 128;
+
+/** What an open connection is doing; the index is the engine's number. */
+export const connectionStates = [
+  /** connect() is on its way */
+  'connecting',
+  /** a proxy has been reached and is being asked */
+  'handshaking',
+  /** bytes may pass */
+  'relaying',
+  /** one leg is broken, the other gets its last bytes */
+  'resetting',
+] as const;
+
+/** Bits of an open connection. */
+export const entryFlag = {
+  /** upload goes through a pipe */
+  uploadSplice: 1,
+  /** download goes through a pipe */
+  downloadSplice: 2,
+  /** bytes wait for a slow upstream */
+  uploadStalled: 4,
+  /** bytes wait for a slow client */
+  downloadStalled: 8,
+  /** the client's FIN has been handed on */
+  uploadEnded: 16,
+  /** the upstream's FIN has been handed on */
+  downloadEnded: 32,
+  /** the client is as conntrack first saw it */
+  translated: 64,
+} as const;
+
+/** What a walk over the open connections is for. */
+export const WALK_LIST = 0;
+export const WALK_CLOSE = 1;
+/** Bytes for the name of an upstream in a line of the log. */
+export const NAME_LENGTH = 64;
 
 /** Unsigned 32-bit values; byte offsets. */
 export const statusOffset = {
@@ -247,6 +449,16 @@ export const statusOffset = {
   max_connections: 8,
   /** connections open now */
   active: 12,
+  /** the current one and older ones in use */
+  generations: 16,
+  /** threads that use the current one */
+  adopted: 20,
+  /** bits of slots in use */
+  busy_upstreams: 24,
+  /** bits of slots */
+  failing_upstreams: 28,
+  /** bits of slots in use, low ones first */
+  busy_routes: 32,
 } as const;
 
-export const STATUS_SIZE = 16;
+export const STATUS_SIZE = 40;

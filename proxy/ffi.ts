@@ -14,8 +14,13 @@ export type Handle = JsExternal;
 const LIBRARY = 'sidetrack-relay';
 const FILE = 'engine/libsidetrack-relay.so';
 
-/** Beside the compiled code, or below build/ when the source itself is run. */
+/**
+ * Beside the compiled code, or below build/ when the source itself is run; SIDETRACK_RELAY_LIBRARY
+ * names another one, such as a build for a sanitizer.
+ */
 function libraryPath(): string {
+  const chosen = process.env.SIDETRACK_RELAY_LIBRARY;
+  if (chosen) return chosen;
   const beside = fileURLToPath(new URL(FILE, import.meta.url));
   const built = fileURLToPath(new URL(`../build/proxy/${FILE}`, import.meta.url));
   const found = [beside, built].find((path) => existsSync(path));
@@ -64,10 +69,38 @@ export const addUpstream = (relay: Handle, upstream: Buffer) =>
     [relay, upstream, upstream.length],
   );
 
+/** The descriptor is the relay's own once this has succeeded. */
+export const adoptListener = (relay: Handle, fd: number) =>
+  call('sidetrack_relay_adopt_listener', [External, I32], [relay, fd]);
+
+export const addRoute = (relay: Handle, route: Buffer) =>
+  call('sidetrack_relay_add_route', [External, U8Array, I32], [relay, route, route.length]);
+
+/** Before the first route; the engine keeps a copy. */
+export const setDestinations = (relay: Handle, destinations: Buffer) =>
+  call(
+    'sidetrack_relay_set_destinations',
+    [External, U8Array, I32],
+    [relay, destinations, destinations.length],
+  );
+
+/** Begins a generation beside the one that runs. */
+export const begin = (relay: Handle, options: Buffer) =>
+  call('sidetrack_relay_begin', [External, U8Array, I32], [relay, options, options.length]);
+
+export const commit = (relay: Handle) => call('sidetrack_relay_commit', [External], [relay]);
+
+/** Number of the route that a new connection there would take, or -ENOENT. */
+export const findRoute = (relay: Handle, address: Buffer, port: number) =>
+  call('sidetrack_relay_find_route', [External, U8Array, I32], [relay, address, port]);
+
 export const start = (relay: Handle) => call('sidetrack_relay_start', [External], [relay]);
 
 export const drain = (relay: Handle, deadlineMs: number) =>
   call('sidetrack_relay_drain', [External, I32], [relay, deadlineMs]);
+
+export const handOver = (relay: Handle, deadlineMs: number) =>
+  call('sidetrack_relay_hand_over', [External, I32], [relay, deadlineMs]);
 
 /** 1 when nobody listens any more and no connection is left, else 0. */
 export const drained = (relay: Handle) => call('sidetrack_relay_drained', [External], [relay]);
@@ -80,6 +113,13 @@ export const destroy = (relay: Handle) => call('sidetrack_relay_destroy', [Exter
 
 export const readStatus = (relay: Handle, out: Buffer) =>
   call('sidetrack_relay_read_status', [External, U8Array, I32], [relay, out, out.length]);
+
+/** Returns the number of descriptors written, 32 bits each. */
+export const readListeners = (relay: Handle, out: Buffer) =>
+  call('sidetrack_relay_read_listeners', [External, U8Array, I32], [relay, out, out.length]);
+
+/** Returns how many threads have not turned their loop since this was asked last. */
+export const heartbeat = (relay: Handle) => call('sidetrack_relay_heartbeat', [External], [relay]);
 
 export const readCounters = (relay: Handle, thread: number, out: Buffer) =>
   call(
@@ -96,8 +136,42 @@ export const readRecent = (relay: Handle, thread: number, out: Buffer) =>
     [relay, thread, out, out.length],
   );
 
+/** Has the threads list or close connections; 0 or -errno. */
+export const walk = (relay: Handle, kind: number, ids: Buffer) =>
+  call('sidetrack_relay_walk', [External, I32, U8Array, I32], [relay, kind, ids, ids.length]);
+
+/** 1 when the walk is over, else 0. */
+export const walked = (relay: Handle) => call('sidetrack_relay_walked', [External], [relay]);
+
+export const walkCount = (relay: Handle, thread: number) =>
+  call('sidetrack_relay_walk_count', [External, I32], [relay, thread]);
+
+/** Returns the number of entries written, or -errno; they can be read once. */
+export const readWalk = (relay: Handle, thread: number, out: Buffer) =>
+  call(
+    'sidetrack_relay_read_walk',
+    [External, I32, U8Array, I32],
+    [relay, thread, out, out.length],
+  );
+
+/** Returns the bytes written: whole lines, 0 when there are none, -errno without a log. */
+export const readLog = (relay: Handle, thread: number, names: Buffer, out: Buffer) =>
+  call(
+    'sidetrack_relay_read_log',
+    [External, I32, U8Array, I32, U8Array, I32],
+    [relay, thread, names, names.length, out, out.length],
+  );
+
 export const readError = (relay: Handle, out: Buffer) =>
   call('sidetrack_relay_read_error', [External, U8Array, I32], [relay, out, out.length]);
+
+/** `fd` -1 sends none. */
+export const notify = (address: Buffer, message: Buffer, fd: number) =>
+  call(
+    'sidetrack_notify',
+    [U8Array, I32, U8Array, I32, I32],
+    [address, address.length, message, message.length, fd],
+  );
 
 /** `EADDRINUSE` for -98. */
 export const errnoName = (result: number) => getSystemErrorName(result);

@@ -1,127 +1,101 @@
-/** Owns one relay engine: options in, statistics out, drain and stop. */
+/** Owns one relay engine: options in, statistics out, reload, drain and stop. */
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  ABI_VERSION,
-  COUNTERS_SIZE,
-  ERROR_LENGTH,
-  OPTION_ADDRESS_OFFSET,
-  OPTIONS_SIZE,
-  optionOffset,
-  RECENT,
-  RECORD_SIZE,
-  STATUS_SIZE,
-  statusOffset,
-} from './abi.js';
+import { RECENT, RECORD_SIZE } from './abi.js';
 import { addressToBytes } from './address.js';
 import { RelayError } from './error.js';
 import * as ffi from './ffi.js';
-import { decodeRecords, type RecentConnection, type RelayStats, sumStats } from './stats.js';
 import {
-  DIRECT,
-  encodeUpstream,
-  type Strategy,
-  strategyNumber,
-  type Upstream,
-} from './upstreams.js';
+  commitNames,
+  encodeOptions,
+  fillGeneration,
+  type GenerationOptions,
+  type Names,
+  newNames,
+  PIPES_PER_THREAD,
+  type Proposal,
+  propose,
+  type RelayOptions,
+  readStatus,
+  reusedSlots,
+} from './generation.js';
+import { adoptListeners, errorText, type RefusedListener, readListeners } from './listeners.js';
+import { encodeNames, takeLog } from './log.js';
+import { type OpenConnection, openConnections } from './open-connections.js';
+import { Pages } from './pages.js';
+import {
+  decodeRecords,
+  type RecentConnection,
+  type RelayStats,
+  type SlotNames,
+  sumStats,
+} from './stats.js';
 
-/** Milliseconds unless the name says otherwise; an absent time-out is off. */
-export interface RelayOptions {
-  /** 0 lets the kernel choose. */
-  port: number;
-  /** Where to listen; everywhere when absent. */
-  address?: string;
-  /** One for each CPU when absent. */
-  threads?: number;
-  maxConnections?: number;
-  connectTimeoutMs?: number;
-  handshakeTimeoutMs?: number;
-  idleTimeoutMs?: number;
-  halfCloseTimeoutMs?: number;
-  /** False copies every byte. */
-  splice?: boolean;
-  /** In order of preference; a direct one when absent. */
-  upstreams?: readonly Upstream[];
-  /** `failover` when absent. */
-  strategy?: Strategy;
-}
+export type { Capture, GenerationOptions, RelayOptions } from './generation.js';
 
 export interface Relay {
   /** The port in use. */
   readonly port: number;
   readonly threads: number;
   readonly maxConnections: number;
+  /** Sockets it was told to go on with and could not, open as before. */
+  readonly refusedListeners: readonly RefusedListener[];
+  /** Most pipes of all threads together. */
+  readonly maxPipes: number;
+  /** How many configurations are in use: the current one, and those of older connections. */
+  readonly generations: number;
   /** Connections open now. */
   active(): number;
   stats(): RelayStats;
+  /** Names of the upstreams that have failed and have not been back in favour since. */
+  resting(): string[];
   /** The last few hundred accepted connections, oldest first. */
   recent(): RecentConnection[];
+  /** Descriptors of its listening sockets, for a successor or the service manager. */
+  listeners(): number[];
+  /** Threads that have not turned their loop since this was asked last; at first 0. */
+  hangingThreads(): number;
+  /** Like drain, but what waits in the sockets' queues is left to whoever else has them. */
+  handOver(deadlineMs: number): Promise<void>;
+  /** Every open connection, oldest first. Threads look a few at a time; traffic goes on. */
+  connections(): Promise<OpenConnection[]>;
+  /** Resets both legs of each. @returns those that were still open. */
+  close(ids: readonly number[]): Promise<OpenConnection[]>;
+  /** Lines of JSON about connections that have ended since the last call, as many as fit. */
+  takeLog(out: Buffer): number;
+  /** Number of the route that a new connection would take; undefined for none. */
+  routeTo(address: string, port: number): number | undefined;
+  /**
+   * New connections use what is given here; open ones keep what they have. All or nothing.
+   * @throws RelayError when that cannot be, and then nothing has changed.
+   */
+  reload(options: GenerationOptions): Promise<void>;
   /** Takes no more connections; resolves when all have ended, those left at `deadlineMs` by RST. */
   drain(deadlineMs: number): Promise<void>;
   /** Resets what is left and ends the threads; statistics stay readable. Safe to call twice. */
   stop(): void;
+  /** Stops, wipes the passwords and frees the memory. Nothing may be asked afterwards. */
+  destroy(): void;
 }
 
-const KEEPALIVE_IDLE_S = 120;
-const KEEPALIVE_INTERVAL_S = 30;
-const DESCRIPTOR_RESERVE = 64;
-const DRAIN_POLL_MS = 20;
+const POLL_MS = 20;
+const ADOPTION_MOST_MS = 5000;
 
 /** @throws RelayError with `EADDRINUSE` when somebody else listens on the port, and so on. */
 export function startRelay(options: RelayOptions): Relay {
   const handle = ffi.create(encodeOptions(options));
   if (handle === undefined)
     throw new RelayError('the relay engine and its TypeScript side differ', 'abi', 'run: make');
-  const upstreams = options.upstreams ?? [DIRECT];
-  const result = addUpstreams(handle, upstreams) || ffi.start(handle);
-  if (result === 0)
-    return relayOf(
-      handle,
-      upstreams.map(({ name }) => name),
-    );
+  const names = newNames();
+  const proposal = propose(names, options, readStatus(handle));
+  const refused = adoptListeners(handle, options.listeners ?? []);
+  const result = fillGeneration(handle, options, proposal) || ffi.start(handle);
+  if (result === 0) {
+    commitNames(names, proposal);
+    return relayOf(handle, options, names, refused);
+  }
   const said = errorText(handle);
   ffi.destroy(handle);
   throw startError(result, said, options.port);
-}
-
-/** Returns 0 or the -errno of the first that the engine refuses. */
-function addUpstreams(handle: ffi.Handle, upstreams: readonly Upstream[]): number {
-  for (const upstream of upstreams) {
-    const buffer = encodeUpstream(upstream);
-    const result = ffi.addUpstream(handle, buffer);
-    buffer.fill(0);
-    if (result !== 0) return result;
-  }
-  return 0;
-}
-
-function encodeOptions(options: RelayOptions): Buffer {
-  const buffer = Buffer.alloc(OPTIONS_SIZE);
-  const values: Partial<Record<keyof typeof optionOffset, number | undefined>> = {
-    abi_version: ABI_VERSION,
-    port: options.port,
-    threads: options.threads,
-    max_connections: options.maxConnections,
-    descriptor_reserve: DESCRIPTOR_RESERVE,
-    connect_timeout_ms: options.connectTimeoutMs,
-    handshake_timeout_ms: options.handshakeTimeoutMs,
-    idle_timeout_ms: options.idleTimeoutMs,
-    half_close_timeout_ms: options.halfCloseTimeoutMs,
-    keepalive_idle_s: KEEPALIVE_IDLE_S,
-    keepalive_interval_s: KEEPALIVE_INTERVAL_S,
-    splice: options.splice === false ? 0 : 1,
-    strategy: strategyNumber(options.strategy ?? 'failover'),
-  };
-  for (const [name, offset] of Object.entries(optionOffset))
-    buffer.writeUInt32LE(values[name as keyof typeof optionOffset] ?? 0, offset);
-  if (options.address !== undefined)
-    addressToBytes(options.address).copy(buffer, OPTION_ADDRESS_OFFSET);
-  return buffer;
-}
-
-function errorText(handle: ffi.Handle): string {
-  const buffer = Buffer.alloc(ERROR_LENGTH);
-  const length = ffi.readError(handle, buffer);
-  return buffer.toString('utf8', 0, Math.max(length, 0));
 }
 
 function startError(result: number, said: string, port: number): RelayError {
@@ -129,49 +103,128 @@ function startError(result: number, said: string, port: number): RelayError {
   const hints: Readonly<Record<string, string>> = {
     EADDRINUSE: `see who listens there: ss -ltnp 'sport = :${port}'`,
     EACCES: 'ports below 1024 need root or CAP_NET_BIND_SERVICE',
+    EPERM: 'run it as root, or give the service CAP_NET_RAW (AmbientCapabilities=CAP_NET_RAW)',
     EMFILE: 'raise the limit of open files: ulimit -n',
   };
   return new RelayError(said || `the relay cannot start: ${code}`, code, hints[code] ?? '');
 }
 
-function relayOf(handle: ffi.Handle, upstreams: readonly string[]): Relay {
-  const status = Buffer.alloc(STATUS_SIZE);
-  ffi.readStatus(handle, status);
-  const threads = status.readUInt32LE(statusOffset.threads);
-  const pages = Array.from({ length: threads }, () => Buffer.alloc(COUNTERS_SIZE));
+function relayOf(
+  handle: ffi.Handle,
+  options: RelayOptions,
+  names: Names,
+  refusedListeners: readonly RefusedListener[],
+): Relay {
+  const status = readStatus(handle);
+  const threads = status.value('threads');
+  const pages = new Pages(handle, threads);
+  const slotNames = () => ({ upstreams: names.upstreams.names, routes: names.routes.names });
   let stopped = false;
+  const untilDrained = async () => {
+    while (!stopped && ffi.drained(handle) === 0) await delay(POLL_MS);
+  };
   return {
-    port: status.readUInt32LE(statusOffset.port),
+    port: status.value('port'),
     threads,
-    maxConnections: status.readUInt32LE(statusOffset.max_connections),
-    active: () => ffi.active(handle),
-    stats: () => {
-      pages.forEach((page, thread) => {
-        ffi.readCounters(handle, thread, page);
-      });
-      return sumStats(pages, upstreams);
+    get maxConnections() {
+      return readStatus(handle).value('max_connections');
     },
-    recent: () => readRecent(handle, threads, upstreams),
-    async drain(deadlineMs) {
+    get generations() {
+      return readStatus(handle).value('generations');
+    },
+    refusedListeners,
+    listeners: () => readListeners(handle),
+    hangingThreads: () => (stopped ? 0 : ffi.heartbeat(handle)),
+    maxPipes: threads * PIPES_PER_THREAD,
+    active: () => ffi.active(handle),
+    stats: () => readStats(handle, pages, names),
+    resting: () => restingUpstreams(handle, names),
+    recent: () => readRecent(handle, threads, slotNames()),
+    ...openConnections(handle, threads, slotNames),
+    takeLog: (out) => takeLog(handle, threads, encodeNames(names.upstreams.names), out),
+    routeTo: (address, port) => {
+      const number = ffi.findRoute(handle, addressToBytes(address), port);
+      return number < 0 ? undefined : number;
+    },
+    async reload(next) {
+      const proposal = propose(names, next, readStatus(handle));
+      const reused = reusedSlots(names, proposal);
+      const before = pages.picture(reused.upstreams, reused.routes);
+      replace(handle, { ...fixedOf(options), ...next }, proposal);
+      pages.startAnew(before);
+      commitNames(names, proposal);
+      await adopted(handle, threads, () => stopped);
+    },
+    drain(deadlineMs) {
       ffi.drain(handle, deadlineMs);
-      while (!stopped && ffi.drained(handle) === 0) await delay(DRAIN_POLL_MS);
+      return untilDrained();
+    },
+    handOver(deadlineMs) {
+      ffi.handOver(handle, deadlineMs);
+      return untilDrained();
     },
     stop: () => {
       if (!stopped) ffi.stop(handle);
       stopped = true;
     },
+    destroy: () => {
+      stopped = true;
+      ffi.destroy(handle);
+    },
   };
 }
 
-function readRecent(
-  handle: ffi.Handle,
-  threads: number,
-  upstreams: readonly string[],
-): RecentConnection[] {
+function fixedOf({ port, address, threads, splice, ...rest }: RelayOptions): RelayOptions {
+  const { capture, fastOpen, log } = rest;
+  return {
+    port,
+    ...(capture !== undefined && { capture }),
+    ...(fastOpen !== undefined && { fastOpen }),
+    ...(log !== undefined && { log }),
+    ...(address !== undefined && { address }),
+    ...(threads !== undefined && { threads }),
+    ...(splice !== undefined && { splice }),
+  };
+}
+
+/** All or nothing. @throws RelayError */
+function replace(handle: ffi.Handle, options: RelayOptions, proposal: Proposal): void {
+  const result =
+    ffi.begin(handle, encodeOptions(options)) ||
+    fillGeneration(handle, options, proposal) ||
+    ffi.commit(handle);
+  if (result !== 0)
+    throw new RelayError(errorText(handle), ffi.errnoName(result), 'what ran before goes on');
+}
+
+/** Threads change over when they wake up, at once unless the machine is very busy. */
+async function adopted(handle: ffi.Handle, threads: number, isStopped: () => boolean) {
+  for (let waited = 0; waited < ADOPTION_MOST_MS && !isStopped(); waited += POLL_MS) {
+    if (readStatus(handle).value('adopted') === threads) return;
+    await delay(POLL_MS);
+  }
+}
+
+function readStats(handle: ffi.Handle, pages: Pages, names: Names): RelayStats {
+  const { isBusyUpstream, isBusyRoute, isFailing } = readStatus(handle);
+  const visible = {
+    upstreams: names.upstreams.visible(isBusyUpstream),
+    routes: names.routes.visible(isBusyRoute),
+  };
+  return sumStats(pages.read(), visible, isFailing);
+}
+
+function restingUpstreams(handle: ffi.Handle, names: Names): string[] {
+  const { isBusyUpstream, isFailing } = readStatus(handle);
+  const visible = names.upstreams.visible(isBusyUpstream);
+  return visible.filter((name, slot): name is string => name !== undefined && isFailing(slot));
+}
+
+function readRecent(handle: ffi.Handle, threads: number, names: SlotNames): RecentConnection[] {
   const buffer = Buffer.alloc(RECENT * RECORD_SIZE);
   const records = Array.from({ length: threads }, (_, thread) => {
     const count = ffi.readRecent(handle, thread, buffer);
-    return decodeRecords(buffer, Math.max(count, 0), upstreams);
+    return decodeRecords(buffer, Math.max(count, 0), names);
   });
   return records.flat().sort((a, b) => a.acceptedAt.getTime() - b.acceptedAt.getTime());
 }

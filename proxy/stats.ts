@@ -6,7 +6,10 @@ import {
   OUTCOME_COUNTERS_OFFSET,
   outcomes,
   RECORD_SIZE,
+  ROUTE_COUNTERS_OFFSET,
+  ROUTE_COUNTERS_SIZE,
   recordOffset,
+  routeCounterOffset,
   UPSTREAM_COUNTERS_OFFSET,
   UPSTREAM_COUNTERS_SIZE,
   UPSTREAM_ERRORS_OFFSET,
@@ -18,6 +21,7 @@ import type { Histogram } from './histogram.js';
 export type CounterName = keyof typeof counterOffset;
 export type HistogramName = keyof typeof histogramOffset;
 export type UpstreamCounterName = keyof typeof upstreamCounterOffset;
+export type RouteCounterName = keyof typeof routeCounterOffset;
 export type Outcome = (typeof outcomes)[number];
 
 /** What has been done with one upstream. */
@@ -26,6 +30,14 @@ export interface UpstreamStats {
   counters: Record<UpstreamCounterName, number>;
   /** Failed attempts, also those after which another upstream was tried. */
   errors: Record<Outcome, number>;
+  /** False from a failure until the next success. */
+  up: boolean;
+}
+
+/** What has been done by one route. */
+export interface RouteStats {
+  name: string;
+  counters: Record<RouteCounterName, number>;
 }
 
 /** Sums over all threads since the start. */
@@ -34,8 +46,10 @@ export interface RelayStats {
   /** Connections by how they ended. */
   outcomes: Record<Outcome, number>;
   histograms: Record<HistogramName, Histogram>;
-  /** In the order of the configuration. */
+  /** Those of the configuration, and those that connections of earlier ones still use. */
   upstreams: UpstreamStats[];
+  /** The same; the first is of connections that no route matched. */
+  routes: RouteStats[];
 }
 
 /** An accepted connection, as the engine remembers the last few hundred. */
@@ -47,14 +61,34 @@ export interface RecentConnection {
   outcome: Outcome;
   /** The one it goes through, or that was tried last; absent before that is known. */
   upstream?: string;
+  /** The one that matched; `default` for none. */
+  route?: string;
   /** Seconds; 0 while open, like the byte counts. */
   duration: number;
   uploadBytes: number;
   downloadBytes: number;
+  /** Seconds until bytes could pass; absent when they never could. */
+  connectTime?: number;
+  /** Seconds from accept to the first byte from the upstream; absent when there was none. */
+  firstByteTime?: number;
+  /** Smoothed round trips at the end, seconds; absent while open or not asked for. */
+  rtt?: { client?: number; upstream?: number };
+  /** Segments sent again, by leg; absent while open. */
+  retransmits?: { client: number; upstream: number };
 }
 
-/** @param pages one counter page of each thread. @param upstreams their names. */
-export function sumStats(pages: readonly Buffer[], upstreams: readonly string[]): RelayStats {
+/** Names by slot; those without one are not shown. */
+export interface SlotNames {
+  upstreams: readonly (string | undefined)[];
+  routes: readonly (string | undefined)[];
+}
+
+/** @param pages one counter page of each thread. */
+export function sumStats(
+  pages: readonly Buffer[],
+  { upstreams, routes }: SlotNames,
+  isFailing: (slot: number) => boolean,
+): RelayStats {
   const sum = (offset: number) =>
     pages.reduce((total, page) => total + Number(page.readBigUInt64LE(offset)), 0);
   return {
@@ -64,13 +98,20 @@ export function sumStats(pages: readonly Buffer[], upstreams: readonly string[])
       sum: sum(offset) / 1e6,
       buckets: Array.from({ length: HISTOGRAM_BUCKETS }, (_, i) => sum(offset + 8 * (i + 1))),
     })),
-    upstreams: upstreams.map((name, i) => {
+    upstreams: upstreams.flatMap((name, i) => {
+      if (name === undefined) return [];
       const start = UPSTREAM_COUNTERS_OFFSET + i * UPSTREAM_COUNTERS_SIZE;
       return {
         name,
         counters: mapValues(upstreamCounterOffset, (offset) => sum(start + offset)),
         errors: byOutcome((outcome) => sum(start + UPSTREAM_ERRORS_OFFSET + 8 * outcome)),
+        up: !isFailing(i),
       };
+    }),
+    routes: routes.flatMap((name, i) => {
+      if (name === undefined) return [];
+      const start = ROUTE_COUNTERS_OFFSET + i * ROUTE_COUNTERS_SIZE;
+      return { name, counters: mapValues(routeCounterOffset, (offset) => sum(start + offset)) };
     }),
   };
 }
@@ -86,21 +127,18 @@ function mapValues<K extends string, V, W>(record: Readonly<Record<K, V>>, map: 
 }
 
 /** @param page `count` records as the engine copied them. */
-export function decodeRecords(
-  page: Buffer,
-  count: number,
-  upstreams: readonly string[],
-): RecentConnection[] {
+export function decodeRecords(page: Buffer, count: number, names: SlotNames): RecentConnection[] {
   return Array.from({ length: count }, (_, i) =>
-    decodeRecord(page.subarray(i * RECORD_SIZE, (i + 1) * RECORD_SIZE), upstreams),
+    decodeRecord(page.subarray(i * RECORD_SIZE, (i + 1) * RECORD_SIZE), names),
   );
 }
 
-function decodeRecord(bytes: Buffer, upstreams: readonly string[]): RecentConnection {
+function decodeRecord(bytes: Buffer, { upstreams, routes }: SlotNames): RecentConnection {
   const number = (offset: number) => Number(bytes.readBigUInt64LE(offset));
   const endpoint = (address: number, port: number) =>
     formatEndpoint(bytes.subarray(address, address + 16), bytes.readUInt16LE(port));
   const upstream = upstreams[bytes.readUInt32LE(recordOffset.upstream)];
+  const route = routes[bytes.readUInt32LE(recordOffset.route)];
   return {
     id: number(recordOffset.id),
     acceptedAt: new Date(number(recordOffset.accepted_ms)),
@@ -108,8 +146,28 @@ function decodeRecord(bytes: Buffer, upstreams: readonly string[]): RecentConnec
     originalDestination: endpoint(recordOffset.destination, recordOffset.destination_port),
     outcome: outcomes[bytes.readUInt32LE(recordOffset.outcome)] ?? 'open',
     ...(upstream !== undefined && { upstream }),
+    ...(route !== undefined && { route }),
     duration: number(recordOffset.duration_us) / 1e6,
     uploadBytes: number(recordOffset.upload_bytes),
     downloadBytes: number(recordOffset.download_bytes),
+    ...decodeEnd(bytes),
+  };
+}
+
+/** What is only known of a connection that has ended. */
+function decodeEnd(bytes: Buffer): Partial<RecentConnection> {
+  if (bytes.readUInt32LE(recordOffset.outcome) === outcomes.indexOf('open')) return {};
+  const connectTime = Number(bytes.readBigUInt64LE(recordOffset.connect_us)) / 1e6;
+  const firstByteTime = Number(bytes.readBigUInt64LE(recordOffset.first_byte_us)) / 1e6;
+  const client = bytes.readUInt32LE(recordOffset.client_rtt_us) / 1e6;
+  const upstream = bytes.readUInt32LE(recordOffset.upstream_rtt_us) / 1e6;
+  return {
+    ...(connectTime > 0 && { connectTime }),
+    ...(firstByteTime > 0 && { firstByteTime }),
+    ...(client > 0 && { rtt: { client, ...(upstream > 0 && { upstream }) } }),
+    retransmits: {
+      client: bytes.readUInt32LE(recordOffset.client_retransmitted),
+      upstream: bytes.readUInt32LE(recordOffset.upstream_retransmitted),
+    },
   };
 }

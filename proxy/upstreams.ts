@@ -1,8 +1,10 @@
 /** Upstreams as the engine takes them: `struct sidetrack_relay_upstream` of engine/abi.h. */
 import {
+  ADDRESSES,
   CREDENTIAL_LENGTH,
   strategies,
   UPSTREAM_ADDRESS_OFFSET,
+  UPSTREAM_MORE_ADDRESS_OFFSET,
   UPSTREAM_PASSWORD_OFFSET,
   UPSTREAM_SIZE,
   UPSTREAM_USERNAME_OFFSET,
@@ -22,7 +24,11 @@ export interface Upstream {
   weight?: number;
   /** An IP address; `direct` has neither address nor port. */
   address?: string;
+  /** Of the same proxy, tried in turn; at most 7. */
+  moreAddresses?: readonly string[];
   port?: number;
+  /** Sends the client's first bytes along with the request, before the answer is there. */
+  optimistic?: boolean;
   username?: string;
   password?: Buffer;
 }
@@ -32,17 +38,27 @@ export const DIRECT: Upstream = { name: 'direct', kind: 'direct' };
 
 export const strategyNumber = (strategy: Strategy) => strategies.indexOf(strategy);
 
-/** Holds the password: whoever asked for it wipes it. @throws RangeError when a credential is too long. */
-export function encodeUpstream(upstream: Upstream): Buffer {
+/**
+ * Holds the password: whoever asked for it wipes it.
+ * @param slot where it is counted.
+ * @throws RangeError when a credential is too long, or there are too many addresses.
+ */
+export function encodeUpstream(upstream: Upstream, slot: number): Buffer {
   const buffer = Buffer.alloc(UPSTREAM_SIZE);
   const username = Buffer.from(upstream.username ?? '');
   const password = upstream.password ?? Buffer.alloc(0);
   if (Math.max(username.length, password.length) > CREDENTIAL_LENGTH)
     throw new RangeError(`a credential of upstream "${upstream.name}" is too long`);
+  const more = upstream.moreAddresses ?? [];
+  if (more.length >= ADDRESSES)
+    throw new RangeError(`upstream "${upstream.name}" has more than ${ADDRESSES} addresses`);
   const values: Record<keyof typeof upstreamOffset, number> = {
     kind: upstreamKinds.indexOf(upstream.kind),
     weight: upstream.weight ?? 0,
     port: upstream.port ?? 0,
+    slot,
+    optimistic: upstream.optimistic ? 1 : 0,
+    more_addresses: more.length,
     username_length: username.length,
     password_length: password.length,
   };
@@ -50,6 +66,9 @@ export function encodeUpstream(upstream: Upstream): Buffer {
     buffer.writeUInt32LE(values[name as keyof typeof upstreamOffset], offset);
   if (upstream.address !== undefined)
     addressToBytes(upstream.address).copy(buffer, UPSTREAM_ADDRESS_OFFSET);
+  more.forEach((address, i) => {
+    addressToBytes(address).copy(buffer, UPSTREAM_MORE_ADDRESS_OFFSET + 16 * i);
+  });
   username.copy(buffer, UPSTREAM_USERNAME_OFFSET);
   password.copy(buffer, UPSTREAM_PASSWORD_OFFSET);
   return buffer;

@@ -3,12 +3,15 @@ import { Command } from 'commander';
 import { applyCommand } from './commands/apply.js';
 import { bpfCommand } from './commands/bpf.js';
 import { checkCommand } from './commands/check.js';
+import { closeCommand, connectionsCommand } from './commands/connections.js';
 import { downCommand } from './commands/down.js';
 import { initCommand } from './commands/init.js';
 import { labCommand } from './commands/lab.js';
 import { planCommand } from './commands/plan.js';
 import { relayCommand } from './commands/relay.js';
+import { serviceCommand } from './commands/service.js';
 import { statusCommand } from './commands/status.js';
+import { topCommand } from './commands/top.js';
 import { completionScript, SHELLS } from './completion.js';
 import { action, command } from './context.js';
 import { print } from './output.js';
@@ -40,6 +43,10 @@ export function buildProgram(): Command {
     statusCommand(),
     downCommand(),
     relayCommand(),
+    serviceCommand(),
+    connectionsCommand(),
+    closeCommand(),
+    topCommand(),
     bpfCommand(),
     labCommand(),
     completionCommand(program),

@@ -6,6 +6,7 @@
 import { parseAddress } from './address.js';
 import { type Diagnostic, diagnosticAt, type Problem } from './diagnostic.js';
 import { asList, asMap, type Path, valueAt } from './raw.js';
+import { routeProblems } from './route-check.js';
 import { isSetName, setNameProblem } from './scalar.js';
 import type { Source } from './source.js';
 import { suggestion } from './suggest.js';
@@ -70,6 +71,8 @@ function unknownSets(root: unknown): Found[] {
     ...entriesAt(root, ['rules', i, 'from']),
     ...entriesAt(root, ['rules', i, 'to']),
   ]);
+  const routes = asList(valueAt(root, ['relay', 'routes']));
+  words.push(...routes.flatMap((_, i) => entriesAt(root, ['relay', 'routes', i, 'to'])));
   return words.flatMap(({ path, value }) => {
     if (typeof value !== 'string' || !isSetName(value) || known.includes(value)) return [];
     const hint = suggestion(value, known);
@@ -114,10 +117,12 @@ export function checkAcross(root: unknown, source: Source): Diagnostic[] {
     ...duplicates('server name', namesIn(root, ['servers'], 'server'), source),
     ...reservedNames(namesIn(root, ['servers'], 'server')),
     ...duplicates('upstream name', namesIn(root, ['relay', 'upstreams']), source),
+    ...duplicates('route name', namesIn(root, ['relay', 'routes'], 'route-'), source),
     ...duplicates('rule name', namesIn(root, ['rules'], 'rule-'), source),
     ...unknownSets(root),
     ...addressesOfOneFamily(root),
     ...upstreamProblems(root),
+    ...routeProblems(root),
   ];
   return [
     ...found.map(({ path, problem }) => diagnosticAt(source.positionOf(path), problem)),

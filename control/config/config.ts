@@ -22,6 +22,12 @@ export interface RouterConfig {
   flowTableSize: number;
 }
 
+export interface TproxyConfig {
+  mark: { value: number; mask: number };
+  table: number;
+  rulePriority: number;
+}
+
 export interface ServerConfig {
   name: string;
   host: HostAddress;
@@ -31,6 +37,8 @@ export interface ServerConfig {
   /** Lower case with colons, or to be asked of the server's interface. */
   mac: 'auto' | (string & {});
   capture: 'redirect' | 'tproxy';
+  /** Policy route of `capture: tproxy`; of no interest to `redirect`. */
+  tproxy: TproxyConfig;
   program: 'relay' | 'external';
   port: number;
 }
@@ -39,16 +47,40 @@ export interface UpstreamConfig {
   name: string;
   target: UpstreamTarget;
   weight: number;
+  /** Beside what the host of the url resolves to; canonical. */
+  addresses?: string[];
+  optimistic?: true;
   username?: string;
   /** Absolute or relative to the working directory; not read here. */
   passwordFile?: string;
 }
 
+/** Which upstreams connections may use; every condition present must hold. */
+export interface RouteConfig {
+  name: string;
+  to?: AddressList;
+  /** As written: neither sorted nor merged. */
+  ports?: PortRange[];
+  /** Names, at least one. */
+  upstreams: string[];
+}
+
 export interface RelayConfig {
   upstreams: UpstreamConfig[];
+  /** First match wins; what none matches may use every upstream. */
+  routes: RouteConfig[];
   strategy: 'failover' | 'weighted' | 'least-connections';
+  probe?: {
+    destination: { address: string; port: number };
+    intervalSeconds: number;
+    timeoutSeconds: number;
+  };
   threads?: number;
   metrics: { address: string; port: number };
+  /** RTT and retransmissions of both legs at the end of each connection. */
+  tcpInfo: boolean;
+  /** `-`, or absolute or relative to the working directory. */
+  accessLog?: { file: string };
   drainSeconds: number;
   connectTimeoutSeconds: number;
   handshakeTimeoutSeconds: number;
@@ -56,6 +88,11 @@ export interface RelayConfig {
   idleTimeoutSeconds: number;
   halfCloseTimeoutSeconds: number;
   maxConnections?: number;
+  /** 0: no limit. */
+  maxConnectionsPerClient?: number;
+  /** Connections that still wait for their upstreams; 0: no limit. */
+  maxHandshakes?: number;
+  fastOpen: boolean;
 }
 
 export interface SetConfig {

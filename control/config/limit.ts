@@ -42,14 +42,6 @@ const LIMITS: readonly Limit[] = [
     at: [1],
   },
   {
-    path: ['servers', '*', 'capture'],
-    exceeded: (value) => value === 'tproxy',
-    problem: {
-      message: 'the capture "tproxy" is not supported yet',
-      hint: 'write capture: redirect',
-    },
-  },
-  {
     path: ['rules', '*'],
     exceeded: (value) => asMap(value).action === 'proxy' && asMap(value).proto === 'udp',
     problem: {

@@ -9,6 +9,7 @@ import { issueDiagnostics } from './issue.js';
 import { limitProblems } from './limit.js';
 import { besideFile, normalise } from './normalise.js';
 import { asMap, valueAt } from './raw.js';
+import { routeWarnings } from './route-warning.js';
 import { configSchema } from './schema.js';
 import { readFailure, readSetFile } from './set-file.js';
 import { Source } from './source.js';
@@ -82,7 +83,7 @@ export async function parseConfig(file: string, text: string): Promise<Config> {
   ];
   if (found.length > 0 || !checked.success) throw new ConfigError(found);
   const config = normalise(checked.data, sets, source);
-  config.warnings.push(...sortDiagnostics(configWarnings(config)));
+  config.warnings.push(...sortDiagnostics([...configWarnings(config), ...routeWarnings(config)]));
   return config;
 }
 

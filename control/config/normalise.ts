@@ -5,11 +5,13 @@ import type {
   AddressList,
   Config,
   RelayConfig,
+  RouteConfig,
   RouterConfig,
   RuleConfig,
   ServerConfig,
   SetConfig,
 } from './config.js';
+import { type Destination, parseDestination } from './destination.js';
 import { type HostAddress, parseHostAddress } from './host-address.js';
 import { parseMac } from './mac.js';
 import { type PortRange, parsePorts } from './scalar.js';
@@ -66,30 +68,71 @@ function server(file: CheckedFile['servers'][number], index: number): ServerConf
     },
     mac: file.mac === 'auto' ? 'auto' : parseMac(file.mac)!,
     capture: file.capture,
+    tproxy: {
+      mark: file.tproxy.mark,
+      table: file.tproxy.table,
+      rulePriority: file.tproxy.rule_priority,
+    },
     program: file.program,
     port: file.port,
   };
 }
 
+function route(file: CheckedFile['relay']['routes'][number], index: number): RouteConfig {
+  return {
+    name: file.name ?? `route-${index + 1}`,
+    ...(file.to !== undefined && { to: destinations(file.to) }),
+    ...(file.port !== undefined && { ports: portRanges(file.port) }),
+    upstreams: toList(file.upstreams),
+  };
+}
+
+function probe(file: NonNullable<CheckedFile['relay']['probe']>) {
+  return {
+    destination: certain<Destination>(parseDestination(file.destination)),
+    intervalSeconds: file.interval_seconds,
+    timeoutSeconds: file.timeout_seconds,
+  };
+}
+
 function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
   return {
-    upstreams: file.upstreams.map(({ name, url, weight, username, password_file }) => ({
-      name,
-      target: certain<UpstreamTarget>(parseUpstreamUrl(url)),
-      weight,
-      ...(username !== undefined && { username }),
-      ...(password_file !== undefined && { passwordFile: besideFile(yaml, password_file) }),
-    })),
+    upstreams: file.upstreams.map(
+      ({ name, url, weight, addresses, optimistic, username, password_file }) => ({
+        name,
+        target: certain<UpstreamTarget>(parseUpstreamUrl(url)),
+        weight,
+        ...(addresses !== undefined && {
+          addresses: addresses.map((address) => formatAddress(parseAddress(address)!)),
+        }),
+        ...(optimistic && { optimistic }),
+        ...(username !== undefined && { username }),
+        ...(password_file !== undefined && { passwordFile: besideFile(yaml, password_file) }),
+      }),
+    ),
+    routes: file.routes.map(route),
     strategy: file.strategy,
+    ...(file.probe !== undefined && { probe: probe(file.probe) }),
     ...(file.threads !== undefined && { threads: file.threads }),
     metrics: file.metrics,
+    tcpInfo: file.tcp_info,
+    ...(file.access_log !== undefined && { accessLog: accessLog(file.access_log, yaml) }),
     drainSeconds: file.drain_seconds,
     connectTimeoutSeconds: file.connect_timeout_seconds,
     handshakeTimeoutSeconds: file.handshake_timeout_seconds,
     idleTimeoutSeconds: file.idle_timeout_seconds,
     halfCloseTimeoutSeconds: file.half_close_timeout_seconds,
     ...(file.max_connections !== undefined && { maxConnections: file.max_connections }),
+    ...(file.max_connections_per_client !== undefined && {
+      maxConnectionsPerClient: file.max_connections_per_client,
+    }),
+    ...(file.max_handshakes !== undefined && { maxHandshakes: file.max_handshakes }),
+    fastOpen: file.fast_open,
   };
+}
+
+function accessLog(log: NonNullable<CheckedFile['relay']['access_log']>, yaml: string) {
+  return { file: log.file === '-' ? '-' : besideFile(yaml, log.file) };
 }
 
 function addressList(words: string | string[]): AddressList & { macs: string[] } {
@@ -107,6 +150,10 @@ function destinations(words: string | string[]): AddressList {
   return { entries, sets };
 }
 
+function portRanges(ports: number | string | (number | string)[]): PortRange[] {
+  return toList(ports).map((port) => certain<PortRange>(parsePorts(port)));
+}
+
 function rule(file: CheckedRule, index: number, source: Source): RuleConfig {
   // Only TCP can be handed over, so `action: proxy` says `proto: tcp` without words.
   const proto = file.action === 'proxy' ? 'tcp' : file.proto;
@@ -116,9 +163,7 @@ function rule(file: CheckedRule, index: number, source: Source): RuleConfig {
     ...(file.from !== undefined && { from: addressList(file.from) }),
     ...(file.mac !== undefined && { macs: toList(file.mac).map((mac) => parseMac(mac)!) }),
     ...(file.to !== undefined && { to: destinations(file.to) }),
-    ...(file.port !== undefined && {
-      ports: toList(file.port).map((port) => certain<PortRange>(parsePorts(port))),
-    }),
+    ...(file.port !== undefined && { ports: portRanges(file.port) }),
     action: file.action,
     position: source.positionOf(['rules', index]),
   };

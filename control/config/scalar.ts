@@ -34,6 +34,12 @@ export function ruleNameProblem(text: string): Problem | undefined {
   return nameProblem(text);
 }
 
+/** `default` is what counters call the connections that no route matches. */
+export function routeNameProblem(text: string): Problem | undefined {
+  if (text === 'default') return { message: 'a route cannot be named "default"' };
+  return nameProblem(text);
+}
+
 export function setNameProblem(text: string): Problem | undefined {
   if (text === 'private') {
     return { message: 'the set "private" is built in', hint: 'give this set another name' };

@@ -4,6 +4,7 @@
  * too, so descriptions are written for the person who edits the file.
  */
 import { z } from 'zod';
+import { destinationProblem } from './destination.js';
 import type { Problem } from './diagnostic.js';
 import { choice, integer, list, numberOrText, oneOrMore, section, text } from './field.js';
 import { hostProblem } from './host-address.js';
@@ -14,6 +15,7 @@ import {
   nameProblem,
   nextHopProblem,
   portProblem,
+  routeNameProblem,
   ruleNameProblem,
   tableIdProblem,
   tableNameProblem,
@@ -31,19 +33,20 @@ function fileProblem(path: string): Problem | undefined {
   return path === '' ? { message: 'the path is empty' } : undefined;
 }
 
-const mark = section({
-  value: integer(1, 0xffffffff).default(150).describe('Firewall mark of steered packets'),
-  mask: integer(1, 0xffffffff).default(0xff).describe('Bits of the mark that are ours'),
-}).superRefine(({ value, mask }, context) => {
-  // Bit operations are signed in JavaScript; BigInt keeps the highest bit honest.
-  if ((BigInt(value) & ~BigInt(mask)) === 0n) return;
-  context.addIssue({
-    code: 'custom',
-    message: `mark ${value} (0x${value.toString(16)}) has bits outside mask 0x${mask.toString(16)}`,
-    params: { hint: 'widen the mask or choose a smaller mark' },
-    path: ['value'],
+const markOf = (value: number) =>
+  section({
+    value: integer(1, 0xffffffff).default(value).describe('Firewall mark of steered packets'),
+    mask: integer(1, 0xffffffff).default(0xff).describe('Bits of the mark that are ours'),
+  }).superRefine(({ value, mask }, context) => {
+    // Bit operations are signed in JavaScript; BigInt keeps the highest bit honest.
+    if ((BigInt(value) & ~BigInt(mask)) === 0n) return;
+    context.addIssue({
+      code: 'custom',
+      message: `mark ${value} (0x${value.toString(16)}) has bits outside mask 0x${mask.toString(16)}`,
+      params: { hint: 'widen the mask or choose a smaller mark' },
+      path: ['value'],
+    });
   });
-});
 
 const router = section({
   host: host.meta({ examples: ['local'] }),
@@ -56,7 +59,7 @@ const router = section({
     .describe(
       'For classifier ebpf. mark: through the policy route; redirect: straight to the server, past routing and netfilter',
     ),
-  mark: mark.prefault({}),
+  mark: markOf(150).prefault({}),
   table: section({
     id: integer(0, 0xffffffff, tableIdProblem).default(250),
     name: text(tableNameProblem).default('server1'),
@@ -65,6 +68,13 @@ const router = section({
     .describe('Routing table of steered packets'),
   rule_priority: integer(1, 32765).default(1500).describe('Priority of our ip rules'),
   flow_table_size: integer(1, 16777216).default(262144).describe('Most flows steered at a time'),
+});
+
+// The numbers beside the router's: other programs that a router must get along with are on servers, too.
+const tproxy = section({
+  mark: markOf(151).prefault({}),
+  table: integer(0, 0xffffffff, tableIdProblem).default(251).describe('Routing table'),
+  rule_priority: integer(1, 32765).default(1501).describe('Priority of our ip rules'),
 });
 
 const server = section({
@@ -79,7 +89,12 @@ const server = section({
   mac: text((value) => (value === 'auto' ? undefined : macProblem(value)))
     .default('auto')
     .describe('auto, or the MAC of the interface'),
-  capture: choice('redirect', 'tproxy').default('redirect'),
+  capture: choice('redirect', 'tproxy')
+    .default('redirect')
+    .describe('redirect: the program asks SO_ORIGINAL_DST; tproxy: it listens with IP_TRANSPARENT'),
+  tproxy: tproxy
+    .prefault({})
+    .describe('What capture: tproxy marks and routes with, where the defaults are taken'),
   program: choice('relay', 'external')
     .default('relay')
     .describe('relay: ours; external: something else already listens on the port'),
@@ -91,24 +106,72 @@ const upstream = section({
   url: text(upstreamUrlProblem)
     .describe('direct:, socks5://host:port, socks4a://host:port or http://host:port')
     .meta({ examples: ['direct:'] }),
+  addresses: list(text(addressProblem))
+    .max(7, { error: 'must have at most 7 entries' })
+    .optional()
+    .describe('More addresses of the same proxy, tried in turn'),
   weight: integer(1, 1000).default(1).describe('Share of the connections'),
+  optimistic: z
+    .boolean({ error: 'must be true or false' })
+    .default(false)
+    .describe("Send the client's first bytes along with the request; not every proxy keeps them"),
   username: z.string({ error: 'must be text' }).optional(),
   password_file: text(fileProblem).optional().describe('File with the password on its first line'),
+});
+
+const ports = oneOrMore(numberOrText(portProblem, 'must be a port or a range like "8000-8100"'))
+  .optional()
+  .describe('Destination ports: 443 or "8000-8100"');
+
+const destinations = oneOrMore(text(toProblem))
+  .optional()
+  .describe('Destinations: names of sets (private is built in), addresses, CIDRs and ranges');
+
+const route = section({
+  name: text(routeNameProblem).optional().describe('Default: route-N, counted from 1'),
+  to: destinations,
+  port: ports,
+  upstreams: oneOrMore(text(nameProblem))
+    .describe('Names of upstreams; strategy and failover work among them')
+    .meta({ examples: [['direct']] }),
 });
 
 const relay = section({
   upstreams: list(upstream)
     .max(16, { error: 'must have at most 16 entries' })
-    .default([{ name: 'direct', url: 'direct:', weight: 1 }])
+    .default([{ name: 'direct', url: 'direct:', weight: 1, optimistic: false }])
     .describe('Ways out, in order of preference'),
+  routes: z
+    .array(route, { error: 'must be a list' })
+    .max(32, { error: 'must have at most 32 entries' })
+    .default([])
+    .describe('Which upstreams by destination; first match wins, without one all are used'),
   strategy: choice('failover', 'weighted', 'least-connections')
     .default('failover')
     .describe('How to choose among the upstreams that can be reached'),
+  probe: section({
+    destination: text(destinationProblem)
+      .describe('Address and port that answer at all times')
+      .meta({ examples: ['1.1.1.1:443'] }),
+    interval_seconds: integer(1, HOUR).default(10),
+    timeout_seconds: integer(1, HOUR).default(5),
+  })
+    .optional()
+    .describe('Connect through every upstream now and then, to know which ones work'),
   threads: integer(1, 256).optional().describe('Default: one per processor'),
   metrics: section({
     address: text(addressProblem).default('127.0.0.1'),
     port: port.default(9150),
   }).prefault({}),
+  tcp_info: z
+    .boolean({ error: 'must be true or false' })
+    .default(true)
+    .describe('Count round-trip times and retransmissions of both legs'),
+  access_log: section({
+    file: text(fileProblem)
+      .describe('One line of JSON for each finished connection; - is standard output')
+      .meta({ examples: ['/var/log/sidetrack/access.log'] }),
+  }).optional(),
   drain_seconds: integer(0, HOUR).default(30).describe('How long a stop waits for connections'),
   connect_timeout_seconds: integer(1, HOUR).default(10),
   handshake_timeout_seconds: integer(1, HOUR)
@@ -119,6 +182,16 @@ const relay = section({
     .describe('0: never'),
   half_close_timeout_seconds: integer(1, 24 * HOUR).default(300),
   max_connections: integer(1, 16777216).optional(),
+  max_connections_per_client: integer(0, 16777216)
+    .optional()
+    .describe('More are reset; an IPv6 client is its /64; 0: no limit'),
+  max_handshakes: integer(0, 16777216)
+    .optional()
+    .describe('More connections that still wait for their upstreams are reset; 0: no limit'),
+  fast_open: z
+    .boolean({ error: 'must be true or false' })
+    .default(false)
+    .describe('TCP Fast Open with clients and with proxies'),
 });
 
 const rule = section({
@@ -128,12 +201,8 @@ const rule = section({
     .optional()
     .describe('Sources: addresses, CIDRs, ranges, MACs and names of sets'),
   mac: oneOrMore(text(macProblem)).optional().describe('Source MACs, in addition to from'),
-  to: oneOrMore(text(toProblem))
-    .optional()
-    .describe('Destinations: names of sets (private is built in), addresses, CIDRs and ranges'),
-  port: oneOrMore(numberOrText(portProblem, 'must be a port or a range like "8000-8100"'))
-    .optional()
-    .describe('Destination ports: 443 or "8000-8100"'),
+  to: destinations,
+  port: ports,
   action: choice('proxy', 'direct', 'block')
     .describe('proxy: hand over to the server (TCP); direct: leave alone; block: drop')
     .meta({ examples: ['direct'] }),

@@ -1,13 +1,13 @@
 /** Whether an upstream's credentials suit its protocol. Reads the unchecked file, like `check.ts`. */
 import type { Problem } from './diagnostic.js';
-import { asList, asMap, type Path, valueAt } from './raw.js';
+import { asList, asMap, type Path, type RawMap, valueAt } from './raw.js';
 import { parseUpstreamUrl, type UpstreamTarget } from './upstream-url.js';
 
 /** What RFC 1929 has room for. */
 export const LONGEST_CREDENTIAL = 255;
 
 type Found = { path: Path; problem: Problem };
-type Key = 'url' | 'username' | 'password_file';
+type Key = 'url' | 'addresses' | 'optimistic' | 'username' | 'password_file';
 
 interface Credentials {
   username?: string;
@@ -47,15 +47,31 @@ function credentialProblem({ kind }: UpstreamTarget, credentials: Credentials) {
   return withPassword(kind, credentials);
 }
 
+/** What makes no sense without a proxy. */
+function proxyOnly({ kind }: UpstreamTarget, { addresses, optimistic }: RawMap) {
+  if (kind !== 'direct') return undefined;
+  if (addresses !== undefined)
+    return problem(
+      'addresses',
+      'direct: has no addresses, it connects to the destination',
+      'remove "addresses"',
+    );
+  if (optimistic === true)
+    return problem('optimistic', 'direct: has no request to wait for', 'remove "optimistic"');
+  return undefined;
+}
+
 export function upstreamProblems(root: unknown): Found[] {
   return asList(valueAt(root, ['relay', 'upstreams'])).flatMap((entry, i) => {
     const { url, username, password_file } = asMap(entry);
     const target = typeof url === 'string' ? parseUpstreamUrl(url) : undefined;
     if (target === undefined || 'message' in target) return [];
-    const found = credentialProblem(target, {
-      ...(typeof username === 'string' && { username }),
-      hasPassword: password_file !== undefined,
-    });
+    const found =
+      proxyOnly(target, asMap(entry)) ??
+      credentialProblem(target, {
+        ...(typeof username === 'string' && { username }),
+        hasPassword: password_file !== undefined,
+      });
     return found ? [{ path: ['relay', 'upstreams', i, found.key], problem: found.problem }] : [];
   });
 }

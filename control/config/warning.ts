@@ -5,7 +5,7 @@ import { type Diagnostic, diagnosticAt } from './diagnostic.js';
 import type { AddressEntry } from './entry.js';
 
 /** Whether a list names addresses or sets and yet comes to nothing. */
-function isEmpty(config: Config, list: AddressList): boolean {
+export function isEmpty(config: Config, list: AddressList): boolean {
   const holdsSomething = (name: string): boolean =>
     BUILT_IN_SETS.includes(name) || config.sets[name]!.entries.length > 0;
   return list.entries.length === 0 && !list.sets.some(holdsSomething);

@@ -15,8 +15,9 @@ import {
   type Statement,
   type Table,
 } from './json.js';
+import type { Mark } from './mark.js';
 import { outputChain, RAW_PRIORITY, TABLE_NAME } from './router-table.js';
-import { forwardChain, type Mark } from './steering.js';
+import { forwardChain } from './steering.js';
 
 export interface CompanionTableInput {
   interfaces: readonly string[];

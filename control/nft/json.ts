@@ -26,6 +26,8 @@ export type Statement =
   | { set: { op: 'add' | 'update' | 'delete'; elem: Expression; set: string } }
   | { mangle: { key: Expression; value: Expression } }
   | { redirect: { port: number } }
+  | { tproxy: { port: number } }
+  | { reject: { type: 'tcp reset' } }
   | { goto: { target: string } }
   | { notrack: null }
   | { accept: null }

@@ -25,15 +25,9 @@ import {
   type Statement,
   type Table,
 } from './json.js';
+import type { Mark } from './mark.js';
 import { compileRules, type Verdicts } from './rules.js';
-import {
-  admitChain,
-  forwardChain,
-  type Mark,
-  type RouteProbe,
-  refuseChain,
-  steerChain,
-} from './steering.js';
+import { admitChain, forwardChain, type RouteProbe, refuseChain, steerChain } from './steering.js';
 
 export const TABLE_NAME = 'sidetrack';
 export const RAW_PRIORITY = -300;

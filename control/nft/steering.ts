@@ -10,12 +10,7 @@ import {
   type Rule,
   type Statement,
 } from './json.js';
-
-/** Only the bits in `mask` are ours. */
-export interface Mark {
-  value: number;
-  mask: number;
-}
+import { type Mark, META_MARK, setMark } from './mark.js';
 
 /**
  * How a flow's first packet asks the kernel whether the policy route is there. nft looks routes up
@@ -28,7 +23,6 @@ export interface RouteProbe {
   devices: Readonly<Partial<Record<Family, string>>>;
 }
 
-const META_MARK: Expression = { meta: { key: 'mark' } };
 const FILTER_PRIORITY = 0;
 const STEER = 'steer';
 const REFUSE = 'refuse';
@@ -37,13 +31,6 @@ const REFUSE = 'refuse';
 export function probeMark({ value, mask }: Mark): number | undefined {
   const other = (mask & ~value) >>> 0;
   return other === 0 ? undefined : other;
-}
-
-/** `meta mark set meta mark & keep | value`, in the form that nft prints. */
-function setMark({ value, mask }: Mark): Statement {
-  const keep = (~mask | value) >>> 0;
-  const kept: Expression = { '&': [META_MARK, keep] };
-  return { mangle: { key: META_MARK, value: value === 0 ? kept : { '|': [kept, value] } } };
 }
 
 /**

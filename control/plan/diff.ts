@@ -85,6 +85,8 @@ export function obsoleteSysctls(
 
 /** RTN_UNREACHABLE as `ip -N` prints it (linux/rtnetlink.h). */
 const UNREACHABLE = '7';
+/** RTN_LOCAL, likewise. */
+const LOCAL = '2';
 
 export function ourRoutes({ routes }: ObservedHost): Route[] {
   return routes.filter(({ protocol }) => protocol === ROUTE_PROTOCOL).map(asRoute);
@@ -92,13 +94,18 @@ export function ourRoutes({ routes }: ObservedHost): Route[] {
 
 function asRoute({ family, table, type, via, dev, metric }: ObservedRoute): Route {
   if (type === UNREACHABLE) return { family, table, ...(metric !== undefined && { metric }) };
+  if (type === LOCAL) return { family, table, local: true };
   return { family, table, nextHop: { via: via ?? '', dev: dev ?? '' } };
 }
 
 /** Two routes with the same slot cannot exist side by side. */
-const slot = ({ family, table, nextHop }: Route) => `${family} ${table} ${nextHop === undefined}`;
+const slot = ({ family, table, nextHop, local }: Route) =>
+  `${family} ${table} ${nextHop === undefined && !local}`;
 const sameRoute = (a: Route, b: Route) =>
-  slot(a) === slot(b) && a.nextHop?.via === b.nextHop?.via && a.nextHop?.dev === b.nextHop?.dev;
+  slot(a) === slot(b) &&
+  a.local === b.local &&
+  a.nextHop?.via === b.nextHop?.via &&
+  a.nextHop?.dev === b.nextHop?.dev;
 
 function diffRoutes(desired: readonly Route[], present: readonly Route[]) {
   const addedRoutes = desired

@@ -10,3 +10,6 @@ export const savedAttachmentPath = (stateDir: string, digest: string) =>
   `${stateDir}/attachment-${digest}.json`;
 
 export const lockPath = (stateDir: string) => `${stateDir}/lock`;
+
+/** Sockets by which the command line reaches relays: started by hand, or as a service of its own user. */
+export const RELAY_SOCKETS = ['/run/sidetrack', '/run/sidetrack-relay'] as const;

@@ -26,8 +26,8 @@ export function checkRouter(config: Config, router: ObservedHost): Findings {
       ...missing,
       // Without its interfaces, complaints about subnets would only confuse.
       ...(missing.length === 0 ? unreachableServers(config, router) : []),
-      ...foreignTable(config, router),
-      ...overlappingRules(config, router),
+      ...foreignTable(routerRoute(config), router),
+      ...overlappingRules(routerRoute(config), router),
       ...dividedServer(config, router),
     ]),
     warnings: locate(config, [
@@ -51,16 +51,21 @@ export function checkServer(config: Config, server: ServerConfig, host: Observed
   const owned = found.addresses.map(({ address }) => address);
   const addresses = [server.address.v4, server.address.v6].filter((one) => one !== undefined);
   return {
-    errors: locate(
-      config,
-      addresses
+    errors: locate(config, [
+      ...addresses
         .filter((address) => !found.addresses.some((own) => sameSubnet(own.address, FULL, address)))
         .map((address) => ({
           path: ['servers', index, 'address'],
           message: `${server.name} has no address ${address} on ${server.interface}`,
           hint: `it has ${owned.join(', ') || 'none'}; correct \`address\` or add it to the interface`,
         })),
-    ),
+      ...(server.capture === 'tproxy'
+        ? [
+            ...foreignTable(serverRoute(server, index), host),
+            ...overlappingRules(serverRoute(server, index), host),
+          ]
+        : []),
+    ]),
     warnings: locate(config, [
       ...silentPort(server, index, host),
       ...forwardingServer(server, index, host),
@@ -118,24 +123,43 @@ function subnets(router: ObservedHost, names: readonly string[]): string {
   return found.join(', ') || 'none';
 }
 
-function foreignTable({ router: { table } }: Config, router: ObservedHost): Finding[] {
-  const foreign = router.routes.filter(
-    (route) => route.table === table.id && route.protocol !== ROUTE_PROTOCOL,
+/** The numbers of a policy route, and where the file says them. */
+interface PolicyRoute {
+  mark: { value: number; mask: number };
+  table: number;
+  rulePriority: number;
+  path: { section: Path; table: Path };
+}
+
+function routerRoute({ router: { mark, table, rulePriority } }: Config): PolicyRoute {
+  const path = { section: ['router'], table: ['router', 'table', 'id'] };
+  return { mark, table: table.id, rulePriority, path };
+}
+
+function serverRoute({ tproxy }: ServerConfig, index: number): PolicyRoute {
+  const section = ['servers', index, 'tproxy'];
+  return { ...tproxy, path: { section, table: [...section, 'table'] } };
+}
+
+function foreignTable({ table, path }: PolicyRoute, host: ObservedHost): Finding[] {
+  const foreign = host.routes.filter(
+    (route) => route.table === table && route.protocol !== ROUTE_PROTOCOL,
   );
   if (foreign.length === 0) return [];
   const [first] = foreign;
   return [
     {
-      path: ['router', 'table', 'id'],
-      message: `routing table ${table.id} on ${router.address} already holds routes that sidetrack did not make (${first!.destination}${first!.via ? ` via ${first!.via}` : ''})`,
-      hint: `choose another table id, or empty it: ip route flush table ${table.id}`,
+      path: path.table,
+      message: `routing table ${table} on ${host.address} already holds routes that sidetrack did not make (${first!.destination}${first!.via ? ` via ${first!.via}` : ''})`,
+      hint: `choose another table id, or empty it: ip route flush table ${table}`,
     },
   ];
 }
 
-function overlappingRules(config: Config, router: ObservedHost): Finding[] {
-  const { mark, rulePriority } = config.router;
-  const foreign = router.ipRules.filter(({ protocol }) => protocol !== ROUTE_PROTOCOL);
+function overlappingRules(route: PolicyRoute, host: ObservedHost): Finding[] {
+  const { mark, rulePriority, path } = route;
+  const key = path.section.filter((part) => typeof part === 'string').join('.');
+  const foreign = host.ipRules.filter(({ protocol }) => protocol !== ROUTE_PROTOCOL);
   const samePriority = foreign.find(({ priority }) => priority === rulePriority);
   const sameMark = foreign.find(
     (rule) =>
@@ -148,21 +172,21 @@ function overlappingRules(config: Config, router: ObservedHost): Finding[] {
     ...(sameMark
       ? [
           {
-            path: ['router', 'mark'],
-            message: `mark ${hex(mark.value)}/${hex(mark.mask)} shares bits with ${describe(sameMark)} on ${router.address}`,
+            path: [...path.section, 'mark'],
+            message: `mark ${hex(mark.value)}/${hex(mark.mask)} shares bits with ${describe(sameMark)} on ${host.address}`,
             hint:
               sameMark.mask === ALL_BITS
                 ? `that rule compares all 32 bits, so no other mark would do: give it a mask of its own (fwmark ${hex(sameMark.mark ?? 0)}/0x…)`
-                : 'choose a value and mask whose bits nobody else uses: router.mark: { value: …, mask: … }',
+                : `choose a value and mask whose bits nobody else uses: ${key}.mark: { value: …, mask: … }`,
           },
         ]
       : []),
     ...(samePriority && samePriority !== sameMark
       ? [
           {
-            path: ['router', 'rule_priority'],
-            message: `rule priority ${rulePriority} on ${router.address} is taken by ${describe(samePriority)}`,
-            hint: 'choose another router.rule_priority',
+            path: [...path.section, 'rule_priority'],
+            message: `rule priority ${rulePriority} on ${host.address} is taken by ${describe(samePriority)}`,
+            hint: `choose another ${key}.rule_priority`,
           },
         ]
       : []),
@@ -248,7 +272,7 @@ function forwardingServer(server: ServerConfig, index: number, host: ObservedHos
   return [
     {
       path: ['servers', index, 'interface'],
-      message: `${server.name} forwards packets: TCP that it routes for others and that comes in on ${server.interface} is redirected too`,
+      message: `${server.name} forwards packets: TCP that it routes for others and that comes in on ${server.interface} is captured too`,
       hint: 'if nobody uses it as a router (Docker alone switches this on), ignore this',
     },
   ];
@@ -256,10 +280,11 @@ function forwardingServer(server: ServerConfig, index: number, host: ObservedHos
 
 function silentPort(server: ServerConfig, index: number, host: ObservedHost): Finding[] {
   if (host.listeningPorts.includes(server.port)) return [];
+  const transparent = server.capture === 'tproxy' ? ' with IP_TRANSPARENT' : '';
   const start =
     server.program === 'relay'
       ? 'start it there: sidetrack relay'
-      : `start your program on port ${server.port}, listening on all addresses`;
+      : `start your program on port ${server.port}, listening on all addresses${transparent}`;
   return [
     {
       path: ['servers', index, 'port'],

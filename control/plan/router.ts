@@ -6,6 +6,7 @@ import { probeMark, type RouteProbe } from '../nft/steering.js';
 import { interfaceTowards } from './address.js';
 import { ebpfState } from './ebpf.js';
 import type { RouterPlanInput } from './router-input.js';
+import { serverFamilies } from './server.js';
 import {
   type Family,
   type HostState,
@@ -46,10 +47,6 @@ function nftablesTable({ config, policy, router, serverMac }: RouterPlanInput): 
     onFailure: config.onFailure,
     ...routeProbe(config, router),
   });
-}
-
-export function serverFamilies({ address }: ServerConfig): Family[] {
-  return [...(address.v4 ? [4 as const] : []), ...(address.v6 ? [6 as const] : [])];
 }
 
 function ipRules({ router }: Config, family: Family): IpRule[] {

@@ -1,15 +1,39 @@
 /** Config → a server's desired state. Pure. */
 import type { ServerConfig } from '../config/config.js';
 import { serverTable } from '../nft/server-table.js';
-import type { HostState } from './state.js';
+import type { Family, HostState, IpRule, Route } from './state.js';
 
-/** Only nat rules: `ip_forward` stays as found, because redirected packets become local. */
+/** `ip_forward` stays as found: redirected packets become local, diverted ones are routed so. */
 export function serverState(server: ServerConfig): HostState {
+  const diverted = server.capture === 'tproxy' ? serverFamilies(server) : [];
+  const { mark } = server.tproxy;
   return {
     name: server.name,
-    table: serverTable({ interface: server.interface, port: server.port }),
-    ipRules: [],
-    routes: [],
+    table: serverTable({
+      interface: server.interface,
+      port: server.port,
+      ...(server.capture === 'tproxy' && { tproxy: { mark, families: diverted } }),
+    }),
+    ipRules: diverted.map((family) => deliverRule(server, family)),
+    routes: diverted.map((family) => deliverRoute(server, family)),
     sysctls: [],
   };
+}
+
+export function serverFamilies({ address }: ServerConfig): Family[] {
+  return [...(address.v4 ? [4 as const] : []), ...(address.v6 ? [6 as const] : [])];
+}
+
+/**
+ * The interface must be named. Reverse-path filtering looks the client's address up as if it came
+ * in on `lo`; with `src_valid_mark=1` it does so with the packet's mark, and a rule without `iif`
+ * would tell it that the client is this machine: every packet would be dropped as a martian.
+ */
+function deliverRule({ interface: iif, tproxy }: ServerConfig, family: Family): IpRule {
+  const { mark, table, rulePriority: priority } = tproxy;
+  return { family, priority, iif, mark: mark.value, mask: mark.mask, table };
+}
+
+function deliverRoute({ tproxy: { table } }: ServerConfig, family: Family): Route {
+  return { family, table, local: true };
 }

@@ -29,8 +29,10 @@ export interface IpRule {
 export interface Route {
   family: Family;
   table: number;
-  /** Absent: the route is `unreachable`. */
+  /** Absent, and not `local`: the route is `unreachable`. */
   nextHop?: { via: string; dev: string };
+  /** Everything is delivered to this machine itself, by way of `lo`. */
+  local?: true;
   metric?: number;
 }
 

@@ -181,14 +181,22 @@ function undoTableName({ tableNameFile }: ObservedHost): Command {
   return writeFile(TABLE_NAME_FILE, tableNameFile);
 }
 
-function routeTitle({ family, table, nextHop }: Route): string {
-  const where = nextHop ? `via ${nextHop.via} dev ${nextHop.dev}` : 'unreachable';
+function routeTitle(route: Route): string {
+  const { family, table, nextHop } = route;
+  const where = nextHop ? `via ${nextHop.via} dev ${nextHop.dev}` : routeType(route)[0];
   return `IPv${family} route: table ${table}, default ${where}`;
 }
 
-function routeCommand(verb: 'replace' | 'del', { family, table, nextHop, metric }: Route): Command {
-  const type = nextHop ? [] : ['unreachable'];
-  const hop = nextHop ? ['via', nextHop.via, 'dev', nextHop.dev] : [];
+/** Nothing for the usual type, which has a next hop. */
+function routeType({ nextHop, local }: Route): string[] {
+  if (local) return ['local'];
+  return nextHop ? [] : ['unreachable'];
+}
+
+function routeCommand(verb: 'replace' | 'del', route: Route): Command {
+  const { family, table, nextHop, local, metric } = route;
+  const type = routeType(route);
+  const hop = nextHop ? ['via', nextHop.via, 'dev', nextHop.dev] : local ? ['dev', 'lo'] : [];
   const last = metric === undefined ? [] : ['metric', String(metric)];
   const ours = ['table', String(table), 'protocol', String(ROUTE_PROTOCOL)];
   return {

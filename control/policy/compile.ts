@@ -18,10 +18,10 @@ export function mergePorts(ranges: readonly PortRange[]): PortRange[] {
   return merged;
 }
 
-type Addresses = (list: AddressList) => PrefixSet;
+export type Addresses = (list: AddressList) => PrefixSet;
 
 /** Builds each named set once, however many rules refer to it. */
-function addressResolver(config: Config): Addresses {
+export function addressResolver(config: Config): Addresses {
   const built = new Map<string, PrefixSet>([['private', PRIVATE]]);
   const named = (name: string): PrefixSet => {
     const known = built.get(name) ?? PrefixSet.of(config.sets[name]!.entries);

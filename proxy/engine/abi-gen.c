@@ -9,7 +9,10 @@
 #define COUNTER_OFFSET(field) offsetof(struct sidetrack_relay_counters, field)
 #define UPSTREAM_OFFSET(field) offsetof(struct sidetrack_relay_upstream, field)
 #define UPSTREAM_COUNTER_OFFSET(field) offsetof(struct sidetrack_relay_upstream_counters, field)
+#define ROUTE_OFFSET(field) offsetof(struct sidetrack_relay_route, field)
+#define ROUTE_COUNTER_OFFSET(field) offsetof(struct sidetrack_relay_route_counters, field)
 #define RECORD_OFFSET(field) offsetof(struct sidetrack_relay_record, field)
+#define ENTRY_OFFSET(field) offsetof(struct sidetrack_relay_entry, field)
 #define STATUS_OFFSET(field) offsetof(struct sidetrack_relay_status, field)
 
 static void entry(const char *name, size_t offset, const char *help)
@@ -36,6 +39,7 @@ static void print_options(void)
 	end();
 	printf("\n/** 16 bytes, IPv4 as ::ffff:a.b.c.d. */\n"
 	       "export const OPTION_ADDRESS_OFFSET = %zu;\n", OPTION_OFFSET(address));
+	printf("export const OPTION_PROBE_ADDRESS_OFFSET = %zu;\n", OPTION_OFFSET(probe_address));
 	printf("export const OPTIONS_SIZE = %zu;\n", sizeof(struct sidetrack_relay_options));
 }
 
@@ -45,16 +49,24 @@ static void print_upstream(void)
 	entry("kind", UPSTREAM_OFFSET(kind), "index into upstreamKinds");
 	entry("weight", UPSTREAM_OFFSET(weight), "0 is 1");
 	entry("port", UPSTREAM_OFFSET(port), "TCP port of the proxy");
+	entry("slot", UPSTREAM_OFFSET(slot), "where it is counted");
+	entry("optimistic", UPSTREAM_OFFSET(optimistic), "1: first bytes go with the request");
+	entry("more_addresses", UPSTREAM_OFFSET(more_addresses), "how many");
 	entry("username_length", UPSTREAM_OFFSET(username_length), "bytes");
 	entry("password_length", UPSTREAM_OFFSET(password_length), "bytes");
 	end();
 	printf("\n/** 16 bytes, IPv4 as ::ffff:a.b.c.d. */\n"
 	       "export const UPSTREAM_ADDRESS_OFFSET = %zu;\n", UPSTREAM_OFFSET(address));
+	printf("export const UPSTREAM_MORE_ADDRESS_OFFSET = %zu;\n", UPSTREAM_OFFSET(more_address));
 	printf("export const UPSTREAM_USERNAME_OFFSET = %zu;\n", UPSTREAM_OFFSET(username));
 	printf("export const UPSTREAM_PASSWORD_OFFSET = %zu;\n", UPSTREAM_OFFSET(password));
 	printf("export const UPSTREAM_SIZE = %zu;\n", sizeof(struct sidetrack_relay_upstream));
-	printf("/** Most upstreams of one relay. */\nexport const UPSTREAMS = %d;\n",
+	printf("/** Most upstreams of one configuration. */\nexport const UPSTREAMS = %d;\n",
 	       SIDETRACK_RELAY_UPSTREAMS);
+	printf("/** Where they are counted. */\nexport const UPSTREAM_SLOTS = %d;\n",
+	       SIDETRACK_RELAY_UPSTREAM_SLOTS);
+	printf("/** Most addresses of one upstream. */\nexport const ADDRESSES = %d;\n",
+	       SIDETRACK_RELAY_ADDRESSES);
 	printf("/** Most bytes of a user name or a password. */\n"
 	       "export const CREDENTIAL_LENGTH = %d;\n", SIDETRACK_RELAY_CREDENTIAL_LENGTH);
 }
@@ -75,6 +87,16 @@ static void print_upstream_words(void)
 	printf("] as const;\n");
 }
 
+static void print_captures(void)
+{
+	printf("\n/** Who knows the original destination; the index is the number that the engine"
+	       " uses. */\nexport const captures = [\n");
+#define X(name, label, help) printf("  /** %s */\n  '%s',\n", help, label);
+	SIDETRACK_RELAY_CAPTURES(X)
+#undef X
+	printf("] as const;\n");
+}
+
 static void print_upstream_counters(void)
 {
 	begin("upstreamCounterOffset",
@@ -89,6 +111,39 @@ static void print_upstream_counters(void)
 	       "export const UPSTREAM_COUNTERS_OFFSET = %zu;\n", COUNTER_OFFSET(upstream));
 	printf("export const UPSTREAM_COUNTERS_SIZE = %zu;\n",
 	       sizeof(struct sidetrack_relay_upstream_counters));
+}
+
+static void print_route(void)
+{
+	begin("routeOffset", "One route: unsigned 32-bit values; byte offsets.");
+	entry("slot", ROUTE_OFFSET(slot), "where it is counted");
+	entry("upstreams", ROUTE_OFFSET(upstreams), "bits, in the order they were added");
+	entry("any_destination", ROUTE_OFFSET(any_destination), "1: matches every destination");
+	entry("port_ranges", ROUTE_OFFSET(port_ranges), "0 is every port");
+	end();
+	printf("\n/** Pairs of unsigned 32-bit values: first and last port. */\n"
+	       "export const ROUTE_PORTS_OFFSET = %zu;\n", ROUTE_OFFSET(ports));
+	printf("export const ROUTE_SIZE = %zu;\n", sizeof(struct sidetrack_relay_route));
+	printf("/** Most port ranges of one route. */\nexport const ROUTE_PORTS = %d;\n",
+	       SIDETRACK_RELAY_ROUTE_PORTS);
+	printf("/** Most routes of one configuration. */\nexport const ROUTES = %d;\n",
+	       SIDETRACK_RELAY_ROUTES);
+	printf("/** Where they are counted; the first is for what no route matches. */\n"
+	       "export const ROUTE_SLOTS = %d;\n", SIDETRACK_RELAY_ROUTE_SLOTS);
+}
+
+static void print_route_counters(void)
+{
+	begin("routeCounterOffset",
+	      "Unsigned 64-bit counters of one route; byte offsets from where it begins.");
+#define X(name, help) entry(#name, ROUTE_COUNTER_OFFSET(name), help);
+	SIDETRACK_RELAY_ROUTE_COUNTERS(X)
+#undef X
+	end();
+	printf("\n/** Where the first route begins in a page, and how far it is to the next. */\n"
+	       "export const ROUTE_COUNTERS_OFFSET = %zu;\n", COUNTER_OFFSET(route));
+	printf("export const ROUTE_COUNTERS_SIZE = %zu;\n",
+	       sizeof(struct sidetrack_relay_route_counters));
 }
 
 static void print_counters(void)
@@ -129,6 +184,8 @@ static void print_record(void)
 	entry("id", RECORD_OFFSET(id), "u64");
 	entry("accepted_ms", RECORD_OFFSET(accepted_ms), "u64, Unix time");
 	entry("duration_us", RECORD_OFFSET(duration_us), "u64");
+	entry("connect_us", RECORD_OFFSET(connect_us), "u64, until bytes could pass, or 0");
+	entry("first_byte_us", RECORD_OFFSET(first_byte_us), "u64, from accept, or 0");
 	entry("upload_bytes", RECORD_OFFSET(upload_bytes), "u64");
 	entry("download_bytes", RECORD_OFFSET(download_bytes), "u64");
 	entry("client", RECORD_OFFSET(client), "16 bytes");
@@ -136,11 +193,62 @@ static void print_record(void)
 	entry("client_port", RECORD_OFFSET(client_port), "u16");
 	entry("destination_port", RECORD_OFFSET(destination_port), "u16");
 	entry("outcome", RECORD_OFFSET(outcome), "u32, index into outcomes");
-	entry("upstream", RECORD_OFFSET(upstream), "u32, in the order they were added");
+	entry("upstream", RECORD_OFFSET(upstream), "u32, its slot");
+	entry("route", RECORD_OFFSET(route), "u32, its slot");
+	entry("client_rtt_us", RECORD_OFFSET(rtt_us[0]), "u32, 0 is unknown");
+	entry("upstream_rtt_us", RECORD_OFFSET(rtt_us[1]), "u32, 0 is unknown");
+	entry("client_retransmitted", RECORD_OFFSET(retransmitted[0]), "u32, segments");
+	entry("upstream_retransmitted", RECORD_OFFSET(retransmitted[1]), "u32, segments");
 	end();
 	printf("\nexport const RECORD_SIZE = %zu;\n", sizeof(struct sidetrack_relay_record));
+	printf("/** Most listening sockets of one relay. */\nexport const LISTENERS = %d;\n",
+	       SIDETRACK_RELAY_LISTENERS);
 	printf("/** Records that one thread keeps. */\nexport const RECENT = %d;\n",
 	       SIDETRACK_RELAY_RECENT);
+}
+
+static void print_entry_offsets(void)
+{
+	begin("entryOffset", "One open connection; byte offsets.");
+	entry("id", ENTRY_OFFSET(id), "u64");
+	entry("accepted_ms", ENTRY_OFFSET(accepted_ms), "u64, Unix time");
+	entry("age_us", ENTRY_OFFSET(age_us), "u64");
+	entry("idle_ms", ENTRY_OFFSET(idle_ms), "u64, since a byte moved");
+	entry("upload_bytes", ENTRY_OFFSET(upload_bytes), "u64");
+	entry("download_bytes", ENTRY_OFFSET(download_bytes), "u64");
+	entry("client", ENTRY_OFFSET(client), "16 bytes");
+	entry("destination", ENTRY_OFFSET(destination), "16 bytes");
+	entry("client_port", ENTRY_OFFSET(client_port), "u16");
+	entry("destination_port", ENTRY_OFFSET(destination_port), "u16");
+	entry("upstream", ENTRY_OFFSET(upstream), "u32, its slot");
+	entry("route", ENTRY_OFFSET(route), "u32, its slot");
+	entry("state", ENTRY_OFFSET(state), "u32, index into connectionStates");
+	entry("flags", ENTRY_OFFSET(flags), "u32, bits of entryFlag");
+	entry("client_rtt_us", ENTRY_OFFSET(rtt_us[0]), "u32, 0 is unknown");
+	entry("upstream_rtt_us", ENTRY_OFFSET(rtt_us[1]), "u32, 0 is unknown");
+	end();
+	printf("\nexport const ENTRY_SIZE = %zu;\n", sizeof(struct sidetrack_relay_entry));
+}
+
+static void print_entry(void)
+{
+	print_entry_offsets();
+	printf("\n/** What an open connection is doing; the index is the engine's number. */\n"
+	       "export const connectionStates = [\n");
+#define X(name, label, help) printf("  /** %s */\n  '%s',\n", help, label);
+	SIDETRACK_RELAY_STATES(X)
+#undef X
+	printf("] as const;\n");
+	begin("entryFlag", "Bits of an open connection.");
+#define X(name, label, help) entry(label, (size_t)1 << ENTRY_##name##_BIT, help);
+	SIDETRACK_RELAY_ENTRY_FLAGS(X)
+#undef X
+	end();
+	printf("\n/** What a walk over the open connections is for. */\n"
+	       "export const WALK_LIST = %d;\nexport const WALK_CLOSE = %d;\n"
+	       "/** Bytes for the name of an upstream in a line of the log. */\n"
+	       "export const NAME_LENGTH = %d;\n", WALK_LIST, WALK_CLOSE,
+	       SIDETRACK_RELAY_NAME_LENGTH);
 }
 
 static void print_status(void)
@@ -150,6 +258,11 @@ static void print_status(void)
 	entry("threads", STATUS_OFFSET(threads), "worker threads");
 	entry("max_connections", STATUS_OFFSET(max_connections), "the limit in force");
 	entry("active", STATUS_OFFSET(active), "connections open now");
+	entry("generations", STATUS_OFFSET(generations), "the current one and older ones in use");
+	entry("adopted", STATUS_OFFSET(adopted), "threads that use the current one");
+	entry("busy_upstreams", STATUS_OFFSET(busy_upstreams), "bits of slots in use");
+	entry("failing_upstreams", STATUS_OFFSET(failing_upstreams), "bits of slots");
+	entry("busy_routes", STATUS_OFFSET(busy_routes), "bits of slots in use, low ones first");
 	end();
 	printf("\nexport const STATUS_SIZE = %zu;\n", sizeof(struct sidetrack_relay_status));
 }
@@ -162,12 +275,16 @@ int main(void)
 	       SIDETRACK_RELAY_ABI_VERSION, SIDETRACK_RELAY_ERROR_LENGTH);
 	print_options();
 	print_upstream_words();
+	print_captures();
 	print_upstream();
+	print_route();
 	print_counters();
 	print_upstream_counters();
+	print_route_counters();
 	print_outcomes();
 	print_histograms();
 	print_record();
+	print_entry();
 	print_status();
 	return 0;
 }

@@ -18,11 +18,26 @@
 #include <stdint.h>
 
 /* Raised whenever a list below changes; create() refuses any other version. */
-#define SIDETRACK_RELAY_ABI_VERSION 2
+#define SIDETRACK_RELAY_ABI_VERSION 3
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
 #define SIDETRACK_RELAY_RECENT 256
-#define SIDETRACK_RELAY_UPSTREAMS 16
+#define SIDETRACK_RELAY_LISTENERS 64
+#define SIDETRACK_RELAY_NAME_LENGTH 64	/* of an upstream, for the log */
+#define SIDETRACK_RELAY_LOG_LINE 1024	/* no line of the log is longer */
+#define SIDETRACK_RELAY_UPSTREAMS 16		/* of one generation */
+#define SIDETRACK_RELAY_ADDRESSES 8		/* of one upstream */
+#define SIDETRACK_RELAY_ROUTES 32		/* of one generation */
+#define SIDETRACK_RELAY_ROUTE_PORTS 64		/* port ranges of one route */
+
+/*
+ * What is counted by upstream or by route has a slot that outlives generations.
+ * Twice as many as one generation can use, so that a new configuration fits
+ * beside what the last connections of the old one still use.
+ */
+#define SIDETRACK_RELAY_UPSTREAM_SLOTS 32
+#define SIDETRACK_RELAY_ROUTE_SLOTS 64		/* 0 is for what no route matches */
+
 #define SIDETRACK_RELAY_CREDENTIAL_LENGTH 255	/* what RFC 1929 has room for */
 
 /* 0..99 us in steps of 1, then 90 steps for each power of ten: see histogram.h */
@@ -35,6 +50,8 @@
 	X(threads, "worker threads; 0 is one for each CPU we may run on")	\
 	X(backlog, "listen backlog; 0 is 4096")					\
 	X(max_connections, "0 is as many as the descriptor limit allows")	\
+	X(max_connections_per_client, "an IPv6 client is its /64; 0 is no limit") \
+	X(max_handshakes, "connections still on their way; 0 is no limit")	\
 	X(descriptor_reserve, "descriptors left to the rest of the process")	\
 	X(connect_timeout_ms, "time for the upstream to answer; 0 is never")	\
 	X(handshake_timeout_ms, "time for an upstream's handshake; 0 is never")	\
@@ -46,7 +63,14 @@
 	X(splice, "0 always copies, 1 splices the directions that prove bulk")	\
 	X(pipe_size, "bytes in flight in one splice; 0 is 1 MiB")		\
 	X(pipes_per_thread, "most pipes a thread may own; 0 is 64")		\
-	X(strategy, "how to choose among several upstreams")
+	X(strategy, "how to choose among several upstreams")			\
+	X(tcp_info, "1 asks the kernel for RTT and retransmissions at the end")	\
+	X(log_records, "finished connections kept for the log; 0 is no log")	\
+	X(capture, "how connections get here")					\
+	X(fast_open, "1 is TCP Fast Open with clients and with proxies")	\
+	X(probe_port, "where probes go through each upstream; 0 is no probes")	\
+	X(probe_interval_ms, "time from one round of probes to the next")	\
+	X(probe_timeout_ms, "time for a probe as a whole; 0 is never")
 
 /* X(NAME, label, what it means): what kind of upstream */
 #define SIDETRACK_RELAY_UPSTREAM_KINDS(X)					\
@@ -62,6 +86,11 @@
 	X(LEAST_CONNECTIONS, "least-connections",				\
 	  "the one with the fewest connections for its weight")
 
+/* X(NAME, label, what it means): who knows the original destination */
+#define SIDETRACK_RELAY_CAPTURES(X)						\
+	X(REDIRECT, "redirect", "conntrack: SO_ORIGINAL_DST")			\
+	X(TPROXY, "tproxy", "the socket itself: getsockname()")
+
 /* X(name, what it means), 64 bits each, one writer each */
 #define SIDETRACK_RELAY_COUNTERS(X)						\
 	X(accepted_ipv4, "connections accepted over IPv4")			\
@@ -75,16 +104,34 @@
 	X(demotions, "directions that went back to copying")			\
 	X(stalls, "times a direction had to wait for a slow receiver")		\
 	X(pipes, "pipes owned now")						\
+	X(pipe_bytes, "room in the pipes owned now")				\
 	X(pipe_failures, "pipes the kernel refused or made too small")		\
 	X(paused_connections, "accept pauses: max_connections reached")		\
 	X(paused_descriptors, "accept pauses: EMFILE or ENFILE")		\
 	X(paused_memory, "accept pauses: the kernel was out of memory")		\
-	X(paused_other, "accept pauses: another error")
+	X(paused_other, "accept pauses: another error")				\
+	X(client_retransmitted_segments, "segments sent again to clients")	\
+	X(upstream_retransmitted_segments, "segments sent again to upstreams")	\
+	X(client_retransmitted_bytes, "bytes sent again to clients")		\
+	X(upstream_retransmitted_bytes, "bytes sent again to upstreams")	\
+	X(log_dropped, "finished connections for which the log had no room")
 
 /* X(name, what it means), 64 bits each, for each upstream */
 #define SIDETRACK_RELAY_UPSTREAM_COUNTERS(X)					\
 	X(connections, "connections relayed through it")			\
-	X(active, "connections open through it now, or on their way")
+	X(active, "connections open through it now, or on their way")		\
+	X(upload_bytes, "bytes handed to it")					\
+	X(download_bytes, "bytes that came from it and were handed to clients")	\
+	X(probes_succeeded, "probes that reached their destination")		\
+	X(probes_failed, "probes that did not")					\
+	X(probes_skipped, "probes that never left: no port, descriptor, memory")	\
+	X(probe_us, "time that the last successful probe took, microseconds")
+
+/* X(name, what it means), 64 bits each, for each route */
+#define SIDETRACK_RELAY_ROUTE_COUNTERS(X)					\
+	X(connections, "connections that it matched")				\
+	X(upload_bytes, "their bytes, handed to upstream")			\
+	X(download_bytes, "their bytes, handed to clients")
 
 /* X(NAME, label, what it means): how a connection ended */
 #define SIDETRACK_RELAY_OUTCOMES(X)						\
@@ -113,24 +160,63 @@
 	X(LOOP, "loop", "the original destination is this machine")		\
 	X(NO_ORIGINAL_DESTINATION, "no_original_destination",			\
 	  "the kernel knows no original destination: it was not redirected")	\
+	X(CLIENT_LIMIT, "client_limit",						\
+	  "this client has as many connections as it may")			\
+	X(HANDSHAKE_LIMIT, "handshake_limit",					\
+	  "too many connections are waiting for their upstreams")		\
 	X(CLIENT_RESET, "client_reset", "the client reset or went away")	\
 	X(UPSTREAM_RESET, "upstream_reset", "the upstream reset or went away")	\
 	X(IDLE_TIMEOUT, "idle_timeout", "silent for too long")			\
 	X(HALF_CLOSE_TIMEOUT, "half_close_timeout",				\
 	  "silent for too long after one side had ended")			\
+	X(CLOSED, "closed", "ended by an operator")				\
 	X(DRAINED, "drained", "cut off by the drain deadline or the stop")
 
 /* X(name, what it measures), microseconds */
 #define SIDETRACK_RELAY_HISTOGRAMS(X)						\
 	X(connect, "from connect() until bytes can pass, handshake included")	\
 	X(first_byte, "from accept to the first byte from upstream")		\
-	X(lifetime, "from accept to close")
+	X(lifetime, "from accept to close")					\
+	X(residency_upload, "from readable at the client to written upstream")	\
+	X(residency_download, "from readable upstream to written to the client")	\
+	X(rtt_client, "smoothed round trip to the client, at the end")		\
+	X(rtt_upstream, "smoothed round trip to the upstream, at the end")
+
+/* X(NAME, label, what it means): what an open connection is doing */
+#define SIDETRACK_RELAY_STATES(X)						\
+	X(CONNECTING, "connecting", "connect() is on its way")			\
+	X(HANDSHAKING, "handshaking", "a proxy has been reached and is being asked")	\
+	X(RELAYING, "relaying", "bytes may pass")				\
+	X(RESETTING, "resetting", "one leg is broken, the other gets its last bytes")
+
+/* X(NAME, name, what it means): bits of an entry */
+#define SIDETRACK_RELAY_ENTRY_FLAGS(X)						\
+	X(UPLOAD_SPLICE, "uploadSplice", "upload goes through a pipe")		\
+	X(DOWNLOAD_SPLICE, "downloadSplice", "download goes through a pipe")	\
+	X(UPLOAD_STALLED, "uploadStalled", "bytes wait for a slow upstream")	\
+	X(DOWNLOAD_STALLED, "downloadStalled", "bytes wait for a slow client")	\
+	X(UPLOAD_ENDED, "uploadEnded", "the client's FIN has been handed on")	\
+	X(DOWNLOAD_ENDED, "downloadEnded", "the upstream's FIN has been handed on")	\
+	X(TRANSLATED, "translated", "the client is as conntrack first saw it")
 
 enum outcome {
 #define X(name, label, help) OUTCOME_##name,
 	SIDETRACK_RELAY_OUTCOMES(X)
 #undef X
 	OUTCOME_COUNT
+};
+
+enum entry_flag {
+#define X(name, label, help) ENTRY_##name##_BIT,
+	SIDETRACK_RELAY_ENTRY_FLAGS(X)
+#undef X
+	ENTRY_FLAG_COUNT
+};
+
+/* What a walk over the open connections is for. */
+enum walk_kind {
+	WALK_LIST,
+	WALK_CLOSE,
 };
 
 enum upstream_kind {
@@ -147,6 +233,13 @@ enum strategy {
 	STRATEGY_COUNT
 };
 
+enum capture {
+#define X(name, label, help) CAPTURE_##name,
+	SIDETRACK_RELAY_CAPTURES(X)
+#undef X
+	CAPTURE_COUNT
+};
+
 enum histogram_name {
 #define X(name, help) HISTOGRAM_##name,
 	SIDETRACK_RELAY_HISTOGRAMS(X)
@@ -160,6 +253,7 @@ struct sidetrack_relay_options {
 #undef X
 	/* where to listen; IPv4 as ::ffff:a.b.c.d; all zero is everywhere */
 	uint8_t address[16];
+	uint8_t probe_address[16];
 };
 
 /* One upstream, in the order of the configuration.  The engine keeps a copy. */
@@ -167,11 +261,42 @@ struct sidetrack_relay_upstream {
 	uint32_t kind;
 	uint32_t weight;	/* 0 is 1 */
 	uint32_t port;
+	uint32_t slot;		/* where it is counted; of one generation no two have the same */
+	uint32_t optimistic;	/* the client's first bytes go along with the request */
+	uint32_t more_addresses;	/* how many of them */
 	uint32_t username_length;
 	uint32_t password_length;
 	uint8_t address[16];	/* IPv4 as ::ffff:a.b.c.d; of no interest to DIRECT */
+	uint8_t more_address[SIDETRACK_RELAY_ADDRESSES - 1][16];
 	uint8_t username[SIDETRACK_RELAY_CREDENTIAL_LENGTH];
 	uint8_t password[SIDETRACK_RELAY_CREDENTIAL_LENGTH];
+};
+
+/*
+ * One route: which upstreams a connection may use.  The first that matches
+ * counts.  Its destinations are in the table of sidetrack_relay_set_destinations().
+ */
+struct sidetrack_relay_route {
+	uint32_t slot;			/* where it is counted, not 0 */
+	uint32_t upstreams;		/* bits, in the order they were added; never none */
+	uint32_t any_destination;	/* matches whatever the table says */
+	uint32_t port_ranges;		/* 0 is every port */
+	struct {
+		uint32_t first;
+		uint32_t last;
+	} ports[SIDETRACK_RELAY_ROUTE_PORTS];	/* sorted, disjoint */
+};
+
+/*
+ * Destinations of all routes, as the places where the answer changes.  Behind
+ * this header come: IPv4 addresses as numbers, in ascending order; for each the
+ * bits of the routes that match from there to the next; IPv6 addresses of 16
+ * bytes, in ascending order; bits for each of them.  Nothing matches below the
+ * first.
+ */
+struct sidetrack_relay_destinations {
+	uint32_t ipv4_count;
+	uint32_t ipv6_count;
 };
 
 /* What one thread has done with one upstream. */
@@ -180,6 +305,13 @@ struct sidetrack_relay_upstream_counters {
 	SIDETRACK_RELAY_UPSTREAM_COUNTERS(X)
 #undef X
 	uint64_t error[OUTCOME_COUNT];	/* attempts that failed, also if another followed */
+};
+
+/* What one thread has done by one route. */
+struct sidetrack_relay_route_counters {
+#define X(name, help) uint64_t name;
+	SIDETRACK_RELAY_ROUTE_COUNTERS(X)
+#undef X
 };
 
 struct sidetrack_relay_histogram {
@@ -194,7 +326,8 @@ struct sidetrack_relay_counters {
 #undef X
 	uint64_t outcome[OUTCOME_COUNT];
 	struct sidetrack_relay_histogram histogram[HISTOGRAM_COUNT];
-	struct sidetrack_relay_upstream_counters upstream[SIDETRACK_RELAY_UPSTREAMS];
+	struct sidetrack_relay_upstream_counters upstream[SIDETRACK_RELAY_UPSTREAM_SLOTS];
+	struct sidetrack_relay_route_counters route[SIDETRACK_RELAY_ROUTE_SLOTS];
 };
 
 /*
@@ -205,6 +338,8 @@ struct sidetrack_relay_record {
 	uint64_t id;
 	uint64_t accepted_ms;	/* Unix time */
 	uint64_t duration_us;
+	uint64_t connect_us;	/* until bytes could pass; 0 if they never could */
+	uint64_t first_byte_us;	/* from accept; 0 if there was none */
 	uint64_t upload_bytes;
 	uint64_t download_bytes;
 	uint8_t client[16];
@@ -212,16 +347,45 @@ struct sidetrack_relay_record {
 	uint16_t client_port;
 	uint16_t destination_port;
 	uint32_t outcome;
-	uint32_t upstream;	/* number of the one it went through, or was tried last */
-	uint32_t reserved;
+	uint32_t upstream;	/* slot of the one it went through, or was tried last */
+	uint32_t route;		/* slot of the one that matched */
+	uint32_t rtt_us[2];	/* of the client's and the upstream's leg; 0 is unknown */
+	uint32_t retransmitted[2];	/* segments */
 };
 
-/* What start() settled: ask after it. */
+/* One open connection, as a walk found it.  IPv4 as ::ffff:a.b.c.d. */
+struct sidetrack_relay_entry {
+	uint64_t id;
+	uint64_t accepted_ms;	/* Unix time */
+	uint64_t age_us;
+	uint64_t idle_ms;	/* since a byte moved, or the state began */
+	uint64_t upload_bytes;
+	uint64_t download_bytes;
+	uint8_t client[16];
+	uint8_t destination[16];
+	uint8_t local[16];	/* the client's leg, on our side */
+	uint16_t client_port;
+	uint16_t destination_port;
+	uint16_t local_port;
+	uint16_t reserved;
+	uint32_t upstream;	/* slot, or ~0 before one has been chosen */
+	uint32_t state;
+	uint32_t flags;		/* 1 << enum entry_flag */
+	uint32_t rtt_us[2];
+	uint32_t route;		/* slot of the one that matched */
+};
+
+/* What start() settled, and what changes with generations: ask after it. */
 struct sidetrack_relay_status {
 	uint32_t port;
 	uint32_t threads;
 	uint32_t max_connections;
 	uint32_t active;
+	uint32_t generations;		/* alive: the current one, and older ones in use */
+	uint32_t adopted;		/* threads that use the current one */
+	uint32_t busy_upstreams;	/* bits of slots that a living generation uses */
+	uint32_t failing_upstreams;	/* bits of slots: at rest, or not tried again yet */
+	uint32_t busy_routes[SIDETRACK_RELAY_ROUTE_SLOTS / 32];	/* bits of slots */
 };
 
 #define SIDETRACK_EXPORT __attribute__((visibility("default")))
@@ -231,19 +395,46 @@ struct relay;
 SIDETRACK_EXPORT struct relay *sidetrack_relay_create(const uint8_t *options, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_add_upstream(struct relay *relay, const uint8_t *upstream,
 						      int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_adopt_listener(struct relay *relay, int32_t fd);
+SIDETRACK_EXPORT int32_t sidetrack_relay_add_route(struct relay *relay, const uint8_t *route,
+						   int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_set_destinations(struct relay *relay,
+							  const uint8_t *destinations,
+							  int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_begin(struct relay *relay, const uint8_t *options,
+					       int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_commit(struct relay *relay);
+SIDETRACK_EXPORT int32_t sidetrack_relay_find_route(struct relay *relay, const uint8_t *address,
+						    int32_t port);
 SIDETRACK_EXPORT int32_t sidetrack_relay_start(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_drain(struct relay *relay, int32_t deadline_ms);
+SIDETRACK_EXPORT int32_t sidetrack_relay_hand_over(struct relay *relay, int32_t deadline_ms);
 SIDETRACK_EXPORT int32_t sidetrack_relay_drained(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_active(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_stop(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_destroy(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_status(struct relay *relay, uint8_t *out,
 						     int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_read_listeners(struct relay *relay, uint8_t *out,
+							int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_heartbeat(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_counters(struct relay *relay, int32_t thread,
 						       uint8_t *out, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t thread,
 						     uint8_t *out, int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_walk(struct relay *relay, int32_t kind,
+					      const uint8_t *ids, int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_walked(struct relay *relay);
+SIDETRACK_EXPORT int32_t sidetrack_relay_walk_count(struct relay *relay, int32_t thread);
+SIDETRACK_EXPORT int32_t sidetrack_relay_read_walk(struct relay *relay, int32_t thread,
+						   uint8_t *out, int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_read_log(struct relay *relay, int32_t thread,
+						  const uint8_t *names, int32_t names_length,
+						  uint8_t *out, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_error(struct relay *relay, uint8_t *out,
 						    int32_t length);
+
+SIDETRACK_EXPORT int32_t sidetrack_notify(const uint8_t *address, int32_t address_length,
+					  const uint8_t *message, int32_t length, int32_t fd);
 
 #endif /* SIDETRACK_RELAY_ABI_H */

@@ -13,30 +13,57 @@
 #include "relay.h"
 #include "worker.h"
 
-static const struct upstream *attempt_upstream(const struct worker *worker,
-					       const struct connection *connection)
+#define EARLY_MOST (16U << 10)	/* of the client's bytes, with the request */
+
+static struct roster *attempt_roster(const struct connection *connection)
 {
-	return &worker->relay->roster.entry[connection->upstream].upstream;
+	return &connection->generation->roster;
+}
+
+static const struct upstream *attempt_upstream(const struct connection *connection)
+{
+	return &attempt_roster(connection)->entry[connection->upstream].upstream;
+}
+
+/* Return: where the upstream is counted, or NO_UPSTREAM before there is one */
+uint32_t attempt_slot(const struct connection *connection)
+{
+	return connection->upstream == NO_UPSTREAM ? NO_UPSTREAM
+						   : attempt_upstream(connection)->slot;
 }
 
 static struct sidetrack_relay_upstream_counters *
 attempt_counters(const struct worker *worker, const struct connection *connection)
 {
-	return &worker->counters->upstream[connection->upstream];
+	return &worker->counters->upstream[attempt_slot(connection)];
 }
 
 /* --- choosing and leaving --------------------------------------------------------- */
 
+/* Leaves out the upstreams that are not for this destination. */
+static void attempt_route(struct worker *worker, struct connection *connection)
+{
+	const struct route_table *routes = &connection->generation->routes;
+	int number = route_find(routes, &connection->destination);
+
+	if (number >= 0) {
+		connection->route = (uint8_t)routes->route[number].slot;
+		connection->tried = ~routes->route[number].upstreams;
+	}
+	counter_add(&worker->counters->route[connection->route].connections, 1);
+}
+
 /* Return: false if every upstream has been tried */
 static bool attempt_choose(struct worker *worker, struct connection *connection)
 {
-	int chosen = roster_choose(&worker->relay->roster, &worker->rotation, connection->tried,
+	int chosen = roster_choose(attempt_roster(connection), &worker->rotation, connection->tried,
 				   worker->transfer.now_ms);
 
 	if (chosen < 0)
 		return false;
 	connection->upstream = (uint32_t)chosen;
 	connection->tried |= 1U << chosen;
+	connection->tried_addresses = 0;
 	connection->attempting = true;
 	counter_add(&attempt_counters(worker, connection)->active, 1);
 	return true;
@@ -53,7 +80,7 @@ void attempt_release(struct worker *worker, struct connection *connection)
 		return;
 	connection->attempting = false;
 	counter_subtract(&attempt_counters(worker, connection)->active, 1);
-	roster_leave(&worker->relay->roster, connection->upstream);
+	roster_leave(attempt_roster(connection), connection->upstream);
 }
 
 /* --- failures --------------------------------------------------------------------- */
@@ -64,10 +91,25 @@ static bool attempt_asked(const struct connection *connection)
 	return connection->state == HANDSHAKING && handshake_asked(&connection->handshake);
 }
 
-static enum fault attempt_fault(const struct worker *worker, const struct connection *connection,
-				enum outcome outcome)
+/* A probe's destination is known to be good, so nearly everything is the upstream's fault. */
+static enum fault probe_fault(enum outcome outcome)
 {
-	if (attempt_upstream(worker, connection)->kind == UPSTREAM_DIRECT)
+	switch (outcome) {
+	case OUTCOME_NO_PORTS:
+	case OUTCOME_NO_DESCRIPTORS:
+	case OUTCOME_NO_MEMORY:
+	case OUTCOME_LOOP:
+		return FAULT_NONE;
+	default:
+		return FAULT_CERTAIN;
+	}
+}
+
+static enum fault attempt_fault(const struct connection *connection, enum outcome outcome)
+{
+	if (connection->probe)
+		return probe_fault(outcome);
+	if (attempt_upstream(connection)->kind == UPSTREAM_DIRECT)
 		return FAULT_NONE;
 	switch (outcome) {
 	case OUTCOME_UPSTREAM_AUTH:
@@ -90,43 +132,92 @@ static bool another_may_help(const struct connection *connection, enum outcome o
 {
 	if (outcome == OUTCOME_HANDSHAKE_TIMEOUT && attempt_asked(connection))
 		return false;
+	if (connection->early && outcome != OUTCOME_UPSTREAM_AUTH)
+		return false;
 	return fault != FAULT_NONE || outcome == OUTCOME_NO_PORTS;
+}
+
+static void leg_forget(struct connection *connection)
+{
+	leg_close(&connection->leg[UPSTREAM], true);
+	connection->early = 0;
+	connection->direction[UPSTREAM].hangup = false;
+	connection->direction[UPSTREAM].urgent = false;
+	connection->announced[UPSTREAM] = false;
+}
+
+/* Return: true if the upstream has another address, which may do better */
+static bool attempt_next_address(struct worker *worker, struct connection *connection,
+				 enum outcome outcome, bool again)
+{
+	uint32_t count = attempt_upstream(connection)->address_count;
+
+	if (!again || count < 2 || outcome == OUTCOME_UPSTREAM_AUTH)
+		return false;
+	roster_judge_address(attempt_roster(connection), connection->upstream,
+			     connection->address, false, worker->transfer.now_ms);
+	connection->tried_addresses |= (uint8_t)(1U << connection->address);
+	if (connection->tried_addresses == (1U << count) - 1)
+		return false;
+	leg_forget(connection);
+	return true;
 }
 
 /* Return: true if the next upstream may do better */
 static bool attempt_failed(struct worker *worker, struct connection *connection,
 			   enum outcome outcome)
 {
-	enum fault fault = attempt_fault(worker, connection, outcome);
+	enum fault fault = attempt_fault(connection, outcome);
 	bool again = another_may_help(connection, outcome, fault);
 
-	counter_add(&attempt_counters(worker, connection)->error[outcome], 1);
+	if (!connection->probe)
+		counter_add(&attempt_counters(worker, connection)->error[outcome], 1);
+	if (attempt_next_address(worker, connection, outcome, again))
+		return true;
 	/* being out of ports, descriptors or memory says nothing about the upstream */
-	if (fault != FAULT_NONE || connection->state == HANDSHAKING)
-		roster_judge(&worker->relay->roster, connection->upstream, fault,
+	if (fault != FAULT_NONE || (connection->state == HANDSHAKING && !connection->probe))
+		roster_judge(attempt_roster(connection), connection->upstream, fault,
 			     worker->transfer.now_ms);
 	if (again) {
 		attempt_release(worker, connection);
-		leg_close(&connection->leg[UPSTREAM], true);
-		connection->direction[UPSTREAM].hangup = false;
-		connection->direction[UPSTREAM].urgent = false;
+		leg_forget(connection);
 	}
 	return again;
 }
 
 /* --- dialling --------------------------------------------------------------------- */
 
-static enum outcome attempt_socket(struct worker *worker, struct connection *connection)
+/* Return: OUTCOME_OPEN with the upstream leg on its way, or why not */
+static enum outcome attempt_socket(struct worker *worker, struct connection *connection,
+				   struct greeting *greeting)
 {
-	const struct sidetrack_relay_options *options = &worker->relay->options;
+	const struct sidetrack_relay_options *options = &connection->generation->options;
 	const struct endpoint *destination = &connection->destination;
 	const struct endpoint *address =
-		upstream_address(attempt_upstream(worker, connection), destination);
+		upstream_address(attempt_upstream(connection), connection->address, destination);
 	int *fd = &connection->leg[UPSTREAM].fd;
-	enum outcome outcome = dial(options, address, destination, fd);
+	enum outcome outcome = dial(options, address, destination, greeting, fd);
 
 	if (outcome == OUTCOME_NO_DESCRIPTORS && listener_spend_reserve(worker))
-		outcome = dial(options, address, destination, fd);
+		outcome = dial(options, address, destination, greeting, fd);
+	return outcome;
+}
+
+/* The first words for a proxy are known before it has answered. */
+static enum outcome attempt_reach(struct worker *worker, struct connection *connection)
+{
+	struct handshake *handshake = &connection->handshake;
+	unsigned char message[HANDSHAKE_MESSAGE_MOST];
+	struct greeting greeting = { .bytes = message };
+	enum outcome outcome;
+
+	connection->shakes = handshake_begin(handshake, attempt_upstream(connection),
+					     &connection->destination);
+	if (connection->shakes && worker->relay->options.fast_open)
+		greeting.length = handshake_message(handshake, message);
+	outcome = attempt_socket(worker, connection, &greeting);
+	if (greeting.sent)
+		handshake_sent(handshake, greeting.sent, greeting.length);
 	return outcome;
 }
 
@@ -134,9 +225,12 @@ static enum outcome attempt_dial(struct worker *worker, struct connection *conne
 {
 	enum outcome outcome;
 
+	connection->address = (uint8_t)roster_choose_address(
+		attempt_roster(connection), &worker->rotation, connection->upstream,
+		connection->tried_addresses, worker->transfer.now_ms);
 	connection->connect_us = clock_us();
 	connection_enter(worker, connection, CONNECTING);
-	outcome = attempt_socket(worker, connection);
+	outcome = attempt_reach(worker, connection);
 	if (outcome == OUTCOME_OPEN && leg_watch(worker, &connection->leg[UPSTREAM]) < 0)
 		outcome = OUTCOME_NO_MEMORY;
 	return outcome;
@@ -147,7 +241,7 @@ static void attempt_give_up(struct worker *worker, struct connection *connection
 			    enum outcome outcome)
 {
 	while (attempt_failed(worker, connection, outcome)) {
-		if (!attempt_choose(worker, connection))
+		if (!connection->attempting && !attempt_choose(worker, connection))
 			break;
 		outcome = attempt_dial(worker, connection);
 		if (outcome == OUTCOME_OPEN)
@@ -165,6 +259,8 @@ void attempt_begin(struct worker *worker, struct connection *connection)
 {
 	enum outcome outcome;
 
+	if (!connection->probe)
+		attempt_route(worker, connection);
 	attempt_choose(worker, connection);	/* there is at least one */
 	outcome = attempt_dial(worker, connection);
 	if (outcome != OUTCOME_OPEN)
@@ -175,25 +271,53 @@ void attempt_begin(struct worker *worker, struct connection *connection)
 
 static void attempt_succeeded(struct worker *worker, struct connection *connection)
 {
-	if (attempt_upstream(worker, connection)->kind != UPSTREAM_DIRECT)
-		roster_judge(&worker->relay->roster, connection->upstream, FAULT_NONE,
+	if (attempt_upstream(connection)->kind != UPSTREAM_DIRECT || connection->probe)
+		roster_judge(attempt_roster(connection), connection->upstream, FAULT_NONE,
 			     worker->transfer.now_ms);
-	counter_add(&attempt_counters(worker, connection)->connections, 1);
-	connection_established(worker, connection);
+	roster_judge_address(attempt_roster(connection), connection->upstream,
+			     connection->address, true, worker->transfer.now_ms);
+	if (!connection->probe)
+		counter_add(&attempt_counters(worker, connection)->connections, 1);
+	if (direction_skip(&connection->direction[CLIENT], &worker->transfer,
+			   connection->leg[CLIENT].fd, connection->early) < 0)
+		connection_abort(worker, connection, OUTCOME_CLIENT_RESET);
+	else
+		connection_established(worker, connection);
+}
+
+/* Return: how many of the client's bytes are in the thread's buffer, to go with the request */
+static size_t early_look(struct worker *worker, const struct connection *connection)
+{
+	ssize_t seen;
+
+	if (!attempt_upstream(connection)->optimistic || connection->probe ||
+	    !handshake_asks(&connection->handshake))
+		return 0;
+	seen = recv(connection->leg[CLIENT].fd, worker->transfer.buffer, EARLY_MOST, MSG_PEEK);
+	return seen > 0 ? (size_t)seen : 0;
 }
 
 /* Return: OUTCOME_OPEN to go on, or how it failed; *@wait if it has to wait */
-static enum outcome message_send(struct connection *connection, bool *wait)
+static enum outcome message_send(struct worker *worker, struct connection *connection, bool *wait)
 {
 	struct handshake *handshake = &connection->handshake;
 	unsigned char message[HANDSHAKE_MESSAGE_MOST];
 	size_t length = handshake_message(handshake, message);
-	ssize_t sent = send(connection->leg[UPSTREAM].fd, message + handshake->sent,
-			    length - handshake->sent, MSG_NOSIGNAL);
+	size_t left = length - handshake->sent;
+	struct iovec part[2] = {
+		{ message + handshake->sent, left },
+		{ worker->transfer.buffer, early_look(worker, connection) },
+	};
+	struct msghdr header = { .msg_iov = part, .msg_iovlen = 2 };
+	ssize_t sent = sendmsg(connection->leg[UPSTREAM].fd, &header, MSG_NOSIGNAL);
 
 	*wait = sent < 0 && errno == EAGAIN;
 	if (sent < 0)
 		return *wait ? OUTCOME_OPEN : dial_outcome(errno);
+	if ((size_t)sent > left) {
+		connection->early = (uint16_t)((size_t)sent - left);
+		sent = (ssize_t)left;
+	}
 	handshake_sent(handshake, (size_t)sent, length);
 	return OUTCOME_OPEN;
 }
@@ -241,7 +365,7 @@ static void attempt_shake(struct worker *worker, struct connection *connection)
 
 	while (connection->state == HANDSHAKING && !wait && outcome == OUTCOME_OPEN)
 		outcome = connection->handshake.sending
-				? message_send(connection, &wait)
+				? message_send(worker, connection, &wait)
 				: reply_receive(worker, connection, &wait);
 	if (outcome != OUTCOME_OPEN)
 		attempt_give_up(worker, connection, outcome);
@@ -250,11 +374,11 @@ static void attempt_shake(struct worker *worker, struct connection *connection)
 /* The upstream, or the destination itself, has answered connect(). */
 static void attempt_connected(struct worker *worker, struct connection *connection)
 {
-	if (!handshake_begin(&connection->handshake, attempt_upstream(worker, connection),
-			     &connection->destination)) {
+	if (!connection->shakes) {
 		attempt_succeeded(worker, connection);
 		return;
 	}
+	connection->announced[UPSTREAM] = true;	/* the handshake's reads use up edges */
 	connection_enter(worker, connection, HANDSHAKING);
 	attempt_shake(worker, connection);
 }

@@ -2,12 +2,22 @@
 /*
  * How a connection gets its upstream leg: choose, dial, shake hands, or try the next.
  *
+ * A route says among which upstreams; with none, among all.  Of an upstream with
+ * several addresses each is tried before the next upstream is.
+ *
  * Nothing has been read from the client yet, so any number of upstreams may be
  * tried and the client never knows.  The next one is tried if the upstream at
  * fault may be the upstream itself.  What it says about the destination
  * (refused, unreachable, not allowed) is an answer, and final; so is the time
  * that runs out after it has been asked, for it may be waiting in vain for the
  * destination.
+ *
+ * To an *optimistic* upstream the client's first bytes go along with the request
+ * that names the destination.  They are only looked at, and stay with the
+ * client's socket until the upstream says yes: whatever happens before, they are
+ * not lost.  But once they have left, only an upstream that says that it wants
+ * other credentials has certainly not handed them on; after any other failure
+ * nobody else gets them, since a request must not be made twice.
  */
 #ifndef SIDETRACK_ATTEMPT_H
 #define SIDETRACK_ATTEMPT_H
@@ -21,5 +31,6 @@ void attempt_begin(struct worker *worker, struct connection *connection);
 void attempt_event(struct worker *worker, struct connection *connection, uint32_t events);
 void attempt_timeout(struct worker *worker, struct connection *connection);
 void attempt_release(struct worker *worker, struct connection *connection);
+uint32_t attempt_slot(const struct connection *connection);
 
 #endif /* SIDETRACK_ATTEMPT_H */

@@ -14,14 +14,19 @@
 #include "clock.h"
 #include "counters.h"
 #include "destination.h"
+#include "dial.h"
 #include "histogram.h"
+#include "log.h"
+#include "probe.h"
 #include "recent.h"
 #include "relay.h"
+#include "vitals.h"
 #include "worker.h"
 
 #define END_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 #define READ_EVENTS (EPOLLIN | EPOLLPRI | END_EVENTS)
 
+#define KEEPALIVE_AFTER_MS 1000	/* far below the first probe's 120 s */
 #define RESET_LOOK_MS 50	/* between looks at what a reset has to wait for */
 #define RESET_PATIENCE_MS 10000	/* with a receiver that acknowledges nothing */
 
@@ -34,21 +39,29 @@ static struct connection *leg_connection(struct leg *leg)
 
 /* --- the record that people see ----------------------------------------- */
 
+uint64_t connection_id(const struct worker *worker, const struct connection *connection)
+{
+	return connection->number * worker->relay->thread_count + worker->index;
+}
+
 static void record_fill(const struct connection *connection, const struct worker *worker,
 			enum outcome outcome, struct sidetrack_relay_record *record)
 {
 	memset(record, 0, sizeof(*record));
-	record->id = connection->number * worker->relay->thread_count + worker->index;
+	record->id = connection_id(worker, connection);
 	record->accepted_ms = connection->accepted_unix_ms;
 	memcpy(record->client, &connection->client.address, sizeof(record->client));
 	memcpy(record->destination, &connection->destination.address, sizeof(record->destination));
 	record->client_port = connection->client.port;
 	record->destination_port = connection->destination.port;
 	record->outcome = outcome;
-	record->upstream = connection->upstream;
+	record->upstream = attempt_slot(connection);
+	record->route = connection->route;
 	if (outcome == OUTCOME_OPEN)
 		return;
 	record->duration_us = clock_us() - connection->accepted_us;
+	record->connect_us = connection->connect_took_us;
+	record->first_byte_us = connection->first_byte_us;
 	record->upload_bytes = connection->direction[CLIENT].bytes;
 	record->download_bytes = connection->direction[UPSTREAM].bytes;
 }
@@ -71,48 +84,108 @@ static void record_established(struct worker *worker, struct connection *connect
 	recent_update(worker->recent, connection->number, &record);
 }
 
-static void record_end(struct worker *worker, struct connection *connection, enum outcome outcome)
+static void record_vitals(struct sidetrack_relay_record *record,
+			  const struct vitals vitals[SIDES])
+{
+	int side;
+
+	for (side = 0; side < SIDES; side++) {
+		record->rtt_us[side] = vitals[side].rtt_us;
+		record->retransmitted[side] = vitals[side].retransmitted_segments;
+	}
+}
+
+static void record_end(struct worker *worker, struct connection *connection, enum outcome outcome,
+		       const struct vitals vitals[SIDES])
 {
 	struct sidetrack_relay_record record;
 
 	record_fill(connection, worker, outcome, &record);
+	record_vitals(&record, vitals);
+	if (worker->log)
+		log_put(worker->log, worker->counters, &record);
 	recent_update(worker->recent, connection->number, &record);
 	histogram_record(&worker->counters->histogram[HISTOGRAM_lifetime], record.duration_us);
 	counter_add(&worker->counters->outcome[outcome], 1);
 }
 
-/* --- the end -------------------------------------------------------------- */
-
-/* close() then sends RST instead of FIN, and forgets what was not sent. */
-static void reset_on_close(int fd)
-{
-	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-}
+/* --- sockets --------------------------------------------------------------- */
 
 void leg_close(struct leg *leg, bool reset)
 {
 	if (leg->fd < 0)
 		return;
-	if (reset)
-		reset_on_close(leg->fd);
+	if (!reset)	/* it has been, in case we end sooner than the connection */
+		dial_reset_on_close(leg->fd, false);
 	close(leg->fd);
 	leg->fd = -1;
 }
 
+/* While the sockets are there; an upstream that was never reached has nothing to tell. */
+static void take_vitals(struct worker *worker, const struct connection *connection,
+			struct vitals vitals[SIDES])
+{
+	if (!connection->generation->options.tcp_info || connection->probe)
+		return;
+	if (vitals_read(connection->leg[CLIENT].fd, &vitals[CLIENT]))
+		vitals_count_client(worker->counters, &vitals[CLIENT]);
+	if (connection->state != CONNECTING &&
+	    vitals_read(connection->leg[UPSTREAM].fd, &vitals[UPSTREAM]))
+		vitals_count_upstream(worker->counters, &vitals[UPSTREAM]);
+}
+
+/* --- limits ----------------------------------------------------------------- */
+
+/* Return: OUTCOME_OPEN, or which limit the connection is beyond */
+static enum outcome limits_enter(struct worker *worker, struct connection *connection)
+{
+	const struct sidetrack_relay_options *options = &connection->generation->options;
+	enum client_verdict verdict = clients_enter(&worker->relay->clients, &connection->client,
+						    options->max_connections_per_client);
+
+	if (verdict == CLIENT_REFUSED)
+		return OUTCOME_CLIENT_LIMIT;
+	connection->client_counted = verdict == CLIENT_COUNTED;
+	connection->waiting = relay_handshake_begin(worker->relay, options->max_handshakes);
+	return connection->waiting ? OUTCOME_OPEN : OUTCOME_HANDSHAKE_LIMIT;
+}
+
+static void waiting_ends(struct worker *worker, struct connection *connection)
+{
+	if (connection->waiting)
+		relay_handshake_end(worker->relay);
+	connection->waiting = false;
+}
+
+static void limits_release(struct worker *worker, struct connection *connection)
+{
+	waiting_ends(worker, connection);
+	if (connection->client_counted)
+		clients_leave(&worker->relay->clients, &connection->client);
+	connection->client_counted = false;
+}
+
+/* --- the end -------------------------------------------------------------- */
+
 static void connection_close(struct worker *worker, struct connection *connection,
 			     enum outcome outcome)
 {
+	struct vitals vitals[SIDES] = { 0 };
 	int side;
 
+	take_vitals(worker, connection, vitals);
 	for (side = 0; side < SIDES; side++) {
 		direction_release(&connection->direction[side], &worker->transfer);
 		leg_close(&connection->leg[side], outcome != OUTCOME_FINISHED);
 	}
 	attempt_release(worker, connection);
+	limits_release(worker, connection);
 	connection->state = CLOSED;
-	record_end(worker, connection, outcome);
+	if (connection->probe)
+		probe_ended(worker, connection, outcome);
+	else
+		record_end(worker, connection, outcome, vitals);
+	generation_leave(connection->generation, worker->index);
 	timer_cancel(&worker->timers, &connection->timer);
 	list_remove(&connection->turn);
 	worker_bury(worker, connection);
@@ -138,13 +211,14 @@ static bool half_closed(const struct connection *connection)
 }
 
 /* Return: when the connection is to be given up, 0 for never */
-static uint64_t connection_deadline(const struct worker *worker,
-				    const struct connection *connection)
+static uint64_t connection_deadline(const struct connection *connection)
 {
-	const struct sidetrack_relay_options *options = &worker->relay->options;
+	const struct sidetrack_relay_options *options = &connection->generation->options;
 	uint32_t timeout = options->idle_timeout_ms;
 
-	if (connection->state == CONNECTING)
+	if (connection->probe)
+		timeout = options->probe_timeout_ms;
+	else if (connection->state == CONNECTING)
 		timeout = options->connect_timeout_ms;
 	else if (connection->state == HANDSHAKING)
 		timeout = options->handshake_timeout_ms;
@@ -153,10 +227,18 @@ static uint64_t connection_deadline(const struct worker *worker,
 	return timeout ? connection->active_ms + timeout : 0;
 }
 
+static bool wants_keepalive(const struct connection *connection)
+{
+	return connection->state == RELAYING && !connection->keepalive;
+}
+
 static void timer_update(struct worker *worker, struct connection *connection)
 {
-	uint64_t deadline = connection_deadline(worker, connection);
+	uint64_t deadline = connection_deadline(connection);
+	uint64_t soon = worker->transfer.now_ms + KEEPALIVE_AFTER_MS;
 
+	if (wants_keepalive(connection) && (!deadline || deadline > soon))
+		deadline = soon;
 	if (deadline)
 		timer_set(&worker->timers, &connection->timer, deadline);
 	else
@@ -173,7 +255,8 @@ void connection_enter(struct worker *worker, struct connection *connection,
 		      enum connection_state state)
 {
 	connection->state = state;
-	connection->active_ms = worker->transfer.now_ms;
+	if (!connection->probe)	/* whose time is for all of it */
+		connection->active_ms = worker->transfer.now_ms;
 	timer_update(worker, connection);
 }
 
@@ -209,14 +292,25 @@ static void reset_when_delivered(struct worker *worker, struct connection *conne
 		timer_set(&worker->timers, &connection->timer, now_ms + RESET_LOOK_MS);
 }
 
+static bool expired(const struct worker *worker, const struct connection *connection)
+{
+	uint64_t deadline = connection_deadline(connection);
+
+	return deadline && deadline <= worker->transfer.now_ms;
+}
+
 static void connection_timer(struct timer *timer, void *context)
 {
 	struct connection *connection = container_of(timer, struct connection, timer);
 	struct worker *worker = context;
 
+	if (wants_keepalive(connection)) {
+		connection->keepalive = true;
+		dial_set_keepalive(connection->leg[UPSTREAM].fd, &connection->generation->options);
+	}
 	if (connection->state == RESETTING)
 		reset_when_delivered(worker, connection);
-	else if (connection_deadline(worker, connection) > worker->transfer.now_ms)
+	else if (!expired(worker, connection))
 		timer_update(worker, connection);	/* it moved bytes meanwhile */
 	else if (is_attempting(connection))
 		attempt_timeout(worker, connection);
@@ -254,6 +348,26 @@ static void leg_broken(struct worker *worker, struct connection *connection, int
 	run(worker, connection, side);
 }
 
+/*
+ * A reset shows up as the error of a read, after the bytes that came before it.
+ * A leg that has ended is not read any more and would hide it; so look at the
+ * socket itself: now, or when its last bytes have gone, for the edge is spent.
+ */
+static void check_error(struct worker *worker, struct connection *connection, int side)
+{
+	socklen_t length = sizeof(int);
+	int error = 0;
+
+	if (connection->state != RELAYING)
+		return;
+	connection->error_seen[side] = true;
+	if (!connection->direction[side].finished)
+		return;
+	if (getsockopt(connection->leg[side].fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 &&
+	    error)
+		leg_broken(worker, connection, side, false);
+}
+
 static void direction_finished(struct worker *worker, struct connection *connection, int side)
 {
 	if (connection->broken != OUTCOME_OPEN) {
@@ -261,20 +375,37 @@ static void direction_finished(struct worker *worker, struct connection *connect
 		return;
 	}
 	connection->direction[side].finished = true;
-	if (shutdown(connection->leg[!side].fd, SHUT_WR) < 0)
-		leg_broken(worker, connection, !side, false);
-	else if (connection->direction[!side].finished)
+	/* the last FIN goes out with close() */
+	if (connection->direction[!side].finished)
 		connection_close(worker, connection, OUTCOME_FINISHED);
+	else if (shutdown(connection->leg[!side].fd, SHUT_WR) < 0)
+		leg_broken(worker, connection, !side, false);
+	else if (connection->error_seen[side])
+		check_error(worker, connection, side);
 }
 
-static void note_activity(struct worker *worker, struct connection *connection)
+static void count_bytes(struct worker *worker, const struct connection *connection, int side,
+			uint64_t bytes)
 {
+	struct sidetrack_relay_counters *counters = worker->counters;
+	struct sidetrack_relay_upstream_counters *upstream =
+		&counters->upstream[attempt_slot(connection)];
+	struct sidetrack_relay_route_counters *route = &counters->route[connection->route];
+
+	counter_add(side == CLIENT ? &upstream->upload_bytes : &upstream->download_bytes, bytes);
+	counter_add(side == CLIENT ? &route->upload_bytes : &route->download_bytes, bytes);
+}
+
+static void note_activity(struct worker *worker, struct connection *connection, int side,
+			  uint64_t bytes)
+{
+	count_bytes(worker, connection, side, bytes);
 	connection->active_ms = worker->transfer.now_ms;
-	if (connection->first_byte_seen || !connection->direction[UPSTREAM].bytes)
+	if (connection->first_byte_us || !connection->direction[UPSTREAM].bytes)
 		return;
-	connection->first_byte_seen = true;
+	connection->first_byte_us = clock_us() - connection->accepted_us;
 	histogram_record(&worker->counters->histogram[HISTOGRAM_first_byte],
-			 clock_us() - connection->accepted_us);
+			 connection->first_byte_us);
 }
 
 /* Reads from @side and writes to the other until that has to wait. */
@@ -289,7 +420,7 @@ static void run(struct worker *worker, struct connection *connection, int side)
 	progress = direction_run(direction, &worker->transfer, connection->leg[side].fd,
 				 connection->leg[!side].fd);
 	if (direction->bytes != before)
-		note_activity(worker, connection);
+		note_activity(worker, connection, side, direction->bytes - before);
 	switch (progress) {
 	case PROGRESS_TURN_OVER:
 		connection->turn_over[side] = true;
@@ -330,23 +461,6 @@ void connection_resume(struct worker *worker, struct connection *connection)
 	}
 }
 
-/*
- * A reset shows up as the error of a read, after the bytes that came before it.
- * A leg that has ended is not read any more and would hide it; so look at the
- * socket itself.
- */
-static void check_error(struct worker *worker, struct connection *connection, int side)
-{
-	socklen_t length = sizeof(int);
-	int error = 0;
-
-	if (connection->state != RELAYING || !connection->direction[side].finished)
-		return;
-	if (getsockopt(connection->leg[side].fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 &&
-	    error)
-		leg_broken(worker, connection, side, false);
-}
-
 static void relaying_event(struct worker *worker, struct connection *connection, int side,
 			   uint32_t events)
 {
@@ -366,13 +480,23 @@ static void relaying_event(struct worker *worker, struct connection *connection,
  */
 void connection_established(struct worker *worker, struct connection *connection)
 {
+	int side;
+
+	if (connection->probe) {
+		connection_close(worker, connection, OUTCOME_FINISHED);
+		return;
+	}
+	connection->connect_took_us = clock_us() - connection->connect_us;
 	histogram_record(&worker->counters->histogram[HISTOGRAM_connect],
-			 clock_us() - connection->connect_us);
+			 connection->connect_took_us);
 	record_established(worker, connection);
+	waiting_ends(worker, connection);
 	connection_enter(worker, connection, RELAYING);
-	/* their edges came while nobody was reading */
-	run(worker, connection, CLIENT);
-	run(worker, connection, UPSTREAM);
+	if (connection->direction[CLIENT].bytes)	/* sent with the handshake */
+		note_activity(worker, connection, CLIENT, connection->direction[CLIENT].bytes);
+	for (side = 0; side < SIDES; side++)
+		if (connection->announced[side])
+			run(worker, connection, side);
 }
 
 /* --- events ------------------------------------------------------------------- */
@@ -402,6 +526,7 @@ static void leg_event(struct worker *worker, struct event_source *source, uint32
 	struct direction *direction = &connection->direction[leg->side];
 
 	direction->urgent |= (events & EPOLLPRI) != 0;
+	connection->announced[leg->side] |= (events & READ_EVENTS) != 0;
 	if ((events & END_EVENTS) && !direction->hangup) {
 		direction->hangup = true;
 		if (connection->state == RELAYING)
@@ -430,8 +555,12 @@ static struct connection *connection_create(struct worker *worker, int fd,
 	connection->leg[CLIENT].fd = fd;
 	connection->client = *client;
 	connection->upstream = NO_UPSTREAM;
-	direction_init(&connection->direction[CLIENT], &worker->counters->upload_bytes);
-	direction_init(&connection->direction[UPSTREAM], &worker->counters->download_bytes);
+	connection->generation = worker->generation;
+	generation_enter(connection->generation, worker->index);
+	direction_init(&connection->direction[CLIENT], &worker->counters->upload_bytes,
+		       &worker->counters->histogram[HISTOGRAM_residency_upload]);
+	direction_init(&connection->direction[UPSTREAM], &worker->counters->download_bytes,
+		       &worker->counters->histogram[HISTOGRAM_residency_download]);
 	connection->accepted_us = clock_us();
 	connection->accepted_unix_ms = clock_unix_ms();
 	connection->active_ms = worker->transfer.now_ms;
@@ -452,6 +581,26 @@ int leg_watch(struct worker *worker, struct leg *leg)
 }
 
 /**
+ * connection_probe() - Try an upstream without a client
+ * @worker:		The thread
+ * @destination:	Where to
+ * @upstream:		Number of the only one to try
+ *
+ * probe_ended() hears of the end, if there was a beginning.
+ */
+void connection_probe(struct worker *worker, const struct endpoint *destination, uint32_t upstream)
+{
+	struct connection *connection = connection_create(worker, -1, destination);
+
+	if (!connection)
+		return;
+	connection->probe = true;
+	connection->destination = *destination;
+	connection->tried = ~(1U << upstream);
+	attempt_begin(worker, connection);
+}
+
+/**
  * connection_open() - Take over an accepted socket
  * @worker:	Its thread, which has counted it as active
  * @fd:		Socket
@@ -460,19 +609,21 @@ int leg_watch(struct worker *worker, struct leg *leg)
 void connection_open(struct worker *worker, int fd, const struct endpoint *client)
 {
 	struct connection *connection = connection_create(worker, fd, client);
+	enum outcome outcome;
 	int error;
 
 	if (!connection) {
-		reset_on_close(fd);
 		close(fd);
 		counter_add(&worker->counters->outcome[OUTCOME_NO_MEMORY], 1);
 		worker_connection_gone(worker);
 		return;
 	}
-	error = destination_original(fd, client, &connection->destination);
+	error = destination_original(fd, (enum capture)worker->relay->options.capture, client,
+				     &connection->destination);
 	record_begin(worker, connection);
-	if (error)
-		connection_abort(worker, connection, OUTCOME_NO_ORIGINAL_DESTINATION);
+	outcome = error ? OUTCOME_NO_ORIGINAL_DESTINATION : limits_enter(worker, connection);
+	if (outcome != OUTCOME_OPEN)
+		connection_abort(worker, connection, outcome);
 	else if (leg_watch(worker, &connection->leg[CLIENT]) < 0)
 		connection_abort(worker, connection, OUTCOME_NO_MEMORY);
 	else

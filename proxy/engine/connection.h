@@ -31,7 +31,10 @@
  * stream for a complete one.  But first what the broken leg had received is
  * handed on, as a server that answers "too large" and resets the rest expects.
  * A connection has one timer, whose meaning is the state's: connect, handshake,
- * half-close or idle time-out, or a look at what is still unacknowledged.
+ * half-close or idle time-out, or a look at what is still unacknowledged.  It
+ * also turns on the upstream leg's keep-alive once the connection has lived for
+ * a second: most never do, and are spared four system calls.  (Accepted sockets
+ * inherit theirs from the listener.)
  */
 #ifndef SIDETRACK_CONNECTION_H
 #define SIDETRACK_CONNECTION_H
@@ -51,10 +54,9 @@ enum side {
 };
 
 enum connection_state {
-	CONNECTING,
-	HANDSHAKING,
-	RELAYING,
-	RESETTING,
+#define X(name, label, help) name,
+	SIDETRACK_RELAY_STATES(X)
+#undef X
 	CLOSED,
 };
 
@@ -74,18 +76,31 @@ struct connection {
 	struct endpoint destination;
 	uint64_t accepted_us;
 	uint64_t accepted_unix_ms;
-	uint64_t connect_us;
+	uint64_t connect_us;	/* when connect() was called */
+	uint64_t connect_took_us;
+	uint64_t first_byte_us;	/* from accept, 0 before it came */
 	uint64_t active_ms;	/* when a byte last moved, or the state began */
 	uint64_t number;	/* in the thread's list of recent ones */
 	enum connection_state state;
 	enum outcome broken;	/* OUTCOME_OPEN, or which leg is broken */
 	int unacknowledged;	/* while resetting: bytes the receiver lacks */
 	struct handshake handshake;
-	uint32_t upstream;	/* its number, or NO_UPSTREAM */
-	uint32_t tried;		/* bits of those that were tried */
+	struct generation *generation;	/* under which it was accepted */
+	uint32_t upstream;	/* its number in the generation, or NO_UPSTREAM */
+	uint32_t tried;		/* bits of those that were tried, or are not for it */
+	uint8_t route;		/* slot of the route that matched */
+	uint8_t address;	/* the upstream's, by number */
+	uint8_t tried_addresses;	/* bits */
+	uint16_t early;		/* bytes the upstream has that are still with the client's socket */
+	bool probe;		/* without a client: see probe.h */
+	bool shakes;		/* the upstream wants a handshake */
 	bool attempting;	/* counts as active with its upstream */
+	bool waiting;		/* counts as one that waits for its upstream */
+	bool client_counted;	/* counts as one of its client's */
 	bool turn_over[SIDES];
-	bool first_byte_seen;
+	bool announced[SIDES];	/* an edge came while nobody was reading */
+	bool keepalive;		/* the upstream leg's socket has its options */
+	bool error_seen[SIDES];	/* announced before the leg's direction had finished */
 };
 
 /* With both sockets' descriptors this is all that an idle connection costs. */
@@ -96,6 +111,9 @@ _Static_assert(sizeof(struct connection) <= 512, "an idle connection must stay s
 int leg_watch(struct worker *worker, struct leg *leg);
 void leg_close(struct leg *leg, bool reset);
 
+uint64_t connection_id(const struct worker *worker, const struct connection *connection);
+void connection_probe(struct worker *worker, const struct endpoint *destination,
+		      uint32_t upstream);
 void connection_open(struct worker *worker, int fd, const struct endpoint *client);
 void connection_resume(struct worker *worker, struct connection *connection);
 void connection_enter(struct worker *worker, struct connection *connection,

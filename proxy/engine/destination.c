@@ -12,20 +12,35 @@
 #define ORIGINAL_DESTINATION_IPV4 80
 #define ORIGINAL_DESTINATION_IPV6 80
 
+static int destination_of_socket(int fd, struct endpoint *original)
+{
+	union socket_address address = { 0 };
+	socklen_t length = sizeof(address);
+
+	if (getsockname(fd, &address.any, &length) < 0)
+		return -errno;
+	endpoint_from_socket_address(original, &address);
+	return 0;
+}
+
 /**
- * destination_original() - Destination before netfilter redirected the connection
+ * destination_original() - Destination before netfilter brought the connection here
  * @fd:		Accepted socket
+ * @capture:	How it was brought
  * @client:	Its peer, for the family
  * @original:	Where to put the answer
  *
  * Return: 0, or -errno: -ENOENT when the kernel has no translation for it
  */
-int destination_original(int fd, const struct endpoint *client, struct endpoint *original)
+int destination_original(int fd, enum capture capture, const struct endpoint *client,
+			 struct endpoint *original)
 {
 	bool ipv4 = endpoint_is_ipv4(client);
 	union socket_address address = { 0 };
 	socklen_t length = ipv4 ? sizeof(address.ipv4) : sizeof(address.ipv6);
 
+	if (capture == CAPTURE_TPROXY)
+		return destination_of_socket(fd, original);
 	if (getsockopt(fd, ipv4 ? SOL_IP : SOL_IPV6,
 		       ipv4 ? ORIGINAL_DESTINATION_IPV4 : ORIGINAL_DESTINATION_IPV6,
 		       &address, &length) < 0)

@@ -7,6 +7,11 @@
  * SO_ORIGINAL_DST asks for it.  IPv4 connections reach the dual-stack listener
  * as ::ffff:a.b.c.d and are asked for at SOL_IP all the same.
  *
+ * netfilter's TPROXY rewrites nothing: the accepted socket itself has the
+ * original destination for its own address, and getsockname() is the answer.
+ * SO_ORIGINAL_DST must not be asked then, not even as a second opinion: where
+ * conntrack first saw an answer it has a reversed entry and names the client.
+ *
  * Connecting to an address of our own would lead back to the listener, for
  * ever.  bind() is the cheapest question about that: the kernel refuses any
  * address that is not local with EADDRNOTAVAIL, on the very socket that will
@@ -20,9 +25,11 @@
 
 #include <stdbool.h>
 
+#include "abi.h"
 #include "endpoint.h"
 
-int destination_original(int fd, const struct endpoint *client, struct endpoint *original);
+int destination_original(int fd, enum capture capture, const struct endpoint *client,
+			 struct endpoint *original);
 bool destination_may_be_local(int fd, const struct endpoint *destination);
 bool destination_is_local(const struct endpoint *destination);
 

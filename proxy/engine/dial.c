@@ -15,6 +15,18 @@ static void option_set(int fd, int level, int name, int value)
 	(void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+/*
+ * close() then sends RST instead of FIN, and forgets what was not sent.  Also
+ * when the kernel closes for a relay that was killed: a FIN in the middle would
+ * tell the other end that it has got everything.
+ */
+void dial_reset_on_close(int fd, bool reset)
+{
+	struct linger linger = { .l_onoff = reset };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
 /**
  * dial_set_options() - What every TCP socket of the relay wants
  * @fd:		Listener (accepted sockets inherit it all) or upstream socket
@@ -27,8 +39,18 @@ void dial_set_options(int fd, const struct sidetrack_relay_options *options)
 {
 	option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	option_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+	dial_reset_on_close(fd, true);
 	if (options->user_timeout_ms)
 		option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)options->user_timeout_ms);
+}
+
+/**
+ * dial_set_keepalive() - Probe a silent peer; four system calls
+ * @fd:		Listener (accepted sockets inherit it) or upstream socket
+ * @options:	The relay's options
+ */
+void dial_set_keepalive(int fd, const struct sidetrack_relay_options *options)
+{
 	if (!options->keepalive_idle_s)
 		return;
 	option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -110,17 +132,44 @@ static enum outcome dial_open(const struct endpoint *address, const struct endpo
 	return *fd < 0 ? dial_outcome(errno) : OUTCOME_OPEN;
 }
 
+/* Return: true if the connection is on its way */
+static bool dial_fast(int fd, const union socket_address *to, socklen_t length,
+		      struct greeting *greeting)
+{
+	ssize_t sent = sendto(fd, greeting->bytes, greeting->length, MSG_FASTOPEN | MSG_NOSIGNAL,
+			      &to->any, length);
+
+	if (sent > 0)
+		greeting->sent = (size_t)sent;
+	/* EINPROGRESS: no cookie yet; the SYN asks for one and the words come later */
+	return sent >= 0 || errno == EINPROGRESS;
+}
+
+/* Return: true if the connection is on its way */
+static bool dial_connect(int fd, const union socket_address *to, socklen_t length,
+			 struct greeting *greeting)
+{
+	if (greeting->length) {
+		if (dial_fast(fd, to, length, greeting))
+			return true;
+		if (errno != EOPNOTSUPP)	/* net.ipv4.tcp_fastopen forbids it */
+			return false;
+	}
+	return connect(fd, &to->any, length) == 0 || errno == EINPROGRESS;
+}
+
 /**
  * dial() - Begin to connect
  * @options:		The relay's options
  * @address:		Whom to dial: the destination, or a proxy, which may be local
  * @destination:	Where the client wanted to go, which may not
+ * @greeting:		What may leave in the SYN; how much of it did
  * @fd:			Where to put the socket
  *
  * Return: OUTCOME_OPEN with *@fd on its way, or why not with *@fd -1
  */
 enum outcome dial(const struct sidetrack_relay_options *options, const struct endpoint *address,
-		  const struct endpoint *destination, int *fd)
+		  const struct endpoint *destination, struct greeting *greeting, int *fd)
 {
 	union socket_address to;
 	socklen_t length = endpoint_to_socket_address(address, &to);
@@ -129,7 +178,7 @@ enum outcome dial(const struct sidetrack_relay_options *options, const struct en
 	if (outcome != OUTCOME_OPEN)
 		return outcome;
 	dial_set_options(*fd, options);
-	if (connect(*fd, &to.any, length) == 0 || errno == EINPROGRESS)
+	if (dial_connect(*fd, &to, length, greeting))
 		return OUTCOME_OPEN;
 	outcome = dial_outcome(errno);
 	close(*fd);

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "clock.h"
 #include "counters.h"
+#include "histogram.h"
 
 #define TURN_BYTES (2U << 20)	/* then the other connections have a turn */
 #define LARGE_PASS (16U << 10)	/* above it splicing is cheaper than copying */
@@ -35,9 +37,15 @@ static enum progress sink_failed(struct direction *direction)
 	return failed(direction, PROGRESS_SINK_FULL, PROGRESS_SINK_FAILED);
 }
 
-/* Counted with every call, so that a scrape sees a transfer move. */
-static void delivered(struct direction *direction, uint64_t *how, size_t bytes)
+/*
+ * Counted with every call, so that a scrape sees a transfer move.  Reading the
+ * clock does not enter the kernel.
+ */
+static void delivered(struct direction *direction, struct transfer *transfer, uint64_t *how,
+		      size_t bytes)
 {
+	transfer->delivered_us = clock_us();
+	histogram_record(direction->residency, transfer->delivered_us - direction->readable_us);
 	direction->bytes += bytes;
 	counter_add(direction->total_bytes, bytes);
 	counter_add(how, bytes);
@@ -76,7 +84,7 @@ static ssize_t send_bytes(struct direction *direction, struct transfer *transfer
 	ssize_t sent = send(sink, bytes, length, MSG_NOSIGNAL);
 
 	if (sent > 0)
-		delivered(direction, &transfer->counters->copied_bytes, sent);
+		delivered(direction, transfer, &transfer->counters->copied_bytes, sent);
 	return sent;
 }
 
@@ -124,7 +132,7 @@ static enum progress pipe_flush(struct direction *direction, struct transfer *tr
 		if (sent <= 0)
 			return sink_failed(direction);
 		direction->pending -= sent;
-		delivered(direction, &transfer->counters->spliced_bytes, sent);
+		delivered(direction, transfer, &transfer->counters->spliced_bytes, sent);
 	}
 	pipe_give(&transfer->pipes, direction->pipe);
 	direction->pipe = NULL;
@@ -133,11 +141,27 @@ static enum progress pipe_flush(struct direction *direction, struct transfer *tr
 
 static enum progress flush(struct direction *direction, struct transfer *transfer, int sink)
 {
-	if (direction->pipe)
-		return pipe_flush(direction, transfer, sink);
-	if (direction->stash)
-		return stash_flush(direction, transfer, sink);
-	return PROGRESS_MADE;
+	enum progress progress;
+
+	if (!direction->pending)
+		return PROGRESS_MADE;
+	progress = direction->pipe ? pipe_flush(direction, transfer, sink)
+				   : stash_flush(direction, transfer, sink);
+	if (progress == PROGRESS_MADE)
+		direction->readable_us = direction->behind_us;
+	return progress;
+}
+
+/* Since when will the next bytes have waited? */
+static void note_waiting(struct direction *direction, const struct transfer *transfer,
+			 enum progress progress, size_t moved)
+{
+	if (progress == PROGRESS_SOURCE_EMPTY)
+		direction->readable_us = 0;
+	else if (progress == PROGRESS_MADE && moved)
+		direction->readable_us = transfer->delivered_us;
+	else if (progress == PROGRESS_SINK_FULL && moved)
+		direction->behind_us = transfer->now_us;
 }
 
 /* One recv() and its send(). */
@@ -226,9 +250,12 @@ static void choose_mode(struct direction *direction, struct transfer *transfer)
  * direction_init() - Prepare a zeroed direction
  * @direction:		Direction
  * @total_bytes:	Counter of all bytes that went this way
+ * @residency:		Histogram of how long they were here
  */
-void direction_init(struct direction *direction, uint64_t *total_bytes)
+void direction_init(struct direction *direction, uint64_t *total_bytes,
+		    struct sidetrack_relay_histogram *residency)
 {
+	direction->residency = residency;
 	direction->total_bytes = total_bytes;
 }
 
@@ -243,6 +270,32 @@ void direction_init(struct direction *direction, uint64_t *total_bytes)
 int direction_preload(struct direction *direction, const unsigned char *bytes, size_t length)
 {
 	return stash(direction, bytes, length) == PROGRESS_MADE ? 0 : -ENOMEM;
+}
+
+/**
+ * direction_skip() - Bytes that the sink has got already, from a look ahead
+ * @direction:	Direction that has not run yet
+ * @transfer:	What the thread lends
+ * @source:	Socket that still holds them
+ * @length:	How many
+ *
+ * Return: 0, or -EIO if the source holds less
+ */
+int direction_skip(struct direction *direction, struct transfer *transfer, int source,
+		   size_t length)
+{
+	while (length) {
+		size_t most = length < transfer->buffer_size ? length : transfer->buffer_size;
+		ssize_t received = recv(source, transfer->buffer, most, 0);
+
+		if (received <= 0)
+			return -EIO;
+		direction->readable_us = transfer->now_us;	/* it left with the handshake */
+		delivered(direction, transfer, &transfer->counters->copied_bytes, received);
+		length -= received;
+	}
+	direction->readable_us = 0;
+	return 0;
 }
 
 /**
@@ -261,8 +314,11 @@ enum progress direction_run(struct direction *direction, struct transfer *transf
 	size_t moved, total = 0;
 
 	choose_mode(direction, transfer);
+	if (!direction->readable_us)
+		direction->readable_us = direction->behind_us = transfer->now_us;
 	do {
 		progress = pass(direction, transfer, source, sink, &moved);
+		note_waiting(direction, transfer, progress, moved);
 		total += moved;
 	} while (progress == PROGRESS_MADE && total < TURN_BYTES);
 

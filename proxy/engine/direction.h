@@ -26,6 +26,12 @@
  * this direction copy for good.)
  *
  * FIN is handed on only when nothing is pending.
+ *
+ * Residency, from readable to written, is counted with every hand-over.  Bytes
+ * count as readable from the return of epoll_wait() that announced them.  What
+ * is left in the source after a pass is counted from the end of that pass, so
+ * other connections' turns show; after a stall, from where the stall began, so
+ * the wait shows and yet no stream's residency grows without bound.
  */
 #ifndef SIDETRACK_DIRECTION_H
 #define SIDETRACK_DIRECTION_H
@@ -44,6 +50,8 @@ struct transfer {
 	bool may_splice;
 	struct pipe_pool pipes;
 	uint64_t now_ms;
+	uint64_t now_us;	/* when epoll_wait() returned */
+	uint64_t delivered_us;	/* when bytes were last handed over */
 	struct sidetrack_relay_counters *counters;
 };
 
@@ -61,6 +69,9 @@ enum progress {
 struct direction {
 	uint64_t bytes;		/* delivered to the sink */
 	uint64_t *total_bytes;	/* the thread's counter for this way */
+	struct sidetrack_relay_histogram *residency;	/* the thread's, likewise */
+	uint64_t readable_us;	/* since when the bytes at hand have waited; 0: none are */
+	uint64_t behind_us;	/* the same for those behind what is pending */
 	struct pipe *pipe;
 	unsigned char *stash;
 	uint32_t stash_sent;
@@ -74,8 +85,11 @@ struct direction {
 	bool finished;		/* FIN handed on */
 };
 
-void direction_init(struct direction *direction, uint64_t *total_bytes);
+void direction_init(struct direction *direction, uint64_t *total_bytes,
+		    struct sidetrack_relay_histogram *residency);
 int direction_preload(struct direction *direction, const unsigned char *bytes, size_t length);
+int direction_skip(struct direction *direction, struct transfer *transfer, int source,
+		   size_t length);
 enum progress direction_run(struct direction *direction, struct transfer *transfer,
 			    int source, int sink);
 void direction_release(struct direction *direction, struct transfer *transfer);

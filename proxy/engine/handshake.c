@@ -74,9 +74,9 @@ enum handshake_verdict handshake_take(struct handshake *handshake, const unsigne
 	size_t i;
 
 	for (i = 0; i < length && verdict == HANDSHAKE_MORE; i++) {
-		if (handshake->position == HANDSHAKE_REPLY_MOST)
-			return handshake_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL);
-		verdict = protocol->byte(handshake, bytes[i]);
+		verdict = handshake->position == HANDSHAKE_REPLY_MOST
+				  ? handshake_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL)
+				  : protocol->byte(handshake, bytes[i]);
 		if (verdict == HANDSHAKE_MORE)
 			handshake->position++;
 	}
@@ -85,6 +85,12 @@ enum handshake_verdict handshake_take(struct handshake *handshake, const unsigne
 	if (verdict == HANDSHAKE_SEND && i < length)
 		return handshake_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL);
 	return verdict;
+}
+
+/* Return: true if the message that is due is the last one, which names the destination */
+bool handshake_asks(const struct handshake *handshake)
+{
+	return handshake->step == protocol_of(handshake)->last_step && handshake->sending;
 }
 
 /* Return: true once the upstream knows the destination, which may be what it waits for */

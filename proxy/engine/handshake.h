@@ -69,6 +69,7 @@ size_t handshake_message(const struct handshake *handshake,
 bool handshake_sent(struct handshake *handshake, size_t bytes, size_t length);
 enum handshake_verdict handshake_take(struct handshake *handshake, const unsigned char *bytes,
 				      size_t length, size_t *taken);
+bool handshake_asks(const struct handshake *handshake);
 bool handshake_asked(const struct handshake *handshake);
 
 /* For the protocols. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "connection.h"
 #include "dial.h"
 #include "relay.h"
+#include "steering.h"
 #include "worker.h"
 
 #define BATCH 64		/* accepted in one go before old connections go on */
@@ -59,6 +61,23 @@ static int listener_bind(int fd, const union socket_address *address, socklen_t 
 	return 0;
 }
 
+/* One option serves a dual-stack socket: both are the same bit. */
+static int listener_set_transparent(int fd, int family)
+{
+	int error = family == AF_INET6 ? option_on(fd, SOL_IPV6, IPV6_TRANSPARENT)
+				       : option_on(fd, SOL_IP, IP_TRANSPARENT);
+
+	return error < 0 ? -errno : 0;
+}
+
+/* What accepted sockets inherit, and what must be so before bind(). */
+static int listener_configure(int fd, int family, const struct sidetrack_relay_options *options)
+{
+	dial_set_options(fd, options);
+	dial_set_keepalive(fd, options);
+	return options->capture == CAPTURE_TPROXY ? listener_set_transparent(fd, family) : 0;
+}
+
 static uint16_t listener_port(int fd)
 {
 	union socket_address address = { 0 };
@@ -71,12 +90,22 @@ static uint16_t listener_port(int fd)
 	return local.port;
 }
 
+static int listener_listen(int fd, const struct sidetrack_relay_options *options)
+{
+	int backlog = options->backlog ? (int)options->backlog : DEFAULT_BACKLOG;
+
+	/* best effort: net.ipv4.tcp_fastopen has the last word anyway */
+	if (options->fast_open)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &backlog, sizeof(backlog));
+	return listen(fd, backlog);
+}
+
 /**
  * listener_open() - Open one listening socket
  * @options:	The relay's options
  * @port:	0 for the first socket of the relay; the port it got, for the rest
  *
- * Return: descriptor, or -errno
+ * Return: descriptor, or -errno: -EPERM when TPROXY is beyond our privileges
  */
 int listener_open(const struct sidetrack_relay_options *options, uint16_t *port)
 {
@@ -88,15 +117,16 @@ int listener_open(const struct sidetrack_relay_options *options, uint16_t *port)
 	fd = listener_socket(options, first ? (uint16_t)options->port : *port, &address, &length);
 	if (fd < 0)
 		return -errno;
-	dial_set_options(fd, options);
-	error = listener_bind(fd, &address, length, first);
+	error = listener_configure(fd, address.any.sa_family, options);
+	if (!error)
+		error = listener_bind(fd, &address, length, first);
 	if (error)
 		goto fail;
 	error = -EIO;
 	*port = listener_port(fd);
 	if (!*port)
 		goto fail;
-	if (listen(fd, options->backlog ? (int)options->backlog : DEFAULT_BACKLOG) == 0)
+	if (listener_listen(fd, options) == 0)
 		return fd;
 	error = -errno;
 
@@ -105,14 +135,83 @@ fail:
 	return error;
 }
 
+/* --- sockets from outside -------------------------------------------------------- */
+
+static int option_of(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t length = sizeof(value);
+
+	return getsockopt(fd, level, name, &value, &length) < 0 ? -errno : value;
+}
+
+/**
+ * listener_check() - Is this a socket that we could have opened ourselves?
+ * @fd:		Descriptor that somebody handed to us
+ * @options:	The relay's options
+ * @port:	Gets the port it listens on
+ *
+ * Return: 0; -ENOTSOCK or another -errno if it is no socket; -EINVAL if it is no
+ * listening TCP socket; -EADDRNOTAVAIL if it listens elsewhere
+ */
+int listener_check(int fd, const struct sidetrack_relay_options *options, uint16_t *port)
+{
+	static const struct in6_addr anywhere;
+	union socket_address address = { 0 };
+	socklen_t length = sizeof(address);
+	struct endpoint local;
+	int listening = option_of(fd, SOL_SOCKET, SO_ACCEPTCONN);
+
+	if (listening < 0)
+		return listening;
+	if (listening != 1 || option_of(fd, SOL_SOCKET, SO_PROTOCOL) != IPPROTO_TCP)
+		return -EINVAL;
+	if (getsockname(fd, &address.any, &length) < 0)
+		return -errno;
+	endpoint_from_socket_address(&local, &address);
+	*port = local.port;
+	if (options->port && options->port != local.port)
+		return -EADDRNOTAVAIL;
+	if (memcmp(options->address, &anywhere, sizeof(anywhere)) &&
+	    memcmp(options->address, &local.address, sizeof(local.address)))
+		return -EADDRNOTAVAIL;
+	return 0;
+}
+
+/**
+ * listener_adopt() - Make a socket from outside like one of our own
+ * @fd:		Descriptor that listener_check() has approved
+ * @options:	The relay's options
+ *
+ * The socket is shared with whoever handed it over, so its options change for
+ * both; nothing here hurts a relay that goes on with it.
+ *
+ * Return: 0 or -errno
+ */
+int listener_adopt(int fd, const struct sidetrack_relay_options *options)
+{
+	int flags = fcntl(fd, F_GETFL);
+	int error;
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || option_on(fd, SOL_SOCKET, SO_REUSEPORT) < 0)
+		return -errno;
+	error = listener_configure(fd, option_of(fd, SOL_SOCKET, SO_DOMAIN), options);
+	if (error)
+		return error;
+	return listener_listen(fd, options) < 0 ? -errno : 0;
+}
+
 /* --- pausing ------------------------------------------------------------------- */
 
 static void listener_arm(struct worker *worker, uint32_t events)
 {
 	struct listener *listener = &worker->listener;
 	struct epoll_event event = { .events = events, .data.ptr = &listener->source };
+	unsigned int i;
 
-	(void)epoll_ctl(worker->epoll, EPOLL_CTL_MOD, listener->fd, &event);
+	for (i = 0; i < listener->count; i++)
+		(void)epoll_ctl(worker->epoll, EPOLL_CTL_MOD, listener->fd[i], &event);
 }
 
 static void listener_pause(struct worker *worker, uint64_t *counter)
@@ -135,7 +234,7 @@ static void listener_pause(struct worker *worker, uint64_t *counter)
  */
 void listener_resume(struct worker *worker)
 {
-	if (!worker->listener.paused || worker->listener.fd < 0)
+	if (!worker->listener.paused || !worker->listener.count)
 		return;
 	worker->listener.paused = false;
 	timer_cancel(&worker->timers, &worker->listener.resume);
@@ -209,7 +308,7 @@ static bool accept_failed(struct worker *worker, int error)
 /* --- accepting ------------------------------------------------------------------- */
 
 /* Return: true if there may be more to accept */
-static bool accept_one(struct worker *worker)
+static bool accept_one(struct worker *worker, int listening)
 {
 	union socket_address address;
 	socklen_t length = sizeof(address);
@@ -224,7 +323,7 @@ static bool accept_one(struct worker *worker)
 		listener_pause(worker, &worker->counters->paused_connections);
 		return false;
 	}
-	fd = accept4(worker->listener.fd, &address.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	fd = accept4(listening, &address.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 		error = errno;
 		relay_leave(worker->relay);
@@ -235,41 +334,81 @@ static bool accept_one(struct worker *worker)
 	counter_add(endpoint_is_ipv4(&client) ? &worker->counters->accepted_ipv4
 					      : &worker->counters->accepted_ipv6, 1);
 	counter_add(&worker->counters->active, 1);
+	steering_review(worker);
 	connection_open(worker, fd, &client);
 	return true;
 }
 
+static void accept_batch(struct worker *worker, int listening, unsigned int most)
+{
+	while (most-- > 0 && accept_one(worker, listening))
+		;
+}
+
 static void listener_event(struct worker *worker, struct event_source *source, uint32_t events)
 {
+	struct listener *listener = &worker->listener;
 	unsigned int i;
 
 	(void)source;
 	(void)events;
-	for (i = 0; i < BATCH && worker->listener.fd >= 0; i++)
-		if (!accept_one(worker))
-			return;
+	/* which of them is readable is not worth asking: there is nearly always one */
+	for (i = 0; i < listener->count && !listener->paused; i++)
+		accept_batch(worker, listener->fd[i], BATCH);
 }
 
-void listener_init(struct listener *listener, int fd)
+void listener_init(struct listener *listener)
 {
-	*listener = (struct listener){ .source = { listener_event }, .fd = fd, .reserve = -1 };
+	*listener = (struct listener){ .source = { listener_event }, .reserve = -1 };
 	timer_init(&listener->resume, resume_timer);
+}
+
+/* Before the thread starts; the descriptor is the listener's from now on. */
+void listener_add(struct listener *listener, int fd)
+{
+	listener->fd[listener->count++] = fd;
 }
 
 /**
  * listener_watch() - Begin to accept
- * @worker:	Thread whose listener has been opened
+ * @worker:	Thread whose listeners have been added
  *
  * Return: 0 or -errno
  */
 int listener_watch(struct worker *worker)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &worker->listener.source };
+	struct listener *listener = &worker->listener;
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &listener->source };
+	unsigned int i;
 
 	if (!listener_has_reserve(worker))
 		return -errno;
-	return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->listener.fd, &event) < 0 ? -errno
-											: 0;
+	for (i = 0; i < listener->count; i++)
+		if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, listener->fd[i], &event) < 0)
+			return -errno;
+	return 0;
+}
+
+/* Give back descriptors that no thread uses any more. */
+void listener_release(struct listener *listener)
+{
+	while (listener->count > 0)
+		close(listener->fd[--listener->count]);
+	if (listener->reserve >= 0)
+		close(listener->reserve);
+	listener->reserve = -1;
+}
+
+/*
+ * A descriptor that somebody else has too stays in the epoll set when we close
+ * ours, so it is taken out by hand.
+ */
+static void listener_forget(struct worker *worker)
+{
+	unsigned int i;
+
+	for (i = 0; i < worker->listener.count; i++)
+		(void)epoll_ctl(worker->epoll, EPOLL_CTL_DEL, worker->listener.fd[i], NULL);
 }
 
 /**
@@ -277,20 +416,19 @@ int listener_watch(struct worker *worker)
  * @worker:	Its thread
  *
  * Takes what the kernel has already accepted for us: closing the socket would
- * reset it.
+ * reset it.  When the sockets have been handed over, it is the successor's.
  */
 void listener_close(struct worker *worker)
 {
 	struct listener *listener = &worker->listener;
 	unsigned int i;
 
-	if (listener->fd < 0)
+	if (!listener->count)
 		return;
-	for (i = 0; i < LAST_BATCH && !listener->paused && accept_one(worker); i++)
-		;
+	for (i = 0; i < listener->count && !listener->paused && !worker->relay->handed_over; i++)
+		accept_batch(worker, listener->fd[i], LAST_BATCH);
 	timer_cancel(&worker->timers, &listener->resume);
-	listener_spend_reserve(worker);
-	close(listener->fd);
-	listener->fd = -1;
+	listener_forget(worker);
+	listener_release(listener);
 	relay_listens_no_more(worker->relay);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where connections come in: one listening socket to a thread.
+ * Where connections come in: one listening socket to a thread, or several.
  *
  * All of them share the port by SO_REUSEPORT and the kernel spreads connections
  * over them, so no lock and no thundering herd.  SO_REUSEPORT alone would also
@@ -10,6 +10,15 @@
  *
  * One IPv6 socket takes IPv4 too (as ::ffff:a.b.c.d); where the kernel has no
  * IPv6 an IPv4 socket takes its place.
+ *
+ * Sockets may come from outside: from the program that ran before this one, or
+ * from the service manager.  All of them are taken, since a socket of the group
+ * that nobody accepts from would swallow its share of the connections.  More of
+ * them than threads: a thread has several.  Fewer: the other threads open their
+ * own, or share one where the kernel does not let them (another user's socket).
+ *
+ * With TPROXY the kernel hands over connections to any address and only to a
+ * socket that is IP_TRANSPARENT, which needs CAP_NET_ADMIN or CAP_NET_RAW.
  *
  * When descriptors, memory or max_connections run out, accepting pauses and is
  * tried again ever more slowly: the kernel's backlog holds the newcomers, and
@@ -32,17 +41,22 @@
 struct listener {
 	struct event_source source;
 	struct timer resume;
-	int fd;
+	int fd[SIDETRACK_RELAY_LISTENERS];
+	unsigned int count;		/* 0 once closed */
 	int reserve;
 	bool paused;
 	uint32_t backoff_ms;
 };
 
 int listener_open(const struct sidetrack_relay_options *options, uint16_t *port);
-void listener_init(struct listener *listener, int fd);
+int listener_check(int fd, const struct sidetrack_relay_options *options, uint16_t *port);
+int listener_adopt(int fd, const struct sidetrack_relay_options *options);
+void listener_init(struct listener *listener);
+void listener_add(struct listener *listener, int fd);
 int listener_watch(struct worker *worker);
 void listener_resume(struct worker *worker);
 bool listener_spend_reserve(struct worker *worker);
 void listener_close(struct worker *worker);
+void listener_release(struct listener *listener);
 
 #endif /* SIDETRACK_LISTENER_H */

@@ -28,6 +28,7 @@ static void pipe_close(struct pipe_pool *pool, struct pipe *pipe)
 {
 	close(pipe->read_end);
 	close(pipe->write_end);
+	counter_subtract(&pool->counters->pipe_bytes, pipe->size);
 	free(pipe);
 	pool->owned--;
 	counter_set(&pool->counters->pipes, pool->owned);
@@ -104,6 +105,7 @@ struct pipe *pipe_take(struct pipe_pool *pool, uint64_t now_ms)
 		return NULL;
 	}
 	pool->owned++;
+	counter_add(&pool->counters->pipe_bytes, pipe->size);
 	counter_set(&pool->counters->pipes, pool->owned);
 	return pipe;
 }

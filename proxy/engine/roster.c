@@ -3,10 +3,17 @@
 
 #include <errno.h>
 
-#define FIRST_REST_MS 1000
-#define LONGEST_REST_MS 60000
-#define LONGEST_REST_FAILURES 6		/* 1 s doubled so often is more than the longest */
 #define DOUBTS_ENOUGH 3
+
+static bool has_slot(const struct roster *roster, uint32_t slot)
+{
+	uint32_t i;
+
+	for (i = 0; i < roster->count; i++)
+		if (roster->entry[i].upstream.slot == slot)
+			return true;
+	return false;
+}
 
 /**
  * roster_add() - Add one more upstream behind the others
@@ -17,64 +24,75 @@
  */
 int roster_add(struct roster *roster, const struct sidetrack_relay_upstream *from)
 {
+	struct roster_entry *entry;
 	int error;
 
 	if (roster->count == SIDETRACK_RELAY_UPSTREAMS)
 		return -ENOSPC;
-	error = upstream_init(&roster->entry[roster->count].upstream, from);
-	if (!error)
-		roster->count++;
-	return error;
+	if (from->slot >= SIDETRACK_RELAY_UPSTREAM_SLOTS || has_slot(roster, from->slot))
+		return -EINVAL;
+	entry = &roster->entry[roster->count];
+	error = upstream_init(&entry->upstream, from);
+	if (error)
+		return error;
+	entry->health = &roster->health[from->slot];
+	roster->count++;
+	return 0;
 }
 
-/* --- resting ---------------------------------------------------------------------- */
-
-static uint64_t rest_ms(uint32_t failures)
-{
-	if (failures >= LONGEST_REST_FAILURES)
-		return LONGEST_REST_MS;
-	return (uint64_t)FIRST_REST_MS << failures;
-}
-
-static uint64_t rest_until(const struct roster_entry *entry)
-{
-	return __atomic_load_n(&entry->rest_until_ms, __ATOMIC_RELAXED);
-}
+/* --- health ----------------------------------------------------------------------- */
 
 static uint32_t load(const uint32_t *word)
 {
 	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
-/* Return: false if it rests already, perhaps since a moment ago */
-static bool begin_rest(struct roster_entry *entry, uint64_t now_ms)
+static const struct roster_entry *find_same(const struct roster *roster,
+					    const struct upstream *upstream)
 {
-	uint64_t before = rest_until(entry);
-	uint64_t until = now_ms + rest_ms(load(&entry->failures));
+	uint32_t i;
 
-	if (before > now_ms)
-		return false;
-	if (!__atomic_compare_exchange_n(&entry->rest_until_ms, &before, until, false,
-					 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		return false;
-	__atomic_add_fetch(&entry->failures, 1, __ATOMIC_RELAXED);
-	return true;
+	for (i = 0; i < roster->count; i++)
+		if (roster->entry[i].upstream.slot == upstream->slot &&
+		    upstream_is_same(&roster->entry[i].upstream, upstream))
+			return &roster->entry[i];
+	return NULL;
 }
 
-static void end_rest(struct roster_entry *entry)
+/* Nothing is known of it yet.  Its connections of older generations still count. */
+static void health_renew(struct health *health)
 {
-	/* nearly always there is none, and nothing to write */
-	if (load(&entry->failures) || load(&entry->doubts)) {
-		__atomic_store_n(&entry->failures, 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&entry->doubts, 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&entry->rest_until_ms, 0, __ATOMIC_RELAXED);
+	uint32_t i;
+
+	rest_end(&health->rest);
+	for (i = 0; i < SIDETRACK_RELAY_ADDRESSES; i++)
+		rest_end(&health->address[i]);
+	__atomic_store_n(&health->doubts, 0, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&health->edition, 1, __ATOMIC_RELAXED);
+}
+
+/**
+ * roster_inherit() - Take over what is known of upstreams that have not changed
+ * @roster:	Complete roster that no thread uses yet
+ * @before:	The one in use, or NULL
+ */
+void roster_inherit(struct roster *roster, const struct roster *before)
+{
+	uint32_t i;
+
+	for (i = 0; i < roster->count; i++) {
+		struct roster_entry *entry = &roster->entry[i];
+
+		if (!before || !find_same(before, &entry->upstream))
+			health_renew(entry->health);
+		entry->edition = load(&entry->health->edition);
 	}
 }
 
-/* After a failure only one connection may try it again. */
-static bool may_try(struct roster_entry *entry, uint64_t now_ms)
+/* What an older generation learns of an upstream that has changed is of no use. */
+static bool is_current(const struct roster_entry *entry)
 {
-	return load(&entry->failures) == 0 || begin_rest(entry, now_ms);
+	return load(&entry->health->edition) == entry->edition;
 }
 
 /**
@@ -86,13 +104,40 @@ static bool may_try(struct roster_entry *entry, uint64_t now_ms)
  */
 void roster_judge(struct roster *roster, uint32_t index, enum fault fault, uint64_t now_ms)
 {
+	struct health *health = roster->entry[index].health;
+
+	if (!is_current(&roster->entry[index]))
+		return;
+	if (fault == FAULT_NONE) {
+		rest_end(&health->rest);
+		if (load(&health->doubts))
+			__atomic_store_n(&health->doubts, 0, __ATOMIC_RELAXED);
+	} else if (fault == FAULT_CERTAIN ||
+		   __atomic_add_fetch(&health->doubts, 1, __ATOMIC_RELAXED) >= DOUBTS_ENOUGH) {
+		rest_begin(&health->rest, now_ms);
+	}
+}
+
+/* The same for one of its addresses, which matters if there are several. */
+void roster_judge_address(struct roster *roster, uint32_t index, uint32_t address, bool reached,
+			  uint64_t now_ms)
+{
 	struct roster_entry *entry = &roster->entry[index];
 
-	if (fault == FAULT_NONE)
-		end_rest(entry);
-	else if (fault == FAULT_CERTAIN ||
-		 __atomic_add_fetch(&entry->doubts, 1, __ATOMIC_RELAXED) >= DOUBTS_ENOUGH)
-		begin_rest(entry, now_ms);
+	if (entry->upstream.address_count < 2 || !is_current(entry))
+		return;
+	if (reached)
+		rest_end(&entry->health->address[address]);
+	else
+		rest_begin(&entry->health->address[address], now_ms);
+}
+
+/* After a failure only one connection may try it again; where probes do that, none. */
+static bool may_try(const struct roster *roster, uint32_t index, uint64_t now_ms)
+{
+	struct rest *rest = &roster->entry[index].health->rest;
+
+	return roster->probed ? !rest_is_due(rest) : rest_may_try(rest, now_ms);
 }
 
 /* --- choosing --------------------------------------------------------------------- */
@@ -129,8 +174,8 @@ static uint32_t choose_by_weight(const struct roster *roster, struct rotation *r
 /* a/weight(a) < b/weight(b), without fractions; one more each, so that 0 is not 0 for all */
 static bool is_freer(const struct roster_entry *a, const struct roster_entry *b)
 {
-	return (load(&a->active) + 1ULL) * b->upstream.weight <
-	       (load(&b->active) + 1ULL) * a->upstream.weight;
+	return (load(&a->health->active) + 1ULL) * b->upstream.weight <
+	       (load(&b->health->active) + 1ULL) * a->upstream.weight;
 }
 
 static uint32_t choose_by_connections(const struct roster *roster, uint32_t set)
@@ -162,7 +207,8 @@ static uint32_t choose_by_rest(const struct roster *roster, uint32_t set)
 
 	for (i = 0; i < roster->count; i++)
 		if ((set & 1U << i) &&
-		    rest_until(&roster->entry[i]) < rest_until(&roster->entry[best]))
+		    rest_until(&roster->entry[i].health->rest) <
+			    rest_until(&roster->entry[best].health->rest))
 			best = i;
 	return best;
 }
@@ -172,7 +218,7 @@ static uint32_t not_at_rest(const struct roster *roster, uint32_t set, uint64_t 
 	uint32_t i;
 
 	for (i = 0; i < roster->count; i++)
-		if (rest_until(&roster->entry[i]) > now_ms)
+		if (rest_until(&roster->entry[i].health->rest) > now_ms)
 			set &= ~(1U << i);
 	return set;
 }
@@ -181,7 +227,7 @@ static uint32_t not_at_rest(const struct roster *roster, uint32_t set, uint64_t 
  * roster_choose() - Which upstream a connection shall try
  * @roster:	Roster
  * @rotation:	The thread's
- * @tried:	Bits of those that have failed this connection already
+ * @tried:	Bits of those that have failed this connection, or are not for it
  * @now_ms:	Time
  *
  * The choice counts as active there until roster_leave().
@@ -201,17 +247,55 @@ int roster_choose(struct roster *roster, struct rotation *rotation, uint32_t tri
 	while (set) {
 		uint32_t candidate = choose_by_strategy(roster, rotation, set);
 
-		if (may_try(&roster->entry[candidate], now_ms)) {
+		if (may_try(roster, candidate, now_ms)) {
 			chosen = candidate;
 			break;
 		}
 		set &= ~(1U << candidate);
 	}
-	__atomic_add_fetch(&roster->entry[chosen].active, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&roster->entry[chosen].health->active, 1, __ATOMIC_RELAXED);
 	return (int)chosen;
 }
 
 void roster_leave(struct roster *roster, uint32_t index)
 {
-	__atomic_sub_fetch(&roster->entry[index].active, 1, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&roster->entry[index].health->active, 1, __ATOMIC_RELAXED);
+}
+
+/**
+ * roster_choose_address() - Which of an upstream's addresses to dial
+ * @roster:	Roster
+ * @rotation:	The thread's
+ * @index:	Upstream that has one not yet tried
+ * @tried:	Bits of those that have failed this attempt already
+ * @now_ms:	Time
+ *
+ * Return: its number; one at rest only if all that are left are
+ */
+uint32_t roster_choose_address(struct roster *roster, struct rotation *rotation, uint32_t index,
+			       uint32_t tried, uint64_t now_ms)
+{
+	const struct roster_entry *entry = &roster->entry[index];
+	uint32_t count = entry->upstream.address_count, i, best = 0;
+	uint64_t best_until = UINT64_MAX;
+	uint32_t turn;
+
+	if (count < 2)
+		return 0;
+	turn = rotation->address[index]++;
+	for (i = 0; i < count; i++) {
+		uint32_t address = (turn + i) % count;
+		struct rest *rest = &entry->health->address[address];
+		uint64_t until = rest_until(rest);
+
+		if (tried & 1U << address)
+			continue;
+		if (until <= now_ms && rest_may_try(rest, now_ms))
+			return address;
+		if (until < best_until) {
+			best = address;
+			best_until = until;
+		}
+	}
+	return best;
 }

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All upstreams, and which one is next.
+ * All upstreams of a generation, and which one is next.
  *
- * An upstream that cannot be reached, or does not speak its protocol, *rests*:
- * one second, twice as long after each further failure, a minute at most.  When
- * the rest is over one connection tries it for all, beginning the next rest as
- * it does, and only if that succeeds do the others follow.  If every upstream
- * rests, the one whose rest ends first is tried all the same: a client is not
- * turned away on suspicion.
+ * An upstream that cannot be reached, or does not speak its protocol, *rests*
+ * (see rest.h).  If every upstream rests, the one whose rest ends first is
+ * tried all the same: a client is not turned away on suspicion.  Where probes
+ * look after the upstreams no client tries for all: a failure lasts until a
+ * probe succeeds.
  *
  * Faults that may be the destination's (a proxy that says nothing after it has
  * been asked) only count when there are several in a row and nothing else.
  *
- * What threads share are a few atomic words for each upstream, written once or
- * twice in a connection's life and on cache lines of their own: one thread's
- * bad experience spares the clients of the others the same wait.  The turns of
- * the `weighted` strategy are each thread's own, and add up.
+ * An upstream with several addresses takes them in turns, which spreads the
+ * local ports, and leaves out those that rest.  Only when none of them can be
+ * reached has the upstream itself failed.
+ *
+ * What threads know of an upstream's health is a few atomic words in its slot,
+ * on cache lines of their own: one thread's bad experience spares the clients
+ * of the others the same wait.  Slots outlive generations, and so does the
+ * knowledge, as long as the upstream is the same: an *edition* tells.  The
+ * turns are each thread's own, and add up.
  */
 #ifndef SIDETRACK_ROSTER_H
 #define SIDETRACK_ROSTER_H
@@ -25,25 +29,36 @@
 
 #include "abi.h"
 #include "memory.h"
+#include "rest.h"
 #include "upstream.h"
+
+/* What is known of the upstream in one slot; all of it atomic. */
+struct health {
+	struct rest rest __attribute__((aligned(CACHE_LINE)));
+	uint32_t doubts;	/* doubtful faults in a row */
+	uint32_t active;	/* connections, also on their way */
+	uint32_t edition;	/* raised when another upstream, or a changed one, moves in */
+	struct rest address[SIDETRACK_RELAY_ADDRESSES];
+};
 
 struct roster_entry {
 	struct upstream upstream;
-	uint64_t rest_until_ms __attribute__((aligned(CACHE_LINE)));	/* these are atomic */
-	uint32_t failures;	/* rests without a success between them */
-	uint32_t doubts;	/* doubtful faults in a row */
-	uint32_t active;	/* connections, also on their way */
+	struct health *health;
+	uint32_t edition;	/* of the health that is about this upstream */
 };
 
 struct roster {
 	enum strategy strategy;
+	bool probed;
 	uint32_t count;
+	struct health *health;	/* of all slots */
 	struct roster_entry entry[SIDETRACK_RELAY_UPSTREAMS];
 };
 
 /* Whose turn it is, for one thread. */
 struct rotation {
 	int64_t credit[SIDETRACK_RELAY_UPSTREAMS];
+	uint32_t address[SIDETRACK_RELAY_UPSTREAMS];
 };
 
 enum fault {
@@ -53,9 +68,14 @@ enum fault {
 };
 
 int roster_add(struct roster *roster, const struct sidetrack_relay_upstream *from);
+void roster_inherit(struct roster *roster, const struct roster *before);
 int roster_choose(struct roster *roster, struct rotation *rotation, uint32_t tried,
 		  uint64_t now_ms);
+uint32_t roster_choose_address(struct roster *roster, struct rotation *rotation, uint32_t index,
+			       uint32_t tried, uint64_t now_ms);
 void roster_judge(struct roster *roster, uint32_t index, enum fault fault, uint64_t now_ms);
+void roster_judge_address(struct roster *roster, uint32_t index, uint32_t address, bool reached,
+			  uint64_t now_ms);
 void roster_leave(struct roster *roster, uint32_t index);
 
 #endif /* SIDETRACK_ROSTER_H */

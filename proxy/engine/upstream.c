@@ -18,7 +18,24 @@ static int credential_init(struct credential *credential, const uint8_t *bytes, 
 /* What a proxy needs that a direct way does not. */
 static bool can_be_dialled(const struct upstream *upstream, uint32_t port)
 {
-	return port > 0 && port <= UINT16_MAX && !endpoint_is_unspecified(&upstream->address);
+	uint32_t i;
+
+	for (i = 0; i < upstream->address_count; i++)
+		if (endpoint_is_unspecified(&upstream->address[i]))
+			return false;
+	return port > 0 && port <= UINT16_MAX;
+}
+
+static void set_addresses(struct upstream *upstream, const struct sidetrack_relay_upstream *from)
+{
+	uint32_t i;
+
+	upstream->address_count = 1 + from->more_addresses;
+	for (i = 0; i < upstream->address_count; i++) {
+		memcpy(&upstream->address[i].address,
+		       i ? from->more_address[i - 1] : from->address, sizeof(from->address));
+		upstream->address[i].port = (uint16_t)from->port;
+	}
 }
 
 /* SOCKS4 ends the user with a zero; one inside would end it early. */
@@ -37,12 +54,14 @@ static bool fits_protocol(const struct upstream *upstream)
  */
 int upstream_init(struct upstream *upstream, const struct sidetrack_relay_upstream *from)
 {
-	if (from->kind >= UPSTREAM_KIND_COUNT || from->weight > WEIGHT_MOST)
+	if (from->kind >= UPSTREAM_KIND_COUNT || from->weight > WEIGHT_MOST ||
+	    from->more_addresses >= SIDETRACK_RELAY_ADDRESSES)
 		return -EINVAL;
 	upstream->kind = (enum upstream_kind)from->kind;
 	upstream->weight = from->weight ? from->weight : 1;
-	memcpy(&upstream->address.address, from->address, sizeof(from->address));
-	upstream->address.port = (uint16_t)from->port;
+	upstream->slot = from->slot;
+	upstream->optimistic = from->optimistic != 0;
+	set_addresses(upstream, from);
 	if (upstream->kind != UPSTREAM_DIRECT && !can_be_dialled(upstream, from->port))
 		return -EINVAL;
 	if (credential_init(&upstream->username, from->username, from->username_length) < 0 ||
@@ -56,9 +75,29 @@ bool upstream_has_credentials(const struct upstream *upstream)
 	return upstream->username.length > 0;
 }
 
+static bool credential_is_same(const struct credential *a, const struct credential *b)
+{
+	return a->length == b->length && memcmp(a->bytes, b->bytes, a->length) == 0;
+}
+
+/* Return: true if what is known of the health of one holds for the other */
+bool upstream_is_same(const struct upstream *a, const struct upstream *b)
+{
+	uint32_t i;
+
+	if (a->kind != b->kind || a->address_count != b->address_count)
+		return false;
+	for (i = 0; i < a->address_count; i++)
+		if (a->address[i].port != b->address[i].port ||
+		    !IN6_ARE_ADDR_EQUAL(&a->address[i].address, &b->address[i].address))
+			return false;
+	return credential_is_same(&a->username, &b->username) &&
+	       credential_is_same(&a->password, &b->password);
+}
+
 /* Return: whom to dial so that bytes get to @destination */
-const struct endpoint *upstream_address(const struct upstream *upstream,
+const struct endpoint *upstream_address(const struct upstream *upstream, uint32_t number,
 					const struct endpoint *destination)
 {
-	return upstream->kind == UPSTREAM_DIRECT ? destination : &upstream->address;
+	return upstream->kind == UPSTREAM_DIRECT ? destination : &upstream->address[number];
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One way out, as the configuration describes it; it never changes while the relay runs. */
+/* One way out, as the configuration describes it; it never changes while anybody uses it. */
 #ifndef SIDETRACK_UPSTREAM_H
 #define SIDETRACK_UPSTREAM_H
 
@@ -18,14 +18,18 @@ struct credential {
 struct upstream {
 	enum upstream_kind kind;
 	uint32_t weight;
-	struct endpoint address;
+	uint32_t slot;		/* where it is counted */
+	bool optimistic;	/* the client's first bytes go along with the request */
+	uint32_t address_count;	/* 1 for DIRECT, too */
+	struct endpoint address[SIDETRACK_RELAY_ADDRESSES];
 	struct credential username;
 	struct credential password;
 };
 
 int upstream_init(struct upstream *upstream, const struct sidetrack_relay_upstream *from);
 bool upstream_has_credentials(const struct upstream *upstream);
-const struct endpoint *upstream_address(const struct upstream *upstream,
+bool upstream_is_same(const struct upstream *a, const struct upstream *b);
+const struct endpoint *upstream_address(const struct upstream *upstream, uint32_t number,
 					const struct endpoint *destination);
 
 #endif /* SIDETRACK_UPSTREAM_H */

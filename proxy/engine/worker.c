@@ -13,7 +13,9 @@
 #include "clock.h"
 #include "connection.h"
 #include "memory.h"
+#include "probe.h"
 #include "relay.h"
+#include "steering.h"
 
 #define EVENTS 256
 #define BUFFER_SIZE (64U << 10)
@@ -32,7 +34,8 @@ void worker_bury(struct worker *worker, struct connection *connection)
 {
 	list_remove(&connection->node);
 	list_add(&worker->graves, &connection->node);
-	worker_connection_gone(worker);
+	if (!connection->probe)
+		worker_connection_gone(worker);
 }
 
 /* What was short may be there again now. */
@@ -47,6 +50,7 @@ void worker_connection_gone(struct worker *worker)
 
 static void abort_all(struct worker *worker)
 {
+	walk_abandon(worker);
 	while (!list_empty(&worker->connections))
 		connection_abort(worker, container_of(worker->connections.next,
 						      struct connection, node),
@@ -67,7 +71,22 @@ static void enter_phase(struct worker *worker, enum phase phase)
 	if (phase != PHASE_DRAINING)
 		return;
 	listener_close(worker);
+	probe_cancel(worker);
 	timer_set(&worker->timers, &worker->drain_timer, worker->relay->drain_deadline_ms);
+}
+
+/* Turns begin anew: the numbers now stand for other upstreams. */
+static void adopt_generation(struct worker *worker)
+{
+	struct generation *next = __atomic_exchange_n(&worker->next, NULL, __ATOMIC_ACQ_REL);
+
+	if (!next)
+		return;
+	if (worker->generation)
+		generation_retire(worker->generation, worker->index);
+	worker->generation = next;
+	memset(&worker->rotation, 0, sizeof(worker->rotation));
+	probe_schedule(worker);
 }
 
 static void wake_event(struct worker *worker, struct event_source *source, uint32_t events)
@@ -76,15 +95,17 @@ static void wake_event(struct worker *worker, struct event_source *source, uint3
 
 	(void)source;
 	(void)events;
-	if (read(worker->wake, &count, sizeof(count)) == sizeof(count))
-		enter_phase(worker, relay_phase(worker->relay));
+	if (read(worker->wake, &count, sizeof(count)) != sizeof(count))
+		return;
+	adopt_generation(worker);
+	enter_phase(worker, relay_phase(worker->relay));
 }
 
 /* --- the loop ------------------------------------------------------------------- */
 
 static int sleep_ms(const struct worker *worker)
 {
-	if (!list_empty(&worker->queue))
+	if (!list_empty(&worker->queue) || walk_wanted(&worker->walk))
 		return 0;
 	return timer_wheel_wait(&worker->timers, clock_ms());
 }
@@ -95,7 +116,8 @@ static void take_events(struct worker *worker)
 	int count = epoll_wait(worker->epoll, event, EVENTS, sleep_ms(worker));
 	int i;
 
-	worker->transfer.now_ms = clock_ms();
+	worker->transfer.now_us = clock_us();
+	worker->transfer.now_ms = worker->transfer.now_us / 1000;
 	for (i = 0; i < count; i++) {
 		struct event_source *source = event[i].data.ptr;
 
@@ -132,11 +154,14 @@ static void *worker_main(void *argument)
 {
 	struct worker *worker = argument;
 
+	adopt_generation(worker);
 	while (worker->phase != PHASE_STOPPING) {
 		take_events(worker);
 		take_turns(worker);
+		walk_slice(worker);
 		timer_wheel_run(&worker->timers, worker->transfer.now_ms, worker);
 		free_graves(worker);
+		__atomic_store_n(&worker->turns, worker->turns + 1, __ATOMIC_RELAXED);
 	}
 	listener_close(worker);
 	abort_all(worker);
@@ -177,16 +202,20 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index)
 	worker->wake = -1;
 	worker->phase = PHASE_RUNNING;
 	worker->wake_source.handle = wake_event;
-	listener_init(&worker->listener, -1);
+	listener_init(&worker->listener);
 	list_init(&worker->connections);
 	list_init(&worker->queue);
 	list_init(&worker->graves);
 	timer_init(&worker->drain_timer, drain_timer);
+	probe_init(worker);
 	timer_wheel_init(&worker->timers, clock_ms());
 	worker->page = memory_allocate(sizeof(*worker->page));
 	worker->recent = memory_allocate(sizeof(*worker->recent));
 	worker->transfer.buffer = memory_allocate(BUFFER_SIZE);
-	if (!worker->page || !worker->recent || !worker->transfer.buffer)
+	if (relay->options.log_records)
+		worker->log = log_create(relay->options.log_records);
+	if (!worker->page || !worker->recent || !worker->transfer.buffer ||
+	    (relay->options.log_records && !worker->log))
 		return -ENOMEM;
 	worker->counters = &worker->page->counters;
 	worker->transfer.counters = worker->counters;
@@ -195,6 +224,19 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index)
 	worker->transfer.now_ms = clock_ms();
 	pipe_pool_init(&worker->transfer.pipes, &relay->options, worker->counters);
 	return worker_open(worker);
+}
+
+/* Best effort: a CPU may have been taken from us since we looked. */
+static void worker_pin(struct worker *worker)
+{
+	const struct relay *relay = worker->relay;
+	cpu_set_t own;
+
+	if (!relay->pinned)
+		return;
+	CPU_ZERO(&own);
+	CPU_SET((size_t)steering_cpu(&relay->cpus, worker->index), &own);
+	(void)pthread_setaffinity_np(worker->thread, sizeof(own), &own);
 }
 
 /**
@@ -223,6 +265,7 @@ int worker_start(struct worker *worker)
 	worker->has_thread = true;
 	snprintf(name, sizeof(name), "relay/%u", worker->index);
 	pthread_setname_np(worker->thread, name);
+	worker_pin(worker);
 	return 0;
 }
 
@@ -233,6 +276,22 @@ void worker_wake(struct worker *worker)
 
 	while (worker->wake >= 0 && write(worker->wake, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
+}
+
+/**
+ * worker_turned() - Has the loop turned since this was asked last?
+ * @worker:	Worker; asked by the control thread only
+ *
+ * An idle thread sleeps as long as it likes, so it is woken for the next time.
+ */
+bool worker_turned(struct worker *worker)
+{
+	uint64_t turns = __atomic_load_n(&worker->turns, __ATOMIC_RELAXED);
+	bool turned = turns != worker->turns_seen;
+
+	worker->turns_seen = turns;
+	worker_wake(worker);
+	return turned;
 }
 
 void worker_join(struct worker *worker)
@@ -254,15 +313,19 @@ static void close_if_open(int *fd)
 void worker_close(struct worker *worker)
 {
 	pipe_pool_release(&worker->transfer.pipes);
-	close_if_open(&worker->listener.fd);
-	close_if_open(&worker->listener.reserve);
+	listener_release(&worker->listener);
 	close_if_open(&worker->wake);
 	close_if_open(&worker->epoll);
 }
 
 void worker_release(struct worker *worker)
 {
+	adopt_generation(worker);
+	if (worker->generation)
+		generation_retire(worker->generation, worker->index);
 	free(worker->page);
 	free(worker->recent);
+	free(worker->log);
+	walk_forget(&worker->walk);
 	free(worker->transfer.buffer);
 }

@@ -16,9 +16,11 @@
 #include "event.h"
 #include "list.h"
 #include "listener.h"
+#include "log.h"
 #include "recent.h"
 #include "relay.h"
 #include "timer.h"
+#include "walk.h"
 
 struct connection;
 
@@ -26,8 +28,10 @@ struct worker {
 	struct relay *relay;
 	uint32_t index;
 	int epoll;
-	int wake;			/* eventfd: the phase has changed */
+	int wake;			/* eventfd: the phase has changed, or the box is full */
 	bool has_thread;
+	uint64_t turns;			/* of the loop; one writer, see relay_heartbeat() */
+	uint64_t turns_seen;		/* by the control thread */
 	enum phase phase;		/* as far as this thread has acted on it */
 	pthread_t thread;
 	struct event_source wake_source;
@@ -36,7 +40,13 @@ struct worker {
 	struct counter_page *page;
 	struct sidetrack_relay_counters *counters;	/* in the page */
 	struct recent *recent;
+	struct log *log;		/* NULL: nobody wants one */
+	struct walk walk;
+	struct generation *generation;	/* what new connections get */
+	struct generation *next;	/* the box: put in by the control thread, atomic */
 	struct rotation rotation;
+	struct timer probe_timer;	/* of the first thread */
+	uint32_t probing;		/* bits of slots whose probe is on its way */
 	struct list connections;
 	struct list queue;		/* connections whose turn was over */
 	struct list graves;
@@ -47,6 +57,7 @@ struct worker {
 int worker_init(struct worker *worker, struct relay *relay, uint32_t index);
 int worker_start(struct worker *worker);
 void worker_wake(struct worker *worker);
+bool worker_turned(struct worker *worker);
 void worker_join(struct worker *worker);
 void worker_close(struct worker *worker);
 void worker_release(struct worker *worker);

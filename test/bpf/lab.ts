@@ -80,6 +80,7 @@ export interface Attach {
   otherwise?: Verdict;
   interfaces?: string[];
   redirectInterface?: string;
+  xdp?: boolean;
   directory?: string;
 }
 

@@ -10,6 +10,7 @@ import { type Count, readCounters } from '../../bpf/map.js';
 import { type BpfObject, isCallError } from '../../bpf/object.js';
 import type { ClassifierPolicy } from '../../bpf/policy.js';
 import { compileTables } from '../../bpf/tables.js';
+import { XDP_PROGRAM } from '../../bpf/xdp.js';
 import { GUARDS } from './arbitraries.js';
 
 export const OBJECT = join(
@@ -119,6 +120,22 @@ export class Runner {
       action: this.options.readInt32LE(RETVAL),
       mark: this.contextOut.readUInt32LE(MARK_OFFSET),
       data: this.out.subarray(0, this.options.readUInt32LE(28)),
+    };
+  }
+
+  /** Through the XDP program, which has no mark and no context here. */
+  runXdp(frame: Buffer): Omit<Result, 'mark'> {
+    const options = Buffer.from(this.options);
+    frame.copy(this.data);
+    options.writeUInt32LE(frame.length, 24);
+    options.writeUInt32LE(this.out.length, 28);
+    for (const context of [32, 40]) options.writeBigUInt64LE(0n, context);
+    for (const size of [48, 52]) options.writeUInt32LE(0, size);
+    options.writeInt32LE(1, RETVAL + 4);
+    check('bpf_prog_test_run_opts', this.object.programDescriptor(XDP_PROGRAM), options);
+    return {
+      action: options.readInt32LE(RETVAL),
+      data: this.out.subarray(0, options.readUInt32LE(28)),
     };
   }
 

@@ -28,6 +28,17 @@ struct relay *begin(const struct sidetrack_relay_options *options)
 	return begin_with(options, NULL, 0);
 }
 
+/* Counted where the tests look for it. */
+void add_upstream(struct relay *relay, const struct sidetrack_relay_upstream *upstream,
+		  uint32_t slot)
+{
+	struct sidetrack_relay_upstream numbered = *upstream;
+
+	numbered.slot = slot;
+	expect_equal(sidetrack_relay_add_upstream(relay, (const uint8_t *)&numbered,
+						  sizeof(numbered)), 0);
+}
+
 struct relay *begin_with(const struct sidetrack_relay_options *options,
 			 const struct sidetrack_relay_upstream *upstreams, int count)
 {
@@ -37,8 +48,7 @@ struct relay *begin_with(const struct sidetrack_relay_options *options,
 
 	expect(relay);
 	for (i = 0; i < count; i++)
-		expect_equal(sidetrack_relay_add_upstream(relay, (const uint8_t *)&upstreams[i],
-							  sizeof(upstreams[i])), 0);
+		add_upstream(relay, &upstreams[i], (uint32_t)i);
 	if (sidetrack_relay_start(relay) == 0)
 		return relay;
 	length = sidetrack_relay_read_error(relay, (uint8_t *)error, sizeof(error));
@@ -74,6 +84,14 @@ struct sidetrack_relay_counters counters_of(struct relay *relay)
 		for (i = 0; i < sizeof(page) / sizeof(*from); i++)
 			to[i] += from[i];
 	return sum;
+}
+
+struct sidetrack_relay_status status_of(struct relay *relay)
+{
+	struct sidetrack_relay_status status;
+
+	expect_equal(sidetrack_relay_read_status(relay, (uint8_t *)&status, sizeof(status)), 0);
+	return status;
 }
 
 uint64_t ended(struct relay *relay, enum outcome outcome)

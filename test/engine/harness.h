@@ -12,9 +12,12 @@ struct relay *begin(const struct sidetrack_relay_options *options);
 struct relay *begin_with(const struct sidetrack_relay_options *options,
 			 const struct sidetrack_relay_upstream *upstreams, int count);
 struct relay *begin_default(void);
+void add_upstream(struct relay *relay, const struct sidetrack_relay_upstream *upstream,
+		  uint32_t slot);
 void finish(struct relay *relay);
 
 struct sidetrack_relay_counters counters_of(struct relay *relay);
+struct sidetrack_relay_status status_of(struct relay *relay);
 uint64_t ended(struct relay *relay, enum outcome outcome);
 /* Of a relay with one thread: numbers of different threads have no order. */
 struct sidetrack_relay_record last_record(struct relay *relay);

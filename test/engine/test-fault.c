@@ -68,6 +68,28 @@ static void reset_of_stalled_receiver(void)
 	finish(relay);
 }
 
+/*
+ * The client ends, then goes away, while its last bytes still wait for a slow
+ * reader: nothing is read from it any more, and its reset must not be forgotten.
+ */
+static void reset_after_end_of_stalled_sender(void)
+{
+	struct relay *relay = begin_default();
+	struct pair pair = pair_open(AF_INET);
+	uint64_t sent = send_pattern_until_full(pair.client), received = 0;
+
+	shutdown(pair.client, SHUT_WR);
+	for (; bytes_unsent(pair.client) > 0; received += 65536)
+		expect_pattern(pair.upstream, received, 65536, 65536);
+	reset(pair.client);
+	expect_pattern(pair.upstream, received, sent - received, 65536);
+	wait_for(ended(relay, OUTCOME_CLIENT_RESET) == 1);
+	expect_broken(pair.upstream);
+	close(pair.upstream);
+	close(pair.listener);
+	finish(relay);
+}
+
 /* What a server sent before it reset is on its way, and arrives, however slow the reader. */
 static void bytes_before_reset_arrive(void)
 {
@@ -267,6 +289,7 @@ const struct test fault_tests[] = {
 	{ "fault: reset by the upstream", reset_by_upstream },
 	{ "fault: reset after half-close", reset_after_half_close },
 	{ "fault: reset of a stalled receiver", reset_of_stalled_receiver },
+	{ "fault: reset after the end of a stalled sender", reset_after_end_of_stalled_sender },
 	{ "fault: bytes before a reset arrive", bytes_before_reset_arrive },
 	{ "fault: an answer before a reset arrives", answer_before_reset_arrives },
 	{ "fault: upstream refuses", refused },

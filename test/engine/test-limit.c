@@ -358,6 +358,37 @@ static void bursts(void)
 	finish(relay);
 }
 
+/* Sockets connected to 198.51.100.7:8080 whose keep-alive timer runs: proc(5), tcp_timer "02". */
+static int probing_sockets(void)
+{
+	FILE *table = fopen("/proc/net/tcp", "r");
+	char line[512], remote[32];
+	unsigned int state, timer;
+	int count = 0;
+
+	expect(table);
+	while (fgets(line, sizeof(line), table))
+		if (sscanf(line, "%*s %*s %31s %x %*s %x:", remote, &state, &timer) == 3 &&
+		    strcmp(remote, "076433C6:1F90") == 0 && timer == 2)
+			count++;
+	fclose(table);
+	return count;
+}
+
+/* Short connections are spared the system calls; long ones must not lose a dead upstream. */
+static void keepalive(void)
+{
+	struct relay *relay = begin_default();
+	struct pair pair = pair_open(AF_INET);
+
+	expect_equal(probing_sockets(), 0);
+	wait_for(probing_sockets() == 1);
+	send_pattern(pair.client, 0, 100, 100);
+	expect_pattern(pair.upstream, 0, 100, 100);
+	pair_close(&pair);
+	finish(relay);
+}
+
 const struct test limit_tests[] = {
 	{ "limit: port in use", port_in_use },
 	{ "limit: foreign address", foreign_address },
@@ -371,6 +402,7 @@ const struct test limit_tests[] = {
 	{ "limit: drain lets connections finish", drain_lets_finish },
 	{ "limit: drain has a deadline", drain_has_a_deadline },
 	{ "limit: stop resets", stop_resets },
+	{ "limit: keep-alive of lasting connections", keepalive },
 	{ "limit: bursts", bursts },
 	{ NULL, NULL }
 };

@@ -9,17 +9,33 @@
 #define NOW 1000000ULL
 #define SECOND 1000ULL
 
-static struct roster *make_roster(enum strategy strategy, const uint32_t *weights, int count)
+static struct roster *new_roster(void)
 {
 	struct roster *roster = memory_allocate(sizeof(*roster));
-	int i;
 
 	expect(roster);
+	roster->health = memory_allocate(SIDETRACK_RELAY_UPSTREAM_SLOTS *
+					 sizeof(*roster->health));
+	expect(roster->health);
+	return roster;
+}
+
+static void free_roster(struct roster *roster)
+{
+	free(roster->health);
+	free(roster);
+}
+
+static struct roster *make_roster(enum strategy strategy, const uint32_t *weights, int count)
+{
+	struct roster *roster = new_roster();
+	int i;
+
 	roster->strategy = strategy;
 	for (i = 0; i < count; i++) {
 		struct sidetrack_relay_upstream from = {
 			.kind = UPSTREAM_SOCKS5, .weight = weights[i], .port = 1080,
-			.address = { [15] = 1 },
+			.address = { [15] = 1 }, .slot = (uint32_t)i,
 		};
 
 		expect_equal(roster_add(roster, &from), 0);
@@ -46,7 +62,7 @@ static void failover_takes_the_first(void)
 	expect_equal(choose(roster, &rotation, 1, NOW), 1);
 	expect_equal(choose(roster, &rotation, 3, NOW), 2);
 	expect_equal(choose(roster, &rotation, 7, NOW), -1);
-	free(roster);
+	free_roster(roster);
 }
 
 static void weights_are_kept(void)
@@ -66,7 +82,7 @@ static void weights_are_kept(void)
 	expect_equal(count[0], 500);
 	expect_equal(count[1], 100);
 	expect_equal(count[2], 200);
-	free(roster);
+	free_roster(roster);
 }
 
 static void fewest_connections_for_the_weight(void)
@@ -77,12 +93,12 @@ static void fewest_connections_for_the_weight(void)
 
 	for (i = 0; i < 400; i++)
 		expect(roster_choose(roster, &rotation, 0, NOW) >= 0);
-	expect_equal(roster->entry[0].active, 100);
-	expect_equal(roster->entry[1].active, 300);
+	expect_equal(roster->health[0].active, 100);
+	expect_equal(roster->health[1].active, 300);
 	for (i = 0; i < 100; i++)
 		roster_leave(roster, 0);
 	expect_equal(roster_choose(roster, &rotation, 0, NOW), 0);
-	free(roster);
+	free_roster(roster);
 }
 
 static void rests_grow_and_end(void)
@@ -107,7 +123,7 @@ static void rests_grow_and_end(void)
 	expect_equal(choose(roster, &rotation, 0, now), 0);
 	roster_judge(roster, 0, FAULT_CERTAIN, now);
 	expect_equal(choose(roster, &rotation, 0, now + SECOND), 0);
-	free(roster);
+	free_roster(roster);
 }
 
 static void nobody_is_turned_away_on_suspicion(void)
@@ -120,7 +136,7 @@ static void nobody_is_turned_away_on_suspicion(void)
 	expect_equal(choose(roster, &rotation, 0, NOW + 600), 1);
 	expect_equal(choose(roster, &rotation, 2, NOW + 600), 0);
 	expect_equal(choose(roster, &rotation, 3, NOW + 600), -1);
-	free(roster);
+	free_roster(roster);
 }
 
 static void doubts_add_up(void)
@@ -136,7 +152,7 @@ static void doubts_add_up(void)
 	expect_equal(choose(roster, &rotation, 0, NOW), 0);
 	roster_judge(roster, 0, FAULT_DOUBTFUL, NOW);
 	expect_equal(choose(roster, &rotation, 0, NOW), 1);
-	free(roster);
+	free_roster(roster);
 }
 
 static void bad_upstreams(void)
@@ -145,7 +161,7 @@ static void bad_upstreams(void)
 		.kind = UPSTREAM_HTTP, .port = 3128, .address = { [15] = 1 },
 	};
 	struct sidetrack_relay_upstream from;
-	struct roster *roster = memory_allocate(sizeof(*roster));
+	struct roster *roster = new_roster();
 	int i;
 
 	from = good;
@@ -169,10 +185,88 @@ static void bad_upstreams(void)
 	from.kind = UPSTREAM_SOCKS4A;
 	from.username_length = 3;
 	expect_equal(roster_add(roster, &from), -EINVAL);
-	for (i = 0; i < SIDETRACK_RELAY_UPSTREAMS; i++)
-		expect_equal(roster_add(roster, &good), 0);
+	from = good;
+	from.more_addresses = SIDETRACK_RELAY_ADDRESSES;
+	expect_equal(roster_add(roster, &from), -EINVAL);
+	from.more_addresses = 1;	/* which is all zero */
+	expect_equal(roster_add(roster, &from), -EINVAL);
+	from = good;
+	from.slot = SIDETRACK_RELAY_UPSTREAM_SLOTS;
+	expect_equal(roster_add(roster, &from), -EINVAL);
+	for (i = 0; i < SIDETRACK_RELAY_UPSTREAMS; i++) {
+		from.slot = (uint32_t)i;
+		expect_equal(roster_add(roster, &from), 0);
+		expect_equal(roster_add(roster, &from),
+			     i + 1 < SIDETRACK_RELAY_UPSTREAMS ? -EINVAL : -ENOSPC);
+	}
 	expect_equal(roster_add(roster, &good), -ENOSPC);
-	free(roster);
+	free_roster(roster);
+}
+
+static void addresses_take_turns_and_rest(void)
+{
+	struct sidetrack_relay_upstream from = {
+		.kind = UPSTREAM_SOCKS5, .port = 1080, .address = { [15] = 1 },
+		.more_addresses = 2, .more_address = { { [15] = 2 }, { [15] = 3 } },
+	};
+	struct roster *roster = new_roster();
+	struct rotation rotation = { 0 };
+	int i;
+
+	expect_equal(roster_add(roster, &from), 0);
+	for (i = 0; i < 6; i++)
+		expect_equal(roster_choose_address(roster, &rotation, 0, 0, NOW), i % 3);
+	expect_equal(roster_choose_address(roster, &rotation, 0, 1, NOW), 1);
+	roster_judge_address(roster, 0, 1, false, NOW);
+	for (i = 0; i < 6; i++)
+		expect(roster_choose_address(roster, &rotation, 0, 0, NOW) != 1);
+	/* all that are left are at rest */
+	expect_equal(roster_choose_address(roster, &rotation, 0, 5, NOW), 1);
+	roster_judge_address(roster, 0, 1, true, NOW);
+	rotation.address[0] = 1;
+	expect_equal(roster_choose_address(roster, &rotation, 0, 0, NOW), 1);
+	free_roster(roster);
+}
+
+/* The same upstream is known already; a changed one begins anew and hears nothing of the old. */
+static void knowledge_outlives_the_roster(void)
+{
+	struct roster *old = make_roster(STRATEGY_FAILOVER, (uint32_t[]){ 1, 1 }, 2);
+	struct roster next = { .health = old->health };
+	struct sidetrack_relay_upstream from = {
+		.kind = UPSTREAM_SOCKS5, .port = 1080, .address = { [15] = 1 }, .weight = 7,
+	};
+	struct rotation rotation = { 0 };
+
+	roster_inherit(old, NULL);
+	roster_judge(old, 0, FAULT_CERTAIN, NOW);
+	roster_judge(old, 1, FAULT_CERTAIN, NOW);
+	expect_equal(roster_add(&next, &from), 0);
+	from.slot = 1;
+	from.port = 1081;
+	expect_equal(roster_add(&next, &from), 0);
+	roster_inherit(&next, old);
+	expect(rest_is_due(&next.health[0].rest));
+	expect(!rest_is_due(&next.health[1].rest));
+	roster_judge(old, 1, FAULT_CERTAIN, NOW);
+	expect(!rest_is_due(&next.health[1].rest));
+	roster_judge(old, 0, FAULT_NONE, NOW);
+	expect_equal(choose(&next, &rotation, 0, NOW), 0);
+	free_roster(old);
+}
+
+/* Where probes try it no client has to. */
+static void probes_spare_the_clients(void)
+{
+	struct roster *roster = make_roster(STRATEGY_FAILOVER, (uint32_t[]){ 1, 1 }, 2);
+	struct rotation rotation = { 0 };
+
+	roster->probed = true;
+	roster_judge(roster, 0, FAULT_CERTAIN, NOW);
+	expect_equal(choose(roster, &rotation, 0, NOW + 100 * SECOND), 1);
+	roster_judge(roster, 0, FAULT_NONE, NOW);
+	expect_equal(choose(roster, &rotation, 0, NOW + 100 * SECOND), 0);
+	free_roster(roster);
 }
 
 const struct test roster_tests[] = {
@@ -183,5 +277,8 @@ const struct test roster_tests[] = {
 	{ "roster: nobody is turned away on suspicion", nobody_is_turned_away_on_suspicion },
 	{ "roster: doubts add up", doubts_add_up },
 	{ "roster: bad upstreams", bad_upstreams },
+	{ "roster: addresses take turns and rest", addresses_take_turns_and_rest },
+	{ "roster: knowledge outlives the roster", knowledge_outlives_the_roster },
+	{ "roster: probes spare the clients", probes_spare_the_clients },
 	{ NULL, NULL }
 };

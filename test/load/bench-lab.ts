@@ -10,7 +10,7 @@ import { LAB_CONFIG } from '../../control/lab/demo.js';
 import { Lab, type LabProcess } from '../../control/lab/lab.js';
 import { ADDRESS } from '../../control/lab/topology.js';
 import { serverTable } from '../../control/nft/server-table.js';
-import { replaceObjects } from '../../control/nft/transaction.js';
+import { recreateTable } from '../../control/nft/transaction.js';
 import { Running } from '../netns/rivals/launch.js';
 import { CONTESTANTS, type ContestantName, program, SOCKS } from './contestants.js';
 
@@ -28,7 +28,8 @@ const SERVER = 'server1';
  */
 const LARGE_WINDOW = 6 << 20;
 const SMALL_WINDOW = 512 << 10;
-const NO_OBJECTS = { sets: [], chains: [] };
+/** Of `capture: tproxy`; without the mark the route is never asked. */
+const TPROXY = { mark: { value: 0x97, mask: 0xff }, table: 251 } as const;
 
 /** Short memories, or a second of new connections fills the tables for two minutes. */
 const SYSCTLS = [
@@ -96,7 +97,15 @@ export class BenchLab {
     const config = this.write('lab.yaml', LAB_CONFIG);
     const cli = program('control/cli/main.js');
     await this.lab.check(undefined, [process.execPath, cli, 'apply', '-c', config]);
+    await this.deliverTransparently();
     await this.startServers();
+  }
+
+  private async deliverTransparently(): Promise<void> {
+    const { mark, table } = TPROXY;
+    const script = `ip rule add iif eth0 fwmark ${mark.value}/${mark.mask} lookup ${table} priority 1501
+ip route add local default dev lo table ${table}`;
+    await this.lab.check(SERVER, ['sh', '-ec', script]);
   }
 
   /** A namespace sees its own queues only in a sysfs that was mounted inside it. */
@@ -172,23 +181,23 @@ export class BenchLab {
   async leadThrough(name: ContestantName): Promise<void> {
     if (this.way === name) return;
     if (this.way === 'forwarding') await this.setForwarding(false);
-    const { port } = CONTESTANTS[name];
+    const { port, capture } = CONTESTANTS[name];
     if (port === undefined) await this.setForwarding(true);
-    else await this.redirect(port);
+    else await this.capture(port, capture === 'tproxy');
     this.way = name;
   }
 
-  private async redirect(port: number): Promise<void> {
-    const table = serverTable({ interface: 'eth0', port });
-    const change = replaceObjects(table, { sets: [], chains: ['prerouting'] }, NO_OBJECTS);
-    const stdin = JSON.stringify(change);
+  private async capture(port: number, transparent: boolean): Promise<void> {
+    const tproxy = { mark: TPROXY.mark, families: [4] } as const;
+    const table = serverTable({ interface: 'eth0', port, ...(transparent && { tproxy }) });
+    const stdin = JSON.stringify(recreateTable(table));
     await this.lab.check(SERVER, ['nft', '-j', '-f', '-'], { stdin });
   }
 
   /** Masquerading, so that the answers too come by way of server1. */
   private async setForwarding(on: boolean): Promise<void> {
     const stdin = on
-      ? `flush chain inet sidetrack prerouting\n${FORWARDING}`
+      ? `flush table inet sidetrack\n${FORWARDING}`
       : 'delete table ip bench_forwarding';
     await this.lab.check(SERVER, ['nft', '-f', '-'], { stdin });
     const write = `echo ${on ? 1 : 0} > /proc/sys/net/ipv4/ip_forward`;

@@ -94,6 +94,7 @@ const requests: readonly Case[] = [64, 1024, 4096].map((bytes) => ({
 const connections: Case = {
   ...direct,
   name: 'new connections, 64 B exchange',
+  rivals: [...DIRECT_RIVALS, 'sidetrack-tproxy'],
   load: { kind: 'connect', connections: 64 },
   figures: COUNT,
   targets: [

@@ -1,5 +1,5 @@
 /** Rows → one SVG: a panel for each row, a bar for each contestant, a line for the spread. */
-import { CONTESTANTS, type ContestantName } from './contestants.js';
+import { labelOf } from './contestants.js';
 import { digits, type Row } from './report.js';
 import { median } from './statistics.js';
 
@@ -48,7 +48,7 @@ function byCase(rows: readonly Row[]): Row[][] {
 function barsOf(row: Row): Bar[] {
   const ours = { label: 'sidetrack', values: row.ours, colour: COLOUR.ours };
   const rivals = Object.entries(row.rivals).map(([name, values]) => ({
-    label: CONTESTANTS[name as ContestantName].label,
+    label: labelOf(name),
     values,
     colour: COLOUR.rival,
   }));

@@ -10,6 +10,7 @@ export type ContestantName =
   | 'naive-copy'
   | 'naive-splice'
   | 'forwarding'
+  | 'sidetrack-tproxy'
   | 'sidetrack-socks'
   | 'redsocks';
 
@@ -17,11 +18,16 @@ export interface Contestant {
   label: string;
   /** Where the redirect of server1 leads; absent: no program, the kernel forwards. */
   port?: number;
+  /** How packets get there; `redirect` when absent. */
+  capture?: 'tproxy';
   /** Its configuration file, if it has one. */
   file?: { name: string; text: string };
   /** `file` is where the configuration file lies. */
   argv(file: string): readonly string[];
 }
+
+/** What a table or a chart calls a rival: its label, or its name where there is no program. */
+export const labelOf = (name: string) => CONTESTANTS[name as ContestantName]?.label ?? name;
 
 /** The compiled tree: this file is build/test/load/contestants.js when it runs. */
 const build = fileURLToPath(new URL('../..', import.meta.url));
@@ -30,7 +36,12 @@ export const program = (path: string) => join(build, path);
 export const SOCKS = { address: INTERNET_ADDRESSES_V4[1], port: 1080 } as const;
 
 /** One thread, as there is one core; else the defaults. */
-function sidetrack(port: number, metricsPort: number, upstream: string): string {
+function sidetrack(
+  port: number,
+  metricsPort: number,
+  upstream: string,
+  capture = 'redirect',
+): string {
   return `router:
   host: netns://router
   interfaces: [br-lan]
@@ -40,6 +51,7 @@ servers:
     interface: eth0
     address: [192.168.1.2]
     port: ${port}
+    capture: ${capture}
 relay:
   threads: 1
   upstreams: [{ name: upstream, url: "${upstream}" }]
@@ -130,6 +142,16 @@ export const CONTESTANTS: Readonly<Record<ContestantName, Contestant>> = {
     argv: () => [program('test/load/naive'), 'splice', '12344'],
   },
   forwarding: { label: 'plain forwarding (ceiling)', argv: () => [] },
+  'sidetrack-tproxy': {
+    label: 'sidetrack, capture: tproxy',
+    port: 12347,
+    capture: 'tproxy',
+    file: {
+      name: 'sidetrack-tproxy.yaml',
+      text: sidetrack(12347, 9152, 'direct:', 'tproxy'),
+    },
+    argv: sidetrackArgv,
+  },
   'sidetrack-socks': {
     label: 'sidetrack',
     port: 12345,

@@ -1,6 +1,6 @@
 /** Samples → rows → what people and programs read. Nothing here measures. */
 import type { Case, Figure, Target } from './cases.js';
-import { CONTESTANTS, type ContestantName } from './contestants.js';
+import { type ContestantName, labelOf } from './contestants.js';
 import { lessIsBetter } from './measure.js';
 import { median, medianRatio, spread } from './statistics.js';
 
@@ -89,15 +89,19 @@ function renderRow(row: Row): string {
     const ratio = row.ratio[name];
     const target = row.targets.find(({ text }) => text.endsWith(`× ${name}`));
     return [
-      `  ${CONTESTANTS[name as ContestantName].label}`,
+      `  ${labelOf(name)}`,
       show(values),
-      ratio === undefined ? '' : `${ratio.toFixed(2)} ×`,
+      ratio === undefined ? '' : `${times(ratio)} ×`,
       target ? `${verdict(target.pass)} ${target.text}` : '',
     ];
   });
   const own = ['  sidetrack', ours, '', limits.map((t) => `${verdict(t.pass)} ${t.text}`).join()];
   return [`${row.case} [${row.unit}]`, ...[own, ...lines].map(columns), ''].join('\n');
 }
+
+/** Of small ratios the inverse says more. */
+const times = (ratio: number) =>
+  ratio > 0 && ratio < 0.4 ? `1/${digits(1 / ratio)}` : ratio.toFixed(2);
 
 const verdict = (pass: boolean) => (pass ? 'PASS ' : 'BELOW');
 

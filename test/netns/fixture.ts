@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type RunOptions, type RunResult, runProcess } from '../../control/hosts/process.js';
 import { LAB_CONFIG } from '../../control/lab/demo.js';
@@ -28,9 +29,13 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 export const CLI = join(root, 'build/control/cli/main.js');
 const peer = (name: string) => join(root, 'test/netns/peers', `${name}.mjs`);
 
+/** What runs the relay instead of us alone, such as `env LD_PRELOAD=…`; see `make netns-test-asan`. */
+const RELAY_PREFIX = process.env.SIDETRACK_RELAY_PREFIX?.split(' ').filter(Boolean) ?? [];
+
 export class Fixture {
   readonly configFile: string;
   classifier: Classifier = CLASSIFIER;
+  private readonly relays: LabProcess[] = [];
 
   private constructor(
     readonly lab: Lab,
@@ -47,7 +52,9 @@ export class Fixture {
     return fixture;
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
+    // A sanitizer looks for leaks when its process ends by itself.
+    if (RELAY_PREFIX.length > 0) await Promise.all(this.relays.map(end));
     this.lab.stop();
     rmSync(this.directory, { recursive: true, force: true });
   }
@@ -131,8 +138,10 @@ export class Fixture {
 
   /** Starts `sidetrack relay` on server1 and waits until it answers. */
   async startRelay(...args: string[]): Promise<LabProcess> {
-    const argv = [process.execPath, CLI, 'relay', '-c', this.configFile, ...args];
+    const node = [...RELAY_PREFIX, process.execPath];
+    const argv = [...node, CLI, 'relay', '-c', this.configFile, ...args];
     const relay = this.lab.spawn('server1', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.relays.push(relay);
     let said = '';
     relay.child.stderr?.on('data', (chunk: Buffer) => {
       said += chunk;
@@ -198,6 +207,14 @@ export class Fixture {
     };
     const counters = hosts.find(({ name }) => name === 'router')?.counters ?? [];
     return counters.find(({ rule }) => rule === comment)?.packets ?? 0;
+  }
+}
+
+/** The first signal lets connections finish, the second does not. */
+async function end(relay: LabProcess): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGTERM', 'SIGKILL'] as const) {
+    relay.signal(signal);
+    if (await Promise.race([relay.exited.then(() => true), delay(3000, false)])) return;
   }
 }
 

@@ -45,6 +45,15 @@ async function run(...programs: Promise<Running>[]): Promise<void> {
   proxies = await Promise.all(programs);
 }
 
+/** What the relay says on standard error from now on. */
+function listen(): () => string {
+  let said = '';
+  relay!.child.stderr!.on('data', (chunk: Buffer) => {
+    said += chunk;
+  });
+  return () => said;
+}
+
 const through = (name: string) =>
   fixture.metric(`sidetrack_relay_upstream_connections_total{upstream="${name}"}`);
 const failed = (name: string, reason: string) =>
@@ -127,11 +136,17 @@ describeWith(['microsocks'], 'microsocks', () => {
     setPassword('hunter2');
     await run(microsocks(fixture, { port: PORT, login: true }));
     await start(socks5('vps', 'v4', PORT, CREDENTIALS));
+    const said = listen();
     await expectFailure('v4');
     expect(await failed('vps', 'upstream_auth')).toBe(1);
     expect(
       await fixture.metric('sidetrack_relay_connect_errors_total{reason="upstream_auth"}'),
     ).toBe(1);
+    await waitFor('a line about it', async () => said().includes('upstream "vps" is at rest'));
+    expect(said()).toMatch(
+      /it wants other credentials \(upstream_auth\)\n {2}hint: .*password_file/,
+    );
+    expect(said()).not.toContain('hunter2');
   });
 
   it('never shows the password: not in its arguments, environment, pages or words', async () => {
@@ -161,8 +176,10 @@ describeWith(['microsocks'], 'microsocks', () => {
     );
     await start(`${socks5('first', 'v4', PORT)}, ${socks5('second', 'v4', SECOND_PORT)}`);
     expect(await seenByInternet('v4')).toBe(EXIT.v4);
+    const said = listen();
     await proxies[0]!.stop();
     for (let i = 0; i < 5; i++) await expectDownload('v4', 300_000);
+    await waitFor('a line about it', async () => said().includes('refuses connections'));
     expect(await through('second')).toBe(5);
     expect(await failed('first', 'refused')).toBeGreaterThan(0);
     expect(await fixture.metric('sidetrack_relay_connect_errors_total{reason="refused"}')).toBe(0);
@@ -170,6 +187,8 @@ describeWith(['microsocks'], 'microsocks', () => {
     await waitFor('the first to be tried again', async () => {
       return (await seenByInternet('v4')) === EXIT.v4;
     });
+    await waitFor('a line about it', async () => said().includes('upstream "first" is back'));
+    expect(said().match(/at rest/g)).toHaveLength(1);
   });
 
   it('takes over from one that accepts and then says nothing', async () => {

@@ -12,7 +12,7 @@ rivals=$here/build/rivals
 
 # program:package
 needed="nft:nftables ip:iproute2 unshare:util-linux gcc:gcc cc:libc6-dev iperf3:iperf3 curl:curl"
-[ "$want" = test ] && needed="$needed ping:iputils-ping tcpdump:tcpdump clang:clang llvm-strip:llvm bpf:libbpf-dev"
+[ "$want" = test ] && needed="$needed ping:iputils-ping ethtool:ethtool tcpdump:tcpdump clang:clang llvm-strip:llvm bpf:libbpf-dev"
 daemons="redsocks:redsocks ss-redir:shadowsocks-libev haproxy:haproxy microsocks:microsocks
 	tinyproxy:tinyproxy-bin"
 [ "$want" = bench ] && needed="$needed ethtool:ethtool"
@@ -28,6 +28,8 @@ missing() { # program:package … → the packages whose program is not there
 			[ -e /usr/include/stdio.h ] || echo "$package"
 		elif [ "$package" = libbpf-dev ]; then
 			[ -e /usr/include/bpf/bpf_helpers.h ] || echo "$package"
+		elif [ "$program" = libfuzzer ]; then
+			find /usr/lib/llvm* -name 'libclang_rt.fuzzer-*' 2>/dev/null | grep -q . || echo "$package"
 		elif ! command -v "$program" >/dev/null 2>&1; then
 			echo "$package"
 		fi
@@ -77,5 +79,10 @@ unpack_daemons() {
 }
 
 install_programs
+# clang only recommends its run-time library, whose package is named after its version
+if [ "$want" = test ] && command -v clang >/dev/null 2>&1; then
+	needed="libfuzzer:libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
+	install_programs
+fi
 [ "$want" = demo ] || unpack_daemons
 exit 0

@@ -1,22 +1,25 @@
+import { closeSync } from 'node:fs';
 import type { Command } from 'commander';
-import pc from 'picocolors';
-import { relayRegistry } from '../../../monitoring/collect.js';
-import {
-  MonitoringError,
-  type MonitoringServer,
-  startMonitoring,
-} from '../../../monitoring/server.js';
 import { RelayError } from '../../../proxy/error.js';
 import { type Relay, type RelayOptions, startRelay } from '../../../proxy/relay.js';
-import type { Config, ServerConfig } from '../../config/config.js';
 import { loadConfig } from '../../config/load.js';
 import { SidetrackError } from '../../error.js';
 import { action, type CommonOptions, command, configPath, withConfig } from '../context.js';
 import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
-import { version } from '../package.js';
-import { listenerName } from '../port-owner.js';
-import { relayOptions } from '../relay-options.js';
-import { prepareUpstreams } from '../upstreams.js';
+import type { RelaySetup } from '../relay/changes.js';
+import { chooseServer } from '../relay/choose-server.js';
+import { drain, handOver, type RunningRelay } from '../relay/end.js';
+import { startObservation } from '../relay/observation.js';
+import { relayOptions } from '../relay/options.js';
+import { checkPagesAddress, startPages } from '../relay/pages.js';
+import { listenerName } from '../relay/port-owner.js';
+import { reloadOnHangup } from '../relay/reload.js';
+import { openService } from '../relay/service.js';
+import { listenForSignals, type Signals } from '../relay/signals.js';
+import { type Inheritance, takeInheritance } from '../relay/sockets.js';
+import { relievePredecessor } from '../relay/successor.js';
+import { watchUpstreams } from '../relay/upstream-watch.js';
+import { prepareUpstreams } from '../relay/upstreams.js';
 
 interface RelayCommandOptions extends CommonOptions {
   server?: string;
@@ -27,7 +30,9 @@ export function relayCommand(): Command {
     'sudo sidetrack relay',
     'sidetrack relay --config /etc/sidetrack/sidetrack.yaml',
     'curl http://127.0.0.1:9150/metrics     # what it counts; /connections: where clients wanted to go',
+    'kill -HUP <pid>                        # read the configuration anew, for new connections',
     'kill -TERM <pid>                       # finish the open connections, then end',
+    'kill -USR2 <pid>                       # start a new version in its place; nobody is refused',
   ]);
   return withConfig(relay)
     .option('--server <name>', 'which server of the configuration this machine is')
@@ -35,36 +40,76 @@ export function relayCommand(): Command {
 }
 
 async function runRelay(options: RelayCommandOptions): Promise<number> {
-  const config = await loadConfig(configPath(options));
-  const server = chooseServer(config, options.server);
-  const relay = start(relayOptions(config, server, await prepareUpstreams(config)));
-  const monitoring = await startPages(config, relay);
-  note(
-    `relay on port ${relay.port} with ${relay.threads} threads, at most ${relay.maxConnections} connections; ${monitoring.url}/metrics`,
-  );
-  const stopped = await nextSignal();
-  // The next relay takes both ports at once; this one only finishes what it has.
-  await monitoring.close();
-  const drained = await drain(config, relay, stopped);
-  relay.stop();
-  return drained ? EXIT_OK : EXIT_FAILED;
+  const signals = listenForSignals();
+  try {
+    return await serve(await begin(options, signals));
+  } finally {
+    signals.close();
+  }
 }
 
-function chooseServer({ servers, file }: Config, name: string | undefined): ServerConfig {
-  const server = name === undefined ? servers[0] : servers.find((one) => one.name === name);
-  const names = servers.map((one) => one.name).join(', ');
-  if (server === undefined)
-    throw new SidetrackError(`there is no server "${name}" in ${file}`, {
-      code: 'no-such-host',
-      source: 'user',
-      hint: `choose one of ${names}`,
-    });
-  if (server.program === 'relay') return server;
-  throw new SidetrackError(`${file} says that ${server.name} runs a program of its own`, {
-    code: 'program-external',
-    source: 'user',
-    hint: 'write `program: relay` to use the relay',
+async function begin(options: RelayCommandOptions, signals: Signals): Promise<RunningRelay> {
+  // Nobody is connected yet, and names may take long to resolve.
+  const quit = () => process.exit(EXIT_FAILED);
+  signals.stop.addEventListener('abort', quit);
+  const inheritance = takeInheritance();
+  const service = openService();
+  const setup = await readSetup(options);
+  const { config } = setup;
+  if (inheritance.hasPredecessor) await checkPagesAddress(config);
+  const relay = start({
+    ...setup.options,
+    listeners: inheritance.sockets,
   });
+  signals.stop.removeEventListener('abort', quit);
+  const adopted = noteRefused(relay, inheritance);
+  if (inheritance.hasPredecessor) await relievePredecessor(adopted);
+  const reloading = reloadOnHangup(relay, setup, () => readSetup(options), service);
+  const observation = await startObservation(relay, config.relay);
+  const pages = await startPages(config, relay, inheritance, reloading.reloads);
+  const summary = `relay on port ${relay.port} with ${relay.threads} threads, at most ${relay.maxConnections} connections; ${pages.description}`;
+  note(summary);
+  service.store(relay.listeners(), adopted ? 0 : inheritance.sockets.length);
+  service.watch(() => relay.hangingThreads() === 0);
+  service.ready(summary);
+  const unwatch = watchUpstreams(relay);
+  return { reloading, relay, observation, pages, service, signals, unwatch };
+}
+
+async function readSetup(options: RelayCommandOptions): Promise<RelaySetup> {
+  const config = await loadConfig(configPath(options));
+  const server = chooseServer(config, options.server);
+  return { config, server, options: relayOptions(config, server, await prepareUpstreams(config)) };
+}
+
+/** Until a signal ends it, or a successor has taken its place. @returns the exit code. */
+async function serve(running: RunningRelay): Promise<number> {
+  const { relay, reloading, pages, service, signals } = running;
+  for (;;) {
+    const signal = await signals.next();
+    if (signal === 'SIGUSR2') {
+      const drained = await handOver(running);
+      if (drained !== undefined) return drained ? EXIT_OK : EXIT_FAILED;
+      continue;
+    }
+    reloading.end();
+    service.stopping(reloading.config.relay.drainSeconds);
+    // The next relay takes both ports at once; this one only finishes what it has.
+    await pages.close();
+    return (await drain(running, signal, relay.drain)) ? EXIT_OK : EXIT_FAILED;
+  }
+}
+
+/** @returns false when sockets from outside were not those of our port; they are closed then. */
+function noteRefused(relay: Relay, { sockets }: Inheritance): boolean {
+  for (const { fd, reason } of relay.refusedListeners) {
+    note(`a listening socket handed to us is not used: ${reason}`);
+    closeSync(fd);
+  }
+  const adopted = sockets.length === 0 || relay.refusedListeners.length < sockets.length;
+  if (!adopted)
+    note(`opened port ${relay.port} instead; \`sidetrack apply\` makes the redirect follow`);
+  return adopted;
 }
 
 function start(options: RelayOptions): Relay {
@@ -85,36 +130,4 @@ function portError(error: RelayError, port: number): SidetrackError {
     hint: owner ? 'stop it, or choose another `port` and apply again' : error.hint,
     cause: error,
   });
-}
-
-async function startPages({ relay: { metrics } }: Config, relay: Relay): Promise<MonitoringServer> {
-  const registry = relayRegistry(() => relay.stats(), version());
-  try {
-    return await startMonitoring({ ...metrics, registry, recent: () => relay.recent() });
-  } catch (error) {
-    relay.stop();
-    if (!(error instanceof MonitoringError)) throw error;
-    const { message, hint } = error;
-    throw new SidetrackError(message, { code: 'metrics-port', source: 'host', hint, cause: error });
-  }
-}
-
-function nextSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    process.once('SIGTERM', resolve);
-    process.once('SIGINT', resolve);
-  });
-}
-
-/** Waits for the open connections; a second signal cuts them off. @returns false when cut off. */
-async function drain({ relay: { drainSeconds } }: Config, relay: Relay, signal: string) {
-  const open = relay.active();
-  if (open > 0)
-    note(
-      `${signal}: no new connections; ${open} may finish within ${drainSeconds} s ${pc.dim('(again to stop now)')}`,
-    );
-  await Promise.race([relay.drain(drainSeconds * 1000), nextSignal()]);
-  const { drained } = relay.stats().outcomes;
-  if (drained > 0) note(`${drained} connections were cut off by the deadline`);
-  return relay.active() === 0;
 }

@@ -4,7 +4,9 @@
 //   server-first HOST BYTES     reads the server's FIN first, then sends BYTES and FIN (port 9002)
 //   many HOST FLOWS MAX         parallel downloads of random sizes, digests compared
 //   hold HOST                   an echo connection: each line on standard input is one round trip
+//   same-port HOST OTHER PORT   echo connections to both at once, both from local port PORT
 //   dial HOST PORT              connects and reports `open`, `refused` or the error code
+//   quick HOST COUNT            short connections, 50 at a time (port 9002)
 //   chunks HOST BYTES           echo with writes of every size from 1 to BYTES
 import { createHash, randomInt } from 'node:crypto';
 import { once } from 'node:events';
@@ -90,6 +92,25 @@ const modes = {
       console.log(JSON.stringify({ echoed: line }));
     }
     return { done: true };
+  },
+  async quick() {
+    let left = Number(first);
+    const worker = async () => {
+      while (left-- > 0) {
+        const socket = await open(9002);
+        await readToEnd(socket);
+        socket.destroy();
+      }
+    };
+    await Promise.all(Array.from({ length: 50 }, worker));
+    return { done: Number(first) };
+  },
+  async 'same-port'() {
+    const localPort = Number(second);
+    const sockets = [await open(7, { localPort }), await open(7, { localPort, host: first })];
+    for (const socket of sockets) await roundTrip(socket, Buffer.from(socket.remoteAddress));
+    for (const socket of sockets) socket.destroy();
+    return { ports: sockets.length };
   },
   async dial() {
     try {

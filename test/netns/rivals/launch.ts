@@ -24,11 +24,17 @@ export class Running {
     port: number,
   ): Promise<Running> {
     const running = new Running(lab.spawn(node, argv, { stdio: ['ignore', 'pipe', 'pipe'] }));
-    await waitFor(`${argv[0]} to listen on port ${port} of ${node}`, async () => {
-      if (running.ended) throw new Error(`${argv.join(' ')} ended: ${running.said}`);
-      const { stdout } = await lab.run(node, ['ss', '-Hltn', `sport = :${port}`]);
-      return stdout.trim() !== '';
-    });
+    try {
+      await waitFor(`${argv[0]} to listen on port ${port} of ${node}`, async () => {
+        if (running.ended) throw new Error(`${argv.join(' ')} ended: ${running.said}`);
+        const { stdout } = await lab.run(node, ['ss', '-Hltn', `sport = :${port}`]);
+        return stdout.trim() !== '';
+      });
+    } catch (error) {
+      // Or it would have the port when it is tried again.
+      await running.stop();
+      throw error;
+    }
     return running;
   }
 

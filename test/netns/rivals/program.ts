@@ -14,8 +14,8 @@ export interface Rival {
   /** Executables without which its tests are skipped. */
   needs: readonly string[];
   families: readonly FamilyName[];
-  /** Starts it on server1's PORT, and before it what it talks to elsewhere. */
-  start(fixture: Fixture): Promise<Running[]>;
+  /** Starts it on server1's PORT with `args`, and before it what it talks to elsewhere. */
+  start(fixture: Fixture, ...args: string[]): Promise<Running[]>;
   /** What it wrote down; by default what the last one of `start` has printed. */
   record?(fixture: Fixture): Promise<string>;
   /**

@@ -36,14 +36,14 @@ export const SS_REDIR: Rival = {
       ? new RegExp(`redir to ${escaped(own)}:${PORT}`)
       : /getdestaddr: No such file or directory/,
   reached: (address) => new RegExp(`redir to ${escaped(address)}:80`),
-  async start({ lab, directory }) {
+  async start({ lab, directory }, ...args) {
     const write = (name: string, content: object) => {
       const file = join(directory, name);
       writeFileSync(file, JSON.stringify(content));
       return file;
     };
     const server = ['ss-server', '-v', '-c', write('ss-server.json', SERVER)];
-    const redir = ['ss-redir', '-v', '-c', write('ss-redir.json', CLIENT)];
+    const redir = ['ss-redir', '-v', '-c', write('ss-redir.json', CLIENT), ...args];
     return [
       await Running.start(lab, 'internet', server, SERVER_PORT),
       await Running.start(lab, 'server1', redir, PORT),

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { prepareUpstreams } from '../../../control/cli/upstreams.js';
+import { prepareUpstreams } from '../../../control/cli/relay/upstreams.js';
 import { ConfigError } from '../../../control/config/diagnostic.js';
 import { parseConfig } from '../../../control/config/load.js';
 

@@ -294,10 +294,6 @@ describe('what is not built yet', () => {
       '5:11: hosts over ssh are not supported yet; run sidetrack on that machine and write local',
     ],
     [
-      withServer('capture: tproxy'),
-      '8:14: the capture "tproxy" is not supported yet; write capture: redirect',
-    ],
-    [
       `${MINIMAL}  - { host: local, interface: eth1, address: 192.168.1.3 }\n`,
       '8:5: more than one server is not supported yet; keep one entry under servers',
     ],
@@ -317,7 +313,7 @@ describe('errors', () => {
   interfaces: [br-lan]
   clasifier: nftables
 servers:
-  - { name: a, host: local, interface: eth0, address: 192.168.1.2, capture: tproxy }
+  - { name: a, host: local, interface: eth0, address: 192.168.1.2, capture: tprox }
   - { name: a, host: local, interface: eth0, address: fe80::1 }
 sets:
   china: { file: missing.txt }

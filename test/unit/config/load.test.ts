@@ -18,7 +18,8 @@ servers:
     interface: eth0
     address: [192.168.1.2, "FD00:0::2"]
     mac: 02-00-00-00-00-AB
-    capture: redirect
+    capture: tproxy
+    tproxy: { mark: { value: 0x10, mask: 0xf0 }, table: 78, rule_priority: 901 }
     program: external
     port: 1080
 relay:
@@ -26,6 +27,8 @@ relay:
     - { name: out, url: "socks5://[fd00::9]:1080", weight: 3, username: u, password_file: secret }
   threads: 2
   metrics: { address: "::1", port: 9200 }
+  tcp_info: false
+  access_log: { file: access.log }
   drain_seconds: 1
   strategy: weighted
   connect_timeout_seconds: 2
@@ -33,6 +36,9 @@ relay:
   idle_timeout_seconds: 3
   half_close_timeout_seconds: 4
   max_connections: 5
+  max_connections_per_client: 6
+  max_handshakes: 7
+  fast_open: true
 sets:
   china: { file: china.txt }
 rules:
@@ -66,19 +72,23 @@ describe('loadConfig', () => {
           address: { v4: '192.168.1.2' },
           mac: 'auto',
           capture: 'redirect',
+          tproxy: { mark: { value: 151, mask: 0xff }, table: 251, rulePriority: 1501 },
           program: 'relay',
           port: 12345,
         },
       ],
       relay: {
         upstreams: [{ name: 'direct', target: { kind: 'direct' }, weight: 1 }],
+        routes: [],
         strategy: 'failover',
         metrics: { address: '127.0.0.1', port: 9150 },
+        tcpInfo: true,
         drainSeconds: 30,
         connectTimeoutSeconds: 10,
         handshakeTimeoutSeconds: 20,
         idleTimeoutSeconds: 0,
         halfCloseTimeoutSeconds: 300,
+        fastOpen: false,
       },
       sets: {},
       default: 'direct',
@@ -111,7 +121,8 @@ describe('loadConfig', () => {
         interface: 'eth0',
         address: { v4: '192.168.1.2', v6: 'fd00::2' },
         mac: '02:00:00:00:00:ab',
-        capture: 'redirect',
+        capture: 'tproxy',
+        tproxy: { mark: { value: 0x10, mask: 0xf0 }, table: 78, rulePriority: 901 },
         program: 'external',
         port: 1080,
       },
@@ -126,15 +137,21 @@ describe('loadConfig', () => {
           passwordFile: join(folder, 'secret'),
         },
       ],
+      routes: [],
       strategy: 'weighted',
       threads: 2,
       metrics: { address: '::1', port: 9200 },
+      tcpInfo: false,
+      accessLog: { file: join(folder, 'access.log') },
       drainSeconds: 1,
       connectTimeoutSeconds: 2,
       handshakeTimeoutSeconds: 6,
       idleTimeoutSeconds: 3,
       halfCloseTimeoutSeconds: 4,
       maxConnections: 5,
+      maxConnectionsPerClient: 6,
+      maxHandshakes: 7,
+      fastOpen: true,
     });
     expect(config.sets).toEqual({
       china: {
@@ -144,7 +161,7 @@ describe('loadConfig', () => {
     });
     expect(config.rules.map(({ position, ...rule }) => ({ ...rule, line: position.line }))).toEqual(
       [
-        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: 33 },
+        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: 39 },
         {
           name: 'rule-2',
           proto: 'tcp',
@@ -153,7 +170,7 @@ describe('loadConfig', () => {
             { first: 465, last: 587 },
           ],
           action: 'direct',
-          line: 34,
+          line: 40,
         },
         {
           name: 'tv',
@@ -164,7 +181,7 @@ describe('loadConfig', () => {
           },
           macs: ['02:00:00:00:00:41'],
           action: 'block',
-          line: 35,
+          line: 41,
         },
         {
           name: 'rest',
@@ -178,7 +195,7 @@ describe('loadConfig', () => {
           },
           ports: [{ first: 443, last: 443 }],
           action: 'proxy',
-          line: 36,
+          line: 42,
         },
       ],
     );

@@ -4,9 +4,11 @@ import {
   buildInfo,
   histogramMetrics,
   outcomeMetrics,
+  routeMetrics,
   scalarMetrics,
   upstreamErrorMetric,
   upstreamMetrics,
+  upstreamSampleMetrics,
 } from '../../../monitoring/metrics.js';
 import {
   COUNTERS_SIZE,
@@ -14,6 +16,9 @@ import {
   histogramOffset,
   OUTCOME_COUNTERS_OFFSET,
   outcomes,
+  ROUTE_COUNTERS_OFFSET,
+  ROUTE_COUNTERS_SIZE,
+  routeCounterOffset,
   UPSTREAM_COUNTERS_OFFSET,
   UPSTREAM_COUNTERS_SIZE,
   UPSTREAM_ERRORS_OFFSET,
@@ -48,9 +53,16 @@ class Pages {
   }
 
   registry() {
-    return relayRegistry(() => sumStats(this.pages, ['vps', 'direct']), '1.2.3');
+    return relayRegistry(
+      () =>
+        sumStats(this.pages, { upstreams: ['vps', 'direct'], routes: ['default', 'lan'] }, isDown),
+      '1.2.3',
+    );
   }
 }
+
+/** The second upstream has failed. */
+const isDown = (slot: number) => slot === 1;
 
 const lines = async (pages: Pages) => (await pages.registry().metrics()).split('\n');
 
@@ -141,14 +153,45 @@ describe('the table', () => {
     expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
   });
 
+  it('shows what routes and upstreams moved, and which are in favour', async () => {
+    const upstream = UPSTREAM_COUNTERS_OFFSET + UPSTREAM_COUNTERS_SIZE;
+    const route = ROUTE_COUNTERS_OFFSET + ROUTE_COUNTERS_SIZE;
+    const pages = new Pages()
+      .add(upstream + upstreamCounterOffset.upload_bytes, 5)
+      .add(upstream + upstreamCounterOffset.upload_bytes, 2, 1)
+      .add(upstream + upstreamCounterOffset.probes_failed, 3)
+      .add(upstream + upstreamCounterOffset.probe_us, 1500)
+      .add(route + routeCounterOffset.connections, 4)
+      .add(route + routeCounterOffset.download_bytes, 9, 1);
+    expect(await lines(pages)).toEqual(
+      expect.arrayContaining([
+        'sidetrack_relay_upstream_bytes_total{upstream="direct",direction="upload"} 7',
+        'sidetrack_relay_upstream_bytes_total{upstream="vps",direction="upload"} 0',
+        'sidetrack_relay_upstream_probes_total{upstream="direct",result="failure"} 3',
+        'sidetrack_relay_upstream_probe_seconds{upstream="direct"} 0.0015',
+        'sidetrack_relay_upstream_up{upstream="vps"} 1',
+        'sidetrack_relay_upstream_up{upstream="direct"} 0',
+        'sidetrack_relay_route_connections_total{route="lan"} 4',
+        'sidetrack_relay_route_bytes_total{route="lan",direction="download"} 9',
+        'sidetrack_relay_route_connections_total{route="default"} 0',
+      ]),
+    );
+  });
+
   it('shows every counter, outcome and histogram of the engine', () => {
     const counters = scalarMetrics.flatMap(({ samples }) => samples.map(({ counter }) => counter));
     expect(counters.sort()).toEqual(Object.keys(counterOffset).sort());
     const shown = outcomeMetrics.flatMap((metric) => metric.outcomes);
     expect(shown.sort()).toEqual(outcomes.filter((name) => name !== 'open').sort());
     const upstream = upstreamMetrics.map(({ counter }) => counter);
+    upstream.push(...upstreamSampleMetrics.flatMap(({ samples }) => Object.values(samples)));
+    upstream.push('probe_us'); // upstreamProbeMetric, in seconds
     expect(upstream.sort()).toEqual(Object.keys(upstreamCounterOffset).sort());
-    const histograms = histogramMetrics.map(({ histogram }) => histogram as string);
+    const routes = routeMetrics.flatMap(({ samples }) => Object.values(samples));
+    expect(routes.sort()).toEqual(Object.keys(routeCounterOffset).sort());
+    const histograms = histogramMetrics.flatMap(({ samples }) =>
+      samples.map(({ histogram }) => histogram as string),
+    );
     expect(histograms.sort()).toEqual(Object.keys(histogramOffset).sort());
   });
 });

@@ -120,4 +120,16 @@ describe('the server table', () => {
     const table = serverTable({ interface: 'eth0', port: 12345 });
     await expect(pretty(table)).toMatchFileSnapshot('./golden/server-table.json');
   });
+
+  it('diverts only the families that have a policy route', () => {
+    const mark = { value: 151, mask: 0xff };
+    const table = (families: (4 | 6)[]) =>
+      JSON.stringify(
+        serverTable({ interface: 'eth0', port: 12345, tproxy: { mark, families } }).chains,
+      );
+    expect(table([4, 6])).not.toContain('nfproto');
+    expect(table([4])).toContain('"right":"ipv6"');
+    expect(table([6])).toContain('"right":"ipv4"');
+    expect(table([4])).not.toContain('redirect');
+  });
 });

@@ -21,6 +21,27 @@ describe('steps', () => {
     ]);
   });
 
+  it('make and remove a local route, and find it again', () => {
+    const wish = routerWish({ routes: [{ family: 6, table: 251, local: true }], sysctls: [] });
+    expect(lines(bareRouter(), wish)).toContain(
+      'ip -6 route replace local default dev lo table 251 protocol 150',
+    );
+    const found = {
+      family: 6,
+      table: 251,
+      destination: 'default',
+      dev: 'lo',
+      protocol: 150,
+    } as const;
+    const there = bareRouter({ routes: [{ ...found, type: '2', metric: 1024 }] });
+    expect(diffHost(wish, there).addedRoutes).toEqual([]);
+    expect(lines(there, routerWish({ routes: [], sysctls: [] }))).toContain(
+      'ip -6 route del local default dev lo table 251 protocol 150',
+    );
+    const elsewhere = bareRouter({ routes: [{ ...found, type: '7' }] });
+    expect(diffHost(wish, elsewhere).addedRoutes).toHaveLength(1);
+  });
+
   it('are a script that a person can read and run', async () => {
     const script = shellScript(plan(bareRouter()), '/run/sidetrack/netns/router');
     await expect(script).toMatchFileSnapshot('./golden/router.sh');

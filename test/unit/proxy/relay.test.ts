@@ -147,3 +147,45 @@ describe('the end', () => {
     expect(start({ port }).port).toBe(port);
   });
 });
+
+describe('reload', () => {
+  /** Its destination is this machine, so each probe is skipped, which is counted. */
+  const probe = { address: '127.0.0.1', port: 9, intervalMs: 100, timeoutMs: 100 };
+  const skipped = (relay: Relay) =>
+    relay.stats().upstreams.map(({ name, counters }) => [name, counters.probes_skipped]);
+
+  async function until(holds: () => boolean): Promise<void> {
+    for (let i = 0; i < 500 && !holds(); i++) await new Promise((done) => setTimeout(done, 10));
+    expect(holds()).toBe(true);
+  }
+
+  it('keeps counters with their names, also when there are more names than slots', async () => {
+    const relay = start();
+    const use = (name: string, probed = false) =>
+      relay.reload({ upstreams: [{ name, kind: 'direct' }], ...(probed && { probe }) });
+    await use('first', true);
+    await until(() => Number(skipped(relay)[0]?.[1]) >= 1);
+    await use('first');
+    const [[, count] = []] = skipped(relay);
+    for (let i = 0; i < 40; i++) {
+      await use(`u${i}`);
+      expect(skipped(relay)).toEqual([[`u${i}`, 0]]);
+      if (i === 5) {
+        await use('first');
+        expect(skipped(relay)).toEqual([['first', count]]);
+      }
+    }
+    await use('first');
+    expect(skipped(relay)).toEqual([['first', 0]]);
+    expect(relay.generations).toBe(1);
+  });
+
+  it('is all or nothing', async () => {
+    const relay = start({ upstreams: [{ name: 'a', kind: 'direct' }] });
+    const unusable = { name: 'b', kind: 'socks5', address: '0.0.0.0', port: 1 } as const;
+    await expect(relay.reload({ upstreams: [unusable] })).rejects.toThrow(RelayError);
+    expect(relay.stats().upstreams.map(({ name }) => name)).toEqual(['a']);
+    relay.stop();
+    await expect(relay.reload({})).rejects.toThrow('the relay is not running');
+  });
+});

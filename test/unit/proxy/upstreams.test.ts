@@ -23,11 +23,12 @@ const VPS: Upstream = {
 
 describe('encodeUpstream', () => {
   it('writes every field where the engine reads it', () => {
-    const bytes = encodeUpstream(VPS);
+    const bytes = encodeUpstream(VPS, 5);
     expect(bytes).toHaveLength(UPSTREAM_SIZE);
     expect(bytes.readUInt32LE(upstreamOffset.kind)).toBe(1);
     expect(bytes.readUInt32LE(upstreamOffset.weight)).toBe(3);
     expect(bytes.readUInt32LE(upstreamOffset.port)).toBe(1080);
+    expect(bytes.readUInt32LE(upstreamOffset.slot)).toBe(5);
     expect(bytes.readUInt32LE(upstreamOffset.username_length)).toBe(4);
     expect(bytes.readUInt32LE(upstreamOffset.password_length)).toBe(7);
     expect(bytes.subarray(UPSTREAM_ADDRESS_OFFSET).toString('hex', 10, 16)).toBe('ffffc0000201');
@@ -37,8 +38,8 @@ describe('encodeUpstream', () => {
 
   it('refuses what does not fit, and does not say what it was', () => {
     const long = { ...VPS, password: Buffer.alloc(256, 'hunter2') };
-    expect(() => encodeUpstream(long)).toThrow(/"vps"/);
-    expect(() => encodeUpstream(long)).not.toThrow(/hunter2/);
+    expect(() => encodeUpstream(long, 0)).toThrow(/"vps"/);
+    expect(() => encodeUpstream(long, 0)).not.toThrow(/hunter2/);
   });
 });
 

@@ -1,14 +1,16 @@
 /**
  * What the engine needs to know of the configured upstreams: addresses for names, passwords from
- * their files. Done when the relay starts and on the machine that runs it, which alone may read them.
+ * their files. Done when the relay starts or reloads, and on the machine that runs it, which alone may read them.
  */
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
-import type { Upstream } from '../../proxy/upstreams.js';
-import type { Config, UpstreamConfig } from '../config/config.js';
-import { ConfigError, type Diagnostic, diagnosticAt } from '../config/diagnostic.js';
-import { readFailure } from '../config/set-file.js';
-import { LONGEST_CREDENTIAL } from '../config/upstream-check.js';
+import { join } from 'node:path';
+import { ADDRESSES } from '../../../proxy/abi.js';
+import type { Upstream } from '../../../proxy/upstreams.js';
+import type { Config, UpstreamConfig } from '../../config/config.js';
+import { ConfigError, type Diagnostic, diagnosticAt } from '../../config/diagnostic.js';
+import { readFailure } from '../../config/set-file.js';
+import { LONGEST_CREDENTIAL } from '../../config/upstream-check.js';
 
 /** Says what is wrong with an upstream, and below which of its keys. */
 class UpstreamProblem extends Error {
@@ -46,17 +48,28 @@ async function prepare(upstream: UpstreamConfig): Promise<Upstream> {
     name,
     kind: target.kind,
     weight,
-    address: await resolve(name, target.host),
+    ...addressesOf(await resolve(name, target.host), upstream.addresses),
     port: target.port,
+    ...(upstream.optimistic && { optimistic: true }),
     ...(username !== undefined && { username }),
     ...(passwordFile !== undefined && { password: await readPassword(name, passwordFile) }),
   };
 }
 
+/** As many as the engine has room for, none of them twice. */
+function addressesOf(resolved: readonly string[], more: readonly string[] = []) {
+  const [address, ...others] = [...new Set([...resolved, ...more])].slice(0, ADDRESSES);
+  return {
+    ...(address !== undefined && { address }),
+    ...(others.length > 0 && { moreAddresses: others }),
+  };
+}
+
 /** Here and never while traffic flows, so that a slow resolver cannot hold up a connection. */
-async function resolve(name: string, host: string): Promise<string> {
+async function resolve(name: string, host: string): Promise<string[]> {
   try {
-    return (await lookup(host)).address;
+    // They take turns anyway; in an order of their own they are the same after each reload.
+    return (await lookup(host, { all: true })).map(({ address }) => address).sort();
   } catch (error) {
     const { code = 'unknown error' } = error as NodeJS.ErrnoException;
     throw new UpstreamProblem(
@@ -68,7 +81,9 @@ async function resolve(name: string, host: string): Promise<string> {
 }
 
 async function readPassword(name: string, file: string): Promise<Buffer> {
-  const bytes = await readFile(file).catch((error: unknown) => {
+  const bytes = await readFile(file).catch(async (error: unknown) => {
+    const credential = await readCredential(name);
+    if (credential !== undefined) return credential;
     throw new UpstreamProblem(
       'password_file',
       `cannot read the password of upstream "${name}" from ${file}: ${readFailure(error)}`,
@@ -81,6 +96,16 @@ async function readPassword(name: string, file: string): Promise<Buffer> {
   if (password.length > LONGEST_CREDENTIAL)
     throw wrong(`is longer than ${LONGEST_CREDENTIAL} bytes`);
   return password;
+}
+
+/** What the unit of `sidetrack service` calls a password file that only root may read. */
+export const credentialName = (upstream: string) => `upstream-${upstream}`;
+
+/** systemd read it for us when the service was started: systemd.exec(5), LoadCredential. */
+async function readCredential(upstream: string): Promise<Buffer | undefined> {
+  const directory = process.env.CREDENTIALS_DIRECTORY;
+  if (directory === undefined) return undefined;
+  return readFile(join(directory, credentialName(upstream))).catch(() => undefined);
 }
 
 function firstLine(bytes: Buffer): Buffer {

@@ -1,0 +1,83 @@
+/**
+ * The devices that XDP sits on. A bridge itself receives nothing from a driver: its ports do, and
+ * of what they receive only frames to the bridge's own address are for the router.
+ */
+import { spawnSync } from 'node:child_process';
+import { ClassifierError } from './error.js';
+import { requireEthernet } from './interface.js';
+
+export interface Port {
+  name: string;
+  ifindex: number;
+  /** The interface that routes what comes in here: this one, or its bridge. */
+  router: number;
+  /** The router interface's link address. */
+  mac: string;
+}
+
+/** Where XDP takes frames in and where it sends them out. */
+export interface XdpWay {
+  /** The device behind which the server is. */
+  ifindex: number;
+  ports: readonly Port[];
+}
+
+interface Link {
+  ifname: string;
+  ifindex: number;
+  address: string;
+  linkinfo?: { info_kind?: string };
+}
+
+function ask<T>(program: string, ...args: string[]): T[] {
+  const { status, stdout, stderr } = spawnSync(program, ['-j', ...args], { encoding: 'utf8' });
+  if (status === 0) return JSON.parse(stdout || '[]') as T[];
+  throw new ClassifierError(`${program} ${args.join(' ')}: ${stderr.trim() || status}`, {
+    code: 'iproute2',
+    source: 'host',
+    hint: 'install it: apt-get install iproute2',
+  });
+}
+
+function linkOf(name: string): Link {
+  requireEthernet(name);
+  return ask<Link>('ip', '-d', 'link', 'show', 'dev', name)[0]!;
+}
+
+const isBridge = ({ linkinfo }: Link) => linkinfo?.info_kind === 'bridge';
+
+function portsOf(name: string): Port[] {
+  const link = linkOf(name);
+  const devices = isBridge(link) ? ask<Link>('ip', 'link', 'show', 'master', name) : [link];
+  return devices.map(({ ifname, ifindex }) => ({
+    name: ifname,
+    ifindex,
+    router: link.ifindex,
+    mac: link.address,
+  }));
+}
+
+/** Where frames to the server leave: behind a bridge, the port on which it was last heard. */
+function deviceTowards(name: string, macs: readonly string[]): number {
+  const link = linkOf(name);
+  if (!isBridge(link)) return link.ifindex;
+  const entries = ask<{ mac: string; ifname: string }>('bridge', 'fdb', 'show', 'br', name);
+  const entry = entries.find(({ mac, ifname }) => macs.includes(mac) && ifname !== name);
+  if (entry) return linkOf(entry.ifname).ifindex;
+  throw new ClassifierError(`no port of ${name} has heard the server yet`, {
+    code: 'xdp-port-unknown',
+    source: 'host',
+    hint: `ping the server, then look: bridge fdb show br ${name}`,
+  });
+}
+
+export function findXdpWay(
+  interfaces: readonly string[],
+  redirectInterface: string,
+  serverMacs: readonly string[],
+): XdpWay {
+  return {
+    ifindex: deviceTowards(redirectInterface, serverMacs),
+    ports: interfaces.flatMap(portsOf),
+  };
+}

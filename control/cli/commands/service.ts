@@ -1,0 +1,47 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { loadConfig } from '../../config/load.js';
+import { action, type CommonOptions, command, configPath, withConfig } from '../context.js';
+import { note, print } from '../output.js';
+import { chooseServer } from '../relay/choose-server.js';
+import { relayUnit, unreadableByOthers } from '../relay/unit.js';
+
+interface ServiceOptions extends CommonOptions {
+  server?: string;
+}
+
+export function serviceCommand(): Command {
+  const service = command('service', 'Print a systemd unit that runs the relay', [
+    'sidetrack service -c /etc/sidetrack/sidetrack.yaml > /etc/systemd/system/sidetrack-relay.service',
+    'systemctl daemon-reload',
+    'systemctl enable --now sidetrack-relay',
+    'systemctl kill --kill-whom=main -s SIGUSR2 sidetrack-relay   # a new version takes over',
+  ]);
+  return withConfig(service)
+    .option('--server <name>', 'which server of the configuration this machine is')
+    .action(action(printUnit));
+}
+
+async function printUnit(options: ServiceOptions): Promise<undefined> {
+  const config = await loadConfig(configPath(options));
+  const server = chooseServer(config, options.server);
+  const paths = {
+    node: process.execPath,
+    program: resolve(process.argv[1]!),
+    config: resolve(config.file),
+  };
+  print(
+    relayUnit(config, server, {
+      ...paths,
+      ...(options.server && { server: options.server }),
+    }).trimEnd(),
+  );
+  const unreadable = unreadableByOthers([
+    ...Object.values(paths),
+    ...Object.values(config.sets).map(({ file }) => resolve(file)),
+  ]);
+  if (unreadable !== undefined)
+    note(
+      `warning: the service's user cannot read ${unreadable}\n  hint: chmod it and the folders above, or move it out of private ones`,
+    );
+}

@@ -1,0 +1,103 @@
+/** What a reload of the relay's configuration changes, in words; and what only a restart can. */
+import { createHmac, randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type { RelayOptions } from '../../../proxy/relay.js';
+import type { Upstream } from '../../../proxy/upstreams.js';
+import type { Config, ServerConfig } from '../../config/config.js';
+
+/** A configuration as the relay uses it. */
+export interface RelaySetup {
+  config: Config;
+  server: ServerConfig;
+  options: RelayOptions;
+}
+
+/** A setup to compare with later, without its passwords. */
+export interface SetupPicture {
+  config: Config;
+  /** What only a restart changes, by its key in the file. */
+  fixed: Readonly<Record<string, unknown>>;
+  upstreams: ReadonlyMap<string, unknown>;
+  routes: ReadonlyMap<string, unknown>;
+  destinations: unknown;
+}
+
+const KEY = randomBytes(32);
+
+/** Tells whether a password has changed, and nothing else about it. */
+function withoutSecret({ password, ...upstream }: Upstream) {
+  return { ...upstream, password: password && createHmac('sha256', KEY).update(password).digest() };
+}
+
+export function pictureOf({ config, server, options }: RelaySetup): SetupPicture {
+  const { upstreams = [], routing } = options;
+  return {
+    config,
+    fixed: {
+      port: server.port,
+      capture: server.capture,
+      'relay.threads': config.relay.threads,
+      'relay.fast_open': config.relay.fastOpen,
+      'relay.access_log': config.relay.accessLog,
+      'relay.metrics': config.relay.metrics,
+    },
+    upstreams: new Map(upstreams.map((upstream) => [upstream.name, withoutSecret(upstream)])),
+    routes: new Map(routing?.routes.map((route) => [route.name, route])),
+    destinations: routing?.destinations,
+  };
+}
+
+/** `+new`, `-gone`, `~changed`; `order` when that is all. */
+function namesThatDiffer(
+  before: ReadonlyMap<string, unknown>,
+  after: ReadonlyMap<string, unknown>,
+) {
+  const added = [...after.keys()].filter((name) => !before.has(name));
+  const gone = [...before.keys()].filter((name) => !after.has(name));
+  const changed = [...after.keys()].filter(
+    (name) => before.has(name) && !isDeepStrictEqual(before.get(name), after.get(name)),
+  );
+  const words = [
+    ...added.map((name) => `+${name}`),
+    ...gone.map((name) => `-${name}`),
+    ...changed.map((name) => `~${name}`),
+  ];
+  const reordered = words.length === 0 && !isDeepStrictEqual([...before.keys()], [...after.keys()]);
+  return reordered ? ['order'] : words;
+}
+
+/** Values of the relay's section that need no more than to be passed on, by their key in the file. */
+const LIMITS = {
+  strategy: 'strategy',
+  drain_seconds: 'drainSeconds',
+  connect_timeout_seconds: 'connectTimeoutSeconds',
+  handshake_timeout_seconds: 'handshakeTimeoutSeconds',
+  idle_timeout_seconds: 'idleTimeoutSeconds',
+  half_close_timeout_seconds: 'halfCloseTimeoutSeconds',
+  max_connections: 'maxConnections',
+} as const;
+
+export function describeChanges(before: SetupPicture, after: SetupPicture): string {
+  const upstreams = namesThatDiffer(before.upstreams, after.upstreams);
+  const routes = namesThatDiffer(before.routes, after.routes);
+  if (routes.length === 0 && !isDeepStrictEqual(before.destinations, after.destinations))
+    routes.push('destinations');
+  const limits = Object.entries(LIMITS).flatMap(([key, name]) => {
+    const [old, now] = [before.config.relay[name], after.config.relay[name]];
+    return old === now ? [] : [`${key} ${old ?? 'default'} → ${now ?? 'default'}`];
+  });
+  if (!isDeepStrictEqual(before.config.relay.probe, after.config.relay.probe)) limits.push('probe');
+  const parts = [
+    ...(upstreams.length > 0 ? [`upstreams ${upstreams.join(' ')}`] : []),
+    ...(routes.length > 0 ? [`routes ${routes.join(' ')}`] : []),
+    ...limits,
+  ];
+  return parts.length > 0 ? parts.join(', ') : 'nothing has changed for the relay';
+}
+
+/** Keys whose new value only a restart can bring into force. */
+export function needRestart(before: SetupPicture, after: SetupPicture): string[] {
+  return Object.keys(after.fixed).filter(
+    (key) => !isDeepStrictEqual(before.fixed[key], after.fixed[key]),
+  );
+}

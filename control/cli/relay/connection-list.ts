@@ -1,0 +1,127 @@
+/** A list of connections as people want it: rates, filters, order, columns. Pure. */
+import type { OpenConnection } from '../../../proxy/open-connections.js';
+import { parseAddress } from '../../config/address.js';
+import type { AddressEntry } from '../../config/entry.js';
+import type { ConnectionList } from './client.js';
+
+/** With bytes a second of both directions. */
+export interface RatedConnection extends OpenConnection {
+  uploadRate: number;
+  downloadRate: number;
+}
+
+export const SORTS = ['age', 'bytes', 'rate'] as const;
+export type Sort = (typeof SORTS)[number];
+
+export interface Filter {
+  to?: AddressEntry;
+  client?: AddressEntry;
+  upstream?: string;
+}
+
+/** Rates between two lists; over its whole age for what is new, or without an earlier list. */
+export function rate(now: ConnectionList, before?: ConnectionList): RatedConnection[] {
+  const earlier = new Map(before?.connections.map((one) => [one.id, one]));
+  const elapsed = now.at - (before?.at ?? 0);
+  return now.connections.map((one) => {
+    const old = earlier.get(one.id);
+    const seconds = Math.max(old ? elapsed : one.age, 1e-3);
+    const per = (way: 'upload' | 'download') =>
+      (one[way].bytes - (old?.[way].bytes ?? 0)) / seconds;
+    return { ...one, uploadRate: per('upload'), downloadRate: per('download') };
+  });
+}
+
+export function select(all: readonly RatedConnection[], { to, client, upstream }: Filter) {
+  return all.filter(
+    (one) =>
+      (to === undefined || contains(to, one.originalDestination)) &&
+      (client === undefined || contains(client, one.client)) &&
+      (upstream === undefined || one.upstream === upstream),
+  );
+}
+
+/** `192.0.2.1:80` or `[2001:db8::1]:80` */
+function contains(entry: AddressEntry, endpoint: string): boolean {
+  const host = endpoint.slice(0, endpoint.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+  const address = parseAddress(host);
+  if (entry.family === 4)
+    return typeof address === 'number' && entry.first <= address && address <= entry.last;
+  return typeof address === 'bigint' && entry.first <= address && address <= entry.last;
+}
+
+const KEYS: Readonly<Record<Sort, (one: RatedConnection) => number>> = {
+  age: (one) => one.age,
+  bytes: (one) => one.upload.bytes + one.download.bytes,
+  rate: (one) => one.uploadRate + one.downloadRate,
+};
+
+/** Largest first; the older one where they are equal. */
+export function order(all: readonly RatedConnection[], sort: Sort): RatedConnection[] {
+  const key = KEYS[sort];
+  return [...all].sort((a, b) => key(b) - key(a) || b.age - a.age || a.id - b.id);
+}
+
+const UNITS = ['', 'k', 'M', 'G', 'T', 'P'];
+
+/** Three digits and a decimal unit: `999`, `1.23k`, `45.6M`. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  if (unit === 0) return value.toFixed(0);
+  return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)}${UNITS[unit]}`;
+}
+
+/** `45s`, `3m20s`, `2h05m`, `4d03h` */
+export function formatAge(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const two = (value: number) => String(value).padStart(2, '0');
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${two(whole % 60)}s`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)}h${two(Math.floor((whole % 3600) / 60))}m`;
+  return `${Math.floor(whole / 86_400)}d${two(Math.floor((whole % 86_400) / 3600))}h`;
+}
+
+function formatRtt(seconds: number | undefined): string {
+  if (seconds === undefined) return '-';
+  const ms = seconds * 1000;
+  return ms < 10 ? ms.toFixed(2) : ms.toFixed(0);
+}
+
+/** `relaying`, or what is out of the ordinary. */
+function formatState({ state, upload, download }: RatedConnection): string {
+  if (state !== 'relaying') return state;
+  const stalled = [upload.stalled && 'up', download.stalled && 'down'].filter(Boolean).join('+');
+  if (stalled) return `stalled ${stalled}`;
+  if (upload.ended || download.ended) return `${upload.ended ? 'up' : 'down'} ended`;
+  return state;
+}
+
+export interface Column {
+  title: string;
+  cell: (one: RatedConnection) => string;
+}
+
+/** In the order in which they are shown. */
+export const COLUMNS = {
+  id: { title: 'id', cell: (one) => String(one.id) },
+  client: { title: 'client', cell: (one) => one.client },
+  destination: { title: 'destination', cell: (one) => one.originalDestination },
+  upstream: { title: 'upstream', cell: (one) => one.upstream ?? '-' },
+  age: { title: 'age', cell: (one) => formatAge(one.age) },
+  up: { title: 'up', cell: (one) => formatBytes(one.upload.bytes) },
+  down: { title: 'down', cell: (one) => formatBytes(one.download.bytes) },
+  upRate: { title: 'up/s', cell: (one) => formatBytes(one.uploadRate) },
+  downRate: { title: 'down/s', cell: (one) => formatBytes(one.downloadRate) },
+  mode: { title: 'mode', cell: (one) => `${one.upload.mode}/${one.download.mode}` },
+  rtt: {
+    title: 'rtt ms',
+    cell: (one) => `${formatRtt(one.rtt.client)}/${formatRtt(one.rtt.upstream)}`,
+  },
+  state: { title: 'state', cell: formatState },
+} as const satisfies Readonly<Record<string, Column>>;
+export type ColumnName = keyof typeof COLUMNS;

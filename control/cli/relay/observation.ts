@@ -1,0 +1,62 @@
+/** What lets people look into a running relay: the control socket and the access log. */
+import { startAccessLog } from '../../../monitoring/access-log.js';
+import { startControlSocket } from '../../../monitoring/control-socket.js';
+import type { Relay } from '../../../proxy/relay.js';
+import type { RelayConfig } from '../../config/config.js';
+import { SidetrackError } from '../../error.js';
+import { RELAY_SOCKETS } from '../../plan/paths.js';
+import { note } from '../output.js';
+
+export interface Observation {
+  /** When the relay has stopped: its last connections are still to be logged. */
+  close(): Promise<void>;
+}
+
+/** @throws SidetrackError when the access log cannot be written; the relay is stopped then. */
+export async function startObservation(relay: Relay, config: RelayConfig): Promise<Observation> {
+  const log = await openLog(relay, config).catch((error: unknown) => {
+    relay.stop();
+    throw error;
+  });
+  const socket = await openSocket(relay);
+  return {
+    async close() {
+      await socket?.close();
+      await log?.close();
+    },
+  };
+}
+
+async function openLog(relay: Relay, { accessLog }: RelayConfig) {
+  if (accessLog === undefined) return undefined;
+  const { file } = accessLog;
+  try {
+    return await startAccessLog({ file, take: (out) => relay.takeLog(out), say: note });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new SidetrackError(`cannot open the access log ${file} (${code})`, {
+      code: 'access-log',
+      source: 'host',
+      hint:
+        code === 'ENOENT'
+          ? 'make its directory, or change relay.access_log.file'
+          : 'make it writable for the relay, or change relay.access_log.file',
+      cause,
+    });
+  }
+}
+
+/** The relay works without it, so a directory that is not ours is only worth a warning. */
+async function openSocket(relay: Relay) {
+  // systemd names the directory that is the service's own (systemd.exec(5)).
+  const directory = process.env.RUNTIME_DIRECTORY?.split(':')[0] ?? RELAY_SOCKETS[0];
+  try {
+    return await startControlSocket(directory, relay);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    note(
+      `warning: no socket in ${directory} (${code}): sidetrack connections, close and top cannot reach this relay`,
+    );
+    return undefined;
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * Listening sockets that this process was born with: from the service manager (sd_listen_fds(3)) or
+ * from the relay that ran before it. Both count up from descriptor 3.
+ */
+
+const FIRST_DESCRIPTOR = 3;
+/** The process that may hand us sockets without knowing our number before we exist. */
+const PREDECESSOR = 'SIDETRACK_PREDECESSOR';
+
+export interface Inheritance {
+  sockets: readonly number[];
+  /** True when a relay waits for us to take its place. */
+  hasPredecessor: boolean;
+}
+
+/** The place of a socket among the others: systemd gives them back in no order. */
+export const socketName = (index: number) => `relay-${index}`;
+
+/** Takes the announcement out of `env`, so that no child believes it is meant. */
+export function takeInheritance(env: NodeJS.ProcessEnv = process.env): Inheritance {
+  const hasPredecessor = env[PREDECESSOR] === String(process.ppid);
+  const isOurs = hasPredecessor || env.LISTEN_PID === String(process.pid);
+  const count = isOurs ? Number(env.LISTEN_FDS ?? 0) : 0;
+  const names = env.LISTEN_FDNAMES?.split(':') ?? [];
+  for (const name of [PREDECESSOR, 'LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name];
+  const sockets = descriptors(Number.isSafeInteger(count) ? count : 0);
+  const place = (fd: number) => placeOf(names[fd - FIRST_DESCRIPTOR]);
+  return { sockets: sockets.sort((a, b) => place(a) - place(b)), hasPredecessor };
+}
+
+/** The environment of a successor that inherits `count` sockets; LISTEN_PID cannot be known yet. */
+export function successorEnvironment(count: number): NodeJS.ProcessEnv {
+  const { WATCHDOG_PID: _ours, ...env } = process.env;
+  return {
+    ...env,
+    [PREDECESSOR]: String(process.pid),
+    LISTEN_FDS: String(count),
+    LISTEN_FDNAMES: Array.from({ length: count }, (_, i) => socketName(i)).join(':'),
+  };
+}
+
+/** Those of a socket unit have other names and stay in their order, behind ours. */
+function placeOf(name: string | undefined): number {
+  const place = /^relay-(\d+)$/.exec(name ?? '');
+  return place ? Number(place[1]) : Number.MAX_SAFE_INTEGER;
+}
+
+function descriptors(count: number): number[] {
+  return Array.from({ length: Math.max(count, 0) }, (_, i) => FIRST_DESCRIPTOR + i);
+}

@@ -1,0 +1,17 @@
+/** Firewall marks of which only some bits are ours. */
+import type { Expression, Statement } from './json.js';
+
+/** Only the bits in `mask` are ours. */
+export interface Mark {
+  value: number;
+  mask: number;
+}
+
+export const META_MARK: Expression = { meta: { key: 'mark' } };
+
+/** `meta mark set meta mark & keep | value`, in the form that nft prints. */
+export function setMark({ value, mask }: Mark): Statement {
+  const keep = (~mask | value) >>> 0;
+  const kept: Expression = { '&': [META_MARK, keep] };
+  return { mangle: { key: META_MARK, value: value === 0 ? kept : { '|': [kept, value] } } };
+}

@@ -1,0 +1,147 @@
+/**
+ * Where the command line talks to a running relay: HTTP over a socket below /run/sidetrack that only
+ * its user may open. The name has the process number, so two relays never meet; what a relay that
+ * was killed left behind is removed when the next one starts.
+ */
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import type { OpenConnection } from '../proxy/open-connections.js';
+
+export interface ControlledRelay {
+  readonly port: number;
+  connections(): Promise<OpenConnection[]>;
+  close(ids: readonly number[]): Promise<OpenConnection[]>;
+}
+
+export interface ControlSocket {
+  path: string;
+  close(): Promise<void>;
+}
+
+/** Names of the sockets of all relays, also of those that are no more. */
+export const CONTROL_SOCKET = /^relay-\d+\.sock$/;
+
+/** Most connections that one request may close. */
+export const CLOSE_MOST = 1024;
+const BODY_MOST = 64 << 10;
+const OWNER_ONLY = 0o177;
+
+/** @throws the errno error when the directory or the socket cannot be made. */
+export async function startControlSocket(
+  directory: string,
+  relay: ControlledRelay,
+): Promise<ControlSocket> {
+  mkdirSync(directory, { recursive: true });
+  await removeStale(directory);
+  const path = join(directory, `relay-${process.pid}.sock`);
+  const server = createServer((request, response) => {
+    answer(relay, request, response).catch((error: unknown) => fail(response, 500, String(error)));
+  });
+  await listen(server, path);
+  // It serves a running relay; it does not keep a process alive whose relay could not start.
+  server.unref();
+  const remove = () => rmSync(path, { force: true });
+  process.once('exit', remove);
+  return {
+    path,
+    close: () =>
+      new Promise((resolve) => {
+        process.off('exit', remove);
+        // Unlinks the file, too.
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** The socket is made within listen(), so nobody else's files get this umask. */
+function listen(server: Server, path: string): Promise<void> {
+  rmSync(path, { force: true });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const before = process.umask(OWNER_ONLY);
+    try {
+      server.listen(path, resolve);
+    } finally {
+      process.umask(before);
+    }
+  });
+}
+
+async function removeStale(directory: string): Promise<void> {
+  for (const name of readdirSync(directory).filter((one) => CONTROL_SOCKET.test(one))) {
+    const path = join(directory, name);
+    if (await isStale(path)) rmSync(path, { force: true });
+  }
+}
+
+/** Nobody listens there any more. */
+export function isStale(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const done = (stale: boolean) => {
+      socket.destroy();
+      resolve(stale);
+    };
+    socket.once('connect', () => done(false));
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => done(code === 'ECONNREFUSED'));
+  });
+}
+
+async function answer(
+  relay: ControlledRelay,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const route = `${request.method} ${request.url}`;
+  if (route === 'GET /relay') reply(response, { pid: process.pid, port: relay.port });
+  else if (route === 'GET /connections')
+    reply(response, { at: Date.now() / 1000, connections: await relay.connections() });
+  else if (route === 'POST /close') await answerClose(relay, request, response);
+  else fail(response, 404, 'GET /relay, GET /connections or POST /close');
+}
+
+async function answerClose(
+  relay: ControlledRelay,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const ids = readIds(await readBody(request));
+  if (ids === undefined) fail(response, 400, `{ "ids": [1 to ${CLOSE_MOST} numbers] }`);
+  else reply(response, { closed: await relay.close(ids) });
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  let body = '';
+  for await (const chunk of request) {
+    body += chunk;
+    if (body.length > BODY_MOST) return '';
+  }
+  return body;
+}
+
+function readIds(body: string): number[] | undefined {
+  try {
+    const { ids } = JSON.parse(body) as { ids: unknown };
+    const right =
+      Array.isArray(ids) &&
+      ids.length > 0 &&
+      ids.length <= CLOSE_MOST &&
+      ids.every((id) => Number.isSafeInteger(id) && id >= 0);
+    return right ? (ids as number[]) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function reply(response: ServerResponse, body: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify(body)}\n`);
+}
+
+function fail(response: ServerResponse, status: number, error: string): void {
+  if (!response.headersSent) response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify({ error })}\n`);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Probes: connections without a client that find out whether an upstream works.
+ *
+ * The first thread makes one through each upstream every now and then, by the
+ * same dialling and handshakes as for clients (attempt.h), to a destination
+ * that is known to be good, and closes it when bytes could pass.  A failure puts
+ * the upstream to rest, a success ends the rest, so that clients need not find
+ * out.  Probes are no connections of the relay's: they are in no limit, no list
+ * and no counter but their own.  A shortage of our own proves nothing.
+ */
+#ifndef SIDETRACK_PROBE_H
+#define SIDETRACK_PROBE_H
+
+#include "abi.h"
+
+struct connection;
+struct worker;
+
+void probe_init(struct worker *worker);
+void probe_schedule(struct worker *worker);
+void probe_cancel(struct worker *worker);
+void probe_ended(struct worker *worker, const struct connection *connection,
+		 enum outcome outcome);
+
+#endif /* SIDETRACK_PROBE_H */

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which upstreams a connection may use, by its destination.
+ *
+ * Routes are numbered in the order of the configuration; the first that matches
+ * counts.  TypeScript has cut the address space at every border of every set,
+ * so that one binary search finds all routes that name an address, as bits,
+ * however many prefixes there are: 20 steps for a million.  Ports are then
+ * looked at route by route.  Asked once for each connection.
+ */
+#ifndef SIDETRACK_ROUTE_H
+#define SIDETRACK_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "endpoint.h"
+
+struct destinations {
+	uint32_t ipv4_count;
+	uint32_t ipv6_count;
+	const uint32_t *ipv4_start;	/* all four in one block, which begins here */
+	const uint32_t *ipv4_routes;
+	const uint8_t *ipv6_start;
+	const uint32_t *ipv6_routes;
+};
+
+struct route_table {
+	uint32_t count;
+	uint32_t any_destination;	/* bits of routes */
+	struct sidetrack_relay_route route[SIDETRACK_RELAY_ROUTES];
+	struct destinations destinations;
+};
+
+int route_add(struct route_table *table, const struct sidetrack_relay_route *from);
+int route_set_destinations(struct route_table *table, const uint8_t *from, size_t length);
+int route_find(const struct route_table *table, const struct endpoint *destination);
+void route_release(struct route_table *table);
+
+#endif /* SIDETRACK_ROUTE_H */

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MIT
+/* Listening sockets change hands, and the service manager is told. */
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "check.h"
+#include "harness.h"
+#include "relay.h"
+#include "worker.h"
+#include "world.h"
+
+#define MANY 120
+
+/* As the next program would get them: descriptors of its own for the same sockets. */
+static int inherit(struct relay *relay, int *fd)
+{
+	int32_t listener[SIDETRACK_RELAY_LISTENERS];
+	int i, count = sidetrack_relay_read_listeners(relay, (uint8_t *)listener, sizeof(listener));
+
+	expect(count > 0);
+	for (i = 0; i < count; i++) {
+		expect(fcntl(listener[i], F_GETFD) == FD_CLOEXEC);
+		fd[i] = dup(listener[i]);
+		expect(fd[i] >= 0);
+	}
+	return count;
+}
+
+static struct relay *successor(uint32_t threads, const int *fd, int count)
+{
+	struct sidetrack_relay_options options = default_options();
+	struct relay *relay;
+	int i;
+
+	options.threads = threads;
+	relay = sidetrack_relay_create((uint8_t *)&options, sizeof(options));
+	for (i = 0; i < count; i++)
+		expect_equal(sidetrack_relay_adopt_listener(relay, fd[i]), 0);
+	expect_equal(sidetrack_relay_start(relay), 0);
+	return relay;
+}
+
+static struct relay *first(uint32_t threads)
+{
+	struct sidetrack_relay_options options = default_options();
+
+	options.threads = threads;
+	return begin(&options);
+}
+
+static uint64_t accepted(struct relay *relay)
+{
+	return counters_of(relay).accepted_ipv4;
+}
+
+/* Many clients, one after the other; each gets its byte. */
+static void serve_many(int listener)
+{
+	int i;
+
+	for (i = 0; i < MANY; i++) {
+		int client = client_connect(AF_INET, INTERNET, PORT);
+		int upstream = take(listener);
+
+		write_all(upstream, "x", 1);
+		expect(recv(client, &(char){ 0 }, 1, MSG_WAITALL) == 1);
+		close(upstream);
+		close(client);
+	}
+}
+
+/* From one number of threads to another: no socket may be left without a thread. */
+static void change_threads(uint32_t from, uint32_t to)
+{
+	int fd[SIDETRACK_RELAY_LISTENERS], count, most = (int)(from > to ? from : to);
+	int listener = upstream_listen(AF_INET);
+	struct relay *old = first(from);
+	struct relay *new;
+
+	count = inherit(old, fd);
+	expect_equal(count, from);
+	new = successor(to, fd, count);
+	expect_equal(sidetrack_relay_hand_over(old, 20000), 0);
+	wait_for(sidetrack_relay_drained(old));
+	serve_many(listener);
+	expect_equal(accepted(old), 0);
+	expect_equal(accepted(new), MANY);
+	expect_equal(inherit(new, fd), most);
+	while (most > 0)
+		close(fd[--most]);
+	finish(old);
+	finish(new);
+	close(listener);
+}
+
+static void as_many_threads(void)
+{
+	change_threads(2, 2);
+}
+
+static void fewer_threads(void)
+{
+	change_threads(5, 2);
+}
+
+static void more_threads(void)
+{
+	change_threads(2, 5);
+}
+
+/* What waits in the queues when the old relay lets go is served by the new one. */
+static void queue_survives(void)
+{
+	enum { WAITING = 40 };
+	int fd[SIDETRACK_RELAY_LISTENERS], client[WAITING], count, i;
+	int listener = upstream_listen(AF_INET);
+	struct relay *old = first(3), *new;
+
+	count = inherit(old, fd);
+	expect_equal(sidetrack_relay_hand_over(old, 20000), 0);
+	wait_for(sidetrack_relay_drained(old));
+	for (i = 0; i < WAITING; i++)
+		client[i] = client_connect(AF_INET, INTERNET, PORT);
+	expect(!readable(listener, 0));
+	new = successor(2, fd, count);
+	for (i = 0; i < WAITING; i++)
+		close(take(listener));
+	for (i = 0; i < WAITING; i++) {
+		expect_end(client[i]);
+		close(client[i]);
+	}
+	expect_equal(accepted(new), WAITING);
+	finish(old);
+	finish(new);
+	close(listener);
+}
+
+/* The connections of the old one live on, and end at the deadline. */
+static void old_connections(void)
+{
+	int fd[SIDETRACK_RELAY_LISTENERS], count;
+	struct relay *old = first(2), *new;
+	struct pair pair = pair_open(AF_INET);
+
+	count = inherit(old, fd);
+	new = successor(2, fd, count);
+	expect_equal(sidetrack_relay_hand_over(old, 600), 0);
+	expect_equal(sidetrack_relay_hand_over(old, 600), -EALREADY);
+	send_pattern(pair.client, 0, 1 << 20, 64 << 10);
+	expect_pattern(pair.upstream, 0, 1 << 20, 64 << 10);
+	expect_reset(pair.client);
+	pair_close(&pair);
+	wait_for(sidetrack_relay_drained(old));
+	expect_equal(ended(old, OUTCOME_DRAINED), 1);
+	finish(old);
+	finish(new);
+}
+
+/* One socket of another user, as systemd opens them: no sibling may be bound. */
+static void one_socket_for_all(void)
+{
+	struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_port = htons(RELAY_PORT) };
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+	int listener = upstream_listen(AF_INET);
+	struct relay *relay;
+
+	expect(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) == 0);
+	expect(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	expect(listen(fd, 10) == 0);
+	expect(setresuid(65534, 65534, 0) == 0);
+	relay = successor(3, &fd, 1);
+	expect(setresuid(0, 0, 0) == 0);
+	expect(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	expect(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	serve_many(listener);
+	expect_equal(accepted(relay), MANY);
+	finish(relay);
+	close(listener);
+}
+
+static void expect_refused(struct relay *relay, int fd, int error, const char *words)
+{
+	char text[SIDETRACK_RELAY_ERROR_LENGTH + 1] = { 0 };
+
+	expect_equal(sidetrack_relay_adopt_listener(relay, fd), error);
+	sidetrack_relay_read_error(relay, (uint8_t *)text, SIDETRACK_RELAY_ERROR_LENGTH);
+	if (!strstr(text, words))
+		fprintf(stderr, "  the error is: %s\n", text);
+	expect(strstr(text, words));
+	expect(fcntl(fd, F_GETFD) >= 0);
+	close(fd);
+}
+
+static void wrong_sockets(void)
+{
+	struct sidetrack_relay_options options = default_options();
+	struct relay *relay = sidetrack_relay_create((uint8_t *)&options, sizeof(options));
+	int fd[SIDETRACK_RELAY_LISTENERS];
+
+	expect_equal(sidetrack_relay_adopt_listener(relay, 999), -EBADF);
+	expect_refused(relay, dup(0), -ENOTSOCK, "no listening TCP socket");
+	expect_refused(relay, socket(AF_INET, SOCK_DGRAM, 0), -EINVAL, "no listening TCP");
+	expect_refused(relay, socket(AF_INET, SOCK_STREAM, 0), -EINVAL, "no listening TCP");
+	expect_refused(relay, upstream_listen(AF_INET), -EADDRNOTAVAIL, "port 8080");
+	sidetrack_relay_destroy(relay);
+	/* taken, but never started: closed all the same */
+	relay = first(2);
+	expect_equal(inherit(relay, fd), 2);
+	finish(relay);
+	relay = sidetrack_relay_create((uint8_t *)&options, sizeof(options));
+	expect_equal(sidetrack_relay_adopt_listener(relay, fd[0]), 0);
+	expect_equal(sidetrack_relay_adopt_listener(relay, fd[1]), 0);
+	sidetrack_relay_destroy(relay);
+}
+
+static bool hang;
+
+static void hanging_event(struct worker *worker, struct event_source *source, uint32_t events)
+{
+	(void)worker;
+	(void)source;
+	(void)events;
+	while (__atomic_load_n(&hang, __ATOMIC_ACQUIRE))
+		usleep(1000);
+}
+
+/* Idle threads are alive; one that never comes back is not. */
+static void heartbeat(void)
+{
+	struct relay *relay = first(3);
+	struct event_source *source = &relay->workers[1].wake_source;
+	void (*handle)(struct worker *, struct event_source *, uint32_t) = source->handle;
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		expect_equal(sidetrack_relay_heartbeat(relay), 0);
+		usleep(100000);
+	}
+	__atomic_store_n(&hang, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&source->handle, hanging_event, __ATOMIC_RELEASE);
+	wait_for((usleep(50000), sidetrack_relay_heartbeat(relay) == 1));
+	usleep(100000);
+	expect_equal(sidetrack_relay_heartbeat(relay), 1);
+	__atomic_store_n(&source->handle, handle, __ATOMIC_RELEASE);
+	__atomic_store_n(&hang, false, __ATOMIC_RELEASE);
+	wait_for((usleep(50000), sidetrack_relay_heartbeat(relay) == 0));
+	finish(relay);
+}
+
+/* --- notify ----------------------------------------------------------------------- */
+
+static int manager(const char *name, bool abstract)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t length = offsetof(struct sockaddr_un, sun_path) + strlen(name);
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	memcpy(address.sun_path, name, strlen(name));
+	if (abstract)
+		address.sun_path[0] = 0;
+	expect(bind(fd, (struct sockaddr *)&address, (socklen_t)(length + !abstract)) == 0);
+	return fd;
+}
+
+static int notify(const char *name, const char *message, int fd)
+{
+	return sidetrack_notify((const uint8_t *)name, (int32_t)strlen(name),
+				(const uint8_t *)message, (int32_t)strlen(message), fd);
+}
+
+/* Return: the descriptor that came along, or -1 */
+static int expect_notice(int from, const char *wanted)
+{
+	char text[256] = { 0 }, control[CMSG_SPACE(sizeof(int))];
+	struct iovec part = { text, sizeof(text) - 1 };
+	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+				 .msg_controllen = sizeof(control) };
+	int fd = -1;
+
+	expect(recvmsg(from, &header, 0) >= 0);
+	expect(strcmp(text, wanted) == 0);
+	if (CMSG_FIRSTHDR(&header))
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&header)), sizeof(fd));
+	return fd;
+}
+
+static void notifies(void)
+{
+	char path[] = "/tmp/sidetrack-notify-XXXXXX";
+	const char *abstract = "@sidetrack-notify-test";
+	int file = mkstemp(path), from, fd;
+
+	close(file);
+	unlink(path);
+	from = manager(path, false);
+	expect_equal(notify(path, "READY=1\nSTATUS=fine", -1), 0);
+	expect_equal(expect_notice(from, "READY=1\nSTATUS=fine"), -1);
+	close(from);
+	unlink(path);
+	expect_equal(notify(path, "READY=1", -1), -ENOENT);
+	from = manager(abstract, true);
+	file = socket(AF_INET, SOCK_STREAM, 0);
+	expect_equal(notify(abstract, "FDSTORE=1\nFDNAME=relay", file), 0);
+	close(file);
+	fd = expect_notice(from, "FDSTORE=1\nFDNAME=relay");
+	expect(fd >= 0);
+	close(fd);
+	close(from);
+	expect_equal(notify("relative", "READY=1", -1), -EAFNOSUPPORT);
+	expect_equal(notify("", "READY=1", -1), -EAFNOSUPPORT);
+}
+
+static void notify_never_blocks_long(void)
+{
+	const char *name = "@sidetrack-notify-deaf";
+	int deaf = manager(name, true), i, error = 0;
+
+	for (i = 0; i < 10000 && !error; i++)
+		error = notify(name, "WATCHDOG=1", -1);
+	expect_equal(error, -EAGAIN);
+	close(deaf);
+}
+
+const struct test hand_over_tests[] = {
+	{ "hand-over: as many threads", as_many_threads },
+	{ "hand-over: fewer threads", fewer_threads },
+	{ "hand-over: more threads", more_threads },
+	{ "hand-over: the queue survives", queue_survives },
+	{ "hand-over: old connections drain", old_connections },
+	{ "hand-over: one socket for all threads", one_socket_for_all },
+	{ "hand-over: wrong sockets", wrong_sockets },
+	{ "hand-over: heartbeat", heartbeat },
+	{ "hand-over: notifies", notifies },
+	{ "hand-over: notify never blocks for long", notify_never_blocks_long },
+	{ NULL, NULL }
+};

@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: MIT
+/*
+ * libFuzzer: the engine's connections, whatever happens and in whatever order.
+ *
+ * The input begins with the relay's options and upstreams.  What follows is
+ * played whenever the engine would sleep: clients come, connects are answered,
+ * peers send, read, finish, reset, proxies speak sense or nonsense, calls fail,
+ * time passes, and some of the events that are due are delivered, in any order,
+ * with events among them that tell nothing.  When the input is used up all
+ * peers read what there is; then everything must have arrived (no edge was
+ * missed), the relay is stopped, and nothing may be left.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "connection.h"
+#include "kernel/invariant.h"
+#include "kernel/kernel.h"
+#include "relay.h"
+#include "worker.h"
+
+#define CLIENTS_AT_ONCE 6		/* at a time */
+#define CLIENTS_IN_ALL 200
+#define SETTLING_MOST 3000
+#define SETTLING_CAPACITY (4U << 20)	/* so that it does not take long */
+#define LOOKS_AT_RESETS 6
+#define LOOK_MS 100
+
+struct script {
+	const uint8_t *next;
+	size_t left;
+};
+
+static struct {
+	struct script script;
+	struct relay *relay;
+	struct upstream upstreams[3];
+	unsigned int clients;
+	unsigned int settling;
+	unsigned int looks;
+	uint64_t moved;
+	unsigned int sleepless;
+} world;
+
+static uint8_t take_byte(struct script *script)
+{
+	if (!script->left)
+		return 0;
+	script->left--;
+	return *script->next++;
+}
+
+/* Mostly little, sometimes a lot. */
+static uint64_t take_length(struct script *script)
+{
+	uint64_t byte = take_byte(script);
+
+	if (byte < 128)
+		return byte + 1;
+	return byte < 224 ? (byte - 127) * 1024 : (byte - 223) * 65536;
+}
+
+/* Return: one of the open sockets, or NULL */
+static struct file *take_socket(struct script *script)
+{
+	unsigned int nth = take_byte(script), i, found = 0;
+	struct file *candidate[2 * CLIENTS_AT_ONCE];
+
+	for (i = kernel.opened; i-- && found < 2 * CLIENTS_AT_ONCE; )
+		if (kernel.file[i].kind == FILE_TCP &&
+		    (kernel.file[i].connected || kernel.file[i].connecting))
+			candidate[found++] = &kernel.file[i];
+	return found ? candidate[nth % found] : NULL;
+}
+
+/* --- what may happen -------------------------------------------------------------------- */
+
+static void client_comes(struct script *script)
+{
+	unsigned int i, open = kernel.backlog;
+
+	(void)script;
+	for (i = 0; i < kernel.opened; i++)
+		open += kernel.file[i].kind == FILE_TCP && kernel.file[i].accepted;
+	if (!kernel.listener || open >= CLIENTS_AT_ONCE || world.clients == CLIENTS_IN_ALL)
+		return;
+	world.clients++;
+	kernel.backlog++;
+}
+
+static void connect_is_answered(struct script *script)
+{
+	struct file *file = take_socket(script);
+
+	if (!file || !file->connecting)
+		return;
+	file->connecting = false;
+	file->connected = true;
+	tcp_wake(file);
+}
+
+static void connect_fails(struct script *script)
+{
+	static const int errors[] = { ECONNREFUSED, EHOSTUNREACH, ETIMEDOUT, ECONNRESET };
+	struct file *file = take_socket(script);
+	uint8_t which = take_byte(script);
+
+	if (!file || !file->connecting)
+		return;
+	file->connecting = false;
+	file->broken = file->connected = true;
+	file->error = errors[which % 4];
+	tcp_wake(file);
+}
+
+static bool can_send(const struct file *file)
+{
+	return file && file->connected && !file->fin && !file->broken;
+}
+
+static void peer_sends(struct script *script)
+{
+	struct file *file = take_socket(script);
+	uint64_t length = take_length(script);
+
+	if (!can_send(file))
+		return;
+	file->received += length;
+	tcp_wake(file);
+}
+
+static void peer_sends_urgent(struct script *script)
+{
+	struct file *file = take_socket(script);
+
+	if (!can_send(file))
+		return;
+	file->urgent = file->received++;
+	tcp_wake(file);
+}
+
+static void peer_reads(struct script *script)
+{
+	struct file *file = take_socket(script);
+	uint64_t length = take_length(script);
+
+	if (!file || !file->queued)
+		return;
+	file->queued -= length < file->queued ? length : file->queued;
+	tcp_wake(file);
+}
+
+static void peer_finishes(struct script *script)
+{
+	struct file *file = take_socket(script);
+
+	if (!can_send(file))
+		return;
+	file->fin = true;
+	tcp_wake(file);
+}
+
+static void peer_resets(struct script *script)
+{
+	struct file *file = take_socket(script);
+
+	if (!file || !file->connected || file->broken)
+		return;
+	file->broken = true;
+	file->error = file->fin ? EPIPE : ECONNRESET;
+	file->queued = 0;
+	tcp_wake(file);
+}
+
+static void proxy_says(struct file *file, const void *bytes, size_t length)
+{
+	if (!can_send(file) || file->accepted || file->received != file->reply_length ||
+	    file->reply_length + length > REPLY_MOST)
+		return;
+	memcpy(file->reply + file->reply_length, bytes, length);
+	file->reply_length += length;
+	file->received += length;
+	file->replied_at = file->asked;
+	tcp_wake(file);
+}
+
+static void proxy_says_anything(struct script *script)
+{
+	struct file *file = take_socket(script);
+	size_t length = take_byte(script) % 32 + 1u;
+
+	if (length > script->left)
+		length = script->left;
+	if (file && length)
+		proxy_says(file, script->next, length);
+	script->next += length;
+	script->left -= length;
+}
+
+/* The reply that is due, for each kind; one byte more than it should say is left out. */
+static void proxy_grants(struct script *script)
+{
+	static const char http[] = "HTTP/1.1 200 OK\r\nVia: x\r\n\r\n";
+	struct file *file = take_socket(script);
+	uint8_t kind = take_byte(script);
+	bool first;
+
+	if (!file || file->asked == file->replied_at)
+		return;
+	first = file->reply_length == 0;
+	switch (kind % 5) {
+	case 0:
+		proxy_says(file, first ? "\5\0" : "\5\0\0\1\1\2\3\4\5\6", first ? 2 : 10);
+		break;
+	case 1:
+		proxy_says(file, file->reply_length == 2 ? "\1\0" : "\5\2", 2);
+		break;
+	case 2:
+		proxy_says(file, "\0\132\0\0\0\0\0\0", 8);
+		break;
+	case 3:
+		proxy_says(file, http, sizeof(http) - 1);
+		break;
+	default:
+		proxy_says(file, "\5\5\0\1\0\0\0\0\0\0", 10);
+	}
+}
+
+static void time_passes(struct script *script)
+{
+	static const uint32_t lengths[] = { 1, 20, 40, 100, 300, 1100, 5000, 11000 };
+
+	kernel.now_ms += lengths[take_byte(script) % 8];
+}
+
+static void calls_fail(struct script *script)
+{
+	uint8_t call = take_byte(script), how = take_byte(script);
+
+	kernel.failing[call % CALLS] = how % 8 == 7 ? 100 : how % 8 + 1;
+	kernel.how = how / 8;
+}
+
+/* An edge that tells nothing new. */
+static void socket_is_woken(struct script *script)
+{
+	struct file *file = take_socket(script);
+
+	if (file)
+		tcp_wake(file);
+}
+
+static void relay_drains(struct script *script)
+{
+	uint8_t seconds = take_byte(script);
+
+	if (take_byte(script) == 'd')
+		sidetrack_relay_drain(world.relay, seconds * 100);
+}
+
+static void (*const happenings[])(struct script *script) = {
+	client_comes, client_comes, connect_is_answered, connect_is_answered, connect_fails,
+	peer_sends, peer_sends, peer_sends_urgent, peer_reads, peer_reads, peer_finishes,
+	peer_resets, proxy_grants, proxy_grants, proxy_says_anything, time_passes, calls_fail,
+	socket_is_woken, relay_drains,
+};
+
+#define HAPPENINGS (sizeof(happenings) / sizeof(happenings[0]))
+
+/* --- delivering --------------------------------------------------------------------------- */
+
+static uint32_t due_events(const struct file *file)
+{
+	if (file->kind == FILE_LISTENER)
+		return kernel.backlog ? EPOLLIN & file->interest : 0;
+	if (file == kernel.eventfd)
+		return kernel.wakes ? EPOLLIN : 0;
+	if (file->kind != FILE_TCP || !file->woken)
+		return 0;
+	return tcp_mask(file) & (file->interest | EPOLLERR | EPOLLHUP);
+}
+
+/* From @start on and round, as many as fit. */
+static int deliver(struct epoll_event *events, int most, unsigned int start)
+{
+	unsigned int i;
+	int count = 0;
+
+	for (i = 0; i < kernel.opened && count < most; i++) {
+		struct file *file = &kernel.file[(start + i) % kernel.opened];
+		uint32_t mask = file->watched ? due_events(file) : 0;
+
+		if (!mask)
+			continue;
+		file->woken = false;
+		events[count++] = (struct epoll_event){ .events = mask, .data.ptr = file->data };
+	}
+	return count;
+}
+
+/* A thread that does not sleep has work to do, or it spins. */
+static void watch_sleep(int timeout_ms, int delivered)
+{
+	if (kernel.moved != world.moved || timeout_ms || delivered)
+		world.sleepless = 0;
+	else
+		require(++world.sleepless < 100);
+	world.moved = kernel.moved;
+}
+
+/* --- the end ------------------------------------------------------------------------------ */
+
+static void all_peers_read(void)
+{
+	unsigned int i;
+
+	memset(kernel.failing, 0, sizeof(kernel.failing));
+	for (i = 0; i < kernel.opened; i++) {
+		struct file *file = &kernel.file[i];
+
+		if (file->kind != FILE_TCP || !file->queued)
+			continue;
+		file->queued = 0;
+		file->capacity = SETTLING_CAPACITY;
+		tcp_wake(file);
+	}
+}
+
+static void stop(void)
+{
+	__atomic_store_n(&world.relay->phase, PHASE_STOPPING, __ATOMIC_RELEASE);
+	worker_wake(&world.relay->workers[0]);
+}
+
+/* Nothing new any more: the engine comes to rest, in bounded time. */
+static int settle(struct epoll_event *events, int most, int timeout_ms)
+{
+	int count;
+
+	require(++world.settling < SETTLING_MOST);
+	all_peers_read();
+	count = deliver(events, most, 0);
+	if (count || timeout_ms == 0)
+		return count;
+	if (world.looks++ < LOOKS_AT_RESETS) {
+		kernel.now_ms += LOOK_MS;
+		return 0;
+	}
+	invariant_settled();
+	stop();
+	return deliver(events, most, 0);
+}
+
+int world_wait(struct epoll_event *events, int most, int timeout_ms)
+{
+	struct script *script = &world.script;
+	int count, limit;
+	uint8_t byte;
+
+	invariant_step();
+	kernel.idle_calls = 0;
+	if (!script->left) {
+		count = settle(events, most, timeout_ms);
+		watch_sleep(timeout_ms, count);
+		return count;
+	}
+	do {
+		byte = take_byte(script);
+		happenings[byte % HAPPENINGS](script);
+	} while (script->left && byte < 200);
+	limit = byte % 4 == 3 && most > 2 ? 2 : most;
+	count = deliver(events, limit, byte);
+	watch_sleep(timeout_ms, count);
+	if (!count && timeout_ms > 0 && byte % 2)
+		kernel.now_ms += (uint64_t)timeout_ms;
+	return count;
+}
+
+/* --- one run ------------------------------------------------------------------------------ */
+
+static struct sidetrack_relay_options take_options(struct script *script)
+{
+	uint8_t bits = take_byte(script), more = take_byte(script);
+
+	return (struct sidetrack_relay_options){
+		.abi_version = SIDETRACK_RELAY_ABI_VERSION,
+		.threads = 1,
+		.max_connections = bits & 1 ? 2 : 0,
+		.connect_timeout_ms = bits & 2 ? 5000 : 0,
+		.handshake_timeout_ms = bits & 4 ? 5000 : 0,
+		.idle_timeout_ms = bits & 8 ? 2000 : 0,
+		.half_close_timeout_ms = bits & 16 ? 1000 : 0,
+		.splice = !(bits & 32),
+		.pipe_size = bits & 64 ? 65536 : 0,
+		.pipes_per_thread = bits & 128 ? 1 : 0,
+		.strategy = more % STRATEGY_COUNT,
+	};
+}
+
+static void add_upstream(struct relay *relay, uint8_t byte, uint32_t index)
+{
+	struct sidetrack_relay_upstream from = {
+		.kind = byte % UPSTREAM_KIND_COUNT,
+		.port = 1080,
+		.slot = index,
+		.weight = byte % 5,
+		.address = { 0x20, 0x01, 0x0d, 0xb8, [15] = 9 },
+	};
+
+	if (byte & 64) {
+		from.username_length = from.password_length = 255;
+		memset(from.username, 'u', 255);
+		memset(from.password, 'p', 255);
+	}
+	require(sidetrack_relay_add_upstream(relay, (uint8_t *)&from, sizeof(from)) == 0);
+	require(upstream_init(&world.upstreams[index], &from) == 0);
+}
+
+static struct relay *begin(struct script *script)
+{
+	static const uint64_t capacities[] = { 1, 700, 65536, 4 << 20 };
+	struct sidetrack_relay_options options = take_options(script);
+	struct relay *relay = sidetrack_relay_create((uint8_t *)&options, sizeof(options));
+	uint8_t byte = take_byte(script);
+	uint32_t i;
+
+	require(relay);
+	kernel.capacity = capacities[byte % 4];
+	for (i = 0; i < byte / 4 % 3 + 1u; i++)
+		add_upstream(relay, take_byte(script), i);
+	require(sidetrack_relay_start(relay) == 0);
+	invariant_begin(relay, world.upstreams,
+			!options.idle_timeout_ms && !options.half_close_timeout_ms);
+	kernel.booted = true;
+	return relay;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	kernel_boot();
+	memset(&world, 0, sizeof(world));
+	world.script = (struct script){ data, size };
+	world.relay = begin(&world.script);
+	kernel.thread(kernel.thread_argument);
+	invariant_end();
+	/* as if it were still running: this is what closes and frees */
+	__atomic_store_n(&world.relay->phase, PHASE_RUNNING, __ATOMIC_RELEASE);
+	sidetrack_relay_stop(world.relay);
+	require(kernel.open == 0);
+	sidetrack_relay_destroy(world.relay);
+	return 0;
+}

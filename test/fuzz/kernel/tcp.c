@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: MIT
+/* Sockets: what TCP does to a program, as tcp.c of Linux does it. */
+#include "kernel.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+
+#include "calls.h"
+#include "endpoint.h"
+
+#define ORIGINAL_DESTINATION 80
+#define PATTERN 1048573U
+
+static unsigned char pattern[PATTERN];
+static bool pattern_filled;
+
+/* Of every stream another part of one pattern, whose period is a prime number. */
+static void fill_pattern(void)
+{
+	uint64_t i;
+
+	for (i = 0; i < PATTERN && !pattern_filled; i++)
+		pattern[i] = (unsigned char)((i * 2654435761u) >> 11 ^ i >> 19);
+	pattern_filled = true;
+}
+
+/* Return: bytes from @offset on that lie together at *@bytes, @most or fewer */
+static uint64_t tcp_piece(const struct file *file, uint64_t offset, uint64_t most,
+			  const unsigned char **bytes)
+{
+	uint64_t at = (offset + (uint64_t)file->fd * 100003) % PATTERN, left = PATTERN - at;
+
+	*bytes = &pattern[at];
+	if (offset < file->reply_length) {
+		*bytes = &file->reply[offset];
+		left = file->reply_length - offset;
+	}
+	return left < most ? left : most;
+}
+
+void tcp_copy(const struct file *file, uint64_t offset, unsigned char *out, uint64_t length)
+{
+	const unsigned char *bytes;
+	uint64_t now;
+
+	fill_pattern();
+	for (; length; length -= now, offset += now, out += now) {
+		now = tcp_piece(file, offset, length, &bytes);
+		memcpy(out, bytes, now);
+	}
+}
+
+bool tcp_equal(const struct file *file, uint64_t offset, const unsigned char *in, uint64_t length)
+{
+	const unsigned char *bytes;
+	uint64_t now;
+
+	for (; length; length -= now, offset += now, in += now) {
+		now = tcp_piece(file, offset, length, &bytes);
+		if (memcmp(in, bytes, now))
+			return false;
+	}
+	return true;
+}
+
+static bool has_room(const struct file *file)
+{
+	return file->queued < file->capacity;
+}
+
+/* As tcp_poll(). */
+uint32_t tcp_mask(const struct file *file)
+{
+	uint32_t mask = file->error ? EPOLLERR : 0;
+
+	if (file->broken || (file->shut && file->fin))
+		mask |= EPOLLHUP;
+	if (file->fin || file->broken)
+		mask |= EPOLLIN | EPOLLRDHUP;
+	if (file->broken || file->shut)
+		mask |= EPOLLOUT;
+	if (!file->connected)
+		return mask;
+	if (file->read < file->received)
+		mask |= EPOLLIN;
+	if (has_room(file))
+		mask |= EPOLLOUT;
+	if (file->urgent != UINT64_MAX)
+		mask |= EPOLLPRI;
+	return mask;
+}
+
+void tcp_wake(struct file *file)
+{
+	file->woken |= file->watched;
+}
+
+static int take_error(struct file *file)
+{
+	int error = file->error;
+
+	file->error = 0;
+	return error;
+}
+
+static struct file *tcp_at(int fd)
+{
+	struct file *file = file_at(fd);
+
+	require(file->kind == FILE_TCP);
+	return file;
+}
+
+/* --- life -------------------------------------------------------------------------- */
+
+int kernel_socket(int family, int type, int protocol)
+{
+	struct file *file;
+
+	(void)type;
+	(void)protocol;
+	if (fails(CALL_SOCKET))
+		return fail_with(kernel.how % 2 ? EMFILE : ENOBUFS);
+	file = file_open(family == AF_NETLINK ? FILE_OTHER : FILE_TCP);
+	file->ipv4 = family == AF_INET;
+	file->capacity = kernel.capacity;
+	return file->fd;
+}
+
+/* The listener's own, or the question whether an address is ours. */
+int kernel_bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+	(void)address;
+	(void)length;
+	tcp_at(fd);
+	return !kernel.booted || fails(CALL_IS_LOCAL) ? 0 : fail_with(EADDRNOTAVAIL);
+}
+
+int kernel_listen(int fd, int backlog)
+{
+	struct file *file = tcp_at(fd);
+
+	(void)backlog;
+	file->kind = FILE_LISTENER;
+	kernel.listener = file;
+	return 0;
+}
+
+static void address_write(bool ipv4, uint16_t port, struct sockaddr *out, socklen_t *length)
+{
+	struct endpoint endpoint = {
+		.address.s6_addr = { 0x20, 0x01, 0x0d, 0xb8, [15] = 7 }, .port = port,
+	};
+	union socket_address address;
+	socklen_t needed;
+
+	if (ipv4)
+		endpoint.address = (struct in6_addr){
+			.s6_addr = { [10] = 0xff, [11] = 0xff, [12] = 198, 51, 100, 7 },
+		};
+	needed = endpoint_to_socket_address(&endpoint, &address);
+	memcpy(out, &address, needed < *length ? needed : *length);
+	*length = needed;
+}
+
+int kernel_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+	static const int errors[] = { EMFILE, ENFILE, ENOMEM, ENOBUFS, ECONNABORTED, EPERM, EINTR,
+				      EPROTO };
+	struct file *file = file_at(fd);
+
+	require(file->kind == FILE_LISTENER && flags == (SOCK_NONBLOCK | SOCK_CLOEXEC));
+	if (!kernel.backlog)
+		return fail_with(EAGAIN);
+	if (fails(CALL_ACCEPT))
+		return fail_with(errors[kernel.how % 8]);
+	kernel.backlog--;
+	file = file_open(FILE_TCP);
+	file->accepted = file->connected = true;
+	file->linger = kernel.listener->linger;
+	file->ipv4 = file->fd % 3 != 0;
+	file->capacity = kernel.capacity;
+	address_write(file->ipv4, (uint16_t)(1024 + file->fd % 60000), address, length);
+	return file->fd;
+}
+
+int kernel_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+	static const int errors[] = { ENETUNREACH, EADDRNOTAVAIL, EAGAIN, ENOMEM, EPERM,
+				      ECONNREFUSED, EHOSTUNREACH, EADDRINUSE };
+	struct file *file = tcp_at(fd);
+
+	(void)address;
+	(void)length;
+	require(!file->connecting && !file->connected);
+	if (fails(CALL_CONNECT))
+		return fail_with(errors[kernel.how % 8]);
+	file->connecting = true;
+	return fail_with(EINPROGRESS);
+}
+
+int kernel_shutdown(int fd, int how)
+{
+	struct file *file = tcp_at(fd);
+
+	require(how == SHUT_WR && !file->shut);
+	invariant_shut(file);
+	if (file->broken)
+		return fail_with(ENOTCONN);
+	file->shut = true;
+	return 0;
+}
+
+/* --- questions --------------------------------------------------------------------- */
+
+int kernel_getsockname(int fd, struct sockaddr *address, socklen_t *length)
+{
+	struct file *file = file_at(fd);
+
+	address_write(file->ipv4, 12345, address, length);
+	return 0;
+}
+
+int kernel_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+{
+	struct file *file = tcp_at(fd);
+	int error;
+
+	if (level == SOL_SOCKET && name == SO_ERROR) {
+		error = take_error(file);
+		memcpy(value, &error, sizeof(error));
+		return 0;
+	}
+	if ((level != SOL_IP && level != SOL_IPV6) || name != ORIGINAL_DESTINATION)
+		return fail_with(ENOPROTOOPT);
+	if (fails(CALL_ORIGINAL_DESTINATION))
+		return fail_with(ENOENT);
+	address_write(file->ipv4, 443, value, length);
+	return 0;
+}
+
+int kernel_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+	struct file *file = file_at(fd);
+
+	(void)length;
+	if (level == SOL_SOCKET && name == SO_LINGER)
+		file->linger = ((const struct linger *)value)->l_onoff;
+	return 0;
+}
+
+int kernel_ioctl(int fd, unsigned long request, ...)
+{
+	struct file *file = tcp_at(fd);
+	va_list arguments;
+
+	require(request == SIOCOUTQ);
+	va_start(arguments, request);
+	*va_arg(arguments, int *) = (int)file->queued;
+	va_end(arguments);
+	return 0;
+}
+
+/* --- bytes in ---------------------------------------------------------------------- */
+
+/* Bytes that one call may take; an urgent one ends what lies before it. */
+static uint64_t readable_bytes(const struct file *file, uint64_t most)
+{
+	uint64_t bytes = file->received - file->read;
+
+	if (file->urgent != UINT64_MAX && file->urgent > file->read &&
+	    bytes > file->urgent - file->read)
+		bytes = file->urgent - file->read;
+	return bytes < most ? bytes : most;
+}
+
+/* Nothing to read: is that the end, an error, or for now? */
+static ssize_t nothing_to_read(struct file *file)
+{
+	if (file->fin) {
+		file->end_seen = true;
+		return 0;
+	}
+	if (file->error)
+		return fail_with(take_error(file));
+	return file->broken ? 0 : fail_with(EAGAIN);
+}
+
+static void advance(struct file *file, uint64_t bytes)
+{
+	file->read += bytes;
+	if (file->read > file->urgent)
+		file->urgent = UINT64_MAX;
+	kernel.moved += bytes;
+	kernel.idle_calls = 0;
+}
+
+/* The answer to a netlink question about a route. */
+static ssize_t route_answer(void *bytes, size_t length)
+{
+	struct {
+		struct nlmsghdr header;
+		struct rtmsg route;
+	} answer = { .header.nlmsg_type = RTM_NEWROUTE, .route.rtm_type = RTN_UNICAST };
+
+	if (fails(CALL_ROUTE))
+		answer.route.rtm_type = RTN_LOCAL;
+	require(length >= sizeof(answer));
+	memcpy(bytes, &answer, sizeof(answer));
+	return sizeof(answer);
+}
+
+ssize_t kernel_recv(int fd, void *bytes, size_t length, int flags)
+{
+	struct file *file = file_at(fd);
+	uint64_t now;
+
+	require(flags == 0);
+	if (file->kind == FILE_OTHER)
+		return route_answer(bytes, length);
+	require(file->kind == FILE_TCP && length > 0);
+	now = readable_bytes(file, length);
+	if (!now)
+		return nothing_to_read(file);
+	tcp_copy(file, file->read, bytes, now);
+	advance(file, now);
+	return (ssize_t)now;
+}
+
+static ssize_t splice_in(struct file *source, struct file *inlet, size_t length)
+{
+	struct file *pipe = inlet->other;
+	uint64_t now = readable_bytes(source, length < (size_t)inlet->size ? length
+								     : (size_t)inlet->size);
+
+	require(pipe && pipe->length == 0);
+	if (source->urgent == source->read)
+		return fail_with(EAGAIN);	/* splice() cannot pass it */
+	if (!now)
+		return nothing_to_read(source);
+	if (fails(CALL_SPLICE_SHORT))
+		now = now / 3 + 1;
+	pipe->source = source;
+	pipe->from = source->read;
+	pipe->length = now;
+	advance(source, now);
+	return (ssize_t)now;
+}
+
+/* --- bytes out --------------------------------------------------------------------- */
+
+/* Return: bytes that go in, or -1 with errno */
+static ssize_t writable_bytes(struct file *file, uint64_t length, enum call shortens)
+{
+	uint64_t room = has_room(file) ? file->capacity - file->queued : 0;
+	uint64_t now = length < room ? length : room;
+
+	require(file->kind == FILE_TCP && !file->shut && length > 0);
+	if (file->error)
+		return fail_with(take_error(file));
+	if (file->broken)
+		return fail_with(EPIPE);
+	require(file->connected);
+	if (!now)
+		return fail_with(EAGAIN);
+	if (fails(CALL_SEND_FULL)) {
+		tcp_wake(file);		/* there will be memory again */
+		return fail_with(EAGAIN);
+	}
+	return (ssize_t)(fails(shortens) ? now / 3 + 1 : now);
+}
+
+static ssize_t sent(struct file *file, ssize_t bytes)
+{
+	file->queued += (uint64_t)bytes;
+	kernel.moved += (uint64_t)bytes;
+	kernel.idle_calls = 0;
+	return bytes;
+}
+
+ssize_t kernel_send(int fd, const void *bytes, size_t length, int flags)
+{
+	struct file *file = file_at(fd);
+	ssize_t now;
+
+	if (file->kind == FILE_OTHER)
+		return (ssize_t)length;
+	require(flags == MSG_NOSIGNAL);
+	now = writable_bytes(file, length, CALL_SEND_SHORT);
+	if (now < 0)
+		return now;
+	invariant_written(file, bytes, (uint64_t)now);
+	return sent(file, now);
+}
+
+/* Only a handshake's message comes this way; nothing goes with it before it is asked for. */
+ssize_t kernel_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	require(message->msg_iovlen == 2 && message->msg_iov[1].iov_len == 0);
+	return kernel_send(fd, message->msg_iov[0].iov_base, message->msg_iov[0].iov_len, flags);
+}
+
+static ssize_t splice_out(struct file *pipe, struct file *sink, size_t length)
+{
+	ssize_t now;
+
+	require(pipe->length == length);
+	now = writable_bytes(sink, length, CALL_SPLICE_SHORT);
+	if (now < 0)
+		return now;
+	invariant_spliced(sink, pipe, (uint64_t)now);
+	pipe->from += (uint64_t)now;
+	pipe->length -= (uint64_t)now;
+	return sent(sink, now);
+}
+
+ssize_t kernel_splice(int from, off_t *from_at, int to, off_t *to_at, size_t length,
+		      unsigned int flags)
+{
+	struct file *in = file_at(from), *out = file_at(to);
+
+	(void)flags;
+	require(!from_at && !to_at);
+	if (in->kind == FILE_PIPE)
+		return splice_out(in, out, length);
+	require(in->kind == FILE_TCP && out->kind == FILE_PIPE_INLET);
+	return splice_in(in, out, length);
+}

@@ -1,0 +1,201 @@
+/** SIGHUP and routes: the relay's way out changes while clients use it. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { LAB_CONFIG } from '../../control/lab/demo.js';
+import type { LabProcess } from '../../control/lab/lab.js';
+import { ADDRESS } from '../../control/lab/topology.js';
+import { Fixture, url, waitFor } from './fixture.js';
+import { missingPrograms, requireAll } from './rivals/installed.js';
+import type { Running } from './rivals/launch.js';
+import { EXIT, LOGIN, microsocks, OWN, PROXY, tinyproxy } from './rivals/proxies.js';
+
+const PORT = 1080;
+const SECOND_PORT = 1081;
+const DIRECT = '{ name: direct, url: "direct:" }';
+const VPS = `{ name: vps, url: "socks5://${PROXY.v4}:${PORT}" }`;
+const BACKUP = `{ name: backup, url: "socks5://${PROXY.v4}:${SECOND_PORT}" }`;
+const SWAPS = 12;
+
+let fixture: Fixture;
+let relay: LabProcess;
+let said: string;
+let proxies: Running[] = [];
+
+beforeAll(async () => {
+  fixture = await Fixture.start();
+  await fixture.succeed('apply');
+});
+afterAll(() => fixture?.stop());
+afterEach(async () => {
+  relay?.signal('SIGKILL');
+  await relay?.exited;
+  for (const proxy of proxies.splice(0)) await proxy.stop();
+});
+
+const configure = (upstreams: string, more = '') =>
+  fixture.configure(`${LAB_CONFIG}relay:\n  upstreams: [${upstreams}]\n${more}`);
+
+async function start(upstreams: string, more = ''): Promise<void> {
+  configure(upstreams, more);
+  relay = await fixture.startRelay();
+  said = '';
+  relay.child.stderr?.on('data', (chunk: Buffer) => {
+    said += chunk;
+  });
+}
+
+const reloads = (result: 'success' | 'failure') =>
+  fixture.metric(`sidetrack_relay_reloads_total{result="${result}"}`);
+
+async function reload(result: 'success' | 'failure'): Promise<void> {
+  const before = await reloads(result);
+  relay.signal('SIGHUP');
+  await waitFor(`a reload to end in ${result}: ${said}`, async () => {
+    return (await reloads(result)) > before;
+  });
+}
+
+const through = (name: string) =>
+  fixture.metric(`sidetrack_relay_upstream_connections_total{upstream="${name}"}`);
+const routed = (name: string) =>
+  fixture.metric(`sidetrack_relay_route_connections_total{route="${name}"}`);
+
+async function seenByInternet(family: 'v4' | 'v6', port = 80): Promise<string> {
+  const target = url(ADDRESS.internet[family], '/who', port);
+  const argv = ['curl', '-gsSf', '--max-time', '10', target];
+  return (await fixture.lab.check('client', argv)).replace('::ffff:', '');
+}
+
+const missing = missingPrograms(['microsocks']);
+
+describe.skipIf(missing.length > 0 && !requireAll)('with microsocks', () => {
+  it('each route has its upstreams, everything else has all', async () => {
+    proxies = [await microsocks(fixture, { port: PORT, exit: 'v4' })];
+    const routes = `  routes:
+    - { name: video, to: [${ADDRESS.internet.v4}/32], port: [80, "8000-8100"], upstreams: vps }
+`;
+    await start(`${DIRECT}, ${VPS}`, routes);
+    expect(await seenByInternet('v4')).toBe(EXIT.v4);
+    expect(await seenByInternet('v6')).not.toBe(OWN.v6);
+    expect([await through('vps'), await through('direct')]).toEqual([1, 1]);
+    expect([await routed('video'), await routed('default')]).toEqual([1, 1]);
+    const bytes = 'sidetrack_relay_route_bytes_total{route="video",direction="download"}';
+    expect(await fixture.metric(bytes)).toBeGreaterThan(0);
+  });
+
+  it('fails over inside a route and not out of it', async () => {
+    proxies = [await microsocks(fixture, { port: SECOND_PORT, exit: 'v4' })];
+    const route = (names: string) => `  routes: [{ to: ["0.0.0.0/0"], upstreams: [${names}] }]\n`;
+    await start(`${DIRECT}, ${VPS}, ${BACKUP}`, route('vps, backup'));
+    expect(await seenByInternet('v4')).toBe(EXIT.v4);
+    configure(`${DIRECT}, ${VPS}, ${BACKUP}`, route('vps'));
+    await reload('success');
+    expect(said).toContain('routes ~route-1');
+    const { status } = await fixture.download('client', url(ADDRESS.internet.v4, '/who'));
+    expect([7, 52, 56]).toContain(status);
+    expect(await through('direct')).toBe(0);
+  });
+
+  it('probes find out that an upstream is gone, and that it is back', async () => {
+    proxies = [await microsocks(fixture, { port: PORT, exit: 'v4' })];
+    const up = () => fixture.metric('sidetrack_relay_upstream_up{upstream="vps"}');
+    const errors = 'sidetrack_relay_upstream_errors_total{upstream="vps",reason="refused"}';
+    await start(
+      `${VPS}, ${DIRECT}`,
+      `  probe: { destination: "${ADDRESS.internet.v4}:80", interval_seconds: 1 }\n`,
+    );
+    const probes = (result: string) =>
+      fixture.metric(`sidetrack_relay_upstream_probes_total{upstream="vps",result="${result}"}`);
+    await waitFor('a probe to succeed', async () => (await probes('success')) > 0);
+    await proxies.pop()!.stop();
+    await waitFor('a probe to fail', async () => (await up()) === 0);
+    expect(await seenByInternet('v4')).not.toBe(EXIT.v4);
+    expect(await fixture.metric(errors)).toBe(0);
+    proxies = [await microsocks(fixture, { port: PORT, exit: 'v4' })];
+    await waitFor('a probe to succeed again', async () => (await up()) === 1);
+    expect(await seenByInternet('v4')).toBe(EXIT.v4);
+  });
+
+  it('swaps upstreams under load: nobody fails, open connections keep theirs', async () => {
+    proxies = [
+      await microsocks(fixture, { port: PORT }),
+      await microsocks(fixture, { port: SECOND_PORT }),
+    ];
+    await start(VPS);
+    let swapping = true;
+    const load = async () => {
+      const totals = { flows: 0, wrong: 0 };
+      for (let i = 0; i < 60 && swapping; i++) {
+        const result = await fixture.client('client', 'many', ADDRESS.internet.v4, '20', '200000');
+        totals.flows += Number(result.flows);
+        totals.wrong += Number(result.wrong);
+      }
+      return totals;
+    };
+    const result = load();
+    let counted = 0;
+    for (let i = 0; i < SWAPS; i++) {
+      configure([BACKUP, DIRECT, VPS][i % 3]!);
+      await reload('success');
+      const now = await through('vps');
+      // A removed upstream is not shown any more once nobody uses it.
+      if (now > 0) expect(now).toBeGreaterThanOrEqual(counted);
+      counted = Math.max(counted, now);
+    }
+    swapping = false;
+    const { flows, wrong } = await result;
+    expect(flows).toBeGreaterThan(0);
+    expect(wrong).toBe(0);
+    expect(await reloads('success')).toBe(SWAPS);
+    await waitFor('old configurations to go', async () => {
+      return (await fixture.metric('sidetrack_relay_generations')) === 1;
+    });
+  });
+});
+
+const notThere = missingPrograms(['tinyproxy']);
+
+// microsocks would not do: what comes in one read with the request it throws away.
+describe.skipIf(notThere.length > 0 && !requireAll)('with tinyproxy', () => {
+  it('first bytes that go along with the request arrive once and in order', async () => {
+    writeFileSync(join(fixture.directory, 'vps.pass'), `${LOGIN.password}\n`);
+    proxies = [await tinyproxy(fixture, PORT)];
+    const login = `username: ${LOGIN.username}, password_file: vps.pass`;
+    await start(`{ name: vps, url: "http://${PROXY.v4}:${PORT}", ${login}, optimistic: true }`);
+    expect(await seenByInternet('v4')).toBe(OWN.v4);
+    const load = ['many', ADDRESS.internet.v4, '40', '300000'] as const;
+    expect(await fixture.client('client', ...load)).toEqual({ flows: 40, wrong: 0 });
+    expect(await through('vps')).toBe(41);
+  });
+});
+
+describe('SIGHUP', () => {
+  it('with a mistake in the file says where, and what ran goes on', async () => {
+    await start(DIRECT);
+    const before = await seenByInternet('v4');
+    configure('{ name: vps, url: "socks5://192.0.2.1:1", username: u, password_file: none }');
+    await reload('failure');
+    expect(said).toMatch(/:\d+:\d+: cannot read the password of upstream "vps" from .*none/);
+    expect(said).toContain('what ran before goes on unchanged');
+    configure(DIRECT, '  routes: [{ upstreams: direkt }]\n');
+    await reload('failure');
+    expect(said).toMatch(/:\d+:\d+: unknown upstream "direkt"; did you mean "direct"\?/);
+    expect(await fixture.metric('sidetrack_relay_reload_last_successful')).toBe(0);
+    expect(await seenByInternet('v4')).toBe(before);
+    expect(await through('direct')).toBe(2);
+    configure(DIRECT, '  max_connections: 77\n');
+    await reload('success');
+    expect(said).toContain('max_connections default → 77');
+    expect(await fixture.metric('sidetrack_relay_reload_last_successful')).toBe(1);
+  });
+
+  it('names what only a restart changes, and changes the rest', async () => {
+    await start(DIRECT);
+    configure(DIRECT, '  threads: 3\n  connect_timeout_seconds: 3\n  metrics: { port: 9151 }\n');
+    await reload('success');
+    expect(said).toContain('connect_timeout_seconds 10 → 3');
+    expect(said).toContain('only a restart brings into force: relay.threads, relay.metrics');
+    expect(await seenByInternet('v4')).toBeTruthy();
+  });
+});

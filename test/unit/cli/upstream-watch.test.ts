@@ -1,0 +1,73 @@
+/** One line when an upstream begins to rest and one when it is back, never one for each connection. */
+import { describe, expect, it } from 'vitest';
+import { upstreamChanges } from '../../../control/cli/relay/upstream-watch.js';
+import { outcomes, upstreamCounterOffset } from '../../../proxy/abi.js';
+import type { Outcome } from '../../../proxy/stats.js';
+
+const mapCounters = () =>
+  Object.fromEntries(Object.keys(upstreamCounterOffset).map((name) => [name, 0])) as Record<
+    keyof typeof upstreamCounterOffset,
+    number
+  >;
+
+/** Tells the state of an upstream named vps at a time, in seconds. */
+function watch() {
+  const changes = upstreamChanges();
+  const none = Object.fromEntries(outcomes.map((name) => [name, 0])) as Record<Outcome, number>;
+  return (seconds: number, rests: boolean, errors: Partial<Record<Outcome, number>> = {}) =>
+    changes(
+      {
+        resting: rests ? ['vps'] : [],
+        upstreams: [
+          {
+            name: 'vps',
+            counters: mapCounters(),
+            up: !rests,
+            errors: { ...none, ...errors },
+          },
+        ],
+      },
+      seconds * 1000,
+    ).join('\n');
+}
+
+describe('an upstream', () => {
+  it('that wants other credentials is named once, with what to do', () => {
+    const look = watch();
+    expect(look(1, false)).toBe('');
+    expect(look(2, true, { upstream_auth: 1 })).toMatch(
+      /upstream "vps" is at rest: it wants other credentials \(upstream_auth\)\n.*password_file/,
+    );
+    for (let n = 2; n < 500; n++) expect(look(n, true, { upstream_auth: n })).toBe('');
+  });
+
+  it('is said to be back', () => {
+    const look = watch();
+    expect(look(1, true, { refused: 3 })).toContain('it refuses connections (refused)');
+    expect(look(2, false, { refused: 3 })).toBe('upstream "vps" is back');
+    expect(look(3, false, { refused: 3 })).toBe('');
+  });
+
+  it('rests for the reason that was counted last, also if that was before the last look', () => {
+    const look = watch();
+    expect(look(1, false, { timeout: 4 })).toBe('');
+    expect(look(2, false, { timeout: 4, upstream_auth: 1 })).toBe('');
+    expect(look(3, true, { timeout: 4, upstream_auth: 1 })).toContain('(upstream_auth)');
+  });
+
+  it('that comes and goes is mentioned once a minute', () => {
+    const look = watch();
+    const lines = [];
+    for (let n = 0; n < 240; n++) lines.push(look(n, n % 2 === 0, { refused: n }));
+    expect(lines.filter((line) => line.includes('at rest'))).toHaveLength(4);
+    expect(lines.filter((line) => line.includes('is back'))).toHaveLength(4);
+  });
+
+  it('that is not back within a quiet minute is mentioned then', () => {
+    const look = watch();
+    expect(look(0, true, { refused: 1 })).toContain('at rest');
+    expect(look(1, false, { refused: 1 })).toContain('is back');
+    expect(look(2, true, { reset: 1 })).toBe('');
+    expect(look(61, true, { reset: 2 })).toContain('it resets connections');
+  });
+});
