@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
-.PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay test-programs netns-test bench-relay docs clean help
+.PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay fuzz-policy test-kernel test-programs netns-test bench-relay docs clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
@@ -73,6 +73,15 @@ bpf-test: build ## the eBPF classifier in this kernel, against the reference eva
 
 fuzz-relay: ## fuzz what reads the replies of proxies, 20 seconds
 	@$(MAKE) --no-print-directory -C test/fuzz run
+
+fuzz-policy: build ## 10 million verdicts of the eBPF classifier beside the reference evaluator, as root, on all cores
+	@test/bpf/fuzz.sh $(or $(PACKETS),10000000)
+
+test-kernel: ## the eBPF classifier and nftables in Debian's stock kernel, under qemu, as root
+	@test/tools/deps.sh test
+	@test/tools/deps.sh kernel
+	@$(MAKE) --no-print-directory build test-programs
+	@test/kernel/boot.sh
 
 test-programs: ## what only the tests run
 	@$(MAKE) --no-print-directory -C test/netns/packets
