@@ -2,8 +2,8 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
-.PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay fuzz-policy test-programs netns-test \
-	netns-test-asan netns-test-tsan bench-relay bench-classifier docs clean help
+.PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay fuzz-policy test-kernel test-programs \
+	netns-test netns-test-asan netns-test-tsan bench-relay bench-classifier docs clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
@@ -77,6 +77,12 @@ fuzz-relay: ## fuzz the replies of proxies and the order of events, 20 seconds; 
 
 fuzz-policy: build ## 10 million verdicts of the eBPF classifier beside the reference evaluator, as root, on all cores
 	@test/bpf/fuzz.sh $(or $(PACKETS),10000000)
+
+test-kernel: ## the eBPF classifier and nftables in Debian's stock kernel, under qemu, as root
+	@test/tools/deps.sh test
+	@test/tools/deps.sh kernel
+	@$(MAKE) --no-print-directory build test-programs
+	@test/kernel/boot.sh
 
 test-programs: ## what only the tests run
 	@$(MAKE) --no-print-directory -C test/netns/packets

@@ -135,9 +135,16 @@ static __always_inline int parse_ipv4(struct cursor *cursor, struct packet *pack
 		return PARSE_SHORT;
 	header = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
-	/* BIG TCP: a packet merged to more than 64 KiB cannot tell its length. */
-	if (total == 0 && cursor->is_gso)
+	/*
+	 * BIG TCP: a packet merged to more than 64 KiB cannot tell its length.
+	 * The other zeros leave here, not below: comparing header with a known 0,
+	 * kernel 6.1's verifier follows both ways and loses the packet's pointer.
+	 */
+	if (total == 0) {
+		if (!cursor->is_gso)
+			return PARSE_MALFORMED;
 		total = cursor->left;
+	}
 	if (ip->version != 4 || header < sizeof(*ip) || total < header || total > cursor->left)
 		return PARSE_MALFORMED;
 

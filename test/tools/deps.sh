@@ -1,14 +1,16 @@
 #!/bin/sh
 # Installs what `make demo`, `make test` and `make bench-relay` need and skips what is there already.
-#   deps.sh demo | deps.sh test | deps.sh bench
+#   deps.sh demo | deps.sh test | deps.sh bench | deps.sh kernel
 # Ordinary programs come from apt. The daemons that the tests and measurements compare with (redsocks, HAProxy, …)
 # are only unpacked below build/rivals: installing them would start services on your machine.
+# `kernel` unpacks an emulator and Debian's stock kernel below build/kernel, for `make test-kernel` alone.
 # Without root nothing is installed; what is missing is named, and the tests skip it.
 set -eu
 
-want=${1:?usage: deps.sh demo|test|bench}
+want=${1:?usage: deps.sh demo|test|bench|kernel}
 here=$(cd "$(dirname "$0")/../.." && pwd)
 rivals=$here/build/rivals
+kernel=$here/build/kernel
 
 # program:package
 needed="nft:nftables ip:iproute2 unshare:util-linux gcc:gcc cc:libc6-dev iperf3:iperf3 curl:curl"
@@ -78,11 +80,35 @@ unpack_daemons() {
 	rm -rf "$rivals/archives"
 }
 
+# The emulator with its libraries, and without theirs the kernel and busybox: those would install an init system.
+unpack_kernel() {
+	[ -e "$kernel/unpacked" ] && return
+	[ "$(id -u)" = 0 ] || { echo "deps: make test-kernel needs root" >&2; exit 1; }
+	update_lists
+	rm -rf "$kernel"
+	mkdir -p "$kernel/archives/partial" "$kernel/root"
+	image=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p')
+	[ -n "$image" ] || { echo "deps: apt knows no linux-image-amd64; is this Debian on amd64?" >&2; exit 1; }
+	echo "deps: unpacking into build/kernel: qemu-system-x86 busybox-static $image"
+	apt-get install -y -qq --no-install-recommends --download-only \
+		-o Dir::Cache::archives="$kernel/archives" -o APT::Sandbox::User=root qemu-system-x86 >/dev/null &&
+		(cd "$kernel/archives" && apt-get download -qq -o APT::Sandbox::User=root "$image" busybox-static) ||
+		{ echo "deps: download failed; try: apt-get download qemu-system-x86 $image busybox-static" >&2; exit 1; }
+	for archive in "$kernel"/archives/*.deb; do
+		dpkg-deb --extract "$archive" "$kernel/root"
+	done
+	rm -rf "$kernel/archives"
+	touch "$kernel/unpacked"
+}
+
 install_programs
 # clang only recommends its run-time library, whose package is named after its version
 if [ "$want" = test ] && command -v clang >/dev/null 2>&1; then
 	needed="libfuzzer:libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 	install_programs
 fi
-[ "$want" = demo ] || unpack_daemons
+case $want in
+kernel) unpack_kernel ;;
+test | bench) unpack_daemons ;;
+esac
 exit 0
