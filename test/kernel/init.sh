@@ -44,6 +44,9 @@ run mount -t overlay -o lowerdir=/lower,upperdir=/layer/upper,workdir=/layer/wor
 run mount -t proc proc /root/proc
 run mount -t sysfs sysfs /root/sys
 run mount -t devtmpfs devtmpfs /root/dev
+# What udev would add; nft reads its standard input by name.
+ln -s /proc/self/fd /root/dev/fd
+for name in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${name%:*}" "/root/dev/${name#*:}"; done
 mkdir -p /root/dev/pts /root/dev/shm /root/lib/modules
 run mount -t devpts devpts /root/dev/pts
 for place in dev/shm run tmp; do run mount -t tmpfs tmpfs /root/$place; done
