@@ -385,15 +385,24 @@ static void attempt_connected(struct worker *worker, struct connection *connecti
 
 /* --- events ----------------------------------------------------------------------- */
 
-static void connecting_event(struct worker *worker, struct connection *connection, uint32_t events)
+/* How connect() ended; a socket without an error does not announce one. */
+static int connect_error(int fd, uint32_t events)
 {
 	socklen_t length = sizeof(int);
 	int error = 0;
 
+	if (!(events & (EPOLLERR | EPOLLHUP)))
+		return 0;
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? errno : error;
+}
+
+static void connecting_event(struct worker *worker, struct connection *connection, uint32_t events)
+{
+	int error;
+
 	if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
 		return;
-	if (getsockopt(connection->leg[UPSTREAM].fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
-		error = errno;
+	error = connect_error(connection->leg[UPSTREAM].fd, events);
 	if (error)
 		attempt_give_up(worker, connection, dial_outcome(error));
 	else

@@ -111,14 +111,23 @@ static void record_end(struct worker *worker, struct connection *connection, enu
 
 /* --- sockets --------------------------------------------------------------- */
 
+/* @reset: RST, unless the kernel has already ended the connection */
 void leg_close(struct leg *leg, bool reset)
 {
 	if (leg->fd < 0)
 		return;
-	if (!reset)	/* it has been, in case we end sooner than the connection */
+	if (!reset)	/* it was to be, in case we end sooner than the connection */
 		dial_reset_on_close(leg->fd, false);
 	close(leg->fd);
 	leg->fd = -1;
+}
+
+/* Nagle's algorithm holds back a second small write, never the first. */
+static void upstream_set_no_delay(struct connection *connection)
+{
+	if (!connection->no_delay)
+		dial_set_no_delay(connection->leg[UPSTREAM].fd);
+	connection->no_delay = true;
 }
 
 /* While the sockets are there; an upstream that was never reached has nothing to tell. */
@@ -171,12 +180,13 @@ static void connection_close(struct worker *worker, struct connection *connectio
 			     enum outcome outcome)
 {
 	struct vitals vitals[SIDES] = { 0 };
+	bool finished = outcome == OUTCOME_FINISHED;
 	int side;
 
 	take_vitals(worker, connection, vitals);
 	for (side = 0; side < SIDES; side++) {
 		direction_release(&connection->direction[side], &worker->transfer);
-		leg_close(&connection->leg[side], outcome != OUTCOME_FINISHED);
+		leg_close(&connection->leg[side], !finished || vitals[side].ended);
 	}
 	attempt_release(worker, connection);
 	limits_release(worker, connection);
@@ -417,10 +427,15 @@ static void run(struct worker *worker, struct connection *connection, int side)
 
 	if (connection->state != RELAYING || direction->finished)
 		return;
+	if (side == CLIENT && before)
+		upstream_set_no_delay(connection);
 	progress = direction_run(direction, &worker->transfer, connection->leg[side].fd,
 				 connection->leg[!side].fd);
 	if (direction->bytes != before)
 		note_activity(worker, connection, side, direction->bytes - before);
+	/* it was more than one write, and the last bytes may have been held back */
+	if (side == CLIENT && direction->bytes > worker->transfer.buffer_size)
+		upstream_set_no_delay(connection);
 	switch (progress) {
 	case PROGRESS_TURN_OVER:
 		connection->turn_over[side] = true;

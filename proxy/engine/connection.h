@@ -33,8 +33,9 @@
  * A connection has one timer, whose meaning is the state's: connect, handshake,
  * half-close or idle time-out, or a look at what is still unacknowledged.  It
  * also turns on the upstream leg's keep-alive once the connection has lived for
- * a second: most never do, and are spared four system calls.  (Accepted sockets
- * inherit theirs from the listener.)
+ * a second: most never do, and are spared four system calls.  For the same reason
+ * that leg's TCP_NODELAY waits for its second write.  (Accepted sockets inherit
+ * both from the listener.)
  */
 #ifndef SIDETRACK_CONNECTION_H
 #define SIDETRACK_CONNECTION_H
@@ -100,6 +101,7 @@ struct connection {
 	bool turn_over[SIDES];
 	bool announced[SIDES];	/* an edge came while nobody was reading */
 	bool keepalive;		/* the upstream leg's socket has its options */
+	bool no_delay;		/* likewise TCP_NODELAY */
 	bool error_seen[SIDES];	/* announced before the leg's direction had finished */
 };
 

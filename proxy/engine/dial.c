@@ -27,9 +27,15 @@ void dial_reset_on_close(int fd, bool reset)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
+/* A small message must not wait until the one before it is acknowledged. */
+void dial_set_no_delay(int fd)
+{
+	option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
 /**
- * dial_set_options() - What every TCP socket of the relay wants
- * @fd:		Listener (accepted sockets inherit it all) or upstream socket
+ * dial_set_options() - What every TCP socket of the relay wants from the start
+ * @fd:		Listener (accepted sockets inherit it) or upstream socket
  * @options:	The relay's options
  *
  * Urgent data is read in line: a relay that dropped the urgent byte would hand
@@ -37,7 +43,6 @@ void dial_reset_on_close(int fd, bool reset)
  */
 void dial_set_options(int fd, const struct sidetrack_relay_options *options)
 {
-	option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	option_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 	dial_reset_on_close(fd, true);
 	if (options->user_timeout_ms)
@@ -99,14 +104,15 @@ enum outcome dial_outcome(int error)
 static int dial_socket(const struct endpoint *address)
 {
 	int family = endpoint_is_ipv4(address) ? AF_INET : AF_INET6;
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (fd >= 0)	/* the loop guard below binds; that must never cost a port */
-		option_set(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-	return fd;
+	return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-/* The quick question about @destination needs a socket of its family. */
+/*
+ * The quick question about @destination needs a socket of its family.  It tries to
+ * bind there, and a socket that is bound is never connected: so connect() chooses
+ * the port, which destinations share, without IP_BIND_ADDRESS_NO_PORT.
+ */
 static bool certainly_not_local(int fd, const struct endpoint *address,
 				const struct endpoint *destination)
 {

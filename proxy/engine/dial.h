@@ -31,6 +31,7 @@ struct greeting {
 	size_t sent;		/* of them, by dial() */
 };
 
+void dial_set_no_delay(int fd);
 void dial_set_options(int fd, const struct sidetrack_relay_options *options);
 void dial_set_keepalive(int fd, const struct sidetrack_relay_options *options);
 enum outcome dial(const struct sidetrack_relay_options *options, const struct endpoint *address,

@@ -74,6 +74,7 @@ static int listener_set_transparent(int fd, int family)
 static int listener_configure(int fd, int family, const struct sidetrack_relay_options *options)
 {
 	dial_set_options(fd, options);
+	dial_set_no_delay(fd);
 	dial_set_keepalive(fd, options);
 	return options->capture == CAPTURE_TPROXY ? listener_set_transparent(fd, family) : 0;
 }

@@ -9,6 +9,9 @@
 #include "counters.h"
 #include "histogram.h"
 
+/* TCP_CLOSE of netinet/tcp.h, which clashes with linux/tcp.h */
+#define STATE_CLOSE 7
+
 /**
  * vitals_read() - Ask the kernel how a socket has fared
  * @fd:		TCP socket, or -1
@@ -28,6 +31,7 @@ bool vitals_read(int fd, struct vitals *vitals)
 		.rtt_us = info.tcpi_rtt,
 		.retransmitted_segments = info.tcpi_total_retrans,
 		.retransmitted_bytes = info.tcpi_bytes_retrans,
+		.ended = info.tcpi_state == STATE_CLOSE,
 	};
 	return true;
 }

@@ -17,6 +17,7 @@ struct vitals {
 	uint32_t rtt_us;	/* smoothed; 0: never measured */
 	uint32_t retransmitted_segments;
 	uint64_t retransmitted_bytes;
+	bool ended;		/* both FINs acknowledged: close() has nothing left to send */
 };
 
 bool vitals_read(int fd, struct vitals *vitals);
