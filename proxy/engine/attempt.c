@@ -11,6 +11,7 @@
 #include "dial.h"
 #include "listener.h"
 #include "relay.h"
+#include "relaying.h"
 #include "worker.h"
 
 #define EARLY_MOST (16U << 10)	/* of the client's bytes, with the request */
@@ -282,7 +283,7 @@ static void attempt_succeeded(struct worker *worker, struct connection *connecti
 			   connection->leg[CLIENT].fd, connection->early) < 0)
 		connection_abort(worker, connection, OUTCOME_CLIENT_RESET);
 	else
-		connection_established(worker, connection);
+		relaying_begin(worker, connection);
 }
 
 /* Return: how many of the client's bytes are in the thread's buffer, to go with the request */

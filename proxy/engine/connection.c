@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "connection.h"
 
-#include <errno.h>
-#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,98 +12,18 @@
 #include "counters.h"
 #include "destination.h"
 #include "dial.h"
-#include "histogram.h"
-#include "log.h"
 #include "probe.h"
-#include "recent.h"
+#include "record.h"
 #include "relay.h"
+#include "relaying.h"
 #include "vitals.h"
 #include "worker.h"
 
-#define END_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
-#define READ_EVENTS (EPOLLIN | EPOLLPRI | END_EVENTS)
-
 #define KEEPALIVE_AFTER_MS 1000	/* far below the first probe's 120 s */
-#define RESET_LOOK_MS 50	/* between looks at what a reset has to wait for */
-#define RESET_PATIENCE_MS 10000	/* with a receiver that acknowledges nothing */
-
-static const enum outcome outcome_reset[SIDES] = { OUTCOME_CLIENT_RESET, OUTCOME_UPSTREAM_RESET };
 
 static struct connection *leg_connection(struct leg *leg)
 {
 	return container_of(leg - leg->side, struct connection, leg[0]);
-}
-
-/* --- the record that people see ----------------------------------------- */
-
-uint64_t connection_id(const struct worker *worker, const struct connection *connection)
-{
-	return connection->number * worker->relay->thread_count + worker->index;
-}
-
-static void record_fill(const struct connection *connection, const struct worker *worker,
-			enum outcome outcome, struct sidetrack_relay_record *record)
-{
-	memset(record, 0, sizeof(*record));
-	record->id = connection_id(worker, connection);
-	record->accepted_ms = connection->accepted_unix_ms;
-	memcpy(record->client, &connection->client.address, sizeof(record->client));
-	memcpy(record->destination, &connection->destination.address, sizeof(record->destination));
-	record->client_port = connection->client.port;
-	record->destination_port = connection->destination.port;
-	record->outcome = outcome;
-	record->upstream = attempt_slot(connection);
-	record->route = connection->route;
-	if (outcome == OUTCOME_OPEN)
-		return;
-	record->duration_us = clock_us() - connection->accepted_us;
-	record->connect_us = connection->connect_took_us;
-	record->first_byte_us = connection->first_byte_us;
-	record->upload_bytes = connection->direction[CLIENT].bytes;
-	record->download_bytes = connection->direction[UPSTREAM].bytes;
-}
-
-static void record_begin(struct worker *worker, struct connection *connection)
-{
-	struct sidetrack_relay_record record;
-
-	connection->number = worker->recent->count;
-	record_fill(connection, worker, OUTCOME_OPEN, &record);
-	recent_begin(worker->recent, &record);
-}
-
-/* Which upstream it has got is known. */
-static void record_established(struct worker *worker, struct connection *connection)
-{
-	struct sidetrack_relay_record record;
-
-	record_fill(connection, worker, OUTCOME_OPEN, &record);
-	recent_update(worker->recent, connection->number, &record);
-}
-
-static void record_vitals(struct sidetrack_relay_record *record,
-			  const struct vitals vitals[SIDES])
-{
-	int side;
-
-	for (side = 0; side < SIDES; side++) {
-		record->rtt_us[side] = vitals[side].rtt_us;
-		record->retransmitted[side] = vitals[side].retransmitted_segments;
-	}
-}
-
-static void record_end(struct worker *worker, struct connection *connection, enum outcome outcome,
-		       const struct vitals vitals[SIDES])
-{
-	struct sidetrack_relay_record record;
-
-	record_fill(connection, worker, outcome, &record);
-	record_vitals(&record, vitals);
-	if (worker->log)
-		log_put(worker->log, worker->counters, &record);
-	recent_update(worker->recent, connection->number, &record);
-	histogram_record(&worker->counters->histogram[HISTOGRAM_lifetime], record.duration_us);
-	counter_add(&worker->counters->outcome[outcome], 1);
 }
 
 /* --- sockets --------------------------------------------------------------- */
@@ -120,14 +37,6 @@ void leg_close(struct leg *leg, bool reset)
 		dial_reset_on_close(leg->fd, false);
 	close(leg->fd);
 	leg->fd = -1;
-}
-
-/* Nagle's algorithm holds back a second small write, never the first. */
-static void upstream_set_no_delay(struct connection *connection)
-{
-	if (!connection->no_delay)
-		dial_set_no_delay(connection->leg[UPSTREAM].fd);
-	connection->no_delay = true;
 }
 
 /* While the sockets are there; an upstream that was never reached has nothing to tell. */
@@ -159,7 +68,8 @@ static enum outcome limits_enter(struct worker *worker, struct connection *conne
 	return connection->waiting ? OUTCOME_OPEN : OUTCOME_HANDSHAKE_LIMIT;
 }
 
-static void waiting_ends(struct worker *worker, struct connection *connection)
+/* It has got its upstream, or never will. */
+void connection_waits_no_more(struct worker *worker, struct connection *connection)
 {
 	if (connection->waiting)
 		relay_handshake_end(worker->relay);
@@ -168,7 +78,7 @@ static void waiting_ends(struct worker *worker, struct connection *connection)
 
 static void limits_release(struct worker *worker, struct connection *connection)
 {
-	waiting_ends(worker, connection);
+	connection_waits_no_more(worker, connection);
 	if (connection->client_counted)
 		clients_leave(&worker->relay->clients, &connection->client);
 	connection->client_counted = false;
@@ -176,8 +86,13 @@ static void limits_release(struct worker *worker, struct connection *connection)
 
 /* --- the end -------------------------------------------------------------- */
 
-static void connection_close(struct worker *worker, struct connection *connection,
-			     enum outcome outcome)
+/**
+ * connection_close() - End a connection: in order if it has finished, else with RST on both legs
+ * @worker:	Its thread
+ * @connection:	Connection, not yet closed
+ * @outcome:	Why
+ */
+void connection_close(struct worker *worker, struct connection *connection, enum outcome outcome)
 {
 	struct vitals vitals[SIDES] = { 0 };
 	bool finished = outcome == OUTCOME_FINISHED;
@@ -242,7 +157,12 @@ static bool wants_keepalive(const struct connection *connection)
 	return connection->state == RELAYING && !connection->keepalive;
 }
 
-static void timer_update(struct worker *worker, struct connection *connection)
+/**
+ * connection_update_timer() - Set the timer to what the connection waits for now
+ * @worker:	Its thread
+ * @connection:	Connection
+ */
+void connection_update_timer(struct worker *worker, struct connection *connection)
 {
 	uint64_t deadline = connection_deadline(connection);
 	uint64_t soon = worker->transfer.now_ms + KEEPALIVE_AFTER_MS;
@@ -267,39 +187,12 @@ void connection_enter(struct worker *worker, struct connection *connection,
 	connection->state = state;
 	if (!connection->probe)	/* whose time is for all of it */
 		connection->active_ms = worker->transfer.now_ms;
-	timer_update(worker, connection);
+	connection_update_timer(worker, connection);
 }
 
 static bool is_attempting(const struct connection *connection)
 {
 	return connection->state == CONNECTING || connection->state == HANDSHAKING;
-}
-
-/* --- resetting -------------------------------------------------------------- */
-
-/* Return: bytes that the receiver has not acknowledged yet */
-static int bytes_unacknowledged(int fd)
-{
-	int bytes = 0;
-
-	return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
-}
-
-/* Resets once everything has arrived, or nothing does any more. */
-static void reset_when_delivered(struct worker *worker, struct connection *connection)
-{
-	int receiver = connection->leg[connection->broken == OUTCOME_CLIENT_RESET].fd;
-	int bytes = bytes_unacknowledged(receiver);
-	uint64_t now_ms = worker->transfer.now_ms;
-
-	if (connection->state != RESETTING || bytes < connection->unacknowledged)
-		connection->active_ms = now_ms;
-	connection->state = RESETTING;
-	connection->unacknowledged = bytes;
-	if (bytes == 0 || now_ms - connection->active_ms > RESET_PATIENCE_MS)
-		connection_abort(worker, connection, connection->broken);
-	else
-		timer_set(&worker->timers, &connection->timer, now_ms + RESET_LOOK_MS);
 }
 
 static bool expired(const struct worker *worker, const struct connection *connection)
@@ -319,9 +212,9 @@ static void connection_timer(struct timer *timer, void *context)
 		dial_set_keepalive(connection->leg[UPSTREAM].fd, &connection->generation->options);
 	}
 	if (connection->state == RESETTING)
-		reset_when_delivered(worker, connection);
+		resetting_look(worker, connection);
 	else if (!expired(worker, connection))
-		timer_update(worker, connection);	/* it moved bytes meanwhile */
+		connection_update_timer(worker, connection);	/* it moved bytes meanwhile */
 	else if (is_attempting(connection))
 		attempt_timeout(worker, connection);
 	else if (connection->broken != OUTCOME_OPEN)
@@ -330,188 +223,6 @@ static void connection_timer(struct timer *timer, void *context)
 		connection_abort(worker, connection, OUTCOME_HALF_CLOSE_TIMEOUT);
 	else
 		connection_abort(worker, connection, OUTCOME_IDLE_TIMEOUT);
-}
-
-/* --- relaying --------------------------------------------------------------- */
-
-static void run(struct worker *worker, struct connection *connection, int side);
-
-/*
- * The leg's socket has failed.  Nothing can be sent to it, but unless it has
- * been emptied it may still hold what it received before.
- */
-static void leg_broken(struct worker *worker, struct connection *connection, int side, bool empty)
-{
-	if (connection->broken == outcome_reset[!side]) {
-		connection_abort(worker, connection, connection->broken);
-		return;
-	}
-	connection->broken = outcome_reset[side];
-	connection->direction[side].hangup = true;
-	connection->direction[!side].finished = true;
-	direction_release(&connection->direction[!side], &worker->transfer);
-	if (empty || connection->direction[side].finished) {
-		reset_when_delivered(worker, connection);
-		return;
-	}
-	timer_update(worker, connection);
-	run(worker, connection, side);
-}
-
-/*
- * A reset shows up as the error of a read, after the bytes that came before it.
- * A leg that has ended is not read any more and would hide it; so look at the
- * socket itself: now, or when its last bytes have gone, for the edge is spent.
- */
-static void check_error(struct worker *worker, struct connection *connection, int side)
-{
-	socklen_t length = sizeof(int);
-	int error = 0;
-
-	if (connection->state != RELAYING)
-		return;
-	connection->error_seen[side] = true;
-	if (!connection->direction[side].finished)
-		return;
-	if (getsockopt(connection->leg[side].fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 &&
-	    error)
-		leg_broken(worker, connection, side, false);
-}
-
-static void direction_finished(struct worker *worker, struct connection *connection, int side)
-{
-	if (connection->broken != OUTCOME_OPEN) {
-		reset_when_delivered(worker, connection);
-		return;
-	}
-	connection->direction[side].finished = true;
-	/* the last FIN goes out with close() */
-	if (connection->direction[!side].finished)
-		connection_close(worker, connection, OUTCOME_FINISHED);
-	else if (shutdown(connection->leg[!side].fd, SHUT_WR) < 0)
-		leg_broken(worker, connection, !side, false);
-	else if (connection->error_seen[side])
-		check_error(worker, connection, side);
-}
-
-static void count_bytes(struct worker *worker, const struct connection *connection, int side,
-			uint64_t bytes)
-{
-	struct sidetrack_relay_counters *counters = worker->counters;
-	struct sidetrack_relay_upstream_counters *upstream =
-		&counters->upstream[attempt_slot(connection)];
-	struct sidetrack_relay_route_counters *route = &counters->route[connection->route];
-
-	counter_add(side == CLIENT ? &upstream->upload_bytes : &upstream->download_bytes, bytes);
-	counter_add(side == CLIENT ? &route->upload_bytes : &route->download_bytes, bytes);
-}
-
-static void note_activity(struct worker *worker, struct connection *connection, int side,
-			  uint64_t bytes)
-{
-	count_bytes(worker, connection, side, bytes);
-	connection->active_ms = worker->transfer.now_ms;
-	if (connection->first_byte_us || !connection->direction[UPSTREAM].bytes)
-		return;
-	connection->first_byte_us = clock_us() - connection->accepted_us;
-	histogram_record(&worker->counters->histogram[HISTOGRAM_first_byte],
-			 connection->first_byte_us);
-}
-
-/* Reads from @side and writes to the other until that has to wait. */
-static void run(struct worker *worker, struct connection *connection, int side)
-{
-	struct direction *direction = &connection->direction[side];
-	uint64_t before = direction->bytes;
-	enum progress progress;
-
-	if (connection->state != RELAYING || direction->finished)
-		return;
-	if (side == CLIENT && before)
-		upstream_set_no_delay(connection);
-	progress = direction_run(direction, &worker->transfer, connection->leg[side].fd,
-				 connection->leg[!side].fd);
-	if (direction->bytes != before)
-		note_activity(worker, connection, side, direction->bytes - before);
-	/* it was more than one write, and the last bytes may have been held back */
-	if (side == CLIENT && direction->bytes > worker->transfer.buffer_size)
-		upstream_set_no_delay(connection);
-	switch (progress) {
-	case PROGRESS_TURN_OVER:
-		connection->turn_over[side] = true;
-		worker_queue(worker, connection);
-		break;
-	case PROGRESS_FINISHED:
-		direction_finished(worker, connection, side);
-		break;
-	case PROGRESS_SOURCE_FAILED:
-		leg_broken(worker, connection, side, true);
-		break;
-	case PROGRESS_SINK_FAILED:
-		leg_broken(worker, connection, !side, false);
-		break;
-	case PROGRESS_NO_MEMORY:
-		connection_abort(worker, connection, OUTCOME_NO_MEMORY);
-		break;
-	default:
-		break;
-	}
-}
-
-/**
- * connection_resume() - Go on after a turn that was over too soon
- * @worker:	Its thread
- * @connection:	Connection from the thread's queue
- */
-void connection_resume(struct worker *worker, struct connection *connection)
-{
-	int side;
-
-	for (side = 0; side < SIDES; side++) {
-		bool turn_over = connection->turn_over[side];
-
-		connection->turn_over[side] = false;
-		if (turn_over)
-			run(worker, connection, side);
-	}
-}
-
-static void relaying_event(struct worker *worker, struct connection *connection, int side,
-			   uint32_t events)
-{
-	if (events & READ_EVENTS)
-		run(worker, connection, side);
-	/* edges report writability with everything else; it only matters to a stall */
-	if ((events & EPOLLOUT) && connection->direction[!side].pending)
-		run(worker, connection, !side);
-	if (events & EPOLLERR)
-		check_error(worker, connection, side);
-}
-
-/**
- * connection_established() - Bytes may pass from now on
- * @worker:	Its thread
- * @connection:	Connection whose upstream leg stands
- */
-void connection_established(struct worker *worker, struct connection *connection)
-{
-	int side;
-
-	if (connection->probe) {
-		connection_close(worker, connection, OUTCOME_FINISHED);
-		return;
-	}
-	connection->connect_took_us = clock_us() - connection->connect_us;
-	histogram_record(&worker->counters->histogram[HISTOGRAM_connect],
-			 connection->connect_took_us);
-	record_established(worker, connection);
-	waiting_ends(worker, connection);
-	connection_enter(worker, connection, RELAYING);
-	if (connection->direction[CLIENT].bytes)	/* sent with the handshake */
-		note_activity(worker, connection, CLIENT, connection->direction[CLIENT].bytes);
-	for (side = 0; side < SIDES; side++)
-		if (connection->announced[side])
-			run(worker, connection, side);
 }
 
 /* --- events ------------------------------------------------------------------- */
@@ -526,14 +237,6 @@ static void attempting_event(struct worker *worker, struct connection *connectio
 		connection_abort(worker, connection, OUTCOME_CLIENT_RESET);
 }
 
-/* The receiver of the last bytes has gone too: nothing to wait for. */
-static void resetting_event(struct worker *worker, struct connection *connection, int side,
-			    uint32_t events)
-{
-	if ((events & EPOLLERR) && connection->broken != outcome_reset[side])
-		connection_abort(worker, connection, connection->broken);
-}
-
 static void leg_event(struct worker *worker, struct event_source *source, uint32_t events)
 {
 	struct leg *leg = container_of(source, struct leg, source);
@@ -545,7 +248,7 @@ static void leg_event(struct worker *worker, struct event_source *source, uint32
 	if ((events & END_EVENTS) && !direction->hangup) {
 		direction->hangup = true;
 		if (connection->state == RELAYING)
-			timer_update(worker, connection);
+			connection_update_timer(worker, connection);
 	}
 	if (is_attempting(connection))
 		attempting_event(worker, connection, leg->side, events);

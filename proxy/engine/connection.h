@@ -117,10 +117,11 @@ uint64_t connection_id(const struct worker *worker, const struct connection *con
 void connection_probe(struct worker *worker, const struct endpoint *destination,
 		      uint32_t upstream);
 void connection_open(struct worker *worker, int fd, const struct endpoint *client);
-void connection_resume(struct worker *worker, struct connection *connection);
 void connection_enter(struct worker *worker, struct connection *connection,
 		      enum connection_state state);
-void connection_established(struct worker *worker, struct connection *connection);
+void connection_update_timer(struct worker *worker, struct connection *connection);
+void connection_waits_no_more(struct worker *worker, struct connection *connection);
+void connection_close(struct worker *worker, struct connection *connection, enum outcome outcome);
 void connection_abort(struct worker *worker, struct connection *connection, enum outcome outcome);
 
 #endif /* SIDETRACK_CONNECTION_H */

@@ -61,5 +61,9 @@ void relay_leave(struct relay *relay);
 bool relay_handshake_begin(struct relay *relay, uint32_t most);
 void relay_handshake_end(struct relay *relay);
 void relay_listens_no_more(struct relay *relay);
+uint32_t relay_max_connections(const struct relay *relay,
+			       const struct sidetrack_relay_options *options);
+__attribute__((format(printf, 3, 4)))
+int relay_fail(struct relay *relay, int error, const char *format, ...);
 
 #endif /* SIDETRACK_RELAY_H */

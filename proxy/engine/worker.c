@@ -15,6 +15,7 @@
 #include "memory.h"
 #include "probe.h"
 #include "relay.h"
+#include "relaying.h"
 #include "steering.h"
 
 #define EVENTS 256
@@ -136,7 +137,7 @@ static void take_turns(struct worker *worker)
 		struct connection *connection = container_of(turn.next, struct connection, turn);
 
 		list_remove(&connection->turn);
-		connection_resume(worker, connection);
+		relaying_resume(worker, connection);
 	}
 }
 

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The relay's listening sockets: opened by itself or handed over, one at least for
+ * each thread.
+ */
+#ifndef SIDETRACK_SOCKETS_H
+#define SIDETRACK_SOCKETS_H
+
+#include "relay.h"
+
+int sockets_open(struct relay *relay);
+void sockets_steer(struct relay *relay);
+
+#endif /* SIDETRACK_SOCKETS_H */
