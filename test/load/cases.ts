@@ -67,7 +67,6 @@ const DIRECTIONS = [
 ] as const;
 
 const direct = { offload: true, ours: 'sidetrack', rivals: DIRECT_RIVALS } as const;
-const socks = { offload: true, ours: 'sidetrack-socks', rivals: ['redsocks'] } as const;
 
 const bulk: readonly Case[] = [1, 100].flatMap((flows) =>
   DIRECTIONS.map(({ word, reverse }) => ({
@@ -129,31 +128,28 @@ const idle: Case = {
   limit: 1024,
 };
 
-const throughSocks: readonly Case[] = [
-  ...DIRECTIONS.map(
-    ({ word, reverse }): Case => ({
-      ...socks,
-      name: `SOCKS5, bulk ${word}, 1 flow`,
-      load: { kind: 'iperf', flows: 1, reverse },
-      figures: BULK,
-      targets: [{ rival: 'redsocks', ratio: 1.15 }],
-    }),
-  ),
-  {
-    ...socks,
-    name: 'SOCKS5, keep-alive requests, 1024 B',
-    load: { kind: 'requests', bytes: 1024, connections: 64 },
-    figures: COUNT,
-    targets: [{ rival: 'redsocks', ratio: 1.2 }],
-  },
-  {
-    ...socks,
-    name: 'SOCKS5, new connections, 64 B exchange',
-    load: { kind: 'connect', connections: 64 },
-    figures: COUNT,
-    targets: [{ rival: 'redsocks', ratio: 1.3 }],
-  },
-];
+/** The same beside redsocks: bounds as beside HAProxy. */
+function throughSocks({ name, targets, ...one }: Case): Case {
+  const [{ ratio } = { ratio: 1 }] = targets;
+  return {
+    ...one,
+    name: `SOCKS5, ${name}`,
+    ours: 'sidetrack-socks',
+    rivals: ['redsocks'],
+    targets: [{ rival: 'redsocks', ratio }],
+  };
+}
+
+/** What looking at everything costs; of short connections, which it costs most, it is only shown. */
+const observation = [bulk[0]!, requests[1]!, connections].map(
+  (one): Case => ({
+    ...one,
+    name: `observation, ${one.name}`,
+    ours: 'sidetrack-observed',
+    rivals: ['sidetrack-unobserved'],
+    targets: one === connections ? [] : [{ rival: 'sidetrack-unobserved', ratio: 0.98 }],
+  }),
+);
 
 const withoutOffload: readonly Case[] = DIRECTIONS.map(({ word, reverse }) => ({
   ...direct,
@@ -171,5 +167,6 @@ export const CASES: readonly Case[] = [
   connections,
   ...latency,
   idle,
-  ...throughSocks,
+  ...observation,
+  ...[...bulk, ...requests, connections, ...latency].map(throughSocks),
 ];

@@ -11,6 +11,8 @@ export type ContestantName =
   | 'naive-splice'
   | 'forwarding'
   | 'sidetrack-tproxy'
+  | 'sidetrack-observed'
+  | 'sidetrack-unobserved'
   | 'sidetrack-socks'
   | 'redsocks';
 
@@ -35,12 +37,18 @@ export const program = (path: string) => join(build, path);
 
 export const SOCKS = { address: INTERNET_ADDRESSES_V4[1], port: 1080 } as const;
 
+interface SidetrackOptions {
+  capture?: string;
+  /** More lines of the section `relay`. */
+  relay?: readonly string[];
+}
+
 /** One thread, as there is one core; else the defaults. */
 function sidetrack(
   port: number,
   metricsPort: number,
   upstream: string,
-  capture = 'redirect',
+  { capture = 'redirect', relay = [] }: SidetrackOptions = {},
 ): string {
   return `router:
   host: netns://router
@@ -56,7 +64,7 @@ relay:
   threads: 1
   upstreams: [{ name: upstream, url: "${upstream}" }]
   metrics: { port: ${metricsPort} }
-`;
+${relay.map((line) => `  ${line}\n`).join('')}`;
 }
 
 const sidetrackArgv = (file: string) => [
@@ -148,7 +156,25 @@ export const CONTESTANTS: Readonly<Record<ContestantName, Contestant>> = {
     capture: 'tproxy',
     file: {
       name: 'sidetrack-tproxy.yaml',
-      text: sidetrack(12347, 9152, 'direct:', 'tproxy'),
+      text: sidetrack(12347, 9152, 'direct:', { capture: 'tproxy' }),
+    },
+    argv: sidetrackArgv,
+  },
+  'sidetrack-observed': {
+    label: 'sidetrack, observed',
+    port: 12348,
+    file: {
+      name: 'sidetrack-observed.yaml',
+      text: sidetrack(12348, 9153, 'direct:', { relay: ['access_log: { file: access.log }'] }),
+    },
+    argv: sidetrackArgv,
+  },
+  'sidetrack-unobserved': {
+    label: 'sidetrack, unobserved',
+    port: 12349,
+    file: {
+      name: 'sidetrack-unobserved.yaml',
+      text: sidetrack(12349, 9154, 'direct:', { relay: ['tcp_info: false'] }),
     },
     argv: sidetrackArgv,
   },
