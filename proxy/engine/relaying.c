@@ -200,6 +200,8 @@ static void run(struct worker *worker, struct connection *connection, int side)
 				 connection->leg[!side].fd);
 	if (direction->bytes != before)
 		note_activity(worker, connection, side, direction->bytes - before);
+	if (side == CLIENT && !connection->direction[UPSTREAM].bytes)
+		dial_acknowledge(connection->leg[UPSTREAM].fd);
 	/* it was more than one write, and the last bytes may have been held back */
 	if (side == CLIENT && direction->bytes > worker->transfer.buffer_size)
 		upstream_set_no_delay(connection);
@@ -267,4 +269,7 @@ void relaying_begin(struct worker *worker, struct connection *connection)
 	for (side = 0; side < SIDES; side++)
 		if (connection->announced[side])
 			run(worker, connection, side);
+	/* a client that has said nothing may wait for the destination to speak first */
+	if (connection->state == RELAYING && !connection->direction[CLIENT].bytes)
+		dial_acknowledge(connection->leg[UPSTREAM].fd);
 }
