@@ -52,11 +52,12 @@ function barsOf(row: Row): Bar[] {
     values,
     colour: COLOUR.rival,
   }));
-  return row.ours.length > 0 ? [ours, ...rivals] : rivals;
+  return [ours, ...rivals].filter(({ values }) => values.length > 0);
 }
 
 function panel(row: Row, bars: readonly Bar[]): string {
-  const most = Math.max(...bars.flatMap(({ values }) => values));
+  // Where everything is 0 every bar has no length.
+  const most = Math.max(...bars.flatMap(({ values }) => values)) || 1;
   const scale = (PANEL.width - LABEL_WIDTH - VALUE_WIDTH) / most;
   const unit = `<tspan dx="10" fill="${COLOUR.faint}" font-weight="normal">${xml(row.unit)}</tspan>`;
   return [
