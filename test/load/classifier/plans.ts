@@ -4,6 +4,8 @@ import type { RowPlan } from './rows.js';
 const TRIE = 'LPM trie';
 const NS = 'ns per lookup';
 
+const SHORT = { 10000: '10 k', 100000: '100 k', 1000000: '1 M' } as const;
+
 const lookups = (
   [
     ['v4', 10_000, 8],
@@ -13,7 +15,7 @@ const lookups = (
   ] as const
 ).map(
   ([family, prefixes, times]): RowPlan => ({
-    case: `IP${family} lookup, ${prefixes} prefixes`,
+    case: `IP${family} lookup, ${SHORT[prefixes]} prefixes`,
     unit: NS,
     ours: `${family} ${prefixes} ours`,
     rivals: { [TRIE]: `${family} ${prefixes} trie` },
@@ -26,11 +28,11 @@ const PER_CORE = "thousand per busy second of the router's core";
 
 const SIZES = [
   ['', '10 rules'],
-  [' 1 M', '10 rules and 1000000 prefixes'],
+  [' 1 M', '10 rules, 1 M prefixes'],
 ] as const;
 const FLOODS = [
   ['SYN', 'flood of first packets'],
-  ['ACK', 'flood of packets of 65536 established flows'],
+  ['ACK', 'flood of 65536 established flows'],
 ] as const;
 const WAYS = [
   ['mark', 'mark', undefined],
@@ -78,7 +80,7 @@ const bulk = (['upload', 'download'] as const).flatMap((direction) =>
 
 const PACKETS = 'packets';
 const swaps = WAYS.flatMap(([way, label]): RowPlan[] => {
-  const swapped = `${label}, 1000000 prefixes swapped three times under a flood`;
+  const swapped = `${label}, 3 swaps of 1 M prefixes under a flood`;
   return [
     { case: `${swapped}: sent`, unit: PACKETS, ours: `sent ${way}`, rivals: {} },
     {
@@ -96,7 +98,7 @@ const swaps = WAYS.flatMap(([way, label]): RowPlan[] => {
       limit: 0,
     },
     {
-      case: `${swapped}: counted otherwise than arrived`,
+      case: `${swapped}: miscounted`,
       unit: PACKETS,
       ours: `miscounted ${way}`,
       rivals: { 'no swaps': `miscounted ${way} without` },
@@ -108,11 +110,11 @@ const swaps = WAYS.flatMap(([way, label]): RowPlan[] => {
 export const ROWS: readonly RowPlan[] = [
   ...lookups,
   {
-    case: 'IPv4 lookup, 1000000 prefixes beside 10000',
+    case: 'IPv4 lookup, 1 M prefixes beside 10 k',
     unit: NS,
     ours: 'v4 1000000 ours',
-    rivals: { '10000 prefixes': 'v4 10000 ours' },
-    atMost: { '10000 prefixes': 1.5 },
+    rivals: { '10 k prefixes': 'v4 10000 ours' },
+    atMost: { '10 k prefixes': 1.5 },
   },
   {
     case: 'whole program, first packet of 65536 flows',
@@ -128,21 +130,21 @@ export const ROWS: readonly RowPlan[] = [
     atMost: { 'empty program and a hash lookup': 3 },
   },
   {
-    case: 'read, compile and load 1000000 prefixes',
+    case: 'read, compile and load 1 M prefixes',
     unit: 'ms',
     ours: 'load ours',
     rivals: { 'nft -f': 'load nft' },
     atMost: { 'nft -f': 1 / 4 },
   },
   {
-    case: 'maps of 1000000 prefixes in the kernel',
+    case: 'maps of 1 M prefixes in the kernel',
     unit: 'MiB',
     ours: 'tables',
     rivals: {},
     limit: 64,
   },
   {
-    case: 'most memory of the program that loads 1000000 prefixes',
+    case: 'most memory of the program that loads 1 M prefixes',
     unit: 'MiB',
     ours: 'load ours peak',
     rivals: { 'nft -f': 'load nft peak' },
