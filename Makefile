@@ -120,7 +120,7 @@ bench-relay: ## the relay beside its rivals, about a quarter of an hour; rows an
 	npx tsc -p test/load
 	@$(RIVAL_ENV) node build/test/load/main.js
 
-bench-classifier: ## the classifier beside LPM tries and nft, some minutes, as root; rows and chart in build/bench
+bench-classifier: ## the classifier beside LPM tries and nft, at most a quarter of an hour, as root; rows and chart in build/bench
 	@test/tools/deps.sh test
 	@$(MAKE) --no-print-directory build
 	@$(MAKE) --no-print-directory -C bpf bench-object

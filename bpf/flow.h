@@ -78,6 +78,20 @@ static long sweep_flow(void *map, const void *key, struct flow *flow, struct swe
 	return 0;
 }
 
+/*
+ * A function for each table: clang would merge the calls into one with a chosen
+ * map, and kernel 6.1 lets one place walk over one map only.
+ */
+static __noinline long sweep_v4(struct sweep *sweep)
+{
+	return bpf_for_each_map_elem(&flows_v4, sweep_flow, sweep, 0);
+}
+
+static __noinline long sweep_v6(struct sweep *sweep)
+{
+	return bpf_for_each_map_elem(&flows_v6, sweep_flow, sweep, 0);
+}
+
 /* Makes room in a full table; false if there is none, or it was tried just now. */
 static __always_inline bool flow_sweep(__u32 family)
 {
@@ -90,9 +104,9 @@ static __always_inline bool flow_sweep(__u32 family)
 		return false;
 	*last = sweep.now;
 	if (family == 4)
-		bpf_for_each_map_elem(&flows_v4, sweep_flow, &sweep, 0);
+		sweep_v4(&sweep);
 	else
-		bpf_for_each_map_elem(&flows_v6, sweep_flow, &sweep, 0);
+		sweep_v6(&sweep);
 	count_events(COUNT_expired, sweep.removed);
 	return sweep.removed > 0;
 }

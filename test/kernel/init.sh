@@ -27,7 +27,7 @@ fi
 
 /bin/busybox --install -s /bin
 export PATH=/bin
-mkdir -p /proc /sys /dev /lower /layer /root
+mkdir -p /proc /sys /dev /lower /layer /root /whole
 run mount -t proc proc /proc
 run mount -t devtmpfs devtmpfs /dev
 for word in $(cat /proc/cmdline); do
@@ -40,6 +40,7 @@ run mount -t 9p -o $SHARED,ro,cache=loose root /lower
 run mount -t tmpfs tmpfs /layer
 mkdir -p /layer/upper /layer/work
 run mount -t overlay -o lowerdir=/lower,upperdir=/layer/upper,workdir=/layer/work overlay /root
+run mount --bind /root /whole
 
 run mount -t proc proc /root/proc
 run mount -t sysfs sysfs /root/sys
@@ -50,6 +51,11 @@ for name in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${name%:*}" "/roo
 mkdir -p /root/dev/pts /root/dev/shm /root/lib/modules
 run mount -t devpts devpts /root/dev/pts
 for place in dev/shm run tmp; do run mount -t tmpfs tmpfs /root/$place; done
+# A checkout below /tmp is hidden by now.
+if [ ! -e "/root$checkout" ]; then
+	mkdir -p "/root$checkout"
+	run mount --bind "/whole$checkout" "/root$checkout"
+fi
 mkdir -p "/root$RESULTS" /root/run/programs
 run mount -t 9p -o $SHARED results "/root$RESULTS"
 run mount --bind "/root$checkout/build/kernel/root/lib/modules" /root/lib/modules
@@ -60,6 +66,6 @@ for program in modprobe poweroff sync; do ln -s busybox /root/run/programs/$prog
 echo /run/programs/modprobe >/proc/sys/kernel/modprobe
 ip link set lo up
 
-umount /proc /dev
+umount /proc /dev /whole
 exec switch_root -c /dev/console /root /run/programs/busybox sh "$checkout/test/kernel/init.sh" command \
 	$(cat "/root$RESULTS/command")

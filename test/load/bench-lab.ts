@@ -44,10 +44,11 @@ const SYSCTLS = [
   'ipv4/conf/eth0/send_redirects=0',
 ];
 
-const FORWARDING = `table ip bench_forwarding {
+/** What server1 needs beside ip_forward. */
+export const FORWARDING = `table ip bench_forwarding {
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
-    oifname "eth0" ip saddr != ${ADDRESS.server1.v4} masquerade
+    oifname "eth0" ip saddr != ${ADDRESS.server1.v4} counter masquerade
   }
 }`;
 

@@ -4,7 +4,7 @@ import { digits, type Row } from './report.js';
 import { median } from './statistics.js';
 
 const COLUMNS = 2;
-const PANEL = { width: 600, gap: 28, title: 30, bar: 16, step: 23 };
+const PANEL = { width: 600, gap: 28, title: 45, bar: 16, step: 23 };
 const LABEL_WIDTH = 210;
 const VALUE_WIDTH = 70;
 const HEADER = 62;
@@ -18,7 +18,7 @@ interface Bar {
 
 export function renderChart(title: string, subtitle: string, rows: readonly Row[]): string {
   let y = HEADER;
-  const panels = byCase(rows).flatMap((group) => {
+  const panels = sideBySide(rows).flatMap((group) => {
     const top = y;
     y += Math.max(...group.map((row) => PANEL.title + barsOf(row).length * PANEL.step)) + PANEL.gap;
     return group.map((row, column) => {
@@ -39,10 +39,16 @@ export function renderChart(title: string, subtitle: string, rows: readonly Row[
   ].join('\n');
 }
 
-/** The figures of a case lie side by side; there are at most two. */
-function byCase(rows: readonly Row[]): Row[][] {
-  const names = [...new Set(rows.map((row) => row.case))];
-  return names.map((name) => rows.filter((row) => row.case === name));
+/** The figures of a case lie side by side, there are at most two; so do neighbours with only one. */
+function sideBySide(rows: readonly Row[]): Row[][] {
+  const groups: Row[][] = [];
+  for (const name of new Set(rows.map((row) => row.case))) {
+    const group = rows.filter((row) => row.case === name);
+    const last = groups.at(-1);
+    if (group.length === 1 && last?.length === 1) last.push(...group);
+    else groups.push(group);
+  }
+  return groups;
 }
 
 function barsOf(row: Row): Bar[] {
@@ -52,15 +58,16 @@ function barsOf(row: Row): Bar[] {
     values,
     colour: COLOUR.rival,
   }));
-  return row.ours.length > 0 ? [ours, ...rivals] : rivals;
+  return [ours, ...rivals].filter(({ values }) => values.length > 0);
 }
 
 function panel(row: Row, bars: readonly Bar[]): string {
-  const most = Math.max(...bars.flatMap(({ values }) => values));
+  // Where everything is 0 every bar has no length.
+  const most = Math.max(...bars.flatMap(({ values }) => values)) || 1;
   const scale = (PANEL.width - LABEL_WIDTH - VALUE_WIDTH) / most;
-  const unit = `<tspan dx="10" fill="${COLOUR.faint}" font-weight="normal">${xml(row.unit)}</tspan>`;
   return [
-    `<text x="0" y="14" font-weight="bold" fill="${COLOUR.text}">${xml(row.case)}${unit}</text>`,
+    text(0, 14, row.case, `font-weight="bold" fill="${COLOUR.text}"`),
+    text(0, 30, row.unit, `fill="${COLOUR.faint}"`),
     ...bars.map((bar, i) => drawBar(bar, PANEL.title - 6 + i * PANEL.step, scale)),
   ].join('\n');
 }

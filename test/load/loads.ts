@@ -50,7 +50,8 @@ function iperfArgv(load: { flows: number; reverse: boolean }, seconds: number): 
   return ['iperf3', '--client', INTERNET, '--json', ...amount, ...direction];
 }
 
-function readIperf(output: string): Outcome {
+/** @throws with iperf3's own words. */
+export function readIperf(output: string): Outcome {
   const { end, error } = JSON.parse(output) as {
     end: { sum_received?: { bytes: number; seconds: number } };
     error?: string;

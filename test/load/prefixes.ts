@@ -52,8 +52,9 @@ export interface V4Prefix {
   length: number;
 }
 
-export function v4Prefixes(count: number): V4Prefix[] {
-  const next = random(7);
+/** Another seed, another list. */
+export function v4Prefixes(count: number, seed = 7): V4Prefix[] {
+  const next = random(seed);
   return Array.from({ length: count }, () => {
     const length = drawLength(V4_LENGTHS, next());
     const address = next();

@@ -70,12 +70,18 @@ function judgeRatio({ rival, ratio: bound }: Target, figure: Figure, ratio: numb
 
 /** Three digits that mean something. */
 export function digits(value: number): string {
+  if (value === 0) return '0';
   if (value >= 100) return value.toFixed(0);
   return value.toFixed(value >= 10 ? 1 : 2);
 }
 
-const show = (values: readonly number[]) =>
-  `${digits(median(values))} ±${Math.round((spread(values) * 100) / 2)}%`;
+function show(values: readonly number[]): string {
+  if (values.length === 0) return 'no figures';
+  const middle = median(values);
+  // A part of nothing says nothing.
+  if (middle === 0) return `0 to ${digits(Math.max(...values))}`.replace(/^0 to 0$/, '0');
+  return `${digits(middle)} ±${Math.round((spread(values) * 100) / 2)}%`;
+}
 
 /** A Markdown table: a line for each contestant, the target's verdict in the line of its rival. */
 export function renderTable(rows: readonly Row[]): string {

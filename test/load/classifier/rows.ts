@@ -1,9 +1,9 @@
 /** Samples by name → rows of the relay's shape, so that one table and one chart serve both. */
 import type { Row } from '../report.js';
-import { median, medianRatio } from '../statistics.js';
+import { medianRatio } from '../statistics.js';
 
-/** What is measured: figures by name, one added in every round. */
-export type Samples = Map<string, number[]>;
+/** What is measured: figures by name, one for each round; one that failed leaves its place empty. */
+export type Samples = ReadonlyMap<string, readonly (number | undefined)[]>;
 
 export interface RowPlan {
   case: string;
@@ -14,7 +14,7 @@ export interface RowPlan {
   /** Bounds on ours divided by a rival's; less is better in all of them but `atLeast`. */
   atMost?: Readonly<Record<string, number>>;
   atLeast?: Readonly<Record<string, number>>;
-  /** Most that ours itself may be. */
+  /** Most that ours itself may be in any round. */
   limit?: number;
 }
 
@@ -22,31 +22,58 @@ export interface RowPlan {
 const fraction = (bound: number) =>
   bound <= 0.5 ? `1/${Math.round(1 / bound)}` : `${Math.round(bound * 100) / 100}`;
 
-export function makeClassifierRow(plan: RowPlan, samples: Samples): Row {
-  const valuesOf = (name: string) => samples.get(name) ?? [];
-  const ours = valuesOf(plan.ours);
-  const named = Object.entries(plan.rivals).map(([name, key]) => [name, valuesOf(key)] as const);
-  const ratios = named.map(([name, values]) => [name, medianRatio(ours, values)] as const);
-  const ratio: Record<string, number> = Object.fromEntries(ratios);
-  const judged = [
-    ...Object.entries(plan.atMost ?? {}).map(([name, bound]) => ({
-      text: `≤ ${fraction(bound)} × ${name}`,
-      pass: ratio[name]! <= bound,
-    })),
-    ...Object.entries(plan.atLeast ?? {}).map(([name, bound]) => ({
-      text: `≥ ${fraction(bound)} × ${name}`,
-      pass: ratio[name]! >= bound,
-    })),
-  ];
-  const { limit } = plan;
-  const own =
-    limit === undefined ? [] : [{ text: `≤ ${limit} ${plan.unit}`, pass: median(ours) <= limit }];
+const isNumber = (value: number | undefined) => value !== undefined;
+
+/** Only of rounds that have both; of nothing, or of zeros, there is none. */
+function ratioOf(
+  ours: readonly (number | undefined)[],
+  theirs: readonly (number | undefined)[],
+): number | undefined {
+  const rounds = ours.map((_, i) => i).filter((i) => isNumber(ours[i]) && isNumber(theirs[i]));
+  if (rounds.length === 0) return undefined;
+  const ratio = medianRatio(
+    rounds.map((i) => ours[i]!),
+    rounds.map((i) => theirs[i]!),
+  );
+  return Number.isFinite(ratio) ? ratio : undefined;
+}
+
+/** Without figures no target is met. `failure` says why there are none. */
+export function makeClassifierRow(plan: RowPlan, samples: Samples, failure?: string): Row {
+  const roundsOf = (name: string) => Array.from(samples.get(name) ?? []);
+  const ours = roundsOf(plan.ours);
+  const values = ours.filter(isNumber);
+  const named = Object.entries(plan.rivals).map(([name, key]) => [name, roundsOf(key)] as const);
+  const ratio: Record<string, number> = {};
+  for (const [name, theirs] of named) {
+    const one = ratioOf(ours, theirs);
+    if (one !== undefined) ratio[name] = one;
+  }
+  const { limit, atMost = {}, atLeast = {}, unit } = plan;
   return {
     case: plan.case,
-    unit: plan.unit,
-    ours,
-    rivals: Object.fromEntries(named),
+    unit,
+    ours: values,
+    rivals: Object.fromEntries(named.map(([name, theirs]) => [name, theirs.filter(isNumber)])),
     ratio,
-    targets: [...judged, ...own],
+    targets: [
+      ...Object.entries(atMost).map(([name, bound]) => ({
+        text: `≤ ${fraction(bound)} × ${name}`,
+        pass: ratio[name] !== undefined && ratio[name] <= bound,
+      })),
+      ...Object.entries(atLeast).map(([name, bound]) => ({
+        text: `≥ ${fraction(bound)} × ${name}`,
+        pass: ratio[name] !== undefined && ratio[name] >= bound,
+      })),
+      ...(limit === undefined
+        ? []
+        : [
+            {
+              text: `≤ ${limit} ${unit}`,
+              pass: values.length > 0 && Math.max(...values) <= limit,
+            },
+          ]),
+    ],
+    ...(values.length === 0 && { skipped: failure ?? 'not measured' }),
   };
 }

@@ -1,0 +1,139 @@
+/** What a round measures: figures by the names that plans.ts uses. Each case is prepared once. */
+import { type BulkLab, measureBulk, startBulkLab } from './bulk.js';
+import { measureFlood, startFloodLab } from './flood.js';
+import { measureLoad, writeLists } from './load.js';
+import { measureLookup, startContest } from './lookup.js';
+import { MILLION } from './policies.js';
+import { measureFlows, startFlowBench } from './program.js';
+import { type PolicyName, WAYS, type WayOut } from './router.js';
+import { measureSwaps, type SwapCounts, startSwapLab } from './swap.js';
+
+export type Figures = Readonly<Record<string, number>>;
+/** One of the things that a round measures. */
+export type Measurement = () => Figures | Promise<Figures>;
+
+export interface Case {
+  name: string;
+  /** Counts, which must be right beside others' work, too; to repeat them until they are would be a lie. */
+  isExact?: true;
+  prepare: () => Measurement | Promise<Measurement>;
+}
+
+/** What must be gone in the end. */
+export type Keep = (lab: { stop(): void }) => void;
+
+function lookup(family: 4 | 6, count: number): Case {
+  const name = `v${family} ${count}`;
+  return {
+    name: `lookup ${name}`,
+    prepare: () => {
+      const contest = startContest(family, count);
+      return () => {
+        const { ours, trie } = measureLookup(contest);
+        return { [`${name} ours`]: ours, [`${name} trie`]: trie };
+      };
+    },
+  };
+}
+
+const program: Case = {
+  name: 'whole program',
+  prepare: () => {
+    const flows = startFlowBench();
+    return () => ({ ...measureFlows(flows) });
+  },
+};
+
+const load = (directory: string): Case => ({
+  name: 'load',
+  prepare: () => {
+    const lists = writeLists(directory);
+    return async () => {
+      const { ours, nft, tables, oursPeak, nftPeak } = await measureLoad(lists);
+      return {
+        'load ours': ours,
+        'load nft': nft,
+        tables,
+        'load ours peak': oursPeak,
+        'load nft peak': nftPeak,
+      };
+    };
+  },
+});
+
+function floods(way: WayOut, policy: PolicyName, size: string, keep: Keep): Case {
+  return {
+    name: `flood${size} ${way}`,
+    prepare: async () => {
+      const bench = await startFloodLab(way, policy);
+      keep(bench.lab);
+      return async () => ({
+        [`SYN${size} ${way}`]: await measureFlood(bench, 'SYN'),
+        [`ACK${size} ${way}`]: await measureFlood(bench, 'ACK'),
+      });
+    },
+  };
+}
+
+async function bulkFigures(bench: BulkLab, way: WayOut): Promise<Figures> {
+  const figures: Record<string, number> = {};
+  for (const direction of ['upload', 'download'] as const) {
+    const { perBusySecond, perSecond } = await measureBulk(bench, direction);
+    figures[`${direction} ${way}`] = perBusySecond;
+    figures[`${direction} ${way} through`] = perSecond;
+  }
+  return figures;
+}
+
+function bulk(way: WayOut, keep: Keep): Case {
+  return {
+    name: `bulk ${way}`,
+    prepare: async () => {
+      const bench = await startBulkLab(way);
+      keep(bench.lab);
+      return () => bulkFigures(bench, way);
+    },
+  };
+}
+
+const swapFigures = ({ lost, misjudged, miscounted }: SwapCounts, name: string): Figures => ({
+  [`lost ${name}`]: lost,
+  [`misjudged ${name}`]: misjudged,
+  [`miscounted ${name}`]: miscounted,
+});
+
+function swaps(way: WayOut, keep: Keep): Case {
+  return {
+    name: `swap ${way}`,
+    isExact: true,
+    prepare: async () => {
+      const bench = await startSwapLab(way);
+      keep(bench.lab);
+      return async () => {
+        const counts = await measureSwaps(bench);
+        const without = swapFigures(counts.none, `${way} without`);
+        return {
+          [`sent ${way}`]: counts.swaps.sent,
+          ...swapFigures(counts.swaps, way),
+          ...without,
+        };
+      };
+    },
+  };
+}
+
+/** In the order of a round: what is compared is measured side by side. */
+export function makeCases(directory: string, keep: Keep): Case[] {
+  const withoutXdp = WAYS.filter((way) => way !== 'xdp');
+  const ebpf = WAYS.filter((way) => way !== 'nftables');
+  return [
+    ...[10_000, 100_000, MILLION].map((count) => lookup(4, count)),
+    lookup(6, 100_000),
+    program,
+    load(directory),
+    ...WAYS.map((way) => floods(way, 'ten rules', '', keep)),
+    ...WAYS.map((way) => floods(way, 'ten rules, 1 M prefixes', ' 1 M', keep)),
+    ...withoutXdp.map((way) => bulk(way, keep)),
+    ...ebpf.map((way) => swaps(way, keep)),
+  ];
+}

@@ -1,0 +1,53 @@
+/**
+ * `router-peer.js WAY POLICY…`, on the router: attaches the classifier with the first policy, then
+ * with the next one for each line `swap` that comes in, and says after each line what is counted.
+ */
+import { createInterface } from 'node:readline';
+import { attachClassifier, readStats } from '../../../bpf/classifier.js';
+import { findInterface } from '../../../bpf/interface.js';
+import { parseAddress } from '../../../control/config/address.js';
+import { ADDRESS } from '../../../control/lab/topology.js';
+import { guardedPolicy } from '../../../control/policy/guard-rules.js';
+import { PrefixSet } from '../../../control/policy/prefix-set.js';
+import { CLASSIFIER_OBJECT, CLASSIFIER_PINS } from './paths.js';
+import { FLOW_TABLE_SIZE, MARK, POLICIES, type PolicyName, SERVER_MAC } from './router.js';
+
+const [way, ...names] = process.argv.slice(2) as [string, ...PolicyName[]];
+
+const guards = {
+  serverMacs: [SERVER_MAC],
+  serverAddresses: PrefixSet.parse(ADDRESS.server1.v4, ADDRESS.server1.v6),
+  localAddresses: PrefixSet.parse(ADDRESS.router.v4, ADDRESS.router.v6, ADDRESS.wan.v4),
+};
+const policies = names.map((name) => guardedPolicy(POLICIES[name](), guards));
+
+function attach(turn: number): void {
+  attachClassifier({
+    directory: CLASSIFIER_PINS,
+    object: CLASSIFIER_OBJECT,
+    interfaces: ['br-lan'],
+    flowTableSize: FLOW_TABLE_SIZE,
+    policy: policies[turn % policies.length]!,
+    steering: {
+      mark: MARK,
+      nextHop: { v4: parseAddress(ADDRESS.server1.v4) as number },
+      serverMacs: [SERVER_MAC],
+      serverAddresses: Object.values(ADDRESS.server1).map((text) => parseAddress(text)!),
+      routeIfindex: { v4: findInterface('br-lan')! },
+      onFailure: 'direct',
+    },
+    ...(way === 'mark' ? {} : { redirectInterface: 'br-lan', xdp: way === 'xdp' }),
+  });
+}
+
+const sayStats = () => console.log(JSON.stringify(readStats(CLASSIFIER_PINS)));
+
+let turn = 0;
+attach(turn++);
+if (policies.length > 1) {
+  sayStats();
+  for await (const line of createInterface(process.stdin)) {
+    if (line === 'swap') attach(turn++);
+    sayStats();
+  }
+}
