@@ -173,11 +173,11 @@ struct flow {
 	__u32 state;
 };
 
-/* A /16; those of one class share a block. */
+/* A /16, found by its number. */
 struct v4_block {
 	__u64 codes[8];		/* 2 bits a /24, the lowest first */
 	__u8 before[8];		/* escapes in this block before each word of codes */
-	__u32 first_ref;	/* escapes in all blocks before */
+	__u32 first_ref;	/* of its escapes, the rest follow */
 	__u32 unused;
 };
 

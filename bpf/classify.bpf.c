@@ -172,28 +172,40 @@ static __always_inline bool has_route(struct __sk_buff *skb, const struct packet
 	       route.ifindex == device;
 }
 
-static __always_inline bool has_way(struct __sk_buff *skb, const struct packet *packet)
+enum way {
+	WAY_NONE,
+	WAY_ROUTE,	/* by mark: the neighbour is unknown, or the way out is mark */
+	WAY_NEIGHBOUR,
+};
+
+static __always_inline enum way choose_way(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct bpf_redir_neigh hop;
 
 	if (!(packet->family == 4 ? config.steers_v4 : config.steers_v6))
-		return false;
+		return WAY_NONE;
 	if (config.redirect_ifindex) {
 		next_hop(packet, &hop);
 		if (neighbour_is_known(skb, &hop))
-			return true;
+			return WAY_NEIGHBOUR;
 	}
-	return has_route(skb, packet);
+	return has_route(skb, packet) ? WAY_ROUTE : WAY_NONE;
 }
 
 static __always_inline int admit(struct __sk_buff *skb, const struct packet *packet)
 {
-	if (!has_way(skb, packet) || !flow_add(packet)) {
+	enum way way = choose_way(skb, packet);
+
+	if (way == WAY_NONE || !flow_add(packet)) {
 		flow_forget(packet);
 		return fail(skb);
 	}
 	count_event(COUNT_admitted);
-	return steer(skb, packet, true);
+	if (way == WAY_NEIGHBOUR)
+		return steer(skb, packet);
+	if (config.redirect_ifindex)
+		count_event(COUNT_fallback_neighbour);
+	return steer_by_mark(skb);
 }
 
 static __always_inline int classify_syn(struct __sk_buff *skb, const struct packet *packet)
@@ -220,7 +232,7 @@ static __always_inline int classify_tcp(struct __sk_buff *skb, const struct pack
 		return leave(skb, COUNT_fragment);
 	if (!flow_follow(packet))
 		return leave(skb, COUNT_unknown_flow);
-	return steer(skb, packet, false);
+	return steer(skb, packet);
 }
 
 static __always_inline int classify_other(struct __sk_buff *skb, const struct packet *packet)

@@ -48,7 +48,6 @@ function ruleNames({ policy }: Tables): Buffer {
 function arrays(tables: Tables): Table[] {
   const { v4, v6, matrix } = tables;
   return [
-    { map: 'v4_index', values: v4.index, valueSize: REF_BLOCK },
     { map: 'v4_blocks', values: v4.blocks, valueSize: recordSize.block },
     { map: 'v4_refs', values: padTo(v4.refs, REF_BLOCK), valueSize: REF_BLOCK },
     { map: 'v4_pairs', values: v4.pairs, valueSize: recordSize.pair },

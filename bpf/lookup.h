@@ -36,7 +36,7 @@ static __always_inline __u32 class_in_leaf(__u32 index, __u32 address)
 	return leaf ? leaf->class[address & 255] : 0;
 }
 
-/* Entry `index` of a table of references or block numbers. */
+/* Entry `index` of a table of references. */
 static __always_inline __u32 ref_at(void *table, __u32 index)
 {
 	__u32 key = index / REFS_PER_BLOCK;
@@ -84,7 +84,7 @@ static __always_inline __u32 class_in_block(__u32 index, __u32 address)
  */
 __noinline __u32 class_of_v4(__u32 address)
 {
-	return class_in_block(ref_at(&v4_index, address >> 16), address);
+	return class_in_block(address >> 16, address);
 }
 
 /* 1 if x >= y, without a branch that the CPU would mispredict every other time. */

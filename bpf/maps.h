@@ -40,8 +40,7 @@ MAP(rule_counters, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct counter, 1);
 /* Not read here: so that whoever reads the counters knows whose they are. */
 TABLE(rule_names, char[RULE_NAME_LENGTH]);
 
-MAP(v4_index, BPF_MAP_TYPE_ARRAY, __u32, struct ref_block, (1 << 16) / REFS_PER_BLOCK);
-TABLE(v4_blocks, struct v4_block);
+MAP(v4_blocks, BPF_MAP_TYPE_ARRAY, __u32, struct v4_block, 1 << 16);
 TABLE(v4_refs, struct ref_block);
 TABLE(v4_pairs, struct v4_pair);
 TABLE(v4_leaves, struct v4_leaf);

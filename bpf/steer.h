@@ -87,9 +87,8 @@ static __always_inline bool decrement_ttl_v6(struct __sk_buff *skb, const struct
 				   sizeof(ttl), BPF_F_RECOMPUTE_CSUM) == 0;
 }
 
-/* Why this packet must go by mark, or 0. */
-static __always_inline __u32 obstacle(struct __sk_buff *skb, const struct packet *packet,
-				      const struct bpf_redir_neigh *hop, bool is_first)
+/* Why this packet must go by mark, or 0; whether the neighbour is known is asked once a flow. */
+static __always_inline __u32 obstacle(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u32 mtu = 0;
 
@@ -99,33 +98,29 @@ static __always_inline __u32 obstacle(struct __sk_buff *skb, const struct packet
 		return COUNT_fallback_ttl;
 	if (bpf_check_mtu(skb, config.redirect_ifindex, &mtu, 0, 0) != 0)
 		return COUNT_fallback_mtu;
-	if (is_first && !neighbour_is_known(skb, hop))
-		return COUNT_fallback_neighbour;
 	return 0;
 }
 
-static __always_inline int steer_by_redirect(struct __sk_buff *skb, const struct packet *packet,
-					     bool is_first)
+static __always_inline int steer_by_redirect(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct bpf_redir_neigh hop;
-	__u32 reason;
+	__u32 reason = obstacle(skb, packet);
 
-	next_hop(packet, &hop);
-	reason = obstacle(skb, packet, &hop, is_first);
 	if (reason) {
 		count_event(reason);
 		return steer_by_mark(skb);
 	}
 	if (!(packet->family == 4 ? decrement_ttl_v4(skb) : decrement_ttl_v6(skb, packet)))
 		return steer_by_mark(skb);
+	next_hop(packet, &hop);
 	count_outcome(skb, COUNT_redirected);
 	return bpf_redirect_neigh(config.redirect_ifindex, &hop, sizeof(hop), 0);
 }
 
-static __always_inline int steer(struct __sk_buff *skb, const struct packet *packet, bool is_first)
+static __always_inline int steer(struct __sk_buff *skb, const struct packet *packet)
 {
 	if (config.redirect_ifindex)
-		return steer_by_redirect(skb, packet, is_first);
+		return steer_by_redirect(skb, packet);
 	return steer_by_mark(skb);
 }
 

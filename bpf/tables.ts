@@ -40,7 +40,6 @@ function numberSets({ rules }: ClassifierPolicy): Map<AddressSet, number> {
 
 function sizeOf(v4: V4Table, v6: V6Tree, matrix: RuleMatrix): number {
   const buffers = [
-    v4.index,
     v4.blocks,
     v4.refs,
     v4.pairs,

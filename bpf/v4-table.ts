@@ -4,8 +4,8 @@
  * one bit an address) or a leaf. A block's references follow each other in the order of its /24s,
  * so only the first one's number is stored: the program counts the escapes before.
  *
- * /16s of one class share a block, so small policies make small tables. The index could name their
- * class instead, but then every lookup would begin with a branch that is hard to predict.
+ * Every /16 has its block, 5 MiB for any policy: an index of blocks would let small policies share
+ * them, but cost every lookup one more access that depends on the one before.
  */
 import {
   blockOffset,
@@ -26,8 +26,7 @@ export interface ClassedSegments<T> {
 
 export interface V4Table {
   palette: [number, number, number];
-  /** Number of the block of each /16, 32 bits each. */
-  index: Buffer;
+  /** One for each /16. */
   blocks: Buffer;
   /** 32 bits each. */
   refs: Buffer;
@@ -186,48 +185,53 @@ function populationCount(value: number): number {
 
 const WORDS_PER_BLOCK = BLOCK_SIZE / NETWORK_SIZE / CODES_PER_WORD;
 
-/** Writes a block whose references begin at `firstRef`; returns how many it has. */
-function layOutBlock(blocks: GrowingBuffer, codes: Uint32Array, firstRef: number): number {
-  const { view, offset } = blocks.add();
+/** A block whose references begin at `firstRef`. */
+function makeBlock(codes: Uint32Array, firstRef: number): Buffer {
+  const block = Buffer.alloc(recordSize.block);
   let escapes = 0;
-  view.setUint32(offset + blockOffset.firstRef, firstRef, true);
+  block.writeUInt32LE(firstRef, blockOffset.firstRef);
   codes.forEach((word, i) => {
     // The program reads 64 bits at a time: two of these words.
-    if (i % 2 === 0) view.setUint8(offset + blockOffset.before + i / 2, escapes);
-    view.setUint32(offset + blockOffset.codes + 4 * i, word, true);
+    if (i % 2 === 0) block.writeUInt8(escapes, blockOffset.before + i / 2);
+    block.writeUInt32LE(word, blockOffset.codes + 4 * i);
     escapes += populationCount(word & (word >>> 1) & 0x55555555);
   });
-  return escapes;
+  return block;
 }
 
-/** Blocks of several classes first, in order, as their references are; then the shared ones. */
-function layOutBlocks(builder: V4Builder): Pick<V4Table, 'index' | 'blocks'> {
-  const { blockClasses, codes, palette } = builder;
-  const blocks = new GrowingBuffer(recordSize.block);
-  const index = new Uint32Array(BLOCKS);
+function countEscapes(codes: Uint32Array): number {
+  return codes.reduce((sum, word) => sum + populationCount(word & (word >>> 1) & 0x55555555), 0);
+}
+
+/** The block of every /16 that is all of one class; those outside the palette share references. */
+function makeUniformBlock(builder: V4Builder, id: number): Buffer {
+  const code = builder.palette.indexOf(id);
+  const codes = new Uint32Array(WORDS_PER_BLOCK).fill(PATTERNS[code < 0 ? CODE_ESCAPE : code]!);
+  const block = makeBlock(codes, builder.refs.length);
+  if (code < 0) for (let i = 0; i < 256; i++) builder.addRef(ref(refKind.class, id));
+  return block;
+}
+
+/** References of blocks of several classes are there already, in the order of their /24s. */
+function layOutBlocks(builder: V4Builder): Buffer {
+  const { blockClasses, codes } = builder;
+  const blocks = Buffer.alloc(BLOCKS * recordSize.block);
+  const uniform = new Map<number, Buffer>();
   let refs = 0;
-  blockClasses.forEach((id, block) => {
-    if (id !== SEVERAL) return;
-    index[block] = blocks.length;
-    const first = block * WORDS_PER_BLOCK;
-    refs += layOutBlock(blocks, codes.subarray(first, first + WORDS_PER_BLOCK), refs);
-  });
-  const shared = new Map<number, number>();
-  blockClasses.forEach((id, block) => {
-    if (id === SEVERAL) return;
-    let number = shared.get(id);
-    if (number === undefined) {
-      number = blocks.length;
-      shared.set(id, number);
-      const code = palette.indexOf(id);
-      const pattern = PATTERNS[code < 0 ? CODE_ESCAPE : code]!;
-      const escapes = layOutBlock(blocks, new Uint32Array(WORDS_PER_BLOCK).fill(pattern), refs);
-      for (let i = 0; i < escapes; i++) builder.addRef(ref(refKind.class, id));
-      refs += escapes;
+  blockClasses.forEach((id, number) => {
+    let block = uniform.get(id);
+    if (id === SEVERAL) {
+      const first = number * WORDS_PER_BLOCK;
+      const own = codes.subarray(first, first + WORDS_PER_BLOCK);
+      block = makeBlock(own, refs);
+      refs += countEscapes(own);
+    } else if (block === undefined) {
+      block = makeUniformBlock(builder, id);
+      uniform.set(id, block);
     }
-    index[block] = number;
+    block.copy(blocks, number * recordSize.block);
   });
-  return { index: Buffer.from(index.buffer), blocks: blocks.finish() };
+  return blocks;
 }
 
 export function buildV4Table(segments: ClassedSegments<number>): V4Table {
@@ -239,7 +243,7 @@ export function buildV4Table(segments: ClassedSegments<number>): V4Table {
   }
   return {
     palette,
-    ...layOutBlocks(builder),
+    blocks: layOutBlocks(builder),
     refs: builder.refs.finish(),
     pairs: builder.pairs.finish(),
     leaves: builder.leaves.finish(),

@@ -18,7 +18,7 @@ function popcount(value: bigint): number {
 }
 
 export function classOfV4({ v4 }: Tables, address: number): number {
-  const block = v4.index.readUInt32LE(4 * (address >>> 16)) * recordSize.block;
+  const block = (address >>> 16) * recordSize.block;
   const word = (address >>> 13) & 7;
   const shift = BigInt(((address >>> 8) & 31) * 2);
   const codes = v4.blocks.readBigUInt64LE(block + blockOffset.codes + 8 * word);
