@@ -285,16 +285,26 @@ static void attempt_succeeded(struct worker *worker, struct connection *connecti
 		connection_established(worker, connection);
 }
 
-/* Return: how many of the client's bytes are in the thread's buffer, to go with the request */
-static size_t early_look(struct worker *worker, const struct connection *connection)
+/*
+ * Looks at what of the client's may go with the request.  A look takes the error
+ * of a reset out of the socket, where nobody would find it again: what is left
+ * looks like an end.
+ *
+ * Return: false if the client has gone, else *@seen of its bytes are in the thread's buffer
+ */
+static bool early_look(struct worker *worker, const struct connection *connection, size_t *seen)
 {
-	ssize_t seen;
+	ssize_t received;
 
+	*seen = 0;
 	if (!attempt_upstream(connection)->optimistic || connection->probe ||
 	    !handshake_asks(&connection->handshake))
-		return 0;
-	seen = recv(connection->leg[CLIENT].fd, worker->transfer.buffer, EARLY_MOST, MSG_PEEK);
-	return seen > 0 ? (size_t)seen : 0;
+		return true;
+	received = recv(connection->leg[CLIENT].fd, worker->transfer.buffer, EARLY_MOST, MSG_PEEK);
+	if (received < 0)
+		return errno == EAGAIN;
+	*seen = (size_t)received;
+	return true;
 }
 
 /* Return: OUTCOME_OPEN to go on, or how it failed; *@wait if it has to wait */
@@ -305,12 +315,14 @@ static enum outcome message_send(struct worker *worker, struct connection *conne
 	size_t length = handshake_message(handshake, message);
 	size_t left = length - handshake->sent;
 	struct iovec part[2] = {
-		{ message + handshake->sent, left },
-		{ worker->transfer.buffer, early_look(worker, connection) },
+		{ message + handshake->sent, left }, { worker->transfer.buffer, 0 },
 	};
 	struct msghdr header = { .msg_iov = part, .msg_iovlen = 2 };
-	ssize_t sent = sendmsg(connection->leg[UPSTREAM].fd, &header, MSG_NOSIGNAL);
+	ssize_t sent;
 
+	if (!early_look(worker, connection, &part[1].iov_len))
+		return OUTCOME_CLIENT_RESET;
+	sent = sendmsg(connection->leg[UPSTREAM].fd, &header, MSG_NOSIGNAL);
 	*wait = sent < 0 && errno == EAGAIN;
 	if (sent < 0)
 		return *wait ? OUTCOME_OPEN : dial_outcome(errno);
@@ -367,7 +379,9 @@ static void attempt_shake(struct worker *worker, struct connection *connection)
 		outcome = connection->handshake.sending
 				? message_send(worker, connection, &wait)
 				: reply_receive(worker, connection, &wait);
-	if (outcome != OUTCOME_OPEN)
+	if (outcome == OUTCOME_CLIENT_RESET)
+		connection_abort(worker, connection, outcome);
+	else if (outcome != OUTCOME_OPEN)
 		attempt_give_up(worker, connection, outcome);
 }
 
