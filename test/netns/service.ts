@@ -17,6 +17,8 @@ export interface ServiceOptions {
   watchdogMs?: number;
   /** In front of the relay, such as setpriv. */
   prefix?: readonly string[];
+  /** False for one that is not expected to get that far. */
+  awaitReady?: boolean;
 }
 
 export class Service {
@@ -38,19 +40,28 @@ export class Service {
   }
 
   static async start(fixture: Fixture, options: ServiceOptions = {}): Promise<Service> {
-    const { socket = '@sidetrack-test', watchdogMs = 0, prefix = [] } = options;
+    const { socket = '@sidetrack-test', watchdogMs = 0, prefix = [], awaitReady = true } = options;
     const relay = [...prefix, process.execPath, CLI, 'relay', '-c', fixture.configFile];
     const argv = [SUPERVISE, socket, String(watchdogMs), ...relay];
     const service = new Service(fixture, fixture.lab.spawn('server1', argv));
-    await service.begin();
+    try {
+      await service.begin(awaitReady);
+    } catch (error) {
+      await service.stop();
+      throw error;
+    }
     return service;
   }
 
   /** Starts the program, with what the store holds, and waits until it is ready. */
-  async begin(): Promise<void> {
+  async begin(awaitReady = true): Promise<void> {
     const from = this.lines.length;
     this.supervisor.child.stdin!.write('start\n');
-    await this.until('the relay to be ready', () => this.matching(/^notify \d+ READY=1/, from) > 0);
+    if (!awaitReady) return;
+    const ready = () => this.matching(/^notify \d+ READY=1/, from) > 0;
+    const over = () => this.matching(/^ended/, from) > 0;
+    await this.until('the relay to be ready', () => ready() || over());
+    if (!ready()) throw new Error(`the relay ended\n${this.lines.join('\n')}\n${this.said}`);
   }
 
   matching(pattern: RegExp, from = 0): number {
