@@ -40,7 +40,7 @@ describe.skipIf(cannot && !requireAll)('under the filters of its systemd unit th
 
   async function start(yaml: string): Promise<Service> {
     const prefix = confinement(await unitOf(yaml), fixture.directory);
-    service = await Service.start(fixture, { prefix, watchdogMs: 2000 });
+    service = await Service.start(fixture, { prefix, watchdogMs: 2000, sanitized: false });
     await fixture.succeed('apply');
     return service;
   }
@@ -100,7 +100,7 @@ describe.skipIf(cannot && !requireAll)('under the filters of its systemd unit th
     expect(calls.delete(call)).toBe(true);
     const prefix = confinement(unit, fixture.directory, calls);
     const killed = () => service!.matching(new RegExp(`^ended \\d+ ${KILLED}$`)) > 0;
-    service = await Service.start(fixture, { prefix, awaitReady: false });
+    service = await Service.start(fixture, { prefix, awaitReady: false, sanitized: false });
     await fixture.succeed('apply');
     await waitFor('the end of it', async () => {
       if (!killed()) await fixture.download('client', url(ADDRESS.internet.v4, `/bytes/${BULK}`));

@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { LabProcess } from '../../control/lab/lab.js';
-import { CLI, type Fixture, waitFor } from './fixture.js';
+import { CLI, type Fixture, RELAY_PREFIX, waitFor } from './fixture.js';
 
 const program = (name: string) =>
   fileURLToPath(new URL(`../../build/test/${name}`, import.meta.url));
@@ -17,6 +17,8 @@ export interface ServiceOptions {
   watchdogMs?: number;
   /** In front of the relay, such as setpriv. */
   prefix?: readonly string[];
+  /** False where a sanitizer would need more than the relay may do. */
+  sanitized?: boolean;
   /** False for one that is not expected to get that far. */
   awaitReady?: boolean;
 }
@@ -41,7 +43,16 @@ export class Service {
 
   static async start(fixture: Fixture, options: ServiceOptions = {}): Promise<Service> {
     const { socket = '@sidetrack-test', watchdogMs = 0, prefix = [], awaitReady = true } = options;
-    const relay = [...prefix, process.execPath, CLI, 'relay', '-c', fixture.configFile];
+    const sanitizer = options.sanitized === false ? [] : RELAY_PREFIX;
+    const relay = [
+      ...prefix,
+      ...sanitizer,
+      process.execPath,
+      CLI,
+      'relay',
+      '-c',
+      fixture.configFile,
+    ];
     const argv = [SUPERVISE, socket, String(watchdogMs), ...relay];
     const service = new Service(fixture, fixture.lab.spawn('server1', argv));
     try {
