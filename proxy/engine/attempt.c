@@ -137,8 +137,14 @@ static bool another_may_help(const struct connection *connection, enum outcome o
 	return fault != FAULT_NONE || outcome == OUTCOME_NO_PORTS;
 }
 
-static void leg_forget(struct connection *connection)
+/*
+ * Taken out of the epoll set by hand, because close() does not when a child has the
+ * socket too, and its events would pass for those of the next one.
+ */
+static void leg_forget(struct worker *worker, struct connection *connection)
 {
+	if (connection->leg[UPSTREAM].fd >= 0)
+		(void)epoll_ctl(worker->epoll, EPOLL_CTL_DEL, connection->leg[UPSTREAM].fd, NULL);
 	leg_close(&connection->leg[UPSTREAM], true);
 	connection->early = 0;
 	connection->direction[UPSTREAM].hangup = false;
@@ -159,7 +165,7 @@ static bool attempt_next_address(struct worker *worker, struct connection *conne
 	connection->tried_addresses |= (uint8_t)(1U << connection->address);
 	if (connection->tried_addresses == (1U << count) - 1)
 		return false;
-	leg_forget(connection);
+	leg_forget(worker, connection);
 	return true;
 }
 
@@ -180,7 +186,7 @@ static bool attempt_failed(struct worker *worker, struct connection *connection,
 			     worker->transfer.now_ms);
 	if (again) {
 		attempt_release(worker, connection);
-		leg_forget(connection);
+		leg_forget(worker, connection);
 	}
 	return again;
 }
