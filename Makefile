@@ -8,7 +8,7 @@ SHELL := /bin/sh
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
 RIVAL_ENV := PATH="$$PATH:/usr/sbin:/sbin:$(RIVALS)/usr/bin:$(RIVALS)/usr/sbin" \
-	LD_LIBRARY_PATH="$(RIVALS)/usr/lib/$$(uname -m)-linux-gnu:$(RIVALS)/lib/$$(uname -m)-linux-gnu"
+	LD_LIBRARY_PATH="$(RIVALS)/usr/lib/$$(uname -m)-linux-gnu:$(RIVALS)/lib/$$(uname -m)-linux-gnu:$(RIVALS)/usr/lib/$$(uname -m)-linux-gnu/systemd"
 # As root nothing may be skipped for want of a program.
 REQUIRE := SIDETRACK_REQUIRE_ALL=$$([ "$$(id -u)" = 0 ] && echo 1)
 TS_SOURCES := $(shell find control bpf proxy monitoring -name '*.ts' 2>/dev/null)

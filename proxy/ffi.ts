@@ -118,6 +118,9 @@ export const readStatus = (relay: Handle, out: Buffer) =>
 export const readListeners = (relay: Handle, out: Buffer) =>
   call('sidetrack_relay_read_listeners', [External, U8Array, I32], [relay, out, out.length]);
 
+export const forking = (relay: Handle, on: boolean) =>
+  call('sidetrack_relay_forking', [External, I32], [relay, Number(on)]);
+
 /** Returns how many threads have not turned their loop since this was asked last. */
 export const heartbeat = (relay: Handle) => call('sidetrack_relay_heartbeat', [External], [relay]);
 

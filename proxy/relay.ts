@@ -52,6 +52,8 @@ export interface Relay {
   recent(): RecentConnection[];
   /** Descriptors of its listening sockets, for a successor or the service manager. */
   listeners(): number[];
+  /** Runs what starts a program and returns once that has an image of its own, as spawn() does. */
+  forking<T>(start: () => T): T;
   /** Threads that have not turned their loop since this was asked last; at first 0. */
   hangingThreads(): number;
   /** Like drain, but what waits in the sockets' queues is left to whoever else has them. */
@@ -134,6 +136,14 @@ function relayOf(
     },
     refusedListeners,
     listeners: () => readListeners(handle),
+    forking: (start) => {
+      ffi.forking(handle, true);
+      try {
+        return start();
+      } finally {
+        ffi.forking(handle, false);
+      }
+    },
     hangingThreads: () => (stopped ? 0 : ffi.heartbeat(handle)),
     maxPipes: threads * PIPES_PER_THREAD,
     active: () => ffi.active(handle),

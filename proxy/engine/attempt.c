@@ -138,8 +138,14 @@ static bool another_may_help(const struct connection *connection, enum outcome o
 	return fault != FAULT_NONE || outcome == OUTCOME_NO_PORTS;
 }
 
-static void leg_forget(struct connection *connection)
+/*
+ * Taken out of the epoll set by hand, because close() does not when a child has the
+ * socket too, and its events would pass for those of the next one.
+ */
+static void leg_forget(struct worker *worker, struct connection *connection)
 {
+	if (connection->leg[UPSTREAM].fd >= 0)
+		(void)epoll_ctl(worker->epoll, EPOLL_CTL_DEL, connection->leg[UPSTREAM].fd, NULL);
 	leg_close(&connection->leg[UPSTREAM], true);
 	connection->early = 0;
 	connection->direction[UPSTREAM].hangup = false;
@@ -160,7 +166,7 @@ static bool attempt_next_address(struct worker *worker, struct connection *conne
 	connection->tried_addresses |= (uint8_t)(1U << connection->address);
 	if (connection->tried_addresses == (1U << count) - 1)
 		return false;
-	leg_forget(connection);
+	leg_forget(worker, connection);
 	return true;
 }
 
@@ -181,7 +187,7 @@ static bool attempt_failed(struct worker *worker, struct connection *connection,
 			     worker->transfer.now_ms);
 	if (again) {
 		attempt_release(worker, connection);
-		leg_forget(connection);
+		leg_forget(worker, connection);
 	}
 	return again;
 }
@@ -286,16 +292,26 @@ static void attempt_succeeded(struct worker *worker, struct connection *connecti
 		relaying_begin(worker, connection);
 }
 
-/* Return: how many of the client's bytes are in the thread's buffer, to go with the request */
-static size_t early_look(struct worker *worker, const struct connection *connection)
+/*
+ * Looks at what of the client's may go with the request.  A look takes the error
+ * of a reset out of the socket, where nobody would find it again: what is left
+ * looks like an end.
+ *
+ * Return: false if the client has gone, else *@seen of its bytes are in the thread's buffer
+ */
+static bool early_look(struct worker *worker, const struct connection *connection, size_t *seen)
 {
-	ssize_t seen;
+	ssize_t received;
 
+	*seen = 0;
 	if (!attempt_upstream(connection)->optimistic || connection->probe ||
 	    !handshake_asks(&connection->handshake))
-		return 0;
-	seen = recv(connection->leg[CLIENT].fd, worker->transfer.buffer, EARLY_MOST, MSG_PEEK);
-	return seen > 0 ? (size_t)seen : 0;
+		return true;
+	received = recv(connection->leg[CLIENT].fd, worker->transfer.buffer, EARLY_MOST, MSG_PEEK);
+	if (received < 0)
+		return errno == EAGAIN;
+	*seen = (size_t)received;
+	return true;
 }
 
 /* Return: OUTCOME_OPEN to go on, or how it failed; *@wait if it has to wait */
@@ -306,12 +322,14 @@ static enum outcome message_send(struct worker *worker, struct connection *conne
 	size_t length = handshake_message(handshake, message);
 	size_t left = length - handshake->sent;
 	struct iovec part[2] = {
-		{ message + handshake->sent, left },
-		{ worker->transfer.buffer, early_look(worker, connection) },
+		{ message + handshake->sent, left }, { worker->transfer.buffer, 0 },
 	};
 	struct msghdr header = { .msg_iov = part, .msg_iovlen = 2 };
-	ssize_t sent = sendmsg(connection->leg[UPSTREAM].fd, &header, MSG_NOSIGNAL);
+	ssize_t sent;
 
+	if (!early_look(worker, connection, &part[1].iov_len))
+		return OUTCOME_CLIENT_RESET;
+	sent = sendmsg(connection->leg[UPSTREAM].fd, &header, MSG_NOSIGNAL);
 	*wait = sent < 0 && errno == EAGAIN;
 	if (sent < 0)
 		return *wait ? OUTCOME_OPEN : dial_outcome(errno);
@@ -368,7 +386,9 @@ static void attempt_shake(struct worker *worker, struct connection *connection)
 		outcome = connection->handshake.sending
 				? message_send(worker, connection, &wait)
 				: reply_receive(worker, connection, &wait);
-	if (outcome != OUTCOME_OPEN)
+	if (outcome == OUTCOME_CLIENT_RESET)
+		connection_abort(worker, connection, outcome);
+	else if (outcome != OUTCOME_OPEN)
 		attempt_give_up(worker, connection, outcome);
 }
 

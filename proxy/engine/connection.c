@@ -304,18 +304,20 @@ int leg_watch(struct worker *worker, struct leg *leg)
  * @destination:	Where to
  * @upstream:		Number of the only one to try
  *
- * probe_ended() hears of the end, if there was a beginning.
+ * Return: true if probe_ended() hears of its end, or has already; false if there was
+ *	   no memory to begin
  */
-void connection_probe(struct worker *worker, const struct endpoint *destination, uint32_t upstream)
+bool connection_probe(struct worker *worker, const struct endpoint *destination, uint32_t upstream)
 {
 	struct connection *connection = connection_create(worker, -1, destination);
 
 	if (!connection)
-		return;
+		return false;
 	connection->probe = true;
 	connection->destination = *destination;
 	connection->tried = ~(1U << upstream);
 	attempt_begin(worker, connection);
+	return true;
 }
 
 /**

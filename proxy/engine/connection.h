@@ -114,7 +114,7 @@ int leg_watch(struct worker *worker, struct leg *leg);
 void leg_close(struct leg *leg, bool reset);
 
 uint64_t connection_id(const struct worker *worker, const struct connection *connection);
-void connection_probe(struct worker *worker, const struct endpoint *destination,
+bool connection_probe(struct worker *worker, const struct endpoint *destination,
 		      uint32_t upstream);
 void connection_open(struct worker *worker, int fd, const struct endpoint *client);
 void connection_enter(struct worker *worker, struct connection *connection,

@@ -19,6 +19,18 @@ static struct endpoint probe_destination(const struct sidetrack_relay_options *o
 	return destination;
 }
 
+/* Without memory for it there is none this time, but there may be the next. */
+static void probe_begin(struct worker *worker, const struct endpoint *destination, uint32_t number)
+{
+	uint32_t slot = worker->generation->roster.entry[number].upstream.slot;
+
+	worker->probing |= 1U << slot;
+	if (connection_probe(worker, destination, number))
+		return;
+	worker->probing &= ~(1U << slot);
+	counter_add(&worker->counters->upstream[slot].probes_skipped, 1);
+}
+
 /* One for each upstream whose last one has ended. */
 static void probe_round(struct worker *worker)
 {
@@ -29,10 +41,8 @@ static void probe_round(struct worker *worker)
 	for (i = 0; i < generation->roster.count; i++) {
 		uint32_t bit = 1U << generation->roster.entry[i].upstream.slot;
 
-		if (worker->probing & bit)
-			continue;
-		worker->probing |= bit;
-		connection_probe(worker, &destination, i);
+		if (!(worker->probing & bit))
+			probe_begin(worker, &destination, i);
 	}
 }
 

@@ -80,6 +80,12 @@ void relay_listens_no_more(struct relay *relay)
 	__atomic_sub_fetch(&relay->listening, 1, __ATOMIC_RELEASE);
 }
 
+/* A child may have copies of the descriptors that this thread has just closed. */
+bool relay_forking(const struct relay *relay)
+{
+	return __atomic_load_n(&relay->forking, __ATOMIC_ACQUIRE);
+}
+
 /**
  * relay_fail() - Keep a sentence for sidetrack_relay_read_error()
  * @relay:	Relay
@@ -303,6 +309,29 @@ int32_t sidetrack_relay_drain(struct relay *relay, int32_t deadline_ms)
 int32_t sidetrack_relay_hand_over(struct relay *relay, int32_t deadline_ms)
 {
 	return drain(relay, deadline_ms, true);
+}
+
+/**
+ * sidetrack_relay_forking() - The process is about to fork, or the child has called exec
+ * @relay:	Handle
+ * @forking:	1 before fork(), 0 once the child has its own program, or has ended
+ *
+ * Until exec closes them the child has all our descriptors, and a socket that we
+ * close in the meantime stays in its epoll set: its events go on naming a
+ * connection that is gone.  So as long as this lasts none is freed; a closed one
+ * takes no notice of events.  A close() that comes before fork() has copied the
+ * descriptors leaves nothing behind, and one that comes later sees the flag.
+ *
+ * Return: 0
+ */
+int32_t sidetrack_relay_forking(struct relay *relay, int32_t forking)
+{
+	uint32_t i;
+
+	__atomic_store_n(&relay->forking, forking != 0, __ATOMIC_SEQ_CST);
+	for (i = 0; !forking && relay->workers && i < relay->thread_count; i++)
+		worker_wake(&relay->workers[i]);	/* to free them now */
+	return 0;
 }
 
 /* Return: 1 once no thread listens any more and no connection is left, else 0 */

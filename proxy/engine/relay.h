@@ -48,6 +48,7 @@ struct relay {
 	uint32_t listening;		/* threads that still accept, atomic */
 	uint64_t drain_deadline_ms;	/* written before the phase that reads it */
 	bool handed_over;		/* likewise: somebody else accepts what has arrived */
+	bool forking;			/* a child may have copies of our descriptors; atomic */
 	bool asked_heartbeat;		/* the threads have been woken to show that they turn */
 	int listener[SIDETRACK_RELAY_LISTENERS];	/* closed by the threads that have them */
 	uint32_t listener_count;
@@ -61,6 +62,7 @@ void relay_leave(struct relay *relay);
 bool relay_handshake_begin(struct relay *relay, uint32_t most);
 void relay_handshake_end(struct relay *relay);
 void relay_listens_no_more(struct relay *relay);
+bool relay_forking(const struct relay *relay);
 uint32_t relay_max_connections(const struct relay *relay,
 			       const struct sidetrack_relay_options *options);
 __attribute__((format(printf, 3, 4)))

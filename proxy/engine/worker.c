@@ -161,7 +161,8 @@ static void *worker_main(void *argument)
 		take_turns(worker);
 		walk_slice(worker);
 		timer_wheel_run(&worker->timers, worker->transfer.now_ms, worker);
-		free_graves(worker);
+		if (!relay_forking(worker->relay))
+			free_graves(worker);
 		__atomic_store_n(&worker->turns, worker->turns + 1, __ATOMIC_RELAXED);
 	}
 	listener_close(worker);

@@ -2,11 +2,14 @@
 /* Listening sockets change hands, and the service manager is told. */
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "check.h"
 #include "harness.h"
@@ -230,6 +233,44 @@ static void hanging_event(struct worker *worker, struct event_source *source, ui
 }
 
 /* Idle threads are alive; one that never comes back is not. */
+/*
+ * The child that becomes the successor has our descriptors until it calls exec; a
+ * socket that we close stays alive there, and in our epoll set.
+ */
+static void child_has_our_sockets(void)
+{
+	struct relay *relay = begin_default();
+	struct pair early = pair_open(AF_INET), late;
+	struct sidetrack_relay_counters counters;
+	pid_t child;
+
+	expect_equal(sidetrack_relay_forking(relay, 1), 0);
+	child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(early.client);	/* the last to do so sends the reset */
+		for (;;)
+			pause();
+	}
+	expect(child > 0);
+	reset(early.client);
+	wait_for((counters = counters_of(relay)).outcome[OUTCOME_CLIENT_RESET] == 1);
+	/* nobody has told the upstream: what it sends wakes the connection that is gone */
+	send_pattern(early.upstream, 0, 100000, 100000);
+	late = pair_open(AF_INET6);
+	send_pattern(late.upstream, 0, 100000, 100000);
+	expect_pattern(late.client, 0, 100000, 100000);
+	kill(child, SIGKILL);
+	expect(waitpid(child, NULL, 0) == child);
+	expect_equal(sidetrack_relay_forking(relay, 0), 0);
+	expect_reset(early.upstream);
+	early.client = -1;
+	close(early.upstream);
+	close(early.listener);
+	pair_close(&late);
+	finish(relay);
+}
+
 static void heartbeat(void)
 {
 	struct relay *relay = first(3);
@@ -334,6 +375,7 @@ const struct test hand_over_tests[] = {
 	{ "hand-over: old connections drain", old_connections },
 	{ "hand-over: one socket for all threads", one_socket_for_all },
 	{ "hand-over: wrong sockets", wrong_sockets },
+	{ "hand-over: a child has our sockets", child_has_our_sockets },
 	{ "hand-over: heartbeat", heartbeat },
 	{ "hand-over: notifies", notifies },
 	{ "hand-over: notify never blocks for long", notify_never_blocks_long },

@@ -5,7 +5,7 @@
  * The input begins with the relay's options and upstreams.  What follows is
  * played whenever the engine would sleep: clients come, connects are answered,
  * peers send, read, finish, reset, proxies speak sense or nonsense, calls fail,
- * time passes, and some of the events that are due are delivered, in any order,
+ * time passes, the relay is told to reload or to close a connection, and some of the events that are due are delivered, in any order,
  * with events among them that tell nothing.  When the input is used up all
  * peers read what there is; then everything must have arrived (no edge was
  * missed), the relay is stopped, and nothing may be left.
@@ -18,38 +18,27 @@
 #include "kernel/invariant.h"
 #include "kernel/kernel.h"
 #include "relay.h"
+#include "script.h"
+#include "settings.h"
 #include "worker.h"
 
 #define CLIENTS_AT_ONCE 6		/* at a time */
+#define SOCKETS_AT_ONCE (2 * CLIENTS_AT_ONCE + UPSTREAMS_MOST)	/* with probes */
 #define CLIENTS_IN_ALL 200
 #define SETTLING_MOST 3000
 #define SETTLING_CAPACITY (4U << 20)	/* so that it does not take long */
 #define LOOKS_AT_RESETS 6
 #define LOOK_MS 100
 
-struct script {
-	const uint8_t *next;
-	size_t left;
-};
-
 static struct {
 	struct script script;
 	struct relay *relay;
-	struct upstream upstreams[3];
 	unsigned int clients;
 	unsigned int settling;
 	unsigned int looks;
 	uint64_t moved;
 	unsigned int sleepless;
 } world;
-
-static uint8_t take_byte(struct script *script)
-{
-	if (!script->left)
-		return 0;
-	script->left--;
-	return *script->next++;
-}
 
 /* Mostly little, sometimes a lot. */
 static uint64_t take_length(struct script *script)
@@ -65,9 +54,9 @@ static uint64_t take_length(struct script *script)
 static struct file *take_socket(struct script *script)
 {
 	unsigned int nth = take_byte(script), i, found = 0;
-	struct file *candidate[2 * CLIENTS_AT_ONCE];
+	struct file *candidate[SOCKETS_AT_ONCE];
 
-	for (i = kernel.opened; i-- && found < 2 * CLIENTS_AT_ONCE; )
+	for (i = kernel.opened; i-- && found < SOCKETS_AT_ONCE; )
 		if (kernel.file[i].kind == FILE_TCP &&
 		    (kernel.file[i].connected || kernel.file[i].connecting))
 			candidate[found++] = &kernel.file[i];
@@ -198,10 +187,11 @@ static void proxy_says_anything(struct script *script)
 	script->left -= length;
 }
 
-/* The reply that is due, for each kind; one byte more than it should say is left out. */
-static void proxy_grants(struct script *script)
+/* The reply that is due, for each kind, or a refusal; never a byte more than that. */
+static void proxy_answers(struct script *script)
 {
 	static const char http[] = "HTTP/1.1 200 OK\r\nVia: x\r\n\r\n";
+	static const char login[] = "HTTP/1.1 407 Who are you\r\n\r\n";
 	struct file *file = take_socket(script);
 	uint8_t kind = take_byte(script);
 	bool first;
@@ -209,7 +199,7 @@ static void proxy_grants(struct script *script)
 	if (!file || file->asked == file->replied_at)
 		return;
 	first = file->reply_length == 0;
-	switch (kind % 5) {
+	switch (kind % 7) {
 	case 0:
 		proxy_says(file, first ? "\5\0" : "\5\0\0\1\1\2\3\4\5\6", first ? 2 : 10);
 		break;
@@ -222,8 +212,14 @@ static void proxy_grants(struct script *script)
 	case 3:
 		proxy_says(file, http, sizeof(http) - 1);
 		break;
-	default:
+	case 4:
 		proxy_says(file, "\5\5\0\1\0\0\0\0\0\0", 10);
+		break;
+	case 5:
+		proxy_says(file, login, sizeof(login) - 1);
+		break;
+	default:
+		proxy_says(file, "\0\135\0\0\0\0\0\0", 8);
 	}
 }
 
@@ -251,19 +247,35 @@ static void socket_is_woken(struct script *script)
 		tcp_wake(file);
 }
 
-static void relay_drains(struct script *script)
+/* One of the last few: many have ended already, and some have yet to come. */
+static void operator_closes(uint8_t back)
 {
-	uint8_t seconds = take_byte(script);
+	uint64_t id = world.relay->workers[0].recent->count - back % 8;
 
-	if (take_byte(script) == 'd')
-		sidetrack_relay_drain(world.relay, seconds * 100);
+	if (sidetrack_relay_walk(world.relay, WALK_CLOSE, (uint8_t *)&id, sizeof(id)) == 0)
+		kernel.operator_closed = true;
+}
+
+/* Draining ends the relay, so it is rare. */
+static void relay_is_told(struct script *script)
+{
+	uint8_t amount = take_byte(script), what = take_byte(script);
+
+	if (what == 'd')
+		sidetrack_relay_drain(world.relay, amount * 100);
+	else if (what % 4 == 1)
+		settings_reload(world.relay, script);
+	else if (what % 4 == 2)
+		operator_closes(amount);
+	else if (what % 4 == 3)
+		sidetrack_relay_walk(world.relay, WALK_LIST, NULL, 0);
 }
 
 static void (*const happenings[])(struct script *script) = {
 	client_comes, client_comes, connect_is_answered, connect_is_answered, connect_fails,
 	peer_sends, peer_sends, peer_sends_urgent, peer_reads, peer_reads, peer_finishes,
-	peer_resets, proxy_grants, proxy_grants, proxy_says_anything, time_passes, calls_fail,
-	socket_is_woken, relay_drains,
+	peer_resets, proxy_answers, proxy_answers, proxy_says_anything, time_passes, calls_fail,
+	socket_is_woken, relay_is_told,
 };
 
 #define HAPPENINGS (sizeof(happenings) / sizeof(happenings[0]))
@@ -379,69 +391,14 @@ int world_wait(struct epoll_event *events, int most, int timeout_ms)
 
 /* --- one run ------------------------------------------------------------------------------ */
 
-static struct sidetrack_relay_options take_options(struct script *script)
-{
-	uint8_t bits = take_byte(script), more = take_byte(script);
-
-	return (struct sidetrack_relay_options){
-		.abi_version = SIDETRACK_RELAY_ABI_VERSION,
-		.threads = 1,
-		.max_connections = bits & 1 ? 2 : 0,
-		.connect_timeout_ms = bits & 2 ? 5000 : 0,
-		.handshake_timeout_ms = bits & 4 ? 5000 : 0,
-		.idle_timeout_ms = bits & 8 ? 2000 : 0,
-		.half_close_timeout_ms = bits & 16 ? 1000 : 0,
-		.splice = !(bits & 32),
-		.pipe_size = bits & 64 ? 65536 : 0,
-		.pipes_per_thread = bits & 128 ? 1 : 0,
-		.strategy = more % STRATEGY_COUNT,
-	};
-}
-
-static void add_upstream(struct relay *relay, uint8_t byte, uint32_t index)
-{
-	struct sidetrack_relay_upstream from = {
-		.kind = byte % UPSTREAM_KIND_COUNT,
-		.port = 1080,
-		.slot = index,
-		.weight = byte % 5,
-		.address = { 0x20, 0x01, 0x0d, 0xb8, [15] = 9 },
-	};
-
-	if (byte & 64) {
-		from.username_length = from.password_length = 255;
-		memset(from.username, 'u', 255);
-		memset(from.password, 'p', 255);
-	}
-	require(sidetrack_relay_add_upstream(relay, (uint8_t *)&from, sizeof(from)) == 0);
-	require(upstream_init(&world.upstreams[index], &from) == 0);
-}
-
-static struct relay *begin(struct script *script)
-{
-	static const uint64_t capacities[] = { 1, 700, 65536, 4 << 20 };
-	struct sidetrack_relay_options options = take_options(script);
-	struct relay *relay = sidetrack_relay_create((uint8_t *)&options, sizeof(options));
-	uint8_t byte = take_byte(script);
-	uint32_t i;
-
-	require(relay);
-	kernel.capacity = capacities[byte % 4];
-	for (i = 0; i < byte / 4 % 3 + 1u; i++)
-		add_upstream(relay, take_byte(script), i);
-	require(sidetrack_relay_start(relay) == 0);
-	invariant_begin(relay, world.upstreams,
-			!options.idle_timeout_ms && !options.half_close_timeout_ms);
-	kernel.booted = true;
-	return relay;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	kernel_boot();
 	memset(&world, 0, sizeof(world));
 	world.script = (struct script){ data, size };
-	world.relay = begin(&world.script);
+	world.relay = settings_begin(&world.script);
+	invariant_begin(world.relay);
+	kernel.booted = true;
 	kernel.thread(kernel.thread_argument);
 	invariant_end();
 	/* as if it were still running: this is what closes and frees */

@@ -30,7 +30,7 @@ export const CLI = join(root, 'build/control/cli/main.js');
 const peer = (name: string) => join(root, 'test/netns/peers', `${name}.mjs`);
 
 /** What runs the relay instead of us alone, such as `env LD_PRELOAD=…`; see `make netns-test-asan`. */
-const RELAY_PREFIX = process.env.SIDETRACK_RELAY_PREFIX?.split(' ').filter(Boolean) ?? [];
+export const RELAY_PREFIX = process.env.SIDETRACK_RELAY_PREFIX?.split(' ').filter(Boolean) ?? [];
 
 export class Fixture {
   readonly configFile: string;

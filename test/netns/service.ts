@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { LabProcess } from '../../control/lab/lab.js';
-import { CLI, type Fixture, waitFor } from './fixture.js';
+import { CLI, type Fixture, RELAY_PREFIX, waitFor } from './fixture.js';
 
 const program = (name: string) =>
   fileURLToPath(new URL(`../../build/test/${name}`, import.meta.url));
@@ -17,6 +17,10 @@ export interface ServiceOptions {
   watchdogMs?: number;
   /** In front of the relay, such as setpriv. */
   prefix?: readonly string[];
+  /** False where a sanitizer would need more than the relay may do. */
+  sanitized?: boolean;
+  /** False for one that is not expected to get that far. */
+  awaitReady?: boolean;
 }
 
 export class Service {
@@ -38,19 +42,37 @@ export class Service {
   }
 
   static async start(fixture: Fixture, options: ServiceOptions = {}): Promise<Service> {
-    const { socket = '@sidetrack-test', watchdogMs = 0, prefix = [] } = options;
-    const relay = [...prefix, process.execPath, CLI, 'relay', '-c', fixture.configFile];
+    const { socket = '@sidetrack-test', watchdogMs = 0, prefix = [], awaitReady = true } = options;
+    const sanitizer = options.sanitized === false ? [] : RELAY_PREFIX;
+    const relay = [
+      ...prefix,
+      ...sanitizer,
+      process.execPath,
+      CLI,
+      'relay',
+      '-c',
+      fixture.configFile,
+    ];
     const argv = [SUPERVISE, socket, String(watchdogMs), ...relay];
     const service = new Service(fixture, fixture.lab.spawn('server1', argv));
-    await service.begin();
+    try {
+      await service.begin(awaitReady);
+    } catch (error) {
+      await service.stop();
+      throw error;
+    }
     return service;
   }
 
   /** Starts the program, with what the store holds, and waits until it is ready. */
-  async begin(): Promise<void> {
+  async begin(awaitReady = true): Promise<void> {
     const from = this.lines.length;
     this.supervisor.child.stdin!.write('start\n');
-    await this.until('the relay to be ready', () => this.matching(/^notify \d+ READY=1/, from) > 0);
+    if (!awaitReady) return;
+    const ready = () => this.matching(/^notify \d+ READY=1/, from) > 0;
+    const over = () => this.matching(/^ended/, from) > 0;
+    await this.until('the relay to be ready', () => ready() || over());
+    if (!ready()) throw new Error(`the relay ended\n${this.lines.join('\n')}\n${this.said}`);
   }
 
   matching(pattern: RegExp, from = 0): number {

@@ -16,7 +16,7 @@ kernel=$here/build/kernel
 needed="nft:nftables ip:iproute2 unshare:util-linux gcc:gcc cc:libc6-dev iperf3:iperf3 curl:curl"
 [ "$want" = test ] && needed="$needed ping:iputils-ping ethtool:ethtool tcpdump:tcpdump clang:clang llvm-strip:llvm bpf:libbpf-dev"
 daemons="redsocks:redsocks ss-redir:shadowsocks-libev haproxy:haproxy microsocks:microsocks
-	tinyproxy:tinyproxy-bin"
+	tinyproxy:tinyproxy-bin systemd-analyze:systemd"
 [ "$want" = bench ] && needed="$needed ethtool:ethtool"
 [ "$want" = bench ] && daemons="redsocks:redsocks haproxy:haproxy microsocks:microsocks nginx:nginx-light wrk:wrk"
 

@@ -39,7 +39,7 @@ async function successorFor({ relay, service, signals }: RunningRelay) {
   note('SIGUSR2: starting the program anew to take over');
   service.status('starting the program anew to take over');
   try {
-    const successor = await startSuccessor(relay.listeners(), signals.stop);
+    const successor = await startSuccessor(relay.listeners(), signals.stop, relay.forking);
     if (!signals.stop.aborted) return successor;
     return dismissed(successor);
   } catch (error) {

@@ -38,12 +38,15 @@ export interface Successor {
 export async function startSuccessor(
   sockets: readonly number[],
   stop: AbortSignal,
+  forking: <T>(start: () => T) => T,
 ): Promise<Successor> {
   const args = [...process.execArgv, ...process.argv.slice(1)];
-  const child = spawn(process.execPath, args, {
-    stdio: ['inherit', 'inherit', 'inherit', ...sockets, 'ipc'],
-    env: successorEnvironment(sockets.length),
-  });
+  const child = forking(() =>
+    spawn(process.execPath, args, {
+      stdio: ['inherit', 'inherit', 'inherit', ...sockets, 'ipc'],
+      env: successorEnvironment(sockets.length),
+    }),
+  );
   try {
     const { adopted } = await untilReady(child, stop);
     return successorOf(child, adopted);

@@ -38,6 +38,8 @@ int kernel_getsockname(int fd, struct sockaddr *address, socklen_t *length);
 int kernel_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
 int kernel_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
 ssize_t kernel_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t kernel_sendto(int fd, const void *bytes, size_t length, int flags,
+		      const struct sockaddr *address, socklen_t address_length);
 int kernel_shutdown(int fd, int how);
 int kernel_ioctl(int fd, unsigned long request, ...);
 ssize_t kernel_recv(int fd, void *bytes, size_t length, int flags);

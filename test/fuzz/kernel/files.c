@@ -143,6 +143,8 @@ int kernel_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event
 	file_at(epoll);
 	if (operation == EPOLL_CTL_ADD && fails(CALL_WATCH))
 		return fail_with(kernel.how % 2 ? ENOMEM : ENOSPC);
+	if (operation == EPOLL_CTL_DEL && !file->watched)
+		return fail_with(ENOENT);
 	require(file->watched == (operation != EPOLL_CTL_ADD));
 	file->watched = operation != EPOLL_CTL_DEL;
 	if (operation == EPOLL_CTL_DEL)

@@ -3,19 +3,14 @@
 
 #include <string.h>
 
-#include "connection.h"
-#include "kernel.h"
+#include "settings.h"
 #include "worker.h"
 
-static struct {
-	struct relay *relay;
-	const struct upstream *upstreams;
-	bool patient;		/* no time-out cuts off what a reset leaves to deliver */
-} of;
+static struct relay *the_relay;
 
 static struct worker *the_worker(void)
 {
-	return &of.relay->workers[0];
+	return &the_relay->workers[0];
 }
 
 static struct connection *next_connection(const struct list *node)
@@ -29,13 +24,12 @@ static struct connection *first_connection(void)
 	return next_connection(&the_worker()->connections);
 }
 
-static struct file *leg_file(const struct connection *connection, int side)
+struct file *leg_file(const struct connection *connection, int side)
 {
 	return connection->leg[side].fd < 0 ? NULL : file_at(connection->leg[side].fd);
 }
 
-/* Return: the connection one of whose legs it is, or NULL */
-static struct connection *connection_of(const struct file *file)
+struct connection *connection_of(const struct file *file)
 {
 	struct connection *one;
 
@@ -45,42 +39,15 @@ static struct connection *connection_of(const struct file *file)
 	return NULL;
 }
 
-/* --- where a proxy's stream begins --------------------------------------------------- */
-
-/* Reads the replies again, byte by byte and by itself. */
-static uint64_t find_grant(const struct file *file, const struct connection *connection)
+static bool is_attempting(const struct connection *connection)
 {
-	enum handshake_verdict verdict = HANDSHAKE_SEND;
-	struct handshake handshake;
-	uint64_t at;
-
-	if (!handshake_begin(&handshake, &of.upstreams[connection->upstream],
-			     &connection->destination))
-		return 0;
-	for (at = 0; at < file->received && verdict != HANDSHAKE_DONE; at++) {
-		unsigned char byte, message[HANDSHAKE_MESSAGE_MOST];
-		size_t taken, length;
-
-		tcp_copy(file, at, &byte, 1);
-		if (verdict == HANDSHAKE_SEND) {
-			length = handshake_message(&handshake, message);
-			handshake_sent(&handshake, length, length);
-		}
-		verdict = handshake_take(&handshake, &byte, 1, &taken);
-		require(verdict != HANDSHAKE_FAILED);
-	}
-	require(verdict == HANDSHAKE_DONE);	/* nobody relays ungranted */
-	return at;
+	return connection->state == CONNECTING || connection->state == HANDSHAKING;
 }
 
-/* Return: offset in the upstream's bytes of the first one for the client */
+/* Return: offset in its bytes of the first one for the other side */
 static uint64_t stream_begin(struct file *file, const struct connection *connection)
 {
-	if (file->accepted)
-		return 0;
-	if (file->granted == UINT64_MAX)
-		file->granted = find_grant(file, connection);
-	return file->granted;
+	return file->accepted ? 0 : asking_granted(file, connection);
 }
 
 /* --- bytes ---------------------------------------------------------------------------- */
@@ -99,9 +66,8 @@ void invariant_written(struct file *sink, const unsigned char *bytes, uint64_t l
 	struct file *source;
 	uint64_t at;
 
-	if (connection && connection->state == HANDSHAKING) {
-		require(!sink->accepted);
-		sink->asked += length;
+	if (connection && is_attempting(connection)) {
+		asking_said(sink, connection, bytes, length);
 		return;
 	}
 	source = source_of(sink, &connection);
@@ -139,7 +105,8 @@ static void reset_was_patient(const struct connection *connection, const struct 
 	const struct file *source = leg_file(connection, CLIENT);
 	struct file *sink = leg_file(connection, UPSTREAM);
 
-	if (connection->broken == OUTCOME_OPEN || !of.patient || kernel.memory_failed)
+	if (connection->broken == OUTCOME_OPEN || kernel.memory_failed || kernel.operator_closed ||
+	    !settings_are_patient(settings_of(connection->generation)))
 		return;
 	if (file == sink || !source || !sink)
 		return;		/* looked at once, when the client's leg goes first */
@@ -147,7 +114,7 @@ static void reset_was_patient(const struct connection *connection, const struct 
 		source = sink;
 		sink = leg_file(connection, CLIENT);
 	}
-	if (sink->broken || sink->shut || relay_phase(of.relay) != PHASE_RUNNING)
+	if (sink->broken || sink->shut || relay_phase(the_relay) != PHASE_RUNNING)
 		return;
 	require(source->read == source->received);
 	require(sink->written == source->received -
@@ -176,12 +143,18 @@ void invariant_closed(const struct file *file)
 		return;		/* with what nobody will read any more */
 	if (file->kind != FILE_TCP || !(file->connected || file->connecting))
 		return;
+	if (connection && connection->probe) {
+		require(!file->written);
+		return;		/* it has seen enough */
+	}
 	if (!file->linger)
 		require(!file->connected || file->broken || file->end_seen);
 	if (!file->linger && connection && file->accepted && leg_file(connection, UPSTREAM))
 		close_is_last_fin(connection);
 	if (connection)
 		reset_was_patient(connection, file);
+	if (connection)
+		asking_left(file, connection);
 }
 
 /* --- states ----------------------------------------------------------------------------- */
@@ -192,21 +165,64 @@ static unsigned int rank(enum connection_state state)
 	return state == HANDSHAKING ? CONNECTING : state;
 }
 
+static void step_with_client(struct connection *one)
+{
+	struct file *client = leg_file(one, CLIENT);
+
+	require(client && rank(one->state) >= client->rank);
+	client->rank = rank(one->state);
+	/* killed now, it leaves no FIN that would look like the end */
+	require(client->linger);
+	require(!client->given_away);	/* or the attempt would go on */
+	require(one->state != RELAYING || client->read >= leg_file(one, UPSTREAM)->written);
+}
+
+static bool is_same_client(const struct connection *one, const struct connection *other)
+{
+	size_t bytes = endpoint_is_ipv4(&one->client) ? 16 : 8;
+
+	return !other->probe &&
+	       memcmp(&one->client.address, &other->client.address, bytes) == 0;
+}
+
+/* Nobody has more connections than any generation has allowed. */
+static void client_is_within_limit(const struct connection *one)
+{
+	uint32_t most = settings_most_of_client(), count = 0;
+	const struct connection *other;
+
+	for (other = first_connection(); other; other = next_connection(&other->node))
+		count += is_same_client(one, other);
+	require(!most || count <= most);
+}
+
+static void counts_are_right(uint32_t clients, uint32_t attempting)
+{
+	uint32_t most = settings_most_handshakes();
+
+	require(the_relay->active == clients);
+	require(counter_read(&the_worker()->counters->active) == clients);
+	require(the_relay->handshakes == attempting);
+	require(!most || attempting <= most);
+}
+
 void invariant_step(void)
 {
+	uint32_t clients = 0, attempting = 0;
 	struct connection *one;
 
 	for (one = first_connection(); one; one = next_connection(&one->node)) {
-		struct file *client = leg_file(one, CLIENT);
-
-		require(one->state != CLOSED && client);
-		require(rank(one->state) >= client->rank);
-		client->rank = rank(one->state);
+		require(one->state != CLOSED && (one->state != RELAYING || !one->probe));
 		require(one->state != RELAYING || leg_file(one, UPSTREAM));
-		/* killed now, it leaves no FIN that would look like the end */
-		require(client->linger);
 		require(one->leg[UPSTREAM].fd < 0 || leg_file(one, UPSTREAM)->linger);
+		if (one->probe)
+			continue;
+		step_with_client(one);
+		client_is_within_limit(one);
+		clients++;
+		attempting += is_attempting(one);
 	}
+	counts_are_right(clients, attempting);
 }
 
 /* --- rest -------------------------------------------------------------------------------- */
@@ -220,13 +236,15 @@ static void relayed(struct connection *connection, int side)
 	require(source->read == source->received);
 	require(sink->written == source->received - stream_begin(source, connection));
 	require(sink->shut == source->fin);
+	require(connection->direction[side].bytes == sink->written);
 }
 
 static void attempted(struct connection *connection)
 {
 	struct file *upstream = leg_file(connection, UPSTREAM);
 
-	require(upstream && !leg_file(connection, CLIENT)->broken && !upstream->broken);
+	require(upstream && !upstream->broken);
+	require(connection->probe || !leg_file(connection, CLIENT)->broken);
 	if (connection->state == CONNECTING) {
 		require(!upstream->connected);
 		return;
@@ -235,12 +253,30 @@ static void attempted(struct connection *connection)
 	require(!connection->handshake.sending);
 }
 
+/* Only what somebody uses is kept. */
+static void generations_are_used(void)
+{
+	const struct generation *seen[GENERATIONS_MOST] = { the_worker()->generation };
+	const struct connection *one;
+	uint32_t count = 1, i;
+
+	require(!the_worker()->next && the_relay->current == seen[0]);
+	for (one = first_connection(); one; one = next_connection(&one->node)) {
+		for (i = 0; i < count && seen[i] != one->generation; i++)
+			;
+		if (i == count)
+			seen[count++] = one->generation;
+	}
+	require(the_relay->occupancy.generations == count);
+}
+
 /* Nobody holds anything back: whatever is not done now never will be. */
 void invariant_settled(void)
 {
 	struct connection *one;
 	int side;
 
+	generations_are_used();
 	for (one = first_connection(); one; one = next_connection(&one->node)) {
 		require(one->state != RESETTING);
 		if (one->state != RELAYING)
@@ -255,12 +291,14 @@ static void nobody_is_counted(void)
 	const struct worker *worker = the_worker();
 	uint32_t i;
 
-	require(of.relay->active == 0);
+	require(the_relay->active == 0 && the_relay->handshakes == 0);
+	require(the_relay->clients.used == 0);
+	require(worker->probing == 0);
 	require(counter_read(&worker->counters->active) == 0);
 	for (i = 0; i < SIDETRACK_RELAY_UPSTREAM_SLOTS; i++)
 		require(counter_read(&worker->counters->upstream[i].active) == 0);
 	for (i = 0; i < SIDETRACK_RELAY_UPSTREAM_SLOTS; i++)
-		require(of.relay->health[i].active == 0);
+		require(the_relay->health[i].active == 0);
 }
 
 /* The thread has ended. */
@@ -270,14 +308,13 @@ void invariant_end(void)
 
 	require(list_empty(&worker->connections));
 	require(list_empty(&worker->queue) && list_empty(&worker->graves));
-	require(worker->timers.count == !list_empty(&worker->drain_timer.node));
+	require(worker->timers.count == (uint32_t)!list_empty(&worker->drain_timer.node) +
+						!list_empty(&worker->probe_timer.node));
 	require(worker->transfer.pipes.owned == worker->transfer.pipes.free_count);
 	nobody_is_counted();
 }
 
-void invariant_begin(struct relay *relay, const struct upstream *upstreams, bool patient)
+void invariant_begin(struct relay *relay)
 {
-	of.relay = relay;
-	of.upstreams = upstreams;
-	of.patient = patient;
+	the_relay = relay;
 }

@@ -20,6 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "abi.h"
+#include "endpoint.h"
+
 #define require(condition)							\
 	do {									\
 		if (!(condition)) {						\
@@ -29,7 +32,7 @@
 		}								\
 	} while (0)
 
-#define FILES 4096
+#define FILES 16384
 #define FIRST_DESCRIPTOR 100000
 #define REPLY_MOST 512
 
@@ -64,7 +67,7 @@ struct file {
 	/* TCP, to the peer */
 	uint64_t asked;		/* bytes of the handshake */
 	uint64_t replied_at;	/* asked, when the proxy last spoke */
-	uint64_t written;	/* bytes of the stream */
+	uint64_t written;	/* bytes of the stream, also those sent with the handshake */
 	uint64_t queued;	/* not acknowledged */
 	uint64_t capacity;
 	bool shut;
@@ -79,6 +82,10 @@ struct file {
 	int error;
 	unsigned int rank;	/* of the connection's state, as last seen */
 	uint64_t granted;	/* bytes of the proxy's handshake, or UINT64_MAX */
+
+	/* TCP, from a client */
+	bool given_away;	/* somebody may have handed its first bytes on, and failed */
+	uint32_t dialled[SIDETRACK_RELAY_UPSTREAMS];	/* bits of each upstream's addresses */
 
 	/* pipes */
 	struct file *other;
@@ -104,6 +111,8 @@ enum call {
 	CALL_SEND_FULL,		/* EAGAIN although there seems to be room */
 	CALL_SEND_SHORT,
 	CALL_SPLICE_SHORT,
+	CALL_FAST_OPEN,		/* it is allowed */
+	CALL_COOKIE,		/* there is one, and so the SYN takes bytes along */
 	CALLS
 };
 
@@ -116,6 +125,8 @@ struct kernel {
 	uint64_t capacity;	/* of new sockets */
 	bool booted;		/* the relay has been started */
 	bool memory_failed;	/* at least once */
+	bool operator_closed;	/* connections, whatever they were doing */
+	bool transparent;	/* clients' sockets have the address they wanted to reach */
 	uint8_t failing[CALLS];	/* so many more calls */
 	uint8_t how;		/* which error */
 	uint64_t moved;		/* bytes, to tell a busy loop from a busy relay */
@@ -141,9 +152,12 @@ void tcp_copy(const struct file *file, uint64_t offset, unsigned char *out, uint
 bool tcp_equal(const struct file *file, uint64_t offset, const unsigned char *in, uint64_t length);
 uint32_t tcp_mask(const struct file *file);
 void tcp_wake(struct file *file);
+struct endpoint tcp_destination(const struct file *file);
 
 /* What must hold; invariant.c.  They also count what was written. */
 void invariant_written(struct file *sink, const unsigned char *bytes, uint64_t length);
+void invariant_early(struct file *sink, const unsigned char *bytes, uint64_t length);
+void invariant_dialled(const struct file *file, const struct endpoint *to);
 void invariant_spliced(struct file *sink, const struct file *pipe, uint64_t length);
 void invariant_shut(const struct file *sink);
 void invariant_closed(const struct file *file);

@@ -153,21 +153,31 @@ int kernel_listen(int fd, int backlog)
 	return 0;
 }
 
-static void address_write(bool ipv4, uint16_t port, struct sockaddr *out, socklen_t *length)
+static struct endpoint endpoint_of(bool ipv4, uint8_t host, uint16_t port)
 {
-	struct endpoint endpoint = {
-		.address.s6_addr = { 0x20, 0x01, 0x0d, 0xb8, [15] = 7 }, .port = port,
-	};
-	union socket_address address;
-	socklen_t needed;
-
 	if (ipv4)
-		endpoint.address = (struct in6_addr){
-			.s6_addr = { [10] = 0xff, [11] = 0xff, [12] = 198, 51, 100, 7 },
+		return (struct endpoint){
+			.address.s6_addr = { [10] = 0xff, [11] = 0xff, [12] = 198, 51, 100, host },
+			.port = port,
 		};
-	needed = endpoint_to_socket_address(&endpoint, &address);
+	return (struct endpoint){
+		.address.s6_addr = { 0x20, 0x01, 0x0d, 0xb8, [15] = host }, .port = port,
+	};
+}
+
+static void address_write(const struct endpoint *endpoint, struct sockaddr *out, socklen_t *length)
+{
+	union socket_address address;
+	socklen_t needed = endpoint_to_socket_address(endpoint, &address);
+
 	memcpy(out, &address, needed < *length ? needed : *length);
 	*length = needed;
+}
+
+/* Where the client of an accepted socket wanted to go. */
+struct endpoint tcp_destination(const struct file *file)
+{
+	return endpoint_of(file->ipv4, 7, file->fd % 5 ? 443 : 80);
 }
 
 int kernel_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
@@ -175,6 +185,7 @@ int kernel_accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 	static const int errors[] = { EMFILE, ENFILE, ENOMEM, ENOBUFS, ECONNABORTED, EPERM, EINTR,
 				      EPROTO };
 	struct file *file = file_at(fd);
+	struct endpoint client;
 
 	require(file->kind == FILE_LISTENER && flags == (SOCK_NONBLOCK | SOCK_CLOEXEC));
 	if (!kernel.backlog)
@@ -187,23 +198,32 @@ int kernel_accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 	file->linger = kernel.listener->linger;
 	file->ipv4 = file->fd % 3 != 0;
 	file->capacity = kernel.capacity;
-	address_write(file->ipv4, (uint16_t)(1024 + file->fd % 60000), address, length);
+	client = endpoint_of(file->ipv4, (uint8_t)(8 + file->fd % 2),
+			     (uint16_t)(1024 + file->fd % 60000));
+	address_write(&client, address, length);
 	return file->fd;
+}
+
+/* Return: 0 with the SYN on its way, or -1 with errno */
+static int dial(struct file *file, const struct sockaddr *address)
+{
+	static const int errors[] = { ENETUNREACH, EADDRNOTAVAIL, EAGAIN, ENOMEM, EPERM,
+				      ECONNREFUSED, EHOSTUNREACH, EADDRINUSE };
+	struct endpoint to;
+
+	require(!file->connecting && !file->connected);
+	endpoint_from_socket_address(&to, (const union socket_address *)address);
+	invariant_dialled(file, &to);
+	if (fails(CALL_CONNECT))
+		return fail_with(errors[kernel.how % 8]);
+	file->connecting = true;
+	return 0;
 }
 
 int kernel_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
-	static const int errors[] = { ENETUNREACH, EADDRNOTAVAIL, EAGAIN, ENOMEM, EPERM,
-				      ECONNREFUSED, EHOSTUNREACH, EADDRINUSE };
-	struct file *file = tcp_at(fd);
-
-	(void)address;
 	(void)length;
-	require(!file->connecting && !file->connected);
-	if (fails(CALL_CONNECT))
-		return fail_with(errors[kernel.how % 8]);
-	file->connecting = true;
-	return fail_with(EINPROGRESS);
+	return dial(tcp_at(fd), address) < 0 ? -1 : fail_with(EINPROGRESS);
 }
 
 int kernel_shutdown(int fd, int how)
@@ -223,14 +243,18 @@ int kernel_shutdown(int fd, int how)
 int kernel_getsockname(int fd, struct sockaddr *address, socklen_t *length)
 {
 	struct file *file = file_at(fd);
+	struct endpoint local = endpoint_of(file->ipv4, 1, 12345);
 
-	address_write(file->ipv4, 12345, address, length);
+	if (file->accepted && kernel.transparent)
+		local = tcp_destination(file);
+	address_write(&local, address, length);
 	return 0;
 }
 
 int kernel_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 {
 	struct file *file = tcp_at(fd);
+	struct endpoint original;
 	int error;
 
 	if (level == SOL_SOCKET && name == SO_ERROR) {
@@ -238,11 +262,17 @@ int kernel_getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
 		memcpy(value, &error, sizeof(error));
 		return 0;
 	}
+	if (level == IPPROTO_TCP) {
+		memset(value, 0, *length);	/* TCP_INFO */
+		return 0;
+	}
 	if ((level != SOL_IP && level != SOL_IPV6) || name != ORIGINAL_DESTINATION)
 		return fail_with(ENOPROTOOPT);
 	if (fails(CALL_ORIGINAL_DESTINATION))
 		return fail_with(ENOENT);
-	address_write(file->ipv4, 443, value, length);
+	require(!kernel.transparent);	/* conntrack has seen nothing */
+	original = tcp_destination(file);
+	address_write(&original, value, length);
 	return 0;
 }
 
@@ -281,11 +311,14 @@ static uint64_t readable_bytes(const struct file *file, uint64_t most)
 	return bytes < most ? bytes : most;
 }
 
-/* Nothing to read: is that the end, an error, or for now? */
-static ssize_t nothing_to_read(struct file *file)
+/*
+ * Nothing to read: is that the end, an error, or for now?  A look takes the error
+ * away as a read does; after that a reset looks like an end.
+ */
+static ssize_t nothing_to_read(struct file *file, bool look)
 {
 	if (file->fin) {
-		file->end_seen = true;
+		file->end_seen |= !look;
 		return 0;
 	}
 	if (file->error)
@@ -322,15 +355,16 @@ ssize_t kernel_recv(int fd, void *bytes, size_t length, int flags)
 	struct file *file = file_at(fd);
 	uint64_t now;
 
-	require(flags == 0);
+	require(flags == 0 || flags == MSG_PEEK);
 	if (file->kind == FILE_OTHER)
 		return route_answer(bytes, length);
 	require(file->kind == FILE_TCP && length > 0);
 	now = readable_bytes(file, length);
 	if (!now)
-		return nothing_to_read(file);
+		return nothing_to_read(file, flags == MSG_PEEK);
 	tcp_copy(file, file->read, bytes, now);
-	advance(file, now);
+	if (flags != MSG_PEEK)
+		advance(file, now);
 	return (ssize_t)now;
 }
 
@@ -344,7 +378,7 @@ static ssize_t splice_in(struct file *source, struct file *inlet, size_t length)
 	if (source->urgent == source->read)
 		return fail_with(EAGAIN);	/* splice() cannot pass it */
 	if (!now)
-		return nothing_to_read(source);
+		return nothing_to_read(source, false);
 	if (fails(CALL_SPLICE_SHORT))
 		now = now / 3 + 1;
 	pipe->source = source;
@@ -400,11 +434,44 @@ ssize_t kernel_send(int fd, const void *bytes, size_t length, int flags)
 	return sent(file, now);
 }
 
-/* Only a handshake's message comes this way; nothing goes with it before it is asked for. */
+/* A handshake's message, and behind it the client's first bytes. */
 ssize_t kernel_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	require(message->msg_iovlen == 2 && message->msg_iov[1].iov_len == 0);
-	return kernel_send(fd, message->msg_iov[0].iov_base, message->msg_iov[0].iov_len, flags);
+	struct file *file = tcp_at(fd);
+	const struct iovec *part = message->msg_iov;
+	ssize_t now;
+
+	require(flags == MSG_NOSIGNAL && message->msg_iovlen == 2);
+	now = writable_bytes(file, part[0].iov_len + part[1].iov_len, CALL_SEND_SHORT);
+	if (now < 0)
+		return now;
+	if ((size_t)now <= part[0].iov_len) {
+		invariant_written(file, part[0].iov_base, (uint64_t)now);
+		return sent(file, now);
+	}
+	invariant_written(file, part[0].iov_base, part[0].iov_len);
+	invariant_early(file, part[1].iov_base, (uint64_t)now - part[0].iov_len);
+	return sent(file, now);
+}
+
+/* TCP Fast Open: connect() that takes the first bytes along. */
+ssize_t kernel_sendto(int fd, const void *bytes, size_t length, int flags,
+		      const struct sockaddr *address, socklen_t address_length)
+{
+	struct file *file = tcp_at(fd);
+
+	(void)address_length;
+	require(flags == (MSG_FASTOPEN | MSG_NOSIGNAL) && length > 0);
+	if (fails(CALL_FAST_OPEN))
+		return fail_with(EOPNOTSUPP);
+	if (dial(file, address) < 0)
+		return -1;
+	if (fails(CALL_COOKIE))
+		return fail_with(EINPROGRESS);
+	if (fails(CALL_SEND_SHORT))
+		length = length / 3 + 1;
+	invariant_written(file, bytes, length);
+	return sent(file, (ssize_t)length);
 }
 
 static ssize_t splice_out(struct file *pipe, struct file *sink, size_t length)

@@ -3,6 +3,8 @@
 //   7    echo, half-open allowed
 //   9001 reads to the client's FIN, answers with the digest of what came, closes
 //   9002 sends a greeting and FIN at once, then reads to the client's FIN; GET /last has the digest
+//   9003 answers the first bytes with some of its own and a reset
+//   9004 reads and says nothing
 import { createHash } from 'node:crypto';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
@@ -48,11 +50,24 @@ const serverFinishesFirst = createServer(halfOpen, (socket) => {
   });
 });
 
+const resets = createServer(halfOpen, (socket) => {
+  ignoreReset(socket);
+  socket.once('data', () => socket.write('some', () => socket.resetAndDestroy()));
+});
+
+const saysNothing = createServer(halfOpen, (socket) => {
+  ignoreReset(socket);
+  socket.on('end', () => socket.end());
+  socket.resume();
+});
+
 const servers = [
   [http, 80],
   [echo, 7],
   [clientFinishesFirst, 9001],
   [serverFinishesFirst, 9002],
+  [resets, 9003],
+  [saysNothing, 9004],
   // For rules about ports: the same service elsewhere.
   [createHttpServer(http.listeners('request')[0]), 25],
   [createHttpServer(http.listeners('request')[0]), 8080],
