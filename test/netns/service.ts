@@ -69,8 +69,10 @@ export class Service {
     const from = this.lines.length;
     this.supervisor.child.stdin!.write('start\n');
     if (!awaitReady) return;
+    const started = () => this.matching(/^started/, from) > 0;
     const ready = () => this.matching(/^notify \d+ READY=1/, from) > 0;
-    const over = () => this.matching(/^ended/, from) > 0;
+    // Not an older one, which may have been finishing its connections.
+    const over = () => started() && this.ended(this.pid());
     await this.until('the relay to be ready', () => ready() || over());
     if (!ready()) throw new Error(`the relay ended\n${this.lines.join('\n')}\n${this.said}`);
   }
