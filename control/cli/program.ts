@@ -1,5 +1,5 @@
 /** The command tree. `main.ts` runs it, `reference.ts` documents it. */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { applyCommand } from './commands/apply.js';
 import { bpfCommand } from './commands/bpf.js';
 import { checkCommand } from './commands/check.js';
@@ -15,26 +15,10 @@ import { topCommand } from './commands/top.js';
 import { completionScript, SHELLS } from './completion.js';
 import { action, command } from './context.js';
 import { print } from './output.js';
-import { version } from './package.js';
-
-const EXAMPLES = `Examples:
-  sidetrack init                 # write sidetrack.yaml for this network
-  sidetrack check                # find mistakes in it
-  sidetrack plan                 # see what would change
-  sudo sidetrack apply           # change it
-  sudo sidetrack relay           # on the server: relay what is steered here
-  sudo sidetrack down            # take everything back
-`;
+import { rootCommand } from './root.js';
 
 export function buildProgram(): Command {
-  const program = new Command('sidetrack')
-    .description('Hand chosen traffic from a router to a server that needs SO_ORIGINAL_DST')
-    .version(version(), '-V, --version', 'show the version')
-    .helpOption('-h, --help', 'show this help')
-    .helpCommand(false)
-    .enablePositionalOptions()
-    .showHelpAfterError('(add --help for examples and options)')
-    .addHelpText('before', EXAMPLES);
+  const program = rootCommand();
   for (const sub of [
     initCommand(),
     checkCommand(),
