@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { type Command, CommanderError } from 'commander';
 import { EXIT_USAGE } from './output.js';
+import { buildProgram } from './program.js';
 
 /** Commander ends the process with 1 on wrong usage; ours is 2, and only help and version are 0. */
 async function main(): Promise<void> {
-  const program = await programFor(process.argv[2]);
+  const program = await buildProgram(process.argv[2]);
   forEachCommand(program, (one) => one.exitOverride());
   try {
     await program.parseAsync();
@@ -12,18 +13,6 @@ async function main(): Promise<void> {
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
   }
-}
-
-/**
- * The steps of a plan start `sidetrack bpf` several times: without the others it loads in half the time.
- */
-async function programFor(word: string | undefined): Promise<Command> {
-  if (word !== 'bpf') return (await import('./program.js')).buildProgram();
-  const [{ rootCommand }, { bpfCommand }] = await Promise.all([
-    import('./root.js'),
-    import('./commands/bpf.js'),
-  ]);
-  return rootCommand().addCommand(bpfCommand());
 }
 
 function forEachCommand(program: Command, visit: (one: Command) => void): void {
