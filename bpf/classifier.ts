@@ -15,7 +15,7 @@ import { requireFeatures } from './feature.js';
 import { closeDescriptor } from './ffi.js';
 import { addFlows, countFlows, type Flow, readFlows } from './flows.js';
 import { loadGeneration, PROGRAM, SHARED_MAPS, type SharedMap } from './generation.js';
-import { findInterface, requireEthernet } from './interface.js';
+import { findInterface, listInterfaces, requireEthernet } from './interface.js';
 import { type Count, mapInfo, readCounters, readName } from './map.js';
 import type { BpfObject } from './object.js';
 import { PinDirectory } from './pin.js';
@@ -27,8 +27,10 @@ import {
   attachFilter,
   detachFilter,
   ensureQdisc,
+  holdsOurs,
   programId,
   removeUnusedQdisc,
+  requireFreePriority,
   requireOwnPlace,
 } from './tc.js';
 import {
@@ -170,18 +172,29 @@ function fillFlows(options: AttachOptions, pins: PinDirectory, { object, made }:
 
 function attachTo(pins: PinDirectory, name: string, ifindex: number, program: number): void {
   pins.addInterface(name);
-  if (ensureQdisc(ifindex)) pins.noteQdisc(name);
+  const isNoted = pins.madeQdisc(name);
+  // Before it is made: a crash in between must not leave one of which nobody knows.
+  pins.noteQdisc(name);
+  if (!ensureQdisc(ifindex) && !isNoted) pins.forgetQdisc(name);
   attachFilter(name, ifindex, program, PROGRAM);
 }
 
 function detachFrom(pins: PinDirectory, name: string): void {
   const ifindex = findInterface(name);
   if (ifindex !== undefined) {
-    detachFilter(name, ifindex, PROGRAM);
+    detachFilter(ifindex, PROGRAM);
     if (pins.madeQdisc(name)) removeUnusedQdisc(name, ifindex);
   }
   // An interface that vanished took its filters with it.
   pins.removeInterface(name);
+}
+
+/** Somebody removed our pins, but programs stay where they are attached. */
+function detachUnnoted(name: string, ifindex: number): void {
+  detachXdp(ifindex);
+  if (!holdsOurs(ifindex, PROGRAM)) return;
+  detachFilter(ifindex, PROGRAM);
+  removeUnusedQdisc(name, ifindex);
 }
 
 function attachXdpTo(pins: PinDirectory, { name, ifindex }: Place, program: number): void {
@@ -271,7 +284,10 @@ function descriptorOf(object: BpfObject, pin: string): number {
 
 function requirePlaces({ interfaces }: AttachOptions): ReadonlyMap<string, number> {
   const places = new Map(interfaces.map((name) => [name, requireEthernet(name)]));
-  for (const [name, ifindex] of places) requireOwnPlace(name, ifindex, PROGRAM);
+  for (const [name, ifindex] of places) {
+    requireOwnPlace(name, ifindex, PROGRAM);
+    requireFreePriority(name);
+  }
   return places;
 }
 
@@ -303,6 +319,7 @@ export function attachClassifier(options: AttachOptions): void {
   const note = pins.readNote('policy');
   try {
     pins.create();
+    pins.discardAllNext();
     pins.writeNote('policy', undefined);
     for (const pin of pinned) pins.pinNext(pin, descriptorOf(object, pin));
     fillFlows(options, pins, next);
@@ -364,6 +381,7 @@ export function detachClassifier(directory: string, handOver: () => void = () =>
   const pins = new PinDirectory(directory);
   for (const name of pins.devices()) detachXdpFrom(pins, name);
   for (const name of pins.interfaces()) detachFrom(pins, name);
+  for (const { name, ifindex } of listInterfaces()) detachUnnoted(name, ifindex);
   if (pins.exists) handOver();
   pins.remove();
 }

@@ -48,7 +48,7 @@ export class PinDirectory {
       throw new ClassifierError(`${parent} is no BPF file system`, {
         code: 'bpffs-missing',
         source: 'host',
-        hint: `mount one: mount -t bpf bpf ${parent}`,
+        hint: `mount one: mount -t bpf bpf ${parent}; or write classifier: nftables`,
       });
     }
   }
@@ -99,6 +99,12 @@ export class PinDirectory {
     rmSync(join(this.path, name), { force: true });
   }
 
+  /** What an attach left that was killed before it came into force. */
+  discardAllNext(): void {
+    if (!existsSync(this.path)) return;
+    for (const name of readdirSync(this.path)) if (name.endsWith(NEXT)) this.discard(name);
+  }
+
   /** Devices with the XDP program. */
   devices(): string[] {
     return this.entries('xdp');
@@ -123,6 +129,10 @@ export class PinDirectory {
 
   noteQdisc(name: string): void {
     mkdirSync(join(this.interfacePath(name), 'clsact'), { recursive: true });
+  }
+
+  forgetQdisc(name: string): void {
+    rmdirSync(join(this.interfacePath(name), 'clsact'));
   }
 
   madeQdisc(name: string): boolean {

@@ -2,6 +2,7 @@
 import type { AttachOptions } from '../../bpf/classifier.js';
 import { ClassifierError } from '../../bpf/error.js';
 import { findInterface } from '../../bpf/interface.js';
+import { isCallError, permissionError } from '../../bpf/object.js';
 import { type Address, parseAddress } from '../config/address.js';
 import { SidetrackError } from '../error.js';
 import { type Attachment, attachedPolicy, parseAttachment } from '../policy/attachment.js';
@@ -55,7 +56,8 @@ function steering(input: Attachment): AttachOptions['steering'] {
 export function asSidetrackError<T>(work: () => T): T {
   try {
     return work();
-  } catch (error) {
+  } catch (cause) {
+    const error = isCallError(cause, 'EPERM', 'EACCES') ? permissionError(cause) : cause;
     if (!(error instanceof ClassifierError)) throw error;
     const { message, code, source, hint } = error;
     throw new SidetrackError(message, {

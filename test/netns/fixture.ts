@@ -14,7 +14,7 @@ import { waitFor } from '../../control/lab/wait.js';
 export { waitFor };
 
 /** Who judges packets, and how it hands them over. */
-export type Classifier = 'nftables' | 'ebpf-mark' | 'ebpf-redirect';
+export type Classifier = 'nftables' | 'ebpf-mark' | 'ebpf-redirect' | 'ebpf-xdp';
 
 /** `SIDETRACK_CLASSIFIER=ebpf-mark` runs the same tests with the other classifier. */
 export const CLASSIFIER = (process.env.SIDETRACK_CLASSIFIER ?? 'nftables') as Classifier;
