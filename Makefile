@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
 .PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay fuzz-policy test-kernel test-programs \
-	netns-test netns-test-asan netns-test-tsan bench-relay bench-classifier docs clean help
+	netns-test netns-test-ebpf netns-test-asan netns-test-tsan bench-relay bench-classifier docs clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
@@ -87,8 +87,21 @@ test-kernel: ## the eBPF classifier and nftables in Debian's stock kernel, under
 test-programs: ## what only the tests run
 	@$(MAKE) --no-print-directory -C test/netns/packets
 
+# Of the steering tests, what the ways out of the eBPF classifier could do differently; the rest is for netns-test-ebpf.
+ESSENTIAL := rules|another subnet over v4|firewall|port-forward|before the first apply|without a private address
+
 netns-test: build test-programs ## real kernels, real rivals, in network namespaces
 	$(RIVAL_ENV) $(REQUIRE) npx vitest run --project netns
+	@[ "$$(id -u)" != 0 ] || for classifier in ebpf-mark ebpf-redirect; do \
+		$(RIVAL_ENV) $(REQUIRE) SIDETRACK_CLASSIFIER=$$classifier npx vitest run --project netns \
+			test/netns/steering.test.ts -t '$(ESSENTIAL)' || exit 1; \
+	done
+
+netns-test-ebpf: build test-programs ## the same with classifier: ebpf in both ways out, as root, half an hour; FILES= for a part
+	@for classifier in ebpf-mark ebpf-redirect; do \
+		echo "classifier: $$classifier"; \
+		$(RIVAL_ENV) $(REQUIRE) SIDETRACK_CLASSIFIER=$$classifier npx vitest run --project netns $(FILES) || exit 1; \
+	done
 
 # The relay alone is preloaded; its reports go to files, because who ends it may not look at its words.
 SANITIZED := $(CURDIR)/build/sanitized
