@@ -66,6 +66,7 @@ async function countersOf(
   const own = listing ? ruleCounters(listing) : [];
   if (classifier === undefined) return own;
   const counted = await readCounters(hosts.get(name)!);
+  if (counted === undefined) return own;
   return sortCounters([...classifierCounters(counted, config.onFailure), ...own]);
 }
 

@@ -109,6 +109,33 @@ describe.skipIf(process.getuid?.() !== 0)('sidetrack bpf', { timeout: 900_000 },
     await succeed(detach);
   });
 
+  it('an apply that dies with its attach half-way is repaired by the next one', async () => {
+    const wanted = await withApplied(() => state());
+    const before = await state();
+    for (const call of ['1', '12', '24']) {
+      const env = { LD_PRELOAD: CRASH, SIDETRACK_CRASH: call, SIDETRACK_CRASH_PARENT: '1' };
+      expect((await fixture.sidetrackWith({ env }, 'apply')).status).toBe(KILLED);
+      expect((await fixture.sidetrack('status')).status).toBe(1);
+      await withApplied(async () => {
+        expect((await fixture.sidetrack('status')).status).toBe(0);
+        expect(await state()).toEqual(wanted);
+      });
+      expect((await fixture.sidetrackWith({ env }, 'apply')).status).toBe(KILLED);
+      await fixture.succeed('down');
+      expect(await state()).toEqual(before);
+    }
+    await fixture.succeed('apply');
+    await succeed(detach);
+  });
+
+  /** The result of `work` between apply and down. */
+  async function withApplied<T>(work: () => Promise<T>): Promise<T> {
+    await fixture.succeed('apply');
+    const result = await work();
+    await fixture.succeed('down');
+    return result;
+  }
+
   it.each(['attach', 'detach'] as const)(
     '%s: detach leaves nothing, wherever it was killed',
     async (verb) => {

@@ -2,14 +2,17 @@
 /*
  * Preloaded into `sidetrack bpf VERB` it kills the process with SIGKILL just before its Nth call that leaves
  * something in the kernel: SIDETRACK_CRASH=N.  A crash at every point can be had that way, and always at the same.
+ * Whoever else inherits the environment goes on; SIDETRACK_CRASH_PARENT=1 takes the apply along that runs the step.
  */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/rtnetlink.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,13 +20,28 @@
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
+/* Whether this is `node …/main.js bpf VERB …`. */
+static bool runs_bpf(void)
+{
+	static const char word[] = "\0bpf";
+	char words[4096];
+	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t size = read(fd, words, sizeof(words));
+
+	close(fd);
+	return size > 0 && memmem(words, size, word, sizeof(word)) != NULL;
+}
+
 static void approach(void)
 {
 	static int calls;
 	const char *last = getenv("SIDETRACK_CRASH");
 
-	if (last && ++calls == atoi(last))
-		kill(getpid(), SIGKILL);
+	if (!last || ++calls != atoi(last) || !runs_bpf())
+		return;
+	if (getenv("SIDETRACK_CRASH_PARENT"))
+		kill(getppid(), SIGKILL);
+	kill(getpid(), SIGKILL);
 }
 
 int mkdir(const char *path, mode_t mode)
