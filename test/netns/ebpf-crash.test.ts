@@ -112,7 +112,7 @@ describe.skipIf(process.getuid?.() !== 0)('sidetrack bpf', { timeout: 900_000 },
   it('an apply that dies with its attach half-way is repaired by the next one', async () => {
     const wanted = await withApplied(() => state());
     const before = await state();
-    for (const call of ['1', '12', '24']) {
+    for (const call of STRIDE === 1 ? ['1', '12', '24'] : ['12']) {
       const env = { LD_PRELOAD: CRASH, SIDETRACK_CRASH: call, SIDETRACK_CRASH_PARENT: '1' };
       expect((await fixture.sidetrackWith({ env }, 'apply')).status).toBe(KILLED);
       expect((await fixture.sidetrack('status')).status).toBe(1);
