@@ -18,6 +18,16 @@ describe.skipIf(process.getuid?.() !== 0)('way_out: xdp', () => {
   beforeAll(async () => {
     fixture = await Fixture.start();
     await fixture.startRelay();
+    // A bridge without an address of its own takes another one when its ports change, and clients
+    // would go on with the old one.
+    await fixture.lab.check('router', [
+      'ip',
+      'link',
+      'set',
+      'br-lan',
+      'address',
+      '02:00:00:00:01:01',
+    ]);
     // A veth hands frames on before their checksum is made, and takes redirected ones only with NAPI.
     for (const node of ['client', 'client2', 'server1'])
       await fixture.lab.check(node, ['ethtool', '-K', 'eth0', 'tx', 'off', 'gro', 'on']);
@@ -140,7 +150,6 @@ describe.skipIf(process.getuid?.() !== 0)('way_out: xdp', () => {
       ip link set lan1 master other; ip link set moved1 master other; ip link set moved0 master br-lan
       ip link set moved0 up; ip link set moved1 up`);
     await serverAnswers();
-    await hearServer();
     // A port that has the program leaves the question of the server's alone.
     const { status, stdout } = await fixture.sidetrack('status');
     expect(stdout).toMatch(/no XDP program of ours on moved0|the server moved from lan1 to moved0/);
