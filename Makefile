@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
 .PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay fuzz-policy test-kernel test-programs \
-	netns-test netns-test-asan netns-test-tsan bench-relay bench-classifier docs clean help
+	netns-test netns-test-ebpf netns-test-asan netns-test-tsan bench-relay bench-classifier docs clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
@@ -87,8 +87,25 @@ test-kernel: ## the eBPF classifier and nftables in Debian's stock kernel, under
 test-programs: ## what only the tests run
 	@$(MAKE) --no-print-directory -C test/netns/packets
 
+# Of the tests of the eBPF classifier, and of the steering tests with it, what fits into some minutes. All of them are
+# in netns-test-ebpf.
+STEERING_ESSENTIAL := steers what|blocks what|another subnet over v4|flows of client2|port-forward|before the first apply|flows over v4
+EBPF_ESSENTIAL := second apply|ebpf-mark a switch|failure half-way|libbpf|kernel|privilege|larger|another kind|vanishes|where it sits|another tool|apply that dies
+
 netns-test: build test-programs ## real kernels, real rivals, in network namespaces
-	$(RIVAL_ENV) $(REQUIRE) npx vitest run --project netns
+	$(RIVAL_ENV) $(REQUIRE) npx vitest run --project netns --exclude 'test/netns/ebpf*.test.ts'
+	@if [ "$$(id -u)" != 0 ]; then echo "netns-test: classifier: ebpf is skipped, because loading programs needs root"; exit; fi; \
+	$(RIVAL_ENV) $(REQUIRE) npx vitest run --project netns test/netns/ebpf -t '$(EBPF_ESSENTIAL)' || exit 1; \
+	for classifier in ebpf-mark ebpf-redirect; do \
+		$(RIVAL_ENV) $(REQUIRE) SIDETRACK_CLASSIFIER=$$classifier npx vitest run --project netns \
+			test/netns/steering.test.ts -t '$(STEERING_ESSENTIAL)' || exit 1; \
+	done
+
+netns-test-ebpf: build test-programs ## the same with classifier: ebpf in both ways out, as root, half an hour; FILES= for a part
+	@for classifier in ebpf-mark ebpf-redirect; do \
+		echo "classifier: $$classifier"; \
+		$(RIVAL_ENV) $(REQUIRE) SIDETRACK_CLASSIFIER=$$classifier npx vitest run --project netns $(FILES) || exit 1; \
+	done
 
 # The relay alone is preloaded; its reports go to files, because who ends it may not look at its words.
 SANITIZED := $(CURDIR)/build/sanitized

@@ -15,20 +15,22 @@ import { requireFeatures } from './feature.js';
 import { closeDescriptor } from './ffi.js';
 import { addFlows, countFlows, type Flow, readFlows } from './flows.js';
 import { loadGeneration, PROGRAM, SHARED_MAPS, type SharedMap } from './generation.js';
-import { findInterface, requireEthernet } from './interface.js';
+import { findInterface, listInterfaces, requireEthernet } from './interface.js';
 import { type Count, mapInfo, readCounters, readName } from './map.js';
 import type { BpfObject } from './object.js';
 import { PinDirectory } from './pin.js';
 import type { ClassifierPolicy } from './policy.js';
-import { findXdpWay, type XdpWay } from './port.js';
+import { findXdpWay, type Heard, hear, portsOf, type XdpWay } from './port.js';
 import { compileTables } from './tables.js';
 import {
   attachedProgram,
   attachFilter,
   detachFilter,
   ensureQdisc,
+  holdsOurs,
   programId,
   removeUnusedQdisc,
+  requireFreePriority,
   requireOwnPlace,
 } from './tc.js';
 import {
@@ -170,18 +172,29 @@ function fillFlows(options: AttachOptions, pins: PinDirectory, { object, made }:
 
 function attachTo(pins: PinDirectory, name: string, ifindex: number, program: number): void {
   pins.addInterface(name);
-  if (ensureQdisc(ifindex)) pins.noteQdisc(name);
+  const isNoted = pins.madeQdisc(name);
+  // Before it is made: a crash in between must not leave one of which nobody knows.
+  pins.noteQdisc(name);
+  if (!ensureQdisc(ifindex) && !isNoted) pins.forgetQdisc(name);
   attachFilter(name, ifindex, program, PROGRAM);
 }
 
 function detachFrom(pins: PinDirectory, name: string): void {
   const ifindex = findInterface(name);
   if (ifindex !== undefined) {
-    detachFilter(name, ifindex, PROGRAM);
+    detachFilter(ifindex, PROGRAM);
     if (pins.madeQdisc(name)) removeUnusedQdisc(name, ifindex);
   }
   // An interface that vanished took its filters with it.
   pins.removeInterface(name);
+}
+
+/** Somebody removed our pins, but programs stay where they are attached. */
+function detachUnnoted(name: string, ifindex: number): void {
+  detachXdp(ifindex);
+  if (!holdsOurs(ifindex, PROGRAM)) return;
+  detachFilter(ifindex, PROGRAM);
+  removeUnusedQdisc(name, ifindex);
 }
 
 function attachXdpTo(pins: PinDirectory, { name, ifindex }: Place, program: number): void {
@@ -271,7 +284,10 @@ function descriptorOf(object: BpfObject, pin: string): number {
 
 function requirePlaces({ interfaces }: AttachOptions): ReadonlyMap<string, number> {
   const places = new Map(interfaces.map((name) => [name, requireEthernet(name)]));
-  for (const [name, ifindex] of places) requireOwnPlace(name, ifindex, PROGRAM);
+  for (const [name, ifindex] of places) {
+    requireOwnPlace(name, ifindex, PROGRAM);
+    requireFreePriority(name);
+  }
   return places;
 }
 
@@ -300,10 +316,11 @@ export function attachClassifier(options: AttachOptions): void {
   const next = loadNext(options, pins, xdp);
   const { object } = next;
   const pinned = [...next.made, ...(xdp ? (['xdp_program'] as const) : []), ...GENERATION_PINS];
-  const note = pins.policyNote();
+  const note = pins.readNote('policy');
   try {
     pins.create();
-    pins.notePolicy(undefined);
+    pins.discardAllNext();
+    pins.writeNote('policy', undefined);
     for (const pin of pinned) pins.pinNext(pin, descriptorOf(object, pin));
     fillFlows(options, pins, next);
     replaceFilters(pins, places, object.programDescriptor(), () => {
@@ -316,10 +333,11 @@ export function attachClassifier(options: AttachOptions): void {
     for (const name of pins.devices()) if (!devices.has(name)) detachXdpFrom(pins, name);
     if (!xdp) pins.discard('xdp_program');
     for (const name of pins.interfaces()) if (!places.has(name)) detachFrom(pins, name);
-    pins.notePolicy(policyNote(options));
+    pins.writeNote('way', xdp?.heard && wayNote(xdp.heard));
+    pins.writeNote('policy', policyNote(options));
   } catch (error) {
     for (const pin of pinned) pins.discardNext(pin);
-    if (pins.has('program')) pins.notePolicy(note);
+    if (pins.has('program')) pins.writeNote('policy', note);
     else detachClassifier(options.directory);
     throw error;
   } finally {
@@ -330,6 +348,25 @@ export function attachClassifier(options: AttachOptions): void {
 /** The digest of the options, and of the program that they were given to. */
 function policyNote({ digest, object }: Pick<AttachOptions, 'digest' | 'object'>) {
   return digest === undefined ? undefined : `${digest}-${fileDigest(object)}`;
+}
+
+const wayNote = ({ bridge, mac, port }: Heard): string => [bridge, mac, port].join('=');
+
+/** What the bridge says now, if that is another port than XDP sends to. */
+function serverMoved(pins: PinDirectory): ClassifierState['serverMoved'] {
+  const [bridge, mac, from] = pins.readNote('way')?.split('=') ?? [];
+  if (bridge === undefined || mac === undefined || from === undefined) return undefined;
+  const to = findInterface(bridge) === undefined ? undefined : hear(bridge, [mac])?.port;
+  return to === undefined || to === from ? undefined : { from, to };
+}
+
+/** Devices that have the XDP program, and ports that joined a bridge since. */
+function xdpDevices(pins: PinDirectory): string[] {
+  const noted = pins.devices();
+  if (noted.length === 0) return [];
+  const present = pins.interfaces().filter((name) => findInterface(name) !== undefined);
+  const ports = present.flatMap(portsOf).map(({ name }) => name);
+  return [...new Set([...noted, ...ports])].sort();
 }
 
 function fileDigest(path: string): string {
@@ -344,6 +381,7 @@ export function detachClassifier(directory: string, handOver: () => void = () =>
   const pins = new PinDirectory(directory);
   for (const name of pins.devices()) detachXdpFrom(pins, name);
   for (const name of pins.interfaces()) detachFrom(pins, name);
+  for (const { name, ifindex } of listInterfaces()) detachUnnoted(name, ifindex);
   if (pins.exists) handOver();
   pins.remove();
 }
@@ -364,8 +402,10 @@ export interface ClassifierState {
     /** `other`: our place holds another program than the generation in force. */
     filter: 'attached' | 'missing' | 'other';
   }[];
-  /** Devices with the XDP program; absent if redirect goes without it. */
+  /** Devices with the XDP program, or that should have it; absent if redirect goes without it. */
   xdp?: { name: string; mode: XdpMode | 'missing' | 'other' }[];
+  /** The port to which XDP sends, and the one on which the bridge heard the server instead. */
+  serverMoved?: { from: string; to: string };
   /** Room for flows. */
   flowTable: { v4: number; v6: number } | undefined;
   /** Flows in it, those that are too old among them. */
@@ -398,14 +438,15 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
   const v6 = withPin(pins, 'flows_v6', (fd) => mapInfo(fd).maxEntries);
   const count = (map: SharedMap, family: 4 | 6) =>
     withPin(pins, map, (fd) => countFlows(fd, family)) ?? 0;
-  const [digest, loaded] = pins.policyNote()?.split('-') ?? [];
+  const [digest, loaded] = pins.readNote('policy')?.split('-') ?? [];
   const stateOf = (name: string) => {
     const ifindex = findInterface(name);
     const id = ifindex === undefined ? undefined : attachedProgram(ifindex);
     if (id === undefined) return 'missing';
     return id === program ? 'attached' : 'other';
   };
-  const devices = pins.devices();
+  const devices = xdpDevices(pins);
+  const moved = serverMoved(pins);
   const xdpProgram = withPin(pins, 'xdp_program', programId);
   const modeOf = (name: string) => {
     const ifindex = findInterface(name);
@@ -415,6 +456,7 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
   };
   return {
     ...(devices.length > 0 && { xdp: devices.map((name) => ({ name, mode: modeOf(name) })) }),
+    ...(moved && { serverMoved: moved }),
     program,
     interfaces: pins.interfaces().map((name) => ({ name, filter: stateOf(name) })),
     flowTable: v4 === undefined || v6 === undefined ? undefined : { v4, v6 },

@@ -98,7 +98,7 @@ function writeXdp(writer: ConfigWriter, { ifindex, ports }: XdpWay): void {
     throw new ClassifierError(`XDP takes at most ${PORTS_MAX} devices, not ${ports.length}`, {
       code: 'too-many-ports',
       source: 'user',
-      hint: 'redirect without XDP',
+      hint: 'write way_out: redirect',
     });
   }
   writer.set('xdp_ifindex', ifindex);

@@ -79,12 +79,17 @@ function openLibrary(library: keyof typeof LIBRARIES): void {
   try {
     open({ library, path: LIBRARIES[library] });
   } catch (cause) {
-    throw new ClassifierError(`cannot open ${LIBRARIES[library]}`, {
-      code: `${library}-missing`,
-      source: 'host',
-      hint: 'install it: apt-get install libbpf1; or write classifier: nftables',
-      cause,
-    });
+    const missing = library === 'libbpf' ? 'libbpf 1.0 or newer' : 'the GNU C library';
+    const install = library === 'libbpf' ? 'install it: apt-get install libbpf1; or ' : '';
+    throw new ClassifierError(
+      `the ebpf classifier needs ${missing}: cannot open ${LIBRARIES[library]}`,
+      {
+        code: `${library}-missing`,
+        source: 'host',
+        hint: `${install}write classifier: nftables`,
+        cause,
+      },
+    );
   }
   opened.add(library);
   // libbpf would write to our standard error; what matters comes back as errno and verifier log.
@@ -96,19 +101,33 @@ interface Outcome<T> {
   errno: number;
 }
 
+interface Result<N extends FunctionName> {
+  value: ResultOf<N>;
+  errnoCode: number;
+}
+
 function invoke<N extends FunctionName>(name: N, args: readonly Argument[]): Outcome<ResultOf<N>> {
   const library = name in LIBC ? 'libc' : 'libbpf';
   openLibrary(library);
   const [retType, paramsType]: Signature = { ...LIBBPF, ...LIBC }[name];
-  const { value, errnoCode } = load({
+  const request = {
     library,
     funcName: name,
     retType,
     paramsType: [...paramsType],
     paramsValue: [...args],
     errno: true,
-  }) as unknown as { value: ResultOf<N>; errnoCode: number };
-  return { value, errno: errnoCode };
+  };
+  try {
+    const { value, errnoCode } = load(request) as unknown as Result<N>;
+    return { value, errno: errnoCode };
+  } catch (cause) {
+    if (!/Cannot find/.test((cause as Error).message)) throw cause;
+    throw new ClassifierError(
+      `${library} is too old, the ebpf classifier needs 1.0: no ${name} in it`,
+      { code: 'libbpf-too-old', source: 'host', hint: 'write classifier: nftables', cause },
+    );
+  }
 }
 
 const ERRNO_NAMES = new Map(

@@ -1,4 +1,5 @@
 /** What the kernel says of a network interface in this network namespace. */
+import { readFileSync } from 'node:fs';
 import { ClassifierError } from './error.js';
 import { call, check, closeDescriptor } from './ffi.js';
 
@@ -14,6 +15,16 @@ const IFREQ_TYPE = 16;
 export function findInterface(name: string): number | undefined {
   const index = call('if_nametoindex', name);
   return index === 0 ? undefined : index;
+}
+
+/** All interfaces of this network namespace; /sys/class/net is another one's below nsenter(1). */
+export function listInterfaces(): { name: string; ifindex: number }[] {
+  const lines = readFileSync('/proc/net/dev', 'utf8').split('\n').slice(2);
+  const names = lines.flatMap((line) => line.split(':')[0]?.trim() || []);
+  return names.flatMap((name) => {
+    const ifindex = findInterface(name);
+    return ifindex === undefined ? [] : [{ name, ifindex }];
+  });
 }
 
 /** @throws ClassifierError unless it exists and carries Ethernet frames. */

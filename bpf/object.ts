@@ -37,7 +37,7 @@ export class BpfObject {
       throw new ClassifierError(`the classifier ${path} is not built`, {
         code: 'object-missing',
         source: 'host',
-        hint: 'run: make -C bpf',
+        hint: 'run: make -C bpf; or write classifier: nftables',
       });
     }
     return new BpfObject(check('bpf_object__open_file', path, 0n), program);
@@ -121,7 +121,7 @@ export function permissionError(cause?: unknown): ClassifierError {
   return new ClassifierError('loading eBPF programs is not permitted here', {
     code: 'not-permitted',
     source: 'host',
-    hint: 'run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON',
+    hint: 'run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; or write classifier: nftables',
     cause,
   });
 }

@@ -6,6 +6,7 @@
  *   xdp_program                     of the generation in force, if it has one
  *   xdp/<device>/                   it is there, or is about to be
  *   policy/<digest>/                what the generation in force was made from
+ *   way/<bridge>=<mac>=<port>/      on which port the bridge heard the server, for XDP
  *   interfaces/<name>/              our filter is there, or is about to be
  *   interfaces/<name>/clsact/       so is the qdisc, which we made
  */
@@ -30,6 +31,9 @@ const BPF_FS_MAGIC = 0xcafe4a11;
 /** A generation's pins appear under this name first, and replace the old ones by a rename. */
 const NEXT = '_next';
 
+const NOTES = ['policy', 'way'] as const;
+type NoteKind = (typeof NOTES)[number];
+
 /** The BPF file system reserves dots. */
 const escapeName = (name: string) => name.replaceAll('%', '%25').replaceAll('.', '%2e');
 const unescapeName = (name: string) => name.replaceAll('%2e', '.').replaceAll('%25', '%');
@@ -44,7 +48,7 @@ export class PinDirectory {
       throw new ClassifierError(`${parent} is no BPF file system`, {
         code: 'bpffs-missing',
         source: 'host',
-        hint: `mount one: mount -t bpf bpf ${parent}`,
+        hint: `mount one: mount -t bpf bpf ${parent}; or write classifier: nftables`,
       });
     }
   }
@@ -95,6 +99,12 @@ export class PinDirectory {
     rmSync(join(this.path, name), { force: true });
   }
 
+  /** What an attach left that was killed before it came into force. */
+  discardAllNext(): void {
+    if (!existsSync(this.path)) return;
+    for (const name of readdirSync(this.path)) if (name.endsWith(NEXT)) this.discard(name);
+  }
+
   /** Devices with the XDP program. */
   devices(): string[] {
     return this.entries('xdp');
@@ -121,6 +131,10 @@ export class PinDirectory {
     mkdirSync(join(this.interfacePath(name), 'clsact'), { recursive: true });
   }
 
+  forgetQdisc(name: string): void {
+    rmdirSync(join(this.interfacePath(name), 'clsact'));
+  }
+
   madeQdisc(name: string): boolean {
     return existsSync(join(this.interfacePath(name), 'clsact'));
   }
@@ -130,26 +144,29 @@ export class PinDirectory {
     for (const one of [join(path, 'clsact'), path]) if (existsSync(one)) rmdirSync(one);
   }
 
-  /** Says what the generation in force was made from; nothing while that is about to change. */
-  notePolicy(note: string | undefined): void {
-    const path = join(this.path, 'policy');
+  /**
+   * `policy` says what the generation in force was made from, nothing while that is about to
+   * change; `way` where its XDP program sends.
+   */
+  writeNote(kind: NoteKind, note: string | undefined): void {
+    const path = join(this.path, kind);
     if (existsSync(path)) {
       for (const old of readdirSync(path)) rmdirSync(join(path, old));
       rmdirSync(path);
     }
-    if (note !== undefined) mkdirSync(join(path, note), { recursive: true });
+    if (note !== undefined) mkdirSync(join(path, escapeName(note)), { recursive: true });
   }
 
-  policyNote(): string | undefined {
-    const path = join(this.path, 'policy');
-    const notes = existsSync(path) ? readdirSync(path) : [];
+  readNote(kind: NoteKind): string | undefined {
+    const path = join(this.path, kind);
+    const notes = existsSync(path) ? readdirSync(path).map(unescapeName) : [];
     return notes.length === 1 ? notes[0] : undefined;
   }
 
   /** Everything, when no interface is left. */
   remove(): void {
     if (!this.exists) return;
-    this.notePolicy(undefined);
+    for (const kind of NOTES) this.writeNote(kind, undefined);
     for (const entry of readdirSync(this.path, { withFileTypes: true })) {
       const path = join(this.path, entry.name);
       if (entry.isDirectory()) rmdirSync(path);

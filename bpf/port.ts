@@ -19,7 +19,16 @@ export interface Port {
 export interface XdpWay {
   /** The device behind which the server is. */
   ifindex: number;
+  /** How the device was found, where it is a bridge's port: another one may be right tomorrow. */
+  heard?: Heard;
   ports: readonly Port[];
+}
+
+/** On which port a bridge heard the server. */
+export interface Heard {
+  bridge: string;
+  mac: string;
+  port: string;
 }
 
 interface Link {
@@ -46,7 +55,7 @@ function linkOf(name: string): Link {
 
 const isBridge = ({ linkinfo }: Link) => linkinfo?.info_kind === 'bridge';
 
-function portsOf(name: string): Port[] {
+export function portsOf(name: string): Port[] {
   const link = linkOf(name);
   const devices = isBridge(link) ? ask<Link>('ip', 'link', 'show', 'master', name) : [link];
   return devices.map(({ ifname, ifindex }) => ({
@@ -57,13 +66,19 @@ function portsOf(name: string): Port[] {
   }));
 }
 
+/** The port on which the bridge last heard one of `macs`, if it remembers. */
+export function hear(bridge: string, macs: readonly string[]): Heard | undefined {
+  const entries = ask<{ mac: string; ifname: string }>('bridge', 'fdb', 'show', 'br', bridge);
+  const entry = entries.find(({ mac, ifname }) => macs.includes(mac) && ifname !== bridge);
+  return entry && { bridge, mac: entry.mac, port: entry.ifname };
+}
+
 /** Where frames to the server leave: behind a bridge, the port on which it was last heard. */
-function deviceTowards(name: string, macs: readonly string[]): number {
+function towards(name: string, macs: readonly string[]): Pick<XdpWay, 'ifindex' | 'heard'> {
   const link = linkOf(name);
-  if (!isBridge(link)) return link.ifindex;
-  const entries = ask<{ mac: string; ifname: string }>('bridge', 'fdb', 'show', 'br', name);
-  const entry = entries.find(({ mac, ifname }) => macs.includes(mac) && ifname !== name);
-  if (entry) return linkOf(entry.ifname).ifindex;
+  if (!isBridge(link)) return { ifindex: link.ifindex };
+  const heard = hear(name, macs);
+  if (heard) return { ifindex: linkOf(heard.port).ifindex, heard };
   throw new ClassifierError(`no port of ${name} has heard the server yet`, {
     code: 'xdp-port-unknown',
     source: 'host',
@@ -77,7 +92,7 @@ export function findXdpWay(
   serverMacs: readonly string[],
 ): XdpWay {
   return {
-    ifindex: deviceTowards(redirectInterface, serverMacs),
+    ...towards(redirectInterface, serverMacs),
     ports: interfaces.flatMap(portsOf),
   };
 }

@@ -83,10 +83,27 @@ function foreign(name: string): ClassifierError {
   );
 }
 
+/** Whether the filter in our place is the program called `program`. */
+export function holdsOurs(ifindex: number, program: string): boolean {
+  const id = attachedProgram(ifindex);
+  return id !== undefined && programName(id) === program;
+}
+
 /** @throws ClassifierError when the filter in our place is not ours. */
 export function requireOwnPlace(name: string, ifindex: number, program: string): void {
-  const id = attachedProgram(ifindex);
-  if (id !== undefined && programName(id) !== program) throw foreign(name);
+  if (attachedProgram(ifindex) !== undefined && !holdsOurs(ifindex, program)) throw foreign(name);
+}
+
+/**
+ * A priority belongs to one kind of filter and one protocol. The kernel says so when it is too late
+ * for a plan, tc before.
+ * @throws ClassifierError when our priority is taken.
+ */
+export function requireFreePriority(name: string): void {
+  const taken = filtersAt(name, 'ingress')?.some(
+    ({ pref, kind, protocol }) => pref === PRIORITY && (kind !== 'bpf' || protocol !== 'all'),
+  );
+  if (taken) throw foreign(name);
 }
 
 /** Makes sure that there is a clsact qdisc; true if there was none. */
@@ -112,23 +129,29 @@ export function attachFilter(name: string, ifindex: number, fd: number, program:
   }
 }
 
-/** Takes our filter away, if it is there. */
-export function detachFilter(name: string, ifindex: number, program: string): void {
-  if (attachedProgram(ifindex) === undefined) return;
-  requireOwnPlace(name, ifindex, program);
+/** Takes our filter away, if it is there; one that took our place stays. */
+export function detachFilter(ifindex: number, program: string): void {
+  if (!holdsOurs(ifindex, program)) return;
   check('bpf_tc_detach', hook(ifindex, INGRESS), filter(0, 0));
 }
 
-function filtersAt(name: string, point: 'ingress' | 'egress'): boolean {
+interface FilterJson {
+  protocol: string;
+  pref: number;
+  kind: string;
+}
+
+/** libbpf cannot list filters, tc can; nothing where it gives no answer. */
+function filtersAt(name: string, point: 'ingress' | 'egress'): FilterJson[] | undefined {
   const { status, stdout } = spawnSync('tc', ['-j', 'filter', 'show', 'dev', name, point], {
     encoding: 'utf8',
   });
-  // Without an answer, be careful: an empty qdisc does no harm.
-  return status !== 0 || (JSON.parse(stdout || '[]') as unknown[]).length > 0;
+  return status === 0 ? (JSON.parse(stdout || '[]') as FilterJson[]) : undefined;
 }
 
-/** Takes the clsact qdisc away unless somebody uses it. libbpf cannot list filters, tc can. */
+/** Takes the clsact qdisc away unless somebody uses it. */
 export function removeUnusedQdisc(name: string, ifindex: number): void {
-  if (filtersAt(name, 'ingress') || filtersAt(name, 'egress')) return;
-  call('bpf_tc_hook_destroy', hook(ifindex, BOTH));
+  // Without an answer, be careful: an empty qdisc does no harm.
+  const isEmpty = (point: 'ingress' | 'egress') => filtersAt(name, point)?.length === 0;
+  if (isEmpty('ingress') && isEmpty('egress')) call('bpf_tc_hook_destroy', hook(ifindex, BOTH));
 }

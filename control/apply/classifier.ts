@@ -33,8 +33,14 @@ export async function tryAttachment(host: Host, attachment: Attachment): Promise
   await ask(host, ['attach', '--dry-run'], asInput(attachment));
 }
 
-export function readCounters(host: Host): Promise<ClassifierCounters> {
-  return ask<ClassifierCounters>(host, ['stats']);
+/** Nothing where an attach ended before it counted anything. */
+export async function readCounters(host: Host): Promise<ClassifierCounters | undefined> {
+  try {
+    return await ask<ClassifierCounters>(host, ['stats']);
+  } catch (error) {
+    if (error instanceof SidetrackError && error.code === 'not-attached') return undefined;
+    throw error;
+  }
 }
 
 async function ask<T>(host: Host, words: readonly string[], stdin?: string): Promise<T> {

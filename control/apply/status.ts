@@ -4,7 +4,7 @@ import type { Host } from '../hosts/host.js';
 import type { ListedChain, TableListing } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
 import { ruleComment } from '../nft/rules.js';
-import type { ObservedHost } from '../plan/state.js';
+import type { ObservedClassifier, ObservedHost } from '../plan/state.js';
 import { type ClassifierCounters, readCounters } from './classifier.js';
 import { type Deployment, planDeployment, ROUTER } from './deployment.js';
 
@@ -16,6 +16,8 @@ export interface RuleCounter {
   bytes?: number;
 }
 
+export type ClassifierPlaces = Pick<ObservedClassifier, 'interfaces' | 'xdp'>;
+
 export interface HostStatus {
   name: string;
   address: string;
@@ -26,6 +28,8 @@ export interface HostStatus {
   counters: RuleCounter[];
   /** Entries of the flow table; router only. */
   flows?: number;
+  /** Where the eBPF classifier sits; absent where nftables classifies. */
+  classifier?: ClassifierPlaces;
 }
 
 export interface DeploymentStatus {
@@ -44,9 +48,14 @@ export async function deploymentStatus(deployment: Deployment): Promise<Deployme
       differences: steps.map(({ title }) => title),
       counters: await countersOf(deployment, name, observed),
       ...(name === ROUTER && { flows: await countFlows(deployment.hosts.get(name)!, observed) }),
+      ...(observed.classifier && { classifier: places(observed.classifier) }),
     })),
   );
   return { hosts: statuses, warnings };
+}
+
+function places({ interfaces, xdp }: ObservedClassifier): ClassifierPlaces {
+  return { interfaces, ...(xdp && { xdp }) };
 }
 
 async function countersOf(
@@ -57,6 +66,7 @@ async function countersOf(
   const own = listing ? ruleCounters(listing) : [];
   if (classifier === undefined) return own;
   const counted = await readCounters(hosts.get(name)!);
+  if (counted === undefined) return own;
   return sortCounters([...classifierCounters(counted, config.onFailure), ...own]);
 }
 

@@ -2,6 +2,7 @@
 import type { AttachOptions } from '../../bpf/classifier.js';
 import { ClassifierError } from '../../bpf/error.js';
 import { findInterface } from '../../bpf/interface.js';
+import { isCallError, permissionError } from '../../bpf/object.js';
 import { type Address, parseAddress } from '../config/address.js';
 import { SidetrackError } from '../error.js';
 import { type Attachment, attachedPolicy, parseAttachment } from '../policy/attachment.js';
@@ -15,13 +16,14 @@ type Place = Pick<AttachOptions, 'directory' | 'object' | 'digest'>;
 export function attachOptions(text: string, place: Place): AttachOptions {
   const input = parseAttachment(text);
   const { v4, v6 } = input.serverInterface;
-  const direct = input.wayOut === 'redirect' ? (v4 ?? v6) : undefined;
+  const direct = input.wayOut === 'mark' ? undefined : (v4 ?? v6);
   return {
     ...place,
     interfaces: input.interfaces,
     policy: attachedPolicy(input),
     steering: asSidetrackError(() => steering(input)),
     ...(direct !== undefined && { redirectInterface: direct }),
+    ...(input.wayOut === 'xdp' && { xdp: true }),
     flowTableSize: input.flowTableSize,
   };
 }
@@ -54,7 +56,8 @@ function steering(input: Attachment): AttachOptions['steering'] {
 export function asSidetrackError<T>(work: () => T): T {
   try {
     return work();
-  } catch (error) {
+  } catch (cause) {
+    const error = isCallError(cause, 'EPERM', 'EACCES') ? permissionError(cause) : cause;
     if (!(error instanceof ClassifierError)) throw error;
     const { message, code, source, hint } = error;
     throw new SidetrackError(message, {

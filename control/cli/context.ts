@@ -1,10 +1,8 @@
 /** What every command shares: options, where the configuration is, how a failure ends. */
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
-import { type Deployment, openDeployment } from '../apply/deployment.js';
+import type { Deployment } from '../apply/deployment.js';
 import type { Config } from '../config/config.js';
-import { loadConfig } from '../config/load.js';
-import { compilePolicy } from '../policy/compile.js';
 import { EXIT_OK, reportError } from './output.js';
 
 export interface CommonOptions {
@@ -54,6 +52,12 @@ export function configPath({ config }: CommonOptions): string {
 export async function loadDeployment(
   options: HostOptions,
 ): Promise<{ config: Config; deployment: Deployment }> {
+  // Not before somebody asks: commands without a configuration start in half the time.
+  const [{ loadConfig }, { compilePolicy }, { openDeployment }] = await Promise.all([
+    import('../config/load.js'),
+    import('../policy/compile.js'),
+    import('../apply/deployment.js'),
+  ]);
   const config = await loadConfig(configPath(options));
   const deployment = openDeployment(config, compilePolicy(config), options.only);
   return { config, deployment };

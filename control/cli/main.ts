@@ -5,7 +5,7 @@ import { buildProgram } from './program.js';
 
 /** Commander ends the process with 1 on wrong usage; ours is 2, and only help and version are 0. */
 async function main(): Promise<void> {
-  const program = buildProgram();
+  const program = await buildProgram(process.argv[2]);
   forEachCommand(program, (one) => one.exitOverride());
   try {
     await program.parseAsync();

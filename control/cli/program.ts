@@ -1,20 +1,5 @@
 /** The command tree. `main.ts` runs it, `reference.ts` documents it. */
 import { Command } from 'commander';
-import { applyCommand } from './commands/apply.js';
-import { bpfCommand } from './commands/bpf.js';
-import { checkCommand } from './commands/check.js';
-import { closeCommand, connectionsCommand } from './commands/connections.js';
-import { downCommand } from './commands/down.js';
-import { initCommand } from './commands/init.js';
-import { labCommand } from './commands/lab.js';
-import { planCommand } from './commands/plan.js';
-import { relayCommand } from './commands/relay.js';
-import { serviceCommand } from './commands/service.js';
-import { statusCommand } from './commands/status.js';
-import { topCommand } from './commands/top.js';
-import { completionScript, SHELLS } from './completion.js';
-import { action, command } from './context.js';
-import { print } from './output.js';
 import { version } from './package.js';
 
 const EXAMPLES = `Examples:
@@ -26,8 +11,38 @@ const EXAMPLES = `Examples:
   sudo sidetrack down            # take everything back
 `;
 
-export function buildProgram(): Command {
-  const program = new Command('sidetrack')
+type Load = (program: Command) => Promise<Command>;
+
+/** In the order of the help. Each is loaded when it is wanted: that is most of the time it takes. */
+const COMMANDS: Readonly<Record<string, Load>> = {
+  init: async () => (await import('./commands/init.js')).initCommand(),
+  check: async () => (await import('./commands/check.js')).checkCommand(),
+  plan: async () => (await import('./commands/plan.js')).planCommand(),
+  apply: async () => (await import('./commands/apply.js')).applyCommand(),
+  status: async () => (await import('./commands/status.js')).statusCommand(),
+  down: async () => (await import('./commands/down.js')).downCommand(),
+  relay: async () => (await import('./commands/relay.js')).relayCommand(),
+  service: async () => (await import('./commands/service.js')).serviceCommand(),
+  connections: async () => (await import('./commands/connections.js')).connectionsCommand(),
+  close: async () => (await import('./commands/connections.js')).closeCommand(),
+  top: async () => (await import('./commands/top.js')).topCommand(),
+  bpf: async () => (await import('./commands/bpf.js')).bpfCommand(),
+  lab: async () => (await import('./commands/lab.js')).labCommand(),
+  completion: async (program) =>
+    (await import('./commands/completion.js')).completionCommand(program),
+};
+
+/** The whole tree; only the command called `word`, if there is one. */
+export async function buildProgram(word?: string): Promise<Command> {
+  const program = rootCommand();
+  const single = word !== undefined && word !== 'completion' && Object.hasOwn(COMMANDS, word);
+  for (const name of single ? [word] : Object.keys(COMMANDS))
+    program.addCommand(await COMMANDS[name]!(program));
+  return program;
+}
+
+function rootCommand(): Command {
+  return new Command('sidetrack')
     .description('Hand chosen traffic from a router to a server that needs SO_ORIGINAL_DST')
     .version(version(), '-V, --version', 'show the version')
     .helpOption('-h, --help', 'show this help')
@@ -35,37 +50,4 @@ export function buildProgram(): Command {
     .enablePositionalOptions()
     .showHelpAfterError('(add --help for examples and options)')
     .addHelpText('before', EXAMPLES);
-  for (const sub of [
-    initCommand(),
-    checkCommand(),
-    planCommand(),
-    applyCommand(),
-    statusCommand(),
-    downCommand(),
-    relayCommand(),
-    serviceCommand(),
-    connectionsCommand(),
-    closeCommand(),
-    topCommand(),
-    bpfCommand(),
-    labCommand(),
-    completionCommand(program),
-  ])
-    program.addCommand(sub);
-  return program;
-}
-
-function completionCommand(program: Command): Command {
-  return command('completion', 'Print a completion script for your shell', [
-    'sidetrack completion bash > /etc/bash_completion.d/sidetrack',
-    'sidetrack completion zsh > "${fpath[1]}/_sidetrack"',
-    'sidetrack completion fish > ~/.config/fish/completions/sidetrack.fish',
-  ])
-    .argument('<shell>', SHELLS.join(', '))
-    .action(
-      action(async (_options, shell: string) => {
-        print(completionScript(program, shell));
-        return undefined;
-      }),
-    );
 }

@@ -37,4 +37,4 @@ function helpOf(command: Command): string {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
-  print(reference(buildProgram()).trimEnd());
+  print(reference(await buildProgram()).trimEnd());

@@ -8,7 +8,7 @@ import type { UpstreamTarget } from './upstream-url.js';
 
 export type Action = 'proxy' | 'direct' | 'block';
 
-export type WayOut = 'mark' | 'redirect';
+export type WayOut = 'mark' | 'redirect' | 'xdp';
 
 export interface RouterConfig {
   host: HostAddress;

@@ -22,14 +22,6 @@ const NO_SSH: Problem = {
 };
 
 const LIMITS: readonly Limit[] = [
-  {
-    path: ['router', 'classifier'],
-    exceeded: (value) => value === 'ebpf',
-    problem: {
-      message: 'the classifier "ebpf" is not supported yet',
-      hint: 'write classifier: nftables',
-    },
-  },
   { path: ['router', 'host'], exceeded: isSsh, problem: NO_SSH },
   { path: ['servers', '*', 'host'], exceeded: isSsh, problem: NO_SSH },
   {

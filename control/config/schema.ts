@@ -54,10 +54,10 @@ const router = section({
     .describe('Where client packets come in')
     .meta({ examples: [['br-lan']] }),
   classifier: choice('nftables', 'ebpf').default('nftables').describe('What judges packets'),
-  way_out: choice('mark', 'redirect')
+  way_out: choice('mark', 'redirect', 'xdp')
     .default('mark')
     .describe(
-      'For classifier ebpf. mark: through the policy route; redirect: straight to the server, past routing and netfilter',
+      'For classifier ebpf. mark: through the policy route; redirect: straight to the server, past routing and netfilter; xdp: the same before the kernel makes a packet of the frame',
     ),
   mark: markOf(150).prefault({}),
   table: section({

@@ -55,7 +55,7 @@ export function commandError(
     {
       code: known?.code ?? 'command-failed',
       source: known?.source ?? 'host',
-      ...(known && { hint: known.hint }),
+      ...(known?.hint !== undefined && { hint: known.hint }),
       cause: result.stderr,
     },
   );
@@ -65,12 +65,31 @@ interface Explanation {
   message: string;
   code: string;
   source: 'host' | 'kernel';
-  hint: string;
+  hint?: string;
 }
 
 const PACKAGE_OF: Readonly<Record<string, string>> = { nft: 'nftables', ip: 'iproute2' };
 
+/** Our own command line has said what is wrong, and what to type next. */
+function ownWords(
+  host: Host,
+  argv: readonly string[],
+  { stderr }: RunResult,
+): Explanation | undefined {
+  const message = /^error: (.*)$/m.exec(stderr)?.[1];
+  if (message === undefined || host.sidetrack.some((word, i) => argv[i] !== word)) return undefined;
+  const hint = /^ {2}hint: (.*)$/m.exec(stderr)?.[1];
+  return {
+    message: `${host.address}: ${message}`,
+    code: 'command-failed',
+    source: 'host',
+    ...(hint !== undefined && { hint }),
+  };
+}
+
 function explain(host: Host, argv: readonly string[], result: RunResult): Explanation | undefined {
+  const own = ownWords(host, argv, result);
+  if (own) return own;
   const program = argv[0] ?? '';
   if (/Operation not permitted|must be root|Permission denied/.test(result.stderr))
     return {

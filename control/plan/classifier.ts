@@ -43,6 +43,13 @@ function difference(
   const lost = attachment.interfaces.filter((name) => filterOf(name) !== 'attached');
   if (lost.length > 0) return `no filter of ours on ${lost.join(', ')}`;
   if (found.digest !== wanted) return 'policy';
+  if (attachment.wayOut === 'xdp') {
+    const without = found.xdp?.filter(({ mode }) => mode === 'missing' || mode === 'other') ?? [];
+    const names = without.map(({ name }) => name).join(', ');
+    if (names) return `no XDP program of ours on ${names}`;
+    const { serverMoved: moved } = found;
+    if (moved) return `the server moved from ${moved.from} to ${moved.to}`;
+  }
   return found.outdated ? 'another build' : undefined;
 }
 
@@ -63,11 +70,11 @@ function attach(
 ): Commands {
   const { attachment, digest: name } = desired;
   const options = ['--digest', name, ...(flowsMove ? ['--take-over'] : [])];
-  const where = attachment.interfaces.join(', ');
+  const where = `${attachment.interfaces.join(', ')} (way out: ${attachment.wayOut})`;
   const title = flowsMove
     ? `attach the eBPF classifier to ${where}; it takes over the live flows of nftables`
     : observed.classifier
-      ? `update the eBPF classifier on ${where} (${why}); live flows stay`
+      ? `update the eBPF classifier on ${attachment.interfaces.join(', ')} (${why}); live flows stay`
       : `attach the eBPF classifier to ${where}`;
   const back = flowsMove ? ['--hand-over'] : [];
   const undo = reattach(observed) ?? { argv: bpf(observed, 'detach', ...back) };

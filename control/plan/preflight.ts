@@ -217,7 +217,7 @@ function noProbeBit({ router: { classifier, mark } }: Config): Finding[] {
 
 /** Redirected packets leave by one interface. */
 function dividedServer({ router: own, servers }: Config, router: ObservedHost): Finding[] {
-  if (own.classifier !== 'ebpf' || own.wayOut !== 'redirect') return [];
+  if (own.classifier !== 'ebpf' || own.wayOut === 'mark') return [];
   const { v4, v6 } = servers[0]!.address;
   const device = (address: string | undefined) =>
     address && interfaceTowards(router, own.interfaces, address)?.name;

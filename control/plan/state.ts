@@ -65,6 +65,10 @@ export interface DesiredClassifier {
 /** What `sidetrack bpf show --json` says; more than this is there. */
 export interface ObservedClassifier {
   interfaces: { name: string; filter: 'attached' | 'missing' | 'other' }[];
+  /** Devices with the XDP program, or that should have it; absent if there is none. */
+  xdp?: { name: string; mode: 'native' | 'generic' | 'missing' | 'other' }[];
+  /** The bridge port to which XDP sends, and the one on which the server was heard instead. */
+  serverMoved?: { from: string; to: string };
   digest?: string;
   /** Attached by another build. */
   outdated: boolean;

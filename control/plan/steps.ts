@@ -93,7 +93,10 @@ export function downSteps(name: string, observed: ObservedHost, diff: HostDiff):
   });
   const { listing, saved, tableNameFile, stateDir } = observed;
   return [
-    ...(observed.classifier ? [step('detach the eBPF classifier', detachCommand(observed))] : []),
+    // Remembered and not found: its pins may be gone, and the programs still there.
+    ...(observed.classifier || saved?.classifier
+      ? [step('detach the eBPF classifier', detachCommand(observed))]
+      : []),
     ...(listing
       ? [step('remove nft table inet sidetrack', nftCommand(deleteTable('sidetrack')))]
       : []),

@@ -13,7 +13,7 @@ export const ATTACHMENT_VERSION = 1;
 export interface AttachmentSteering {
   /** Where client packets come in. */
   interfaces: readonly string[];
-  wayOut: 'mark' | 'redirect';
+  wayOut: 'mark' | 'redirect' | 'xdp';
   /** Interfaces to the server by family. */
   serverInterface: { v4?: string; v6?: string };
   nextHop: { v4?: string; v6?: string };

@@ -1,6 +1,6 @@
 /** What the hosts refuse: one clear line with the position and a hint, and nothing half applied. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Fixture } from './fixture.js';
+import { Fixture, lineInFile } from './fixture.js';
 import { leftovers, snapshot } from './snapshot.js';
 
 let fixture: Fixture;
@@ -9,6 +9,10 @@ beforeAll(async () => {
   fixture = await Fixture.start();
 });
 afterAll(() => fixture?.stop());
+
+/** What is said of a line of the lab's configuration. */
+const at = (line: number, said: RegExp) =>
+  new RegExp(`sidetrack\\.yaml:${lineInFile(line)}:\\d+: ${said.source}`);
 
 type Changes = readonly (readonly [string, string])[];
 
@@ -29,27 +33,27 @@ describe('the configuration does not fit the hosts', () => {
     [
       'a missing interface on the router',
       [['br-lan, lan2', 'br-lan, lan7']],
-      [/sidetrack\.yaml:3:\d+: netns:\/\/router has no interface "lan7"/, /it has .*br-lan/],
+      [at(3, /netns:\/\/router has no interface "lan7"/), /it has .*br-lan/],
     ],
     [
       'a missing interface on the server',
       [['interface: eth0', 'interface: eth9']],
-      [/sidetrack\.yaml:7:\d+: netns:\/\/server1 has no interface "eth9"/],
+      [at(7, /netns:\/\/server1 has no interface "eth9"/)],
     ],
     [
       "a server outside the router's subnets",
       [['192.168.1.2', '10.9.9.9']],
-      [/:8:\d+: 10\.9\.9\.9 is on no subnet of the router's br-lan, lan2/, /192\.168\.1\.1\/24/],
+      [at(8, /10\.9\.9\.9 is on no subnet of the router's br-lan, lan2/), /192\.168\.1\.1\/24/],
     ],
     [
       'an address that the server does not have',
       [['192.168.1.2', '192.168.1.77']],
-      [/:8:\d+: server1 has no address 192\.168\.1\.77 on eth0/],
+      [at(8, /server1 has no address 192\.168\.1\.77 on eth0/)],
     ],
     [
       'two hosts that are one',
       [['netns://server1', 'netns://router']],
-      [/:6:\d+: router and server are the same host/, /--only router/],
+      [at(6, /router and server are the same host/), /--only router/],
     ],
   ])('%s', async (_name, changes, said) => {
     await expectRefusal(changes, 2, said);
@@ -214,7 +218,7 @@ describe('the command line', () => {
     fixture.configureWith([['br-lan, lan2', 'br-lan, lan7']]);
     const { stdout } = await fixture.sidetrack('plan', '--json');
     expect(JSON.parse(stdout)).toMatchObject({
-      error: { code: 'config-invalid', source: 'user', diagnostics: [{ line: 3 }] },
+      error: { code: 'config-invalid', source: 'user', diagnostics: [{ line: lineInFile(3) }] },
     });
   });
 });

@@ -14,10 +14,13 @@ import { waitFor } from '../../control/lab/wait.js';
 export { waitFor };
 
 /** Who judges packets, and how it hands them over. */
-export type Classifier = 'nftables' | 'ebpf-mark' | 'ebpf-redirect';
+export type Classifier = 'nftables' | 'ebpf-mark' | 'ebpf-redirect' | 'ebpf-xdp';
 
 /** `SIDETRACK_CLASSIFIER=ebpf-mark` runs the same tests with the other classifier. */
 export const CLASSIFIER = (process.env.SIDETRACK_CLASSIFIER ?? 'nftables') as Classifier;
+
+/** Number of a line of the lab's configuration in the file: two keys come before it otherwise. */
+export const lineInFile = (line: number): number => line + (CLASSIFIER === 'nftables' ? 0 : 2);
 
 function withClassifier(yaml: string, name: Classifier): string {
   const [classifier, wayOut] = name.split('-');

@@ -8,6 +8,12 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['ip', '-4', 'route', 'show', 'table', 'all'],
   ['ip', '-6', 'route', 'show', 'table', 'all'],
   ['ip', '-br', 'address'],
+  // Of the eBPF classifier: qdiscs and filters, XDP programs, pins.
+  [
+    'sh',
+    '-c',
+    'tc qdisc show; ip -o link | cut -d: -f2 | cut -d@ -f1 | while read i; do tc filter show dev $i ingress; tc filter show dev $i egress; done; ip -o link | grep -o ".*xdp[^ ]*" | cut -d: -f2; find /sys/fs/bpf -path "*sidetrack*" | sort',
+  ],
   // Readable by root in a namespace; the excluded ones change by themselves.
   [
     'sh',
@@ -20,7 +26,8 @@ export async function snapshot(lab: Lab, node: string): Promise<Record<string, s
   const entries = await Promise.all(
     COMMANDS.map(async (argv) => {
       const { stdout } = await lab.run(node, argv);
-      return [argv.join(' '), argv[0] === 'ip' ? sorted(stdout) : stdout] as const;
+      const text = withoutIds(stdout);
+      return [argv.join(' '), argv[0] === 'ip' ? sorted(text) : text] as const;
     }),
   );
   return Object.fromEntries(entries);
@@ -30,6 +37,9 @@ export async function snapshot(lab: Lab, node: string): Promise<Record<string, s
 export async function leftovers(lab: Lab): Promise<string> {
   return (await lab.run(undefined, ['sh', '-c', 'find /run/sidetrack -type f 2>/dev/null'])).stdout;
 }
+
+/** What tells one generation of the same program from another. */
+const withoutIds = (text: string) => text.replace(/sidetrack_tc:\[\d+\]| (id|tag) \S+/g, '');
 
 /** The kernel lists routes and rules of one priority in the order in which they were made. */
 const sorted = (text: string) => text.split('\n').sort().join('\n');

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import {
   attachClassifier,
+  type ClassifierState,
   type ClassifierStats,
   detachClassifier,
   readStats,
@@ -118,11 +119,26 @@ async function runShow({ directory, object, json }: BpfOptions): Promise<number>
       state.interfaces.map(({ name, filter }) => [name, filter]),
     ))
       print(line);
-    const { flows, flowTable } = state;
+    if (state.xdp)
+      for (const line of table(
+        ['device', 'XDP'],
+        state.xdp.map(({ name, mode }) => [name, mode]),
+      ))
+        print(line);
+    const { flows, flowTable, serverMoved: moved } = state;
+    if (moved) print(`XDP sends to ${moved.from}, and the server was last heard on ${moved.to}`);
     print(`flows: ${flows.v4} IPv4, ${flows.v6} IPv6, of ${flowTable?.v4 ?? 0} each`);
   }
-  const good = state?.interfaces.every(({ filter }) => filter === 'attached') ?? false;
-  return good ? EXIT_OK : EXIT_FAILED;
+  return isInForce(state) ? EXIT_OK : EXIT_FAILED;
+}
+
+function isInForce(state: ClassifierState | undefined): boolean {
+  if (state === undefined || state.serverMoved) return false;
+  const { interfaces, xdp = [] } = state;
+  return (
+    interfaces.every(({ filter }) => filter === 'attached') &&
+    xdp.every(({ mode }) => mode === 'native' || mode === 'generic')
+  );
 }
 
 function statsCommand(): Command {

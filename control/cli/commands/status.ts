@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { deploymentStatus, type HostStatus } from '../../apply/status.js';
+import { type ClassifierPlaces, deploymentStatus, type HostStatus } from '../../apply/status.js';
 import {
   action,
   command,
@@ -37,9 +37,18 @@ const WORDS: Readonly<Record<HostStatus['state'], string>> = {
   absent: pc.dim('not applied'),
 };
 
-function printStatus({ name, address, state, differences, counters, flows }: HostStatus): void {
+/** `eBPF classifier: br-lan attached, lan2 attached; XDP: lan0 native`. */
+function places({ interfaces, xdp }: ClassifierPlaces): string {
+  const filters = interfaces.map(({ name, filter }) => `${name} ${filter}`).join(', ');
+  const devices = xdp?.map(({ name, mode }) => `${name} ${mode}`).join(', ');
+  return `eBPF classifier: ${filters}${devices ? `; XDP: ${devices}` : ''}`;
+}
+
+function printStatus(status: HostStatus): void {
+  const { name, address, state, differences, counters, flows, classifier } = status;
   print(`${pc.bold(name)} (${address}): ${WORDS[state]}`);
   if (state === 'drifted') for (const line of differences) print(`  ${pc.yellow('~')} ${line}`);
+  if (classifier) print(`  ${places(classifier)}`);
   if (flows !== undefined && state !== 'absent') print(`  flows in the flow table: ${flows}`);
   // Guards and other rarities only when they counted something; --json has them all.
   const shown = counters.filter(

@@ -282,10 +282,6 @@ it('upstreams have names of their own', async () => {
 describe('what is not built yet', () => {
   it.each([
     [
-      withRouter('classifier: ebpf'),
-      '4:15: the classifier "ebpf" is not supported yet; write classifier: nftables',
-    ],
-    [
       MINIMAL.replace('host: local', 'host: ssh://root@192.168.1.1'),
       '2:9: hosts over ssh are not supported yet; run sidetrack on that machine and write local',
     ],
