@@ -402,8 +402,6 @@ static void attempt_connected(struct worker *worker, struct connection *connecti
 	connection->announced[UPSTREAM] = true;	/* the handshake's reads use up edges */
 	connection_enter(worker, connection, HANDSHAKING);
 	attempt_shake(worker, connection);
-	if (connection->state == HANDSHAKING)	/* else it has failed, or another is asked */
-		dial_acknowledge(connection->leg[UPSTREAM].fd);
 }
 
 /* --- events ----------------------------------------------------------------------- */

@@ -65,21 +65,6 @@ void dial_set_keepalive(int fd, const struct sidetrack_relay_options *options)
 		option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)options->keepalive_interval_s);
 }
 
-/* Connecting then does not acknowledge the SYN of the other end by itself. */
-static void hold_acknowledgement(int fd)
-{
-	option_set(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
-}
-
-/**
- * dial_acknowledge() - Acknowledge at once: what waits for it, and what comes next
- * @fd:		Socket of dial() that is connected
- */
-void dial_acknowledge(int fd)
-{
-	option_set(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
-}
-
 /**
  * dial_outcome() - Name for a failed connect
  * @error:	errno of connect(), or SO_ERROR afterwards
@@ -199,7 +184,6 @@ enum outcome dial(const struct sidetrack_relay_options *options, const struct en
 	if (outcome != OUTCOME_OPEN)
 		return outcome;
 	dial_set_options(*fd, options);
-	hold_acknowledgement(*fd);
 	if (dial_connect(*fd, &to, length, greeting))
 		return OUTCOME_OPEN;
 	outcome = dial_outcome(errno);

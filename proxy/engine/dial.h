@@ -11,15 +11,6 @@
  * nothing to say: its client has not been read yet, and may be waiting for the
  * destination to speak first.
  *
- * The acknowledgement of the other end's SYN waits for the first bytes and leaves
- * in one packet with them: the client's have mostly arrived by then, and a proxy
- * is spoken to at once.  If there are none dial_acknowledge() sends it; if nobody
- * did, the kernel would after 200 ms (net/ipv4/tcp_input.c,
- * tcp_rcv_synsent_state_process()).  A connection that begins like this looks to
- * the kernel like an exchange of single messages, whose acknowledgements it holds
- * back for 40 ms, and an answer in two small writes would wait for them.  So
- * dial_acknowledge() also follows each write, until there is an answer.
- *
  * Whatever goes wrong has an outcome of its own, because "it does not work" is
  * all that the client can see: we reset it, and the counters say why.
  */
@@ -45,7 +36,6 @@ void dial_set_options(int fd, const struct sidetrack_relay_options *options);
 void dial_set_keepalive(int fd, const struct sidetrack_relay_options *options);
 enum outcome dial(const struct sidetrack_relay_options *options, const struct endpoint *address,
 		  const struct endpoint *destination, struct greeting *greeting, int *fd);
-void dial_acknowledge(int fd);
 enum outcome dial_outcome(int error);
 
 #endif /* SIDETRACK_DIAL_H */

@@ -194,14 +194,13 @@ static void run(struct worker *worker, struct connection *connection, int side)
 
 	if (connection->state != RELAYING || direction->finished)
 		return;
-	if (side == CLIENT && before)
+	/* the FIN behind the last bytes takes them along */
+	if (side == CLIENT && before && !direction->hangup)
 		upstream_set_no_delay(connection);
 	progress = direction_run(direction, &worker->transfer, connection->leg[side].fd,
 				 connection->leg[!side].fd);
 	if (direction->bytes != before)
 		note_activity(worker, connection, side, direction->bytes - before);
-	if (side == CLIENT && !connection->direction[UPSTREAM].bytes)
-		dial_acknowledge(connection->leg[UPSTREAM].fd);
 	/* it was more than one write, and the last bytes may have been held back */
 	if (side == CLIENT && direction->bytes > worker->transfer.buffer_size)
 		upstream_set_no_delay(connection);
@@ -269,7 +268,4 @@ void relaying_begin(struct worker *worker, struct connection *connection)
 	for (side = 0; side < SIDES; side++)
 		if (connection->announced[side])
 			run(worker, connection, side);
-	/* a client that has said nothing may wait for the destination to speak first */
-	if (connection->state == RELAYING && !connection->direction[CLIENT].bytes)
-		dial_acknowledge(connection->leg[UPSTREAM].fd);
 }
