@@ -1,46 +1,36 @@
 /**
- * The eBPF classifier as others use it: attach, detach, show, stats.
+ * The eBPF classifier as others change it: attach, try, detach. state.ts and stats.ts look at it.
  *
  * To attach is to bring a new generation into force: everything is loaded and written first, then
  * each interface's filter is replaced in one step, so every packet meets either the old policy or
  * the new one. The flow table is shared, and live flows do not notice. Whatever fails, the old
  * generation stays; whatever is left by a crash is repaired by the next call.
  */
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { events, outcomes, RULE_NAME_LENGTH, recordSize } from './abi.js';
+import { events, outcomes, recordSize } from './abi.js';
 import type { Steering } from './config.js';
 import { ClassifierError } from './error.js';
 import { requireFeatures } from './feature.js';
 import { closeDescriptor } from './ffi.js';
-import { addFlows, countFlows, type Flow, readFlows } from './flows.js';
+import { addFlows, FLOW_MAPS, type Flow, readFlows } from './flows.js';
 import { loadGeneration, PROGRAM, SHARED_MAPS, type SharedMap } from './generation.js';
 import { findInterface, listInterfaces, requireEthernet } from './interface.js';
-import { type Count, mapInfo, readCounters, readName } from './map.js';
+import { mapInfo } from './map.js';
+import { policyNote, wayNote } from './note.js';
 import type { BpfObject } from './object.js';
 import { PinDirectory } from './pin.js';
 import type { ClassifierPolicy } from './policy.js';
-import { findXdpWay, type Heard, hear, portsOf, type XdpWay } from './port.js';
+import { findXdpWay, type XdpWay } from './port.js';
 import { compileTables } from './tables.js';
 import {
-  attachedProgram,
   attachFilter,
   detachFilter,
   ensureQdisc,
   holdsOurs,
-  programId,
   removeUnusedQdisc,
   requireFreePriority,
   requireOwnPlace,
 } from './tc.js';
-import {
-  attachedXdp,
-  attachXdp,
-  detachXdp,
-  requireFreeXdp,
-  XDP_PROGRAM,
-  type XdpMode,
-} from './xdp.js';
+import { attachXdp, detachXdp, requireFreeXdp, XDP_PROGRAM } from './xdp.js';
 
 export interface AttachOptions {
   /** Pins go here: a directory in a BPF file system. */
@@ -76,11 +66,6 @@ const SHARED_SIZES: Readonly<Record<SharedMap, [key: number, value: number]>> = 
   flows_v6: [recordSize.flowKeyV6, recordSize.flow],
   counters: [4, recordSize.counter],
 };
-
-const FLOW_MAPS = [
-  { map: 'flows_v4', family: 4 },
-  { map: 'flows_v6', family: 6 },
-] as const;
 
 /** BPF_MAP_TYPE_HASH of linux/bpf.h. */
 const HASH = 1;
@@ -334,7 +319,7 @@ export function attachClassifier(options: AttachOptions): void {
     if (!xdp) pins.discard('xdp_program');
     for (const name of pins.interfaces()) if (!places.has(name)) detachFrom(pins, name);
     pins.writeNote('way', xdp?.heard && wayNote(xdp.heard));
-    pins.writeNote('policy', policyNote(options));
+    pins.writeNote('policy', policyNote(options.digest, options.object));
   } catch (error) {
     for (const pin of pinned) pins.discardNext(pin);
     if (pins.has('program')) pins.writeNote('policy', note);
@@ -343,34 +328,6 @@ export function attachClassifier(options: AttachOptions): void {
   } finally {
     object.close();
   }
-}
-
-/** The digest of the options, and of the program that they were given to. */
-function policyNote({ digest, object }: Pick<AttachOptions, 'digest' | 'object'>) {
-  return digest === undefined ? undefined : `${digest}-${fileDigest(object)}`;
-}
-
-const wayNote = ({ bridge, mac, port }: Heard): string => [bridge, mac, port].join('=');
-
-/** What the bridge says now, if that is another port than XDP sends to. */
-function serverMoved(pins: PinDirectory): ClassifierState['serverMoved'] {
-  const [bridge, mac, from] = pins.readNote('way')?.split('=') ?? [];
-  if (bridge === undefined || mac === undefined || from === undefined) return undefined;
-  const to = findInterface(bridge) === undefined ? undefined : hear(bridge, [mac])?.port;
-  return to === undefined || to === from ? undefined : { from, to };
-}
-
-/** Devices that have the XDP program, and ports that joined a bridge since. */
-function xdpDevices(pins: PinDirectory): string[] {
-  const noted = pins.devices();
-  if (noted.length === 0) return [];
-  const present = pins.interfaces().filter((name) => findInterface(name) !== undefined);
-  const ports = present.flatMap(portsOf).map(({ name }) => name);
-  return [...new Set([...noted, ...ports])].sort();
-}
-
-function fileDigest(path: string): string {
-  return createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 12);
 }
 
 /**
@@ -384,124 +341,4 @@ export function detachClassifier(directory: string, handOver: () => void = () =>
   for (const { name, ifindex } of listInterfaces()) detachUnnoted(name, ifindex);
   if (pins.exists) handOver();
   pins.remove();
-}
-
-/** Every flow of both tables. */
-export function classifierFlows(directory: string): Flow[] {
-  const pins = new PinDirectory(directory);
-  return FLOW_MAPS.flatMap(
-    ({ map, family }) => withPin(pins, map, (fd) => readFlows(fd, family)) ?? [],
-  );
-}
-
-export interface ClassifierState {
-  /** Id of the generation in force. */
-  program: number | undefined;
-  interfaces: {
-    name: string;
-    /** `other`: our place holds another program than the generation in force. */
-    filter: 'attached' | 'missing' | 'other';
-  }[];
-  /** Devices with the XDP program, or that should have it; absent if redirect goes without it. */
-  xdp?: { name: string; mode: XdpMode | 'missing' | 'other' }[];
-  /** The port to which XDP sends, and the one on which the bridge heard the server instead. */
-  serverMoved?: { from: string; to: string };
-  /** Room for flows. */
-  flowTable: { v4: number; v6: number } | undefined;
-  /** Flows in it, those that are too old among them. */
-  flows: { v4: number; v6: number };
-  /** As `attachClassifier` got it; nothing where an attach ended half-way. */
-  digest: string | undefined;
-  /** Whether the program is another than the one that `attachClassifier` would load now. */
-  outdated: boolean;
-}
-
-function withPin<T>(pins: PinDirectory, name: string, use: (fd: number) => T): T | undefined {
-  const fd = pins.open(name);
-  if (fd === undefined) return undefined;
-  try {
-    return use(fd);
-  } finally {
-    closeDescriptor(fd);
-  }
-}
-
-/**
- * What is in force now; nothing where the classifier is not attached.
- * @param object the program's object file, to compare with what is loaded.
- */
-export function showClassifier(directory: string, object?: string): ClassifierState | undefined {
-  const pins = new PinDirectory(directory);
-  if (!pins.exists) return undefined;
-  const program = withPin(pins, 'program', programId);
-  const v4 = withPin(pins, 'flows_v4', (fd) => mapInfo(fd).maxEntries);
-  const v6 = withPin(pins, 'flows_v6', (fd) => mapInfo(fd).maxEntries);
-  const count = (map: SharedMap, family: 4 | 6) =>
-    withPin(pins, map, (fd) => countFlows(fd, family)) ?? 0;
-  const [digest, loaded] = pins.readNote('policy')?.split('-') ?? [];
-  const stateOf = (name: string) => {
-    const ifindex = findInterface(name);
-    const id = ifindex === undefined ? undefined : attachedProgram(ifindex);
-    if (id === undefined) return 'missing';
-    return id === program ? 'attached' : 'other';
-  };
-  const devices = xdpDevices(pins);
-  const moved = serverMoved(pins);
-  const xdpProgram = withPin(pins, 'xdp_program', programId);
-  const modeOf = (name: string) => {
-    const ifindex = findInterface(name);
-    const present = ifindex === undefined ? undefined : attachedXdp(ifindex);
-    if (present === undefined) return 'missing';
-    return present.id === xdpProgram ? present.mode : 'other';
-  };
-  return {
-    ...(devices.length > 0 && { xdp: devices.map((name) => ({ name, mode: modeOf(name) })) }),
-    ...(moved && { serverMoved: moved }),
-    program,
-    interfaces: pins.interfaces().map((name) => ({ name, filter: stateOf(name) })),
-    flowTable: v4 === undefined || v6 === undefined ? undefined : { v4, v6 },
-    flows: { v4: count('flows_v4', 4), v6: count('flows_v6', 6) },
-    digest,
-    outdated: object !== undefined && existsSync(object) && loaded !== fileDigest(object),
-  };
-}
-
-export interface ClassifierStats {
-  /** Every packet since the first attach, under exactly one of these. */
-  outcomes: Record<(typeof outcomes)[number], Count>;
-  /** How often what happened besides. */
-  events: Record<(typeof events)[number], number>;
-  /** First packets by rule, guards first, `default` last; since this generation. */
-  rules: ({ name: string } & Count)[];
-}
-
-function notAttached(): ClassifierError {
-  return new ClassifierError('the ebpf classifier is not attached', {
-    code: 'not-attached',
-    source: 'user',
-    hint: 'run: sidetrack bpf attach',
-  });
-}
-
-/** @throws ClassifierError `not-attached` */
-export function readStats(directory: string): ClassifierStats {
-  const pins = new PinDirectory(directory);
-  if (!pins.exists) throw notAttached();
-  const counts = withPin(pins, 'counters', (fd) =>
-    readCounters(fd, outcomes.length + events.length),
-  );
-  const rules = withPin(pins, 'rule_counters', (fd) => readCounters(fd, mapInfo(fd).maxEntries));
-  const names = withPin(pins, 'rule_names', (fd) =>
-    Array.from({ length: mapInfo(fd).maxEntries }, (_, i) => readName(fd, i, RULE_NAME_LENGTH)),
-  );
-  if (counts === undefined || rules === undefined || names === undefined) {
-    throw notAttached();
-  }
-  const outcomeEntries = outcomes.map((name, i) => [name, counts[i]!]);
-  const eventEntries = events.map((name, i) => [name, counts[outcomes.length + i]!.packets]);
-  return {
-    outcomes: Object.fromEntries(outcomeEntries) as ClassifierStats['outcomes'],
-    events: Object.fromEntries(eventEntries) as ClassifierStats['events'],
-    rules: rules.map((count, i) => ({ name: names[i]!, ...count })),
-  };
 }

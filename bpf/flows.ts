@@ -21,6 +21,11 @@ export interface Flow {
   silent: number;
 }
 
+export const FLOW_MAPS = [
+  { map: 'flows_v4', family: 4 },
+  { map: 'flows_v6', family: 6 },
+] as const;
+
 const KEY_SIZE = { 4: recordSize.flowKeyV4, 6: recordSize.flowKeyV6 } as const;
 const ADDRESS_SIZE = { 4: 4, 6: 16 } as const;
 const STATES: readonly FlowStateName[] = ['opening', 'established', 'closing'];

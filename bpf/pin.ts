@@ -22,7 +22,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ClassifierError } from './error.js';
-import { check } from './ffi.js';
+import { check, closeDescriptor } from './ffi.js';
 import { permissionError } from './object.js';
 
 export const DEFAULT_DIRECTORY = '/sys/fs/bpf/sidetrack';
@@ -75,6 +75,17 @@ export class PinDirectory {
   /** A descriptor of what is pinned as `name`, or nothing. The caller closes it. */
   open(name: string): number | undefined {
     return this.has(name) ? check('bpf_obj_get', join(this.path, name)) : undefined;
+  }
+
+  /** What `visit` makes of what is pinned as `name`, or nothing. */
+  use<T>(name: string, visit: (fd: number) => T): T | undefined {
+    const fd = this.open(name);
+    if (fd === undefined) return undefined;
+    try {
+      return visit(fd);
+    } finally {
+      closeDescriptor(fd);
+    }
   }
 
   pin(name: string, fd: number): void {

@@ -1,7 +1,7 @@
 /** Live flows between the two classifiers of this machine, so that a switch cuts none of them. */
 import { spawnSync } from 'node:child_process';
-import { classifierFlows } from '../../bpf/classifier.js';
 import type { Flow } from '../../bpf/flows.js';
+import { classifierFlows } from '../../bpf/state.js';
 import { runChecked } from '../hosts/host.js';
 import { localHost } from '../hosts/local.js';
 import { addFlowElements, FLOW_SETS, flowsOfSet } from '../nft/flow-elements.js';

@@ -1,8 +1,9 @@
 /** A lab whose router steers by the eBPF classifier, with the policy route set up by hand. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ClassifierState, ClassifierStats } from '../../bpf/classifier.js';
 import type { PortRange, Verdict } from '../../bpf/policy.js';
+import type { ClassifierState } from '../../bpf/state.js';
+import type { ClassifierStats } from '../../bpf/stats.js';
 import { Lab, type LabProcess } from '../../control/lab/lab.js';
 import { ADDRESS } from '../../control/lab/topology.js';
 

@@ -1,15 +1,9 @@
 /** The eBPF classifier by hand, on the router itself: what the steps of a plan are made of. */
 import type { Command } from 'commander';
-import {
-  attachClassifier,
-  type ClassifierState,
-  type ClassifierStats,
-  detachClassifier,
-  readStats,
-  showClassifier,
-  tryClassifier,
-} from '../../../bpf/classifier.js';
+import { attachClassifier, detachClassifier, tryClassifier } from '../../../bpf/classifier.js';
 import { DEFAULT_DIRECTORY } from '../../../bpf/pin.js';
+import { type ClassifierState, showClassifier } from '../../../bpf/state.js';
+import { type ClassifierStats, readStats } from '../../../bpf/stats.js';
 import { asSidetrackError, attachOptions, CLASSIFIER_OBJECT } from '../classifier.js';
 import { action, type CommonOptions, command, withJson } from '../context.js';
 import { handOverToNftables, nftablesFlows } from '../flow-handover.js';

@@ -1,12 +1,9 @@
 // classifier.mjs COMMAND: the classifier's four calls from inside a node of the lab.
 // Options come as JSON on standard input; the result goes out as JSON, an error as { error }.
 import { readFileSync } from 'node:fs';
-import {
-  attachClassifier,
-  detachClassifier,
-  readStats,
-  showClassifier,
-} from '../../../build/bpf/classifier.js';
+import { attachClassifier, detachClassifier } from '../../../build/bpf/classifier.js';
+import { showClassifier } from '../../../build/bpf/state.js';
+import { readStats } from '../../../build/bpf/stats.js';
 import { parseAddress } from '../../../build/control/config/address.js';
 import { PrefixSet } from '../../../build/control/policy/prefix-set.js';
 

@@ -3,8 +3,9 @@
  * with the next one for each line `swap` that comes in, and says after each line what is counted.
  */
 import { createInterface } from 'node:readline';
-import { attachClassifier, readStats } from '../../../bpf/classifier.js';
+import { attachClassifier } from '../../../bpf/classifier.js';
 import { findInterface } from '../../../bpf/interface.js';
+import { readStats } from '../../../bpf/stats.js';
 import { parseAddress } from '../../../control/config/address.js';
 import { ADDRESS } from '../../../control/lab/topology.js';
 import { guardedPolicy } from '../../../control/policy/guard-rules.js';

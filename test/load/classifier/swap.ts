@@ -4,7 +4,7 @@
  * to an address for which both say the same.
  */
 import { createInterface } from 'node:readline';
-import type { ClassifierStats } from '../../../bpf/classifier.js';
+import type { ClassifierStats } from '../../../bpf/stats.js';
 import type { LabProcess } from '../../../control/lab/lab.js';
 import { SYN } from '../../bpf/frame.js';
 import { type FloodLab, generator, startFloodLab, withUrgentThreads } from './flood.js';

@@ -1,0 +1,15 @@
+/** What an attach notes beside its pins, for whoever looks later. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Heard } from './port.js';
+
+export function fileDigest(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 12);
+}
+
+/** The digest of the options, and of the program that they were given to. */
+export function policyNote(digest: string | undefined, object: string): string | undefined {
+  return digest === undefined ? undefined : `${digest}-${fileDigest(object)}`;
+}
+
+export const wayNote = ({ bridge, mac, port }: Heard): string => [bridge, mac, port].join('=');

@@ -1,0 +1,43 @@
+/** What the classifier has counted. */
+import { events, outcomes, RULE_NAME_LENGTH } from './abi.js';
+import { ClassifierError } from './error.js';
+import { type Count, mapInfo, readCounters, readName } from './map.js';
+import { PinDirectory } from './pin.js';
+
+export interface ClassifierStats {
+  /** Every packet since the first attach, under exactly one of these. */
+  outcomes: Record<(typeof outcomes)[number], Count>;
+  /** How often what happened besides. */
+  events: Record<(typeof events)[number], number>;
+  /** First packets by rule, guards first, `default` last; since this generation. */
+  rules: ({ name: string } & Count)[];
+}
+
+function notAttached(): ClassifierError {
+  return new ClassifierError('the ebpf classifier is not attached', {
+    code: 'not-attached',
+    source: 'user',
+    hint: 'run: sidetrack bpf attach',
+  });
+}
+
+/** @throws ClassifierError `not-attached` */
+export function readStats(directory: string): ClassifierStats {
+  const pins = new PinDirectory(directory);
+  if (!pins.exists) throw notAttached();
+  const counts = pins.use('counters', (fd) => readCounters(fd, outcomes.length + events.length));
+  const rules = pins.use('rule_counters', (fd) => readCounters(fd, mapInfo(fd).maxEntries));
+  const names = pins.use('rule_names', (fd) =>
+    Array.from({ length: mapInfo(fd).maxEntries }, (_, i) => readName(fd, i, RULE_NAME_LENGTH)),
+  );
+  if (counts === undefined || rules === undefined || names === undefined) {
+    throw notAttached();
+  }
+  const outcomeEntries = outcomes.map((name, i) => [name, counts[i]!]);
+  const eventEntries = events.map((name, i) => [name, counts[outcomes.length + i]!.packets]);
+  return {
+    outcomes: Object.fromEntries(outcomeEntries) as ClassifierStats['outcomes'],
+    events: Object.fromEntries(eventEntries) as ClassifierStats['events'],
+    rules: rules.map((count, i) => ({ name: names[i]!, ...count })),
+  };
+}
