@@ -62,6 +62,9 @@ function explain(rules: Policy, one: Packet, how: unknown): string {
 let verdicts = 0;
 const compared: Record<Verdict, number> = { direct: 0, proxy: 0, block: 0 };
 
+/** A comparison that never sees one of the verdicts proves nothing about it: few policies may lack one. */
+const isOneSided = () => Object.values(compared).some((count) => count <= PACKETS / 50);
+
 /** One comparison; `expect` for each would take longer than the program itself. */
 function compare(result: Result, verdict: Verdict, context: () => string): void {
   const { action, mark } = EXPECTED[verdict];
@@ -101,7 +104,7 @@ let runner: Runner | undefined;
 afterAll(() => runner?.close());
 
 it(`agrees with the reference evaluator on at least ${PACKETS} verdicts (seed ${SEED})`, () => {
-  for (let round = 0; verdicts < PACKETS; round++) {
+  for (let round = 0; verdicts < PACKETS || (isOneSided() && verdicts < 4 * PACKETS); round++) {
     const seed = SEED + round;
     const [rules] = fc.sample(policy, { seed, numRuns: 1 });
     runner = Runner.load(guardedPolicy(rules!, GUARDS));
@@ -116,8 +119,7 @@ it(`agrees with the reference evaluator on at least ${PACKETS} verdicts (seed ${
     runner = undefined;
   }
   expect(verdicts).toBeGreaterThanOrEqual(PACKETS);
-  // A comparison that never sees one of the verdicts proves nothing about it.
-  for (const count of Object.values(compared)) expect(count).toBeGreaterThan(PACKETS / 50);
+  expect(isOneSided()).toBe(false);
 }, 3_600_000);
 
 it('steers no noise', () => {

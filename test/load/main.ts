@@ -28,8 +28,8 @@ const OUTPUT = 'build/bench';
 
 interface Session {
   bench: BenchLab;
-  /** Messages a second that make a half load. */
-  halfRate: number;
+  /** Messages a second that make a half load, by whose they are half of. */
+  halfRates: Map<ContestantName, number>;
   /** Contestants that cannot take part, and why. */
   absent: Map<ContestantName, string>;
   /** Runs thrown away because the machine was busy with something else. */
@@ -64,9 +64,13 @@ async function startAll(session: Session, cases: readonly Case[]): Promise<void>
   }
 }
 
-/** Half of what tuned HAProxy can do, for everybody. */
-async function findHalfRate(bench: BenchLab, connections: number): Promise<number> {
-  await bench.leadThrough('haproxy-tuned');
+/** Half of what tuned HAProxy can do, or through SOCKS redsocks, for everybody. */
+const paceOf = ({ rivals }: Case): ContestantName =>
+  rivals.includes('haproxy-tuned') ? 'haproxy-tuned' : 'redsocks';
+
+async function findHalfRate(bench: BenchLab, pace: ContestantName, connections: number) {
+  await bench.startContestant(pace);
+  await bench.leadThrough(pace);
   const load = { kind: 'ping', connections, rate: 0 } as const;
   const { amount, seconds } = await runLoad(bench, load, Math.min(SECONDS, 1), 0);
   return Math.round(amount / seconds / 2);
@@ -78,15 +82,16 @@ async function sample(session: Session, one: Case, name: ContestantName): Promis
     const amount = await measureMemory(session.bench, name, load.connections);
     return { amount, seconds: 0, busySeconds: 0, disturbance: 0 };
   }
+  const rate = session.halfRates.get(paceOf(one)) ?? 0;
   let best: Sample | undefined;
   for (let attempt = 0; attempt < ATTEMPTS && inTime(); attempt++) {
-    const next = await measure(session.bench, name, load, SECONDS, session.halfRate);
+    const next = await measure(session.bench, name, load, SECONDS, rate);
     if (!best || next.disturbance < best.disturbance) best = next;
     if (best.disturbance <= TOLERATED) return best;
     session.repeated++;
   }
   session.disturbed++;
-  return best ?? measure(session.bench, name, load, SECONDS, session.halfRate);
+  return best ?? measure(session.bench, name, load, SECONDS, rate);
 }
 
 async function sampleNamed(session: Session, one: Case, name: ContestantName): Promise<Sample> {
@@ -106,8 +111,10 @@ type Samples = Map<ContestantName, Sample[]>;
 async function runOnce(session: Session, one: Case, samples: Samples): Promise<void> {
   const { bench } = session;
   await bench.setOffload(one.offload);
-  if (one.load.kind === 'ping' && one.load.rate === 'half' && session.halfRate === 0)
-    session.halfRate = await findHalfRate(bench, one.load.connections);
+  const { load } = one;
+  const pace = paceOf(one);
+  if (load.kind === 'ping' && load.rate === 'half' && !session.halfRates.has(pace))
+    session.halfRates.set(pace, await findHalfRate(bench, pace, load.connections));
   const added = new Map<ContestantName, Sample>();
   for (const name of [one.ours, ...one.rivals])
     if (!session.absent.has(name)) {
@@ -144,8 +151,9 @@ function machine(): string {
 
 function save(session: Session, rows: readonly Row[]): void {
   mkdirSync(OUTPUT, { recursive: true });
-  const { halfRate, repeated, disturbed, failures } = session;
-  const settings = { seconds: SECONDS, runs: RUNS, halfRate, repeated, disturbed, failures };
+  const { repeated, disturbed, failures } = session;
+  const halfRates = Object.fromEntries(session.halfRates);
+  const settings = { seconds: SECONDS, runs: RUNS, halfRates, repeated, disturbed, failures };
   const document = { machine: machine(), date: new Date().toISOString(), ...settings, rows };
   writeFileSync(`${OUTPUT}/relay.json`, `${JSON.stringify(document, undefined, 1)}\n`);
   const counts = Math.max(
@@ -180,7 +188,7 @@ async function main(): Promise<void> {
   const cases = CASES.filter(({ name }) => name.includes(WANTED));
   const session: Session = {
     bench: await BenchLab.start(),
-    halfRate: 0,
+    halfRates: new Map(),
     absent: new Map(),
     repeated: 0,
     disturbed: 0,
