@@ -13,7 +13,8 @@ import { DROP, leaveNetwork, MARK, PASS, type Result, Runner } from './run.js';
 
 const PACKETS = Number(process.env.SIDETRACK_FUZZ_PACKETS ?? 120_000);
 const SEED = Number(process.env.SIDETRACK_FUZZ_SEED ?? Date.now() & 0x7fffffff);
-const PACKETS_PER_POLICY = 2500;
+/** Of few packets, too, there must be several policies. */
+const PACKETS_PER_POLICY = Math.min(2500, Math.ceil(PACKETS / 20));
 
 const dress: fc.Arbitrary<Dress> = fc.oneof(
   { weight: 2, arbitrary: fc.constant({}) },
