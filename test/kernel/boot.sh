@@ -9,7 +9,7 @@ set -eu
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 kernel=$checkout/build/kernel
 root=$kernel/root
-limit=${SIDETRACK_KERNEL_SECONDS:-600}
+limit=${SIDETRACK_KERNEL_SECONDS:-900}
 libraries=$root/usr/lib/x86_64-linux-gnu
 
 fail() {
