@@ -102,6 +102,7 @@ netns-test: build test-programs ## real kernels, real rivals, in network namespa
 	done
 
 netns-test-ebpf: build test-programs ## the same with classifier: ebpf in both ways out, as root, half an hour; FILES= for a part
+	@[ "$$(id -u)" = 0 ] || { echo "netns-test-ebpf: loading eBPF programs needs root"; exit 1; }
 	@for classifier in ebpf-mark ebpf-redirect; do \
 		echo "classifier: $$classifier"; \
 		$(RIVAL_ENV) $(REQUIRE) SIDETRACK_CLASSIFIER=$$classifier npx vitest run --project netns $(FILES) || exit 1; \

@@ -323,15 +323,22 @@ export function attachClassifier(options: AttachOptions): void {
   } catch (error) {
     for (const pin of pinned) pins.discardNext(pin);
     if (pins.has('program')) pins.writeNote('policy', note);
-    else detachClassifier(options.directory);
+    else detachNoted(pins);
     throw error;
   } finally {
     object.close();
   }
 }
 
+function detachNoted(pins: PinDirectory): void {
+  for (const name of pins.devices()) detachXdpFrom(pins, name);
+  for (const name of pins.interfaces()) detachFrom(pins, name);
+  pins.remove();
+}
+
 /**
- * Takes everything away that `attachClassifier` made; safe to call when there is nothing.
+ * Takes everything away that `attachClassifier` made, wherever it sits, also when the pins are gone;
+ * safe to call when there is nothing.
  * @param handOver called while no filter steers any more and the flow table can still be read.
  */
 export function detachClassifier(directory: string, handOver: () => void = () => {}): void {

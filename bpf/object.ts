@@ -121,7 +121,7 @@ export function permissionError(cause?: unknown): ClassifierError {
   return new ClassifierError('loading eBPF programs is not permitted here', {
     code: 'not-permitted',
     source: 'host',
-    hint: 'run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; or write classifier: nftables',
+    hint: 'run it as root; or write classifier: nftables',
     cause,
   });
 }

@@ -146,7 +146,12 @@ function filtersAt(name: string, point: 'ingress' | 'egress'): FilterJson[] | un
   const { status, stdout } = spawnSync('tc', ['-j', 'filter', 'show', 'dev', name, point], {
     encoding: 'utf8',
   });
-  return status === 0 ? (JSON.parse(stdout || '[]') as FilterJson[]) : undefined;
+  if (status !== 0) return undefined;
+  try {
+    return JSON.parse(stdout || '[]') as FilterJson[];
+  } catch {
+    return undefined; // Older versions print some kinds of filters as no JSON.
+  }
 }
 
 /** Takes the clsact qdisc away unless somebody uses it. */

@@ -1,4 +1,5 @@
 /** Owns one relay engine: options in, statistics out, reload, drain and stop. */
+import type { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RECENT, RECORD_SIZE } from './abi.js';
 import { addressToBytes } from './address.js';
@@ -52,8 +53,8 @@ export interface Relay {
   recent(): RecentConnection[];
   /** Descriptors of its listening sockets, for a successor or the service manager. */
   listeners(): number[];
-  /** Runs what starts a program and returns once that has an image of its own, as spawn() does. */
-  forking<T>(start: () => T): T;
+  /** Starts a program, which has copies of our sockets until it says its first word or ends. */
+  forking<T extends EventEmitter>(start: () => T): T;
   /** Threads that have not turned their loop since this was asked last; at first 0. */
   hangingThreads(): number;
   /** Like drain, but what waits in the sockets' queues is left to whoever else has them. */
@@ -138,10 +139,14 @@ function relayOf(
     listeners: () => readListeners(handle),
     forking: (start) => {
       ffi.forking(handle, true);
+      const over = () => void (stopped || ffi.forking(handle, false));
       try {
-        return start();
-      } finally {
-        ffi.forking(handle, false);
+        const child = start();
+        for (const event of ['message', 'exit', 'error']) child.once(event, over);
+        return child;
+      } catch (error) {
+        over();
+        throw error;
       }
     },
     hangingThreads: () => (stopped ? 0 : ffi.heartbeat(handle)),

@@ -22,11 +22,15 @@ export function attachmentDigest({ sets, ...rest }: Attachment): string {
 
 export function diffClassifier(
   { classifier: desired, table }: HostState,
-  { classifier: found, listing }: ObservedHost,
+  { classifier: found, listing, saved }: ObservedHost,
 ): ClassifierChange | undefined {
   const hasFlows = (names: readonly { name: string }[] = []) =>
     names.some(({ name }) => FLOW_SETS.includes(name));
-  if (desired === undefined) return found && { kind: 'detach', flowsMove: hasFlows(table.sets) };
+  // Remembered and not found: its pins may be gone, and the programs still there.
+  if (desired === undefined)
+    return found || saved?.classifier
+      ? { kind: 'detach', flowsMove: hasFlows(table.sets) }
+      : undefined;
   const why = difference(desired, found);
   return why === undefined
     ? undefined

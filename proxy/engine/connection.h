@@ -25,7 +25,8 @@
  *		other; the reset follows when the receiver has acknowledged it,
  *		for a reset overtakes and discards what is still queued.
  * CLOSED	descriptors are gone; the memory stays until the batch of
- *		events at hand is done, for it may name this connection again.
+ *		events at hand is done, for it may name this connection again,
+ *		and while a child has copies of our sockets.
  *
  * An error on one leg resets the other: neither end may mistake a broken
  * stream for a complete one.  But first what the broken leg had received is

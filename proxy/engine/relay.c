@@ -312,13 +312,14 @@ int32_t sidetrack_relay_hand_over(struct relay *relay, int32_t deadline_ms)
 }
 
 /**
- * sidetrack_relay_forking() - The process is about to fork, or the child has called exec
+ * sidetrack_relay_forking() - The process is about to fork, or the child runs by itself
  * @relay:	Handle
- * @forking:	1 before fork(), 0 once the child has its own program, or has ended
+ * @forking:	1 before fork(), 0 once the child's own program has spoken, or has ended
  *
  * Until exec closes them the child has all our descriptors, and a socket that we
- * close in the meantime stays in its epoll set: its events go on naming a
- * connection that is gone.  So as long as this lasts none is freed; a closed one
+ * close in the meantime stays in our epoll set: its events go on naming a
+ * connection that is gone.  The kernel gives the last of them back only when the
+ * child returns to user space, after a pipe that exec closes has said end of file.  So as long as this lasts none is freed; a closed one
  * takes no notice of events.  A close() that comes before fork() has copied the
  * descriptors leaves nothing behind, and one that comes later sees the flag.
  *

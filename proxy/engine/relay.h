@@ -2,11 +2,12 @@
 /*
  * The relay as a whole: options, worker threads, and the little that they share.
  *
- * Threads share four words: what they are asked to do (phase), how many
+ * Threads share a few words: what they are asked to do (phase), how many
  * connections there are and how many of them are on their way (active and
  * handshakes, for the limits) and how many threads still listen; and what they
  * know of the upstreams and of clients (roster.h, clients.h); and
- * generations (generation.h), which do not change.  Everything else
+ * generations (generation.h), which do not change; and whether a child has copies
+ * of their sockets (forking).  Everything else
  * belongs to one worker.  A handle is used by one control thread; no call blocks for
  * longer than it takes the workers to wake up.
  */

@@ -194,8 +194,8 @@ static void run(struct worker *worker, struct connection *connection, int side)
 
 	if (connection->state != RELAYING || direction->finished)
 		return;
-	/* the FIN behind the last bytes takes them along */
-	if (side == CLIENT && before && !direction->hangup)
+	/* an urgent mark cuts one read in two; the FIN behind the last bytes takes them along */
+	if (side == CLIENT && (before || direction->urgent) && !direction->hangup)
 		upstream_set_no_delay(connection);
 	progress = direction_run(direction, &worker->transfer, connection->leg[side].fd,
 				 connection->leg[!side].fd);

@@ -232,7 +232,6 @@ static void hanging_event(struct worker *worker, struct event_source *source, ui
 		usleep(1000);
 }
 
-/* Idle threads are alive; one that never comes back is not. */
 /*
  * The child that becomes the successor has our descriptors until it calls exec; a
  * socket that we close stays alive there, and in our epoll set.
@@ -271,6 +270,7 @@ static void child_has_our_sockets(void)
 	finish(relay);
 }
 
+/* Idle threads are alive; one that never comes back is not. */
 static void heartbeat(void)
 {
 	struct relay *relay = first(3);

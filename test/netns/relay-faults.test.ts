@@ -66,6 +66,13 @@ async function polite(host: string): Promise<() => Promise<Record<string, unknow
   };
 }
 
+const noneLeft = () =>
+  waitFor(
+    'all connections to end',
+    async () => (await fixture.metric('sidetrack_relay_connections_active')) === 0,
+    PATIENCE_MS,
+  );
+
 it.each(FAMILIES)('over %s', async (family) => {
   const host = ADDRESS.internet[family];
   fixture.configure(configuration(family));
@@ -75,6 +82,7 @@ it.each(FAMILIES)('over %s', async (family) => {
   await relay.until('the pages', () => relay.said.includes('/metrics'));
   // The first of each kind has everything loaded that stays.
   expect((await fixture.download('client', url(host, '/bytes/1000'))).status).toBe(0);
+  await noneLeft();
   const before = await held(relay);
 
   const finish = await polite(host);
@@ -90,11 +98,7 @@ it.each(FAMILIES)('over %s', async (family) => {
   expect(await long).toEqual({ status: 0, digest: pseudoRandomDigest(BULK) });
   expect(await finish()).toMatchObject({ failed: {}, wrong: 0 });
 
-  await waitFor(
-    'all connections to end',
-    async () => (await fixture.metric('sidetrack_relay_connections_active')) === 0,
-    PATIENCE_MS,
-  );
+  await noneLeft();
   await expect.poll(() => held(relay), { timeout: PATIENCE_MS }).toEqual(before);
   const counted = [
     'closed_total{reason="client_reset"}',

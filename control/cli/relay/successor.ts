@@ -9,6 +9,7 @@
  *         "released" ──────────────▶ opens its pages, is the main process now
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Relay } from '../../../proxy/relay.js';
 import { successorEnvironment } from './sockets.js';
 
 /** Reading a large configuration and resolving names takes seconds at most. */
@@ -38,7 +39,7 @@ export interface Successor {
 export async function startSuccessor(
   sockets: readonly number[],
   stop: AbortSignal,
-  forking: <T>(start: () => T) => T,
+  forking: Relay['forking'],
 ): Promise<Successor> {
   const args = [...process.execArgv, ...process.argv.slice(1)];
   const child = forking(() =>
