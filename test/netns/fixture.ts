@@ -13,6 +13,9 @@ import { waitFor } from '../../control/lab/wait.js';
 
 export { waitFor };
 
+// What we print is compared as plain text; with CI=true it would be coloured even into a pipe.
+process.env.NO_COLOR = '1';
+
 /** Who judges packets, and how it hands them over. */
 export type Classifier = 'nftables' | 'ebpf-mark' | 'ebpf-redirect' | 'ebpf-xdp';
 
