@@ -322,18 +322,22 @@ export function attachClassifier(options: AttachOptions): void {
     pins.writeNote('policy', policyNote(options.digest, options.object));
   } catch (error) {
     for (const pin of pinned) pins.discardNext(pin);
-    if (pins.has('program')) pins.writeNote('policy', note);
-    else detachNoted(pins);
+    if (pins.has('program')) {
+      pins.writeNote('policy', note);
+    } else {
+      detachNoted(pins);
+      pins.remove();
+    }
     throw error;
   } finally {
     object.close();
   }
 }
 
+/** From where the pins say that we are. */
 function detachNoted(pins: PinDirectory): void {
   for (const name of pins.devices()) detachXdpFrom(pins, name);
   for (const name of pins.interfaces()) detachFrom(pins, name);
-  pins.remove();
 }
 
 /**
@@ -343,8 +347,7 @@ function detachNoted(pins: PinDirectory): void {
  */
 export function detachClassifier(directory: string, handOver: () => void = () => {}): void {
   const pins = new PinDirectory(directory);
-  for (const name of pins.devices()) detachXdpFrom(pins, name);
-  for (const name of pins.interfaces()) detachFrom(pins, name);
+  detachNoted(pins);
   for (const { name, ifindex } of listInterfaces()) detachUnnoted(name, ifindex);
   if (pins.exists) handOver();
   pins.remove();
