@@ -115,6 +115,13 @@ export const scalarMetrics: readonly ScalarMetric[] = [
     ],
   },
   {
+    name: 'sidetrack_relay_coalesced_directions',
+    help: 'Directions that are sustained bulk now: read every half millisecond, not for each packet.',
+    type: 'gauge',
+    labels: [],
+    samples: plain('coalesced'),
+  },
+  {
     name: 'sidetrack_relay_stalls_total',
     help: 'Times a direction had to wait for a slow receiver.',
     type: 'counter',

@@ -1,6 +1,6 @@
 // Generated from proxy/engine/abi.h by `make -C proxy/engine abi`; do not edit.
 
-export const ABI_VERSION = 3;
+export const ABI_VERSION = 4;
 export const ERROR_LENGTH = 256;
 
 /** Unsigned 32-bit options; byte offsets. */
@@ -171,37 +171,39 @@ export const counterOffset = {
   promotions: 56,
   /** directions that went back to copying */
   demotions: 64,
+  /** directions that are read by the clock now */
+  coalesced: 72,
   /** times a direction had to wait for a slow receiver */
-  stalls: 72,
+  stalls: 80,
   /** pipes owned now */
-  pipes: 80,
+  pipes: 88,
   /** room in the pipes owned now */
-  pipe_bytes: 88,
+  pipe_bytes: 96,
   /** pipes the kernel refused or made too small */
-  pipe_failures: 96,
+  pipe_failures: 104,
   /** accept pauses: max_connections reached */
-  paused_connections: 104,
+  paused_connections: 112,
   /** accept pauses: EMFILE or ENFILE */
-  paused_descriptors: 112,
+  paused_descriptors: 120,
   /** accept pauses: the kernel was out of memory */
-  paused_memory: 120,
+  paused_memory: 128,
   /** accept pauses: another error */
-  paused_other: 128,
+  paused_other: 136,
   /** segments sent again to clients */
-  client_retransmitted_segments: 136,
+  client_retransmitted_segments: 144,
   /** segments sent again to upstreams */
-  upstream_retransmitted_segments: 144,
+  upstream_retransmitted_segments: 152,
   /** bytes sent again to clients */
-  client_retransmitted_bytes: 152,
+  client_retransmitted_bytes: 160,
   /** bytes sent again to upstreams */
-  upstream_retransmitted_bytes: 160,
+  upstream_retransmitted_bytes: 168,
   /** finished connections for which the log had no room */
-  log_dropped: 168,
+  log_dropped: 176,
 } as const;
 
 /** One 64-bit counter for each outcome. */
-export const OUTCOME_COUNTERS_OFFSET = 176;
-export const COUNTERS_SIZE = 56600;
+export const OUTCOME_COUNTERS_OFFSET = 184;
+export const COUNTERS_SIZE = 56608;
 
 /** Unsigned 64-bit counters of one upstream; byte offsets from where it begins. */
 export const upstreamCounterOffset = {
@@ -226,7 +228,7 @@ export const upstreamCounterOffset = {
 /** One 64-bit counter for each outcome of a failed attempt. */
 export const UPSTREAM_ERRORS_OFFSET = 64;
 /** Where the first upstream begins in a page, and how far it is to the next. */
-export const UPSTREAM_COUNTERS_OFFSET = 46360;
+export const UPSTREAM_COUNTERS_OFFSET = 46368;
 export const UPSTREAM_COUNTERS_SIZE = 272;
 
 /** Unsigned 64-bit counters of one route; byte offsets from where it begins. */
@@ -240,7 +242,7 @@ export const routeCounterOffset = {
 } as const;
 
 /** Where the first route begins in a page, and how far it is to the next. */
-export const ROUTE_COUNTERS_OFFSET = 55064;
+export const ROUTE_COUNTERS_OFFSET = 55072;
 export const ROUTE_COUNTERS_SIZE = 24;
 
 /** How a connection ended; the index is the number that the engine uses. */
@@ -302,19 +304,19 @@ export const outcomes = [
 /** Histograms of microseconds: a 64-bit sum, then 64-bit buckets. */
 export const histogramOffset = {
   /** from connect() until bytes can pass, handshake included */
-  connect: 384,
+  connect: 392,
   /** from accept to the first byte from upstream */
-  first_byte: 6952,
+  first_byte: 6960,
   /** from accept to close */
-  lifetime: 13520,
+  lifetime: 13528,
   /** from readable at the client to written upstream */
-  residency_upload: 20088,
+  residency_upload: 20096,
   /** from readable upstream to written to the client */
-  residency_download: 26656,
+  residency_download: 26664,
   /** smoothed round trip to the client, at the end */
-  rtt_client: 33224,
+  rtt_client: 33232,
   /** smoothed round trip to the upstream, at the end */
-  rtt_upstream: 39792,
+  rtt_upstream: 39800,
 } as const;
 
 export const HISTOGRAM_BUCKETS = 820;

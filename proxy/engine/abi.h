@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised whenever a list below changes; create() refuses any other version. */
-#define SIDETRACK_RELAY_ABI_VERSION 3
+#define SIDETRACK_RELAY_ABI_VERSION 4
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
 #define SIDETRACK_RELAY_RECENT 256
@@ -102,6 +102,7 @@
 	X(spliced_bytes, "bytes that went through a pipe")			\
 	X(promotions, "directions that began to splice")			\
 	X(demotions, "directions that went back to copying")			\
+	X(coalesced, "directions that are read by the clock now")		\
 	X(stalls, "times a direction had to wait for a slow receiver")		\
 	X(pipes, "pipes owned now")						\
 	X(pipe_bytes, "room in the pipes owned now")				\

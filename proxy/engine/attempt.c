@@ -238,7 +238,7 @@ static enum outcome attempt_dial(struct worker *worker, struct connection *conne
 	connection->connect_us = clock_us();
 	connection_enter(worker, connection, CONNECTING);
 	outcome = attempt_reach(worker, connection);
-	if (outcome == OUTCOME_OPEN && leg_watch(worker, &connection->leg[UPSTREAM]) < 0)
+	if (outcome == OUTCOME_OPEN && leg_watch(worker->epoll, &connection->leg[UPSTREAM]) < 0)
 		outcome = OUTCOME_NO_MEMORY;
 	return outcome;
 }

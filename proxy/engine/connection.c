@@ -9,6 +9,7 @@
 
 #include "attempt.h"
 #include "clock.h"
+#include "coalesce.h"
 #include "counters.h"
 #include "destination.h"
 #include "dial.h"
@@ -101,6 +102,7 @@ void connection_close(struct worker *worker, struct connection *connection, enum
 	take_vitals(worker, connection, vitals);
 	for (side = 0; side < SIDES; side++) {
 		direction_release(&connection->direction[side], &worker->transfer);
+		coalesce_forget(worker, &connection->leg[side]);
 		leg_close(&connection->leg[side], !finished || vitals[side].ended);
 	}
 	attempt_release(worker, connection);
@@ -269,7 +271,7 @@ static struct connection *connection_create(struct worker *worker, int fd,
 	if (!connection)
 		return NULL;
 	for (side = 0; side < SIDES; side++)
-		connection->leg[side] = (struct leg){ { leg_event }, -1, side };
+		connection->leg[side] = (struct leg){ .source = { leg_event }, .fd = -1, .side = side };
 	connection->leg[CLIENT].fd = fd;
 	connection->client = *client;
 	connection->upstream = NO_UPSTREAM;
@@ -288,14 +290,15 @@ static struct connection *connection_create(struct worker *worker, int fd,
 	return connection;
 }
 
-int leg_watch(struct worker *worker, struct leg *leg)
+/* Return: 0, or -1 with errno */
+int leg_watch(int epoll, struct leg *leg)
 {
 	struct epoll_event event = {
 		.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
 		.data.ptr = &leg->source,
 	};
 
-	return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, leg->fd, &event);
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, leg->fd, &event);
 }
 
 /**
@@ -344,7 +347,7 @@ void connection_open(struct worker *worker, int fd, const struct endpoint *clien
 	outcome = error ? OUTCOME_NO_ORIGINAL_DESTINATION : limits_enter(worker, connection);
 	if (outcome != OUTCOME_OPEN)
 		connection_abort(worker, connection, outcome);
-	else if (leg_watch(worker, &connection->leg[CLIENT]) < 0)
+	else if (leg_watch(worker->epoll, &connection->leg[CLIENT]) < 0)
 		connection_abort(worker, connection, OUTCOME_NO_MEMORY);
 	else
 		attempt_begin(worker, connection);

@@ -66,6 +66,7 @@ struct leg {
 	struct event_source source;
 	int fd;
 	enum side side;
+	bool coalesced;		/* in the second epoll set: see coalesce.h */
 };
 
 struct connection {
@@ -111,7 +112,7 @@ _Static_assert(sizeof(struct connection) <= 512, "an idle connection must stay s
 
 #define NO_UPSTREAM UINT32_MAX
 
-int leg_watch(struct worker *worker, struct leg *leg);
+int leg_watch(int epoll, struct leg *leg);
 void leg_close(struct leg *leg, bool reset);
 
 uint64_t connection_id(const struct worker *worker, const struct connection *connection);

@@ -17,6 +17,10 @@
 #define PROMOTE_AFTER 3
 #define DEMOTE_AFTER 8
 #define DEMOTE_IDLE_MS 1000
+#ifndef SUSTAINED_BYTES			/* a fuzzer has less patience */
+#define SUSTAINED_BYTES (4U << 20)	/* what is smaller should not wait for the clock */
+#endif
+#define SMALL_PASS_COSTS (SUSTAINED_BYTES / 64)
 
 /* The result of a failed system call on the source or the sink. */
 static enum progress failed(struct direction *direction, enum progress wait, enum progress fail)
@@ -56,6 +60,8 @@ static void set_splicing(struct direction *direction, struct transfer *transfer,
 	if (direction->splicing == splicing)
 		return;
 	direction->splicing = splicing;
+	direction->sustained = false;
+	direction->credit = 0;
 	direction->streak = 0;
 	counter_add(splicing ? &transfer->counters->promotions : &transfer->counters->demotions, 1);
 }
@@ -67,6 +73,22 @@ static void consider_promotion(struct direction *direction, struct transfer *tra
 		direction->streak = 0;
 	else if (++direction->streak >= PROMOTE_AFTER && transfer->may_splice && !direction->urgent)
 		set_splicing(direction, transfer, true);
+}
+
+/* After a splicing pass: a leaky bucket, so that a small one now and then does no harm. */
+static void consider_sustained(struct direction *direction, size_t bytes)
+{
+	if (bytes >= LARGE_PASS)
+		direction->credit += bytes < SUSTAINED_BYTES ? (uint32_t)bytes : SUSTAINED_BYTES;
+	else
+		direction->credit -= direction->credit < SMALL_PASS_COSTS ? direction->credit
+									  : SMALL_PASS_COSTS;
+	if (direction->credit >= SUSTAINED_BYTES) {
+		direction->credit = SUSTAINED_BYTES;
+		direction->sustained = true;
+	} else if (direction->credit == 0) {
+		direction->sustained = false;
+	}
 }
 
 /* After a splicing pass: would copying have been cheaper? */
@@ -216,6 +238,7 @@ static enum progress splice_pass(struct direction *direction, struct transfer *t
 		return received ? source_failed(direction) : PROGRESS_FINISHED;
 	}
 	*moved = received;
+	consider_sustained(direction, received);
 	consider_demotion(direction, transfer, received);
 	direction->pipe = pipe;
 	direction->pending = received;
@@ -315,7 +338,7 @@ enum progress direction_run(struct direction *direction, struct transfer *transf
 
 	choose_mode(direction, transfer);
 	if (!direction->readable_us)
-		direction->readable_us = direction->behind_us = transfer->now_us;
+		direction->readable_us = direction->behind_us = transfer->announced_us;
 	do {
 		progress = pass(direction, transfer, source, sink, &moved);
 		note_waiting(direction, transfer, progress, moved);

@@ -27,8 +27,12 @@
  *
  * FIN is handed on only when nothing is pending.
  *
+ * Megabytes without small passes prove a direction to be *sustained* bulk, whose
+ * source is then read by the clock; small passes use that credit up.
+ *
  * Residency, from readable to written, is counted with every hand-over.  Bytes
- * count as readable from the return of epoll_wait() that announced them.  What
+ * count as readable from the return of epoll_wait() that announced them, or, if
+ * they are read by the clock, from the time when they were last looked for.  What
  * is left in the source after a pass is counted from the end of that pass, so
  * other connections' turns show; after a stall, from where the stall began, so
  * the wait shows and yet no stream's residency grows without bound.
@@ -51,6 +55,7 @@ struct transfer {
 	struct pipe_pool pipes;
 	uint64_t now_ms;
 	uint64_t now_us;	/* when epoll_wait() returned */
+	uint64_t announced_us;	/* since when bytes may have been there of which it told */
 	uint64_t delivered_us;	/* when bytes were last handed over */
 	struct sidetrack_relay_counters *counters;
 };
@@ -77,9 +82,11 @@ struct direction {
 	uint32_t stash_sent;
 	uint32_t pending;	/* in the pipe, or in the stash after stash_sent */
 	uint32_t last_run_ms;
+	uint32_t credit;	/* for being sustained, in bytes */
 	int error;		/* errno behind the last PROGRESS_*_FAILED */
 	uint8_t streak;		/* passes in a row that speak for the other mode */
 	bool splicing;
+	bool sustained;		/* read by the clock: see coalesce.h */
 	bool urgent;		/* an urgent byte has been seen */
 	bool hangup;		/* the source has announced its end */
 	bool finished;		/* FIN handed on */

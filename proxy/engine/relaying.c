@@ -8,6 +8,7 @@
 
 #include "attempt.h"
 #include "clock.h"
+#include "coalesce.h"
 #include "counters.h"
 #include "dial.h"
 #include "histogram.h"
@@ -204,6 +205,8 @@ static void run(struct worker *worker, struct connection *connection, int side)
 	/* it was more than one write, and the last bytes may have been held back */
 	if (side == CLIENT && direction->bytes > worker->transfer.buffer_size)
 		upstream_set_no_delay(connection);
+	coalesce_review(worker, &connection->leg[side],
+			direction->sustained && progress != PROGRESS_FINISHED);
 	run_ended(worker, connection, side, progress);
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "coalesce.h"
 #include "connection.h"
 #include "memory.h"
 #include "probe.h"
@@ -18,7 +19,7 @@
 #include "relaying.h"
 #include "steering.h"
 
-#define EVENTS 256
+#define EVENTS 256	/* taken at a time */
 #define BUFFER_SIZE (64U << 10)
 
 /* --- what connections ask of their thread ------------------------------------ */
@@ -45,6 +46,18 @@ void worker_connection_gone(struct worker *worker)
 	counter_subtract(&worker->counters->active, 1);
 	relay_leave(worker->relay);
 	listener_resume(worker);
+}
+
+/* Hands events to whom they belong. */
+void worker_dispatch(struct worker *worker, const struct epoll_event *event, int count)
+{
+	int i;
+
+	for (i = 0; i < count; i++) {
+		struct event_source *source = event[i].data.ptr;
+
+		source->handle(worker, source, event[i].events);
+	}
 }
 
 /* --- phases ------------------------------------------------------------------- */
@@ -104,26 +117,50 @@ static void wake_event(struct worker *worker, struct event_source *source, uint3
 
 /* --- the loop ------------------------------------------------------------------- */
 
-static int sleep_ms(const struct worker *worker)
+/* Return: microseconds, or -1 for as long as it takes */
+static int64_t sleep_us(const struct worker *worker)
 {
+	uint64_t now_us = clock_us();
+	int64_t look_us = coalesce_wait_us(&worker->coalescing, now_us);
+	int timer_ms;
+
 	if (!list_empty(&worker->queue) || walk_wanted(&worker->walk))
 		return 0;
-	return timer_wheel_wait(&worker->timers, clock_ms());
+	timer_ms = timer_wheel_wait(&worker->timers, now_us / 1000);
+	if (timer_ms < 0 || (look_us >= 0 && look_us < timer_ms * 1000LL))
+		return look_us;
+	return timer_ms * 1000LL;
+}
+
+/* epoll_wait() would round up to milliseconds.  So do we where a filter of system calls
+ * does not know the newer call. */
+static int wait_for_events(int epoll, struct epoll_event *event, int64_t timeout_us)
+{
+	struct timespec timeout = {
+		.tv_sec = timeout_us / 1000000,
+		.tv_nsec = timeout_us % 1000000 * 1000,
+	};
+	int count;
+
+	if (timeout_us <= 0)
+		return epoll_wait(epoll, event, EVENTS, (int)timeout_us);
+	count = epoll_pwait2(epoll, event, EVENTS, &timeout, NULL);
+	if (count < 0 && errno != EINTR)
+		count = epoll_wait(epoll, event, EVENTS, (int)((timeout_us + 999) / 1000));
+	return count;
 }
 
 static void take_events(struct worker *worker)
 {
 	struct epoll_event event[EVENTS];
-	int count = epoll_wait(worker->epoll, event, EVENTS, sleep_ms(worker));
-	int i;
+	int count = wait_for_events(worker->epoll, event, sleep_us(worker));
 
 	worker->transfer.now_us = clock_us();
 	worker->transfer.now_ms = worker->transfer.now_us / 1000;
-	for (i = 0; i < count; i++) {
-		struct event_source *source = event[i].data.ptr;
-
-		source->handle(worker, source, event[i].events);
-	}
+	worker->transfer.announced_us = worker->transfer.now_us;
+	worker_dispatch(worker, event, count);
+	if (coalesce_wait_us(&worker->coalescing, worker->transfer.now_us) == 0)
+		coalesce_look(worker);
 }
 
 /* Only those queued so far: a busy connection queues itself again. */
@@ -185,7 +222,7 @@ static int worker_open(struct worker *worker)
 		return -errno;
 	if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->wake, &event) < 0)
 		return -errno;
-	return 0;
+	return coalesce_open(worker);
 }
 
 /**
@@ -205,6 +242,7 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index)
 	worker->phase = PHASE_RUNNING;
 	worker->wake_source.handle = wake_event;
 	listener_init(&worker->listener);
+	coalesce_init(&worker->coalescing);
 	list_init(&worker->connections);
 	list_init(&worker->queue);
 	list_init(&worker->graves);
@@ -316,6 +354,7 @@ void worker_close(struct worker *worker)
 {
 	pipe_pool_release(&worker->transfer.pipes);
 	listener_release(&worker->listener);
+	coalesce_close(&worker->coalescing);
 	close_if_open(&worker->wake);
 	close_if_open(&worker->epoll);
 }

@@ -2,15 +2,17 @@
 /*
  * One thread of the relay: an epoll loop with everything it needs to itself.
  *
- * Each turn of the loop: wait; take every event; give those connections whose
- * turn was over another one; fire timers; free what was closed.  Memory of
- * closed connections is freed last because the events at hand may name them.
+ * Each turn of the loop: wait; take every event; if it is time, look at the legs
+ * that are read by the clock (coalesce.h); give those connections whose turn was
+ * over another one; fire timers; free what was closed.  Memory of closed
+ * connections is freed last because the events at hand may name them.
  */
 #ifndef SIDETRACK_WORKER_H
 #define SIDETRACK_WORKER_H
 
 #include <pthread.h>
 
+#include "coalesce.h"
 #include "counters.h"
 #include "direction.h"
 #include "event.h"
@@ -23,6 +25,7 @@
 #include "walk.h"
 
 struct connection;
+struct epoll_event;
 
 struct worker {
 	struct relay *relay;
@@ -36,6 +39,7 @@ struct worker {
 	pthread_t thread;
 	struct event_source wake_source;
 	struct listener listener;
+	struct coalescing coalescing;
 	struct transfer transfer;
 	struct counter_page *page;
 	struct sidetrack_relay_counters *counters;	/* in the page */
@@ -62,6 +66,7 @@ void worker_join(struct worker *worker);
 void worker_close(struct worker *worker);
 void worker_release(struct worker *worker);
 
+void worker_dispatch(struct worker *worker, const struct epoll_event *event, int count);
 void worker_queue(struct worker *worker, struct connection *connection);
 void worker_bury(struct worker *worker, struct connection *connection);
 void worker_connection_gone(struct worker *worker);

@@ -29,6 +29,7 @@
 #define SETTLING_CAPACITY (4U << 20)	/* so that it does not take long */
 #define LOOKS_AT_RESETS 6
 #define LOOK_MS 100
+#define SOON_US 2000			/* no timer, but a look of the thread at its second set */
 
 static struct {
 	struct script script;
@@ -225,9 +226,9 @@ static void proxy_answers(struct script *script)
 
 static void time_passes(struct script *script)
 {
-	static const uint32_t lengths[] = { 1, 20, 40, 100, 300, 1100, 5000, 11000 };
+	static const uint64_t lengths[] = { 1, 20, 40, 100, 300, 1100, 5000, 11000 };
 
-	kernel.now_ms += lengths[take_byte(script) % 8];
+	kernel.now_us += lengths[take_byte(script) % 8] * 1000;
 }
 
 static void calls_fail(struct script *script)
@@ -282,39 +283,50 @@ static void (*const happenings[])(struct script *script) = {
 
 /* --- delivering --------------------------------------------------------------------------- */
 
-static uint32_t due_events(const struct file *file)
+static uint32_t due_events(const struct file *file, unsigned int set)
 {
+	const struct watch *watch = &file->watch[set];
+
+	if (!watch->on)
+		return 0;
 	if (file->kind == FILE_LISTENER)
-		return kernel.backlog ? EPOLLIN & file->interest : 0;
+		return kernel.backlog ? EPOLLIN & watch->interest : 0;
 	if (file == kernel.eventfd)
 		return kernel.wakes ? EPOLLIN : 0;
-	if (file->kind != FILE_TCP || !file->woken)
+	if (file == kernel.epoll[1])
+		return world_deliver(1, NULL, 1, 0) ? EPOLLIN & watch->interest : 0;
+	if (file->kind != FILE_TCP || !watch->woken)
 		return 0;
-	return tcp_mask(file) & (file->interest | EPOLLERR | EPOLLHUP);
+	return tcp_mask(file) & (watch->interest | EPOLLERR | EPOLLHUP);
 }
 
-/* From @start on and round, as many as fit. */
-static int deliver(struct epoll_event *events, int most, unsigned int start)
+/* Without @events it only counts. */
+int world_deliver(unsigned int set, struct epoll_event *events, int most, unsigned int start)
 {
 	unsigned int i;
 	int count = 0;
 
 	for (i = 0; i < kernel.opened && count < most; i++) {
 		struct file *file = &kernel.file[(start + i) % kernel.opened];
-		uint32_t mask = file->watched ? due_events(file) : 0;
+		uint32_t mask = due_events(file, set);
 
 		if (!mask)
 			continue;
-		file->woken = false;
-		events[count++] = (struct epoll_event){ .events = mask, .data.ptr = file->data };
+		if (events) {
+			file->watch[set].woken = false;
+			events[count] = (struct epoll_event){
+				.events = mask, .data.ptr = file->watch[set].data,
+			};
+		}
+		count++;
 	}
 	return count;
 }
 
 /* A thread that does not sleep has work to do, or it spins. */
-static void watch_sleep(int timeout_ms, int delivered)
+static void watch_sleep(int64_t timeout_us, int delivered)
 {
-	if (kernel.moved != world.moved || timeout_ms || delivered)
+	if (kernel.moved != world.moved || timeout_us || delivered)
 		world.sleepless = 0;
 	else
 		require(++world.sleepless < 100);
@@ -346,25 +358,29 @@ static void stop(void)
 }
 
 /* Nothing new any more: the engine comes to rest, in bounded time. */
-static int settle(struct epoll_event *events, int most, int timeout_ms)
+static int settle(struct epoll_event *events, int most, int64_t timeout_us)
 {
 	int count;
 
 	require(++world.settling < SETTLING_MOST);
 	all_peers_read();
-	count = deliver(events, most, 0);
-	if (count || timeout_ms == 0)
+	count = world_deliver(0, events, most, 0);
+	if (count || timeout_us == 0)
 		return count;
+	if (timeout_us > 0 && timeout_us < SOON_US) {
+		kernel.now_us += (uint64_t)timeout_us;
+		return 0;
+	}
 	if (world.looks++ < LOOKS_AT_RESETS) {
-		kernel.now_ms += LOOK_MS;
+		kernel.now_us += LOOK_MS * 1000;
 		return 0;
 	}
 	invariant_settled();
 	stop();
-	return deliver(events, most, 0);
+	return world_deliver(0, events, most, 0);
 }
 
-int world_wait(struct epoll_event *events, int most, int timeout_ms)
+int world_wait(struct epoll_event *events, int most, int64_t timeout_us)
 {
 	struct script *script = &world.script;
 	int count, limit;
@@ -373,8 +389,8 @@ int world_wait(struct epoll_event *events, int most, int timeout_ms)
 	invariant_step();
 	kernel.idle_calls = 0;
 	if (!script->left) {
-		count = settle(events, most, timeout_ms);
-		watch_sleep(timeout_ms, count);
+		count = settle(events, most, timeout_us);
+		watch_sleep(timeout_us, count);
 		return count;
 	}
 	do {
@@ -382,10 +398,10 @@ int world_wait(struct epoll_event *events, int most, int timeout_ms)
 		happenings[byte % HAPPENINGS](script);
 	} while (script->left && byte < 200);
 	limit = byte % 4 == 3 && most > 2 ? 2 : most;
-	count = deliver(events, limit, byte);
-	watch_sleep(timeout_ms, count);
-	if (!count && timeout_ms > 0 && byte % 2)
-		kernel.now_ms += (uint64_t)timeout_ms;
+	count = world_deliver(0, events, limit, byte);
+	watch_sleep(timeout_us, count);
+	if (!count && timeout_us > 0 && byte % 2)
+		kernel.now_us += (uint64_t)timeout_us;
 	return count;
 }
 

@@ -17,6 +17,8 @@ int kernel_fcntl(int fd, int command, ...);
 int kernel_epoll_create1(int flags);
 int kernel_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
 int kernel_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout_ms);
+int kernel_epoll_pwait2(int epoll, struct epoll_event *events, int most,
+			const struct timespec *timeout, const sigset_t *signals);
 int kernel_eventfd(unsigned int value, int flags);
 ssize_t kernel_read(int fd, void *bytes, size_t length);
 ssize_t kernel_write(int fd, const void *bytes, size_t length);

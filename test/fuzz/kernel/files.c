@@ -21,7 +21,7 @@ void kernel_boot(void)
 	/* the last run's files, and not all that there could have been */
 	memset(kernel.file, 0, kernel.opened * sizeof(kernel.file[0]));
 	memset((char *)&kernel + sizeof(kernel.file), 0, sizeof(kernel) - sizeof(kernel.file));
-	kernel.now_ms = 1000000;
+	kernel.now_us = 1000000000;
 }
 
 /* Every call passes here or through file_at(): who calls for ever and moves nothing, spins. */
@@ -133,35 +133,63 @@ int kernel_fcntl(int fd, int command, ...)
 int kernel_epoll_create1(int flags)
 {
 	(void)flags;
-	return file_open(FILE_OTHER)->fd;
+	require(kernel.epolls < EPOLLS);
+	kernel.epoll[kernel.epolls] = file_open(FILE_OTHER);
+	return kernel.epoll[kernel.epolls++]->fd;
+}
+
+static unsigned int set_of(int epoll)
+{
+	unsigned int set = kernel.epoll[0] != file_at(epoll);
+
+	require(kernel.epoll[set] == file_at(epoll));
+	return set;
 }
 
 int kernel_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
 	struct file *file = file_at(fd);
+	struct watch *watch = &file->watch[set_of(epoll)];
 
-	file_at(epoll);
 	if (operation == EPOLL_CTL_ADD && fails(CALL_WATCH))
 		return fail_with(kernel.how % 2 ? ENOMEM : ENOSPC);
-	if (operation == EPOLL_CTL_DEL && !file->watched)
+	if (operation == EPOLL_CTL_DEL && !watch->on)
 		return fail_with(ENOENT);
-	require(file->watched == (operation != EPOLL_CTL_ADD));
-	file->watched = operation != EPOLL_CTL_DEL;
+	require(watch->on == (operation != EPOLL_CTL_ADD));
+	watch->on = operation != EPOLL_CTL_DEL;
 	if (operation == EPOLL_CTL_DEL)
 		return 0;
-	file->interest = event->events;
-	file->data = event->data.ptr;
+	watch->interest = event->events;
+	watch->data = event->data.ptr;
 	/* as if it had just become what it is */
-	file->woken = file->kind == FILE_TCP && tcp_mask(file) != 0;
+	watch->woken = file->kind == FILE_TCP && tcp_mask(file) != 0;
 	return 0;
+}
+
+static int wait_us(int epoll, struct epoll_event *events, int most, int64_t timeout_us)
+{
+	unsigned int set = set_of(epoll);
+
+	if (fails(CALL_WAIT))
+		return fail_with(EINTR);
+	if (set == 0)
+		return world_wait(events, most, timeout_us);
+	require(timeout_us == 0);
+	return world_deliver(set, events, most, 0);
 }
 
 int kernel_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout_ms)
 {
-	file_at(epoll);
-	if (fails(CALL_WAIT))
-		return fail_with(EINTR);
-	return world_wait(events, most, timeout_ms);
+	return wait_us(epoll, events, most, timeout_ms * 1000LL);
+}
+
+int kernel_epoll_pwait2(int epoll, struct epoll_event *events, int most,
+			const struct timespec *timeout, const sigset_t *signals)
+{
+	require(signals == NULL);
+	if (fails(CALL_PRECISE_WAIT))
+		return fail_with(kernel.how % 2 ? ENOSYS : EPERM);
+	return wait_us(epoll, events, most, timeout->tv_sec * 1000000LL + timeout->tv_nsec / 1000);
 }
 
 int kernel_eventfd(unsigned int value, int flags)
@@ -197,8 +225,8 @@ ssize_t kernel_write(int fd, const void *bytes, size_t length)
 int kernel_clock_gettime(clockid_t clock, struct timespec *now)
 {
 	(void)clock;
-	now->tv_sec = (time_t)(kernel.now_ms / 1000);
-	now->tv_nsec = (long)(kernel.now_ms % 1000) * 1000000;
+	now->tv_sec = (time_t)(kernel.now_us / 1000000);
+	now->tv_nsec = (long)(kernel.now_us % 1000000) * 1000;
 	return 0;
 }
 

@@ -36,6 +36,17 @@
 #define FIRST_DESCRIPTOR 100000
 #define REPLY_MOST 512
 
+/* The engine's sets: the second lies in the first. */
+#define EPOLLS 2
+
+/* A file in one of them. */
+struct watch {
+	bool on;
+	bool woken;		/* on its list of ready ones */
+	uint32_t interest;
+	void *data;
+};
+
 enum kind {
 	FILE_CLOSED,
 	FILE_LISTENER,
@@ -49,11 +60,7 @@ struct file {
 	enum kind kind;
 	int fd;
 
-	/* epoll */
-	bool watched;
-	bool woken;		/* on its list of ready ones */
-	uint32_t interest;
-	void *data;
+	struct watch watch[EPOLLS];
 
 	/* TCP, from the peer: its handshake if it is a proxy, then a pattern */
 	unsigned char reply[REPLY_MOST];
@@ -113,6 +120,7 @@ enum call {
 	CALL_SPLICE_SHORT,
 	CALL_FAST_OPEN,		/* it is allowed */
 	CALL_COOKIE,		/* there is one, and so the SYN takes bytes along */
+	CALL_PRECISE_WAIT,
 	CALLS
 };
 
@@ -121,7 +129,7 @@ struct kernel {
 	unsigned int opened;
 	unsigned int open;
 	unsigned int backlog;	/* clients waiting to be accepted */
-	uint64_t now_ms;
+	uint64_t now_us;
 	uint64_t capacity;	/* of new sockets */
 	bool booted;		/* the relay has been started */
 	bool memory_failed;	/* at least once */
@@ -134,6 +142,8 @@ struct kernel {
 	uint64_t wakes;		/* written to the eventfd, not read */
 	struct file *listener;
 	struct file *eventfd;
+	struct file *epoll[EPOLLS];
+	unsigned int epolls;
 	void *(*thread)(void *argument);
 	void *thread_argument;
 };
@@ -164,6 +174,9 @@ void invariant_closed(const struct file *file);
 
 /* The fuzzer's turn, in place of sleeping; returns the number of events. */
 struct epoll_event;
-int world_wait(struct epoll_event *events, int most, int timeout_ms);
+int world_wait(struct epoll_event *events, int most, int64_t timeout_us);
+
+/* What is there in that set, from file @start on and round, as many as fit; connections.c. */
+int world_deliver(unsigned int set, struct epoll_event *events, int most, unsigned int start);
 
 #endif /* KERNEL_H */

@@ -99,7 +99,10 @@ uint32_t tcp_mask(const struct file *file)
 
 void tcp_wake(struct file *file)
 {
-	file->woken |= file->watched;
+	unsigned int set;
+
+	for (set = 0; set < EPOLLS; set++)
+		file->watch[set].woken |= file->watch[set].on;
 }
 
 static int take_error(struct file *file)
