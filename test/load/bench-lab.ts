@@ -137,7 +137,7 @@ ip route add local default dev lo table ${table}`;
       [PORT.iperf, ['iperf3', '--server']],
       [PORT.web, ['nginx', '-p', this.directory, '-c', nginx, '-e', 'stderr']],
       [PORT.echo, [program('test/load/peer'), 'echo', `${PORT.echo}`, `${PORT.echoes}`]],
-      [SOCKS.port, ['microsocks', '-i', SOCKS.address, '-p', `${SOCKS.port}`]],
+      [SOCKS.port, [program('test/load/naive'), 'socks', `${SOCKS.port}`]],
     ];
     for (const [port, argv] of servers) await Running.start(this.lab, 'internet', argv, port);
   }

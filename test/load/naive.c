@@ -5,9 +5,11 @@
  *
  *   naive copy PORT	read and write through a buffer of each direction
  *   naive splice PORT	splice through a 1 MiB pipe of each direction
+ *   naive socks PORT	the same as a SOCKS5 server, so that what goes through one is not
+ *			measured at that one's pace
  *
- * One thread, edges, every direction moved until nothing moves any more. Both modes share all but
- * the two calls that move the bytes.
+ * One thread, edges, every direction moved until nothing moves any more. The modes share all but
+ * the two calls that move the bytes, and where the destination comes from.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -41,9 +43,16 @@ struct half {			/* one socket, and what was read from it */
 	bool passed;		/* FIN handed on */
 };
 
+enum state {
+	GREETING,		/* these two only of a SOCKS server */
+	REQUEST,
+	CONNECTING,
+	ESTABLISHED,
+};
+
 struct connection {
 	struct half client, upstream;
-	bool established;
+	enum state state;
 	bool dead;
 	struct connection *next_dead;
 };
@@ -52,6 +61,7 @@ struct naive {
 	int epoll;
 	int listener;
 	bool splice;
+	bool socks;
 	struct connection *dead;	/* freed when no event can name them any more */
 };
 
@@ -153,19 +163,27 @@ static int half_open(const struct naive *naive, struct half *half)
 	return epoll_ctl(naive->epoll, EPOLL_CTL_ADD, half->fd, &event) < 0 ? -errno : 0;
 }
 
+static int connection_dial(const struct naive *naive, struct connection *connection,
+			   const struct sockaddr_in *to)
+{
+	connection->state = CONNECTING;
+	if (connect(connection->upstream.fd, (const struct sockaddr *)to, sizeof(*to)) < 0 &&
+	    errno != EINPROGRESS)
+		return -errno;
+	return half_open(naive, &connection->upstream);
+}
+
 static int connection_start(const struct naive *naive, struct connection *connection)
 {
 	struct sockaddr_in to;
 	socklen_t length = sizeof(to);
-	int error;
+	int error = half_open(naive, &connection->client);
 
+	if (error || naive->socks)
+		return error;
 	if (getsockopt(connection->client.fd, SOL_IP, SO_ORIGINAL_DST, &to, &length) < 0)
 		return -errno;
-	if (connect(connection->upstream.fd, (struct sockaddr *)&to, sizeof(to)) < 0 &&
-	    errno != EINPROGRESS)
-		return -errno;
-	error = half_open(naive, &connection->client);
-	return error ? error : half_open(naive, &connection->upstream);
+	return connection_dial(naive, connection, &to);
 }
 
 static void accept_all(struct naive *naive)
@@ -185,6 +203,64 @@ static void accept_all(struct naive *naive)
 	}
 }
 
+/* --- SOCKS5: no login, IPv4, and every message in one piece --- */
+
+static int socks_greeting(struct connection *connection)
+{
+	char message[3];
+
+	if (recv(connection->client.fd, message, sizeof(message), 0) != sizeof(message))
+		return -EPROTO;
+	connection->state = REQUEST;
+	return send(connection->client.fd, "\5", 2, MSG_NOSIGNAL) == 2 ? 0 : -EPROTO;
+}
+
+static int socks_request(const struct naive *naive, struct connection *connection)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	char message[10];
+
+	if (recv(connection->client.fd, message, sizeof(message), 0) != sizeof(message))
+		return -EPROTO;
+	memcpy(&to.sin_addr, message + 4, 4);
+	memcpy(&to.sin_port, message + 8, 2);
+	return connection_dial(naive, connection, &to);
+}
+
+static int socks_connected(const struct connection *connection)
+{
+	static const char reply[10] = { 5, 0, 0, 1 };
+
+	return send(connection->client.fd, reply, sizeof(reply), MSG_NOSIGNAL) == sizeof(reply)
+		       ? 0 : -EPROTO;
+}
+
+/* --- events --- */
+
+static int client_asks(const struct naive *naive, struct connection *connection)
+{
+	switch (connection->state) {
+	case GREETING:
+		return socks_greeting(connection);
+	case REQUEST:
+		return socks_request(naive, connection);
+	default:
+		return 0;
+	}
+}
+
+static void connected(struct naive *naive, struct connection *connection)
+{
+	connection->state = ESTABLISHED;
+	if (naive->socks && socks_connected(connection) < 0) {
+		connection_end(naive, connection);
+		return;
+	}
+	pump(naive, &connection->client);
+	if (!connection->dead)
+		pump(naive, &connection->upstream);
+}
+
 static void half_event(struct naive *naive, struct half *half, uint32_t events)
 {
 	struct connection *connection = half->connection;
@@ -193,15 +269,15 @@ static void half_event(struct naive *naive, struct half *half, uint32_t events)
 		return;
 	if (events & EPOLLERR) {
 		connection_end(naive, connection);
-	} else if (connection->established) {
+	} else if (connection->state == ESTABLISHED) {
 		pump(naive, half);
 		if (!connection->dead && (events & EPOLLOUT) && half->other->pending)
 			pump(naive, half->other);
-	} else if (half == &connection->upstream && (events & EPOLLOUT)) {
-		connection->established = true;
-		pump(naive, half->other);
-		if (!connection->dead)
-			pump(naive, half);
+	} else if (half == &connection->upstream) {
+		if (events & EPOLLOUT)
+			connected(naive, connection);
+	} else if ((events & EPOLLIN) && client_asks(naive, connection) < 0) {
+		connection_end(naive, connection);
 	}
 }
 
@@ -241,12 +317,14 @@ int main(int argc, char **argv)
 	struct epoll_event event = { .events = EPOLLIN };
 	struct naive naive = { .epoll = epoll_create1(0) };
 
-	if (argc != 3 || (strcmp(argv[1], "copy") && strcmp(argv[1], "splice"))) {
-		fprintf(stderr, "usage: naive copy|splice PORT\n");
+	if (argc != 3 || (strcmp(argv[1], "copy") && strcmp(argv[1], "splice") &&
+			  strcmp(argv[1], "socks"))) {
+		fprintf(stderr, "usage: naive copy|splice|socks PORT\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	naive.splice = !strcmp(argv[1], "splice");
+	naive.socks = !strcmp(argv[1], "socks");
+	naive.splice = strcmp(argv[1], "copy");
 	naive.listener = listen_on(atoi(argv[2]));
 	if (naive.listener < 0) {
 		fprintf(stderr, "naive: port %s: %s\n", argv[2], strerror(-naive.listener));

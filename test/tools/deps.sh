@@ -18,7 +18,7 @@ needed="nft:nftables ip:iproute2 unshare:util-linux gcc:gcc cc:libc6-dev iperf3:
 daemons="redsocks:redsocks ss-redir:shadowsocks-libev haproxy:haproxy microsocks:microsocks
 	tinyproxy:tinyproxy-bin systemd-analyze:systemd"
 [ "$want" = bench ] && needed="$needed ethtool:ethtool"
-[ "$want" = bench ] && daemons="redsocks:redsocks haproxy:haproxy microsocks:microsocks nginx:nginx-light wrk:wrk"
+[ "$want" = bench ] && daemons="redsocks:redsocks haproxy:haproxy nginx:nginx-light wrk:wrk"
 
 PATH=$PATH:/usr/sbin:/sbin:$rivals/usr/bin:$rivals/usr/sbin
 
