@@ -254,7 +254,7 @@ static void attempt_give_up(struct worker *worker, struct connection *connection
 		if (outcome == OUTCOME_OPEN)
 			return;
 	}
-	connection_abort(worker, connection, outcome);
+	connection_close(worker, connection, outcome);
 }
 
 /**
@@ -287,7 +287,7 @@ static void attempt_succeeded(struct worker *worker, struct connection *connecti
 		counter_add(&attempt_counters(worker, connection)->connections, 1);
 	if (direction_skip(&connection->direction[CLIENT], &worker->transfer,
 			   connection->leg[CLIENT].fd, connection->early) < 0)
-		connection_abort(worker, connection, OUTCOME_CLIENT_RESET);
+		connection_close(worker, connection, OUTCOME_CLIENT_RESET);
 	else
 		relaying_begin(worker, connection);
 }
@@ -387,7 +387,7 @@ static void attempt_shake(struct worker *worker, struct connection *connection)
 				? message_send(worker, connection, &wait)
 				: reply_receive(worker, connection, &wait);
 	if (outcome == OUTCOME_CLIENT_RESET)
-		connection_abort(worker, connection, outcome);
+		connection_close(worker, connection, outcome);
 	else if (outcome != OUTCOME_OPEN)
 		attempt_give_up(worker, connection, outcome);
 }

@@ -118,17 +118,6 @@ void connection_close(struct worker *worker, struct connection *connection, enum
 	worker_bury(worker, connection);
 }
 
-/**
- * connection_abort() - End a connection with RST on both legs
- * @worker:	Its thread
- * @connection:	Connection, not yet closed
- * @outcome:	Why
- */
-void connection_abort(struct worker *worker, struct connection *connection, enum outcome outcome)
-{
-	connection_close(worker, connection, outcome);
-}
-
 /* --- time ------------------------------------------------------------------- */
 
 /* One side has ended, even if its last bytes still wait for a slow receiver. */
@@ -220,11 +209,11 @@ static void connection_timer(struct timer *timer, void *context)
 	else if (is_attempting(connection))
 		attempt_timeout(worker, connection);
 	else if (connection->broken != OUTCOME_OPEN)
-		connection_abort(worker, connection, connection->broken);
+		connection_close(worker, connection, connection->broken);
 	else if (half_closed(connection))
-		connection_abort(worker, connection, OUTCOME_HALF_CLOSE_TIMEOUT);
+		connection_close(worker, connection, OUTCOME_HALF_CLOSE_TIMEOUT);
 	else
-		connection_abort(worker, connection, OUTCOME_IDLE_TIMEOUT);
+		connection_close(worker, connection, OUTCOME_IDLE_TIMEOUT);
 }
 
 /* --- events ------------------------------------------------------------------- */
@@ -236,7 +225,7 @@ static void attempting_event(struct worker *worker, struct connection *connectio
 	if (side == UPSTREAM)
 		attempt_event(worker, connection, events);
 	else if (events & EPOLLERR)
-		connection_abort(worker, connection, OUTCOME_CLIENT_RESET);
+		connection_close(worker, connection, OUTCOME_CLIENT_RESET);
 }
 
 static void leg_event(struct worker *worker, struct event_source *source, uint32_t events)
@@ -346,9 +335,9 @@ void connection_open(struct worker *worker, int fd, const struct endpoint *clien
 	record_begin(worker, connection);
 	outcome = error ? OUTCOME_NO_ORIGINAL_DESTINATION : limits_enter(worker, connection);
 	if (outcome != OUTCOME_OPEN)
-		connection_abort(worker, connection, outcome);
+		connection_close(worker, connection, outcome);
 	else if (leg_watch(worker->epoll, &connection->leg[CLIENT]) < 0)
-		connection_abort(worker, connection, OUTCOME_NO_MEMORY);
+		connection_close(worker, connection, OUTCOME_NO_MEMORY);
 	else
 		attempt_begin(worker, connection);
 }

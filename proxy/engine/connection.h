@@ -115,7 +115,6 @@ _Static_assert(sizeof(struct connection) <= 512, "an idle connection must stay s
 int leg_watch(int epoll, struct leg *leg);
 void leg_close(struct leg *leg, bool reset);
 
-uint64_t connection_id(const struct worker *worker, const struct connection *connection);
 bool connection_probe(struct worker *worker, const struct endpoint *destination,
 		      uint32_t upstream);
 void connection_open(struct worker *worker, int fd, const struct endpoint *client);
@@ -124,6 +123,5 @@ void connection_enter(struct worker *worker, struct connection *connection,
 void connection_update_timer(struct worker *worker, struct connection *connection);
 void connection_waits_no_more(struct worker *worker, struct connection *connection);
 void connection_close(struct worker *worker, struct connection *connection, enum outcome outcome);
-void connection_abort(struct worker *worker, struct connection *connection, enum outcome outcome);
 
 #endif /* SIDETRACK_CONNECTION_H */

@@ -3,22 +3,13 @@
  * Where connections come in: one listening socket to a thread, or several.
  *
  * All of them share the port by SO_REUSEPORT and the kernel spreads connections
- * over them, so no lock and no thundering herd.  SO_REUSEPORT alone would also
- * let a second relay of the same user share the port unnoticed; therefore the
- * first socket binds without it, which fails if anyone else is there, and turns
- * it on afterwards.
- *
- * One IPv6 socket takes IPv4 too (as ::ffff:a.b.c.d); where the kernel has no
- * IPv6 an IPv4 socket takes its place.
+ * over them, so no lock and no thundering herd.  listen.h opens them.
  *
  * Sockets may come from outside: from the program that ran before this one, or
  * from the service manager.  All of them are taken, since a socket of the group
  * that nobody accepts from would swallow its share of the connections.  More of
  * them than threads: a thread has several.  Fewer: the other threads open their
  * own, or share one where the kernel does not let them (another user's socket).
- *
- * With TPROXY the kernel hands over connections to any address and only to a
- * socket that is IP_TRANSPARENT, which needs CAP_NET_ADMIN or CAP_NET_RAW.
  *
  * When descriptors, memory or max_connections run out, accepting pauses and is
  * tried again ever more slowly: the kernel's backlog holds the newcomers, and
@@ -48,9 +39,6 @@ struct listener {
 	uint32_t backoff_ms;
 };
 
-int listener_open(const struct sidetrack_relay_options *options, uint16_t *port);
-int listener_check(int fd, const struct sidetrack_relay_options *options, uint16_t *port);
-int listener_adopt(int fd, const struct sidetrack_relay_options *options);
 void listener_init(struct listener *listener);
 void listener_add(struct listener *listener, int fd);
 int listener_watch(struct worker *worker);

@@ -13,7 +13,14 @@
 #include "relay.h"
 #include "worker.h"
 
-uint64_t connection_id(const struct worker *worker, const struct connection *connection)
+/**
+ * record_id() - The connection's number as people see it
+ * @worker:	Its thread
+ * @connection:	Connection that has a record
+ *
+ * Return: a number that no other connection of this relay has
+ */
+uint64_t record_id(const struct worker *worker, const struct connection *connection)
 {
 	return connection->number * worker->relay->thread_count + worker->index;
 }
@@ -22,7 +29,7 @@ static void record_fill(const struct connection *connection, const struct worker
 			enum outcome outcome, struct sidetrack_relay_record *record)
 {
 	memset(record, 0, sizeof(*record));
-	record->id = connection_id(worker, connection);
+	record->id = record_id(worker, connection);
 	record->accepted_ms = connection->accepted_unix_ms;
 	memcpy(record->client, &connection->client.address, sizeof(record->client));
 	memcpy(record->destination, &connection->destination.address, sizeof(record->destination));
@@ -40,6 +47,11 @@ static void record_fill(const struct connection *connection, const struct worker
 	record->download_bytes = connection->direction[UPSTREAM].bytes;
 }
 
+/**
+ * record_begin() - Put a new connection on the list of recent ones
+ * @worker:	Its thread
+ * @connection:	Connection whose destination is known
+ */
 void record_begin(struct worker *worker, struct connection *connection)
 {
 	struct sidetrack_relay_record record;
@@ -49,7 +61,11 @@ void record_begin(struct worker *worker, struct connection *connection)
 	recent_begin(worker->recent, &record);
 }
 
-/* Which upstream it has got is known. */
+/**
+ * record_established() - Note which upstream it has got
+ * @worker:	Its thread
+ * @connection:	Connection whose bytes may pass from now on
+ */
 void record_established(struct worker *worker, struct connection *connection)
 {
 	struct sidetrack_relay_record record;
@@ -69,8 +85,15 @@ static void record_vitals(struct sidetrack_relay_record *record,
 	}
 }
 
+/**
+ * record_end() - Note how a connection ended, in the list, the log and the counters
+ * @worker:	Its thread
+ * @connection:	Connection that has just been closed
+ * @outcome:	Why
+ * @vitals:	What the kernel said of each leg, zeroed if it was not asked
+ */
 void record_end(struct worker *worker, struct connection *connection, enum outcome outcome,
-		       const struct vitals vitals[SIDES])
+		const struct vitals vitals[SIDES])
 {
 	struct sidetrack_relay_record record;
 

@@ -9,6 +9,7 @@
 #include "connection.h"
 #include "vitals.h"
 
+uint64_t record_id(const struct worker *worker, const struct connection *connection);
 void record_begin(struct worker *worker, struct connection *connection);
 void record_established(struct worker *worker, struct connection *connection);
 void record_end(struct worker *worker, struct connection *connection, enum outcome outcome,

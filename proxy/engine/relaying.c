@@ -47,7 +47,7 @@ void resetting_look(struct worker *worker, struct connection *connection)
 	connection->state = RESETTING;
 	connection->unacknowledged = bytes;
 	if (bytes == 0 || now_ms - connection->active_ms > RESET_PATIENCE_MS)
-		connection_abort(worker, connection, connection->broken);
+		connection_close(worker, connection, connection->broken);
 	else
 		timer_set(&worker->timers, &connection->timer, now_ms + RESET_LOOK_MS);
 }
@@ -63,7 +63,7 @@ void resetting_event(struct worker *worker, struct connection *connection, int s
 		     uint32_t events)
 {
 	if ((events & EPOLLERR) && connection->broken != outcome_reset[side])
-		connection_abort(worker, connection, connection->broken);
+		connection_close(worker, connection, connection->broken);
 }
 
 /* --- relaying --------------------------------------------------------------- */
@@ -77,7 +77,7 @@ static void run(struct worker *worker, struct connection *connection, int side);
 static void leg_broken(struct worker *worker, struct connection *connection, int side, bool empty)
 {
 	if (connection->broken == outcome_reset[!side]) {
-		connection_abort(worker, connection, connection->broken);
+		connection_close(worker, connection, connection->broken);
 		return;
 	}
 	connection->broken = outcome_reset[side];
@@ -179,7 +179,7 @@ static void run_ended(struct worker *worker, struct connection *connection, int 
 		leg_broken(worker, connection, !side, false);
 		break;
 	case PROGRESS_NO_MEMORY:
-		connection_abort(worker, connection, OUTCOME_NO_MEMORY);
+		connection_close(worker, connection, OUTCOME_NO_MEMORY);
 		break;
 	default:
 		break;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "listen.h"
 #include "listener.h"
 #include "steering.h"
 #include "worker.h"
@@ -23,7 +24,7 @@ static int place_adopted(struct relay *relay)
 
 	relay->listeners_placed = true;
 	for (i = 0; i < relay->listener_count; i++) {
-		int failed = listener_adopt(relay->listener[i], &relay->options);
+		int failed = listen_adopt(relay->listener[i], &relay->options);
 
 		give_listener(relay, i, relay->listener[i]);
 		error = error ? error : failed;
@@ -38,7 +39,7 @@ static int open_listener(struct relay *relay, uint32_t i)
 {
 	struct endpoint local = { .port = (uint16_t)relay->options.port };
 	char text[ENDPOINT_TEXT_LENGTH];
-	int fd = listener_open(&relay->options, &relay->port);
+	int fd = listen_open(&relay->options, &relay->port);
 
 	if (fd >= 0) {
 		relay->listener[relay->listener_count++] = fd;
@@ -63,7 +64,12 @@ static int share_listener(struct relay *relay, uint32_t i, uint32_t adopted)
 	return 0;
 }
 
-/* Every thread has one at least, and every one that was handed to us has a thread. */
+/**
+ * sockets_open() - Give every thread a socket, and every socket that was handed to us a thread
+ * @relay:	Relay that is being started
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
 int sockets_open(struct relay *relay)
 {
 	uint32_t adopted = relay->listener_count, i;
@@ -77,7 +83,10 @@ int sockets_open(struct relay *relay)
 	return error;
 }
 
-/*
+/**
+ * sockets_steer() - Lead each connection to the thread on the CPU that got its SYN
+ * @relay:	Relay whose sockets are open
+ *
  * An improvement, no condition: an old kernel serves all the same.  Threads that
  * share a socket have none of their own to steer to.
  */
@@ -109,15 +118,14 @@ int32_t sidetrack_relay_adopt_listener(struct relay *relay, int32_t fd)
 	if (relay->listener_count == SIDETRACK_RELAY_LISTENERS)
 		return relay_fail(relay, -E2BIG, "more than %d sockets",
 				  SIDETRACK_RELAY_LISTENERS);
-	error = listener_check(fd, &relay->options, &port);
+	error = listen_check(fd, &relay->options, &port);
 	if (error == -EADDRNOTAVAIL)
 		return relay_fail(relay, error, "it listens elsewhere, on port %u", port);
 	if (error)
 		return relay_fail(relay, error, "it is no listening TCP socket");
 	if (relay->port && relay->port != port)
 		return relay_fail(relay, -EADDRNOTAVAIL, "it listens on port %u, others on %u",
-				  port,
-				  relay->port);
+				  port, relay->port);
 	relay->port = port;
 	relay->listener[relay->listener_count++] = fd;
 	return 0;

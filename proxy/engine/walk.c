@@ -9,6 +9,7 @@
 #include "attempt.h"
 #include "clock.h"
 #include "connection.h"
+#include "record.h"
 #include "vitals.h"
 #include "worker.h"
 
@@ -119,7 +120,7 @@ static void entry_fill(struct sidetrack_relay_entry *entry, const struct worker 
 	uint64_t now_ms = worker->transfer.now_ms;
 	int side;
 
-	entry->id = connection_id(worker, connection);
+	entry->id = record_id(worker, connection);
 	entry->accepted_ms = connection->accepted_unix_ms;
 	entry->age_us = clock_us() - connection->accepted_us;
 	entry->idle_ms = now_ms > connection->active_ms ? now_ms - connection->active_ms : 0;
@@ -174,11 +175,11 @@ static void visit(struct worker *worker, struct connection *connection)
 
 	if (connection->probe)	/* nobody's */
 		return;
-	if (close && !is_to_close(walk, connection_id(worker, connection)))
+	if (close && !is_to_close(walk, record_id(worker, connection)))
 		return;
 	entry_fill(&walk->entry[walk->count++], worker, connection);
 	if (close)
-		connection_abort(worker, connection, OUTCOME_CLOSED);
+		connection_close(worker, connection, OUTCOME_CLOSED);
 }
 
 /* Return: the connection behind the cursor, which moves past it, or NULL at the end */

@@ -66,7 +66,7 @@ static void abort_all(struct worker *worker)
 {
 	walk_abandon(worker);
 	while (!list_empty(&worker->connections))
-		connection_abort(worker, container_of(worker->connections.next,
+		connection_close(worker, container_of(worker->connections.next,
 						      struct connection, node),
 				 OUTCOME_DRAINED);
 }

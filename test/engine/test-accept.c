@@ -13,7 +13,7 @@
 #include "check.h"
 #include "clients.h"
 #include "harness.h"
-#include "listener.h"
+#include "listen.h"
 #include "steering.h"
 #include "world.h"
 
@@ -257,8 +257,8 @@ static void steering_outlives_a_listener(void)
 
 	if (!several_cpus(&cpus))
 		return;
-	first = listener_open(&options, &port);
-	second = listener_open(&options, &port);
+	first = listen_open(&options, &port);
+	second = listen_open(&options, &port);
 	expect(first >= 0 && second >= 0);
 	expect_equal(steering_attach(second, &cpus), 0);
 	close(first);

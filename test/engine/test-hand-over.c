@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -221,22 +223,39 @@ static void wrong_sockets(void)
 	sidetrack_relay_destroy(relay);
 }
 
+static void hanging_event(struct worker *worker, struct event_source *source, uint32_t events);
+
 static bool hang;
+static struct {
+	struct event_source source;
+	int fd;
+} hanging = { .source = { hanging_event } };
 
 static void hanging_event(struct worker *worker, struct event_source *source, uint32_t events)
 {
 	(void)worker;
 	(void)source;
 	(void)events;
+	expect(read(hanging.fd, &(uint64_t){ 0 }, sizeof(uint64_t)) == sizeof(uint64_t));
 	while (__atomic_load_n(&hang, __ATOMIC_ACQUIRE))
 		usleep(1000);
+}
+
+static void __attribute__((noreturn)) child_main(int client, bool executes)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(client);		/* the last to do so sends the reset */
+	if (executes)
+		execl("/bin/sleep", "sleep", "600", NULL);
+	for (;;)
+		pause();
 }
 
 /*
  * The child that becomes the successor has our descriptors until it calls exec; a
  * socket that we close stays alive there, and in our epoll set.
  */
-static void child_has_our_sockets(void)
+static void hand_over_to_child(bool executes)
 {
 	struct relay *relay = begin_default();
 	struct pair early = pair_open(AF_INET), late;
@@ -245,24 +264,24 @@ static void child_has_our_sockets(void)
 
 	expect_equal(sidetrack_relay_forking(relay, 1), 0);
 	child = fork();
-	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(early.client);	/* the last to do so sends the reset */
-		for (;;)
-			pause();
-	}
+	if (child == 0)
+		child_main(early.client, executes);
 	expect(child > 0);
 	reset(early.client);
 	wait_for((counters = counters_of(relay)).outcome[OUTCOME_CLIENT_RESET] == 1);
 	/* nobody has told the upstream: what it sends wakes the connection that is gone */
-	send_pattern(early.upstream, 0, 100000, 100000);
+	if (!executes)
+		send_pattern(early.upstream, 0, 100000, 100000);
+	else
+		expect_reset(early.upstream);
 	late = pair_open(AF_INET6);
 	send_pattern(late.upstream, 0, 100000, 100000);
 	expect_pattern(late.client, 0, 100000, 100000);
 	kill(child, SIGKILL);
 	expect(waitpid(child, NULL, 0) == child);
 	expect_equal(sidetrack_relay_forking(relay, 0), 0);
-	expect_reset(early.upstream);
+	if (!executes)
+		expect_reset(early.upstream);
 	early.client = -1;
 	close(early.upstream);
 	close(early.listener);
@@ -270,27 +289,39 @@ static void child_has_our_sockets(void)
 	finish(relay);
 }
 
+static void child_has_our_sockets(void)
+{
+	hand_over_to_child(false);
+}
+
+static void child_has_executed(void)
+{
+	hand_over_to_child(true);
+}
+
 /* Idle threads are alive; one that never comes back is not. */
 static void heartbeat(void)
 {
 	struct relay *relay = first(3);
-	struct event_source *source = &relay->workers[1].wake_source;
-	void (*handle)(struct worker *, struct event_source *, uint32_t) = source->handle;
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &hanging.source };
 	int i;
+
+	hanging.fd = eventfd(0, EFD_CLOEXEC);
+	expect(epoll_ctl(relay->workers[1].epoll, EPOLL_CTL_ADD, hanging.fd, &event) == 0);
 
 	for (i = 0; i < 5; i++) {
 		expect_equal(sidetrack_relay_heartbeat(relay), 0);
 		usleep(100000);
 	}
 	__atomic_store_n(&hang, true, __ATOMIC_RELEASE);
-	__atomic_store_n(&source->handle, hanging_event, __ATOMIC_RELEASE);
+	expect(eventfd_write(hanging.fd, 1) == 0);
 	wait_for((usleep(50000), sidetrack_relay_heartbeat(relay) == 1));
 	usleep(100000);
 	expect_equal(sidetrack_relay_heartbeat(relay), 1);
-	__atomic_store_n(&source->handle, handle, __ATOMIC_RELEASE);
 	__atomic_store_n(&hang, false, __ATOMIC_RELEASE);
 	wait_for((usleep(50000), sidetrack_relay_heartbeat(relay) == 0));
 	finish(relay);
+	close(hanging.fd);
 }
 
 /* --- notify ----------------------------------------------------------------------- */
@@ -376,6 +407,7 @@ const struct test hand_over_tests[] = {
 	{ "hand-over: one socket for all threads", one_socket_for_all },
 	{ "hand-over: wrong sockets", wrong_sockets },
 	{ "hand-over: a child has our sockets", child_has_our_sockets },
+	{ "hand-over: a child has called exec", child_has_executed },
 	{ "hand-over: heartbeat", heartbeat },
 	{ "hand-over: notifies", notifies },
 	{ "hand-over: notify never blocks for long", notify_never_blocks_long },
