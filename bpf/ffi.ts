@@ -123,10 +123,16 @@ function invoke<N extends FunctionName>(name: N, args: readonly Argument[]): Out
     return { value, errno: errnoCode };
   } catch (cause) {
     if (!/Cannot find/.test((cause as Error).message)) throw cause;
-    throw new ClassifierError(
-      `${library} is too old, the ebpf classifier needs 1.0: no ${name} in it`,
-      { code: 'libbpf-too-old', source: 'host', hint: 'write classifier: nftables', cause },
-    );
+    const message =
+      library === 'libbpf'
+        ? `libbpf is too old, the ebpf classifier needs 1.0: no ${name} in it`
+        : `this C library has no ${name}, the ebpf classifier needs glibc`;
+    throw new ClassifierError(message, {
+      code: `${library}-too-old`,
+      source: 'host',
+      hint: 'write classifier: nftables',
+      cause,
+    });
   }
 }
 

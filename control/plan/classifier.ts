@@ -43,18 +43,32 @@ function difference(
   found: ObservedClassifier | undefined,
 ): string | undefined {
   if (found === undefined) return 'not attached';
-  const filterOf = (name: string) => found.interfaces.find((one) => one.name === name)?.filter;
-  const lost = attachment.interfaces.filter((name) => filterOf(name) !== 'attached');
-  if (lost.length > 0) return `no filter of ours on ${lost.join(', ')}`;
+  const { interfaces, ...xdp } = found;
+  const lost = lostFilters(interfaces, attachment.interfaces);
+  if (lost !== undefined) return lost;
   if (found.digest !== wanted) return 'policy';
-  if (attachment.wayOut === 'xdp') {
-    const without = found.xdp?.filter(({ mode }) => mode === 'missing' || mode === 'other') ?? [];
-    const names = without.map(({ name }) => name).join(', ');
-    if (names) return `no XDP program of ours on ${names}`;
-    const { serverMoved: moved } = found;
-    if (moved) return `the server moved from ${moved.from} to ${moved.to}`;
-  }
-  return found.outdated ? 'another build' : undefined;
+  return lostXdp(xdp) ?? (found.outdated ? 'another build' : undefined);
+}
+
+/** What the classifier has lost since it was attached, in a few words; nothing when nothing. */
+export function lossOf({ interfaces, ...xdp }: Places): string | undefined {
+  const names = interfaces.map(({ name }) => name);
+  return lostFilters(interfaces, names) ?? lostXdp(xdp);
+}
+
+type Places = Pick<ObservedClassifier, 'interfaces' | 'xdp' | 'serverMoved'>;
+
+function lostFilters(found: Places['interfaces'], wanted: readonly string[]): string | undefined {
+  const filterOf = (name: string) => found.find((one) => one.name === name)?.filter;
+  const lost = wanted.filter((name) => filterOf(name) !== 'attached');
+  return lost.length > 0 ? `no filter of ours on ${lost.join(', ')}` : undefined;
+}
+
+function lostXdp({ xdp = [], serverMoved: moved }: Omit<Places, 'interfaces'>): string | undefined {
+  const lost = xdp.filter(({ mode }) => mode === 'missing' || mode === 'other');
+  if (lost.length > 0)
+    return `no XDP program of ours on ${lost.map(({ name }) => name).join(', ')}`;
+  return moved && `the server moved from ${moved.from} to ${moved.to}`;
 }
 
 function bpf({ sidetrack, bpfDirectory }: ObservedHost, verb: string, ...options: string[]) {

@@ -2,8 +2,9 @@
 import type { Command } from 'commander';
 import { attachClassifier, detachClassifier, tryClassifier } from '../../../bpf/classifier.js';
 import { DEFAULT_DIRECTORY } from '../../../bpf/pin.js';
-import { type ClassifierState, showClassifier } from '../../../bpf/state.js';
+import { showClassifier } from '../../../bpf/state.js';
 import { type ClassifierStats, readStats } from '../../../bpf/stats.js';
+import { lossOf } from '../../plan/classifier.js';
 import { asSidetrackError, attachOptions, CLASSIFIER_OBJECT } from '../classifier.js';
 import { action, type CommonOptions, command, withJson } from '../context.js';
 import { handOverToNftables, nftablesFlows } from '../flow-handover.js';
@@ -71,10 +72,16 @@ async function runAttach(options: AttachCommandOptions): Promise<undefined> {
 }
 
 function detachCommand(): Command {
-  const detach = command('detach', 'Take the classifier away, and the flow table with it', [
-    'sudo sidetrack bpf detach',
-  ]);
+  const detach = command(
+    'detach',
+    'Take the classifier away from every interface, and its flow table with it',
+    ['sudo sidetrack bpf detach'],
+  );
   return withDirectory(detach)
+    .addHelpText(
+      'after',
+      '\nProgram and filter are known by their name, so a classifier whose pins are in another directory\nor gone goes too.',
+    )
     .option(
       '--hand-over',
       'before, tell the nftables classifier, which must be there, of all flows',
@@ -104,6 +111,7 @@ function showCommand(): Command {
 
 async function runShow({ directory, object, json }: BpfOptions): Promise<number> {
   const state = asSidetrackError(() => showClassifier(directory, object ?? CLASSIFIER_OBJECT));
+  const loss = state && lossOf(state);
   if (json) printJson(state ?? null);
   else if (state === undefined) print('The ebpf classifier is not attached.');
   else {
@@ -119,20 +127,11 @@ async function runShow({ directory, object, json }: BpfOptions): Promise<number>
         state.xdp.map(({ name, mode }) => [name, mode]),
       ))
         print(line);
-    const { flows, flowTable, serverMoved: moved } = state;
-    if (moved) print(`XDP sends to ${moved.from}, and the server was last heard on ${moved.to}`);
+    const { flows, flowTable } = state;
     print(`flows: ${flows.v4} IPv4, ${flows.v6} IPv6, of ${flowTable?.v4 ?? 0} each`);
+    if (loss !== undefined) print(`Not in force everywhere: ${loss}.`);
   }
-  return isInForce(state) ? EXIT_OK : EXIT_FAILED;
-}
-
-function isInForce(state: ClassifierState | undefined): boolean {
-  if (state === undefined || state.serverMoved) return false;
-  const { interfaces, xdp = [] } = state;
-  return (
-    interfaces.every(({ filter }) => filter === 'attached') &&
-    xdp.every(({ mode }) => mode === 'native' || mode === 'generic')
-  );
+  return state !== undefined && loss === undefined ? EXIT_OK : EXIT_FAILED;
 }
 
 function statsCommand(): Command {
