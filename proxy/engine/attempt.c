@@ -12,9 +12,8 @@
 #include "listener.h"
 #include "relay.h"
 #include "relaying.h"
+#include "shake.h"
 #include "worker.h"
-
-#define EARLY_MOST (16U << 10)	/* of the client's bytes, with the request */
 
 static struct roster *attempt_roster(const struct connection *connection)
 {
@@ -292,104 +291,24 @@ static void attempt_succeeded(struct worker *worker, struct connection *connecti
 		relaying_begin(worker, connection);
 }
 
-/*
- * Looks at what of the client's may go with the request.  A look takes the error
- * of a reset out of the socket, where nobody would find it again: what is left
- * looks like an end.
- *
- * Return: false if the client has gone, else *@seen of its bytes are in the thread's buffer
- */
-static bool early_look(struct worker *worker, const struct connection *connection, size_t *seen)
-{
-	ssize_t received;
-
-	*seen = 0;
-	if (!attempt_upstream(connection)->optimistic || connection->probe ||
-	    !handshake_asks(&connection->handshake))
-		return true;
-	received = recv(connection->leg[CLIENT].fd, worker->transfer.buffer, EARLY_MOST, MSG_PEEK);
-	if (received < 0)
-		return errno == EAGAIN;
-	*seen = (size_t)received;
-	return true;
-}
-
-/* Return: OUTCOME_OPEN to go on, or how it failed; *@wait if it has to wait */
-static enum outcome message_send(struct worker *worker, struct connection *connection, bool *wait)
-{
-	struct handshake *handshake = &connection->handshake;
-	unsigned char message[HANDSHAKE_MESSAGE_MOST];
-	size_t length = handshake_message(handshake, message);
-	size_t left = length - handshake->sent;
-	struct iovec part[2] = {
-		{ message + handshake->sent, left }, { worker->transfer.buffer, 0 },
-	};
-	struct msghdr header = { .msg_iov = part, .msg_iovlen = 2 };
-	ssize_t sent;
-
-	if (!early_look(worker, connection, &part[1].iov_len))
-		return OUTCOME_CLIENT_RESET;
-	sent = sendmsg(connection->leg[UPSTREAM].fd, &header, MSG_NOSIGNAL);
-	*wait = sent < 0 && errno == EAGAIN;
-	if (sent < 0)
-		return *wait ? OUTCOME_OPEN : dial_outcome(errno);
-	if ((size_t)sent > left) {
-		connection->early = (uint16_t)((size_t)sent - left);
-		sent = (ssize_t)left;
-	}
-	handshake_sent(handshake, (size_t)sent, length);
-	return OUTCOME_OPEN;
-}
-
-/* What came behind the reply is the client's: it goes before all that is yet to come. */
-static enum outcome reply_done(struct worker *worker, struct connection *connection,
-			       size_t taken, size_t received)
-{
-	if (taken < received &&
-	    direction_preload(&connection->direction[UPSTREAM], worker->transfer.buffer + taken,
-			      received - taken) < 0)
-		return OUTCOME_NO_MEMORY;
-	attempt_succeeded(worker, connection);
-	return OUTCOME_OPEN;
-}
-
-/* Return: as message_send() */
-static enum outcome reply_receive(struct worker *worker, struct connection *connection, bool *wait)
-{
-	struct transfer *transfer = &worker->transfer;
-	ssize_t received = recv(connection->leg[UPSTREAM].fd, transfer->buffer,
-				transfer->buffer_size, 0);
-	size_t taken;
-
-	*wait = received < 0 && errno == EAGAIN;
-	if (received < 0)
-		return *wait ? OUTCOME_OPEN : dial_outcome(errno);
-	if (received == 0)
-		return OUTCOME_UPSTREAM_PROTOCOL;
-	switch (handshake_take(&connection->handshake, transfer->buffer, (size_t)received,
-			       &taken)) {
-	case HANDSHAKE_DONE:
-		return reply_done(worker, connection, taken, (size_t)received);
-	case HANDSHAKE_FAILED:
-		return connection->handshake.outcome;
-	default:
-		return OUTCOME_OPEN;
-	}
-}
-
 static void attempt_shake(struct worker *worker, struct connection *connection)
 {
 	enum outcome outcome = OUTCOME_OPEN;
-	bool wait = false;
 
-	while (connection->state == HANDSHAKING && !wait && outcome == OUTCOME_OPEN)
-		outcome = connection->handshake.sending
-				? message_send(worker, connection, &wait)
-				: reply_receive(worker, connection, &wait);
-	if (outcome == OUTCOME_CLIENT_RESET)
-		connection_close(worker, connection, outcome);
-	else if (outcome != OUTCOME_OPEN)
-		attempt_give_up(worker, connection, outcome);
+	switch (shake_run(worker, connection, attempt_upstream(connection), &outcome)) {
+	case SHAKE_DONE:
+		attempt_succeeded(worker, connection);
+		break;
+	case SHAKE_FAILED:
+		if (outcome == OUTCOME_CLIENT_RESET)
+			connection_close(worker, connection, outcome);
+		else
+			attempt_give_up(worker, connection, outcome);
+		break;
+	case SHAKE_WAITS:
+	case SHAKE_GOES_ON:
+		break;
+	}
 }
 
 /* The upstream, or the destination itself, has answered connect(). */

@@ -74,13 +74,13 @@ async function runAttach(options: AttachCommandOptions): Promise<undefined> {
 function detachCommand(): Command {
   const detach = command(
     'detach',
-    'Take the classifier away from every interface, and its flow table with it',
+    'Take it away from every interface, and the flow table with it',
     ['sudo sidetrack bpf detach'],
   );
   return withDirectory(detach)
     .addHelpText(
       'after',
-      '\nProgram and filter are known by their name, so a classifier whose pins are in another directory\nor gone goes too.',
+      '\nA classifier is known by the name of its program: one whose pins are in another\ndirectory, or gone, goes too.',
     )
     .option(
       '--hand-over',
