@@ -116,10 +116,17 @@ export const scalarMetrics: readonly ScalarMetric[] = [
   },
   {
     name: 'sidetrack_relay_coalesced_directions',
-    help: 'Directions that are sustained bulk now: read every half millisecond, not for each packet.',
+    help: 'Directions that were sustained bulk when they last moved: read every half millisecond, not for each packet.',
     type: 'gauge',
     labels: [],
     samples: plain('coalesced'),
+  },
+  {
+    name: 'sidetrack_relay_coalesced_looks_total',
+    help: 'Times that the clock, and no event, had coalesced directions read.',
+    type: 'counter',
+    labels: [],
+    samples: plain('looks'),
   },
   {
     name: 'sidetrack_relay_stalls_total',
@@ -371,7 +378,7 @@ export const histogramMetrics: readonly HistogramMetric[] = [
   },
   {
     name: 'sidetrack_relay_residency_seconds',
-    help: 'Time from when the kernel announced bytes until they were handed to the other socket, for each hand-over; waiting for a slow receiver counts.',
+    help: 'Time from when the kernel announced bytes, or those of a coalesced direction were last looked for, until they were handed to the other socket, for each hand-over; waiting for a slow receiver counts.',
     type: 'histogram',
     labels: ['direction'],
     samples: [

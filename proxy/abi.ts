@@ -171,39 +171,41 @@ export const counterOffset = {
   promotions: 56,
   /** directions that went back to copying */
   demotions: 64,
-  /** directions that are read by the clock now */
+  /** directions that may be read by the clock */
   coalesced: 72,
+  /** times that the clock, and no event, had them read */
+  looks: 80,
   /** times a direction had to wait for a slow receiver */
-  stalls: 80,
+  stalls: 88,
   /** pipes owned now */
-  pipes: 88,
+  pipes: 96,
   /** room in the pipes owned now */
-  pipe_bytes: 96,
+  pipe_bytes: 104,
   /** pipes the kernel refused or made too small */
-  pipe_failures: 104,
+  pipe_failures: 112,
   /** accept pauses: max_connections reached */
-  paused_connections: 112,
+  paused_connections: 120,
   /** accept pauses: EMFILE or ENFILE */
-  paused_descriptors: 120,
+  paused_descriptors: 128,
   /** accept pauses: the kernel was out of memory */
-  paused_memory: 128,
+  paused_memory: 136,
   /** accept pauses: another error */
-  paused_other: 136,
+  paused_other: 144,
   /** segments sent again to clients */
-  client_retransmitted_segments: 144,
+  client_retransmitted_segments: 152,
   /** segments sent again to upstreams */
-  upstream_retransmitted_segments: 152,
+  upstream_retransmitted_segments: 160,
   /** bytes sent again to clients */
-  client_retransmitted_bytes: 160,
+  client_retransmitted_bytes: 168,
   /** bytes sent again to upstreams */
-  upstream_retransmitted_bytes: 168,
+  upstream_retransmitted_bytes: 176,
   /** finished connections for which the log had no room */
-  log_dropped: 176,
+  log_dropped: 184,
 } as const;
 
 /** One 64-bit counter for each outcome. */
-export const OUTCOME_COUNTERS_OFFSET = 184;
-export const COUNTERS_SIZE = 56608;
+export const OUTCOME_COUNTERS_OFFSET = 192;
+export const COUNTERS_SIZE = 56616;
 
 /** Unsigned 64-bit counters of one upstream; byte offsets from where it begins. */
 export const upstreamCounterOffset = {
@@ -228,7 +230,7 @@ export const upstreamCounterOffset = {
 /** One 64-bit counter for each outcome of a failed attempt. */
 export const UPSTREAM_ERRORS_OFFSET = 64;
 /** Where the first upstream begins in a page, and how far it is to the next. */
-export const UPSTREAM_COUNTERS_OFFSET = 46368;
+export const UPSTREAM_COUNTERS_OFFSET = 46376;
 export const UPSTREAM_COUNTERS_SIZE = 272;
 
 /** Unsigned 64-bit counters of one route; byte offsets from where it begins. */
@@ -242,7 +244,7 @@ export const routeCounterOffset = {
 } as const;
 
 /** Where the first route begins in a page, and how far it is to the next. */
-export const ROUTE_COUNTERS_OFFSET = 55072;
+export const ROUTE_COUNTERS_OFFSET = 55080;
 export const ROUTE_COUNTERS_SIZE = 24;
 
 /** How a connection ended; the index is the number that the engine uses. */
@@ -304,19 +306,19 @@ export const outcomes = [
 /** Histograms of microseconds: a 64-bit sum, then 64-bit buckets. */
 export const histogramOffset = {
   /** from connect() until bytes can pass, handshake included */
-  connect: 392,
+  connect: 400,
   /** from accept to the first byte from upstream */
-  first_byte: 6960,
+  first_byte: 6968,
   /** from accept to close */
-  lifetime: 13528,
+  lifetime: 13536,
   /** from readable at the client to written upstream */
-  residency_upload: 20096,
+  residency_upload: 20104,
   /** from readable upstream to written to the client */
-  residency_download: 26664,
+  residency_download: 26672,
   /** smoothed round trip to the client, at the end */
-  rtt_client: 33232,
+  rtt_client: 33240,
   /** smoothed round trip to the upstream, at the end */
-  rtt_upstream: 39800,
+  rtt_upstream: 39808,
 } as const;
 
 export const HISTOGRAM_BUCKETS = 820;

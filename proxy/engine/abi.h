@@ -102,7 +102,8 @@
 	X(spliced_bytes, "bytes that went through a pipe")			\
 	X(promotions, "directions that began to splice")			\
 	X(demotions, "directions that went back to copying")			\
-	X(coalesced, "directions that are read by the clock now")		\
+	X(coalesced, "directions that may be read by the clock")		\
+	X(looks, "times that the clock, and no event, had them read")		\
 	X(stalls, "times a direction had to wait for a slow receiver")		\
 	X(pipes, "pipes owned now")						\
 	X(pipe_bytes, "room in the pipes owned now")				\

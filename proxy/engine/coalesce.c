@@ -9,11 +9,10 @@
 #include "counters.h"
 #include "worker.h"
 
-#define COALESCE_US 500		/* between looks; network cards wait about as long */
 #define EARLY_WAKES 4		/* then it is time to wait for more */
 #define QUIET_LOOKS 8		/* then there is nothing to wait for */
 #define MOST_LOOKS 64		/* then it is seen again how wake-ups come by themselves */
-#define EVENTS 256		/* more of them wait for the next look */
+#define EVENTS 256		/* for more of them a look has another turn of the loop */
 
 /* Return: 0 or -errno */
 static int coalesce_mask(struct worker *worker, int operation, bool masked)
@@ -40,7 +39,8 @@ static int coalesce_take(struct worker *worker, uint64_t since_us)
 	worker->transfer.announced_us = since_us;
 	worker_dispatch(worker, event, count);
 	worker->transfer.announced_us = worker->transfer.now_us;
-	worker->coalescing.looked_us = worker->transfer.now_us;
+	if (count < EVENTS)
+		worker->coalescing.looked_us = worker->transfer.now_us;
 	return count;
 }
 
@@ -54,7 +54,7 @@ static void coalesce_event(struct worker *worker, struct event_source *source, u
 	(void)events;
 	coalesce_take(worker, now_us);
 	coalescing->early = early ? coalescing->early + 1 : 0;
-	if (coalescing->early >= EARLY_WAKES)
+	if (coalescing->early >= EARLY_WAKES && !coalescing->impossible)
 		(void)coalesce_mask(worker, EPOLL_CTL_MOD, true);
 }
 
@@ -143,10 +143,22 @@ void coalesce_look(struct worker *worker)
 {
 	struct coalescing *coalescing = &worker->coalescing;
 
+	counter_add(&worker->counters->looks, 1);
 	if (coalesce_take(worker, coalescing->looked_us) > 0)
 		coalescing->quiet = 0;
 	else
 		coalescing->quiet++;
 	if (++coalescing->looks >= MOST_LOOKS || coalescing->quiet >= QUIET_LOOKS)
+		(void)coalesce_mask(worker, EPOLL_CTL_MOD, false);
+}
+
+/**
+ * coalesce_give_up() - Never mask again: the thread cannot wait for less than milliseconds
+ * @worker:	The thread
+ */
+void coalesce_give_up(struct worker *worker)
+{
+	worker->coalescing.impossible = true;
+	if (worker->coalescing.masked)
 		(void)coalesce_mask(worker, EPOLL_CTL_MOD, false);
 }

@@ -7,10 +7,10 @@
  * What a relay of bulk spends most of its time on is waking up: a packet comes,
  * the thread is scheduled, moves 64 KB, sleeps.  Network cards have the same
  * trouble with interrupts and the same cure, which ethtool(8) calls coalescing.
- * Here too: a direction that has proved to be sustained bulk (see direction.c)
+ * Here too: a direction that has proved to be sustained bulk (see sustain.h)
  * takes its source's leg out of the thread's epoll set and into a second one,
  * which is looked at every COALESCE_US.  By then more has come, and one pass
- * moves all of it.  The kernel acknowledges meanwhile as ever.
+ * moves all of it.
  *
  *	worker->epoll ─┬─ listener, eventfd, all other legs: at once
  *	               └─ coalescing.epoll ─── legs of sustained bulk
@@ -22,9 +22,11 @@
  * flow that comes in larger portions by itself, as one does whose sender waits
  * for the receive window, is not cut into smaller ones.
  *
- * What it costs is latency: the bytes of a leg in there, its end and its errors
- * wait up to COALESCE_US.  What such a direction writes to is not in there, so
- * room for it is noticed at once; nor is anything that is small or rare.
+ * What it costs is latency: all that happens to a leg in there waits up to
+ * COALESCE_US (a tick, where the kernel has no high-resolution timers).  What such
+ * a direction writes to is not in there, so room for it is noticed at once, unless
+ * that leg sends as much itself; nor is anything that is small or rare.  Where
+ * epoll_pwait2() is missing or forbidden nothing is ever masked.
  */
 #ifndef SIDETRACK_COALESCE_H
 #define SIDETRACK_COALESCE_H
@@ -34,12 +36,15 @@
 
 #include "event.h"
 
+#define COALESCE_US 500		/* between looks; network cards wait about as long */
+
 struct leg;
 struct worker;
 
 struct coalescing {
 	struct event_source source;	/* in the thread's epoll set */
 	int epoll;
+	bool impossible;		/* to wait as exactly as that */
 	bool masked;			/* time decides */
 	uint8_t early;			/* wake-ups in a row before COALESCE_US had passed */
 	uint8_t quiet;			/* looks in a row that found nothing */
@@ -55,5 +60,6 @@ void coalesce_review(struct worker *worker, struct leg *leg, bool wanted);
 void coalesce_forget(struct worker *worker, struct leg *leg);
 int64_t coalesce_wait_us(const struct coalescing *coalescing, uint64_t now_us);
 void coalesce_look(struct worker *worker);
+void coalesce_give_up(struct worker *worker);
 
 #endif /* SIDETRACK_COALESCE_H */

@@ -16,18 +16,14 @@
 #define SMALL_PASS (4U << 10)	/* far enough below that nobody flaps */
 #define PROMOTE_AFTER 3
 #define DEMOTE_AFTER 8
-#define DEMOTE_IDLE_MS 1000
-#ifndef SUSTAINED_BYTES			/* a fuzzer has less patience */
-#define SUSTAINED_BYTES (4U << 20)	/* what is smaller should not wait for the clock */
-#endif
-#define SMALL_PASS_COSTS (SUSTAINED_BYTES / 64)
+#define DEMOTE_IDLE_US 1000000
 
 /* The result of a failed system call on the source or the sink. */
 static enum progress failed(struct direction *direction, enum progress wait, enum progress fail)
 {
 	if (errno == EAGAIN)
 		return wait;
-	direction->error = errno;
+	direction->error = (int16_t)errno;
 	return fail;
 }
 
@@ -60,8 +56,7 @@ static void set_splicing(struct direction *direction, struct transfer *transfer,
 	if (direction->splicing == splicing)
 		return;
 	direction->splicing = splicing;
-	direction->sustained = false;
-	direction->credit = 0;
+	sustain_end(&direction->sustain);
 	direction->streak = 0;
 	counter_add(splicing ? &transfer->counters->promotions : &transfer->counters->demotions, 1);
 }
@@ -73,22 +68,6 @@ static void consider_promotion(struct direction *direction, struct transfer *tra
 		direction->streak = 0;
 	else if (++direction->streak >= PROMOTE_AFTER && transfer->may_splice && !direction->urgent)
 		set_splicing(direction, transfer, true);
-}
-
-/* After a splicing pass: a leaky bucket, so that a small one now and then does no harm. */
-static void consider_sustained(struct direction *direction, size_t bytes)
-{
-	if (bytes >= LARGE_PASS)
-		direction->credit += bytes < SUSTAINED_BYTES ? (uint32_t)bytes : SUSTAINED_BYTES;
-	else
-		direction->credit -= direction->credit < SMALL_PASS_COSTS ? direction->credit
-									  : SMALL_PASS_COSTS;
-	if (direction->credit >= SUSTAINED_BYTES) {
-		direction->credit = SUSTAINED_BYTES;
-		direction->sustained = true;
-	} else if (direction->credit == 0) {
-		direction->sustained = false;
-	}
 }
 
 /* After a splicing pass: would copying have been cheaper? */
@@ -238,7 +217,6 @@ static enum progress splice_pass(struct direction *direction, struct transfer *t
 		return received ? source_failed(direction) : PROGRESS_FINISHED;
 	}
 	*moved = received;
-	consider_sustained(direction, received);
 	consider_demotion(direction, transfer, received);
 	direction->pipe = pipe;
 	direction->pending = received;
@@ -262,11 +240,22 @@ static enum progress pass(struct direction *direction, struct transfer *transfer
  * would block splice() for ever. */
 static void choose_mode(struct direction *direction, struct transfer *transfer)
 {
-	uint32_t now_ms = (uint32_t)transfer->now_ms;
+	uint32_t now_us = (uint32_t)transfer->now_us;
 
-	if (direction->urgent || now_ms - direction->last_run_ms > DEMOTE_IDLE_MS)
+	if (direction->urgent || now_us - direction->last_run_us > DEMOTE_IDLE_US)
 		set_splicing(direction, transfer, false);
-	direction->last_run_ms = now_ms;
+}
+
+/* The last run has left nothing readable behind, so nothing has waited longer than that. */
+static void note_announced(struct direction *direction, const struct transfer *transfer)
+{
+	uint32_t rested_us = (uint32_t)transfer->now_us - direction->last_run_us;
+	uint64_t waited_us = transfer->now_us - transfer->announced_us;
+
+	if (direction->readable_us)
+		return;
+	direction->readable_us = transfer->now_us - (rested_us < waited_us ? rested_us : waited_us);
+	direction->behind_us = direction->readable_us;
 }
 
 /**
@@ -337,8 +326,8 @@ enum progress direction_run(struct direction *direction, struct transfer *transf
 	size_t moved, total = 0;
 
 	choose_mode(direction, transfer);
-	if (!direction->readable_us)
-		direction->readable_us = direction->behind_us = transfer->announced_us;
+	note_announced(direction, transfer);
+	direction->last_run_us = (uint32_t)transfer->now_us;
 	do {
 		progress = pass(direction, transfer, source, sink, &moved);
 		note_waiting(direction, transfer, progress, moved);
@@ -347,6 +336,8 @@ enum progress direction_run(struct direction *direction, struct transfer *transf
 
 	if (progress == PROGRESS_SINK_FULL && total)
 		counter_add(&transfer->counters->stalls, 1);
+	if (direction->splicing && total)
+		sustain_moved(&direction->sustain, total, transfer->now_us);
 	return progress == PROGRESS_MADE ? PROGRESS_TURN_OVER : progress;
 }
 

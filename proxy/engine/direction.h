@@ -27,8 +27,7 @@
  *
  * FIN is handed on only when nothing is pending.
  *
- * Megabytes without small passes prove a direction to be *sustained* bulk, whose
- * source is then read by the clock; small passes use that credit up.
+ * One that has spliced for long may be read by the clock: sustain.h says when.
  *
  * Residency, from readable to written, is counted with every hand-over.  Bytes
  * count as readable from the return of epoll_wait() that announced them, or, if
@@ -46,6 +45,7 @@
 
 #include "abi.h"
 #include "pipe.h"
+#include "sustain.h"
 
 /* What a thread lends to whichever direction is running. */
 struct transfer {
@@ -81,12 +81,11 @@ struct direction {
 	unsigned char *stash;
 	uint32_t stash_sent;
 	uint32_t pending;	/* in the pipe, or in the stash after stash_sent */
-	uint32_t last_run_ms;
-	uint32_t credit;	/* for being sustained, in bytes */
-	int error;		/* errno behind the last PROGRESS_*_FAILED */
+	uint32_t last_run_us;
+	struct sustain sustain;
+	int16_t error;		/* errno behind the last PROGRESS_*_FAILED */
 	uint8_t streak;		/* passes in a row that speak for the other mode */
 	bool splicing;
-	bool sustained;		/* read by the clock: see coalesce.h */
 	bool urgent;		/* an urgent byte has been seen */
 	bool hangup;		/* the source has announced its end */
 	bool finished;		/* FIN handed on */

@@ -70,6 +70,15 @@ void resetting_event(struct worker *worker, struct connection *connection, int s
 
 static void run(struct worker *worker, struct connection *connection, int side);
 
+static void coalesce_legs(struct worker *worker, struct connection *connection)
+{
+	int side;
+
+	for (side = 0; side < SIDES; side++)
+		coalesce_review(worker, &connection->leg[side],
+				connection->direction[side].sustain.holds);
+}
+
 /*
  * The leg's socket has failed.  Nothing can be sent to it, but unless it has
  * been emptied it may still hold what it received before.
@@ -83,6 +92,8 @@ static void leg_broken(struct worker *worker, struct connection *connection, int
 	connection->broken = outcome_reset[side];
 	connection->direction[side].hangup = true;
 	connection->direction[!side].finished = true;
+	sustain_end(&connection->direction[!side].sustain);
+	coalesce_legs(worker, connection);
 	direction_release(&connection->direction[!side], &worker->transfer);
 	if (empty || connection->direction[side].finished) {
 		resetting_look(worker, connection);
@@ -200,13 +211,16 @@ static void run(struct worker *worker, struct connection *connection, int side)
 		upstream_set_no_delay(connection);
 	progress = direction_run(direction, &worker->transfer, connection->leg[side].fd,
 				 connection->leg[!side].fd);
-	if (direction->bytes != before)
+	if (direction->bytes != before) {
 		note_activity(worker, connection, side, direction->bytes - before);
+		sustain_answered(&connection->direction[!side].sustain);
+	}
 	/* it was more than one write, and the last bytes may have been held back */
 	if (side == CLIENT && direction->bytes > worker->transfer.buffer_size)
 		upstream_set_no_delay(connection);
-	coalesce_review(worker, &connection->leg[side],
-			direction->sustained && progress != PROGRESS_FINISHED);
+	if (progress == PROGRESS_FINISHED)
+		sustain_end(&direction->sustain);
+	coalesce_legs(worker, connection);
 	run_ended(worker, connection, side, progress);
 }
 

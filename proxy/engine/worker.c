@@ -117,43 +117,38 @@ static void wake_event(struct worker *worker, struct event_source *source, uint3
 
 /* --- the loop ------------------------------------------------------------------- */
 
-/* Return: microseconds, or -1 for as long as it takes */
-static int64_t sleep_us(const struct worker *worker)
+static int sleep_ms(const struct worker *worker)
 {
-	uint64_t now_us = clock_us();
-	int64_t look_us = coalesce_wait_us(&worker->coalescing, now_us);
-	int timer_ms;
-
 	if (!list_empty(&worker->queue) || walk_wanted(&worker->walk))
 		return 0;
-	timer_ms = timer_wheel_wait(&worker->timers, now_us / 1000);
-	if (timer_ms < 0 || (look_us >= 0 && look_us < timer_ms * 1000LL))
-		return look_us;
-	return timer_ms * 1000LL;
+	return timer_wheel_wait(&worker->timers, clock_ms());
 }
 
-/* epoll_wait() would round up to milliseconds.  So do we where a filter of system calls
- * does not know the newer call. */
-static int wait_for_events(int epoll, struct epoll_event *event, int64_t timeout_us)
+/* A look is due sooner than epoll_wait(), which counts milliseconds, can tell. */
+static int wait_until_look(struct worker *worker, struct epoll_event *event, int64_t us)
 {
-	struct timespec timeout = {
-		.tv_sec = timeout_us / 1000000,
-		.tv_nsec = timeout_us % 1000000 * 1000,
-	};
-	int count;
+	struct timespec timeout = { .tv_nsec = us * 1000 };
+	int count = epoll_pwait2(worker->epoll, event, EVENTS, &timeout, NULL);
 
-	if (timeout_us <= 0)
-		return epoll_wait(epoll, event, EVENTS, (int)timeout_us);
-	count = epoll_pwait2(epoll, event, EVENTS, &timeout, NULL);
-	if (count < 0 && errno != EINTR)
-		count = epoll_wait(epoll, event, EVENTS, (int)((timeout_us + 999) / 1000));
+	if (count < 0 && errno != EINTR)	/* Linux 5.11; or a filter that is older */
+		coalesce_give_up(worker);
 	return count;
+}
+
+static int wait_for_events(struct worker *worker, struct epoll_event *event)
+{
+	int ms = sleep_ms(worker);
+	int64_t us = ms ? coalesce_wait_us(&worker->coalescing, clock_us()) : -1;
+
+	if (us > 0)
+		return wait_until_look(worker, event, us);
+	return epoll_wait(worker->epoll, event, EVENTS, us == 0 ? 0 : ms);
 }
 
 static void take_events(struct worker *worker)
 {
 	struct epoll_event event[EVENTS];
-	int count = wait_for_events(worker->epoll, event, sleep_us(worker));
+	int count = wait_for_events(worker, event);
 
 	worker->transfer.now_us = clock_us();
 	worker->transfer.now_ms = worker->transfer.now_us / 1000;
