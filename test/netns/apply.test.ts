@@ -235,7 +235,7 @@ describe('failure half-way', () => {
 
   it('a killed apply is repaired by the next one, and down still knows the originals', async () => {
     const before = await snapshots();
-    const { status } = await withWrappedIp('kill -9 $PPID; sleep 5', () =>
+    const { status } = await withWrappedIp('kill -9 $PPID; exit 1', () =>
       fixture.sidetrackWith({ env: wrappedPath() }, 'apply'),
     );
     expect(status).not.toBe(0);

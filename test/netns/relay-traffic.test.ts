@@ -100,8 +100,8 @@ describe('bulk', () => {
   ])('passes iperf3 %s', async (direction, flags) => {
     const before = await bytes(direction);
     await fixture.lab.check('client', iperf('-n', '400M', ...flags));
-    // iperf3 ends when it has counted enough, not when the last byte has arrived.
-    expect((await bytes(direction)) - before).toBeGreaterThan(390 * 1024 * 1024);
+    // iperf3 ends when it has counted enough: what the sockets on the way may hold need not have arrived.
+    expect((await bytes(direction)) - before).toBeGreaterThan(300 * 1024 * 1024);
   });
 
   it('counts every byte, once', async () => {
