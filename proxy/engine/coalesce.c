@@ -48,7 +48,7 @@ static void coalesce_event(struct worker *worker, struct event_source *source, u
 {
 	struct coalescing *coalescing = &worker->coalescing;
 	uint64_t now_us = worker->transfer.now_us;
-	bool early = now_us - coalescing->looked_us < COALESCE_US;
+	bool early = now_us - coalescing->looked_us < COALESCE_US / 2;
 
 	(void)source;
 	(void)events;

@@ -16,11 +16,11 @@
  *	               └─ coalescing.epoll ─── legs of sustained bulk
  *
  * The second set lies in the first one and wakes the thread as the first does,
- * until it has done so some times in a row sooner than a look would have been
- * due.  Then it is masked, and time alone decides; but not for long, nor when
- * looks find nothing.  (NAPI turns interrupts off and on in the same way.)  So a
- * flow that comes in larger portions by itself, as one does whose sender waits
- * for the receive window, is not cut into smaller ones.
+ * until it has done so some times in a row twice as soon as a look would have
+ * been due.  Then it is masked, and time alone decides; but not for long, nor
+ * when looks find nothing.  (NAPI turns interrupts off and on in the same way.)
+ * So a flow that comes in larger portions by itself, as one does whose sender
+ * waits for the receive window, is not cut into smaller ones.
  *
  * What it costs is latency: all that happens to a leg in there waits up to
  * COALESCE_US (a tick, where the kernel has no high-resolution timers).  What such
@@ -46,7 +46,7 @@ struct coalescing {
 	int epoll;
 	bool impossible;		/* to wait as exactly as that */
 	bool masked;			/* time decides */
-	uint8_t early;			/* wake-ups in a row before COALESCE_US had passed */
+	uint8_t early;			/* wake-ups in a row before half of COALESCE_US had passed */
 	uint8_t quiet;			/* looks in a row that found nothing */
 	uint8_t looks;			/* since it was masked */
 	uint64_t looked_us;		/* when the last look was */

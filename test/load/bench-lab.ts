@@ -36,6 +36,8 @@ const SYSCTLS = [
   'netfilter/nf_conntrack_tcp_timeout_time_wait=1',
   'netfilter/nf_conntrack_tcp_timeout_close=1',
   'ipv4/ip_local_port_range=1024 65535',
+  // A connection that goes out must not sit on the port of a contestant that is started again.
+  'ipv4/ip_local_reserved_ports=12340-12359',
   'ipv4/tcp_tw_reuse=1',
   'ipv4/tcp_max_tw_buckets=20000',
   'ipv4/conf/all/send_redirects=0',
