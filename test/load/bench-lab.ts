@@ -44,7 +44,6 @@ const SYSCTLS = [
   'ipv4/conf/eth0/send_redirects=0',
 ];
 
-/** What server1 needs beside ip_forward. */
 /**
  * BBR paces by timers, and those would be measured. A namespace may choose only what
  * tcp_allowed_congestion_control of the machine names, which is always Reno.
@@ -53,6 +52,7 @@ const CONGESTION_CONTROL = `for name in cubic reno; do
   echo $name 2>/dev/null > /proc/sys/net/ipv4/tcp_congestion_control && break
 done`;
 
+/** What server1 needs beside ip_forward. */
 export const FORWARDING = `table ip bench_forwarding {
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;

@@ -100,8 +100,9 @@ describe('bulk', () => {
   ])('passes iperf3 %s', async (direction, flags) => {
     const before = await bytes(direction);
     await fixture.lab.check('client', iperf('-n', '400M', ...flags));
-    // iperf3 ends when it has counted enough: what the sockets on the way may hold need not have arrived.
-    expect((await bytes(direction)) - before).toBeGreaterThan(300 * 1024 * 1024);
+    // iperf3 ends when it has counted enough. What need not have arrived: 32 MiB where server1 receives
+    // (tcp_rmem), 4 MiB where the sender waits (tcp_wmem), a pipe.
+    expect((await bytes(direction)) - before).toBeGreaterThan(360 * 1024 * 1024);
   });
 
   it('counts every byte, once', async () => {
