@@ -80,9 +80,9 @@ static void consider_demotion(struct direction *direction, struct transfer *tran
 }
 
 static ssize_t send_bytes(struct direction *direction, struct transfer *transfer, int sink,
-			  const unsigned char *bytes, size_t length)
+			  const unsigned char *bytes, size_t length, int flags)
 {
-	ssize_t sent = send(sink, bytes, length, MSG_NOSIGNAL);
+	ssize_t sent = send(sink, bytes, length, flags | MSG_NOSIGNAL);
 
 	if (sent > 0)
 		delivered(direction, transfer, &transfer->counters->copied_bytes, sent);
@@ -106,7 +106,7 @@ static enum progress stash_flush(struct direction *direction, struct transfer *t
 	while (direction->pending) {
 		ssize_t sent = send_bytes(direction, transfer, sink,
 					  direction->stash + direction->stash_sent,
-					  direction->pending);
+					  direction->pending, 0);
 
 		if (sent < 0)
 			return sink_failed(direction);
@@ -165,6 +165,15 @@ static void note_waiting(struct direction *direction, const struct transfer *tra
 		direction->behind_us = transfer->now_us;
 }
 
+/*
+ * The last bytes and the FIN behind them leave in one packet: shutdown() or
+ * close() follow at once.  If it is an error that follows, resetting pushes them.
+ */
+static int send_flags(const struct direction *direction)
+{
+	return direction->hangup ? MSG_MORE : 0;
+}
+
 /* One recv() and its send(). */
 static enum progress copy_pass(struct direction *direction, struct transfer *transfer,
 			       int source, int sink, size_t *moved)
@@ -179,7 +188,8 @@ static enum progress copy_pass(struct direction *direction, struct transfer *tra
 		return PROGRESS_FINISHED;
 	*moved = received;
 	consider_promotion(direction, transfer, received);
-	sent = send_bytes(direction, transfer, sink, transfer->buffer, received);
+	sent = send_bytes(direction, transfer, sink, transfer->buffer, received,
+			  send_flags(direction));
 	if (sent < 0 && errno != EAGAIN)
 		return sink_failed(direction);
 	if (sent < 0)

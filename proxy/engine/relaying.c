@@ -42,6 +42,8 @@ void resetting_look(struct worker *worker, struct connection *connection)
 	int bytes = bytes_unacknowledged(receiver);
 	uint64_t now_ms = worker->transfer.now_ms;
 
+	if (connection->state != RESETTING)
+		dial_set_no_delay(receiver);	/* pushes what waits for a FIN that will not come */
 	if (connection->state != RESETTING || bytes < connection->unacknowledged)
 		connection->active_ms = now_ms;
 	connection->state = RESETTING;

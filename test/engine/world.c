@@ -181,7 +181,7 @@ static unsigned char pattern(uint64_t offset)
 	return (unsigned char)((offset * 2654435761u) >> 11 ^ offset >> 19);
 }
 
-static void pattern_fill(unsigned char *bytes, uint64_t from, size_t length)
+void pattern_fill(unsigned char *bytes, uint64_t from, size_t length)
 {
 	size_t i;
 

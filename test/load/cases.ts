@@ -4,8 +4,8 @@ import type { ContestantName } from './contestants.js';
 /** What puts the relay under load. */
 export type Load =
   | { kind: 'iperf'; flows: number; reverse: boolean }
-  /** Keep-alive requests for a body of so many bytes. */
-  | { kind: 'requests'; bytes: number; connections: number }
+  /** Requests for a body of so many bytes, with keep-alive or each on a connection of its own. */
+  | { kind: 'requests'; bytes: number; connections: number; close?: true }
   /** Connect, exchange 64 bytes, close. */
   | { kind: 'connect'; connections: number }
   /** 64-byte round trips; `half`: half of what tuned HAProxy can do, at even distances. */
@@ -90,16 +90,27 @@ const requests: readonly Case[] = [64, 1024, 4096].map((bytes) => ({
   ],
 }));
 
+const CONNECTION_TARGETS: readonly Target[] = [
+  { rival: 'haproxy-default', ratio: 1.3 },
+  { rival: 'haproxy-tuned', ratio: 1.3 },
+];
+
 const connections: Case = {
   ...direct,
   name: 'new connections, 64 B exchange',
   rivals: [...DIRECT_RIVALS, 'sidetrack-tproxy'],
   load: { kind: 'connect', connections: 64 },
   figures: COUNT,
-  targets: [
-    { rival: 'haproxy-default', ratio: 1.3 },
-    { rival: 'haproxy-tuned', ratio: 1.3 },
-  ],
+  targets: CONNECTION_TARGETS,
+};
+
+/** Here the server is the first to close. */
+const singleRequests: Case = {
+  ...direct,
+  name: 'new connections, one request of 64 B',
+  load: { kind: 'requests', bytes: 64, connections: 64, close: true },
+  figures: COUNT,
+  targets: CONNECTION_TARGETS,
 };
 
 const latency: readonly Case[] = [
@@ -165,6 +176,7 @@ export const CASES: readonly Case[] = [
   ...withoutOffload,
   ...requests,
   connections,
+  singleRequests,
   ...latency,
   idle,
   ...observation,

@@ -60,9 +60,17 @@ export function readIperf(output: string): Outcome {
   return { amount: end.sum_received.bytes, seconds: end.sum_received.seconds };
 }
 
-function wrkArgv(load: { bytes: number; connections: number }, seconds: number): string[] {
+interface Requests {
+  bytes: number;
+  connections: number;
+  close?: true;
+}
+
+function wrkArgv(load: Requests, seconds: number): string[] {
   const url = `http://${INTERNET}:${PORT.web}/${load.bytes}`;
-  return ['wrk', '--threads', '1', '-c', `${load.connections}`, '-d', `${seconds}s`, url];
+  const headers = load.close ? ['--header', 'Connection: close'] : [];
+  const amount = ['-c', `${load.connections}`, '-d', `${seconds}s`];
+  return ['wrk', '--threads', '1', ...amount, ...headers, url];
 }
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { ms: 1e-3, s: 1, m: 60 };

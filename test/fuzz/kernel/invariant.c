@@ -206,6 +206,12 @@ static void counts_are_right(uint32_t clients, uint32_t attempting)
 	require(!most || attempting <= most);
 }
 
+/* Who gets the last bytes of a broken connection. */
+static const struct file *resetting_receiver(const struct connection *one)
+{
+	return leg_file(one, one->broken == OUTCOME_CLIENT_RESET ? UPSTREAM : CLIENT);
+}
+
 void invariant_step(void)
 {
 	uint32_t clients = 0, attempting = 0;
@@ -215,6 +221,7 @@ void invariant_step(void)
 		require(one->state != CLOSED && (one->state != RELAYING || !one->probe));
 		require(one->state != RELAYING || leg_file(one, UPSTREAM));
 		require(one->leg[UPSTREAM].fd < 0 || leg_file(one, UPSTREAM)->linger);
+		require(one->state != RESETTING || !resetting_receiver(one)->corked);
 		if (one->probe)
 			continue;
 		step_with_client(one);
@@ -236,6 +243,7 @@ static void relayed(struct connection *connection, int side)
 	require(source->read == source->received);
 	require(sink->written == source->received - stream_begin(source, connection));
 	require(sink->shut == source->fin);
+	require(!sink->corked);
 	require(connection->direction[side].bytes == sink->written);
 }
 

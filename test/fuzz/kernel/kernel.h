@@ -78,6 +78,7 @@ struct file {
 	uint64_t queued;	/* not acknowledged */
 	uint64_t capacity;
 	bool shut;
+	bool corked;		/* its last bytes wait for more */
 	bool linger;
 
 	/* TCP, as a whole */

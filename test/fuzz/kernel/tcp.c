@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -238,6 +239,7 @@ int kernel_shutdown(int fd, int how)
 	if (file->broken)
 		return fail_with(ENOTCONN);
 	file->shut = true;
+	file->corked = false;
 	return 0;
 }
 
@@ -286,6 +288,8 @@ int kernel_setsockopt(int fd, int level, int name, const void *value, socklen_t 
 	(void)length;
 	if (level == SOL_SOCKET && name == SO_LINGER)
 		file->linger = ((const struct linger *)value)->l_onoff;
+	if (level == IPPROTO_TCP && name == TCP_NODELAY)
+		file->corked = false;
 	return 0;
 }
 
@@ -429,10 +433,11 @@ ssize_t kernel_send(int fd, const void *bytes, size_t length, int flags)
 
 	if (file->kind == FILE_OTHER)
 		return (ssize_t)length;
-	require(flags == MSG_NOSIGNAL);
+	require((flags & ~MSG_MORE) == MSG_NOSIGNAL);
 	now = writable_bytes(file, length, CALL_SEND_SHORT);
 	if (now < 0)
 		return now;
+	file->corked = flags & MSG_MORE;
 	invariant_written(file, bytes, (uint64_t)now);
 	return sent(file, now);
 }
