@@ -25,7 +25,6 @@ import { ClassifierError } from './error.js';
 import { check, closeDescriptor } from './ffi.js';
 import { permissionError } from './object.js';
 
-export const DEFAULT_DIRECTORY = '/sys/fs/bpf/sidetrack';
 const BPF_FS_MAGIC = 0xcafe4a11;
 
 /** A generation's pins appear under this name first, and replace the old ones by a rename. */

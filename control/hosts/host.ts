@@ -4,19 +4,14 @@
  * /proc/sys and a remote machine need no second mechanism.
  */
 import { SidetrackError } from '../error.js';
+import type { Places } from './namespace.js';
 import type { RunOptions, RunResult } from './process.js';
 
-export interface Host {
+export interface Host extends Places {
   /** As written in the configuration: `local`, `netns://router`. */
   readonly address: string;
-  /** Directory for sidetrack's run-time state. On /run, because a reboot forgets sysctls and rules too. */
-  readonly stateDir: string;
-  /** False where /etc belongs to somebody else (a network namespace shares it with its host). */
-  readonly ownsEtc: boolean;
   /** The words that start our own command line there. */
   readonly sidetrack: readonly string[];
-  /** Where the eBPF classifier pins what it made; in a BPF file system. */
-  readonly bpfDirectory: string;
   /** The argument vector that runs `argv` there; what `plan --sh` prints. */
   wrap(argv: readonly string[]): string[];
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;

@@ -1,4 +1,5 @@
 import type { Host } from './host.js';
+import { placesOf } from './namespace.js';
 import { runProcess } from './process.js';
 import { OWN_COMMAND } from './sidetrack.js';
 
@@ -10,12 +11,9 @@ import { OWN_COMMAND } from './sidetrack.js';
 export function netnsHost(name: string): Host {
   const wrap = (argv: readonly string[]) => ['nsenter', `--net=/run/netns/${name}`, '--', ...argv];
   return {
+    ...placesOf(name),
     address: `netns://${name}`,
-    stateDir: `/run/sidetrack/netns/${name}`,
-    ownsEtc: false,
     sidetrack: OWN_COMMAND,
-    // Namespaces share the machine's BPF file system, which reserves dots.
-    bpfDirectory: `/sys/fs/bpf/sidetrack-netns-${name.replaceAll('%', '%25').replaceAll('.', '%2e')}`,
     wrap,
     run: (argv, options) => runProcess(wrap(argv), options),
   };

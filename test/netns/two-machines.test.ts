@@ -1,10 +1,13 @@
 /** The README's way: the same file on both machines, each applied on the machine itself. */
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { RunResult } from '../../control/hosts/process.js';
 import { ADDRESS } from '../../control/lab/topology.js';
-import { FAMILIES, Fixture, url } from './fixture.js';
+import { CLI, FAMILIES, Fixture, url } from './fixture.js';
 import { pseudoRandomDigest } from './peers/pseudo-random.mjs';
-import { snapshot } from './snapshot.js';
+import { leftovers, snapshot } from './snapshot.js';
+
+const NAMESPACE = join(dirname(CLI), '../hosts/namespace.js');
 
 let fixture: Fixture;
 const CONFIG = `router:
@@ -24,10 +27,11 @@ beforeAll(async () => {
 });
 afterAll(() => fixture?.stop());
 
-/** Nodes share the lab's /run; real machines do not. */
+/** Nodes share the lab's /run and its first process; real machines do not. */
 function onMachine(node: string, ...args: string[]): Promise<RunResult> {
   const own = `mkdir -p /run/of-${node} /run/sidetrack && mount --bind /run/of-${node} /run/sidetrack && exec "$@"`;
-  return fixture.sidetrackPrefixedOn(node, ['unshare', '-m', 'sh', '-c', own, 'sh'], ...args);
+  const alone = ['unshare', '--mount', '--pid', '--fork', '--mount-proc'];
+  return fixture.sidetrackPrefixedOn(node, [...alone, 'sh', '-c', own, 'sh'], ...args);
 }
 
 it('works end to end, names the table, and goes away without a trace', async () => {
@@ -59,6 +63,33 @@ it('works end to end, names the table, and goes away without a trace', async () 
   expect(
     (await fixture.lab.run('router', ['ip', 'route', 'show', 'table', 'server1'])).status,
   ).not.toBe(0);
+});
+
+it('works on two namespaces of one machine that share /run and /etc, each with its own state', async () => {
+  const nodes = ['server1', 'router'];
+  const before = await Promise.all(nodes.map((node) => snapshot(fixture.lab, node)));
+  for (const node of nodes)
+    expect((await fixture.sidetrackOn(node, 'apply', '--only', node)).status).toBe(0);
+  for (const node of nodes)
+    expect(await fixture.sidetrackOn(node, 'status', '--only', node)).toMatchObject({ status: 0 });
+  fixture.configure(CONFIG.replace('host: local', 'host: netns://router'));
+  expect(await fixture.sidetrackOn('server1', 'status', '--only', 'router')).toMatchObject({
+    status: 0,
+  });
+  fixture.configure(CONFIG);
+  for (const node of nodes)
+    expect((await fixture.sidetrackOn(node, 'down', '--only', node)).status).toBe(0);
+  expect(await Promise.all(nodes.map((node) => snapshot(fixture.lab, node)))).toEqual(before);
+  expect(await leftovers(fixture.lab)).toBe('');
+});
+
+it('gives a namespace without a name a number', async () => {
+  const script = `import('${NAMESPACE}').then(({ ownPlaces }) => console.log(JSON.stringify(ownPlaces())))`;
+  const argv = ['unshare', '--net', process.execPath, '-e', script];
+  expect(JSON.parse(await fixture.lab.check('router', argv))).toMatchObject({
+    stateDir: expect.stringMatching(/^\/run\/sidetrack\/netns\/\d{10}$/),
+    bpfDirectory: expect.stringMatching(/^\/sys\/fs\/bpf\/sidetrack-netns-\d{10}$/),
+  });
 });
 
 it('both at once on one machine is refused with the way out', async () => {

@@ -1,9 +1,9 @@
 /** The eBPF classifier by hand, on the router itself: what the steps of a plan are made of. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { attachClassifier, detachClassifier, tryClassifier } from '../../../bpf/classifier.js';
-import { DEFAULT_DIRECTORY } from '../../../bpf/pin.js';
 import { showClassifier } from '../../../bpf/state.js';
 import { type ClassifierStats, readStats } from '../../../bpf/stats.js';
+import { ownPlaces } from '../../hosts/namespace.js';
 import { lossOf } from '../../plan/classifier.js';
 import { asSidetrackError, attachOptions, CLASSIFIER_OBJECT } from '../classifier.js';
 import { action, type CommonOptions, command, withJson } from '../context.js';
@@ -37,8 +37,9 @@ export function bpfCommand(): Command {
 }
 
 function withDirectory(target: Command): Command {
+  const directory = new Option('--directory <path>', 'where the pins are, in a BPF file system');
   return withJson(target)
-    .option('--directory <path>', 'where the pins are, in a BPF file system', DEFAULT_DIRECTORY)
+    .addOption(directory.default(ownPlaces().bpfDirectory, 'where apply has them on this machine'))
     .option('--object <file>', 'the program, when it is not the one that was built here');
 }
 
