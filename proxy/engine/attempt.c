@@ -336,6 +336,16 @@ static int connect_error(int fd, uint32_t events)
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? errno : error;
 }
 
+/* A destination that answers and resets before anybody looks, like a server that is full. */
+static bool has_last_words(const struct connection *connection, int error)
+{
+	char byte;
+
+	return !connection->shakes && !connection->probe &&
+	       (error == ECONNRESET || error == EPIPE) &&
+	       recv(connection->leg[UPSTREAM].fd, &byte, 1, MSG_PEEK) == 1;
+}
+
 static void connecting_event(struct worker *worker, struct connection *connection, uint32_t events)
 {
 	int error;
@@ -343,10 +353,13 @@ static void connecting_event(struct worker *worker, struct connection *connectio
 	if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
 		return;
 	error = connect_error(connection->leg[UPSTREAM].fd, events);
-	if (error)
+	if (error && !has_last_words(connection, error)) {
 		attempt_give_up(worker, connection, dial_outcome(error));
-	else
-		attempt_connected(worker, connection);
+		return;
+	}
+	if (error)
+		relaying_expect_reset(connection, UPSTREAM);
+	attempt_connected(worker, connection);
 }
 
 /**

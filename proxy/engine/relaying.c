@@ -81,6 +81,18 @@ static void coalesce_legs(struct worker *worker, struct connection *connection)
 				connection->direction[side].sustain.holds);
 }
 
+/**
+ * relaying_expect_reset() - The leg's socket has failed: what it still holds is the last there is
+ * @connection:	Connection
+ * @side:	Which leg
+ */
+void relaying_expect_reset(struct connection *connection, int side)
+{
+	connection->broken = outcome_reset[side];
+	connection->direction[side].hangup = true;
+	connection->direction[!side].finished = true;
+}
+
 /*
  * The leg's socket has failed.  Nothing can be sent to it, but unless it has
  * been emptied it may still hold what it received before.
@@ -91,9 +103,7 @@ static void leg_broken(struct worker *worker, struct connection *connection, int
 		connection_close(worker, connection, connection->broken);
 		return;
 	}
-	connection->broken = outcome_reset[side];
-	connection->direction[side].hangup = true;
-	connection->direction[!side].finished = true;
+	relaying_expect_reset(connection, side);
 	sustain_end(&connection->direction[!side].sustain);
 	coalesce_legs(worker, connection);
 	direction_release(&connection->direction[!side], &worker->transfer);

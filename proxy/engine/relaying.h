@@ -14,6 +14,7 @@
 void relaying_begin(struct worker *worker, struct connection *connection);
 void relaying_event(struct worker *worker, struct connection *connection, int side,
 		    uint32_t events);
+void relaying_expect_reset(struct connection *connection, int side);
 void relaying_resume(struct worker *worker, struct connection *connection);
 void resetting_event(struct worker *worker, struct connection *connection, int side,
 		     uint32_t events);

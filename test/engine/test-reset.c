@@ -40,6 +40,38 @@ static void reset_before_accept(void)
 	finish(relay);
 }
 
+/*
+ * A server that is full says so and resets, perhaps before the relay has seen that it
+ * is connected: so many at once that it sees all of it together.
+ */
+static void reset_behind_the_first_words(void)
+{
+	enum { CLIENTS = 50, ROUNDS = 10 };
+	struct relay *relay = begin_default();
+	int listener = upstream_listen(AF_INET), client[CLIENTS], upstream, round, i;
+	char words[4];
+
+	for (round = 0; round < ROUNDS; round++) {
+		for (i = 0; i < CLIENTS; i++)
+			client[i] = client_begin(AF_INET, INTERNET, PORT);
+		for (i = 0; i < CLIENTS; i++) {
+			upstream = take(listener);
+			write_all(upstream, "full", 4);
+			reset(upstream);
+		}
+		for (i = 0; i < CLIENTS; i++) {
+			set_blocking(client[i], true);
+			expect_equal(recv(client[i], words, sizeof(words), MSG_WAITALL), 4);
+			expect_reset(client[i]);
+			close(client[i]);
+		}
+	}
+	expect_equal(ended(relay, OUTCOME_UPSTREAM_RESET), CLIENTS * ROUNDS);
+	expect_equal(counters_of(relay).download_bytes, CLIENTS * ROUNDS * 4);
+	close(listener);
+	finish(relay);
+}
+
 /* What a SOCKS5 proxy hears and says with a login, message by message. */
 static const struct {
 	const char *hears;
@@ -252,6 +284,7 @@ static void reset_while_draining_each(void)
 
 const struct test reset_tests[] = {
 	{ "reset: before it was accepted", reset_before_accept },
+	{ "reset: behind the first words", reset_behind_the_first_words },
 	{ "reset: at each message of a handshake", reset_at_each_message },
 	{ "reset: in the middle of bulk, copied", reset_in_bulk_copied },
 	{ "reset: in the middle of bulk, spliced", reset_in_bulk_spliced },
