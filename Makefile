@@ -90,7 +90,7 @@ test-programs: ## what only the tests run
 # Of the tests of the eBPF classifier, and of the steering tests with it, what fits into some minutes. All of them are
 # in netns-test-ebpf.
 STEERING_ESSENTIAL := steers what|blocks what|another subnet over v4|flows of client2|port-forward|before the first apply|flows over v4
-EBPF_ESSENTIAL := second apply|ebpf-mark a switch|failure half-way|libbpf|kernel|privilege|larger|another kind|vanishes|where it sits|another tool|apply that dies
+EBPF_ESSENTIAL := second apply|long list|ebpf-mark a switch|failure half-way|libbpf|kernel|privilege|larger|another kind|vanishes|where it sits|another tool|apply that dies
 
 netns-test: build test-programs ## real kernels, real rivals, in network namespaces
 	$(RIVAL_ENV) $(REQUIRE) npx vitest run --project netns --exclude 'test/netns/ebpf*.test.ts'

@@ -66,7 +66,7 @@ function asBug(cause: unknown): SidetrackError {
 /** Columns padded to their widest cell; numbers (cells that start with a digit) to the right. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
+    rows.reduce((most, row) => Math.max(most, (row[column] ?? '').length), title.length),
   );
   const cell = (text: string, column: number) =>
     /^\d/.test(text) ? text.padStart(widths[column]!) : text.padEnd(widths[column]!);

@@ -67,13 +67,14 @@ function reservedNames(servers: readonly Named[]): Found[] {
 
 function unknownSets(root: unknown): Found[] {
   const known = [...Object.keys(asMap(valueAt(root, ['sets']))), ...BUILT_IN_SETS];
-  const words = asList(valueAt(root, ['rules'])).flatMap((_, i) => [
+  const rules = asList(valueAt(root, ['rules'])).flatMap((_, i) => [
     ...entriesAt(root, ['rules', i, 'from']),
     ...entriesAt(root, ['rules', i, 'to']),
   ]);
-  const routes = asList(valueAt(root, ['relay', 'routes']));
-  words.push(...routes.flatMap((_, i) => entriesAt(root, ['relay', 'routes', i, 'to'])));
-  return words.flatMap(({ path, value }) => {
+  const routes = asList(valueAt(root, ['relay', 'routes'])).flatMap((_, i) =>
+    entriesAt(root, ['relay', 'routes', i, 'to']),
+  );
+  return [...rules, ...routes].flatMap(({ path, value }) => {
     if (typeof value !== 'string' || !isSetName(value) || known.includes(value)) return [];
     const hint = suggestion(value, known);
     return [{ path, problem: { message: `unknown set "${value}"`, ...(hint && { hint }) } }];

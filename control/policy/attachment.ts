@@ -68,9 +68,17 @@ export function attachment(policy: Policy, steering: AttachmentSteering): Attach
   };
 }
 
+function parseSet(cidrs: readonly string[], number: number): PrefixSet {
+  try {
+    return PrefixSet.parseAll(cidrs);
+  } catch (cause) {
+    throw malformed(`in set ${number}: ${(cause as Error).message}`, cause);
+  }
+}
+
 /** The policy of an attachment: the same one that it was made from. */
 export function attachedPolicy({ rules, sets, default: otherwise }: Attachment): Policy {
-  const parsed = sets.map((cidrs) => PrefixSet.parse(...cidrs));
+  const parsed = sets.map(parseSet);
   const setOf = (number: number): PrefixSet => {
     const set = parsed[number];
     if (set === undefined) throw malformed(`there is no set ${number}`);

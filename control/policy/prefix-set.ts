@@ -63,6 +63,11 @@ export class PrefixSet {
 
   /** Builds a set from text that is known to be right, such as a built-in list; throws if it is not. */
   static parse(...texts: readonly string[]): PrefixSet {
+    return PrefixSet.parseAll(texts);
+  }
+
+  /** The same of a list that may be long: arguments lie on the stack. */
+  static parseAll(texts: readonly string[]): PrefixSet {
     const entries = texts.map((text) => {
       const entry = parseEntry(text);
       if (isProblem(entry)) throw new RangeError(entry.message);

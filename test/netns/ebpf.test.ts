@@ -130,6 +130,27 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
     });
   });
 
+  it('a long list is handed over, judges and goes away', async () => {
+    const lines = Array.from(
+      { length: 200_000 },
+      (_, i) => `10.${i >> 10}.${(i >> 2) & 255}.${(i & 3) * 64}/27`,
+    );
+    await fixture.lab.check('router', ['tee', `${fixture.directory}/long.txt`], {
+      stdin: `${lines.join('\n')}\n198.51.100.8\n`,
+    });
+    use('ebpf-mark', [
+      [REST, `{ name: long, to: [long], action: direct }\n  - ${REST}`],
+      ['rules:', 'sets: { long: { file: long.txt } }\nrules:'],
+    ]);
+    expect(await fixture.succeed('apply')).toContain('Done.');
+    expect(await fixture.succeed('apply')).toContain('Nothing changes');
+    await expectDownload('198.51.100.8');
+    expect(await steered()).toBe(0);
+    await expectDownload(ADDRESS.internet.v4);
+    expect(await steered()).toBeGreaterThan(0);
+    await fixture.succeed('down');
+  });
+
   describe('drift', () => {
     it.each<[string, string | null, Classifier]>([
       ['a removed filter', 'tc filter del dev br-lan ingress', 'ebpf-mark'],

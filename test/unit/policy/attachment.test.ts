@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest';
+import { formatV4 } from '../../../control/config/address.js';
+import { SidetrackError } from '../../../control/error.js';
+import {
+  type AttachmentSteering,
+  attachedPolicy,
+  attachment,
+  parseAttachment,
+} from '../../../control/policy/attachment.js';
+import { PrefixSet } from '../../../control/policy/prefix-set.js';
+import type { Policy } from '../../../control/policy/rule.js';
+
+const STEERING: AttachmentSteering = {
+  interfaces: ['br-lan'],
+  wayOut: 'mark',
+  serverInterface: { v4: 'br-lan' },
+  nextHop: { v4: '192.168.1.2' },
+  serverMacs: [],
+  mark: { value: 150, mask: 255 },
+  flowTableSize: 1024,
+  onFailure: 'direct',
+};
+
+const policyOf = (to: PrefixSet): Policy => ({
+  rules: [{ name: 'list', action: 'direct', to }],
+  default: 'proxy',
+});
+
+it('hands over a list that is longer than a call may have arguments', () => {
+  const cidrs = Array.from({ length: 300_000 }, (_, i) => `${formatV4(i * 8192)}/24`);
+  const policy = policyOf(PrefixSet.parseAll(cidrs));
+  const text = JSON.stringify(attachment(policy, STEERING));
+  expect(attachedPolicy(parseAttachment(text))).toEqual(policy);
+});
+
+it('says which set has what is no prefix', () => {
+  const { sets, ...rest } = attachment(policyOf(PrefixSet.parse('192.0.2.0/24')), STEERING);
+  expect(sets).toEqual([['192.0.2.0/24']]);
+  expect(() => attachedPolicy({ ...rest, sets: [['192.0.2.0/33']] })).toThrow(
+    expect.objectContaining({
+      constructor: SidetrackError,
+      code: 'attachment-malformed',
+      message: expect.stringContaining('in set 0: '),
+    }),
+  );
+});
