@@ -238,8 +238,10 @@ static void leg_event(struct worker *worker, struct event_source *source, uint32
 	connection->announced[leg->side] |= (events & READ_EVENTS) != 0;
 	if ((events & END_EVENTS) && !direction->hangup) {
 		direction->hangup = true;
-		if (connection->state == RELAYING)
+		if (connection->state == RELAYING) {
+			connection->active_ms = worker->transfer.now_ms;	/* an end is news */
 			connection_update_timer(worker, connection);
+		}
 	}
 	if (is_attempting(connection))
 		attempting_event(worker, connection, leg->side, events);

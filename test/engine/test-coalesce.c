@@ -304,22 +304,32 @@ static uint64_t pass_small_window(uint32_t splice, uint64_t *held)
 	return begin_us;
 }
 
-/*
- * A sender that can only have little on its way stands still between looks, because
- * the kernel keeps acknowledgements back while bytes are unread: it is let go, unless
- * everything else is so slow that it makes no difference.
- */
-static void small_window(void)
+static bool small_window_is_let_go(void)
 {
 	uint64_t copied_us, spliced_us, held;
 
-	expect(system("ip link set lo mtu 1500") == 0);
 	copied_us = pass_small_window(0, &held);
 	expect_equal(held, 0);
 	spliced_us = pass_small_window(1, &held);
-	if (held > 8 * BULK / MIB / 3 && spliced_us > copied_us * 3 / 2)
-		fprintf(stderr, "  %lu MiB in %lu us, copied in %lu\n", held, spliced_us, copied_us);
-	expect(held <= 8 * BULK / MIB / 3 || spliced_us <= copied_us * 3 / 2);
+	if (held <= 8 * BULK / MIB / 3 || spliced_us <= copied_us * 3 / 2)
+		return true;
+	fprintf(stderr, "  %lu MiB in %lu us, copied in %lu\n", held, spliced_us, copied_us);
+	return false;
+}
+
+/*
+ * A sender that can only have little on its way stands still between looks, because
+ * the kernel keeps acknowledgements back while bytes are unread: it is let go, unless
+ * everything else is so slow that it makes no difference.  A machine that is busy
+ * elsewhere spoils the comparison of paces now and then, but not each time.
+ */
+static void small_window(void)
+{
+	int tries = 4;
+
+	expect(system("ip link set lo mtu 1500") == 0);
+	while (!small_window_is_let_go())
+		expect(--tries > 0);
 }
 
 /* From now on epoll_pwait2() fails, as under a filter of system calls that is older than it. */

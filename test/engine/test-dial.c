@@ -120,14 +120,19 @@ static void last_words_before_a_reset(int listener)
 /* There is no FIN that they could wait for. */
 static void bytes_before_a_reset_do_not_wait(void)
 {
-	enum { ROUNDS = 10 };
+	enum { ROUNDS = 20 };
 	struct relay *relay = begin_default();
 	int listener = upstream_listen(AF_INET), i;
-	uint64_t from = now_ms();
+	uint64_t from, took, fastest = UINT64_MAX;
 
-	for (i = 0; i < ROUNDS; i++)
+	for (i = 0; i < ROUNDS; i++) {
+		from = now_ms();
 		last_words_before_a_reset(listener);
-	expect(now_ms() - from < ROUNDS * 180);
+		took = now_ms() - from;
+		fastest = took < fastest ? took : fastest;
+	}
+	/* held back, they would leave when the kernel probes after 200 ms */
+	expect(fastest < 190);
 	close(listener);
 	wait_for(counters_of(relay).active == 0);
 	finish(relay);

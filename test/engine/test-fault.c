@@ -2,6 +2,7 @@
 /* What goes wrong at one end must be seen at the other, and be counted as what it was. */
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "harness.h"
@@ -284,6 +285,40 @@ static void half_close_timeout(void)
 	finish(relay);
 }
 
+/* However long it was silent before: the time counts from the end. */
+static void half_close_after_silence(bool by_client)
+{
+	enum { PATIENCE_MS = 300 };
+	struct sidetrack_relay_options options = default_options();
+	struct relay *relay;
+	struct pair pair;
+	int ends, answers;
+
+	options.half_close_timeout_ms = PATIENCE_MS;
+	relay = begin(&options);
+	pair = pair_open(AF_INET);
+	ends = by_client ? pair.client : pair.upstream;
+	answers = by_client ? pair.upstream : pair.client;
+	write_all(ends, "x", 1);
+	expect_equal(recv(answers, &(char){ 0 }, 1, 0), 1);
+	usleep(2 * PATIENCE_MS * 1000);	/* the very silence */
+	shutdown(ends, SHUT_WR);
+	expect_end(answers);
+	send_pattern(answers, 0, 100000, 100000);
+	shutdown(answers, SHUT_WR);
+	expect_pattern(ends, 0, 100000, 100000);
+	expect_end(ends);
+	wait_for(ended(relay, OUTCOME_FINISHED) == 1);
+	pair_close(&pair);
+	finish(relay);
+}
+
+static void half_close_after_silence_each(void)
+{
+	half_close_after_silence(true);
+	half_close_after_silence(false);
+}
+
 const struct test fault_tests[] = {
 	{ "fault: reset by the client", reset_by_client },
 	{ "fault: reset by the upstream", reset_by_upstream },
@@ -302,5 +337,6 @@ const struct test fault_tests[] = {
 	{ "fault: not redirected", not_redirected },
 	{ "fault: idle time-out", idle_timeout },
 	{ "fault: half-close time-out", half_close_timeout },
+	{ "fault: half-close after a silence", half_close_after_silence_each },
 	{ NULL, NULL }
 };
