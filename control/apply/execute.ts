@@ -81,6 +81,7 @@ const inputOf = ({ stdin }: { stdin?: string }) => (stdin === undefined ? {} : {
 async function rollBack(hosts: Hosts, done: readonly Step[]): Promise<string[]> {
   const left: string[] = [];
   for (const [index, step] of [...done].reverse().entries()) {
+    if (step.remembers && left.some((one) => one.startsWith(`${step.host}: `))) continue;
     for (const { argv, stdin } of step.undo) {
       const result = await hostOf(hosts, step).run(argv, stdin === undefined ? {} : { stdin });
       // The failed step (index 0) usually did nothing, and then its undo has nothing to undo.

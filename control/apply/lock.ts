@@ -2,9 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { dirname } from 'node:path';
 import { SidetrackError } from '../error.js';
 import { commandError, type Host, readFile } from '../hosts/host.js';
-import { lockPath } from '../plan/paths.js';
+import { lockPath, RUN } from '../plan/paths.js';
 
 /** Who holds the lock: enough to tell a live owner from a dead one. */
 interface Owner {
@@ -21,9 +22,15 @@ export async function withLock<T>(host: Host, work: () => Promise<T>): Promise<T
     return await work();
   } finally {
     await host.run(['rm', '-f', lockPath(host.stateDir)]);
-    // After `down` the directory is empty and goes too; otherwise this fails, as it should.
-    await host.run(['rmdir', host.stateDir]);
+    // After `down` the directories are empty and go too; otherwise this fails, as it should.
+    await host.run(['rmdir', ...ownDirectories(host.stateDir)]);
   }
+}
+
+/** From the innermost on. */
+function ownDirectories(stateDir: string): string[] {
+  const parent = dirname(stateDir);
+  return [stateDir, ...(parent.startsWith(`${RUN}/`) ? ownDirectories(parent) : [])];
 }
 
 /** How often the lock, or its directory, may vanish or change hands under our eyes. */

@@ -27,9 +27,14 @@ export async function recordState(host: Host, desired: HostState): Promise<void>
   };
   // The attachment before the state that vouches for it, the old one after that.
   const file = (digest: string) => savedAttachmentPath(host.stateDir, digest);
-  if (desired.classifier && name !== saved?.classifier)
-    await run(host, writeFile(file(name!), asInput(desired.classifier.attachment)));
-  await run(host, writeState(host.stateDir, state));
+  const isNew = name !== undefined && name !== saved?.classifier;
+  try {
+    if (isNew) await run(host, writeFile(file(name), asInput(desired.classifier!.attachment)));
+    await run(host, writeState(host.stateDir, state));
+  } catch (error) {
+    if (isNew) await host.run(['rm', '-f', file(name)]);
+    throw error;
+  }
   if (saved?.classifier !== undefined && saved.classifier !== name)
     await run(host, { argv: ['rm', '-f', file(saved.classifier)] });
 }

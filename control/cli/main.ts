@@ -2,6 +2,7 @@
 import { type Command, CommanderError } from 'commander';
 import { EXIT_USAGE } from './output.js';
 import { buildProgram } from './program.js';
+import { outliveReaders } from './streams.js';
 
 /** Commander ends the process with 1 on wrong usage; ours is 2, and only help and version are 0. */
 async function main(): Promise<void> {
@@ -20,10 +21,5 @@ function forEachCommand(program: Command, visit: (one: Command) => void): void {
   for (const child of program.commands) forEachCommand(child, visit);
 }
 
-// A reader that closes the pipe early (head) is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
-});
-
+outliveReaders();
 await main();

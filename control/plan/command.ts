@@ -8,7 +8,8 @@ export interface Command {
 
 /** Written beside and renamed: a crash leaves the old file or the new one, never half of one. */
 export function writeFile(path: string, content: string): Command {
-  const script = 'mkdir -p "${1%/*}" && cat > "$1.new" && mv "$1.new" "$1"';
+  const script =
+    'mkdir -p "${1%/*}" && cat > "$1.new" && mv "$1.new" "$1" || { rm -f "$1.new"; exit 1; }';
   return { argv: ['sh', '-c', script, 'sh', path], stdin: content };
 }
 

@@ -1,5 +1,8 @@
 /** Where sidetrack keeps files on a host. */
 
+/** Everything of ours at run time is below it. */
+export const RUN = '/run';
+
 /** Own file in iproute2's drop-in directory, so nobody's rt_tables is edited. */
 export const TABLE_NAME_FILE = '/etc/iproute2/rt_tables.d/sidetrack.conf';
 

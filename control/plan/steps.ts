@@ -31,6 +31,8 @@ export interface Step extends Command {
   title: string;
   /** Puts back what the step changed, in this order. */
   undo: Command[];
+  /** What it wrote down is still needed while anything else on the host is not put back. */
+  remembers?: true;
 }
 
 /**
@@ -45,9 +47,10 @@ export function applySteps(desired: HostState, observed: ObservedHost, diff: Hos
     undo,
   });
   return [
-    ...rememberSteps(desired, observed, diff).map((command) =>
-      step('remember what was there before', command, []),
-    ),
+    ...rememberSteps(desired, observed, diff).map((command) => ({
+      ...step('remember what was there before', command, [undoRemember(observed)]),
+      remembers: true as const,
+    })),
     ...diff.sysctls.map((change) =>
       step(
         `set ${dotted(change.key)} to ${change.value} (was ${change.from})`,
@@ -147,6 +150,9 @@ function rememberSteps(desired: HostState, observed: ObservedHost, diff: HostDif
   if (observed.saved && !news) return [];
   return [writeState(observed.stateDir, state)];
 }
+
+const undoRemember = ({ saved, stateDir }: ObservedHost): Command =>
+  saved ? writeState(stateDir, saved) : { argv: ['rm', '-f', savedStatePath(stateDir)] };
 
 export function writeState(stateDir: string, state: SavedState): Command {
   return writeFile(savedStatePath(stateDir), `${JSON.stringify(state)}\n`);

@@ -1,6 +1,6 @@
 /** Apply, down, roll-back and repair on real hosts. */
 import { existsSync } from 'node:fs';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ADDRESS } from '../../control/lab/topology.js';
 import { CLASSIFIER, Fixture, waitFor } from './fixture.js';
 import { leftovers, snapshot } from './snapshot.js';
@@ -154,11 +154,11 @@ describe('failure half-way', () => {
 
   const wrappedPath = () => ({ PATH: `${fixture.directory}/bin:${process.env.PATH}` });
 
-  /** Runs `work` with an `ip` that does `first` before it adds the first rule. */
+  /** Runs `work` with an `ip` that does `first` before it adds, or removes, a rule. */
   async function withWrappedIp<T>(first: string, work: () => Promise<T>): Promise<T> {
     const directory = `${fixture.directory}/bin`;
     const real = (await fixture.lab.check(undefined, ['sh', '-c', 'command -v ip'])).trim();
-    const wrapper = `#!/bin/sh\ncase "$*" in *"rule add"*) ${first} ;; esac\nexec ${real} "$@"\n`;
+    const wrapper = `#!/bin/sh\ncase "$*" in *"rule add"*|*"rule del"*) ${first} ;; esac\nexec ${real} "$@"\n`;
     const install = `mkdir -p ${directory} && cat > ${directory}/ip && chmod +x ${directory}/ip`;
     await fixture.lab.check(undefined, ['sh', '-c', install], { stdin: wrapper });
     const result = await work();
@@ -223,14 +223,52 @@ describe('failure half-way', () => {
     return JSON.parse(stdout).hosts[0].flows === 1;
   }
 
-  it('Ctrl-C puts every change back', async () => {
+  /** For withWrappedIp: a second signal would end the process. */
+  const signalOnce = (signal: string) =>
+    `mkdir ${fixture.directory}/once 2>/dev/null && kill -${signal} $PPID`;
+  afterEach(() => fixture.lab.run(undefined, ['rm', '-rf', `${fixture.directory}/once`]));
+
+  // Ctrl-C, a shutdown, and an ssh session that is lost.
+  it.each(['INT', 'TERM', 'HUP'])('SIG%s puts every change back', async (signal) => {
     const before = await snapshots();
-    const { status, stderr } = await withWrappedIp('kill -INT $PPID', () =>
+    const { status, stderr } = await withWrappedIp(signalOnce(signal), () =>
       fixture.sidetrackWith({ env: wrappedPath() }, 'apply'),
     );
     expect(stderr).toContain('interrupted; every change was put back');
     expect(status).toBe(1);
     expect(await snapshots()).toEqual(before);
+    expect(await leftovers(fixture.lab)).toBe('');
+  });
+
+  it.each(['INT', 'TERM', 'HUP'])('SIG%s lets down go on to its end', async (signal) => {
+    const before = await snapshots();
+    await fixture.succeed('apply');
+    const { status, stderr } = await withWrappedIp(signalOnce(signal), () =>
+      fixture.sidetrackWith({ env: wrappedPath() }, 'down'),
+    );
+    expect(stderr).toContain('going on to the end');
+    expect(status).toBe(0);
+    expect(await snapshots()).toEqual(before);
+  });
+
+  it.each([
+    ['nobody reads', '"$@" 2>&1 | head -1'],
+    ['there is no room for it', '"$@" 2>/dev/full'],
+    ['there is no room for any', 'exec "$@" >/dev/full 2>&1'],
+  ])('output that %s stops neither apply nor down', async (_why, script) => {
+    const before = await snapshots();
+    await fixture.sidetrackPrefixed(['sh', '-c', script, 'sh'], 'apply');
+    expect((await fixture.sidetrack('status')).status).toBe(0);
+    await fixture.sidetrackPrefixed(['sh', '-c', script, 'sh'], 'down');
+    expect(await snapshots()).toEqual(before);
+    expect(await leftovers(fixture.lab)).toBe('');
+  });
+
+  it('output that finds no room is told in one line', async () => {
+    const script = '"$@" >/dev/full';
+    const { status, stderr } = await fixture.sidetrackPrefixed(['sh', '-c', script, 'sh'], 'check');
+    expect(stderr).toBe('error: the output could not be written: no space left on the device\n');
+    expect(status).toBe(1);
   });
 
   it('a killed apply is repaired by the next one, and down still knows the originals', async () => {

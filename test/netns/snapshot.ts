@@ -33,9 +33,10 @@ export async function snapshot(lab: Lab, node: string): Promise<Record<string, s
   return Object.fromEntries(entries);
 }
 
-/** Files that sidetrack left below /run; the lab has a /run of its own. */
+/** What sidetrack left below /run, but for a relay's socket; the lab has a /run of its own. */
 export async function leftovers(lab: Lab): Promise<string> {
-  return (await lab.run(undefined, ['sh', '-c', 'find /run/sidetrack -type f 2>/dev/null'])).stdout;
+  const find = 'find /run/sidetrack -mindepth 1 ! -type s 2>/dev/null';
+  return (await lab.run(undefined, ['sh', '-c', find])).stdout;
 }
 
 /** What tells one generation of the same program from another. */

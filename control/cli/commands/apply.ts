@@ -11,6 +11,7 @@ import {
   withJson,
 } from '../context.js';
 import { note, print, printJson, printWarnings } from '../output.js';
+import { interruptible } from '../signals.js';
 
 export function applyCommand(): Command {
   const apply = command('apply', 'Bring router and server to the configured state', [
@@ -47,18 +48,4 @@ async function runApply(options: HostOptions): Promise<undefined> {
 export function progress({ json }: HostOptions): ExecuteOptions {
   if (json) return {};
   return { onStep: ({ host, title }) => note(`  ${pc.dim(`${host}:`)} ${title}`) };
-}
-
-/** Runs `work` with a signal that Ctrl-C and SIGTERM set; the second Ctrl-C ends the process. */
-export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const abort = () => controller.abort();
-  process.once('SIGINT', abort);
-  process.once('SIGTERM', abort);
-  try {
-    return await work(controller.signal);
-  } finally {
-    process.off('SIGINT', abort);
-    process.off('SIGTERM', abort);
-  }
 }

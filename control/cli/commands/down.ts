@@ -10,6 +10,7 @@ import {
   withJson,
 } from '../context.js';
 import { print, printJson } from '../output.js';
+import { uninterrupted } from '../signals.js';
 import { progress } from './apply.js';
 
 export function downCommand(): Command {
@@ -22,7 +23,7 @@ export function downCommand(): Command {
 
 async function runDown(options: HostOptions): Promise<undefined> {
   const { deployment } = await loadDeployment(options);
-  const steps = await takeDown(deployment, progress(options));
+  const steps = await uninterrupted(() => takeDown(deployment, progress(options)));
   if (options.json) {
     printJson({
       changed: steps.length > 0,

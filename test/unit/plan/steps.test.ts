@@ -50,6 +50,7 @@ describe('steps', () => {
   it('undo what they do', () => {
     const undone = plan(bareRouter()).flatMap(({ undo }) => undo.map(({ argv }) => argv.join(' ')));
     expect(undone).toEqual([
+      'rm -f /run/sidetrack/netns/router/state.json',
       'tee /proc/sys/net/ipv4/conf/all/send_redirects',
       'ip -4 route del default via 192.168.1.2 dev br-lan table 250 protocol 150',
       'ip -4 rule del priority 1500 iif br-lan fwmark 0x96/0xff lookup 250 protocol 150',

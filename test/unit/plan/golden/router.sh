@@ -2,7 +2,7 @@
 set -e
 mkdir -p /run/sidetrack/netns/router
 # router: remember what was there before
-sh -c 'mkdir -p "${1%/*}" && cat > "$1.new" && mv "$1.new" "$1"' sh /run/sidetrack/netns/router/state.json <<'SIDETRACK'
+sh -c 'mkdir -p "${1%/*}" && cat > "$1.new" && mv "$1.new" "$1" || { rm -f "$1.new"; exit 1; }' sh /run/sidetrack/netns/router/state.json <<'SIDETRACK'
 {"version":1,"sysctls":{"net/ipv4/conf/all/send_redirects":"1"},"objects":{}}
 SIDETRACK
 # router: set net.ipv4.conf.all.send_redirects to 0 (was 1)
