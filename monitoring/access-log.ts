@@ -4,7 +4,7 @@
  * fills the rings, and what no longer fits there is dropped and counted by the engine. Nothing ever
  * waits for the disk but this.
  */
-import { write } from 'node:fs';
+import { constants, write } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -27,6 +27,7 @@ const BUFFER_LENGTH = 1 << 20;
 const CLOSE_MS = 1000;
 const LOOK_EVERY = 10;
 const STDOUT = 1;
+const NEWLINE = 10;
 
 /** @throws the errno error of opening the file. */
 export async function startAccessLog(options: AccessLogOptions): Promise<AccessLog> {
@@ -57,8 +58,11 @@ const pause = (ms: number, signal?: AbortSignal) =>
 
 interface Target {
   write(bytes: Buffer): Promise<number>;
-  /** Opens the file anew when it has been renamed or removed, as logrotate does. */
-  follow(): Promise<void>;
+  /**
+   * Opens the file anew when it has been renamed or removed, as logrotate does.
+   * @returns true when it has become another, or shorter.
+   */
+  follow(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -68,27 +72,39 @@ const standardOutput: Target = {
     new Promise((resolve, reject) => {
       write(STDOUT, bytes, (error, written) => (error ? reject(error) : resolve(written)));
     }),
-  follow: async () => {},
+  follow: async () => false,
   close: async () => {},
 };
 
 async function openTarget(path: string): Promise<Target> {
   if (path === '-') return standardOutput;
   let handle = await openFile(path);
+  let { size } = await handle.stat();
   return {
-    write: async (bytes) => (await handle.write(bytes)).bytesWritten,
+    async write(bytes) {
+      const { bytesWritten } = await handle.write(bytes);
+      size += bytesWritten;
+      return bytesWritten;
+    },
     async follow() {
-      if (await isStillThere(path, handle)) return;
+      const expected = size;
+      size = (await handle.stat()).size;
+      if (await isStillThere(path, handle)) return size < expected;
       const next = await openFile(path).catch(() => undefined);
-      if (next === undefined) return;
+      if (next === undefined) return false;
       await handle.close();
       handle = next;
+      size = 0;
+      return true;
     },
     close: () => handle.close(),
   };
 }
 
-const openFile = (path: string) => open(path, 'a', 0o640);
+/** Without O_NONBLOCK a FIFO that nobody reads would hold up the start, or log rotation, for ever. */
+const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+
+const openFile = (path: string) => open(path, FLAGS, 0o640);
 
 async function isStillThere(path: string, handle: FileHandle): Promise<boolean> {
   try {
@@ -109,13 +125,19 @@ function lineWriter(target: Target, { take, say, file }: AccessLogOptions) {
       say(`access log ${file}: ${problem ?? 'written again'}`);
     failing = problem !== undefined;
   };
+  const written = () => rest.byteOffset - buffer.byteOffset;
+  const lineStart = () => buffer.lastIndexOf(NEWLINE, written() - 1) + 1;
+  /** Half of a line went to a file that is no more: it is to be written as a whole. */
+  const isSpoilt = async () =>
+    rest.length > 0 && written() > 0 && written() > lineStart() && (await target.follow());
   return {
     /** @returns true when there is more to write at once. */
     async write(): Promise<boolean> {
       if (rest.length === 0) rest = buffer.subarray(0, take(buffer));
-      const begun = rest.length;
-      if (begun === 0) return false;
+      if (rest.length === 0) return false;
       try {
+        if (await isSpoilt()) rest = buffer.subarray(lineStart(), written() + rest.length);
+        const begun = rest.length;
         rest = rest.subarray(await target.write(rest));
         note();
         return rest.length > 0 || begun > BUFFER_LENGTH / 2;

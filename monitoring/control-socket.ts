@@ -4,10 +4,11 @@
  * was killed left behind is removed when the next one starts.
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { OpenConnection } from '../proxy/open-connections.js';
+import { createBoundedServer } from './http-server.js';
 
 export interface ControlledRelay {
   readonly port: number;
@@ -25,6 +26,8 @@ export const CONTROL_SOCKET = /^relay-\d+\.sock$/;
 
 /** Most connections that one request may close. */
 export const CLOSE_MOST = 1024;
+/** Commands that talk to one relay at a time. */
+const COMMANDS_MOST = 8;
 const BODY_MOST = 64 << 10;
 const OWNER_ONLY = 0o177;
 
@@ -36,7 +39,7 @@ export async function startControlSocket(
   mkdirSync(directory, { recursive: true });
   await removeStale(directory);
   const path = join(directory, `relay-${process.pid}.sock`);
-  const server = createServer((request, response) => {
+  const server = createBoundedServer({ connections: COMMANDS_MOST }, (request, response) => {
     answer(relay, request, response).catch((error: unknown) => fail(response, 500, String(error)));
   });
   await listen(server, path);

@@ -1,8 +1,9 @@
 /** HTTP for Prometheus and for people: /metrics, /healthz, /connections, and an index. */
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import type { RecentConnection } from '../proxy/stats.js';
+import { createBoundedServer } from './http-server.js';
 
 export interface MonitoringOptions {
   address: string;
@@ -11,6 +12,8 @@ export interface MonitoringOptions {
   registry: Registry;
   /** What `/connections` lists. */
   recent: () => RecentConnection[];
+  /** Milliseconds for a client to ask; see `HttpBounds`. */
+  patienceMs?: number;
 }
 
 export interface MonitoringServer {
@@ -31,6 +34,9 @@ export class MonitoringError extends Error {
   }
 }
 
+/** A few Prometheus servers and people; proxy/generation.ts keeps descriptors for them. */
+const SCRAPERS_MOST = 24;
+
 type Page = () => Promise<{ type: string; body: string }>;
 
 const INDEX = `sidetrack relay
@@ -41,9 +47,10 @@ const INDEX = `sidetrack relay
 
 /** @throws MonitoringError when the port is taken or the address is not ours. */
 export async function startMonitoring(options: MonitoringOptions): Promise<MonitoringServer> {
-  const { address, port } = options;
+  const { address, port, patienceMs } = options;
   const routes = pages(options);
-  const server = createServer((request, response) => {
+  const bounds = { connections: SCRAPERS_MOST, ...(patienceMs !== undefined && { patienceMs }) };
+  const server = createBoundedServer(bounds, (request, response) => {
     const path = (request.url ?? '/').split('?')[0]!;
     answer(response, routes.get(path)).catch((error: unknown) => {
       response.writeHead(500, { 'content-type': 'text/plain' }).end(`${String(error)}\n`);

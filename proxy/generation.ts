@@ -72,7 +72,8 @@ export type RelayOptions = FixedOptions & GenerationOptions;
 
 const KEEPALIVE_IDLE_S = 120;
 const KEEPALIVE_INTERVAL_S = 30;
-const DESCRIPTOR_RESERVE = 64;
+/** What Node.js needs, the pages' clients, and files. */
+const DESCRIPTOR_RESERVE = 96;
 export const PIPES_PER_THREAD = 64;
 /** For each thread: nearly a second's worth at ten thousand connections a second. */
 const LOG_RECORDS = 8192;

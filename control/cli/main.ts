@@ -1,18 +1,18 @@
 #!/usr/bin/env node
 import { type Command, CommanderError } from 'commander';
-import { EXIT_USAGE } from './output.js';
+import { EXIT_USAGE, reportError } from './output.js';
 import { buildProgram } from './program.js';
 import { outliveReaders } from './streams.js';
 
 /** Commander ends the process with 1 on wrong usage; ours is 2, and only help and version are 0. */
 async function main(): Promise<void> {
-  const program = await buildProgram(process.argv[2]);
-  forEachCommand(program, (one) => one.exitOverride());
   try {
+    const program = await buildProgram(process.argv[2]);
+    forEachCommand(program, (one) => one.exitOverride());
     await program.parseAsync();
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+    if (!(error instanceof CommanderError)) process.exitCode = reportError(error, false);
+    else process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
   }
 }
 

@@ -54,7 +54,16 @@ function describe(error: SidetrackError) {
   return { code, source, message, ...(hint && { hint }), ...(diagnostics && { diagnostics }) };
 }
 
+/** Not ours: the machine has no more to give. */
+const EXHAUSTED: Readonly<Record<string, string>> = {
+  EMFILE: 'raise the limit, for example: ulimit -n 1024',
+  ENFILE: 'the machine has no file descriptors left: sysctl fs.file-max',
+};
+
 function asBug(cause: unknown): SidetrackError {
+  const hint = EXHAUSTED[(cause as NodeJS.ErrnoException | undefined)?.code ?? ''];
+  if (hint !== undefined)
+    return new SidetrackError('too many open files', { code: 'exhausted', source: 'host', hint });
   return new SidetrackError(`unexpected: ${cause instanceof Error ? cause.message : cause}`, {
     code: 'bug',
     source: 'bug',

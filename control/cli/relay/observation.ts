@@ -27,6 +27,11 @@ export async function startObservation(relay: Relay, config: RelayConfig): Promi
   };
 }
 
+const REMEDIES: Readonly<Record<string, string>> = {
+  ENOENT: 'make its directory',
+  ENXIO: 'nobody reads this FIFO: start its reader first',
+};
+
 async function openLog(relay: Relay, { accessLog }: RelayConfig) {
   if (accessLog === undefined) return undefined;
   const { file } = accessLog;
@@ -37,10 +42,7 @@ async function openLog(relay: Relay, { accessLog }: RelayConfig) {
     throw new SidetrackError(`cannot open the access log ${file} (${code})`, {
       code: 'access-log',
       source: 'host',
-      hint:
-        code === 'ENOENT'
-          ? 'make its directory, or change relay.access_log.file'
-          : 'make it writable for the relay, or change relay.access_log.file',
+      hint: `${REMEDIES[code ?? ''] ?? 'make it writable for the relay'}, or change relay.access_log.file`,
       cause,
     });
   }

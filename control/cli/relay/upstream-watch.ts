@@ -11,8 +11,11 @@ const LOOK_EVERY_MS = 1000;
 /** Whoever comes and goes is mentioned no more often. */
 const QUIET_MS = 60_000;
 
+/** A client's connection that failed so, or a probe. */
+type Reason = Outcome | 'probe';
+
 /** For what an upstream is sent to rest; see attempt_fault() of the engine. */
-const FAULTS: Partial<Record<Outcome, string>> = {
+const FAULTS: Partial<Record<Reason, string>> = {
   upstream_auth: 'it wants other credentials',
   refused: 'it refuses connections',
   unreachable: 'it cannot be reached',
@@ -21,17 +24,19 @@ const FAULTS: Partial<Record<Outcome, string>> = {
   upstream_protocol: 'it does not speak its protocol, or hangs up',
   reset: 'it resets connections',
   handshake_timeout: 'it is silent during the handshake',
+  probe: 'the destination of `relay.probe` is not reached through it',
 };
-const HINTS: Partial<Record<Outcome, string>> = {
-  upstream_auth: 'correct its `username` and `password_file`, then start the relay again',
+const HINTS: Partial<Record<Reason, string>> = {
+  upstream_auth: 'correct its `username` and `password_file`, then reload the relay (SIGHUP)',
   upstream_protocol: 'is the scheme of its `url` right?',
 };
-const REASONS = Object.keys(FAULTS) as Outcome[];
+const REASONS = Object.keys(FAULTS).filter((one) => one !== 'probe') as Outcome[];
 
 interface Watched {
   errors: UpstreamStats['errors'];
+  failedProbes: number;
   /** The last one counted. */
-  reason: Outcome | undefined;
+  reason: Reason | undefined;
   /** The present rest has been spoken of. */
   told: boolean;
   toldAt: number;
@@ -43,15 +48,17 @@ type View = { upstreams: readonly UpstreamStats[]; resting: readonly string[] };
 export function upstreamChanges(): (view: View, nowMs: number) => string[] {
   const watched = new Map<string, Watched>();
   return ({ upstreams, resting }, nowMs) =>
-    upstreams.flatMap(({ name, errors }) => {
+    upstreams.flatMap(({ name, errors, counters: { probes_failed: failedProbes } }) => {
       const before = watched.get(name);
       const fresh = (reason: Outcome) => errors[reason] - (before?.errors[reason] ?? 0);
-      const reason = REASONS.find((one) => fresh(one) > 0) ?? before?.reason;
+      const probed = failedProbes > (before?.failedProbes ?? 0) ? 'probe' : undefined;
+      const reason = REASONS.find((one) => fresh(one) > 0) ?? probed ?? before?.reason;
       const [told, toldAt] = [before?.told ?? false, before?.toldAt ?? Number.NEGATIVE_INFINITY];
       const rests = resting.includes(name);
       const begins = rests && !told && nowMs - toldAt >= QUIET_MS;
       watched.set(name, {
         errors,
+        failedProbes,
         reason,
         told: begins || (told && rests),
         toldAt: begins ? nowMs : toldAt,
@@ -61,7 +68,7 @@ export function upstreamChanges(): (view: View, nowMs: number) => string[] {
     });
 }
 
-function restLine(name: string, reason: Outcome | undefined): string {
+function restLine(name: string, reason: Reason | undefined): string {
   const why = reason === undefined ? '' : `: ${FAULTS[reason]} (${reason})`;
   const hint = reason === undefined ? undefined : HINTS[reason];
   const line = `${pc.yellow('warning:')} upstream "${name}" is at rest${why}`;

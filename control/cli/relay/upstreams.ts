@@ -3,6 +3,7 @@
  * their files. Done when the relay starts or reloads, and on the machine that runs it, which alone may read them.
  */
 import { lookup } from 'node:dns/promises';
+import { constants } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ADDRESSES } from '../../../proxy/abi.js';
@@ -81,7 +82,9 @@ async function resolve(name: string, host: string): Promise<string[]> {
 }
 
 async function readPassword(name: string, file: string): Promise<Buffer> {
-  const bytes = await readFile(file).catch(async (error: unknown) => {
+  // A FIFO that nobody writes to is empty at once, and holds up no reload.
+  const flag = constants.O_RDONLY | constants.O_NONBLOCK;
+  const bytes = await readFile(file, { flag }).catch(async (error: unknown) => {
     const credential = await readCredential(name);
     if (credential !== undefined) return credential;
     throw new UpstreamProblem(

@@ -14,14 +14,19 @@ const mapCounters = () =>
 function watch() {
   const changes = upstreamChanges();
   const none = Object.fromEntries(outcomes.map((name) => [name, 0])) as Record<Outcome, number>;
-  return (seconds: number, rests: boolean, errors: Partial<Record<Outcome, number>> = {}) =>
+  return (
+    seconds: number,
+    rests: boolean,
+    errors: Partial<Record<Outcome, number>> = {},
+    failedProbes = 0,
+  ) =>
     changes(
       {
         resting: rests ? ['vps'] : [],
         upstreams: [
           {
             name: 'vps',
-            counters: mapCounters(),
+            counters: { ...mapCounters(), probes_failed: failedProbes },
             up: !rests,
             errors: { ...none, ...errors },
           },
@@ -53,6 +58,12 @@ describe('an upstream', () => {
     expect(look(1, false, { timeout: 4 })).toBe('');
     expect(look(2, false, { timeout: 4, upstream_auth: 1 })).toBe('');
     expect(look(3, true, { timeout: 4, upstream_auth: 1 })).toContain('(upstream_auth)');
+  });
+
+  it('rests for a probe that failed, whatever clients had met before', () => {
+    const look = watch();
+    expect(look(1, false, { refused: 1 })).toBe('');
+    expect(look(2, true, { refused: 1 }, 1)).toMatch(/at rest: .*relay\.probe.* \(probe\)/);
   });
 
   it('that comes and goes is mentioned once a minute', () => {

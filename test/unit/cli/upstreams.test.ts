@@ -1,4 +1,5 @@
 /** From the configuration to what the engine gets: addresses and passwords, or what is in the way. */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,6 +75,12 @@ describe('prepareUpstreams', () => {
     expect(await messageOf(prepare(entry))).toBe(
       '/x.yaml:5:85: cannot read the password of upstream "vps" from /none: no such file',
     );
+  });
+
+  it('does not wait at a FIFO for a password', async () => {
+    execFileSync('mkfifo', [join(folder, 'pass')]);
+    const entry = '{ name: vps, url: "socks5://127.0.0.1:1", username: u, password_file: pass }';
+    expect(await messageOf(prepare(entry))).toContain('is empty');
   });
 
   it('refuses passwords that no protocol can carry, without showing them', async () => {

@@ -1,6 +1,8 @@
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { startAccessLog } from '../../../monitoring/access-log.js';
 
@@ -64,3 +66,51 @@ it('cannot be opened where there is no folder', async () => {
     code: 'ENOENT',
   });
 });
+
+it('is not held up by a FIFO that nobody reads', async () => {
+  const file = join(folder, 'fifo');
+  execFileSync('mkfifo', [file]);
+  await expect(startAccessLog({ file, take: () => 0, say: () => {} })).rejects.toMatchObject({
+    code: 'ENXIO',
+  });
+});
+
+/** Forty lines of 311 bytes for a file that may have 4096: cut within a line, until there is room again. */
+const FULL = (module: string) => `
+import { readFileSync, renameSync, truncateSync } from 'node:fs';
+import { startAccessLog } from '${module}';
+const [file, how] = process.argv.slice(1);
+const lines = Array.from({ length: 40 }, (_, i) => JSON.stringify({ i: 100 + i, text: 'x'.repeat(290) }) + '\\n');
+const rest = [...lines];
+const take = (out) => (rest.length ? out.write(rest.splice(0).join('')) : 0);
+const seen = [];
+let failures = 0;
+const log = await startAccessLog({ file, take, say: (line) => { failures += line.includes('cannot') } });
+// Three full files hold all but the last lines.
+while (seen.length < 3) {
+  while (failures === 0) await new Promise((done) => setTimeout(done, 2));
+  seen.push(readFileSync(file, 'utf8'));
+  failures = 0;
+  if (how === 'truncate') truncateSync(file);
+  else renameSync(file, file + '.' + seen.length);
+}
+await log.close();
+seen.push(readFileSync(file, 'utf8'));
+console.log(JSON.stringify({ seen, lines }));
+`;
+
+it.each(['truncate', 'rename'])(
+  'begins with a whole line after a full disk and %s',
+  async (how) => {
+    const module = new URL('../../../build/monitoring/access-log.js', import.meta.url);
+    const file = join(folder, 'access.log');
+    const limited = 'ulimit -f 8; exec "$@"';
+    const node = [process.execPath, '--input-type=module', '-e', FULL(module.href), file, how];
+    const { stdout } = await promisify(execFile)('sh', ['-c', limited, 'sh', ...node]);
+    const { seen, lines } = JSON.parse(stdout) as { seen: string[]; lines: string[] };
+    const whole = seen.flatMap((text) => text.match(/.*\n/g) ?? []);
+    expect(seen[0]!.endsWith('\n')).toBe(false);
+    expect(whole.filter((line) => lines.includes(line))).toEqual(whole);
+    expect(new Set(whole).size).toBe(lines.length);
+  },
+);

@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { connect } from 'node:net';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { relayRegistry } from '../../../monitoring/collect.js';
@@ -10,12 +12,17 @@ import { startRelay } from '../../../proxy/relay.js';
 
 const servers: MonitoringServer[] = [];
 
-async function serve(registry = new Registry(), port = 0): Promise<MonitoringServer> {
+async function serve(
+  registry = new Registry(),
+  port = 0,
+  patienceMs?: number,
+): Promise<MonitoringServer> {
   const server = await startMonitoring({
     address: '127.0.0.1',
     port,
     registry,
     recent: () => [],
+    ...(patienceMs !== undefined && { patienceMs }),
   });
   servers.push(server);
   return server;
@@ -52,6 +59,26 @@ describe('the monitoring server', () => {
     expect(error).toBeInstanceOf(MonitoringError);
     expect(error).toMatchObject({ code: 'EADDRINUSE' });
     expect((error as MonitoringError).message).toContain(`127.0.0.1:${port}`);
+  });
+
+  it('gives clients that never finish their request few descriptors, and those not for long', async () => {
+    const { url } = await serve(new Registry(), 0, 200);
+    const { port } = new URL(url);
+    const before = readdirSync('/proc/self/fd').length;
+    let open = 0;
+    const clients = Array.from({ length: 100 }, () => {
+      const client = connect(Number(port), '127.0.0.1', () => {
+        open++;
+        client.write('GET /metrics HTTP/1.1\r\n');
+      });
+      client.on('error', () => {});
+      return client.on('close', () => open--).resume();
+    });
+    await expect.poll(() => open).toBe(24);
+    expect(readdirSync('/proc/self/fd').length - before).toBeLessThanOrEqual(50);
+    await expect.poll(() => open, { timeout: 5000 }).toBe(0);
+    expect(clients.every(({ destroyed }) => destroyed)).toBe(true);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
   });
 
   it('survives a page that fails', async () => {
