@@ -1,6 +1,6 @@
 /** Everything that a command prints goes through here, so that --json, NO_COLOR and pipes work alike. */
 import pc from 'picocolors';
-import { ConfigError, type Diagnostic, formatDiagnostic } from '../config/diagnostic.js';
+import { ConfigError, type Diagnostic, formatDiagnostic, printable } from '../config/diagnostic.js';
 import { SidetrackError } from '../error.js';
 
 export const EXIT_OK = 0;
@@ -43,8 +43,8 @@ function noteError(error: SidetrackError): void {
     for (const diagnostic of error.diagnostics) note(`${pc.red('error:')} ${withHint(diagnostic)}`);
     return;
   }
-  note(`${pc.red('error:')} ${error.message}`);
-  if (error.hint) note(`  hint: ${error.hint}`);
+  note(`${pc.red('error:')} ${printable(error.message)}`);
+  if (error.hint) note(`  hint: ${printable(error.hint)}`);
   if (error.source === 'bug' && error.cause instanceof Error) note(error.cause.stack ?? '');
 }
 

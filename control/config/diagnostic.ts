@@ -22,19 +22,28 @@ function hideSecrets(text: string): string {
   return text.replace(/\/\/[^\s/:@]*:[^\s/]*@/g, '//…@');
 }
 
-/** The one way to make a diagnostic, so that none ever carries a password. */
+/** Control characters of a downloaded list, or of a file's name, do nothing to a terminal. */
+export function printable(text: string): string {
+  return text.replace(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    /[\u0000-\u001f\u007f-\u009f]/g,
+    (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}
+
+/** The one way to make a diagnostic, so that none ever carries a password or a control character. */
 export function diagnosticAt(position: Position, { message, hint }: Problem): Diagnostic {
   return {
     ...position,
-    message: hideSecrets(message),
-    ...(hint !== undefined && { hint: hideSecrets(hint) }),
+    message: printable(hideSecrets(message)),
+    ...(hint !== undefined && { hint: printable(hideSecrets(hint)) }),
   };
 }
 
 /** `sidetrack.yaml:14:9: unknown key "adress"; did you mean "address"?` */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const { file, line, column, message, hint } = diagnostic;
-  return `${file}:${line}:${column}: ${message}${hint === undefined ? '' : `; ${hint}`}`;
+  return `${printable(file)}:${line}:${column}: ${message}${hint === undefined ? '' : `; ${hint}`}`;
 }
 
 /** Order of reading within each file; files keep the order in which they first appear. */

@@ -16,9 +16,11 @@ import { Source } from './source.js';
 import { hasValues, syntaxDiagnostics } from './syntax.js';
 import { configWarnings } from './warning.js';
 
+const STANDARD_INPUT = '-';
+
 async function readMainFile(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return await readFile(path === STANDARD_INPUT ? '/dev/stdin' : path, 'utf8');
   } catch (cause) {
     throw new SidetrackError(`cannot read ${path}: ${readFailure(cause)}`, {
       code: 'config-unreadable',
@@ -67,7 +69,7 @@ export async function parseConfig(file: string, text: string): Promise<Config> {
   const source = new Source(file, text);
   const syntax = syntaxDiagnostics(source);
   if (!hasValues(source)) throw new ConfigError(syntax);
-  const root: unknown = source.document.toJS();
+  const root = source.values();
   const checked = configSchema.safeParse(root);
   const { sets, diagnostics } = await loadSets(root, source);
   const found = [
@@ -88,10 +90,11 @@ export async function parseConfig(file: string, text: string): Promise<Config> {
 }
 
 /**
- * Reads and validates a configuration.
+ * Reads and validates a configuration; `-` is standard input, and its set files lie in the working directory.
  * @throws {ConfigError} with every diagnostic when the file or one of its set files is wrong
  * @throws {SidetrackError} `config-unreadable` when the file itself cannot be read
  */
 export async function loadConfig(path: string): Promise<Config> {
-  return parseConfig(path, await readMainFile(path));
+  const text = await readMainFile(path);
+  return parseConfig(path === STANDARD_INPUT ? '<stdin>' : path, text);
 }

@@ -66,6 +66,11 @@ export function tableIdProblem(id: number): Problem | undefined {
 
 /** The kernel's own rule (`dev_valid_name`), less what would break an nft or shell quotation. */
 export function interfaceProblem(text: string): Problem | undefined {
+  if (/^@|\*$/.test(text))
+    return {
+      message: `"${text}" cannot be named in nftables`,
+      hint: 'there a "@" at the beginning means a set, and a "*" at the end any name',
+    };
   if (/^[^\s/:"\\%]{1,15}$/.test(text) && text !== '.' && text !== '..') return undefined;
   return {
     message: `"${text}" is not an interface name`,

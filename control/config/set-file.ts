@@ -1,7 +1,8 @@
-/** Reads the file of a set: one entry a line, `#` starts a comment, the families may be mixed. */
+/** Reads the file of a set: one entry a line, `#` and `;` start comments, the families may be mixed. */
 import { readFile } from 'node:fs/promises';
 import { type Diagnostic, diagnosticAt, type Problem } from './diagnostic.js';
 import { type AddressEntry, isProblem, parseEntry } from './entry.js';
+import { foreignProblem } from './foreign-list.js';
 
 /** A list in the wrong format is wrong in every line; nobody reads more than these. */
 const MOST_BAD_LINES = 10;
@@ -20,13 +21,25 @@ export function readFailure(error: unknown): string {
     ENOENT: 'no such file',
     EACCES: 'permission denied',
     EISDIR: 'it is a directory',
+    ENOTDIR: 'a part of its path is no directory',
+    ELOOP: 'its symbolic links lead in a circle',
+    ENAMETOOLONG: 'its name is too long',
   };
   return words[code] ?? code;
 }
 
 function parseLine(text: string): AddressEntry | Problem {
-  if (text.length <= LONGEST_ENTRY) return parseEntry(text);
-  return { message: `"${text.slice(0, 40)}…" is not an IP address` };
+  if (text.length > LONGEST_ENTRY)
+    return { message: `"${text.slice(0, 40)}…" is not an IP address` };
+  const entry = parseEntry(text);
+  return isProblem(entry) ? (foreignProblem(text) ?? entry) : entry;
+}
+
+/** Index of the comment's first character, or of the end. */
+function commentAt(line: string): number {
+  const [hash, semicolon] = [line.indexOf('#'), line.indexOf(';')];
+  if (hash < 0) return semicolon < 0 ? line.length : semicolon;
+  return semicolon < 0 ? hash : Math.min(hash, semicolon);
 }
 
 /** Entries of the good lines, and a diagnostic for each of the first bad ones. */
@@ -40,8 +53,7 @@ export function parseSetFile(file: string, text: string): SetEntries {
     const newline = text.indexOf('\n', start);
     const end = newline < 0 ? text.length : newline;
     const whole = text.slice(start, end);
-    const comment = whole.indexOf('#');
-    const content = (comment < 0 ? whole : whole.slice(0, comment)).trim();
+    const content = whole.slice(0, commentAt(whole)).trim();
     start = end + 1;
     line++;
     if (content === '') continue;
@@ -64,5 +76,20 @@ export function parseSetFile(file: string, text: string): SetEntries {
 
 /** Reads and parses; rejects as `readFile` does when the file cannot be read. */
 export async function readSetFile(file: string): Promise<SetEntries> {
-  return parseSetFile(file, await readFile(file, 'utf8'));
+  const bytes = await readFile(file);
+  const problem = encodingProblem(bytes);
+  if (problem === undefined) return parseSetFile(file, bytes.toString('utf8'));
+  return { entries: [], diagnostics: [diagnosticAt({ file, line: 1, column: 1 }, problem)] };
+}
+
+/** What Windows programs call Unicode, or no text at all. */
+function encodingProblem(bytes: Buffer): Problem | undefined {
+  const mark = bytes.subarray(0, 2).toString('hex');
+  if (mark === 'fffe' || mark === 'feff')
+    return {
+      message: 'the file is UTF-16, not UTF-8',
+      hint: 'convert it: iconv -f UTF-16 -t UTF-8',
+    };
+  if (bytes.includes(0)) return { message: 'the file is binary, not a list' };
+  return undefined;
 }

@@ -3,6 +3,7 @@ import {
   type Document,
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   type Node,
@@ -11,6 +12,9 @@ import {
 } from 'yaml';
 import type { Position } from './diagnostic.js';
 import type { Path } from './raw.js';
+
+/** References times what they refer to, as the YAML library counts; its own limit is 100. */
+const ALIASES_MOST = 10_000;
 
 function keyText(pair: Pair): string {
   return String(isScalar(pair.key) ? pair.key.value : pair.key);
@@ -43,6 +47,11 @@ export class Source {
     return { file: this.file, line: lines.length, column: lines.at(-1)!.length + 1 };
   }
 
+  /** @throws ReferenceError when aliases would grow beyond measure. */
+  values(): unknown {
+    return this.document.toJS({ maxAliasCount: ALIASES_MOST });
+  }
+
   /** Place of a value; of what encloses it where the value itself is not in the file. */
   positionOf(path: Path): Position {
     for (let length = path.length; length > 0; length--) {
@@ -55,10 +64,12 @@ export class Source {
   /** Place of the key of a value. */
   positionOfKey(path: Path): Position {
     const map = this.#nodeAt(path.slice(0, -1));
-    const pair = isMap(map)
-      ? map.items.findLast((item) => keyText(item) === String(path.at(-1)))
-      : undefined;
-    const range = isScalar(pair?.key) ? pair.key.range : undefined;
+    const items = isMap(map) ? map.items : [];
+    const pair =
+      items.findLast((item) => keyText(item) === String(path.at(-1))) ??
+      // The value of such a key is written in another way than the key.
+      items.find(({ key }) => !isScalar(key));
+    const range = isNode(pair?.key) ? pair.key.range : undefined;
     return range ? this.positionAt(range[0]) : this.positionOf(path);
   }
 

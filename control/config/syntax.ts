@@ -59,10 +59,21 @@ function badAliases(source: Source): Diagnostic[] {
   return found;
 }
 
+function firstAlias(source: Source): number {
+  let offset = 0;
+  visit(source.document, {
+    Alias(_, { range }) {
+      offset = range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return offset;
+}
+
 /** The document's values can be built from aliases without growing beyond measure. */
 function isExpandable(source: Source): boolean {
   try {
-    source.document.toJS();
+    source.values();
     return true;
   } catch {
     return false;
@@ -77,7 +88,8 @@ export function syntaxDiagnostics(source: Source): Diagnostic[] {
   found.push(...badAliases(source));
   if (found.length > 0) return found;
   if (!isExpandable(source)) {
-    return [diagnosticAt(source.positionAt(0), { message: 'too many YAML aliases' })];
+    const problem = { message: 'YAML aliases that grow beyond measure', hint: 'write them out' };
+    return [diagnosticAt(source.positionAt(firstAlias(source)), problem)];
   }
   if (document.contents === null) {
     const problem = { message: 'the file is empty', hint: 'run "sidetrack init"' };

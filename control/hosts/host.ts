@@ -63,7 +63,18 @@ interface Explanation {
   hint?: string;
 }
 
-const PACKAGE_OF: Readonly<Record<string, string>> = { nft: 'nftables', ip: 'iproute2' };
+const PACKAGE_OF: Readonly<Record<string, string>> = {
+  nft: 'nftables',
+  ip: 'iproute2',
+  nsenter: 'util-linux',
+  unshare: 'util-linux',
+};
+
+/** What a command is for: scripts of ours are known by the file that they write. */
+const purposeOf = (argv: readonly string[]): string =>
+  argv[0] === 'sh' && argv[2]?.includes('cat >')
+    ? `writing ${argv[4]}`
+    : `"${argv.slice(0, 3).join(' ')}"`;
 
 /** Our own command line has said what is wrong, and what to type next. */
 function ownWords(
@@ -85,10 +96,18 @@ function ownWords(
 function explain(host: Host, argv: readonly string[], result: RunResult): Explanation | undefined {
   const own = ownWords(host, argv, result);
   if (own) return own;
-  const program = argv[0] ?? '';
+  const program = /^(\S+): not found$/.exec(result.stderr)?.[1] ?? argv[0] ?? '';
+  const [full] = /Read-only file system|No space left on device/.exec(result.stderr) ?? [];
+  if (full !== undefined && argv[0] === 'sh')
+    return {
+      message: `${host.address}: ${purposeOf(argv)} failed: ${full}`,
+      code: 'not-writable',
+      hint: `make ${argv[4]?.replace(/\/[^/]*$/, '')} writable: df and findmnt show what is in the way`,
+      source: 'host',
+    };
   if (/Operation not permitted|must be root|Permission denied/.test(result.stderr))
     return {
-      message: `${host.address}: no privilege for "${argv.slice(0, 3).join(' ')}"`,
+      message: `${host.address}: no privilege for ${purposeOf(argv)}`,
       code: 'privilege-missing',
       source: 'host',
       hint: 'run it as root (sudo), or try everything without root in `sidetrack lab`',

@@ -77,12 +77,35 @@ export function runProcess(argv: readonly string[], options: RunOptions = {}): P
  */
 function inputFile(text: string): number {
   if (text === '') return openSync('/dev/null', 'r');
-  const file = namelessFile();
   const bytes = Buffer.from(text);
-  // Written at positions, so that the offset, which the program inherits, stays at the beginning.
-  for (let done = 0; done < bytes.length; )
-    done += writeSync(file, bytes, done, bytes.length - done, done);
-  return file;
+  let problem: unknown;
+  for (const directory of [tmpdir(), '/dev/shm', '/run']) {
+    try {
+      return filledFile(directory, bytes);
+    } catch (error) {
+      problem ??= error;
+    }
+  }
+  const { code } = problem as NodeJS.ErrnoException;
+  throw new SidetrackError(`no room for a temporary file in ${tmpdir()} (${code})`, {
+    code: 'no-temporary-file',
+    source: 'host',
+    hint: 'make room there, or name another directory in TMPDIR',
+    cause: problem,
+  });
+}
+
+function filledFile(directory: string, bytes: Buffer): number {
+  const file = namelessFile(directory);
+  try {
+    // Written at positions, so that the offset, which the program inherits, stays at the beginning.
+    for (let done = 0; done < bytes.length; )
+      done += writeSync(file, bytes, done, bytes.length - done, done);
+    return file;
+  } catch (error) {
+    closeSync(file);
+    throw error;
+  }
 }
 
 /** O_TMPFILE of open(2), which Node does not name; with O_DIRECTORY, as the kernel wants it. */
@@ -90,15 +113,15 @@ const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 const OWNER_ONLY = 0o600;
 
 /** Never has a name where the file system can do that, so that nothing is left whenever we end. */
-function namelessFile(): number {
+function namelessFile(directory: string): number {
   try {
-    return openSync(tmpdir(), O_TMPFILE | constants.O_RDWR, OWNER_ONLY);
+    return openSync(directory, O_TMPFILE | constants.O_RDWR, OWNER_ONLY);
   } catch {
-    const directory = mkdtempSync(join(tmpdir(), 'sidetrack-'));
+    const own = mkdtempSync(join(directory, 'sidetrack-'));
     try {
-      return openSync(join(directory, 'stdin'), 'wx+', OWNER_ONLY);
+      return openSync(join(own, 'stdin'), 'wx+', OWNER_ONLY);
     } finally {
-      rmSync(directory, { recursive: true });
+      rmSync(own, { recursive: true });
     }
   }
 }

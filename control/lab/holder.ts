@@ -73,16 +73,21 @@ function waitUntilReady(child: ChildProcess): Promise<void> {
       stderr += chunk;
     });
     child.stdout?.once('data', () => resolve());
-    child.once('error', (cause) => reject(holderError(String(cause))));
+    child.once('error', (cause) =>
+      reject(holderError(String(cause), (cause as NodeJS.ErrnoException).code)),
+    );
     child.once('close', () => reject(holderError(stderr.trim())));
   });
 }
 
-function holderError(said: string): SidetrackError {
+function holderError(said: string, code?: string): SidetrackError {
   return new SidetrackError(`cannot make the lab's namespaces: ${said || 'unshare failed'}`, {
     code: 'lab-namespaces',
     source: 'host',
-    hint: 'run it as root, or allow unprivileged user namespaces: sysctl -w kernel.unprivileged_userns_clone=1',
+    hint:
+      code === 'ENOENT'
+        ? 'install unshare (Debian: apt-get install util-linux)'
+        : 'run it as root, or allow unprivileged user namespaces: sysctl -w kernel.unprivileged_userns_clone=1',
   });
 }
 

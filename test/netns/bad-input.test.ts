@@ -130,6 +130,35 @@ describe('the machine lacks something', () => {
     return result;
   }
 
+  it('nsenter', async () => {
+    fixture.configureWith([]);
+    const { status, stderr } = await fixture.sidetrackPrefixed(
+      ['env', 'PATH=/nonexistent'],
+      'plan',
+    );
+    expect(stderr).toContain('the program "nsenter" is missing');
+    expect(stderr).toContain('apt-get install util-linux');
+    expect(status).toBe(1);
+  });
+
+  it.each([
+    ['a file system that can be written', 'mount -t tmpfs -o ro tmpfs', 'Read-only file system'],
+    ['room', 'mount -t tmpfs -o nr_inodes=1 tmpfs', 'No space left on device'],
+  ])('%s on /run', async (_what, mount, said) => {
+    fixture.configureWith([]);
+    const before = await snapshot(fixture.lab, 'router');
+    const script = `mkdir -p /run/sidetrack && ${mount} /run/sidetrack && exec "$@"`;
+    const own = ['unshare', '--mount', 'sh', '-c', script, 'sh'];
+    const { status, stderr } = await fixture.sidetrackPrefixed(own, 'apply');
+    expect(stderr).toMatch(
+      new RegExp(`error: netns://\\w+: writing /run/sidetrack/.* failed: ${said}`),
+    );
+    expect(stderr).toMatch(/hint: make \/run\/sidetrack.* writable/);
+    expect(status).toBe(1);
+    expect(await snapshot(fixture.lab, 'router')).toEqual(before);
+    await fixture.lab.run(undefined, ['rmdir', '/run/sidetrack']);
+  });
+
   it('nft without JSON', async () => {
     const script = 'echo "Error: JSON support not compiled-in" >&2; exit 1';
     const { status, stderr } = await planWith('nft', script);

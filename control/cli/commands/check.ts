@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/load.js';
-import { compilePolicy } from '../../policy/compile.js';
 import {
   action,
   type CommonOptions,
@@ -21,19 +20,19 @@ export function checkCommand(): Command {
 
 async function runCheck(options: CommonOptions): Promise<undefined> {
   const config = await loadConfig(configPath(options));
-  const policy = compilePolicy(config);
   printWarnings(config.warnings);
   const sets = Object.entries(config.sets).map(([name, { entries }]) => ({
     name,
     entries: entries.length,
   }));
   if (options.json) {
-    printJson({ file: config.file, rules: policy.rules.length, sets, warnings: config.warnings });
+    printJson({ file: config.file, rules: config.rules.length, sets, warnings: config.warnings });
     return;
   }
+  const rules = config.rules.length;
   const described = sets.map(({ name, entries }) => `${name} (${entries} entries)`).join(', ');
   print(
-    `${config.file}: no mistakes. ${policy.rules.length} rules${described ? `, sets: ${described}` : ''}.`,
+    `${config.file}: no mistakes. ${rules} ${rules === 1 ? 'rule' : 'rules'}${described ? `, sets: ${described}` : ''}.`,
   );
   print('Next: sidetrack plan');
 }

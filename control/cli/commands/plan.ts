@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import pc from 'picocolors';
 import { planDeployment } from '../../apply/deployment.js';
 import { shellScript } from '../../plan/render.js';
@@ -24,7 +24,11 @@ export function planCommand(): Command {
     'sidetrack plan --only router --sh > router.sh     # the same steps as a shell script',
   ]);
   return withJson(withHosts(plan))
-    .option('--sh', 'print a shell script with the same commands, to run by hand')
+    .addOption(
+      new Option('--sh', 'print a shell script with the same commands, to run by hand').conflicts(
+        'json',
+      ),
+    )
     .action(action(runPlan));
 }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../control/config/diagnostic.js';
 import { parseConfig } from '../../../control/config/load.js';
-import { errorsOf, MINIMAL } from './temporary.js';
+import { errorsOf, load, MINIMAL } from './temporary.js';
 
 const withRule = (rule: string): string => `${MINIMAL}rules:\n  - ${rule}\n`;
 const withRouter = (line: string): string => MINIMAL.replace('servers:\n', `  ${line}\nservers:\n`);
@@ -63,6 +63,10 @@ describe('an error in a single value', () => {
     ],
     ['- 1\n', '1:1: the file must be a section of keys, not a list'],
     // names, hosts, interfaces, MACs
+    ...['@lan', 'lan*'].map((name): [string, string] => [
+      MINIMAL.replace('br-lan', `"${name}"`),
+      `3:16: "${name}" cannot be named in nftables; there a "@" at the beginning means a set, and a "*" at the end any name`,
+    ]),
     [
       MINIMAL.replace('br-lan', '"a b"'),
       '3:16: "a b" is not an interface name; 1 to 15 characters, no white space, "/", ":", "%", quotes or backslash',
@@ -379,7 +383,23 @@ default: block
               .join(', ');
       return `a${i}: &a${i} [${references}]`;
     }).join('\n');
-    expect(await errorsOf(`${bomb}\n`)).toEqual(['sidetrack.yaml:1:1: too many YAML aliases']);
+    expect(await errorsOf(`${bomb}\n`)).toEqual([
+      'sidetrack.yaml:2:10: YAML aliases that grow beyond measure; write them out',
+    ]);
+  });
+
+  it('do not count aliases that are only many', async () => {
+    const rules = Array.from(
+      { length: 500 },
+      (_, i) => `  - { name: r${i}, to: *a, action: direct }\n`,
+    );
+    const yaml = `${MINIMAL}rules:\n  - { name: a, to: &a [192.0.2.0/24], action: direct }\n${rules.join('')}`;
+    expect((await load(yaml)).rules).toHaveLength(501);
+  });
+
+  it('have the place of a key that is no text', async () => {
+    const yaml = `${MINIMAL}? [a, b]\n: c\n`;
+    expect((await errorsOf(yaml)).join()).toContain('sidetrack.yaml:8:3: ');
   });
 
   it('are diagnostics with places inside the file, whatever is cut out of a valid file', async () => {

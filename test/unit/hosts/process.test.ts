@@ -32,3 +32,14 @@ it('hands over its input as a file that can be opened by name, whole, and leaves
     rmSync(directory, { recursive: true });
   }
 });
+
+it('finds room for an input elsewhere when there is none for temporary files', async () => {
+  const before = process.env.TMPDIR;
+  process.env.TMPDIR = '/nonexistent';
+  try {
+    expect((await runProcess(['cat'], { stdin: 'here' })).stdout).toBe('here');
+  } finally {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+  }
+});
