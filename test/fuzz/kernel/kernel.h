@@ -164,6 +164,11 @@ bool tcp_equal(const struct file *file, uint64_t offset, const unsigned char *in
 uint32_t tcp_mask(const struct file *file);
 void tcp_wake(struct file *file);
 struct endpoint tcp_destination(const struct file *file);
+struct file *tcp_at(int fd);
+bool tcp_has_room(const struct file *file);
+int tcp_take_error(struct file *file);
+struct sockaddr;
+int tcp_dial(struct file *file, const struct sockaddr *address);
 
 /* What must hold; invariant.c.  They also count what was written. */
 void invariant_written(struct file *sink, const unsigned char *bytes, uint64_t length);
