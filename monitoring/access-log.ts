@@ -34,19 +34,22 @@ export async function startAccessLog(options: AccessLogOptions): Promise<AccessL
   const target = await openTarget(options.file);
   const writer = lineWriter(target, options);
   const end = new AbortController();
+  let closed = false;
   const loop = (async () => {
     for (let round = 0; !end.signal.aborted; round++) {
       const more = await writer.write();
-      if (round % LOOK_EVERY === 0) await target.follow();
+      if (round % LOOK_EVERY === 0) await writer.follow();
       if (!more) await pause(EVERY_MS, end.signal);
     }
-    // What the connections that ended last have left; no more than the rings hold.
-    while (await writer.write());
+    // What the connections that ended last have left: no more than the rings hold, and a slow
+    // reader's pipe may need some time.
+    while (!closed && ((await writer.write()) || writer.isWaiting())) await pause(0);
   })();
   return {
     async close() {
       end.abort();
       await Promise.race([loop, pause(CLOSE_MS)]);
+      closed = true;
       await target.close();
     },
   };
@@ -60,7 +63,7 @@ interface Target {
   write(bytes: Buffer): Promise<number>;
   /**
    * Opens the file anew when it has been renamed or removed, as logrotate does.
-   * @returns true when it has become another, or shorter.
+   * @returns true when it has become another, or shorter; a pipe never does.
    */
   follow(): Promise<boolean>;
   close(): Promise<void>;
@@ -80,6 +83,11 @@ async function openTarget(path: string): Promise<Target> {
   if (path === '-') return standardOutput;
   let handle = await openFile(path);
   let { size } = await handle.stat();
+  const isShorter = async () => {
+    const [expected, stat] = [size, await handle.stat()];
+    size = stat.size;
+    return stat.isFile() && size < expected;
+  };
   return {
     async write(bytes) {
       const { bytesWritten } = await handle.write(bytes);
@@ -87,9 +95,7 @@ async function openTarget(path: string): Promise<Target> {
       return bytesWritten;
     },
     async follow() {
-      const expected = size;
-      size = (await handle.stat()).size;
-      if (await isStillThere(path, handle)) return size < expected;
+      if (await isStillThere(path, handle)) return isShorter();
       const next = await openFile(path).catch(() => undefined);
       if (next === undefined) return false;
       await handle.close();
@@ -120,6 +126,8 @@ function lineWriter(target: Target, { take, say, file }: AccessLogOptions) {
   const buffer = Buffer.alloc(BUFFER_LENGTH);
   let rest = buffer.subarray(0, 0);
   let failing = false;
+  let waiting = false;
+  let changed = false;
   const note = (problem?: string) => {
     if (failing !== (problem !== undefined))
       say(`access log ${file}: ${problem ?? 'written again'}`);
@@ -127,25 +135,36 @@ function lineWriter(target: Target, { take, say, file }: AccessLogOptions) {
   };
   const written = () => rest.byteOffset - buffer.byteOffset;
   const lineStart = () => buffer.lastIndexOf(NEWLINE, written() - 1) + 1;
+  const follow = async () => {
+    if (await target.follow()) changed = true;
+  };
   /** Half of a line went to a file that is no more: it is to be written as a whole. */
-  const isSpoilt = async () =>
-    rest.length > 0 && written() > 0 && written() > lineStart() && (await target.follow());
+  const isSpoilt = async () => {
+    if (rest.length === 0 || written() === 0 || written() === lineStart()) return false;
+    await follow();
+    return changed;
+  };
   return {
+    follow,
+    /** Something is left that the other end has no room for now. */
+    isWaiting: () => waiting,
     /** @returns true when there is more to write at once. */
     async write(): Promise<boolean> {
       if (rest.length === 0) rest = buffer.subarray(0, take(buffer));
       if (rest.length === 0) return false;
       try {
         if (await isSpoilt()) rest = buffer.subarray(lineStart(), written() + rest.length);
+        changed = false;
         const begun = rest.length;
         rest = rest.subarray(await target.write(rest));
         note();
+        waiting = false;
         return rest.length > 0 || begun > BUFFER_LENGTH / 2;
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         // A pipe whose reader is slow: the rest goes next time.
-        if (code !== 'EAGAIN')
-          note(`cannot be written (${code}); connections are not logged until it can`);
+        waiting = code === 'EAGAIN';
+        if (!waiting) note(`cannot be written (${code}); connections are not logged until it can`);
         return false;
       }
     },

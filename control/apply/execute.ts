@@ -1,7 +1,7 @@
 /** Runs steps in order; at the first failure it puts everything back. */
 import { SidetrackError } from '../error.js';
 import { type Host, runChecked } from '../hosts/host.js';
-import type { Step } from '../plan/steps.js';
+import type { Command, Step } from '../plan/steps.js';
 
 export type Hosts = ReadonlyMap<string, Host>;
 
@@ -24,18 +24,21 @@ export async function executeSteps(
 ): Promise<void> {
   const done: Step[] = [];
   let current: Step | undefined;
+  let running: Step | undefined;
   try {
     for (current of steps) {
       signal?.throwIfAborted();
       onStep?.(current);
       done.push(current);
+      running = current;
       await runChecked(hostOf(hosts, current), current.argv, inputOf(current));
+      running = undefined;
     }
     current = undefined;
     signal?.throwIfAborted();
     await finish();
   } catch (cause) {
-    throw stepError(cause, current, done.length, await rollBack(hosts, done));
+    throw stepError(cause, current, done.length, await rollBack(hosts, done, running));
   }
 }
 
@@ -51,9 +54,8 @@ export async function executeAll(
   const failures: string[] = [];
   for (const step of steps) {
     onStep?.(step);
-    const result = await hostOf(hosts, step).run(step.argv, inputOf(step));
-    if (result.status !== 0)
-      failures.push(`${step.host}: ${step.title}: ${result.stderr.trim() || result.status}`);
+    const { status, stderr } = await outcomeOf(hostOf(hosts, step), step);
+    if (status !== 0) failures.push(`${step.host}: ${step.title}: ${stderr.trim() || status}`);
   }
   if (failures.length === 0) return;
   throw new SidetrackError(
@@ -74,18 +76,30 @@ function hostOf(hosts: Hosts, step: Step): Host {
 
 const inputOf = ({ stdin }: { stdin?: string }) => (stdin === undefined ? {} : { stdin });
 
+/** A time-out, or no memory for the program, is a failure like any other: the next one has its turn. */
+async function outcomeOf(
+  host: Host,
+  command: Command,
+): Promise<{ status: number; stderr: string }> {
+  try {
+    return await host.run(command.argv, inputOf(command));
+  } catch (error) {
+    return { status: 1, stderr: (error as Error).message };
+  }
+}
+
 /**
  * Undoes `done` backwards, the failed step included: it may have acted before it failed.
  * @returns what could not be undone, as text.
  */
-async function rollBack(hosts: Hosts, done: readonly Step[]): Promise<string[]> {
+async function rollBack(hosts: Hosts, done: readonly Step[], failed?: Step): Promise<string[]> {
   const left: string[] = [];
-  for (const [index, step] of [...done].reverse().entries()) {
+  for (const step of [...done].reverse()) {
     if (step.remembers && left.some((one) => one.startsWith(`${step.host}: `))) continue;
-    for (const { argv, stdin } of step.undo) {
-      const result = await hostOf(hosts, step).run(argv, stdin === undefined ? {} : { stdin });
-      // The failed step (index 0) usually did nothing, and then its undo has nothing to undo.
-      if (result.status !== 0 && index > 0) left.push(`${step.host}: ${step.title}`);
+    for (const command of step.undo) {
+      const { status } = await outcomeOf(hostOf(hosts, step), command);
+      // The failed step usually did nothing, and then its undo has nothing to undo.
+      if (status !== 0 && step !== failed) left.push(`${step.host}: ${step.title}`);
     }
   }
   return left;

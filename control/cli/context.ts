@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import type { Deployment } from '../apply/deployment.js';
 import type { Config } from '../config/config.js';
+import { SidetrackError } from '../error.js';
 import { EXIT_OK, reportError } from './output.js';
 
 export interface CommonOptions {
@@ -30,7 +31,7 @@ export function command(name: string, description: string, examples: readonly st
 export function withConfig(target: Command): Command {
   return target.option(
     '-c, --config <file>',
-    `configuration (default: ${DEFAULT_FILES.join(', else ')})`,
+    `configuration, - for standard input (default: ${DEFAULT_FILES.join(', else ')})`,
   );
 }
 
@@ -47,6 +48,17 @@ export function withJson(target: Command): Command {
 
 export function configPath({ config }: CommonOptions): string {
   return config ?? DEFAULT_FILES.find((file) => existsSync(file)) ?? DEFAULT_FILES[0]!;
+}
+
+/** For what reads its configuration again later, or names it to others. */
+export function configFile(options: CommonOptions): string {
+  const path = configPath(options);
+  if (path !== '-') return path;
+  throw new SidetrackError('the configuration must be a file here: it is read again later', {
+    code: 'config-not-a-file',
+    source: 'user',
+    hint: 'write it to a file and name that with --config',
+  });
 }
 
 export async function loadDeployment(

@@ -23,12 +23,11 @@ export function printJson(value: unknown): void {
 }
 
 export function printWarnings(warnings: readonly Diagnostic[]): void {
-  for (const warning of warnings) note(`${pc.yellow('warning:')} ${withHint(warning)}`);
+  for (const warning of warnings) note(`${pc.yellow('warning:')} ${formatDiagnostic(warning)}`);
 }
 
-function withHint(diagnostic: Diagnostic): string {
-  return formatDiagnostic(diagnostic).split('\n').join('\n  ');
-}
+/** What other programs said may have several. */
+const lines = (text: string) => text.trimEnd().split('\n').map(printable).join('\n  ');
 
 /** Prints `error` for people or, with `json`, for programs. @returns the exit code. */
 export function reportError(error: unknown, json: boolean): number {
@@ -40,11 +39,12 @@ export function reportError(error: unknown, json: boolean): number {
 
 function noteError(error: SidetrackError): void {
   if (error instanceof ConfigError) {
-    for (const diagnostic of error.diagnostics) note(`${pc.red('error:')} ${withHint(diagnostic)}`);
+    for (const diagnostic of error.diagnostics)
+      note(`${pc.red('error:')} ${formatDiagnostic(diagnostic)}`);
     return;
   }
-  note(`${pc.red('error:')} ${printable(error.message)}`);
-  if (error.hint) note(`  hint: ${printable(error.hint)}`);
+  note(`${pc.red('error:')} ${lines(error.message)}`);
+  if (error.hint) note(`  hint: ${lines(error.hint)}`);
   if (error.source === 'bug' && error.cause instanceof Error) note(error.cause.stack ?? '');
 }
 

@@ -1,7 +1,10 @@
 /** Lines of lists that were made for other programs: what is wrong with them, and what to keep. */
+import { formatAddress, parseAddress } from './address.js';
 import type { Problem } from './diagnostic.js';
-import { isProblem, parseEntry } from './entry.js';
+import { isProblem, networkOf, parseEntry } from './entry.js';
 
+/** In a hosts file the address is where nothing is, and not what the list is about. */
+const NAME = /[A-Za-z-]\.[A-Za-z]/;
 const CANDIDATE = /[0-9A-Fa-f.:]*[.:][0-9A-Fa-f.:]*(?:\/\d{1,3})?/g;
 
 /** The entry in `add cn 192.0.2.0/24`, `address=192.0.2.0/24 list=cn` or `192.0.2.0/24,`. */
@@ -22,17 +25,17 @@ function maskLength(text: string): number | undefined {
 
 /** @returns undefined where nothing better can be said than `parseEntry` does. */
 export function foreignProblem(text: string): Problem | undefined {
-  const [, address, mask] = /^([\d.]+)\/([\d.]+)$/.exec(text) ?? [];
-  const length = maskLength(mask ?? '');
-  if (length !== undefined)
+  const [, written, mask] = /^([\d.]+)\/([\d.]+)$/.exec(text) ?? [];
+  const [address, length] = [parseAddress(written ?? ''), maskLength(mask ?? '')];
+  if (address !== undefined && length !== undefined)
     return {
       message: `"${text}" has a netmask`,
-      hint: `write ${address}/${length}`,
+      hint: `write ${formatAddress(networkOf(address, length).first)}/${length}`,
     };
   if (!/[\s,;="'{}()]/.test(text)) return undefined;
-  const entry = entryIn(text);
+  const entry = NAME.test(text) ? undefined : entryIn(text);
   return {
-    message: `"${text}" is more than one CIDR, address or range`,
+    message: `"${text}" is not one CIDR, address or range`,
     hint: entry === undefined ? 'write one entry a line and nothing else' : `write ${entry}`,
   };
 }

@@ -1,5 +1,6 @@
 /** `sidetrack.yaml` → `Config`, or every diagnostic at once. */
 import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { SidetrackError } from '../error.js';
 import { checkAcross } from './check.js';
 import type { Config, SetConfig } from './config.js';
@@ -20,7 +21,8 @@ const STANDARD_INPUT = '-';
 
 async function readMainFile(path: string): Promise<string> {
   try {
-    return await readFile(path === STANDARD_INPUT ? '/dev/stdin' : path, 'utf8');
+    // By its descriptor: /dev/stdin cannot be opened where it is a socket.
+    return await (path === STANDARD_INPUT ? text(process.stdin) : readFile(path, 'utf8'));
   } catch (cause) {
     throw new SidetrackError(`cannot read ${path}: ${readFailure(cause)}`, {
       code: 'config-unreadable',
@@ -95,6 +97,6 @@ export async function parseConfig(file: string, text: string): Promise<Config> {
  * @throws {SidetrackError} `config-unreadable` when the file itself cannot be read
  */
 export async function loadConfig(path: string): Promise<Config> {
-  const text = await readMainFile(path);
-  return parseConfig(path === STANDARD_INPUT ? '<stdin>' : path, text);
+  const content = await readMainFile(path);
+  return parseConfig(path === STANDARD_INPUT ? '<stdin>' : path, content);
 }

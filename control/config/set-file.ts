@@ -21,6 +21,7 @@ export function readFailure(error: unknown): string {
     ENOENT: 'no such file',
     EACCES: 'permission denied',
     EISDIR: 'it is a directory',
+    EAGAIN: 'nobody has written to this pipe',
     ENOTDIR: 'a part of its path is no directory',
     ELOOP: 'its symbolic links lead in a circle',
     ENAMETOOLONG: 'its name is too long',

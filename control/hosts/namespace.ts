@@ -2,7 +2,7 @@
  * Where sidetrack keeps things for the network namespace it works in. Namespaces of one machine
  * mostly share its /run, /etc and BPF file system, and each must find what is its own.
  */
-import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 
 const NAMED = '/run/netns';
 
@@ -42,11 +42,10 @@ function namespaceOf(process: string): string | undefined {
 }
 
 function nameOf(inode: number): string | undefined {
-  try {
-    return readdirSync(NAMED).find((name) => statSync(`${NAMED}/${name}`).ino === inode);
-  } catch {
-    return undefined;
-  }
+  if (!existsSync(NAMED)) return undefined;
+  // A name that leads nowhere is none: namespaces go at any time, and so does what links point to.
+  const inodeOf = (name: string) => statSync(`${NAMED}/${name}`, { throwIfNoEntry: false })?.ino;
+  return readdirSync(NAMED).find((name) => inodeOf(name) === inode);
 }
 
 /**

@@ -67,6 +67,7 @@ it('works end to end, names the table, and goes away without a trace', async () 
 
 it('works on two namespaces of one machine that share /run and /etc, each with its own state', async () => {
   const nodes = ['server1', 'router'];
+  await fixture.lab.check(undefined, ['ln', '-s', '/nowhere', '/run/netns/a-dangling-one']);
   const before = await Promise.all(nodes.map((node) => snapshot(fixture.lab, node)));
   for (const node of nodes)
     expect((await fixture.sidetrackOn(node, 'apply', '--only', node)).status).toBe(0);

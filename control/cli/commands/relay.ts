@@ -4,7 +4,7 @@ import { RelayError } from '../../../proxy/error.js';
 import { type Relay, type RelayOptions, startRelay } from '../../../proxy/relay.js';
 import { loadConfig } from '../../config/load.js';
 import { SidetrackError } from '../../error.js';
-import { action, type CommonOptions, command, configPath, withConfig } from '../context.js';
+import { action, type CommonOptions, command, configFile, withConfig } from '../context.js';
 import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
 import type { RelaySetup } from '../relay/changes.js';
 import { chooseServer } from '../relay/choose-server.js';
@@ -77,7 +77,7 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
 }
 
 async function readSetup(options: RelayCommandOptions): Promise<RelaySetup> {
-  const config = await loadConfig(configPath(options));
+  const config = await loadConfig(configFile(options));
   const server = chooseServer(config, options.server);
   return { config, server, options: relayOptions(config, server, await prepareUpstreams(config)) };
 }

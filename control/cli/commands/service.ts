@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/load.js';
-import { action, type CommonOptions, command, configPath, withConfig } from '../context.js';
+import { action, type CommonOptions, command, configFile, withConfig } from '../context.js';
 import { note, print } from '../output.js';
 import { chooseServer } from '../relay/choose-server.js';
 import { relayUnit, unreadableByOthers } from '../relay/unit.js';
@@ -23,7 +23,7 @@ export function serviceCommand(): Command {
 }
 
 async function printUnit(options: ServiceOptions): Promise<undefined> {
-  const config = await loadConfig(configPath(options));
+  const config = await loadConfig(configFile(options));
   const server = chooseServer(config, options.server);
   const paths = {
     node: process.execPath,

@@ -81,7 +81,9 @@ function denied(path: string, cause: unknown): SidetrackError {
     {
       code: mine ? 'relay-permission' : 'relay-not-running',
       source: 'host',
-      hint: mine ? 'run this as root, or as the user that the relay runs as' : 'is it stopping?',
+      hint: mine
+        ? 'run this as root, or as the user that the relay runs as'
+        : 'is it stopping, or do too many commands talk to it?',
       cause,
     },
   );

@@ -6,12 +6,17 @@ import { lookup } from 'node:dns/promises';
 import { constants } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ADDRESSES } from '../../../proxy/abi.js';
 import type { Upstream } from '../../../proxy/upstreams.js';
 import type { Config, UpstreamConfig } from '../../config/config.js';
 import { ConfigError, type Diagnostic, diagnosticAt } from '../../config/diagnostic.js';
 import { readFailure } from '../../config/set-file.js';
 import { LONGEST_CREDENTIAL } from '../../config/upstream-check.js';
+
+/** Two seconds in all for the writer of a FIFO. */
+const FIFO_TRIES = 40;
+const FIFO_PAUSE_MS = 50;
 
 /** Says what is wrong with an upstream, and below which of its keys. */
 class UpstreamProblem extends Error {
@@ -82,9 +87,7 @@ async function resolve(name: string, host: string): Promise<string[]> {
 }
 
 async function readPassword(name: string, file: string): Promise<Buffer> {
-  // A FIFO that nobody writes to is empty at once, and holds up no reload.
-  const flag = constants.O_RDONLY | constants.O_NONBLOCK;
-  const bytes = await readFile(file, { flag }).catch(async (error: unknown) => {
+  const bytes = await readSoon(file).catch(async (error: unknown) => {
     const credential = await readCredential(name);
     if (credential !== undefined) return credential;
     throw new UpstreamProblem(
@@ -99,6 +102,19 @@ async function readPassword(name: string, file: string): Promise<Buffer> {
   if (password.length > LONGEST_CREDENTIAL)
     throw wrong(`is longer than ${LONGEST_CREDENTIAL} bytes`);
   return password;
+}
+
+/** A FIFO that nobody writes to is empty at once; one whose writer is slow holds up no reload for long. */
+async function readSoon(file: string): Promise<Buffer> {
+  const flag = constants.O_RDONLY | constants.O_NONBLOCK;
+  for (let tries = FIFO_TRIES; ; tries--) {
+    try {
+      return await readFile(file, { flag });
+    } catch (error) {
+      if (tries === 0 || (error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      await delay(FIFO_PAUSE_MS);
+    }
+  }
 }
 
 /** What the unit of `sidetrack service` calls a password file that only root may read. */

@@ -27,6 +27,28 @@ const step = (name: string, undo: string, remembers?: true): Step => ({
   ...(remembers && { remembers }),
 });
 
+/** The last step succeeds, and what comes after it does not. */
+async function failBehind(steps: Step[], how: 'interrupted' | 'unrecorded'): Promise<string[]> {
+  const ran: string[] = [];
+  const controller = new AbortController();
+  const host = recordingHost(ran);
+  const run: Host['run'] = (argv) => {
+    if (how === 'interrupted' && argv[0] === steps.at(-1)!.title) controller.abort();
+    return host.run(argv);
+  };
+  const finish = () =>
+    how === 'unrecorded' ? Promise.reject(new Error('full')) : Promise.resolve();
+  await expect(
+    executeSteps(
+      new Map([['router', { ...host, run }]]),
+      steps,
+      { signal: controller.signal },
+      finish,
+    ),
+  ).rejects.toThrow('not everything could be put back: router: set');
+  return ran;
+}
+
 async function failAfter(steps: Step[]): Promise<string[]> {
   const ran: string[] = [];
   const hosts = new Map([['router', recordingHost(ran)]]);
@@ -53,4 +75,26 @@ it('keeps what it remembered for down when something has not', async () => {
     'undo bad',
     'bad unset',
   ]);
+});
+
+it.each(['interrupted', 'unrecorded'] as const)(
+  'also when the apply was %s behind its last step',
+  async (how) => {
+    const steps = [step('remember', 'forget', true), step('set', 'bad unset')];
+    expect(await failBehind(steps, how)).toEqual(['remember', 'set', 'bad unset']);
+  },
+);
+
+it('goes on putting back when one undo does not even run', async () => {
+  const ran: string[] = [];
+  const host = recordingHost(ran);
+  const run: Host['run'] = async (argv) => {
+    if (argv[0] === 'hang') throw new Error('did not finish');
+    return host.run(argv);
+  };
+  const steps = [step('one', 'undo one'), step('two', 'hang'), step('bad', 'undo bad')];
+  await expect(executeSteps(new Map([['router', { ...host, run }]]), steps)).rejects.toThrow(
+    'not everything could be put back: router: two',
+  );
+  expect(ran).toEqual(['one', 'two', 'bad', 'undo bad', 'undo one']);
 });

@@ -20,26 +20,29 @@ describe('a list', () => {
   });
 
   it.each([
+    ['192.0.2.0/24,', '"192.0.2.0/24," is not one CIDR, address or range; write 192.0.2.0/24'],
+    ['192.0.2.9/255.255.255.248', '"192.0.2.9/255.255.255.248" has a netmask; write 192.0.2.8/29'],
+    ['999.1.1.1/255.255.255.0', '"999.1.1.1" in "999.1.1.1/255.255.255.0" is not an IP address'],
     [
-      '192.0.2.0/24,',
-      '"192.0.2.0/24," is more than one CIDR, address or range; write 192.0.2.0/24',
+      '0.0.0.0 ads.example.com',
+      '"0.0.0.0 ads.example.com" is not one CIDR, address or range; write one entry a line and nothing else',
     ],
     ['192.0.2.0/255.255.254.0', '"192.0.2.0/255.255.254.0" has a netmask; write 192.0.2.0/23'],
     [
       'add cn 192.0.2.0/24',
-      '"add cn 192.0.2.0/24" is more than one CIDR, address or range; write 192.0.2.0/24',
+      '"add cn 192.0.2.0/24" is not one CIDR, address or range; write 192.0.2.0/24',
     ],
     [
       'add address=2001:db8::/32 list=cn',
-      '"add address=2001:db8::/32 list=cn" is more than one CIDR, address or range; write 2001:db8::/32',
+      '"add address=2001:db8::/32 list=cn" is not one CIDR, address or range; write 2001:db8::/32',
     ],
     [
       '/ip firewall address-list',
-      '"/ip firewall address-list" is more than one CIDR, address or range; write one entry a line and nothing else',
+      '"/ip firewall address-list" is not one CIDR, address or range; write one entry a line and nothing else',
     ],
     [
       '192.0.2.1 192.0.2.2',
-      '"192.0.2.1 192.0.2.2" is more than one CIDR, address or range; write one entry a line and nothing else',
+      '"192.0.2.1 192.0.2.2" is not one CIDR, address or range; write one entry a line and nothing else',
     ],
     [
       '192.0.2.0/255.0.255.0',

@@ -75,6 +75,32 @@ it('is not held up by a FIFO that nobody reads', async () => {
   });
 });
 
+it('gives a slow reader of a FIFO every line once, also those of the last moment', async () => {
+  const file = join(folder, 'fifo');
+  execFileSync('mkfifo', [file]);
+  const all = Array.from({ length: 1000 }, (_, i) => `${i} ${'x'.repeat(300)}\n`);
+  const { lines, take } = ring();
+  const reader = execFile(process.execPath, ['-e', SLOW_READER, file]);
+  const got: string[] = [];
+  reader.stdout!.on('data', (text: string) => got.push(text));
+  const ended = new Promise((resolve) => reader.once('close', resolve));
+  const log = await vi.waitFor(() => startAccessLog({ file, take, say: () => {} }), 5000);
+  lines.push(...all);
+  await vi.waitFor(() => expect(lines).toEqual([]), 5000);
+  await log.close();
+  await ended;
+  expect(got.join('')).toBe(all.join(''));
+});
+
+/** Thirty kilobytes every five milliseconds. */
+const SLOW_READER = `
+const { openSync, readSync, writeSync } = require('node:fs');
+const file = openSync(process.argv[1], 'r');
+const bytes = Buffer.alloc(30000);
+for (let count; (count = readSync(file, bytes)) > 0; Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5))
+  writeSync(1, bytes, 0, count);
+`;
+
 /** Forty lines of 311 bytes for a file that may have 4096: cut within a line, until there is room again. */
 const FULL = (module: string) => `
 import { readFileSync, renameSync, truncateSync } from 'node:fs';
