@@ -90,7 +90,7 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
 
   it('no privilege to load programs', async () => {
     const before = await snapshot(fixture.lab, 'router');
-    const local = LAB_CONFIG.replace('netns://router', 'local');
+    const local = LAB_CONFIG.replace('netns://router', 'local').replace('port: [25,', 'port: [26,');
     fixture.configure(local.replace('program:', 'mac: 02:00:00:00:01:02\n    program:'));
     const without = ['setpriv', '--bounding-set=-bpf,-sys_admin,-perfmon', '--inh-caps=-all', '--'];
     const { status, stderr } = await fixture.sidetrackPrefixedOn(
