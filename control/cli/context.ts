@@ -28,11 +28,15 @@ export function command(name: string, description: string, examples: readonly st
     .addHelpText('before', `Examples:\n${lines}\n`);
 }
 
+const DEFAULTS = `(default: ${DEFAULT_FILES.join(', else ')})`;
+
 export function withConfig(target: Command): Command {
-  return target.option(
-    '-c, --config <file>',
-    `configuration, - for standard input (default: ${DEFAULT_FILES.join(', else ')})`,
-  );
+  return target.option('-c, --config <file>', `configuration, - for standard input ${DEFAULTS}`);
+}
+
+/** Where `configFile` asks for it. */
+export function withConfigFile(target: Command): Command {
+  return target.option('-c, --config <file>', `configuration ${DEFAULTS}`);
 }
 
 export function withHosts(target: Command): Command {

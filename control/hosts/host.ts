@@ -3,6 +3,7 @@
  * Reading and writing files are programs too (`cat`, `tee`), so that a network namespace's
  * /proc/sys and a remote machine need no second mechanism.
  */
+import { dirname } from 'node:path';
 import { SidetrackError } from '../error.js';
 import type { Places } from './namespace.js';
 import type { RunOptions, RunResult } from './process.js';
@@ -70,11 +71,14 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   unshare: 'util-linux',
 };
 
-/** What a command is for: scripts of ours are known by the file that they write. */
-const purposeOf = (argv: readonly string[]): string =>
-  argv[0] === 'sh' && argv[2]?.includes('cat >')
-    ? `writing ${argv[4]}`
-    : `"${argv.slice(0, 3).join(' ')}"`;
+/** The file that a script of ours writes; undefined for any other command. */
+const writtenFile = ([program, , script, , file]: readonly string[]): string | undefined =>
+  program === 'sh' && script?.includes('cat >') ? file : undefined;
+
+function purposeOf(argv: readonly string[]): string {
+  const file = writtenFile(argv);
+  return file === undefined ? `"${argv.slice(0, 3).join(' ')}"` : `writing ${file}`;
+}
 
 /** Our own command line has said what is wrong, and what to type next. */
 function ownWords(
@@ -98,11 +102,12 @@ function explain(host: Host, argv: readonly string[], result: RunResult): Explan
   if (own) return own;
   const program = /^(\S+): not found$/.exec(result.stderr)?.[1] ?? argv[0] ?? '';
   const [full] = /Read-only file system|No space left on device/.exec(result.stderr) ?? [];
-  if (full !== undefined && argv[0] === 'sh')
+  const file = writtenFile(argv);
+  if (full !== undefined && file !== undefined)
     return {
       message: `${host.address}: ${purposeOf(argv)} failed: ${full}`,
       code: 'not-writable',
-      hint: `make ${argv[4]?.replace(/\/[^/]*$/, '')} writable: df and findmnt show what is in the way`,
+      hint: `make ${dirname(file)} writable: df and findmnt show what is in the way`,
       source: 'host',
     };
   if (/Operation not permitted|must be root|Permission denied/.test(result.stderr))

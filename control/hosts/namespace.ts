@@ -2,7 +2,7 @@
  * Where sidetrack keeps things for the network namespace it works in. Namespaces of one machine
  * mostly share its /run, /etc and BPF file system, and each must find what is its own.
  */
-import { existsSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readlinkSync, statSync } from 'node:fs';
 
 const NAMED = '/run/netns';
 
@@ -42,10 +42,20 @@ function namespaceOf(process: string): string | undefined {
 }
 
 function nameOf(inode: number): string | undefined {
-  if (!existsSync(NAMED)) return undefined;
-  // A name that leads nowhere is none: namespaces go at any time, and so does what links point to.
-  const inodeOf = (name: string) => statSync(`${NAMED}/${name}`, { throwIfNoEntry: false })?.ino;
-  return readdirSync(NAMED).find((name) => inodeOf(name) === inode);
+  try {
+    return readdirSync(NAMED).find((name) => inodeOf(`${NAMED}/${name}`) === inode);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A name that leads nowhere is none: namespaces go at any time, and so does what links point to. */
+function inodeOf(path: string): number | undefined {
+  try {
+    return statSync(path).ino;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

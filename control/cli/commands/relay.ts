@@ -4,7 +4,7 @@ import { RelayError } from '../../../proxy/error.js';
 import { type Relay, type RelayOptions, startRelay } from '../../../proxy/relay.js';
 import { loadConfig } from '../../config/load.js';
 import { SidetrackError } from '../../error.js';
-import { action, type CommonOptions, command, configFile, withConfig } from '../context.js';
+import { action, type CommonOptions, command, configFile, withConfigFile } from '../context.js';
 import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
 import type { RelaySetup } from '../relay/changes.js';
 import { chooseServer } from '../relay/choose-server.js';
@@ -34,7 +34,7 @@ export function relayCommand(): Command {
     'kill -TERM <pid>                       # finish the open connections, then end',
     'kill -USR2 <pid>                       # start a new version in its place; nobody is refused',
   ]);
-  return withConfig(relay)
+  return withConfigFile(relay)
     .option('--server <name>', 'which server of the configuration this machine is')
     .action(action(runRelay));
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/load.js';
-import { action, type CommonOptions, command, configFile, withConfig } from '../context.js';
+import { action, type CommonOptions, command, configFile, withConfigFile } from '../context.js';
 import { note, print } from '../output.js';
 import { chooseServer } from '../relay/choose-server.js';
 import { relayUnit, unreadableByOthers } from '../relay/unit.js';
@@ -17,7 +17,7 @@ export function serviceCommand(): Command {
     'systemctl enable --now sidetrack-relay',
     'systemctl kill --kill-whom=main -s SIGUSR2 sidetrack-relay   # a new version takes over',
   ]);
-  return withConfig(service)
+  return withConfigFile(service)
     .option('--server <name>', 'which server of the configuration this machine is')
     .action(action(printUnit));
 }
