@@ -1,5 +1,5 @@
 /** What is measured and what must come of it: data only. */
-import type { ContestantName } from './contestants.js';
+import { BEFORE, type ContestantName } from './contestants.js';
 
 /** What puts the relay under load. */
 export type Load =
@@ -171,7 +171,7 @@ const withoutOffload: readonly Case[] = DIRECTIONS.map(({ word, reverse }) => ({
   targets: [{ rival: 'haproxy-tuned', ratio: 1.05 }],
 }));
 
-export const CASES: readonly Case[] = [
+const ALL_CASES: readonly Case[] = [
   ...bulk,
   ...withoutOffload,
   ...requests,
@@ -182,3 +182,21 @@ export const CASES: readonly Case[] = [
   ...observation,
   ...[...bulk, ...requests, connections, ...latency].map(throughSocks),
 ];
+
+/** A change may cost no more than this. */
+const KEPT = 0.98;
+
+/** The direct cases beside an earlier state of ourselves, and nobody else. */
+const BESIDE_BEFORE = ALL_CASES.filter(({ ours }) => ours === 'sidetrack').map(
+  ({ limit: _, ...one }): Case => ({
+    ...one,
+    rivals: ['sidetrack-before'],
+    targets: [{ rival: 'sidetrack-before', ratio: boundOf(one) }],
+  }),
+);
+
+function boundOf({ figures }: Pick<Case, 'figures'>): number {
+  return LESS_IS_BETTER.includes(figures[0]!) ? 1 / KEPT : KEPT;
+}
+
+export const CASES = BEFORE === undefined ? ALL_CASES : BESIDE_BEFORE;

@@ -5,6 +5,7 @@ import { INTERNET_ADDRESSES_V4 } from '../../control/lab/topology.js';
 
 export type ContestantName =
   | 'sidetrack'
+  | 'sidetrack-before'
   | 'haproxy-default'
   | 'haproxy-tuned'
   | 'naive-copy'
@@ -67,13 +68,13 @@ relay:
 ${relay.map((line) => `  ${line}\n`).join('')}`;
 }
 
-const sidetrackArgv = (file: string) => [
-  process.execPath,
-  program('control/cli/main.js'),
-  'relay',
-  '-c',
-  file,
-];
+const sidetrackArgv = (file: string) => relayOf(program('control/cli/main.js'), file);
+
+/** Another checkout, built: what a change is measured beside. */
+export const BEFORE = process.env.BEFORE;
+const beforeArgv = (file: string) => relayOf(join(BEFORE ?? '', 'build/control/cli/main.js'), file);
+
+const relayOf = (cli: string, file: string) => [process.execPath, cli, 'relay', '-c', file];
 
 /** maxpipes keeps the descriptors for 9000 connections below 20 000. */
 function haproxy(port: number, global: readonly string[], options: readonly string[]): string {
@@ -119,6 +120,12 @@ export const CONTESTANTS: Readonly<Record<ContestantName, Contestant>> = {
     port: 12340,
     file: { name: 'sidetrack.yaml', text: sidetrack(12340, 9150, 'direct:') },
     argv: sidetrackArgv,
+  },
+  'sidetrack-before': {
+    label: 'sidetrack before the change',
+    port: 12350,
+    file: { name: 'sidetrack-before.yaml', text: sidetrack(12350, 9155, 'direct:') },
+    argv: beforeArgv,
   },
   'haproxy-default': {
     label: 'HAProxy, splice-auto, 2 threads',

@@ -2,6 +2,7 @@
  * `make bench-relay`: every case, contestants in turn (A B A B), and the rows to build/bench.
  *   SECONDS=2  of one run     RUNS=5  of each contestant     CASES=bulk  only cases with that in their name
  *   MINUTES=40  after which it ends with what it has
+ *   BEFORE=DIR  a built checkout of an earlier state: only that one takes part, beside ours
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -9,7 +10,7 @@ import { availableParallelism, cpus, release } from 'node:os';
 import { BenchLab, CORE } from './bench-lab.js';
 import { CASES, type Case } from './cases.js';
 import { renderChart } from './chart.js';
-import type { ContestantName } from './contestants.js';
+import { BEFORE, type ContestantName } from './contestants.js';
 import { runLoad } from './loads.js';
 import { measure, measureMemory, readFigure, type Sample } from './measure.js';
 import { makeRow, type Row, renderTable } from './report.js';
@@ -58,7 +59,7 @@ async function startAll(session: Session, cases: readonly Case[]): Promise<void>
     try {
       await session.bench.startContestant(name);
     } catch (error) {
-      if (!name.startsWith('sidetrack-')) throw error;
+      if (!name.startsWith('sidetrack-') || name === 'sidetrack-before') throw error;
       session.absent.set(name, reasonOf(error));
     }
   }
@@ -66,7 +67,7 @@ async function startAll(session: Session, cases: readonly Case[]): Promise<void>
 
 /** Half of what tuned HAProxy can do, or through SOCKS redsocks, for everybody. */
 const paceOf = ({ rivals }: Case): ContestantName =>
-  rivals.includes('haproxy-tuned') ? 'haproxy-tuned' : 'redsocks';
+  BEFORE !== undefined || rivals.includes('haproxy-tuned') ? 'haproxy-tuned' : 'redsocks';
 
 async function findHalfRate(bench: BenchLab, pace: ContestantName, connections: number) {
   await bench.startContestant(pace);
