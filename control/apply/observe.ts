@@ -4,16 +4,23 @@ import { commandError, type Host, readFile, runChecked } from '../hosts/host.js'
 import { parseListing, parseTableOfRuleset, type TableListing } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
 import { savedStatePath, TABLE_NAME_FILE } from '../plan/paths.js';
-import {
-  type Family,
-  type InterfaceFacts,
-  MAIN_TABLE,
-  type ObservedHost,
-  type ObservedIpRule,
-  type ObservedRoute,
-  type SavedState,
+import type {
+  Family,
+  InterfaceFacts,
+  ObservedHost,
+  ObservedIpRule,
+  ObservedRoute,
+  SavedState,
 } from '../plan/state.js';
 import { observeClassifier } from './classifier.js';
+import {
+  interfaceOf,
+  type LinkJson,
+  type RouteJson,
+  type RuleJson,
+  routeOf,
+  ruleOf,
+} from './ip-json.js';
 
 /** @throws SidetrackError when a program, the privilege or nft's JSON support is missing. */
 export async function observeHost(host: Host): Promise<ObservedHost> {
@@ -74,82 +81,18 @@ async function observeSet(host: Host, name: string) {
   return parseListing(text).sets[0]!;
 }
 
-interface LinkJson {
-  ifname: string;
-  address?: string;
-  flags: string[];
-  linkinfo?: { info_kind?: string };
-  addr_info: { family: string; local: string; prefixlen: number }[];
-}
-
 async function observeInterfaces(host: Host): Promise<InterfaceFacts[]> {
-  const links = await ipJson<LinkJson>(host, ['-d', 'address', 'show']);
-  return links.map(({ ifname, address = '', flags, linkinfo, addr_info }) => ({
-    name: ifname,
-    mac: address,
-    up: flags.includes('UP'),
-    ...(linkinfo?.info_kind && { kind: linkinfo.info_kind }),
-    addresses: addr_info.map(({ family, local, prefixlen }) => ({
-      family: family === 'inet' ? 4 : 6,
-      address: local,
-      prefixLength: prefixlen,
-    })),
-  }));
+  return (await ipJson<LinkJson>(host, ['-d', 'address', 'show'])).map(interfaceOf);
 }
-
-interface RuleJson {
-  priority: number;
-  /** Present, with the value null, when the selector is inverted. */
-  not?: null;
-  iif?: string;
-  fwmark?: string;
-  fwmask?: string;
-  table?: string;
-  protocol?: string;
-}
-
-const ALL_BITS = 0xffffffff;
 
 async function observeRules(host: Host, family: Family): Promise<ObservedIpRule[]> {
   const rules = await ipJson<RuleJson>(host, [`-${family}`, '-N', '-d', 'rule', 'show']);
-  return rules.map(({ priority, not, iif, fwmark, fwmask, table, protocol }) => ({
-    family,
-    priority,
-    ...(not !== undefined && { inverted: true }),
-    ...(iif !== undefined && { iif }),
-    ...(fwmark !== undefined && {
-      mark: Number(fwmark),
-      mask: fwmask === undefined ? ALL_BITS : Number(fwmask),
-    }),
-    ...(table !== undefined && { table: Number(table) }),
-    ...(protocol !== undefined && { protocol: Number(protocol) }),
-  }));
-}
-
-interface RouteJson {
-  type?: string;
-  dst: string;
-  gateway?: string;
-  dev?: string;
-  table?: string;
-  metric?: number;
-  protocol?: string;
+  return rules.map((rule) => ruleOf(family, rule));
 }
 
 async function observeRoutes(host: Host, family: Family): Promise<ObservedRoute[]> {
   const argv = [`-${family}`, '-N', 'route', 'show', 'table', 'all'];
-  const routes = await ipJson<RouteJson>(host, argv);
-  return routes.map(({ type, dst, gateway, dev, table, metric, protocol }) => ({
-    family,
-    table: table === undefined ? MAIN_TABLE : Number(table),
-    destination: dst,
-    // -N prints the number of the type; RTN_UNREACHABLE is 7 (linux/rtnetlink.h).
-    type: type ?? 'unicast',
-    ...(gateway !== undefined && { via: gateway }),
-    ...(dev !== undefined && { dev }),
-    ...(metric !== undefined && { metric }),
-    ...(protocol !== undefined && { protocol: Number(protocol) }),
-  }));
+  return (await ipJson<RouteJson>(host, argv)).map((route) => routeOf(family, route));
 }
 
 async function ipJson<T>(host: Host, argv: readonly string[]): Promise<T[]> {

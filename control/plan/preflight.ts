@@ -2,21 +2,17 @@
 
 import type { Config, ServerConfig } from '../config/config.js';
 import type { Diagnostic } from '../config/diagnostic.js';
-import type { Path } from '../config/raw.js';
 import { probeMark } from '../nft/steering.js';
 import { interfaceTowards, sameSubnet } from './address.js';
-import { type ObservedHost, type ObservedIpRule, ROUTE_PROTOCOL } from './state.js';
+import { type Finding, locate } from './finding.js';
+import { missingInterface, missingInterfaces, unreachableServers } from './interface-check.js';
+import { hex } from './mark-text.js';
+import { foreignTable, overlappingRules, routerRoute, serverRoute } from './rule-check.js';
+import type { ObservedHost } from './state.js';
 
 export interface Findings {
   errors: Diagnostic[];
   warnings: Diagnostic[];
-}
-
-/** One finding, before the configuration's position is added. */
-interface Finding {
-  path: Path;
-  message: string;
-  hint: string;
 }
 
 export function checkRouter(config: Config, router: ObservedHost): Findings {
@@ -75,134 +71,6 @@ export function checkServer(config: Config, server: ServerConfig, host: Observed
 
 /** Compares all bits; longer than any address, so that it suits both families. */
 const FULL = 128;
-
-function locate(config: Config, findings: readonly Finding[]): Diagnostic[] {
-  return findings.map(({ path, message, hint }) => ({
-    ...config.positionOf(path),
-    message,
-    hint,
-  }));
-}
-
-function missingInterface(path: Path, name: string, host: ObservedHost): Finding {
-  const names = host.interfaces.map((one) => one.name).filter((one) => one !== 'lo');
-  return {
-    path,
-    message: `${host.address} has no interface "${name}"`,
-    hint: `it has ${names.join(', ')}`,
-  };
-}
-
-function missingInterfaces({ router: { interfaces } }: Config, router: ObservedHost): Finding[] {
-  return interfaces
-    .map((name, index) => ({ name, path: ['router', 'interfaces', index] }))
-    .filter(({ name }) => !router.interfaces.some((found) => found.name === name))
-    .map(({ name, path }) => missingInterface(path, name, router));
-}
-
-function unreachableServers(config: Config, router: ObservedHost): Finding[] {
-  const { interfaces } = config.router;
-  return config.servers.flatMap((server, index) =>
-    [server.address.v4, server.address.v6]
-      .filter((address) => address !== undefined)
-      .filter((address) => interfaceTowards(router, interfaces, address) === undefined)
-      .map((address) => ({
-        path: ['servers', index, 'address'],
-        message: `${address} is on no subnet of the router's ${interfaces.join(', ')}`,
-        hint: `those subnets are ${subnets(router, interfaces)}; the server must be on one of them`,
-      })),
-  );
-}
-
-function subnets(router: ObservedHost, names: readonly string[]): string {
-  const found = router.interfaces
-    .filter(({ name }) => names.includes(name))
-    .flatMap(({ addresses }) =>
-      addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`),
-    );
-  return found.join(', ') || 'none';
-}
-
-/** The numbers of a policy route, and where the file says them. */
-interface PolicyRoute {
-  mark: { value: number; mask: number };
-  table: number;
-  rulePriority: number;
-  path: { section: Path; table: Path };
-}
-
-function routerRoute({ router: { mark, table, rulePriority } }: Config): PolicyRoute {
-  const path = { section: ['router'], table: ['router', 'table', 'id'] };
-  return { mark, table: table.id, rulePriority, path };
-}
-
-function serverRoute({ tproxy }: ServerConfig, index: number): PolicyRoute {
-  const section = ['servers', index, 'tproxy'];
-  return { ...tproxy, path: { section, table: [...section, 'table'] } };
-}
-
-function foreignTable({ table, path }: PolicyRoute, host: ObservedHost): Finding[] {
-  const foreign = host.routes.filter(
-    (route) => route.table === table && route.protocol !== ROUTE_PROTOCOL,
-  );
-  if (foreign.length === 0) return [];
-  const [first] = foreign;
-  return [
-    {
-      path: path.table,
-      message: `routing table ${table} on ${host.address} already holds routes that sidetrack did not make (${first!.destination}${first!.via ? ` via ${first!.via}` : ''})`,
-      hint: `choose another table id, or empty it: ip route flush table ${table}`,
-    },
-  ];
-}
-
-function overlappingRules(route: PolicyRoute, host: ObservedHost): Finding[] {
-  const { mark, rulePriority, path } = route;
-  const key = path.section.filter((part) => typeof part === 'string').join('.');
-  const foreign = host.ipRules.filter(({ protocol }) => protocol !== ROUTE_PROTOCOL);
-  const samePriority = foreign.find(({ priority }) => priority === rulePriority);
-  const sameMark = foreign.find(
-    (rule) =>
-      rule.mask !== undefined &&
-      (rule.mask & mark.mask) !== 0 &&
-      // `not fwmark …` (wg-quick) means everybody else's packets; behind our rule it never sees ours.
-      !(rule.inverted && rule.priority > rulePriority),
-  );
-  return [
-    ...(sameMark
-      ? [
-          {
-            path: [...path.section, 'mark'],
-            message: `mark ${hex(mark.value)}/${hex(mark.mask)} shares bits with ${describe(sameMark)} on ${host.address}`,
-            hint:
-              sameMark.mask === ALL_BITS
-                ? `that rule compares all 32 bits, so no other mark would do: give it a mask of its own (fwmark ${hex(sameMark.mark ?? 0)}/0x…)`
-                : `choose a value and mask whose bits nobody else uses: ${key}.mark: { value: …, mask: … }`,
-          },
-        ]
-      : []),
-    ...(samePriority && samePriority !== sameMark
-      ? [
-          {
-            path: [...path.section, 'rule_priority'],
-            message: `rule priority ${rulePriority} on ${host.address} is taken by ${describe(samePriority)}`,
-            hint: `choose another ${key}.rule_priority`,
-          },
-        ]
-      : []),
-  ];
-}
-
-const ALL_BITS = 0xffffffff;
-const hex = (value: number) => `0x${value.toString(16)}`;
-
-function describe({ family, priority, inverted, mark, mask, table }: ObservedIpRule): string {
-  const by =
-    mark === undefined
-      ? ''
-      : `${inverted ? ' not' : ''} fwmark ${hex(mark)}/${hex(mask ?? ALL_BITS)}`;
-  return `another IPv${family} rule (priority ${priority}${by}${table ? ` lookup ${table}` : ''})`;
-}
 
 function noProbeBit({ router: { classifier, mark } }: Config): Finding[] {
   if (classifier === 'ebpf' || probeMark(mark) !== undefined) return [];

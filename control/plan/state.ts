@@ -24,6 +24,8 @@ export interface IpRule {
   mark: number;
   mask: number;
   table: number;
+  /** Why it is where it is, for the plan. */
+  note?: string;
 }
 
 export interface Route {
@@ -81,26 +83,82 @@ export interface InterfaceFacts {
   up: boolean;
   /** As iproute2 says it: `bridge`, `vlan` …; absent for plain devices. */
   kind?: string;
+  /** The bridge, bond or VRF that this interface is a port of. */
+  master?: string;
+  /** What a VLAN or macvlan lies on; of a veth pair the other end. */
+  link?: string;
+  /** Number of the interface's group; absent for group 0. */
+  group?: number;
   addresses: { family: Family; address: string; prefixLength: number }[];
 }
 
-export interface ObservedIpRule extends Partial<Omit<IpRule, 'family' | 'priority'>> {
+export interface Prefix {
+  address: string;
+  length: number;
+}
+
+/** Inclusive. */
+export interface NumberRange {
+  first: number;
+  last: number;
+}
+
+/** What a rule does with a packet that all of its selectors fit. */
+export type RuleAction = 'lookup' | 'goto' | 'nop' | 'unreachable' | 'prohibit' | 'blackhole';
+
+/** A rule as the kernel has it, whoever made it. */
+export interface ObservedIpRule extends Partial<Omit<IpRule, 'family' | 'priority' | 'note'>> {
   family: Family;
   priority: number;
-  /** `ip rule add not fwmark …`: takes every packet without that mark. */
+  /** `ip rule add not …`: fits every packet that the selectors together do not fit. */
   inverted?: boolean;
+  from?: Prefix;
+  to?: Prefix;
+  oif?: string;
+  /** The interface of `iif` or `oif` does not exist, so that the selector fits no packet. */
+  detached?: boolean;
+  tos?: number;
+  uids?: NumberRange;
+  ipProtocol?: number;
+  sourcePorts?: NumberRange;
+  destinationPorts?: NumberRange;
+  tunnelId?: number;
+  /** Looks up the table of the VRF that the packet's interface belongs to, and fits no other. */
+  l3mdev?: boolean;
+  /** Selectors that this program does not know, by the names that `ip` gives them. */
+  unknown?: string[];
+  /** `lookup` when absent. */
+  action?: RuleAction;
+  goto?: number;
+  /** Routes of at most this prefix length do not count. */
+  suppressPrefixLength?: number;
+  /** Routes over an interface of this group do not count. */
+  suppressGroup?: number;
   /** RTPROT number, when the kernel knows one. */
   protocol?: number;
 }
 
-export interface ObservedRoute {
+export interface NextHop {
+  via?: string;
+  dev?: string;
+}
+
+export interface ObservedRoute extends NextHop {
   family: Family;
   table: number;
   destination: string;
-  /** `unicast` unless the kernel says otherwise. */
+  /** `unicast`, or the number of another type (linux/rtnetlink.h). */
   type: string;
-  via?: string;
-  dev?: string;
+  /** Instead of `via` and `dev`, where there are several ways. */
+  nextHops?: NextHop[];
+  /** The source address that the kernel takes for packets of its own. */
+  preferredSource?: string;
+  /** Fits only packets from there (IPv6). */
+  from?: string;
+  /** Fits only packets with this type of service (IPv4); 0 when absent. */
+  tos?: number;
+  /** The interface is down: the route does not count. */
+  dead?: boolean;
   metric?: number;
   protocol?: number;
 }

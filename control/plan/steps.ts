@@ -11,6 +11,7 @@ import {
 import { classifierStep, detachCommand } from './classifier.js';
 import { type Command, writeFile } from './command.js';
 import type { HostDiff, RouteChange, SysctlChange, TableChange } from './diff.js';
+import { hex } from './mark-text.js';
 import { savedAttachmentPath, savedStatePath, TABLE_NAME_FILE } from './paths.js';
 import {
   type HostState,
@@ -216,8 +217,6 @@ function routeCommand(verb: 'replace' | 'del', route: Route): Command {
 function undoRoute({ add, replaces }: RouteChange): Command {
   return replaces ? routeCommand('replace', replaces) : routeCommand('del', add);
 }
-
-const hex = (value: number) => `0x${value.toString(16)}`;
 
 function ruleTitle({ family, iif, mark, mask, table }: IpRule): string {
   return `IPv${family} rule: from ${iif} with mark ${hex(mark)}/${hex(mask)} use table ${table}`;

@@ -1,0 +1,2 @@
+/** Marks as `ip` writes them. */
+export const hex = (value: number) => `0x${value.toString(16)}`;
