@@ -23,18 +23,37 @@ export function networkOf(address: Address, length: number): AddressEntry {
   return { family: 6, first: address & ~hostBits, last: address | hostBits };
 }
 
-/** ::ffff:0:0/96. No such packet exists on the wire, so the entry would silently never match. */
-function isMapped(address: Address): boolean {
-  return typeof address === 'bigint' && address >> 32n === 0xffffn;
+/** What is wrong with an entry. */
+export interface EntryProblem extends Problem {
+  /** It is well written, but stands for addresses of no packet that router and server let pass. */
+  noPacket?: true;
 }
 
-function mappedProblem(text: string, address: Address, length = 128): Problem {
-  const v4 = formatV4(Number(BigInt(address) & 0xffffffffn));
-  const suffix = length < 128 && length >= 96 ? `/${length - 96}` : '';
+const isMapped = (address: Address): boolean =>
+  typeof address === 'bigint' && address >> 32n === 0xffffn;
+
+/** Within ::ffff:0:0/96, so the entry would silently never match. Only one address has one meaning. */
+function mappedProblem(text: string, { first, last }: AddressEntry): EntryProblem {
+  const v4 = formatV4(Number(BigInt(first) & 0xffffffffn));
   return {
-    message: `"${text}" is an IPv4-mapped IPv6 address, which no packet carries`,
-    hint: `write ${v4}${suffix}`,
+    message: `"${text}" is IPv4-mapped (::ffff:0:0/96), and such packets are always dropped`,
+    hint:
+      first === last
+        ? `write ${v4} if you mean the IPv4 address`
+        : 'leave it out; IPv4 addresses are written as such',
+    noPacket: true,
   };
+}
+
+/** The entry, unless nothing but mapped addresses is in it. */
+function unlessMapped(text: string, entry: AddressEntry): AddressEntry | EntryProblem {
+  return isMapped(entry.first) && isMapped(entry.last) ? mappedProblem(text, entry) : entry;
+}
+
+/** Whether the entry is all of its family. */
+export function isEverything({ family, first, last }: AddressEntry): boolean {
+  if (family === 4) return first === 0 && last === 0xffffffff;
+  return first === 0n && last === (1n << 128n) - 1n;
 }
 
 function notAnAddress(text: string, whole: string): Problem {
@@ -51,7 +70,7 @@ function notAnAddress(text: string, whole: string): Problem {
   return { message: `"${text}"${where} is not an IP address` };
 }
 
-function parseCidr(text: string, slash: number): AddressEntry | Problem {
+function parseCidr(text: string, slash: number): AddressEntry | EntryProblem {
   const address = parseAddress(text.slice(0, slash));
   if (address === undefined) return notAnAddress(text.slice(0, slash), text);
   const written = text.slice(slash + 1);
@@ -67,7 +86,6 @@ function parseCidr(text: string, slash: number): AddressEntry | Problem {
   if (length > most) {
     return { message: `"${text}": an IPv${family} prefix length is at most ${most}` };
   }
-  if (isMapped(address)) return mappedProblem(text, address, length);
   const network = networkOf(address, length);
   if (network.first !== address) {
     return {
@@ -75,10 +93,10 @@ function parseCidr(text: string, slash: number): AddressEntry | Problem {
       hint: `write ${formatAddress(network.first)}/${length} for the network, or ${formatAddress(address)} for the one address`,
     };
   }
-  return network;
+  return unlessMapped(text, network);
 }
 
-function parseRange(text: string, dash: number): AddressEntry | Problem {
+function parseRange(text: string, dash: number): AddressEntry | EntryProblem {
   const ends = [text.slice(0, dash).trim(), text.slice(dash + 1).trim()] as const;
   const first = parseAddress(ends[0]);
   if (first === undefined) return notAnAddress(ends[0], text);
@@ -90,21 +108,22 @@ function parseRange(text: string, dash: number): AddressEntry | Problem {
       hint: 'both ends must be of one family',
     };
   }
-  if (isMapped(first)) return mappedProblem(ends[0], first);
-  if (isMapped(last)) return mappedProblem(ends[1], last);
   if (first > last) {
     return {
       message: `range "${text}" ends before it starts`,
       hint: `write ${formatAddress(last)}-${formatAddress(first)}`,
     };
   }
-  return typeof first === 'number'
-    ? { family: 4, first, last: last as number }
-    : { family: 6, first, last: last as bigint };
+  return unlessMapped(
+    text,
+    typeof first === 'number'
+      ? { family: 4, first, last: last as number }
+      : { family: 6, first, last: last as bigint },
+  );
 }
 
 /** Reads `10.0.0.0/8`, `10.0.0.1`, `10.0.0.1-10.0.0.9` and their IPv6 kin, or says what is wrong. */
-export function parseEntry(text: string): AddressEntry | Problem {
+export function parseEntry(text: string): AddressEntry | EntryProblem {
   for (let i = text.length - 1; i >= 0; i--) {
     const code = text.charCodeAt(i);
     if (code === SLASH) return parseCidr(text, i);
@@ -112,13 +131,12 @@ export function parseEntry(text: string): AddressEntry | Problem {
   }
   const address = parseAddress(text);
   if (address === undefined) return notAnAddress(text, text);
-  if (isMapped(address)) return mappedProblem(text, address);
   return typeof address === 'number'
     ? { family: 4, first: address, last: address }
-    : { family: 6, first: address, last: address };
+    : unlessMapped(text, { family: 6, first: address, last: address });
 }
 
 /** Narrows what `parseEntry` gives back. */
-export function isProblem(result: AddressEntry | Problem): result is Problem {
+export function isProblem(result: AddressEntry | EntryProblem): result is EntryProblem {
   return 'message' in result;
 }

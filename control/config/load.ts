@@ -5,14 +5,13 @@ import { SidetrackError } from '../error.js';
 import { checkAcross } from './check.js';
 import type { Config, SetConfig } from './config.js';
 import { ConfigError, type Diagnostic, diagnosticAt, sortDiagnostics } from './diagnostic.js';
-import type { AddressEntry } from './entry.js';
 import { issueDiagnostics } from './issue.js';
 import { limitProblems } from './limit.js';
 import { besideFile, normalise } from './normalise.js';
 import { asMap, valueAt } from './raw.js';
 import { routeWarnings } from './route-warning.js';
 import { configSchema } from './schema.js';
-import { readFailure, readSetFile } from './set-file.js';
+import { readFailure, readSetFile, type SetEntries } from './set-file.js';
 import { Source } from './source.js';
 import { hasValues, syntaxDiagnostics } from './syntax.js';
 import { configWarnings } from './warning.js';
@@ -36,27 +35,51 @@ async function readMainFile(path: string): Promise<string> {
 interface LoadedSets {
   sets: Record<string, SetConfig>;
   diagnostics: Diagnostic[];
+  warnings: Diagnostic[];
+}
+
+const LEAST_ENTRIES = 1;
+
+/** An empty list turns what its rules mean round, and comes from a failed download more often than not. */
+function tooFew(name: string, set: SetConfig, root: unknown, source: Source): Diagnostic[] {
+  const path = ['sets', name, 'min_entries'];
+  const written = valueAt(root, path);
+  const least = typeof written === 'number' ? written : LEAST_ENTRIES;
+  const count = set.entries.length;
+  if (count >= least) return [];
+  const position = source.positionOf(written === undefined ? ['sets', name, 'file'] : path);
+  const message =
+    count === 0
+      ? `the set "${name}" is empty: ${set.file} has no entry`
+      : `the set "${name}" has ${count} ${count === 1 ? 'entry' : 'entries'} and not ${least}: ${set.file}`;
+  const hint =
+    count === 0
+      ? 'fetch the list again; where it may be empty, write min_entries: 0'
+      : 'fetch the list again, or write a smaller min_entries';
+  return [diagnosticAt(position, { message, hint })];
 }
 
 /** Reads the files of all sets, whatever else is wrong with the configuration. */
 async function loadSets(root: unknown, source: Source): Promise<LoadedSets> {
-  const loaded: LoadedSets = { sets: {}, diagnostics: [] };
-  const known = new Map<string, AddressEntry[]>();
+  const loaded: LoadedSets = { sets: {}, diagnostics: [], warnings: [] };
+  const known = new Map<string, SetEntries>();
   for (const name of Object.keys(asMap(valueAt(root, ['sets'])))) {
     const written = valueAt(root, ['sets', name, 'file']);
     if (typeof written !== 'string' || written === '') continue;
     const file = besideFile(source.file, written);
-    // Two sets of one file: its bad lines are told once.
-    const already = known.get(file);
-    if (already !== undefined) {
-      loaded.sets[name] = { file, entries: already };
-      continue;
-    }
     try {
-      const { entries, diagnostics } = await readSetFile(file);
-      known.set(file, entries);
-      loaded.sets[name] = { file, entries };
-      loaded.diagnostics.push(...diagnostics);
+      const already = known.get(file);
+      const content = already ?? (await readSetFile(file));
+      known.set(file, content);
+      const set = { file, entries: content.entries };
+      loaded.sets[name] = set;
+      // Two sets of one file: what is wrong with it is told once.
+      if (already === undefined) {
+        loaded.diagnostics.push(...content.diagnostics);
+        loaded.warnings.push(...content.warnings);
+      }
+      if (content.diagnostics.length === 0)
+        loaded.diagnostics.push(...tooFew(name, set, root, source));
     } catch (error) {
       const message = `cannot read the set file ${file}: ${readFailure(error)}`;
       const position = source.positionOf(['sets', name, 'file']);
@@ -73,7 +96,7 @@ export async function parseConfig(file: string, text: string): Promise<Config> {
   if (!hasValues(source)) throw new ConfigError(syntax);
   const root = source.values();
   const checked = configSchema.safeParse(root);
-  const { sets, diagnostics } = await loadSets(root, source);
+  const { sets, diagnostics, warnings } = await loadSets(root, source);
   const found = [
     ...syntax,
     ...(checked.success
@@ -87,7 +110,9 @@ export async function parseConfig(file: string, text: string): Promise<Config> {
   ];
   if (found.length > 0 || !checked.success) throw new ConfigError(found);
   const config = normalise(checked.data, sets, source);
-  config.warnings.push(...sortDiagnostics([...configWarnings(config), ...routeWarnings(config)]));
+  config.warnings.push(
+    ...sortDiagnostics([...configWarnings(config), ...routeWarnings(config), ...warnings]),
+  );
   return config;
 }
 

@@ -212,6 +212,9 @@ const setOfAddresses = section({
   file: text(fileProblem)
     .describe('One CIDR, address or range a line; relative to this file')
     .meta({ examples: ['china.txt'] }),
+  min_entries: integer(0, 16777216)
+    .default(1)
+    .describe('Fewer are an error, as after a failed download; 0 allows an empty list'),
 });
 
 /** The whole file. */

@@ -73,27 +73,27 @@ describe('parseEntry', () => {
       'range "10.0.0.9-10.0.0.1" ends before it starts',
       'write 10.0.0.1-10.0.0.9',
     ],
-    [
-      '::ffff:192.168.1.1',
-      '"::ffff:192.168.1.1" is an IPv4-mapped IPv6 address, which no packet carries',
-      'write 192.168.1.1',
-    ],
-    [
-      '::ffff:10.0.0.0/104',
-      '"::ffff:10.0.0.0/104" is an IPv4-mapped IPv6 address, which no packet carries',
-      'write 10.0.0.0/8',
-    ],
-    [
-      '::1-::ffff:1.2.3.4',
-      '"::ffff:1.2.3.4" is an IPv4-mapped IPv6 address, which no packet carries',
-      'write 1.2.3.4',
-    ],
     ['fe80::1%eth0', '"fe80::1%eth0" has a zone', 'leave out the part from the % on'],
     ['010.0.0.1', '"010.0.0.1" is not an IP address', 'write octets without leading zeros'],
     ['10.0.0.1-x', '"x" in "10.0.0.1-x" is not an IP address', undefined],
     ['', '"" is not an IP address', undefined],
   ])('explains what is wrong with "%s"', (text, message, hint) => {
     expect(parseEntry(text)).toEqual(hint === undefined ? { message } : { message, hint });
+  });
+
+  it.each([
+    ['::ffff:192.168.1.1', 'write 192.168.1.1 if you mean the IPv4 address'],
+    ['::ffff:192.168.1.1/128', 'write 192.168.1.1 if you mean the IPv4 address'],
+    ['::ffff:0:0/96', 'leave it out; IPv4 addresses are written as such'],
+    ['::ffff:0:0/104', 'leave it out; IPv4 addresses are written as such'],
+    ['::ffff:1.2.3.4-::ffff:1.2.3.9', 'leave it out; IPv4 addresses are written as such'],
+  ])('says that no packet has %s', (text, hint) => {
+    const message = `"${text}" is IPv4-mapped (::ffff:0:0/96), and such packets are always dropped`;
+    expect(parseEntry(text)).toEqual({ message, hint, noPacket: true });
+  });
+
+  it.each(['::/0', '::/80', '::1-::ffff:1.2.3.4'])('takes %s, which merely spans them', (text) => {
+    expect(parseEntry(text)).toMatchObject({ family: 6 });
   });
 
   it('takes a range that merely spans the mapped block', () => {

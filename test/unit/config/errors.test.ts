@@ -242,7 +242,7 @@ describe('an error in a single value', () => {
       '9:23: "localhost" is not an IP address',
     ],
     [
-      `${MINIMAL}sets:\n  private: { file: /dev/null }\n`,
+      `${MINIMAL}sets:\n  private: { file: /dev/null, min_entries: 0 }\n`,
       '9:3: the set "private" is built in; give this set another name',
     ],
     [`${MINIMAL}sets:\n  x: { file: "" }\n`, '9:14: the path is empty'],

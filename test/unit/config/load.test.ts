@@ -294,6 +294,36 @@ rules:
     expect(error!.length).toBeLessThan(100);
   });
 
+  it('must not be empty, unless that is said', async () => {
+    expect(await errorsOf(yaml, { 'china.txt': '# nothing\n' })).toEqual([
+      'sidetrack.yaml:9:18: the set "china" is empty: china.txt has no entry; fetch the list again; where it may be empty, write min_entries: 0',
+    ]);
+    const allowed = yaml.replace('china.txt }', 'china.txt, min_entries: 0 }');
+    expect((await load(allowed, { 'china.txt': '' })).sets.china?.entries).toEqual([]);
+  });
+
+  it('must have the entries that are asked for', async () => {
+    const more = yaml.replace('china.txt }', 'china.txt, min_entries: 3 }');
+    expect(await errorsOf(more, { 'china.txt': '192.0.2.1\n::ffff:1.2.3.4\n' })).toEqual([
+      'sidetrack.yaml:9:42: the set "china" has 1 entry and not 3: china.txt; fetch the list again, or write a smaller min_entries',
+    ]);
+    expect(await errorsOf(yaml.replace('china.txt }', 'china.txt, min_entries: x }'))).toContain(
+      'sidetrack.yaml:9:42: sets.china.min_entries must be a whole number from 0 to 16777216, not the text "x"',
+    );
+  });
+
+  it('pass their warnings on', async () => {
+    const config = await load(yaml, { 'china.txt': '192.0.2.1\n::ffff:1.2.3.4\n' });
+    expect(config.warnings).toMatchObject([
+      {
+        file: expect.stringMatching(/china\.txt$/),
+        line: 2,
+        message: expect.stringMatching(/^left out: "::ffff:1\.2\.3\.4" is IPv4-mapped/),
+        hint: 'write 1.2.3.4 if you mean the IPv4 address',
+      },
+    ]);
+  });
+
   it('that cannot be read are blamed where they are named', async () => {
     expect(await errorsOf(yaml)).toEqual([
       'sidetrack.yaml:9:18: cannot read the set file china.txt: no such file',

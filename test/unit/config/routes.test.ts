@@ -62,7 +62,7 @@ describe('routes', () => {
       '{ name: late, to: private, port: 443, upstreams: direct }',
       '{ name: fine, to: private, port: [443, 80], upstreams: direct }',
       '{ name: none, to: empty, upstreams: direct }',
-    )}sets: { empty: { file: empty.txt } }\n`;
+    )}sets: { empty: { file: empty.txt, min_entries: 0 } }\n`;
     const warnings = warningsOf(await load(yaml, { 'empty.txt': '# none\n' }));
     expect(warnings).toEqual([
       expect.stringMatching(/:12:7: route "late" never matches: "all443" before it/),

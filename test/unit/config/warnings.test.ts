@@ -4,7 +4,7 @@ import { load, MINIMAL, warningsOf } from './temporary.js';
 async function warningsOfRules(...rules: string[]): Promise<string[]> {
   const lines = rules.map((rule) => `  - ${rule}\n`).join('');
   const sets =
-    'sets: { none: { file: none.txt }, nil: { file: none.txt }, one: { file: one.txt } }\n';
+    'sets: { none: { file: none.txt, min_entries: 0 }, nil: { file: none.txt, min_entries: 0 }, one: { file: one.txt } }\n';
   const yaml = `${MINIMAL}${sets}rules:\n${lines}`;
   return warningsOf(await load(yaml, { 'none.txt': '# nothing\n', 'one.txt': '192.0.2.1\n' }));
 }

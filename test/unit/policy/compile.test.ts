@@ -9,7 +9,7 @@ import { load, MINIMAL } from '../config/temporary.js';
 
 async function compile(yaml: string): Promise<Policy> {
   const files = { 'china.txt': '203.0.113.0/25\n203.0.113.128/25\n', 'none.txt': '' };
-  const sets = 'sets: { china: { file: china.txt }, none: { file: none.txt } }\n';
+  const sets = 'sets: { china: { file: china.txt }, none: { file: none.txt, min_entries: 0 } }\n';
   return compilePolicy(await load(`${MINIMAL}${sets}${yaml}`, files));
 }
 
