@@ -19,6 +19,7 @@ import {
   upstreamErrorMetric,
   upstreamMetrics,
   upstreamProbeMetric,
+  upstreamResolvedMetric,
   upstreamSampleMetrics,
   upstreamUpMetric,
 } from './metrics.js';
@@ -53,6 +54,9 @@ export function relayRegistry(
     registerNamed(registry, 'upstream', metric, () => stats().upstreams);
   for (const metric of routeMetrics) registerNamed(registry, 'route', metric, () => stats().routes);
   registerUpstreamGauge(registry, upstreamUpMetric, stats, ({ up }) => Number(up));
+  registerUpstreamGauge(registry, upstreamResolvedMetric, stats, ({ resolved }) =>
+    Number(resolved),
+  );
   registerUpstreamGauge(
     registry,
     upstreamProbeMetric,

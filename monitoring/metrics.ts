@@ -212,6 +212,7 @@ const CONNECT_ERRORS: readonly Outcome[] = [
   'handshake_timeout',
   'destination_refused',
   'destination_unreachable',
+  'no_upstream',
 ];
 
 export const outcomeMetrics: readonly OutcomeMetric[] = [
@@ -303,6 +304,12 @@ export const routeMetrics: readonly NamedMetric<RouteCounterName>[] = [
 export const upstreamUpMetric = {
   name: 'sidetrack_relay_upstream_up',
   help: 'Whether the upstream is in favour: 0 from a failure until the next success.',
+  type: 'gauge',
+} as const;
+
+export const upstreamResolvedMetric = {
+  name: 'sidetrack_relay_upstream_resolved',
+  help: 'Whether the relay knows an address of the upstream; 0 while its name has never resolved.',
   type: 'gauge',
 } as const;
 

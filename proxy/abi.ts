@@ -1,6 +1,6 @@
 // Generated from proxy/engine/abi.h by `make -C proxy/engine abi`; do not edit.
 
-export const ABI_VERSION = 4;
+export const ABI_VERSION = 5;
 export const ERROR_LENGTH = 256;
 
 /** Unsigned 32-bit options; byte offsets. */
@@ -106,20 +106,22 @@ export const upstreamOffset = {
   slot: 12,
   /** 1: first bytes go with the request */
   optimistic: 16,
+  /** bits: 1 IPv4, 2 IPv6; 0 is both */
+  families: 20,
   /** how many */
-  more_addresses: 20,
+  more_addresses: 24,
   /** bytes */
-  username_length: 24,
+  username_length: 28,
   /** bytes */
-  password_length: 28,
+  password_length: 32,
 } as const;
 
 /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
-export const UPSTREAM_ADDRESS_OFFSET = 32;
-export const UPSTREAM_MORE_ADDRESS_OFFSET = 48;
-export const UPSTREAM_USERNAME_OFFSET = 160;
-export const UPSTREAM_PASSWORD_OFFSET = 415;
-export const UPSTREAM_SIZE = 672;
+export const UPSTREAM_ADDRESS_OFFSET = 36;
+export const UPSTREAM_MORE_ADDRESS_OFFSET = 52;
+export const UPSTREAM_USERNAME_OFFSET = 164;
+export const UPSTREAM_PASSWORD_OFFSET = 419;
+export const UPSTREAM_SIZE = 676;
 /** Most upstreams of one configuration. */
 export const UPSTREAMS = 16;
 /** Where they are counted. */
@@ -205,7 +207,7 @@ export const counterOffset = {
 
 /** One 64-bit counter for each outcome. */
 export const OUTCOME_COUNTERS_OFFSET = 192;
-export const COUNTERS_SIZE = 56616;
+export const COUNTERS_SIZE = 56880;
 
 /** Unsigned 64-bit counters of one upstream; byte offsets from where it begins. */
 export const upstreamCounterOffset = {
@@ -230,8 +232,8 @@ export const upstreamCounterOffset = {
 /** One 64-bit counter for each outcome of a failed attempt. */
 export const UPSTREAM_ERRORS_OFFSET = 64;
 /** Where the first upstream begins in a page, and how far it is to the next. */
-export const UPSTREAM_COUNTERS_OFFSET = 46376;
-export const UPSTREAM_COUNTERS_SIZE = 272;
+export const UPSTREAM_COUNTERS_OFFSET = 46384;
+export const UPSTREAM_COUNTERS_SIZE = 280;
 
 /** Unsigned 64-bit counters of one route; byte offsets from where it begins. */
 export const routeCounterOffset = {
@@ -244,7 +246,7 @@ export const routeCounterOffset = {
 } as const;
 
 /** Where the first route begins in a page, and how far it is to the next. */
-export const ROUTE_COUNTERS_OFFSET = 55080;
+export const ROUTE_COUNTERS_OFFSET = 55344;
 export const ROUTE_COUNTERS_SIZE = 24;
 
 /** How a connection ended; the index is the number that the engine uses. */
@@ -285,6 +287,8 @@ export const outcomes = [
   'loop',
   /** the kernel knows no original destination: it was not redirected */
   'no_original_destination',
+  /** no upstream has an address, or carries this address family */
+  'no_upstream',
   /** this client has as many connections as it may */
   'client_limit',
   /** too many connections are waiting for their upstreams */
@@ -306,19 +310,19 @@ export const outcomes = [
 /** Histograms of microseconds: a 64-bit sum, then 64-bit buckets. */
 export const histogramOffset = {
   /** from connect() until bytes can pass, handshake included */
-  connect: 400,
+  connect: 408,
   /** from accept to the first byte from upstream */
-  first_byte: 6968,
+  first_byte: 6976,
   /** from accept to close */
-  lifetime: 13536,
+  lifetime: 13544,
   /** from readable at the client to written upstream */
-  residency_upload: 20104,
+  residency_upload: 20112,
   /** from readable upstream to written to the client */
-  residency_download: 26672,
+  residency_download: 26680,
   /** smoothed round trip to the client, at the end */
-  rtt_client: 33240,
+  rtt_client: 33248,
   /** smoothed round trip to the upstream, at the end */
-  rtt_upstream: 39808,
+  rtt_upstream: 39816,
 } as const;
 
 export const HISTOGRAM_BUCKETS = 820;
@@ -461,8 +465,10 @@ export const statusOffset = {
   busy_upstreams: 24,
   /** bits of slots */
   failing_upstreams: 28,
+  /** bits of slots */
+  unresolved_upstreams: 32,
   /** bits of slots in use, low ones first */
-  busy_routes: 32,
+  busy_routes: 36,
 } as const;
 
-export const STATUS_SIZE = 40;
+export const STATUS_SIZE = 44;

@@ -90,6 +90,14 @@ export const begin = (relay: Handle, options: Buffer) =>
 
 export const commit = (relay: Handle) => call('sidetrack_relay_commit', [External], [relay]);
 
+/** New connections find one upstream at other addresses, 16 bytes each. */
+export const setAddresses = (relay: Handle, slot: number, addresses: Buffer) =>
+  call(
+    'sidetrack_relay_set_addresses',
+    [External, I32, U8Array, I32],
+    [relay, slot, addresses, addresses.length],
+  );
+
 /** Number of the route that a new connection there would take, or -ENOENT. */
 export const findRoute = (relay: Handle, address: Buffer, port: number) =>
   call('sidetrack_relay_find_route', [External, U8Array, I32], [relay, address, port]);

@@ -136,6 +136,8 @@ export interface EngineStatus {
   isBusyUpstream(slot: number): boolean;
   isBusyRoute(slot: number): boolean;
   isFailing(slot: number): boolean;
+  /** No address is known for its name. */
+  isUnresolved(slot: number): boolean;
 }
 
 export function readStatus(handle: ffi.Handle): EngineStatus {
@@ -147,6 +149,7 @@ export function readStatus(handle: ffi.Handle): EngineStatus {
     value: (name) => status.readUInt32LE(statusOffset[name]),
     isBusyUpstream: (slot) => hasBit(statusOffset.busy_upstreams, slot),
     isBusyRoute: (slot) => hasBit(statusOffset.busy_routes, slot),
+    isUnresolved: (slot) => hasBit(statusOffset.unresolved_upstreams, slot),
     isFailing: (slot) => hasBit(statusOffset.failing_upstreams, slot),
   };
 }

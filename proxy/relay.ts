@@ -68,6 +68,11 @@ export interface Relay {
   /** Number of the route that a new connection would take; undefined for none. */
   routeTo(address: string, port: number): number | undefined;
   /**
+   * New connections find the upstream at these addresses; those that it had before keep their health.
+   * @throws RelayError when it is not configured, and then nothing has changed.
+   */
+  setAddresses(upstream: string, addresses: readonly string[]): void;
+  /**
    * New connections use what is given here; open ones keep what they have. All or nothing.
    * @throws RelayError when that cannot be, and then nothing has changed.
    */
@@ -161,6 +166,11 @@ function relayOf(
       const number = ffi.findRoute(handle, addressToBytes(address), port);
       return number < 0 ? undefined : number;
     },
+    setAddresses: (upstream, addresses) => {
+      const bytes = Buffer.concat(addresses.map(addressToBytes));
+      const result = ffi.setAddresses(handle, names.upstreams.slotOf(upstream), bytes);
+      if (result !== 0) throw new RelayError(errorText(handle), ffi.errnoName(result), '');
+    },
     async reload(next) {
       const proposal = propose(names, next, readStatus(handle));
       const reused = reusedSlots(names, proposal);
@@ -221,12 +231,12 @@ async function adopted(handle: ffi.Handle, threads: number, isStopped: () => boo
 }
 
 function readStats(handle: ffi.Handle, pages: Pages, names: Names): RelayStats {
-  const { isBusyUpstream, isBusyRoute, isFailing } = readStatus(handle);
+  const status = readStatus(handle);
   const visible = {
-    upstreams: names.upstreams.visible(isBusyUpstream),
-    routes: names.routes.visible(isBusyRoute),
+    upstreams: names.upstreams.visible(status.isBusyUpstream),
+    routes: names.routes.visible(status.isBusyRoute),
   };
-  return sumStats(pages.read(), visible, isFailing);
+  return sumStats(pages.read(), visible, status);
 }
 
 function restingUpstreams(handle: ffi.Handle, names: Names): string[] {

@@ -53,6 +53,11 @@ export class Slots {
     this.#current = slots;
   }
 
+  /** Of a configured name; -1 when it is not. */
+  slotOf(name: string): number {
+    return this.#current.find((slot) => this.#names[slot] === name) ?? -1;
+  }
+
   /** By slot, for whoever looks at what is past. */
   get names(): readonly (string | undefined)[] {
     return this.#names;

@@ -30,8 +30,10 @@ export interface UpstreamStats {
   counters: Record<UpstreamCounterName, number>;
   /** Failed attempts, also those after which another upstream was tried. */
   errors: Record<Outcome, number>;
-  /** False from a failure until the next success. */
+  /** False from a failure until the next success, and without an address. */
   up: boolean;
+  /** False while the relay knows no address for its name. */
+  resolved: boolean;
 }
 
 /** What has been done by one route. */
@@ -83,11 +85,17 @@ export interface SlotNames {
   routes: readonly (string | undefined)[];
 }
 
+/** What is known of upstreams, by slot. */
+export interface UpstreamHealth {
+  isFailing(slot: number): boolean;
+  isUnresolved(slot: number): boolean;
+}
+
 /** @param pages one counter page of each thread. */
 export function sumStats(
   pages: readonly Buffer[],
   { upstreams, routes }: SlotNames,
-  isFailing: (slot: number) => boolean,
+  { isFailing, isUnresolved }: UpstreamHealth,
 ): RelayStats {
   const sum = (offset: number) =>
     pages.reduce((total, page) => total + Number(page.readBigUInt64LE(offset)), 0);
@@ -105,7 +113,8 @@ export function sumStats(
         name,
         counters: mapValues(upstreamCounterOffset, (offset) => sum(start + offset)),
         errors: byOutcome((outcome) => sum(start + UPSTREAM_ERRORS_OFFSET + 8 * outcome)),
-        up: !isFailing(i),
+        up: !isFailing(i) && !isUnresolved(i),
+        resolved: !isUnresolved(i),
       };
     }),
     routes: routes.flatMap((name, i) => {

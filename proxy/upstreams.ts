@@ -16,17 +16,21 @@ import { addressToBytes } from './address.js';
 export type UpstreamKind = (typeof upstreamKinds)[number];
 export type Strategy = (typeof strategies)[number];
 
+export type Family = 'ipv4' | 'ipv6';
+
 export interface Upstream {
   /** What metrics and the list of connections call it. */
   name: string;
   kind: UpstreamKind;
   /** 1 when absent. */
   weight?: number;
-  /** An IP address; `direct` has neither address nor port. */
+  /** An IP address, absent while none is known; `direct` has neither address nor port. */
   address?: string;
   /** Of the same proxy, tried in turn; at most 7. */
   moreAddresses?: readonly string[];
   port?: number;
+  /** Which destinations it carries; both families when absent. */
+  families?: readonly Family[];
   /** Sends the client's first bytes along with the request, before the answer is there. */
   optimistic?: boolean;
   username?: string;
@@ -35,6 +39,11 @@ export interface Upstream {
 
 /** What a relay without configured upstreams does. */
 export const DIRECT: Upstream = { name: 'direct', kind: 'direct' };
+
+const FAMILY_BITS: Readonly<Record<Family, number>> = { ipv4: 1, ipv6: 2 };
+
+const familyBits = (families: readonly Family[] = []) =>
+  families.reduce((bits, family) => bits | FAMILY_BITS[family], 0);
 
 export const strategyNumber = (strategy: Strategy) => strategies.indexOf(strategy);
 
@@ -58,6 +67,7 @@ export function encodeUpstream(upstream: Upstream, slot: number): Buffer {
     port: upstream.port ?? 0,
     slot,
     optimistic: upstream.optimistic ? 1 : 0,
+    families: familyBits(upstream.families),
     more_addresses: more.length,
     username_length: username.length,
     password_length: password.length,

@@ -51,6 +51,7 @@ static void print_upstream(void)
 	entry("port", UPSTREAM_OFFSET(port), "TCP port of the proxy");
 	entry("slot", UPSTREAM_OFFSET(slot), "where it is counted");
 	entry("optimistic", UPSTREAM_OFFSET(optimistic), "1: first bytes go with the request");
+	entry("families", UPSTREAM_OFFSET(families), "bits: 1 IPv4, 2 IPv6; 0 is both");
 	entry("more_addresses", UPSTREAM_OFFSET(more_addresses), "how many");
 	entry("username_length", UPSTREAM_OFFSET(username_length), "bytes");
 	entry("password_length", UPSTREAM_OFFSET(password_length), "bytes");
@@ -262,6 +263,7 @@ static void print_status(void)
 	entry("adopted", STATUS_OFFSET(adopted), "threads that use the current one");
 	entry("busy_upstreams", STATUS_OFFSET(busy_upstreams), "bits of slots in use");
 	entry("failing_upstreams", STATUS_OFFSET(failing_upstreams), "bits of slots");
+	entry("unresolved_upstreams", STATUS_OFFSET(unresolved_upstreams), "bits of slots");
 	entry("busy_routes", STATUS_OFFSET(busy_routes), "bits of slots in use, low ones first");
 	end();
 	printf("\nexport const STATUS_SIZE = %zu;\n", sizeof(struct sidetrack_relay_status));

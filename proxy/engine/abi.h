@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised whenever a list below changes; create() refuses any other version. */
-#define SIDETRACK_RELAY_ABI_VERSION 4
+#define SIDETRACK_RELAY_ABI_VERSION 5
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
 #define SIDETRACK_RELAY_RECENT 256
@@ -162,6 +162,8 @@
 	X(LOOP, "loop", "the original destination is this machine")		\
 	X(NO_ORIGINAL_DESTINATION, "no_original_destination",			\
 	  "the kernel knows no original destination: it was not redirected")	\
+	X(NO_UPSTREAM, "no_upstream",						\
+	  "no upstream has an address, or carries this address family")		\
 	X(CLIENT_LIMIT, "client_limit",						\
 	  "this client has as many connections as it may")			\
 	X(HANDSHAKE_LIMIT, "handshake_limit",					\
@@ -242,6 +244,13 @@ enum capture {
 	CAPTURE_COUNT
 };
 
+/* What an upstream carries; index and bit. */
+enum family {
+	FAMILY_IPV4,
+	FAMILY_IPV6,
+	FAMILIES
+};
+
 enum histogram_name {
 #define X(name, help) HISTOGRAM_##name,
 	SIDETRACK_RELAY_HISTOGRAMS(X)
@@ -265,10 +274,12 @@ struct sidetrack_relay_upstream {
 	uint32_t port;
 	uint32_t slot;		/* where it is counted; of one generation no two have the same */
 	uint32_t optimistic;	/* the client's first bytes go along with the request */
+	uint32_t families;	/* of destinations: 1 << enum family; 0 is every family */
 	uint32_t more_addresses;	/* how many of them */
 	uint32_t username_length;
 	uint32_t password_length;
-	uint8_t address[16];	/* IPv4 as ::ffff:a.b.c.d; of no interest to DIRECT */
+	uint8_t address[16];	/* IPv4 as ::ffff:a.b.c.d; all zero is not known yet;
+				   of no interest to DIRECT */
 	uint8_t more_address[SIDETRACK_RELAY_ADDRESSES - 1][16];
 	uint8_t username[SIDETRACK_RELAY_CREDENTIAL_LENGTH];
 	uint8_t password[SIDETRACK_RELAY_CREDENTIAL_LENGTH];
@@ -387,6 +398,7 @@ struct sidetrack_relay_status {
 	uint32_t adopted;		/* threads that use the current one */
 	uint32_t busy_upstreams;	/* bits of slots that a living generation uses */
 	uint32_t failing_upstreams;	/* bits of slots: at rest, or not tried again yet */
+	uint32_t unresolved_upstreams;	/* bits of slots of the current one: no address yet */
 	uint32_t busy_routes[SIDETRACK_RELAY_ROUTE_SLOTS / 32];	/* bits of slots */
 };
 
@@ -406,6 +418,9 @@ SIDETRACK_EXPORT int32_t sidetrack_relay_set_destinations(struct relay *relay,
 SIDETRACK_EXPORT int32_t sidetrack_relay_begin(struct relay *relay, const uint8_t *options,
 					       int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_commit(struct relay *relay);
+SIDETRACK_EXPORT int32_t sidetrack_relay_set_addresses(struct relay *relay, int32_t slot,
+							const uint8_t *addresses,
+							int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_find_route(struct relay *relay, const uint8_t *address,
 						    int32_t port);
 SIDETRACK_EXPORT int32_t sidetrack_relay_start(struct relay *relay);

@@ -43,6 +43,7 @@ attempt_counters(const struct worker *worker, const struct connection *connectio
 /* Leaves out the upstreams that are not for this destination. */
 static void attempt_route(struct worker *worker, struct connection *connection)
 {
+	const struct roster *roster = attempt_roster(connection);
 	const struct route_table *routes = &connection->generation->routes;
 	int number = route_find(routes, &connection->destination);
 
@@ -50,6 +51,7 @@ static void attempt_route(struct worker *worker, struct connection *connection)
 		connection->route = (uint8_t)routes->route[number].slot;
 		connection->tried = ~routes->route[number].upstreams;
 	}
+	connection->tried |= ~roster->carries[endpoint_family(&connection->destination)];
 	counter_add(&worker->counters->route[connection->route].connections, 1);
 }
 
@@ -267,7 +269,10 @@ void attempt_begin(struct worker *worker, struct connection *connection)
 
 	if (!connection->probe)
 		attempt_route(worker, connection);
-	attempt_choose(worker, connection);	/* there is at least one */
+	if (!attempt_choose(worker, connection)) {
+		connection_close(worker, connection, OUTCOME_NO_UPSTREAM);
+		return;
+	}
 	outcome = attempt_dial(worker, connection);
 	if (outcome != OUTCOME_OPEN)
 		attempt_give_up(worker, connection, outcome);

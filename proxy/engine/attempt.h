@@ -3,7 +3,8 @@
  * How a connection gets its upstream leg: choose, dial, shake hands, or try the next.
  *
  * A route says among which upstreams; with none, among all.  Of an upstream with
- * several addresses each is tried before the next upstream is.
+ * several addresses each is tried before the next upstream is.  One that has no
+ * address yet, or that does not carry the destination's family, is none of them.
  *
  * Nothing has been read from the client yet, so any number of upstreams may be
  * tried and the client never knows.  The next one is tried if the upstream at

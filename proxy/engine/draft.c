@@ -105,6 +105,49 @@ int32_t sidetrack_relay_commit(struct relay *relay)
 	return error;
 }
 
+/* Return: 0 with a draft like the current generation, or -errno with a sentence */
+static int copy_current(struct relay *relay)
+{
+	if (relay_phase(relay) != PHASE_RUNNING)
+		return relay_fail(relay, -EALREADY, "the relay is not running");
+	draft_discard(relay);
+	relay->draft = generation_copy(relay->current);
+	return relay->draft ? 0 : relay_fail(relay, -ENOMEM, "out of memory");
+}
+
+/**
+ * sidetrack_relay_set_addresses() - The name of one upstream stands for other addresses now
+ * @relay:	Handle, running
+ * @slot:	Where the upstream is counted; one of the current generation
+ * @addresses:	16 bytes each, IPv4 as ::ffff:a.b.c.d
+ * @length:	Of all of them
+ *
+ * New connections use a generation that differs in nothing else; addresses that
+ * are still there keep what is known of them.
+ *
+ * Return: 0, or -errno with a sentence, and then nothing has changed
+ */
+int32_t sidetrack_relay_set_addresses(struct relay *relay, int32_t slot,
+				      const uint8_t *addresses, int32_t length)
+{
+	int error = copy_current(relay);
+	int index;
+
+	if (error)
+		return error;
+	index = roster_find(&relay->draft->roster, (uint32_t)slot);
+	error = index < 0 || length < 0
+			? -ENOENT
+			: roster_set_addresses(&relay->draft->roster, (uint32_t)index, addresses,
+					       (size_t)length);
+	if (!error) {
+		draft_publish(relay);
+		return 0;
+	}
+	draft_discard(relay);
+	return relay_fail(relay, error, "cannot use the addresses: %s", strerror(-error));
+}
+
 /**
  * sidetrack_relay_add_upstream() - Add one more upstream behind the others
  * @relay:	Handle, with a generation begun

@@ -10,6 +10,11 @@ bool endpoint_is_ipv4(const struct endpoint *endpoint)
 	return IN6_IS_ADDR_V4MAPPED(&endpoint->address);
 }
 
+enum family endpoint_family(const struct endpoint *endpoint)
+{
+	return endpoint_is_ipv4(endpoint) ? FAMILY_IPV4 : FAMILY_IPV6;
+}
+
 bool endpoint_is_unspecified(const struct endpoint *endpoint)
 {
 	if (endpoint_is_ipv4(endpoint))

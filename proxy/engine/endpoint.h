@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "abi.h"
+
 struct endpoint {
 	struct in6_addr address;
 	uint16_t port;	/* host order */
@@ -22,6 +24,7 @@ union socket_address {
 #define ENDPOINT_TEXT_LENGTH 64
 
 bool endpoint_is_ipv4(const struct endpoint *endpoint);
+enum family endpoint_family(const struct endpoint *endpoint);
 bool endpoint_is_unspecified(const struct endpoint *endpoint);
 void endpoint_from_socket_address(struct endpoint *endpoint, const union socket_address *from);
 socklen_t endpoint_to_socket_address(const struct endpoint *endpoint, union socket_address *to);

@@ -25,6 +25,25 @@ struct generation *generation_create(const struct sidetrack_relay_options *optio
 }
 
 /**
+ * generation_copy() - Begin a draft that is like the current one
+ * @from:	Current generation
+ *
+ * Return: generation, or NULL
+ */
+struct generation *generation_copy(const struct generation *from)
+{
+	struct generation *generation = generation_create(&from->options, from->roster.health);
+
+	if (!generation)
+		return NULL;
+	generation->roster = from->roster;
+	if (route_copy(&generation->routes, &from->routes) == 0)
+		return generation;
+	generation_discard(generation);
+	return NULL;
+}
+
+/**
  * generation_complete() - Check a draft as a whole
  * @generation:	Draft; without any upstream it gets a direct one
  *

@@ -62,6 +62,7 @@ struct generation {
 
 struct generation *generation_create(const struct sidetrack_relay_options *options,
 				     struct health *health);
+struct generation *generation_copy(const struct generation *from);
 int generation_complete(struct generation *generation);
 void generation_publish(struct generation *generation, const struct generation *before,
 			struct occupancy *occupancy, uint32_t threads);

@@ -46,6 +46,12 @@ static void fill_slots(const struct relay *relay, struct sidetrack_relay_status 
 			   __atomic_load_n(&occupancy->upstream[i], __ATOMIC_ACQUIRE) != 0);
 		set_bit_if(&status->failing_upstreams, i, rest_is_due(&relay->health[i].rest));
 	}
+	for (i = 0; relay->current && i < relay->current->roster.count; i++) {
+		const struct upstream *upstream = &relay->current->roster.entry[i].upstream;
+
+		set_bit_if(&status->unresolved_upstreams, upstream->slot,
+			   upstream->address_count == 0);
+	}
 	for (i = 0; i < SIDETRACK_RELAY_ROUTE_SLOTS; i++)
 		set_bit_if(status->busy_routes, i,
 			   __atomic_load_n(&occupancy->route[i], __ATOMIC_ACQUIRE) != 0);

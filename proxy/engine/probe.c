@@ -31,17 +31,18 @@ static void probe_begin(struct worker *worker, const struct endpoint *destinatio
 	counter_add(&worker->counters->upstream[slot].probes_skipped, 1);
 }
 
-/* One for each upstream whose last one has ended. */
+/* One for each upstream that can be asked, and whose last one has ended. */
 static void probe_round(struct worker *worker)
 {
 	struct generation *generation = worker->generation;
 	struct endpoint destination = probe_destination(&generation->options);
+	uint32_t carries = generation->roster.carries[endpoint_family(&destination)];
 	uint32_t i;
 
 	for (i = 0; i < generation->roster.count; i++) {
 		uint32_t bit = 1U << generation->roster.entry[i].upstream.slot;
 
-		if (!(worker->probing & bit))
+		if (carries & 1U << i && !(worker->probing & bit))
 			probe_begin(worker, &destination, i);
 	}
 }

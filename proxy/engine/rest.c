@@ -59,6 +59,14 @@ void rest_end(struct rest *rest)
 	__atomic_store_n(&rest->until_ms, 0, __ATOMIC_RELAXED);
 }
 
+/* It is known under another number from now on. */
+void rest_copy(struct rest *to, const struct rest *from)
+{
+	__atomic_store_n(&to->failures, __atomic_load_n(&from->failures, __ATOMIC_RELAXED),
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&to->until_ms, rest_until(from), __ATOMIC_RELAXED);
+}
+
 /**
  * rest_may_try() - May this connection try it?
  * @rest:	Rest that is over, or that never began

@@ -22,6 +22,7 @@ uint64_t rest_until(const struct rest *rest);
 bool rest_is_due(const struct rest *rest);
 void rest_begin(struct rest *rest, uint64_t now_ms);
 void rest_end(struct rest *rest);
+void rest_copy(struct rest *to, const struct rest *from);
 bool rest_may_try(struct rest *rest, uint64_t now_ms);
 
 #endif /* SIDETRACK_REST_H */

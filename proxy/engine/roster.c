@@ -5,14 +5,24 @@
 
 #define DOUBTS_ENOUGH 3
 
-static bool has_slot(const struct roster *roster, uint32_t slot)
+/* Return: number of the upstream that is counted there, or -1 */
+int roster_find(const struct roster *roster, uint32_t slot)
 {
 	uint32_t i;
 
 	for (i = 0; i < roster->count; i++)
 		if (roster->entry[i].upstream.slot == slot)
-			return true;
-	return false;
+			return (int)i;
+	return -1;
+}
+
+static void note_families(struct roster *roster, uint32_t index)
+{
+	int family;
+
+	for (family = 0; family < FAMILIES; family++)
+		if (upstream_carries(&roster->entry[index].upstream, (enum family)family))
+			roster->carries[family] |= 1U << index;
 }
 
 /**
@@ -29,15 +39,25 @@ int roster_add(struct roster *roster, const struct sidetrack_relay_upstream *fro
 
 	if (roster->count == SIDETRACK_RELAY_UPSTREAMS)
 		return -ENOSPC;
-	if (from->slot >= SIDETRACK_RELAY_UPSTREAM_SLOTS || has_slot(roster, from->slot))
+	if (from->slot >= SIDETRACK_RELAY_UPSTREAM_SLOTS || roster_find(roster, from->slot) >= 0)
 		return -EINVAL;
 	entry = &roster->entry[roster->count];
 	error = upstream_init(&entry->upstream, from);
 	if (error)
 		return error;
 	entry->health = &roster->health[from->slot];
-	roster->count++;
+	note_families(roster, roster->count++);
 	return 0;
+}
+
+/* Return: 0, or -EINVAL; on a roster that no thread uses yet */
+int roster_set_addresses(struct roster *roster, uint32_t index, const uint8_t *addresses,
+			 size_t length)
+{
+	int error = upstream_set_addresses(&roster->entry[index].upstream, addresses, length);
+
+	note_families(roster, index);
+	return error;
 }
 
 /* --- health ----------------------------------------------------------------------- */
@@ -47,16 +67,15 @@ static uint32_t load(const uint32_t *word)
 	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
-static const struct roster_entry *find_same(const struct roster *roster,
-					    const struct upstream *upstream)
+/* Return: the upstream as it was before, but for its addresses; NULL if it is another */
+static const struct upstream *find_kin(const struct roster *roster,
+				       const struct upstream *upstream)
 {
-	uint32_t i;
+	int index = roster ? roster_find(roster, upstream->slot) : -1;
 
-	for (i = 0; i < roster->count; i++)
-		if (roster->entry[i].upstream.slot == upstream->slot &&
-		    upstream_is_same(&roster->entry[i].upstream, upstream))
-			return &roster->entry[i];
-	return NULL;
+	if (index < 0 || !upstream_is_kin(&roster->entry[index].upstream, upstream))
+		return NULL;
+	return &roster->entry[index].upstream;
 }
 
 /* Nothing is known of it yet.  Its connections of older generations still count. */
@@ -71,6 +90,42 @@ static void health_renew(struct health *health)
 	__atomic_add_fetch(&health->edition, 1, __ATOMIC_RELAXED);
 }
 
+/* A single address has no rest of its own: the upstream's is the same thing. */
+static const struct rest *address_rest(const struct health *health,
+				       const struct upstream *upstream, int address)
+{
+	return upstream->address_count == 1 ? &health->rest : &health->address[address];
+}
+
+/*
+ * Some addresses have come or gone: the others keep their rests, under their new
+ * numbers.  One that has come deserves a try, so the upstream as a whole rests no more.
+ */
+static void health_carry_over(struct health *health, const struct upstream *before,
+			      const struct upstream *after)
+{
+	struct rest kept[SIDETRACK_RELAY_ADDRESSES] = { 0 };
+	bool fresh = false;
+	uint32_t i;
+
+	for (i = 0; i < after->address_count; i++) {
+		int address = upstream_find_address(before, &after->address[i]);
+
+		if (address < 0)
+			fresh = true;
+		else
+			rest_copy(&kept[i], address_rest(health, before, address));
+	}
+	if (fresh)
+		health_renew(health);
+	else
+		__atomic_add_fetch(&health->edition, 1, __ATOMIC_RELAXED);
+	for (i = 0; i < after->address_count; i++)
+		rest_copy(&health->address[i], &kept[i]);
+	if (after->address_count == 1)
+		rest_copy(&health->rest, &kept[0]);
+}
+
 /**
  * roster_inherit() - Take over what is known of upstreams that have not changed
  * @roster:	Complete roster that no thread uses yet
@@ -82,9 +137,12 @@ void roster_inherit(struct roster *roster, const struct roster *before)
 
 	for (i = 0; i < roster->count; i++) {
 		struct roster_entry *entry = &roster->entry[i];
+		const struct upstream *was = find_kin(before, &entry->upstream);
 
-		if (!before || !find_same(before, &entry->upstream))
+		if (!was)
 			health_renew(entry->health);
+		else if (!upstream_is_same(was, &entry->upstream))
+			health_carry_over(entry->health, was, &entry->upstream);
 		entry->edition = load(&entry->health->edition);
 	}
 }

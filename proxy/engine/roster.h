@@ -18,8 +18,12 @@
  * What threads know of an upstream's health is a few atomic words in its slot,
  * on cache lines of their own: one thread's bad experience spares the clients
  * of the others the same wait.  Slots outlive generations, and so does the
- * knowledge, as long as the upstream is the same: an *edition* tells.  The
+ * knowledge, as long as the upstream is the same: an *edition* tells.  If only
+ * its addresses differ, those that are left keep their rests.  The
  * turns are each thread's own, and add up.
+ *
+ * An upstream whose name has no address yet, or that does not carry a family of
+ * addresses, is never chosen, for anything or for that family.
  */
 #ifndef SIDETRACK_ROSTER_H
 #define SIDETRACK_ROSTER_H
@@ -51,6 +55,7 @@ struct roster {
 	enum strategy strategy;
 	bool probed;
 	uint32_t count;
+	uint32_t carries[FAMILIES];	/* bits of upstreams: may be tried for this family */
 	struct health *health;	/* of all slots */
 	struct roster_entry entry[SIDETRACK_RELAY_UPSTREAMS];
 };
@@ -67,6 +72,9 @@ enum fault {
 	FAULT_CERTAIN,
 };
 
+int roster_find(const struct roster *roster, uint32_t slot);
+int roster_set_addresses(struct roster *roster, uint32_t index, const uint8_t *addresses,
+			 size_t length);
 int roster_add(struct roster *roster, const struct sidetrack_relay_upstream *from);
 void roster_inherit(struct roster *roster, const struct roster *before);
 int roster_choose(struct roster *roster, struct rotation *rotation, uint32_t tried,

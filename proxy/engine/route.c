@@ -70,6 +70,12 @@ static bool starts_are_sorted(const struct destinations *destinations)
 	return true;
 }
 
+static size_t block_size(const struct sidetrack_relay_destinations *header)
+{
+	return header->ipv4_count * 2 * sizeof(uint32_t) +
+	       header->ipv6_count * (IPV6_BYTES + sizeof(uint32_t));
+}
+
 static void lay_out(struct destinations *destinations, const uint8_t *block,
 		    const struct sidetrack_relay_destinations *header)
 {
@@ -101,8 +107,7 @@ int route_set_destinations(struct route_table *table, const uint8_t *from, size_
 	if (length < sizeof(header))
 		return -EINVAL;
 	memcpy(&header, from, sizeof(header));
-	size = header.ipv4_count * 2 * sizeof(uint32_t) +
-	       header.ipv6_count * (IPV6_BYTES + sizeof(uint32_t));
+	size = block_size(&header);
 	if (length - sizeof(header) != size)
 		return -EINVAL;
 	block = malloc(size ? size : 1);
@@ -124,6 +129,27 @@ void route_release(struct route_table *table)
 	memset(&table->destinations, 0, sizeof(table->destinations));
 	table->count = 0;
 	table->any_destination = 0;
+}
+
+/* Return: 0, or -ENOMEM with nothing in @to */
+int route_copy(struct route_table *to, const struct route_table *from)
+{
+	struct sidetrack_relay_destinations header = {
+		from->destinations.ipv4_count, from->destinations.ipv6_count,
+	};
+	size_t size = block_size(&header);
+	uint8_t *block = NULL;
+
+	if (from->destinations.ipv4_start) {
+		block = malloc(size ? size : 1);
+		if (!block)
+			return -ENOMEM;
+		memcpy(block, from->destinations.ipv4_start, size);
+	}
+	*to = *from;
+	if (block)
+		lay_out(&to->destinations, block, &header);
+	return 0;
 }
 
 /* --- finding ---------------------------------------------------------------------- */

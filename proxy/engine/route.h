@@ -36,6 +36,7 @@ struct route_table {
 
 int route_add(struct route_table *table, const struct sidetrack_relay_route *from);
 int route_set_destinations(struct route_table *table, const uint8_t *from, size_t length);
+int route_copy(struct route_table *to, const struct route_table *from);
 int route_find(const struct route_table *table, const struct endpoint *destination);
 void route_release(struct route_table *table);
 

@@ -4,6 +4,7 @@
 #define SIDETRACK_UPSTREAM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "abi.h"
@@ -20,7 +21,9 @@ struct upstream {
 	uint32_t weight;
 	uint32_t slot;		/* where it is counted */
 	bool optimistic;	/* the client's first bytes go along with the request */
-	uint32_t address_count;	/* 1 for DIRECT, too */
+	uint32_t families;	/* of destinations: 1 << enum family */
+	uint32_t address_count;	/* 1 for DIRECT, too; 0: its name has none yet */
+	uint16_t port;		/* of each address */
 	struct endpoint address[SIDETRACK_RELAY_ADDRESSES];
 	struct credential username;
 	struct credential password;
@@ -28,6 +31,10 @@ struct upstream {
 
 int upstream_init(struct upstream *upstream, const struct sidetrack_relay_upstream *from);
 bool upstream_has_credentials(const struct upstream *upstream);
+int upstream_set_addresses(struct upstream *upstream, const uint8_t *addresses, size_t length);
+bool upstream_carries(const struct upstream *upstream, enum family family);
+bool upstream_is_kin(const struct upstream *a, const struct upstream *b);
+int upstream_find_address(const struct upstream *upstream, const struct endpoint *address);
 bool upstream_is_same(const struct upstream *a, const struct upstream *b);
 const struct endpoint *upstream_address(const struct upstream *upstream, uint32_t number,
 					const struct endpoint *destination);

@@ -289,6 +289,74 @@ static void addresses_are_tried_in_turn(void)
 	finish(relay);
 }
 
+/* Its name has no address yet: another serves, by the route none, until it has one. */
+static void addresses_come_late(void)
+{
+	int listener = upstream_listen_on(AF_INET, PROXY_PORT);
+	struct sidetrack_relay_upstream upstream = {
+		.kind = UPSTREAM_HTTP, .port = PROXY_PORT, .slot = 4,
+	};
+	struct sidetrack_relay_upstream known = http_at(PROXY_PORT);
+	struct sidetrack_relay_route route = {
+		.slot = 1, .upstreams = 1, .any_destination = 1,
+		.port_ranges = 1, .ports = { { SECOND_PORT, SECOND_PORT } },
+	};
+	struct sidetrack_relay_options options = default_options();
+	struct relay *relay = begin(&options);
+	int client, proxy;
+	struct pair pair;
+
+	begin_again(relay, &options);
+	add_upstream(relay, &upstream, 4);
+	add_upstream(relay, &direct, 0);
+	expect_equal(sidetrack_relay_add_route(relay, (const uint8_t *)&route, sizeof(route)), 0);
+	commit(relay);
+	expect_equal(status_of(relay).unresolved_upstreams, 1 << 4);
+	expect_equal(status_of(relay).failing_upstreams, 0);
+	pair = pair_open(AF_INET);
+	exchange(pair.client, pair.upstream);
+	client = client_connect(AF_INET, INTERNET, SECOND_PORT);
+	expect_reset(client);
+	close(client);
+	wait_for(ended(relay, OUTCOME_NO_UPSTREAM) == 1);
+
+	expect_equal(sidetrack_relay_set_addresses(relay, 4, known.address, 16), 0);
+	wait_for(status_of(relay).adopted == status_of(relay).threads);
+	expect_equal(status_of(relay).unresolved_upstreams, 0);
+	expect_equal(status_of(relay).generations, 2);	/* the open connection has the other */
+	client = client_connect(AF_INET, INTERNET, SECOND_PORT);
+	proxy = grant(listener);
+	exchange(client, proxy);
+	expect_equal(counters_of(relay).route[1].connections, 2);
+	finish_pair(client, proxy);
+	expect_equal(sidetrack_relay_set_addresses(relay, 4, known.address, 17), -EINVAL);
+	expect_equal(sidetrack_relay_set_addresses(relay, 5, known.address, 16), -ENOENT);
+	pair_close(&pair);
+	wait_for(status_of(relay).generations == 1);
+	close(listener);
+	finish(relay);
+}
+
+/* The other family would be refused by it anyway; who has no other is told at once. */
+static void families_are_kept_apart(void)
+{
+	struct sidetrack_relay_upstream ipv4 = {
+		.kind = UPSTREAM_DIRECT, .families = 1 << FAMILY_IPV4,
+	};
+	struct sidetrack_relay_options options = default_options();
+	struct relay *relay = begin_with(&options, &ipv4, 1);
+	struct pair pair = pair_open(AF_INET);
+	int client = client_connect(AF_INET6, INTERNET, PORT);
+
+	expect_reset(client);
+	close(client);
+	wait_for(ended(relay, OUTCOME_NO_UPSTREAM) == 1);
+	exchange(pair.client, pair.upstream);
+	expect_equal(counters_of(relay).upstream[0].connections, 1);
+	pair_close(&pair);
+	finish(relay);
+}
+
 /* Connections come and go while generations do; nobody notices and nothing is left. */
 static void many_reloads_under_traffic(void)
 {
@@ -344,6 +412,8 @@ const struct test generation_tests[] = {
 	{ "generation: routes choose the upstream", routes_choose_the_upstream },
 	{ "generation: routes are not left", routes_are_not_left },
 	{ "generation: addresses are tried in turn", addresses_are_tried_in_turn },
+	{ "generation: addresses come late", addresses_come_late },
+	{ "generation: families are kept apart", families_are_kept_apart },
 	{ "generation: many reloads under traffic", many_reloads_under_traffic },
 	{ "generation: no reload while draining", no_reload_while_draining },
 	{ NULL, NULL }

@@ -173,7 +173,7 @@ static void bad_upstreams(void)
 	from.port = 65536;
 	expect_equal(roster_add(roster, &from), -EINVAL);
 	from = good;
-	from.address[15] = 0;
+	from.families = 1 << FAMILIES;
 	expect_equal(roster_add(roster, &from), -EINVAL);
 	from = good;
 	from.weight = 65536;
@@ -255,6 +255,63 @@ static void knowledge_outlives_the_roster(void)
 	free_roster(old);
 }
 
+/* A name stands for other addresses: those that are left keep their rests, by address. */
+static void addresses_come_and_go(void)
+{
+	struct sidetrack_relay_upstream from = {
+		.kind = UPSTREAM_SOCKS5, .port = 1080, .address = { [15] = 1 },
+		.more_addresses = 1, .more_address = { { [15] = 2 } },
+	};
+	const uint8_t swapped[3][16] = { { [15] = 3 }, { [15] = 2 }, { [15] = 1 } };
+	struct roster *old = new_roster();
+	struct roster next = { 0 }, last = { 0 };
+
+	expect_equal(roster_add(old, &from), 0);
+	roster_inherit(old, NULL);
+	roster_judge_address(old, 0, 1, false, NOW);
+	roster_judge(old, 0, FAULT_CERTAIN, NOW);
+	next = *old;
+	expect_equal(roster_set_addresses(&next, 0, swapped[0], 2 * 16), 0);
+	roster_inherit(&next, old);
+	expect(!rest_is_due(&next.health[0].rest));	/* one has not been tried yet */
+	expect(!rest_is_due(&next.health[0].address[0]));
+	expect(rest_is_due(&next.health[0].address[1]));
+	roster_judge_address(old, 0, 0, false, NOW);	/* which is another one now */
+	expect(!rest_is_due(&next.health[0].address[0]));
+	last = next;
+	expect_equal(roster_set_addresses(&last, 0, swapped[1], 16), 0);
+	roster_inherit(&last, &next);
+	expect(rest_is_due(&last.health[0].rest));	/* all that is left is at rest */
+	expect_equal(roster_set_addresses(&last, 0, swapped[0], 15), -EINVAL);
+	expect_equal(roster_set_addresses(&last, 0, swapped[0], 0), -EINVAL);
+	free_roster(old);
+}
+
+/* Of a name without an address, or for a family that it does not carry. */
+static void some_carry_nothing(void)
+{
+	const struct sidetrack_relay_upstream unresolved = {
+		.kind = UPSTREAM_SOCKS5, .port = 1080, .slot = 3,
+	};
+	const struct sidetrack_relay_upstream ipv4 = {
+		.kind = UPSTREAM_DIRECT, .families = 1 << FAMILY_IPV4, .slot = 5,
+	};
+	const uint8_t address[16] = { [15] = 1 };
+	struct roster *roster = new_roster();
+
+	expect_equal(roster_add(roster, &unresolved), 0);
+	expect_equal(roster_add(roster, &ipv4), 0);
+	expect_equal(roster->carries[FAMILY_IPV4], 2);
+	expect_equal(roster->carries[FAMILY_IPV6], 0);
+	expect_equal(roster_find(roster, 5), 1);
+	expect_equal(roster_find(roster, 4), -1);
+	expect_equal(roster_set_addresses(roster, 0, address, sizeof(address)), 0);
+	expect_equal(roster->carries[FAMILY_IPV4], 3);
+	expect_equal(roster->carries[FAMILY_IPV6], 1);
+	expect_equal(roster_set_addresses(roster, 1, address, sizeof(address)), -EINVAL);
+	free_roster(roster);
+}
+
 /* Where probes try it no client has to. */
 static void probes_spare_the_clients(void)
 {
@@ -279,6 +336,8 @@ const struct test roster_tests[] = {
 	{ "roster: bad upstreams", bad_upstreams },
 	{ "roster: addresses take turns and rest", addresses_take_turns_and_rest },
 	{ "roster: knowledge outlives the roster", knowledge_outlives_the_roster },
+	{ "roster: addresses come and go", addresses_come_and_go },
+	{ "roster: some carry nothing", some_carry_nothing },
 	{ "roster: probes spare the clients", probes_spare_the_clients },
 	{ NULL, NULL }
 };

@@ -9,6 +9,8 @@ import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
 import type { RelaySetup } from '../relay/changes.js';
 import { chooseServer } from '../relay/choose-server.js';
 import { drain, handOver, type RunningRelay } from '../relay/end.js';
+import { watchNames } from '../relay/name-watch.js';
+import { Names } from '../relay/names.js';
 import { startObservation } from '../relay/observation.js';
 import { relayOptions } from '../relay/options.js';
 import { checkPagesAddress, startPages } from '../relay/pages.js';
@@ -54,7 +56,8 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   signals.stop.addEventListener('abort', quit);
   const inheritance = takeInheritance();
   const service = openService();
-  const setup = await readSetup(options);
+  const names = new Names(inheritance.addresses);
+  const setup = await readSetup(options, names);
   const { config } = setup;
   if (inheritance.hasPredecessor) await checkPagesAddress(config);
   const relay = start({
@@ -64,7 +67,7 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   signals.stop.removeEventListener('abort', quit);
   const adopted = noteRefused(relay, inheritance);
   if (inheritance.hasPredecessor) await relievePredecessor(adopted);
-  const reloading = reloadOnHangup(relay, setup, () => readSetup(options), service);
+  const reloading = reloadOnHangup(relay, setup, () => readSetup(options, names), service);
   const observation = await startObservation(relay, config.relay);
   const pages = await startPages(config, relay, inheritance, reloading.reloads);
   const summary = `relay on port ${relay.port} with ${relay.threads} threads, at most ${relay.maxConnections} connections; ${pages.description}`;
@@ -72,14 +75,21 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   service.store(relay.listeners(), adopted ? 0 : inheritance.sockets.length);
   service.watch(() => relay.hangingThreads() === 0);
   service.ready(summary);
-  const unwatch = watchUpstreams(relay);
-  return { reloading, relay, observation, pages, service, signals, unwatch };
+  const endings = [
+    watchUpstreams(relay),
+    watchNames({ ...reloading, upstreams: () => reloading.config.relay.upstreams }, names),
+  ];
+  const unwatch = () => {
+    for (const end of endings) end();
+  };
+  return { reloading, relay, observation, pages, service, signals, names, unwatch };
 }
 
-async function readSetup(options: RelayCommandOptions): Promise<RelaySetup> {
+async function readSetup(options: RelayCommandOptions, names: Names): Promise<RelaySetup> {
   const config = await loadConfig(configFile(options));
   const server = chooseServer(config, options.server);
-  return { config, server, options: relayOptions(config, server, await prepareUpstreams(config)) };
+  const upstreams = await prepareUpstreams(config, names);
+  return { config, server, options: relayOptions(config, server, upstreams) };
 }
 
 /** Until a signal ends it, or a successor has taken its place. @returns the exit code. */

@@ -17,16 +17,39 @@ export interface SetupPicture {
   config: Config;
   /** What only a restart changes, by its key in the file. */
   fixed: Readonly<Record<string, unknown>>;
-  upstreams: ReadonlyMap<string, unknown>;
+  upstreams: ReadonlyMap<string, PicturedUpstream>;
   routes: ReadonlyMap<string, unknown>;
   destinations: unknown;
 }
 
 const KEY = randomBytes(32);
 
+/** What is left of an upstream: instead of its password what tells one from another. */
+type PicturedUpstream = ReturnType<typeof withoutSecret>;
+
 /** Tells whether a password has changed, and nothing else about it. */
 function withoutSecret({ password, ...upstream }: Upstream) {
   return { ...upstream, password: password && createHmac('sha256', KEY).update(password).digest() };
+}
+
+export const addressesIn = ({ upstreams }: SetupPicture, name: string): string[] => {
+  const { address, moreAddresses = [] } = upstreams.get(name) ?? {};
+  return address === undefined ? [] : [address, ...moreAddresses];
+};
+
+/** The picture after the name of one upstream has got other addresses. */
+export function readdressed(
+  picture: SetupPicture,
+  name: string,
+  [address, ...others]: readonly string[],
+): SetupPicture {
+  const { address: _, moreAddresses: __, ...rest } = picture.upstreams.get(name)!;
+  const upstream = {
+    ...rest,
+    ...(address !== undefined && { address }),
+    ...(others.length > 0 && { moreAddresses: others }),
+  };
+  return { ...picture, upstreams: new Map(picture.upstreams).set(name, upstream) };
 }
 
 export function pictureOf({ config, server, options }: RelaySetup): SetupPicture {

@@ -2,6 +2,7 @@
 import pc from 'picocolors';
 import type { Relay } from '../../../proxy/relay.js';
 import { note } from '../output.js';
+import type { Names } from './names.js';
 import type { Observation } from './observation.js';
 import type { Pages } from './pages.js';
 import type { Reloading } from './reload.js';
@@ -16,7 +17,8 @@ export interface RunningRelay {
   pages: Pages;
   service: Service;
   signals: Signals;
-  /** Ends what speaks of upstreams. */
+  names: Names;
+  /** Ends what looks after upstreams and speaks of them. */
   unwatch: () => void;
 }
 
@@ -35,11 +37,16 @@ export async function handOver(running: RunningRelay): Promise<boolean | undefin
   return drained;
 }
 
-async function successorFor({ relay, service, signals }: RunningRelay) {
+async function successorFor({ relay, service, signals, names }: RunningRelay) {
   note('SIGUSR2: starting the program anew to take over');
   service.status('starting the program anew to take over');
   try {
-    const successor = await startSuccessor(relay.listeners(), signals.stop, relay.forking);
+    const successor = await startSuccessor(
+      relay.listeners(),
+      signals.stop,
+      relay.forking,
+      names.known,
+    );
     if (!signals.stop.aborted) return successor;
     return dismissed(successor);
   } catch (error) {

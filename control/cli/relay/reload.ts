@@ -6,10 +6,12 @@ import type { Config } from '../../config/config.js';
 import { SidetrackError } from '../../error.js';
 import { note, printWarnings, reportError } from '../output.js';
 import {
+  addressesIn,
   describeChanges,
   needRestart,
   pictureOf,
   type RelaySetup,
+  readdressed,
   type SetupPicture,
 } from './changes.js';
 import type { Service } from './service.js';
@@ -18,6 +20,10 @@ export interface Reloading {
   reloads: Reloads;
   /** The one in force. */
   readonly config: Config;
+  /** What new connections are told of an upstream. */
+  addressesOf(upstream: string): readonly string[];
+  /** Its name stands for others now. @throws RelayError when there is no such upstream any more. */
+  readdress(upstream: string, addresses: readonly string[]): void;
   /** From now on SIGHUP changes nothing: the relay is about to end. */
   end(): void;
 }
@@ -61,6 +67,11 @@ export function reloadOnHangup(
     reloads,
     get config() {
       return inForce.config;
+    },
+    addressesOf: (upstream) => addressesIn(inForce, upstream),
+    readdress: (upstream, addresses) => {
+      relay.setAddresses(upstream, addresses);
+      inForce = readdressed(inForce, upstream, addresses);
     },
     end: () => {
       ended = true;

@@ -6,11 +6,18 @@
 const FIRST_DESCRIPTOR = 3;
 /** The process that may hand us sockets without knowing our number before we exist. */
 const PREDECESSOR = 'SIDETRACK_PREDECESSOR';
+/** What the names of its upstreams stood for when it started us: JSON. */
+const ADDRESSES = 'SIDETRACK_ADDRESSES';
+
+/** By name. */
+export type KnownAddresses = Record<string, readonly string[]>;
 
 export interface Inheritance {
   sockets: readonly number[];
   /** True when a relay waits for us to take its place. */
   hasPredecessor: boolean;
+  /** Should the resolver fail just now. */
+  addresses: KnownAddresses;
 }
 
 /** The place of a socket among the others: systemd gives them back in no order. */
@@ -22,18 +29,21 @@ export function takeInheritance(env: NodeJS.ProcessEnv = process.env): Inheritan
   const isOurs = hasPredecessor || env.LISTEN_PID === String(process.pid);
   const count = isOurs ? Number(env.LISTEN_FDS ?? 0) : 0;
   const names = env.LISTEN_FDNAMES?.split(':') ?? [];
-  for (const name of [PREDECESSOR, 'LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name];
+  const addresses = hasPredecessor ? (JSON.parse(env[ADDRESSES] ?? '{}') as KnownAddresses) : {};
+  for (const name of [PREDECESSOR, ADDRESSES, 'LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES'])
+    delete env[name];
   const sockets = descriptors(Number.isSafeInteger(count) ? count : 0);
   const place = (fd: number) => placeOf(names[fd - FIRST_DESCRIPTOR]);
-  return { sockets: sockets.sort((a, b) => place(a) - place(b)), hasPredecessor };
+  return { sockets: sockets.sort((a, b) => place(a) - place(b)), hasPredecessor, addresses };
 }
 
 /** The environment of a successor that inherits `count` sockets; LISTEN_PID cannot be known yet. */
-export function successorEnvironment(count: number): NodeJS.ProcessEnv {
+export function successorEnvironment(count: number, addresses: KnownAddresses): NodeJS.ProcessEnv {
   const { WATCHDOG_PID: _ours, ...env } = process.env;
   return {
     ...env,
     [PREDECESSOR]: String(process.pid),
+    [ADDRESSES]: JSON.stringify(addresses),
     LISTEN_FDS: String(count),
     LISTEN_FDNAMES: Array.from({ length: count }, (_, i) => socketName(i)).join(':'),
   };

@@ -10,7 +10,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Relay } from '../../../proxy/relay.js';
-import { successorEnvironment } from './sockets.js';
+import { type KnownAddresses, successorEnvironment } from './sockets.js';
 
 /** Reading a large configuration and resolving names takes seconds at most. */
 const START_TIMEOUT_MS = 20_000;
@@ -40,12 +40,13 @@ export async function startSuccessor(
   sockets: readonly number[],
   stop: AbortSignal,
   forking: Relay['forking'],
+  addresses: KnownAddresses,
 ): Promise<Successor> {
   const args = [...process.execArgv, ...process.argv.slice(1)];
   const child = forking(() =>
     spawn(process.execPath, args, {
       stdio: ['inherit', 'inherit', 'inherit', ...sockets, 'ipc'],
-      env: successorEnvironment(sockets.length),
+      env: successorEnvironment(sockets.length, addresses),
     }),
   );
   try {

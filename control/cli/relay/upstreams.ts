@@ -1,10 +1,10 @@
 /**
- * What the engine needs to know of the configured upstreams: addresses for names, passwords from
- * their files. Done when the relay starts or reloads, and on the machine that runs it, which alone may read them.
+ * What the engine needs to know of the configured upstreams: addresses for names (as far as they are
+ * known), passwords from their files. Done when the relay starts or reloads, and on the machine that runs it, which alone may read them.
  */
-import { lookup } from 'node:dns/promises';
 import { constants } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ADDRESSES } from '../../../proxy/abi.js';
@@ -13,6 +13,7 @@ import type { Config, UpstreamConfig } from '../../config/config.js';
 import { ConfigError, type Diagnostic, diagnosticAt } from '../../config/diagnostic.js';
 import { readFailure } from '../../config/set-file.js';
 import { LONGEST_CREDENTIAL } from '../../config/upstream-check.js';
+import type { Names } from './names.js';
 
 /** Two seconds in all for the writer of a FIFO. */
 const FIFO_TRIES = 40;
@@ -29,13 +30,17 @@ class UpstreamProblem extends Error {
   }
 }
 
-/** @throws ConfigError with every upstream that cannot be used; it never carries a secret. */
-export async function prepareUpstreams(config: Config): Promise<Upstream[]> {
+/**
+ * Names that do not resolve are no mistake: such an upstream has no address yet.
+ * @throws ConfigError with every upstream that cannot be used; it never carries a secret.
+ */
+export async function prepareUpstreams(config: Config, names: Names): Promise<Upstream[]> {
   const diagnostics: Diagnostic[] = [];
   const upstreams: Upstream[] = [];
+  const resolved = await Promise.all(config.relay.upstreams.map((one) => resolve(one, names)));
   for (const [i, upstream] of config.relay.upstreams.entries()) {
     try {
-      upstreams.push(await prepare(upstream));
+      upstreams.push(await prepare(upstream, resolved[i]!));
     } catch (error) {
       if (!(error instanceof UpstreamProblem)) throw error;
       const { key, message, hint } = error;
@@ -47,14 +52,18 @@ export async function prepareUpstreams(config: Config): Promise<Upstream[]> {
   return upstreams;
 }
 
-async function prepare(upstream: UpstreamConfig): Promise<Upstream> {
+async function prepare(
+  upstream: UpstreamConfig,
+  [address, ...others]: readonly string[],
+): Promise<Upstream> {
   const { name, target, weight, username, passwordFile } = upstream;
   if (target.kind === 'direct') return { name, kind: 'direct', weight };
   return {
     name,
     kind: target.kind,
     weight,
-    ...addressesOf(await resolve(name, target.host), upstream.addresses),
+    ...(address !== undefined && { address }),
+    ...(others.length > 0 && { moreAddresses: others }),
     port: target.port,
     ...(upstream.optimistic && { optimistic: true }),
     ...(username !== undefined && { username }),
@@ -62,28 +71,14 @@ async function prepare(upstream: UpstreamConfig): Promise<Upstream> {
   };
 }
 
-/** As many as the engine has room for, none of them twice. */
-function addressesOf(resolved: readonly string[], more: readonly string[] = []) {
-  const [address, ...others] = [...new Set([...resolved, ...more])].slice(0, ADDRESSES);
-  return {
-    ...(address !== undefined && { address }),
-    ...(others.length > 0 && { moreAddresses: others }),
-  };
-}
+/** As many as the engine has room for, none of them twice; they take turns. */
+export const addressesOf = (resolved: readonly string[], more: readonly string[] = []): string[] =>
+  [...new Set([...resolved, ...more])].slice(0, ADDRESSES);
 
-/** Here and never while traffic flows, so that a slow resolver cannot hold up a connection. */
-async function resolve(name: string, host: string): Promise<string[]> {
-  try {
-    // They take turns anyway; in an order of their own they are the same after each reload.
-    return (await lookup(host, { all: true })).map(({ address }) => address).sort();
-  } catch (error) {
-    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-    throw new UpstreamProblem(
-      'url',
-      `cannot resolve ${host} for upstream "${name}": ${code}`,
-      'write the address instead',
-    );
-  }
+async function resolve({ target, addresses }: UpstreamConfig, names: Names): Promise<string[]> {
+  if (target.kind === 'direct') return [];
+  if (isIP(target.host) !== 0) return addressesOf([target.host], addresses);
+  return addressesOf((await names.resolve(target.host)).addresses, addresses);
 }
 
 async function readPassword(name: string, file: string): Promise<Buffer> {
