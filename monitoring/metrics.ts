@@ -212,7 +212,6 @@ const CONNECT_ERRORS: readonly Outcome[] = [
   'handshake_timeout',
   'destination_refused',
   'destination_unreachable',
-  'no_upstream',
 ];
 
 export const outcomeMetrics: readonly OutcomeMetric[] = [
@@ -225,10 +224,16 @@ export const outcomeMetrics: readonly OutcomeMetric[] = [
   },
   {
     name: 'sidetrack_relay_rejected_total',
-    help: 'Connections reset without trying: a limit, or the destination is this machine or unknown.',
+    help: 'Connections reset without trying: a limit, no upstream that can be used, or the destination is this machine or unknown.',
     type: 'counter',
     label: 'reason',
-    outcomes: ['loop', 'no_original_destination', 'client_limit', 'handshake_limit'],
+    outcomes: [
+      'loop',
+      'no_original_destination',
+      'client_limit',
+      'handshake_limit',
+      'no_upstream',
+    ],
   },
   {
     name: 'sidetrack_relay_closed_total',

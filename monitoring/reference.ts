@@ -14,6 +14,7 @@ import {
   upstreamErrorMetric,
   upstreamMetrics,
   upstreamProbeMetric,
+  upstreamResolvedMetric,
   upstreamSampleMetrics,
   upstreamUpMetric,
 } from './metrics.js';
@@ -58,6 +59,7 @@ export function metricsReference(): string {
     ...upstreamSampleMetrics.map((metric) => namedRow('upstream', metric)),
     ...routeMetrics.map((metric) => namedRow('route', metric)),
     { ...upstreamUpMetric, labels: 'upstream' },
+    { ...upstreamResolvedMetric, labels: 'upstream' },
     { ...upstreamProbeMetric, labels: 'upstream' },
     ...Object.values(reloadMetrics),
     {

@@ -59,7 +59,11 @@ export function sortDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[
 export class ConfigError extends SidetrackError {
   readonly diagnostics: readonly Diagnostic[];
 
-  constructor(diagnostics: readonly Diagnostic[]) {
+  /** @param mayPass nothing is wrong but files that are not there, perhaps not yet. */
+  constructor(
+    diagnostics: readonly Diagnostic[],
+    readonly mayPass = false,
+  ) {
     const sorted = sortDiagnostics(diagnostics);
     super(sorted.map(formatDiagnostic).join('\n'), { code: 'config-invalid', source: 'user' });
     this.name = 'ConfigError';

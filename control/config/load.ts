@@ -35,6 +35,8 @@ async function readMainFile(path: string): Promise<string> {
 interface LoadedSets {
   sets: Record<string, SetConfig>;
   diagnostics: Diagnostic[];
+  /** Of files that cannot be read, perhaps not yet. */
+  absent: Diagnostic[];
   warnings: Diagnostic[];
 }
 
@@ -61,7 +63,7 @@ function tooFew(name: string, set: SetConfig, root: unknown, source: Source): Di
 
 /** Reads the files of all sets, whatever else is wrong with the configuration. */
 async function loadSets(root: unknown, source: Source): Promise<LoadedSets> {
-  const loaded: LoadedSets = { sets: {}, diagnostics: [], warnings: [] };
+  const loaded: LoadedSets = { sets: {}, diagnostics: [], absent: [], warnings: [] };
   const known = new Map<string, SetEntries>();
   for (const name of Object.keys(asMap(valueAt(root, ['sets'])))) {
     const written = valueAt(root, ['sets', name, 'file']);
@@ -83,7 +85,7 @@ async function loadSets(root: unknown, source: Source): Promise<LoadedSets> {
     } catch (error) {
       const message = `cannot read the set file ${file}: ${readFailure(error)}`;
       const position = source.positionOf(['sets', name, 'file']);
-      loaded.diagnostics.push(diagnosticAt(position, { message }));
+      loaded.absent.push(diagnosticAt(position, { message }));
     }
   }
   return loaded;
@@ -96,7 +98,7 @@ export async function parseConfig(file: string, text: string): Promise<Config> {
   if (!hasValues(source)) throw new ConfigError(syntax);
   const root = source.values();
   const checked = configSchema.safeParse(root);
-  const { sets, diagnostics, warnings } = await loadSets(root, source);
+  const { sets, diagnostics, absent, warnings } = await loadSets(root, source);
   const found = [
     ...syntax,
     ...(checked.success
@@ -107,8 +109,10 @@ export async function parseConfig(file: string, text: string): Promise<Config> {
     ),
     ...checkAcross(root, source),
     ...diagnostics,
+    ...absent,
   ];
-  if (found.length > 0 || !checked.success) throw new ConfigError(found);
+  if (found.length > 0 || !checked.success)
+    throw new ConfigError(found, found.length === absent.length);
   const config = normalise(checked.data, sets, source);
   config.warnings.push(
     ...sortDiagnostics([...configWarnings(config), ...routeWarnings(config), ...warnings]),

@@ -6,6 +6,7 @@ import { LAB_CONFIG } from '../../control/lab/demo.js';
 import type { LabProcess } from '../../control/lab/lab.js';
 import { ADDRESS } from '../../control/lab/topology.js';
 import { Fixture, url, waitFor } from './fixture.js';
+import { holdConnection } from './hold.js';
 import { missingPrograms, requireAll } from './rivals/installed.js';
 import type { Running } from './rivals/launch.js';
 import { EXIT, LOGIN, microsocks, OWN, PROXY, tinyproxy } from './rivals/proxies.js';
@@ -197,5 +198,47 @@ describe('SIGHUP', () => {
     expect(said).toContain('connect_timeout_seconds 10 → 3');
     expect(said).toContain('only a restart brings into force: relay.threads, relay.metrics');
     expect(await seenByInternet('v4')).toBeTruthy();
+  });
+});
+
+describe('a name', () => {
+  const NAMED = '{ name: late, url: "http://proxy.test:3128" }';
+  const gauge = (name: string) =>
+    fixture.metric(`sidetrack_relay_upstream_resolved{upstream="${name}"}`);
+  const hosts = () => join(fixture.directory, 'hosts');
+
+  /** What the lab's processes find in /etc; a resolver that refuses fails at once. */
+  async function ownResolver(): Promise<void> {
+    writeFileSync(hosts(), '');
+    writeFileSync(join(fixture.directory, 'resolv.conf'), 'nameserver 127.0.0.1\n');
+    for (const file of ['hosts', 'resolv.conf'])
+      await fixture.lab.check(undefined, [
+        'mount',
+        '--bind',
+        join(fixture.directory, file),
+        `/etc/${file}`,
+      ]);
+  }
+
+  it('that does not resolve at the start ends nothing, and is used once it does', async () => {
+    await ownResolver();
+    await start(`${NAMED}, ${DIRECT}`, `  routes: [{ to: ["::/0"], upstreams: late }]\n`);
+    expect([await gauge('late'), await gauge('direct')]).toEqual([0, 1]);
+    await seenByInternet('v4');
+    expect(await through('direct')).toBe(1);
+    const { status } = await fixture.download('client', url(ADDRESS.internet.v6, '/who'));
+    expect([7, 52, 56]).toContain(status);
+    const rejected = 'sidetrack_relay_rejected_total{reason="no_upstream"}';
+    expect(await fixture.metric(rejected)).toBe(1);
+
+    const open = await holdConnection(fixture, 'client');
+    writeFileSync(hosts(), `${PROXY.v4} proxy.test\n`);
+    await waitFor('the name to resolve', async () => (await gauge('late')) === 1, 60_000);
+    await waitFor('a word of it', () => said.includes(`proxy.test is ${PROXY.v4}`));
+    await fixture.download('client', url(ADDRESS.internet.v4, '/who'));
+    const refused = 'sidetrack_relay_upstream_errors_total{upstream="late",reason="refused"}';
+    expect(await fixture.metric(refused)).toBe(1);
+    await open.roundTrip('undisturbed');
+    await open.end();
   });
 });

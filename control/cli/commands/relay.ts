@@ -9,6 +9,7 @@ import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
 import type { RelaySetup } from '../relay/changes.js';
 import { chooseServer } from '../relay/choose-server.js';
 import { drain, handOver, type RunningRelay } from '../relay/end.js';
+import { patiently } from '../relay/first-setup.js';
 import { watchNames } from '../relay/name-watch.js';
 import { Names } from '../relay/names.js';
 import { startObservation } from '../relay/observation.js';
@@ -44,7 +45,11 @@ export function relayCommand(): Command {
 async function runRelay(options: RelayCommandOptions): Promise<number> {
   const signals = listenForSignals();
   try {
-    return await serve(await begin(options, signals));
+    const running = await begin(options, signals);
+    const code = await serve(running);
+    // A resolver that hangs would keep us for half a minute after everything is over.
+    if (running.names.isAsking) process.exit(code);
+    return code;
   } finally {
     signals.close();
   }
@@ -57,7 +62,10 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   const inheritance = takeInheritance();
   const service = openService();
   const names = new Names(inheritance.addresses);
-  const setup = await readSetup(options, names);
+  const read = () => readSetup(options, names);
+  // A predecessor goes on with what it has, so only a fresh start need wait.
+  const patient = service.isManaged && !inheritance.hasPredecessor;
+  const setup = await (patient ? patiently(read, service.status) : read());
   const { config } = setup;
   if (inheritance.hasPredecessor) await checkPagesAddress(config);
   const relay = start({
@@ -67,7 +75,7 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   signals.stop.removeEventListener('abort', quit);
   const adopted = noteRefused(relay, inheritance);
   if (inheritance.hasPredecessor) await relievePredecessor(adopted);
-  const reloading = reloadOnHangup(relay, setup, () => readSetup(options, names), service);
+  const reloading = reloadOnHangup(relay, setup, read, service);
   const observation = await startObservation(relay, config.relay);
   const pages = await startPages(config, relay, inheritance, reloading.reloads);
   const summary = `relay on port ${relay.port} with ${relay.threads} threads, at most ${relay.maxConnections} connections; ${pages.description}`;

@@ -46,6 +46,11 @@ export class Names {
     return resolution;
   }
 
+  /** A resolver has yet to answer; Node does not end before it has. */
+  get isAsking(): boolean {
+    return this.#underWay.size > 0;
+  }
+
   /** For the relay that takes our place. */
   get known(): Record<string, readonly string[]> {
     return Object.fromEntries(this.#last);

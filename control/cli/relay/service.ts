@@ -11,6 +11,8 @@ const STOP_MARGIN_SECONDS = 10;
 const US_PER_SECOND = 1_000_000;
 
 export interface Service {
+  /** Somebody has started us who wants to hear of us. */
+  readonly isManaged: boolean;
   ready(status: string): void;
   /** A line for `systemctl status`. */
   status(text: string): void;
@@ -32,6 +34,7 @@ export function openService(env: NodeJS.ProcessEnv = process.env): Service {
   const send = sender(env.NOTIFY_SOCKET);
   let watchdog: NodeJS.Timeout | undefined;
   return {
+    isManaged: Boolean(env.NOTIFY_SOCKET),
     ready: (status) => send({ READY: 1, STATUS: status }),
     status: (text) => send({ STATUS: text }),
     reloading: () => send({ RELOADING: 1, MONOTONIC_USEC: process.hrtime.bigint() / 1000n }),

@@ -28,6 +28,7 @@ function watch() {
             name: 'vps',
             counters: { ...mapCounters(), probes_failed: failedProbes },
             up: !rests,
+            resolved: true,
             errors: { ...none, ...errors },
           },
         ],

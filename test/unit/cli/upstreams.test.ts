@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Lookup, Names } from '../../../control/cli/relay/names.js';
 import { prepareUpstreams } from '../../../control/cli/relay/upstreams.js';
 import { ConfigError } from '../../../control/config/diagnostic.js';
 import { parseConfig } from '../../../control/config/load.js';
@@ -15,14 +16,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-async function prepare(upstreams: string) {
+async function prepare(upstreams: string, names = new Names()) {
   const yaml = `router: { host: local, interfaces: [br-lan] }
 servers:
   - { host: local, interface: eth0, address: 192.168.1.2 }
 relay:
   upstreams: [${upstreams}]
 `;
-  return prepareUpstreams(await parseConfig(join(folder, 'x.yaml'), yaml));
+  return prepareUpstreams(await parseConfig(join(folder, 'x.yaml'), yaml), names);
 }
 
 const withPassword = (content: string | Buffer) => {
@@ -95,12 +96,36 @@ describe('prepareUpstreams', () => {
   it('tells every upstream that cannot be used, at once', async () => {
     const message = await messageOf(
       prepare(
-        '{ name: a, url: "socks5://no-such-host.invalid:1" }, { name: b, url: "http://127.0.0.1:1", username: u, password_file: none }',
+        '{ name: a, url: "http://127.0.0.1:1", username: u, password_file: nil }, { name: b, url: "http://127.0.0.1:1", username: u, password_file: none }',
       ),
     );
     const lines = message.split('\n');
     expect(lines).toHaveLength(2);
-    expect(lines[0]).toMatch(/:5:31: cannot resolve no-such-host.invalid for upstream "a": E/);
+    expect(lines[0]).toMatch(/:5:81: .*upstream "a"/);
     expect(lines[1]).toContain('upstream "b"');
+  });
+
+  it.each(['EAI_AGAIN', 'ENOTFOUND'])(
+    'a name that does not resolve (%s) has no address yet, and its other addresses at once',
+    async (code) => {
+      const fails: Lookup = async () => {
+        throw Object.assign(new Error(code), { code });
+      };
+      const entry = (more = '') => `{ name: a, url: "socks5://late.test:1"${more} }`;
+      expect(await prepare(entry(), new Names({}, fails))).toEqual([
+        { name: 'a', kind: 'socks5', weight: 1, port: 1 },
+      ]);
+      const known = new Names({ 'late.test': ['192.0.2.9'] }, fails);
+      expect(await prepare(entry(', addresses: [192.0.2.2]'), known)).toMatchObject([
+        { address: '192.0.2.9', moreAddresses: ['192.0.2.2'] },
+      ]);
+    },
+  );
+
+  it('does not wait for a resolver that hangs', async () => {
+    const names = new Names({}, () => new Promise<never>(() => {}), 1);
+    const [a] = await prepare('{ name: a, url: "socks5://late.test:1" }', names);
+    expect(a).not.toHaveProperty('address');
+    expect(names.isAsking).toBe(true);
   });
 });

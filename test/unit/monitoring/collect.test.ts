@@ -55,14 +55,17 @@ class Pages {
   registry() {
     return relayRegistry(
       () =>
-        sumStats(this.pages, { upstreams: ['vps', 'direct'], routes: ['default', 'lan'] }, isDown),
+        sumStats(this.pages, { upstreams: ['vps', 'direct'], routes: ['default', 'lan'] }, HEALTH),
       '1.2.3',
     );
   }
 }
 
-/** The second upstream has failed. */
-const isDown = (slot: number) => slot === 1;
+/** The second upstream has failed, and the name of the first has no address. */
+const HEALTH = {
+  isFailing: (slot: number) => slot === 1,
+  isUnresolved: (slot: number) => slot === 0,
+};
 
 const lines = async (pages: Pages) => (await pages.registry().metrics()).split('\n');
 
@@ -169,7 +172,9 @@ describe('the table', () => {
         'sidetrack_relay_upstream_bytes_total{upstream="vps",direction="upload"} 0',
         'sidetrack_relay_upstream_probes_total{upstream="direct",result="failure"} 3',
         'sidetrack_relay_upstream_probe_seconds{upstream="direct"} 0.0015',
-        'sidetrack_relay_upstream_up{upstream="vps"} 1',
+        'sidetrack_relay_upstream_up{upstream="vps"} 0',
+        'sidetrack_relay_upstream_resolved{upstream="vps"} 0',
+        'sidetrack_relay_upstream_resolved{upstream="direct"} 1',
         'sidetrack_relay_upstream_up{upstream="direct"} 0',
         'sidetrack_relay_route_connections_total{route="lan"} 4',
         'sidetrack_relay_route_bytes_total{route="lan",direction="download"} 9',
