@@ -39,7 +39,7 @@ static void set_addresses(struct upstream *upstream, const struct sidetrack_rela
 		upstream->address[i].port = upstream->port;
 	}
 	if (upstream->kind != UPSTREAM_DIRECT && upstream->address_count == 1 &&
-	    endpoint_is_unspecified(&upstream->address[0]))
+	    IN6_IS_ADDR_UNSPECIFIED(&upstream->address[0].address))
 		upstream->address_count = 0;
 }
 
