@@ -31,7 +31,7 @@ it('hands over a list that is longer than a call may have arguments', () => {
   const policy = policyOf(PrefixSet.parseAll(cidrs));
   const text = JSON.stringify(attachment(policy, STEERING));
   expect(attachedPolicy(parseAttachment(text))).toEqual(policy);
-});
+}, 30_000);
 
 it('says which set has what is no prefix', () => {
   const { sets, ...rest } = attachment(policyOf(PrefixSet.parse('192.0.2.0/24')), STEERING);
