@@ -15,6 +15,7 @@ import {
 } from '../plan/diff.js';
 import { checkRouter, checkServer, type Findings } from '../plan/preflight.js';
 import { routerState } from '../plan/router.js';
+import { unreadRuleset } from '../plan/ruleset-check.js';
 import { serverState } from '../plan/server.js';
 import type { HostState, ObservedHost } from '../plan/state.js';
 import { applySteps, downSteps, type Step } from '../plan/steps.js';
@@ -93,7 +94,8 @@ export async function planDeployment(deployment: Deployment): Promise<Deployment
   for (const { name, diff } of hosts)
     if (diff.classifier?.kind === 'attach')
       await tryAttachment(hostNamed(deployment, name), diff.classifier.desired.attachment);
-  return { hosts, warnings: findings.flatMap(({ warnings }) => warnings) };
+  const warnings = findings.flatMap((finding) => finding.warnings);
+  return { hosts, warnings: [...unreadRulesets(deployment, observed), ...warnings] };
 }
 
 function planSteps(desired: HostState, host: ObservedHost, diff: HostDiff): Step[] {
@@ -103,6 +105,10 @@ function planSteps(desired: HostState, host: ObservedHost, diff: HostDiff): Step
 async function observeAll({ hosts }: Deployment): Promise<Map<string, ObservedHost>> {
   const entries = [...hosts].map(async ([name, host]) => [name, await observeHost(host)] as const);
   return new Map(await Promise.all(entries));
+}
+
+function unreadRulesets({ config }: Deployment, observed: Map<string, ObservedHost>): Diagnostic[] {
+  return [...observed].flatMap(([name, host]) => unreadRuleset(config, name, host));
 }
 
 function checkAll({ config }: Deployment, observed: Map<string, ObservedHost>): Findings[] {
@@ -142,7 +148,7 @@ function serverMac(config: Config, observed: Map<string, ObservedHost>): string 
   ]);
 }
 
-/** Locks, plans, runs and records. Returns the plan that was carried out. */
+/** Locks, plans, runs and records. Returns the plan as it was carried out. */
 export async function applyDeployment(
   deployment: Deployment,
   options: ExecuteOptions = {},
@@ -153,18 +159,48 @@ export async function applyDeployment(
       ({ steps, desired, observed }) => steps.length > 0 || isUnrecorded(desired, observed),
     );
     const steps = changed.flatMap((host) => host.steps);
-    await executeSteps(deployment.hosts, steps, options, async () => {
+    const { skipped, onSkipped } = collectSkipped();
+    await executeSteps(deployment.hosts, steps, { ...options, onSkipped }, async () => {
       for (const { name, desired } of changed)
         await recordState(hostNamed(deployment, name), desired);
     });
-    return plan;
+    const hosts = plan.hosts.map((host) => ({
+      ...host,
+      steps: host.steps.filter((step) => !skipped.has(step)),
+    }));
+    return { hosts, warnings: [...plan.warnings, ...skippedWarnings(deployment, skipped)] };
   });
 }
 
+function collectSkipped() {
+  const skipped = new Map<Step, string>();
+  return { skipped, onSkipped: (step: Step, reason: string) => void skipped.set(step, reason) };
+}
+
+/** The name of the routing table is all that is optional. */
+function skippedWarnings(
+  { config, hosts }: Deployment,
+  skipped: ReadonlyMap<Step, string>,
+): Diagnostic[] {
+  return [...skipped].map(([{ host, title }, reason]) => ({
+    ...config.positionOf(['router', 'table', 'name']),
+    message: `${hosts.get(host)!.address}: could not ${title} (${reason}); nothing depends on it`,
+    hint: `ip route show table ${config.router.table.id} works without`,
+  }));
+}
+
+export interface Removal {
+  steps: Step[];
+  warnings: Diagnostic[];
+}
+
 /** The steps that remove everything; the router first, so that nothing is steered into the void. */
-export async function planDown(deployment: Deployment): Promise<Step[]> {
+export async function planDown(deployment: Deployment): Promise<Removal> {
   const observed = await observeAll(deployment);
-  return [...observed].reverse().flatMap(([name, host]) => downSteps(name, host, removal(host)));
+  const steps = [...observed]
+    .reverse()
+    .flatMap(([name, host]) => downSteps(name, host, removal(host)));
+  return { steps, warnings: unreadRulesets(deployment, observed) };
 }
 
 function removal(host: ObservedHost): HostDiff {
@@ -178,16 +214,20 @@ function removal(host: ObservedHost): HostDiff {
   };
 }
 
-/** Locks, plans and runs the removal. Returns the steps that were carried out. */
+/** Locks, plans and runs the removal. Returns what was carried out. */
 export async function takeDown(
   deployment: Deployment,
   options: ExecuteOptions = {},
-): Promise<Step[]> {
+): Promise<Removal> {
   const hosts = [...deployment.hosts.values()];
   return withLocks(hosts, async () => {
-    const steps = await planDown(deployment);
-    await executeAll(deployment.hosts, steps, options);
-    return steps;
+    const { steps, warnings } = await planDown(deployment);
+    const { skipped, onSkipped } = collectSkipped();
+    await executeAll(deployment.hosts, steps, { ...options, onSkipped });
+    return {
+      steps: steps.filter((step) => !skipped.has(step)),
+      warnings: [...warnings, ...skippedWarnings(deployment, skipped)],
+    };
   });
 }
 

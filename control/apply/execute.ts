@@ -2,12 +2,15 @@
 import { SidetrackError } from '../error.js';
 import { type Host, runChecked } from '../hosts/host.js';
 import type { Command, Step } from '../plan/steps.js';
+import { isNft, runNftStep } from './nft-step.js';
 
 export type Hosts = ReadonlyMap<string, Host>;
 
 export interface ExecuteOptions {
   /** Called before each step. */
   onStep?: (step: Step) => void;
+  /** Called when an optional step fails, and its reason is no reason to stop. */
+  onSkipped?: (step: Step, reason: string) => void;
   /** Ctrl-C between two steps counts as a failure of the next one. */
   signal?: AbortSignal;
 }
@@ -19,7 +22,7 @@ export interface ExecuteOptions {
 export async function executeSteps(
   hosts: Hosts,
   steps: readonly Step[],
-  { onStep, signal }: ExecuteOptions = {},
+  { onStep, onSkipped, signal }: ExecuteOptions = {},
   finish: () => Promise<void> = async () => {},
 ): Promise<void> {
   const done: Step[] = [];
@@ -31,14 +34,29 @@ export async function executeSteps(
       onStep?.(current);
       done.push(current);
       running = current;
-      await runChecked(hostOf(hosts, current), current.argv, inputOf(current));
+      const skipped = await runStep(hostOf(hosts, current), current);
       running = undefined;
+      if (skipped === undefined) continue;
+      done.pop();
+      onSkipped?.(current, skipped);
     }
     current = undefined;
     signal?.throwIfAborted();
     await finish();
   } catch (cause) {
     throw stepError(cause, current, done.length, await rollBack(hosts, done, running));
+  }
+}
+
+/** @returns why an optional step came to nothing. */
+async function runStep(host: Host, step: Step): Promise<string | undefined> {
+  try {
+    if (isNft(step)) await runNftStep(host, step);
+    else await runChecked(host, step.argv, inputOf(step));
+    return undefined;
+  } catch (error) {
+    if (step.optional) return (error as Error).message;
+    throw error;
   }
 }
 
@@ -49,13 +67,15 @@ export async function executeSteps(
 export async function executeAll(
   hosts: Hosts,
   steps: readonly Step[],
-  { onStep }: ExecuteOptions = {},
+  { onStep, onSkipped }: ExecuteOptions = {},
 ): Promise<void> {
   const failures: string[] = [];
   for (const step of steps) {
     onStep?.(step);
     const { status, stderr } = await outcomeOf(hostOf(hosts, step), step);
-    if (status !== 0) failures.push(`${step.host}: ${step.title}: ${stderr.trim() || status}`);
+    if (status === 0) continue;
+    if (step.optional) onSkipped?.(step, stderr.trim());
+    else failures.push(`${step.host}: ${step.title}: ${stderr.trim() || status}`);
   }
   if (failures.length === 0) return;
   throw new SidetrackError(

@@ -1,8 +1,7 @@
 /** Reads a host as it is: everything that planning may need, nothing is changed. */
 import { SidetrackError } from '../error.js';
-import { commandError, type Host, readFile, runChecked } from '../hosts/host.js';
-import { parseListing, parseTableOfRuleset, type TableListing } from '../nft/listing.js';
-import { TABLE_NAME } from '../nft/router-table.js';
+import { ipWithoutJson } from '../hosts/explain.js';
+import { explained, type Host, parseAnswer, readFile, runChecked } from '../hosts/host.js';
 import { savedStatePath, TABLE_NAME_FILE } from '../plan/paths.js';
 import type {
   Family,
@@ -21,11 +20,12 @@ import {
   routeOf,
   ruleOf,
 } from './ip-json.js';
+import { observeTable } from './nft-table.js';
 
 /** @throws SidetrackError when a program, the privilege or nft's JSON support is missing. */
 export async function observeHost(host: Host): Promise<ObservedHost> {
   // First, because it fails for every reason that makes the rest pointless.
-  const listing = await observeTable(host);
+  const { listing, rulesetUnread } = await observeTable(host);
   const [classifier, interfaces, rules4, rules6, routes4, routes6] = await Promise.all([
     observeClassifier(host),
     observeInterfaces(host),
@@ -54,6 +54,7 @@ export async function observeHost(host: Host): Promise<ObservedHost> {
     routes: [...routes4, ...routes6],
     sysctls,
     ...(listing && { listing }),
+    ...(rulesetUnread !== undefined && { rulesetUnread }),
     ...(saved && { saved }),
     ...(tableNameFile !== undefined && { tableNameFile }),
     listeningPorts,
@@ -61,28 +62,11 @@ export async function observeHost(host: Host): Promise<ObservedHost> {
   };
 }
 
-/**
- * The table without the elements of its dynamic sets, which may be hundreds of thousands.
- * `list tables` and `list table --terse` print no elements either, but nft 1.0.6 reads them all
- * first (20 s for half a million addresses); `list ruleset --terse` and `list set` do not.
- */
-export async function observeTable(host: Host): Promise<TableListing | undefined> {
-  const text = await runChecked(host, ['nft', '-j', '-t', 'list', 'ruleset', 'inet']);
-  const listing = parseTableOfRuleset(text, TABLE_NAME);
-  if (listing === undefined) return undefined;
-  const sets = await Promise.all(
-    listing.sets.map(async (set) => (set.dynamic ? set : await observeSet(host, set.name))),
-  );
-  return { ...listing, sets };
-}
-
-async function observeSet(host: Host, name: string) {
-  const text = await runChecked(host, ['nft', '-j', 'list', 'set', 'inet', TABLE_NAME, name]);
-  return parseListing(text).sets[0]!;
-}
-
 async function observeInterfaces(host: Host): Promise<InterfaceFacts[]> {
-  return (await ipJson<LinkJson>(host, ['-d', 'address', 'show'])).map(interfaceOf);
+  const links = await ipJson<LinkJson>(host, ['-d', 'address', 'show']);
+  // There is always lo.
+  if (links.length === 0) throw explained(ipWithoutJson(host), 'no interfaces');
+  return links.map(interfaceOf);
 }
 
 async function observeRules(host: Host, family: Family): Promise<ObservedIpRule[]> {
@@ -96,9 +80,10 @@ async function observeRoutes(host: Host, family: Family): Promise<ObservedRoute[
 }
 
 async function ipJson<T>(host: Host, argv: readonly string[]): Promise<T[]> {
-  const text = await runChecked(host, ['ip', '-j', ...argv]);
+  const command = ['ip', '-j', ...argv];
+  const text = await runChecked(host, command);
   // Some versions print nothing at all for an empty list, and `{}` for what they hide.
-  const entries = text.trim() === '' ? [] : (JSON.parse(text) as T[]);
+  const entries = text.trim() === '' ? [] : parseAnswer<T[]>(host, command, text);
   return entries.filter((entry) => Object.keys(entry as object).length > 0);
 }
 
@@ -157,8 +142,6 @@ async function observeListeners(host: Host): Promise<number[]> {
 }
 
 async function observeNeighbours(host: Host): Promise<Record<string, string>> {
-  const result = await host.run(['ip', '-j', 'neigh', 'show']);
-  if (result.status !== 0) throw commandError(host, ['ip', '-j', 'neigh', 'show'], result);
-  const entries = JSON.parse(result.stdout.trim() || '[]') as { dst: string; lladdr?: string }[];
+  const entries = await ipJson<{ dst: string; lladdr?: string }>(host, ['neigh', 'show']);
   return Object.fromEntries(entries.flatMap(({ dst, lladdr }) => (lladdr ? [[dst, lladdr]] : [])));
 }

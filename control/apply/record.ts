@@ -7,10 +7,11 @@ import { desiredDigests } from '../plan/diff.js';
 import { savedAttachmentPath } from '../plan/paths.js';
 import type { HostState, ObservedHost, SavedState } from '../plan/state.js';
 import { writeState } from '../plan/steps.js';
-import { observeSaved, observeTable } from './observe.js';
+import { observeTable } from './nft-table.js';
+import { observeSaved } from './observe.js';
 
 export async function recordState(host: Host, desired: HostState): Promise<void> {
-  const [listing, saved] = await Promise.all([observeTable(host), observeSaved(host)]);
+  const [{ listing }, saved] = await Promise.all([observeTable(host), observeSaved(host)]);
   const listed = listing ? listingDigests(listing) : {};
   const objects = Object.entries(desiredDigests(desired.table)).map(([key, digest]) => [
     key,

@@ -5,6 +5,7 @@ import type { ListedChain, TableListing } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
 import { ruleComment } from '../nft/rules.js';
 import type { ObservedClassifier, ObservedHost } from '../plan/state.js';
+import type { Step } from '../plan/steps.js';
 import { type ClassifierCounters, readCounters } from './classifier.js';
 import { type Deployment, planDeployment, ROUTER } from './deployment.js';
 
@@ -44,8 +45,8 @@ export async function deploymentStatus(deployment: Deployment): Promise<Deployme
     hosts.map(async ({ name, observed, steps }) => ({
       name,
       address: observed.address,
-      state: stateOf(observed, steps.length),
-      differences: steps.map(({ title }) => title),
+      state: stateOf(observed, steps.filter(matters).length),
+      differences: steps.filter(matters).map(({ title }) => title),
       counters: await countersOf(deployment, name, observed),
       ...(name === ROUTER && { flows: await countFlows(deployment.hosts.get(name)!, observed) }),
       ...(observed.classifier && { classifier: places(observed.classifier) }),
@@ -53,6 +54,9 @@ export async function deploymentStatus(deployment: Deployment): Promise<Deployme
   );
   return { hosts: statuses, warnings };
 }
+
+/** What no packet depends on is no drift: where it cannot be had, it would be one for ever. */
+const matters = ({ optional }: Step) => !optional;
 
 function places({ interfaces, xdp }: ObservedClassifier): ClassifierPlaces {
   return { interfaces, ...(xdp && { xdp }) };

@@ -3,8 +3,8 @@
  * Reading and writing files are programs too (`cat`, `tee`), so that a network namespace's
  * /proc/sys and a remote machine need no second mechanism.
  */
-import { dirname } from 'node:path';
 import { SidetrackError } from '../error.js';
+import { type Explanation, explain, ipWithoutJson } from './explain.js';
 import type { Places } from './namespace.js';
 import type { RunOptions, RunResult } from './process.js';
 
@@ -29,6 +29,36 @@ export async function runChecked(
   return result.stdout;
 }
 
+/**
+ * @param text what `argv` printed, as JSON.
+ * @throws SidetrackError one clear line when it is none
+ */
+export function parseAnswer<T>(host: Host, argv: readonly string[], text: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw explained(unexpectedAnswer(host, argv, text), cause);
+  }
+}
+
+/** A program that knows no JSON and prints its usual text, or nothing, with success. */
+function unexpectedAnswer(host: Host, argv: readonly string[], text: string): Explanation {
+  if (argv[0] === 'ip') return ipWithoutJson(host);
+  const said = firstLine(text).slice(0, LONGEST_QUOTE) || 'nothing';
+  return {
+    message: `${host.address}: "${argv.join(' ')}" answered ${said} and not JSON`,
+    code: 'unexpected-answer',
+    source: 'host',
+    hint: `look at what "${argv[0]}" is there: type ${argv[0]}; ${argv[0]} --version`,
+  };
+}
+
+const LONGEST_QUOTE = 60;
+
+export function explained({ message, ...options }: Explanation, cause: unknown): SidetrackError {
+  return new SidetrackError(message, { ...options, cause });
+}
+
 /** The file's content, or undefined when it does not exist. */
 export async function readFile(host: Host, path: string): Promise<string | undefined> {
   const result = await host.run(['cat', path]);
@@ -44,101 +74,12 @@ export function commandError(
   result: RunResult,
 ): SidetrackError {
   const said = firstLine(result.stderr) || firstLine(result.stdout) || 'no message';
-  const known = explain(host, argv, result);
-  return new SidetrackError(
-    known?.message ??
-      `${host.address}: "${argv.join(' ')}" failed with status ${result.status}: ${said}`,
-    {
-      code: known?.code ?? 'command-failed',
-      source: known?.source ?? 'host',
-      ...(known?.hint !== undefined && { hint: known.hint }),
-      cause: result.stderr,
-    },
-  );
-}
-
-interface Explanation {
-  message: string;
-  code: string;
-  source: 'host' | 'kernel';
-  hint?: string;
-}
-
-const PACKAGE_OF: Readonly<Record<string, string>> = {
-  nft: 'nftables',
-  ip: 'iproute2',
-  nsenter: 'util-linux',
-  unshare: 'util-linux',
-};
-
-/** The file that a script of ours writes; undefined for any other command. */
-const writtenFile = ([program, , script, , file]: readonly string[]): string | undefined =>
-  program === 'sh' && script?.includes('cat >') ? file : undefined;
-
-function purposeOf(argv: readonly string[]): string {
-  const file = writtenFile(argv);
-  return file === undefined ? `"${argv.slice(0, 3).join(' ')}"` : `writing ${file}`;
-}
-
-/** Our own command line has said what is wrong, and what to type next. */
-function ownWords(
-  host: Host,
-  argv: readonly string[],
-  { stderr }: RunResult,
-): Explanation | undefined {
-  const message = /^error: (.*)$/m.exec(stderr)?.[1];
-  if (message === undefined || host.sidetrack.some((word, i) => argv[i] !== word)) return undefined;
-  const hint = /^ {2}hint: (.*)$/m.exec(stderr)?.[1];
-  return {
-    message: `${host.address}: ${message}`,
+  const known = explain(host, argv, result) ?? {
+    message: `${host.address}: "${argv.join(' ')}" failed with status ${result.status}: ${said}`,
     code: 'command-failed',
     source: 'host',
-    ...(hint !== undefined && { hint }),
   };
-}
-
-function explain(host: Host, argv: readonly string[], result: RunResult): Explanation | undefined {
-  const own = ownWords(host, argv, result);
-  if (own) return own;
-  const program = /^(\S+): not found$/.exec(result.stderr)?.[1] ?? argv[0] ?? '';
-  const [full] = /Read-only file system|No space left on device/.exec(result.stderr) ?? [];
-  const file = writtenFile(argv);
-  if (full !== undefined && file !== undefined)
-    return {
-      message: `${host.address}: ${purposeOf(argv)} failed: ${full}`,
-      code: 'not-writable',
-      hint: `make ${dirname(file)} writable: df and findmnt show what is in the way`,
-      source: 'host',
-    };
-  if (/Operation not permitted|must be root|Permission denied/.test(result.stderr))
-    return {
-      message: `${host.address}: no privilege for ${purposeOf(argv)}`,
-      code: 'privilege-missing',
-      source: 'host',
-      hint: 'run it as root (sudo), or try everything without root in `sidetrack lab`',
-    };
-  if (/JSON support not compiled/i.test(result.stderr + result.stdout))
-    return {
-      message: `${host.address}: this nft was built without JSON support`,
-      code: 'nft-without-json',
-      source: 'host',
-      hint: 'install the full package (Debian: nftables; OpenWrt: nftables-json)',
-    };
-  if (/Cannot open network namespace|cannot open \/run\/netns/.test(result.stderr))
-    return {
-      message: `${host.address}: no such network namespace`,
-      code: 'netns-missing',
-      source: 'host',
-      hint: 'list the ones that exist with: ip netns list',
-    };
-  if (result.status === 127)
-    return {
-      message: `${host.address}: the program "${program}" is missing`,
-      code: 'program-missing',
-      source: 'host',
-      hint: `install it (Debian: apt-get install ${PACKAGE_OF[program] ?? program})`,
-    };
-  return undefined;
+  return explained(known, result.stderr);
 }
 
 function firstLine(text: string): string {

@@ -53,18 +53,22 @@ export interface RawObject {
 
 export type RawEntry = Partial<Record<'set' | 'chain' | 'rule', RawObject>>;
 
+/** What nft prints with `-j`, parsed. */
+export interface NftAnswer {
+  nftables: RawEntry[];
+}
+
 /** @param text standard output of `nft -j list table …` or `list set …`. */
 export function parseListing(text: string): TableListing {
-  return tableListing((JSON.parse(text) as { nftables: RawEntry[] }).nftables);
+  return tableListing(JSON.parse(text) as NftAnswer);
 }
 
 /** One table of `nft -j list ruleset inet`; undefined when there is none of that name. */
-export function parseTableOfRuleset(text: string, table: string): TableListing | undefined {
-  const entries = (JSON.parse(text) as { nftables: Record<string, Named>[] }).nftables;
+export function tableOfRuleset({ nftables }: NftAnswer, table: string): TableListing | undefined {
+  const entries = nftables as Record<string, Named>[];
   if (!entries.some((entry) => entry.table?.name === table)) return undefined;
-  return tableListing(
-    entries.filter((entry) => Object.values(entry)[0]?.table === table) as unknown as RawEntry[],
-  );
+  const ours = entries.filter((entry) => Object.values(entry)[0]?.table === table);
+  return tableListing({ nftables: ours as unknown as RawEntry[] });
 }
 
 interface Named {
@@ -73,7 +77,8 @@ interface Named {
   table?: string;
 }
 
-function tableListing(entries: readonly RawEntry[]): TableListing {
+/** Of `nft -j list table …` or `list set …`. */
+export function tableListing({ nftables: entries }: NftAnswer): TableListing {
   const rules = entries.flatMap(({ rule }) => (rule ? [rule] : []));
   return {
     sets: entries.flatMap(({ set }) => (set ? [listedSet(set)] : [])),

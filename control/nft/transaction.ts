@@ -56,8 +56,13 @@ export function recreateTable(table: Table): Transaction {
 /**
  * Puts the table back to `listing` after `written` was applied; the flow table stays as it is.
  * Used to roll back: nft's own listing is valid input.
+ * @param rewritten the sets whose elements `written` may have changed; all when absent
  */
-export function restoreListing(listing: TableListing, written: Table): Transaction {
+export function restoreListing(
+  listing: TableListing,
+  written: Table,
+  rewritten?: readonly string[],
+): Transaction {
   const table = { family: written.family, name: written.name };
   const before = {
     sets: listing.sets.map(({ name }) => name),
@@ -67,7 +72,9 @@ export function restoreListing(listing: TableListing, written: Table): Transacti
   const chains = [...new Set([...before.chains, ...after.chains])];
   const entries = listing.raw.map(withoutHandles);
   const raw = { ...table, sets: [], chains: [] };
-  const policySets = listing.sets.filter(({ dynamic }) => !dynamic);
+  const policySets = listing.sets.filter(
+    ({ name, dynamic }) => !dynamic && (rewritten?.includes(name) ?? true),
+  );
   // Dynamic sets stay as they are; one that `written` does not have comes back empty.
   const isMissing = ({ name, dynamic }: ListedSet) => !dynamic || !after.sets.includes(name);
   const addedSets = listing.sets.filter(isMissing).map(({ name }) => name);

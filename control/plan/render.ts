@@ -8,17 +8,21 @@ export function shellWord(text: string): string {
   return QUOTE_FREE.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** One command with its input as a here-document. */
+/** One command with its input as a here-document, and what follows it in its line. */
 export function shellCommand(
   { argv, stdin }: Command,
   wrap: (argv: readonly string[]) => string[] = (words) => [...words],
+  otherwise = '',
 ): string {
   const words = wrap(argv).map(shellWord).join(' ');
   // tee shows what it writes; a script need not.
   const quiet = argv[0] === 'tee' ? ' >/dev/null' : '';
-  if (stdin === undefined) return words;
-  return `${words}${quiet} <<'SIDETRACK'\n${stdin}SIDETRACK`;
+  if (stdin === undefined) return `${words}${otherwise}`;
+  return `${words}${quiet}${otherwise} <<'SIDETRACK'\n${stdin}SIDETRACK`;
 }
+
+/** No packet depends on such a step. */
+const OPTIONAL = ' || echo "not done, and not needed either" >&2';
 
 /**
  * A script for one host: run it there as root. It stops at the first failure.
@@ -31,7 +35,7 @@ export function shellScript(
 ): string {
   const lines = steps.flatMap((step) => [
     `# ${step.host}: ${step.title}`,
-    shellCommand(step, wrap),
+    shellCommand(step, wrap, step.optional ? OPTIONAL : ''),
   ]);
   return [
     '#!/bin/sh',

@@ -191,6 +191,8 @@ export interface ObservedHost {
   sysctls: Record<string, string>;
   /** The table `inet sidetrack`, undefined when there is none. */
   listing?: TableListing;
+  /** Why nft could not list everybody's rules, so that only our own table was read. */
+  rulesetUnread?: string;
   saved?: SavedState;
   /** Content of our rt_tables.d file. */
   tableNameFile?: string;

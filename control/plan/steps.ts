@@ -1,6 +1,7 @@
 /** Differences → ordered commands, each with the commands that undo it. Pure. */
 
-import type { Transaction } from '../nft/json.js';
+import { MOST_ELEMENTS } from '../nft/divide.js';
+import type { Table, Transaction } from '../nft/json.js';
 import {
   deleteTable,
   objectNames,
@@ -34,6 +35,13 @@ export interface Step extends Command {
   undo: Command[];
   /** What it wrote down is still needed while anything else on the host is not put back. */
   remembers?: true;
+  /** No packet depends on it: where it fails, the others go on. */
+  optional?: true;
+  /**
+   * Sets of a transaction that do not exist before it. Where it is too long for one, they may be
+   * filled ahead of it: nothing refers to them yet.
+   */
+  freshSets?: string[];
 }
 
 /**
@@ -59,11 +67,12 @@ export function applySteps(desired: HostState, observed: ObservedHost, diff: Hos
         [writeSysctl({ ...change, value: change.from })],
       ),
     ),
-    ...tableNameSteps(diff).map((command) =>
-      step(`name table ${desired.tableName?.id} "${desired.tableName?.name}"`, command, [
+    ...tableNameSteps(diff).map((command) => ({
+      ...step(`name table ${desired.tableName?.id} "${desired.tableName?.name}"`, command, [
         undoTableName(observed),
       ]),
-    ),
+      optional: true as const,
+    })),
     ...diff.addedRoutes.map((change) =>
       step(routeTitle(change.add), routeCommand('replace', change.add), [undoRoute(change)]),
     ),
@@ -114,7 +123,12 @@ export function downSteps(name: string, observed: ObservedHost, diff: HostDiff):
       step(`put ${dotted(change.key)} back to ${change.value}`, writeSysctl(change)),
     ),
     ...(tableNameFile !== undefined
-      ? [step(`remove ${TABLE_NAME_FILE}`, { argv: ['rm', '-f', TABLE_NAME_FILE] })]
+      ? [
+          {
+            ...step(`remove ${TABLE_NAME_FILE}`, { argv: ['rm', '-f', TABLE_NAME_FILE] }),
+            optional: true as const,
+          },
+        ]
       : []),
     ...(saved
       ? [step('forget the saved state', { argv: ['rm', '-f', ...savedFiles(stateDir, saved)] })]
@@ -233,15 +247,33 @@ function nftCommand(transaction: Transaction): Command {
   return { argv: ['nft', '-j', '-f', '-'], stdin: `${JSON.stringify(transaction)}\n` };
 }
 
+type TableCommand = Command & Pick<Step, 'freshSets'>;
+
+/** Only what one transaction may be too long for has use for them. */
+function freshSets(
+  { sets }: Table,
+  present: readonly { name: string }[],
+): { freshSets?: string[] } {
+  const fresh = sets.filter((set) => !present.some(({ name }) => name === set.name));
+  const count = fresh.reduce((sum, { elements = [] }) => sum + elements.length, 0);
+  return count > MOST_ELEMENTS ? { freshSets: fresh.map(({ name }) => name) } : {};
+}
+
 function tableStep(
   { table }: HostState,
   { listing }: ObservedHost,
   change: TableChange,
-): [string, Command, Command[]] {
-  const undo = nftCommand(listing ? restoreListing(listing, table) : deleteTable(table.name));
+): [string, TableCommand, Command[]] {
+  const rewritten =
+    change.kind === 'replace' ? [...change.changed.sets, ...change.stale.sets] : undefined;
+  const undo = nftCommand(
+    listing ? restoreListing(listing, table, rewritten) : deleteTable(table.name),
+  );
   switch (change.kind) {
-    case 'create':
-      return ['create nft table inet sidetrack', nftCommand(createTransaction()), [undo]];
+    case 'create': {
+      const create = { ...nftCommand(createTransaction()), ...freshSets(table, []) };
+      return ['create nft table inet sidetrack', create, [undo]];
+    }
     case 'recreate':
       return [
         `re-create nft table inet sidetrack: ${change.why}; steered connections break`,
@@ -249,7 +281,11 @@ function tableStep(
         [undo],
       ];
     case 'replace':
-      return [replaceTitle(change), nftCommand(replaceTransaction(change)), [undo]];
+      return [
+        replaceTitle(change),
+        { ...nftCommand(replaceTransaction(change)), ...freshSets(table, listing?.sets ?? []) },
+        [undo],
+      ];
   }
   function createTransaction() {
     return replaceObjects(table, objectNames(table), { sets: [], chains: [] });

@@ -1,6 +1,7 @@
 /** What the hosts refuse: one clear line with the position and a hint, and nothing half applied. */
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Fixture, lineInFile } from './fixture.js';
+import { CLI, Fixture, lineInFile } from './fixture.js';
 import { leftovers, snapshot } from './snapshot.js';
 
 let fixture: Fixture;
@@ -116,18 +117,18 @@ describe('the router is in use by others', () => {
 });
 
 describe('the machine lacks something', () => {
-  /** Runs plan with a program on the hosts replaced by a script. */
-  async function planWith(program: string, script: string) {
-    const directory = `${fixture.directory}/lacking`;
-    const install = `mkdir -p ${directory} && cat > ${directory}/${program} && chmod +x ${directory}/${program}`;
-    await fixture.lab.check(undefined, ['sh', '-c', install], { stdin: `#!/bin/sh\n${script}\n` });
-    fixture.configureWith([]);
-    const result = await fixture.sidetrackWith(
-      { env: { PATH: `${directory}:${process.env.PATH}` } },
-      'plan',
-    );
-    await fixture.lab.check(undefined, ['rm', `${directory}/${program}`]);
-    return result;
+  /** A PATH on which a program is a script; that finds the real one in `$real`. */
+  async function pathWith(program: string, script: string): Promise<string> {
+    const directory = `${fixture.directory}/lacking-${program}`;
+    const install = `real=$(command -v ${program}) && mkdir -p ${directory} && { echo "#!/bin/sh\nreal=$real"; cat; } > ${directory}/${program} && chmod +x ${directory}/${program}`;
+    await fixture.lab.check(undefined, ['sh', '-c', install], { stdin: `${script}\n` });
+    return `${directory}:${process.env.PATH}`;
+  }
+
+  /** Runs a command, plan if none is named, with a program on the hosts replaced by a script. */
+  async function planWith(program: string, script: string, ...args: string[]) {
+    const PATH = await pathWith(program, script);
+    return fixture.sidetrackWith({ env: { PATH } }, ...(args.length > 0 ? args : ['plan']));
   }
 
   it('nsenter', async () => {
@@ -159,11 +160,141 @@ describe('the machine lacks something', () => {
     await fixture.lab.run(undefined, ['rmdir', '/run/sidetrack']);
   });
 
+  it('an /etc that can be written, which only the name of the table needs', async () => {
+    fixture.configureWith([
+      ['netns://router', 'local'],
+      ['br-lan, lan2', 'br-lan'],
+      ['address:', 'mac: "02:00:00:00:00:02"\n    address:'],
+    ]);
+    const script = `mount --rbind /etc /etc && for d in /etc /etc/iproute2; do
+      [ ! -d $d ] || mount -o remount,bind,ro $d || exit; done; exec "$@"`;
+    const sidetrack = (command: string) =>
+      fixture.sidetrackPrefixed(
+        ['unshare', '--mount', 'sh', '-c', script, 'sh'],
+        ...[command, '--only', 'router'],
+      );
+    const inLab = (...argv: string[]) => fixture.lab.check(undefined, argv);
+    await inLab('ip', 'link', 'add', 'br-lan', 'type', 'bridge');
+    await inLab('ip', 'address', 'add', '192.168.1.1/24', 'dev', 'br-lan');
+    await inLab('ip', 'address', 'add', 'fd00:1::1/64', 'dev', 'br-lan', 'nodad');
+    await inLab('ip', 'link', 'set', 'br-lan', 'up');
+    try {
+      const apply = await sidetrack('apply');
+      expect(apply.stderr).toMatch(
+        /warning: .*sidetrack\.yaml:\d+:\d+: local: could not name table 250 .*Read-only file system\); nothing depends on it/,
+      );
+      expect([apply.status, apply.stdout]).toEqual([0, expect.stringContaining('Done.')]);
+      expect(await inLab('ip', 'route', 'show', 'table', '250')).toContain('192.168.1.2');
+      const status = await sidetrack('status');
+      expect([status.status, status.stdout]).toEqual([
+        0,
+        expect.stringContaining(': as configured'),
+      ]);
+      expect((await sidetrack('apply')).stdout).toMatch(
+        /^Nothing changes: router is as configured/,
+      );
+      const down = await sidetrack('down');
+      expect([down.status, down.stdout]).toEqual([0, expect.stringContaining('Done.')]);
+      expect(await inLab('nft', 'list', 'tables')).not.toContain('sidetrack');
+    } finally {
+      await inLab('ip', 'link', 'del', 'br-lan');
+    }
+  });
+
+  it('a module of nftables', async () => {
+    fixture.configureWith([]);
+    const before = await snapshot(fixture.lab, 'server1');
+    const script = `case "$*" in *"-f -") file=$(mktemp); cat > $file; exec < $file
+      grep -q '"fib":' $file; absent=$?; rm $file; [ $absent = 1 ] || {
+        echo "internal:0:0-0: Error: Could not process rule: No such file or directory" >&2; exit 1; };;
+      esac; exec $real "$@"`;
+    const { status, stderr } = await planWith('nft', script, 'apply');
+    expect(stderr).toMatch(
+      /error: server1, step ".*": netns:\/\/server1: the kernel has no "fib" of nftables \(nft_fib_inet\); every change was put back/,
+    );
+    expect(stderr).toContain('opkg install kmod-nft-fib');
+    expect(status).toBe(1);
+    expect(await snapshot(fixture.lab, 'server1')).toEqual(before);
+  });
+
+  it("root's privilege, without which one message holds some thousand prefixes", async () => {
+    const long = (first: number) =>
+      Array.from({ length: 9000 }, (_, i) => `10.${first + (i >> 8)}.${i & 255}.1\n`).join('');
+    const list = `${fixture.directory}/long.txt`;
+    fixture.configureWith([
+      ['netns://router', 'local'],
+      ['br-lan, lan2', 'br-lan'],
+      ['address:', 'mac: "02:00:00:00:00:02"\n    address:'],
+      ['rules:', `sets: { long: { file: ${list} } }\nrules:\n  - { to: long, action: block }`],
+    ]);
+    writeFileSync(list, long(0));
+    writeFileSync(`${list}.new`, long(100));
+    const script = `sidetrack() { "$node" "$cli" "$@" --only router -c "$config"; }
+      held() { nft list table inet sidetrack | grep -oE "\\b10\\.$1[0-9]+\\.[0-9]+\\.1\\b" | wc -l; }
+      node=$1 cli=$2 config=$3 list=$4
+      mount -t tmpfs tmpfs /run && ip link add br-lan type bridge && ip link set br-lan up &&
+      ip address add 192.168.1.1/24 dev br-lan && ip address add fd00:1::1/64 dev br-lan nodad || exit
+      sidetrack apply > /dev/null && held "" && sidetrack status > /dev/null && echo configured
+      mv "$list.new" "$list"; sidetrack apply || held 10
+      sidetrack down > /dev/null && nft list tables`;
+    const own = ['unshare', '--user', '--map-root-user', '--net', '--mount', 'sh', '-c', script];
+    const words = ['sh', process.execPath, CLI, fixture.configFile, list];
+    const { stdout, stderr } = await fixture.lab.run(undefined, [...own, ...words]);
+    expect(stdout).toBe('9000\nconfigured\n0\n');
+    expect(stderr).toMatch(
+      /error: router, step "update .*": local: a set that is in use cannot be replaced at once: .*; every change was put back/,
+    );
+    expect(stderr).toMatch(/hint: .*sysctl -w net\.core\.wmem_default=\d+ net\.core\.wmem_max=\d+/);
+  });
+
   it('nft without JSON', async () => {
+    fixture.configureWith([]);
     const script = 'echo "Error: JSON support not compiled-in" >&2; exit 1';
     const { status, stderr } = await planWith('nft', script);
     expect(stderr).toContain('this nft was built without JSON support');
     expect(stderr).toContain('install the full package');
+    expect(status).toBe(1);
+  });
+
+  it.each([
+    ['dies of', 'kill -ABRT $$', /status 134/, ['apply', 'status', 'down']],
+    ['refuses', 'echo "Error: unsupported expression" >&2; exit 1', /unsupported exp/, ['plan']],
+  ])(
+    "a listing of everybody's rules, where nft %s one",
+    async (_how, failure, reason, commands) => {
+      fixture.configureWith([]);
+      const script = `case "$*" in *"list ruleset"*) ${failure};; esac; exec $real "$@"`;
+      const before = await snapshot(fixture.lab, 'router');
+      for (const command of commands) {
+        const { status, stdout, stderr } = await planWith('nft', script, command);
+        expect(stderr).toMatch(/warning: .*cannot list the rules of other programs/);
+        expect(stderr).toMatch(reason);
+        expect([command, status, stderr]).toEqual([command, 0, stderr]);
+        if (command === 'status') expect(stdout.match(/: as configured/g)).toHaveLength(2);
+      }
+      expect(await snapshot(fixture.lab, 'router')).toEqual(before);
+    },
+  );
+
+  it.each([
+    ["BusyBox's ip", 'echo "ip: unrecognized option: j\nBusyBox v1.36.1" >&2; exit 1'],
+    ['an old ip', 'echo "Option \\"-j\\" is unknown, try \\"ip -help\\"." >&2; exit 255'],
+    ['an ip that prints text', 'echo "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536"'],
+    ['an ip that prints nothing', 'exit 0'],
+  ])('%s is named, with the package', async (_what, script) => {
+    fixture.configureWith([]);
+    const { status, stderr } = await planWith('ip', script);
+    expect(stderr).toMatch(/^error: netns:\/\/\w+: this ip cannot print JSON/);
+    expect(stderr).toContain('ip-full');
+    expect(stderr).not.toMatch(/^\s+at /m);
+    expect(status).toBe(1);
+  });
+
+  it('nft that answers something else', async () => {
+    fixture.configureWith([]);
+    const { status, stderr } = await planWith('nft', 'echo hello');
+    expect(stderr).toMatch(/error: .*"nft -j -t list ruleset inet" answered hello and not JSON/);
+    expect(stderr).not.toMatch(/^\s+at /m);
     expect(status).toBe(1);
   });
 

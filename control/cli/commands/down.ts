@@ -9,7 +9,7 @@ import {
   withHosts,
   withJson,
 } from '../context.js';
-import { print, printJson } from '../output.js';
+import { print, printJson, printWarnings } from '../output.js';
 import { uninterrupted } from '../signals.js';
 import { progress } from './apply.js';
 
@@ -23,11 +23,13 @@ export function downCommand(): Command {
 
 async function runDown(options: HostOptions): Promise<undefined> {
   const { deployment } = await loadDeployment(options);
-  const steps = await uninterrupted(() => takeDown(deployment, progress(options)));
+  const { steps, warnings } = await uninterrupted(() => takeDown(deployment, progress(options)));
+  printWarnings(warnings);
   if (options.json) {
     printJson({
       changed: steps.length > 0,
       steps: steps.map(({ host, title }) => ({ host, title })),
+      warnings,
     });
     return;
   }

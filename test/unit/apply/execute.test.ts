@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { executeSteps } from '../../../control/apply/execute.js';
+import { executeAll, executeSteps } from '../../../control/apply/execute.js';
 import type { Host } from '../../../control/hosts/host.js';
 import type { Step } from '../../../control/plan/steps.js';
 
@@ -97,4 +97,19 @@ it('goes on putting back when one undo does not even run', async () => {
     'not everything could be put back: router: two',
   );
   expect(ran).toEqual(['one', 'two', 'bad', 'undo bad', 'undo one']);
+});
+
+it('goes on behind an optional step that fails, and never undoes what was not done', async () => {
+  const optional = { ...step('bad name', 'undo name'), optional: true as const };
+  const skipped: string[] = [];
+  const onSkipped = ({ title }: Step) => void skipped.push(title);
+  const ran: string[] = [];
+  const hosts = new Map([['router', recordingHost(ran)]]);
+  await executeSteps(hosts, [step('one', 'undo one'), optional, step('two', 'undo two')], {
+    onSkipped,
+  });
+  expect(ran).toEqual(['one', 'bad name', 'two']);
+  await executeAll(hosts, [optional], { onSkipped });
+  expect(skipped).toEqual(['bad name', 'bad name']);
+  expect(await failAfter([optional])).toEqual(['bad name', 'bad', 'undo bad']);
 });

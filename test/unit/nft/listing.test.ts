@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { listingDigests, parseListing, parseTableOfRuleset } from '../../../control/nft/listing.js';
+import { listingDigests, parseListing, tableOfRuleset } from '../../../control/nft/listing.js';
 
 const table = { family: 'inet', table: 'sidetrack' };
 const rule = (packets: number, handle: number, right = 'tcp') => ({
@@ -58,8 +58,7 @@ describe('listing digests', () => {
 describe('one table of a ruleset', () => {
   const other = { chain: { family: 'inet', table: 'fw4', name: 'input' } };
   const named = (name: string) => ({ table: { family: 'inet', name } });
-  const parse = (...entries: unknown[]) =>
-    parseTableOfRuleset(JSON.stringify({ nftables: entries }), 'sidetrack');
+  const parse = (...entries: object[]) => tableOfRuleset({ nftables: entries }, 'sidetrack');
 
   it('is told from the tables of others, in what a roll-back writes too', () => {
     const found = parse({ metainfo: {} }, named('fw4'), other, named('sidetrack'), rule(0, 1));

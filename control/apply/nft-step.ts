@@ -1,0 +1,157 @@
+/** What nft says no to for a reason that has a cure: a message too long, a module that is not there. */
+import { SidetrackError } from '../error.js';
+import { commandError, type Host } from '../hosts/host.js';
+import type { RunResult } from '../hosts/process.js';
+import { divide } from '../nft/divide.js';
+import type { Statement, Transaction } from '../nft/json.js';
+import type { Step } from '../plan/steps.js';
+
+export const isNft = ({ argv }: Step): boolean => argv.join(' ') === 'nft -j -f -';
+
+const write = (transaction: Transaction) => `${JSON.stringify(transaction)}\n`;
+
+/** @throws SidetrackError that says what is missing; whatever a part of the step did is for its undo. */
+export async function runNftStep(host: Host, step: Step): Promise<void> {
+  const result = await host.run(step.argv, { stdin: step.stdin! });
+  if (result.status === 0) return;
+  if (/Message too long/.test(result.stderr)) return runDivided(host, step);
+  throw (await missingModule(host, step, result)) ?? commandError(host, step.argv, result);
+}
+
+async function runDivided(host: Host, { argv, stdin, freshSets = [] }: Step): Promise<void> {
+  for (const transaction of divide(JSON.parse(stdin!) as Transaction, freshSets)) {
+    const result = await host.run(argv, { stdin: write(transaction) });
+    if (/Message too long/.test(result.stderr)) throw tooLong(host, stdin!);
+    if (result.status !== 0) throw commandError(host, argv, result);
+  }
+}
+
+/** A generous guess; the text is longer than what it becomes. */
+function tooLong(host: Host, { length }: string): SidetrackError {
+  const bytes = 2 ** Math.ceil(Math.log2(4 * length));
+  return new SidetrackError(
+    `${host.address}: a set that is in use cannot be replaced at once: too many entries for nft without root's privilege`,
+    {
+      code: 'message-too-long',
+      source: 'kernel',
+      hint: `run it as the machine's root, or let that one type: sysctl -w net.core.wmem_default=${bytes} net.core.wmem_max=${bytes}; or first: sidetrack down`,
+    },
+  );
+}
+
+interface Feature {
+  /** The statement or expression as it stands in a transaction. */
+  uses: string;
+  name: string;
+  module: string;
+  /** OpenWrt's package. */
+  kmod: string;
+  chain: 'filter' | 'nat';
+  expr: unknown[];
+}
+
+const TCP: Statement = {
+  match: { op: '==', left: { meta: { key: 'l4proto' } }, right: 'tcp' },
+};
+
+const isTrue = (left: unknown, right: unknown) => ({ match: { op: '==', left, right } });
+
+const FEATURES: readonly Feature[] = [
+  {
+    uses: '"fib":',
+    name: 'fib',
+    module: 'nft_fib_inet',
+    kmod: 'kmod-nft-fib',
+    chain: 'filter',
+    expr: [isTrue({ fib: { result: 'type', flags: ['daddr'] } }, 'local')],
+  },
+  {
+    uses: '"redirect":',
+    name: 'redirect',
+    module: 'nft_redir',
+    kmod: 'kmod-nft-nat',
+    chain: 'nat',
+    expr: [TCP, { redirect: { port: 1 } }],
+  },
+  {
+    uses: '"dnat":',
+    name: 'dnat',
+    module: 'nft_nat',
+    kmod: 'kmod-nft-nat',
+    chain: 'nat',
+    expr: [TCP, { dnat: { family: 'ip', addr: '192.0.2.1', port: 1 } }],
+  },
+  {
+    uses: '"tproxy":',
+    name: 'tproxy',
+    module: 'nft_tproxy',
+    kmod: 'kmod-nft-tproxy',
+    chain: 'filter',
+    expr: [TCP, { tproxy: { port: 1 } }],
+  },
+  {
+    uses: '"socket":',
+    name: 'socket',
+    module: 'nft_socket',
+    kmod: 'kmod-nft-socket',
+    chain: 'filter',
+    expr: [isTrue({ socket: { key: 'transparent' } }, 1)],
+  },
+  {
+    uses: '"notrack":',
+    name: 'notrack',
+    module: 'nft_ct',
+    kmod: 'kmod-nft-core',
+    chain: 'filter',
+    expr: [{ notrack: null }],
+  },
+  {
+    uses: '"reject":',
+    name: 'reject',
+    module: 'nft_reject_inet',
+    kmod: 'kmod-nft-core',
+    chain: 'filter',
+    expr: [TCP, { reject: { type: 'tcp reset' } }],
+  },
+];
+
+/** A table of one rule that nobody will ever see. */
+function probeOf({ chain, expr }: Feature): Transaction {
+  const table = 'sidetrack_probe';
+  const hook = { type: chain, hook: 'prerouting', prio: chain === 'nat' ? -100 : -300 };
+  return {
+    nftables: [
+      { add: { table: { family: 'inet', name: table } } },
+      { add: { chain: { family: 'inet', table, name: 'probe', ...hook, policy: 'accept' } } },
+      { add: { rule: { family: 'inet', table, chain: 'probe', expr } } },
+    ],
+  };
+}
+
+const ABSENT = /No such file or directory|not supported/;
+
+/** nft does not say which of the rules it was, so each kind is tried alone, and nothing changed. */
+async function missingModule(
+  host: Host,
+  { stdin = '' }: Step,
+  { stderr }: RunResult,
+): Promise<SidetrackError | undefined> {
+  if (!ABSENT.test(stderr)) return undefined;
+  for (const feature of FEATURES.filter(({ uses }) => stdin.includes(uses))) {
+    const argv = ['nft', '-c', '-j', '-f', '-'];
+    const result = await host.run(argv, { stdin: write(probeOf(feature)) });
+    if (result.status !== 0 && ABSENT.test(result.stderr)) return lacks(host, feature);
+  }
+  return undefined;
+}
+
+function lacks(host: Host, { name, module, kmod }: Feature): SidetrackError {
+  return new SidetrackError(
+    `${host.address}: the kernel has no "${name}" of nftables (${module})`,
+    {
+      code: 'module-missing',
+      source: 'kernel',
+      hint: `OpenWrt: opkg install ${kmod}; elsewhere: modprobe ${module}, and where there is none, take the distribution's usual kernel (Debian: linux-image-amd64)`,
+    },
+  );
+}
