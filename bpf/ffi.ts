@@ -5,15 +5,27 @@
  * used, so no C of our own is needed. The libraries are opened at the first call: to import this
  * file costs nothing and cannot fail.
  */
+import { createRequire } from 'node:module';
 import { constants } from 'node:os';
-import { DataType, load, open } from 'ffi-rs';
+import type { DataType } from 'ffi-rs';
 import { ClassifierError } from './error.js';
+
+/** Of ffi-rs's DataType, which would have to be loaded to be read. */
+export const TYPES = { String: 0, I32: 1, Void: 7, U8Array: 10, BigInt: 16, U32: 20 } as const;
 
 /** An address in this process's memory; 0n is NULL. */
 export type Pointer = bigint;
 type Argument = number | bigint | string | Buffer;
 
-const { I32: i32, U32: u32, BigInt: pointer, String: string, U8Array: buffer } = DataType;
+type Types = Pick<typeof DataType, keyof typeof TYPES>;
+const {
+  I32: i32,
+  U32: u32,
+  BigInt: pointer,
+  String: string,
+  U8Array: buffer,
+  Void: nothing,
+} = TYPES as Types;
 const size = pointer;
 
 /** [result, parameters]; a pointer that may be NULL is an integer, one that may not is a Buffer. */
@@ -24,7 +36,7 @@ const LIBBPF = {
   libbpf_probe_bpf_helper: [i32, [i32, i32, pointer]],
   bpf_object__open_file: [pointer, [string, pointer]],
   bpf_object__load: [i32, [pointer]],
-  bpf_object__close: [DataType.Void, [pointer]],
+  bpf_object__close: [nothing, [pointer]],
   bpf_object__find_map_by_name: [pointer, [pointer, string]],
   bpf_object__find_program_by_name: [pointer, [pointer, string]],
   bpf_map__fd: [i32, [pointer]],
@@ -71,11 +83,34 @@ type ResultOf<N extends FunctionName> = Functions[N][0] extends DataType.BigInt
     ? undefined
     : number;
 
+type Ffi = typeof import('ffi-rs');
+
+let loaded: Ffi | undefined;
+
+/** See proxy/ffi.ts: the part for this machine may be absent, which only matters here. */
+function ffi(): Ffi {
+  try {
+    loaded ??= createRequire(import.meta.url)('ffi-rs') as Ffi;
+    return loaded;
+  } catch (cause) {
+    throw new ClassifierError(
+      `the ebpf classifier needs the module ffi-rs, which has no part for this machine (${process.platform} ${process.arch})`,
+      {
+        code: 'ffi-missing',
+        source: 'host',
+        hint: "type in sidetrack's directory: npm ci --include=optional; or write classifier: nftables",
+        cause,
+      },
+    );
+  }
+}
+
 const LIBRARIES = { libbpf: 'libbpf.so.1', libc: 'libc.so.6' } as const;
 const opened = new Set<string>();
 
 function openLibrary(library: keyof typeof LIBRARIES): void {
   if (opened.has(library)) return;
+  const { open } = ffi();
   try {
     open({ library, path: LIBRARIES[library] });
   } catch (cause) {
@@ -109,6 +144,7 @@ interface Result<N extends FunctionName> {
 function invoke<N extends FunctionName>(name: N, args: readonly Argument[]): Outcome<ResultOf<N>> {
   const library = name in LIBC ? 'libc' : 'libbpf';
   openLibrary(library);
+  const { load } = ffi();
   const [retType, paramsType]: Signature = { ...LIBBPF, ...LIBC }[name];
   const request = {
     library,

@@ -3,9 +3,10 @@
  * made at control rate only. The library stays open as long as the process: its threads run in it.
  */
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorName } from 'node:util';
-import { DataType, isNullPointer, type JsExternal, load, open } from 'ffi-rs';
+import type { DataType, JsExternal } from 'ffi-rs';
 import { RelayError } from './error.js';
 
 /** A `struct relay *`. */
@@ -28,13 +29,38 @@ function libraryPath(): string {
   throw new RelayError(`the relay engine is not built (${beside})`, 'library-missing', 'run: make');
 }
 
-let opened = false;
+type Ffi = typeof import('ffi-rs');
 
-function openOnce(): void {
-  if (opened) return;
-  open({ library: LIBRARY, path: libraryPath() });
-  opened = true;
+let ffi: Ffi | undefined;
+
+/**
+ * Loaded when the engine is called: its part for this machine is an optional dependency that may be
+ * absent, and what needs no engine works without.
+ */
+function loadFfi(): Ffi {
+  try {
+    return createRequire(import.meta.url)('ffi-rs') as Ffi;
+  } catch {
+    throw new RelayError(
+      `the relay cannot start: the module ffi-rs has no part for this machine (${process.platform} ${process.arch})`,
+      'ffi-missing',
+      "type in sidetrack's directory: npm ci --include=optional",
+    );
+  }
 }
+
+function openOnce(): Ffi {
+  if (ffi !== undefined) return ffi;
+  const loaded = loadFfi();
+  loaded.open({ library: LIBRARY, path: libraryPath() });
+  ffi = loaded;
+  return loaded;
+}
+
+/** Of ffi-rs's DataType, which would have to be loaded to be read. */
+export const TYPES = { I32: 1, U8Array: 10, External: 11 } as const;
+
+const { External, I32, U8Array } = TYPES as Pick<typeof DataType, keyof typeof TYPES>;
 
 /** Calls a function that returns 0 or -errno. */
 function call(
@@ -42,15 +68,13 @@ function call(
   paramsType: DataType[],
   paramsValue: (Handle | Buffer | number)[],
 ): number {
-  openOnce();
-  return load({ library: LIBRARY, funcName, retType: DataType.I32, paramsType, paramsValue });
+  const { load } = openOnce();
+  return load({ library: LIBRARY, funcName, retType: I32, paramsType, paramsValue });
 }
-
-const { External, I32, U8Array } = DataType;
 
 /** Undefined when the options do not suit the library or memory is out. */
 export function create(options: Buffer): Handle | undefined {
-  openOnce();
+  const { isNullPointer, load } = openOnce();
   const handle = load({
     library: LIBRARY,
     funcName: 'sidetrack_relay_create',
