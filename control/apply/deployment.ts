@@ -82,20 +82,53 @@ function assertDistinct(config: Config, hosts: ReadonlyMap<string, Host>): void 
 
 /** @throws ConfigError with every finding, when a host cannot take the configuration. */
 export async function planDeployment(deployment: Deployment): Promise<DeploymentPlan> {
+  const { hosts, warnings } = await surveyDeployment(deployment);
+  const problems = hosts.flatMap((host) => host.problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { hosts: hosts.flatMap(({ plan }) => (plan ? [plan] : [])), warnings };
+}
+
+/** A host as found, and what is to be done there, unless that cannot be done. */
+export interface HostSurvey {
+  name: string;
+  observed: ObservedHost;
+  /** Absent where there are problems. */
+  plan?: HostPlan;
+  problems: readonly Diagnostic[];
+  warnings: readonly Diagnostic[];
+}
+
+/** Plans as far as that goes: what is wrong on one host hides nothing of the other. */
+export async function surveyDeployment(
+  deployment: Deployment,
+): Promise<{ hosts: HostSurvey[]; warnings: Diagnostic[] }> {
   const observed = await observeAll(deployment);
-  const findings = checkAll(deployment, observed);
-  const errors = findings.flatMap((finding) => finding.errors);
-  if (errors.length > 0) throw new ConfigError(errors);
-  const hosts = [...observed].map(([name, host]) => {
-    const desired = desiredState(deployment, observed, name);
-    const diff = diffHost(desired, host);
-    return { name, observed: host, desired, diff, steps: planSteps(desired, host, diff) };
-  });
-  for (const { name, diff } of hosts)
-    if (diff.classifier?.kind === 'attach')
-      await tryAttachment(hostNamed(deployment, name), diff.classifier.desired.attachment);
-  const warnings = findings.flatMap((finding) => finding.warnings);
-  return { hosts, warnings: [...unreadRulesets(deployment, observed), ...warnings] };
+  const hosts = [...observed.keys()].map((name) => surveyHost(deployment, observed, name));
+  for (const { name, plan } of hosts)
+    if (plan?.diff.classifier?.kind === 'attach')
+      await tryAttachment(hostNamed(deployment, name), plan.diff.classifier.desired.attachment);
+  return { hosts, warnings: hosts.flatMap(({ warnings }) => warnings) };
+}
+
+function surveyHost(
+  deployment: Deployment,
+  all: Map<string, ObservedHost>,
+  name: string,
+): HostSurvey {
+  const observed = all.get(name)!;
+  const found = checkHost(deployment, observed, name);
+  const { errors } = found;
+  const warnings = [...unreadRuleset(deployment.config, name, observed), ...found.warnings];
+  if (errors.length > 0) return { name, observed, problems: errors, warnings };
+  try {
+    const desired = desiredState(deployment, all, name);
+    const diff = diffHost(desired, observed);
+    const plan = { name, observed, desired, diff, steps: planSteps(desired, observed, diff) };
+    return { name, observed, plan, problems: [], warnings };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { name, observed, problems: error.diagnostics, warnings };
+  }
 }
 
 function planSteps(desired: HostState, host: ObservedHost, diff: HostDiff): Step[] {
@@ -107,15 +140,9 @@ async function observeAll({ hosts }: Deployment): Promise<Map<string, ObservedHo
   return new Map(await Promise.all(entries));
 }
 
-function unreadRulesets({ config }: Deployment, observed: Map<string, ObservedHost>): Diagnostic[] {
-  return [...observed].flatMap(([name, host]) => unreadRuleset(config, name, host));
-}
-
-function checkAll({ config }: Deployment, observed: Map<string, ObservedHost>): Findings[] {
-  return [...observed].map(([name, host]) => {
-    const server = config.servers.find((one) => one.name === name);
-    return server ? checkServer(config, server, host) : checkRouter(config, host);
-  });
+function checkHost({ config }: Deployment, host: ObservedHost, name: string): Findings {
+  const server = config.servers.find((one) => one.name === name);
+  return server ? checkServer(config, server, host) : checkRouter(config, host);
 }
 
 function desiredState(
@@ -124,7 +151,7 @@ function desiredState(
   name: string,
 ): HostState {
   const server = config.servers.find((one) => one.name === name);
-  if (server) return serverState(server);
+  if (server) return serverState(server, observed.get(name)!);
   const router = observed.get(ROUTER)!;
   return routerState({ config, policy, router, serverMac: serverMac(config, observed) });
 }
@@ -200,7 +227,10 @@ export async function planDown(deployment: Deployment): Promise<Removal> {
   const steps = [...observed]
     .reverse()
     .flatMap(([name, host]) => downSteps(name, host, removal(host)));
-  return { steps, warnings: unreadRulesets(deployment, observed) };
+  const warnings = [...observed].flatMap(([name, host]) =>
+    unreadRuleset(deployment.config, name, host),
+  );
+  return { steps, warnings };
 }
 
 function removal(host: ObservedHost): HostDiff {

@@ -7,7 +7,7 @@ import { ruleComment } from '../nft/rules.js';
 import type { ObservedClassifier, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/steps.js';
 import { type ClassifierCounters, readCounters } from './classifier.js';
-import { type Deployment, planDeployment, ROUTER } from './deployment.js';
+import { type Deployment, type HostSurvey, ROUTER, surveyDeployment } from './deployment.js';
 
 export interface RuleCounter {
   /** The rule's comment: `rule lan`, `guard local`, `default`, `steered`. */
@@ -22,10 +22,15 @@ export type ClassifierPlaces = Pick<ObservedClassifier, 'interfaces' | 'xdp'>;
 export interface HostStatus {
   name: string;
   address: string;
-  /** `absent`: nothing of ours is there. `drifted`: apply would change something. */
-  state: 'in-sync' | 'drifted' | 'absent';
+  /**
+   * `absent`: nothing of ours is there. `drifted`: apply would change something. `unfit`: apply
+   * would refuse, for what `problems` says.
+   */
+  state: 'in-sync' | 'drifted' | 'absent' | 'unfit';
   /** Titles of the steps that apply would take. */
   differences: string[];
+  /** Why the host cannot be as configured. */
+  problems: readonly Diagnostic[];
   counters: RuleCounter[];
   /** Entries of the flow table; router only. */
   flows?: number;
@@ -40,19 +45,24 @@ export interface DeploymentStatus {
 }
 
 export async function deploymentStatus(deployment: Deployment): Promise<DeploymentStatus> {
-  const { hosts, warnings } = await planDeployment(deployment);
-  const statuses = await Promise.all(
-    hosts.map(async ({ name, observed, steps }) => ({
-      name,
-      address: observed.address,
-      state: stateOf(observed, steps.filter(matters).length),
-      differences: steps.filter(matters).map(({ title }) => title),
-      counters: await countersOf(deployment, name, observed),
-      ...(name === ROUTER && { flows: await countFlows(deployment.hosts.get(name)!, observed) }),
-      ...(observed.classifier && { classifier: places(observed.classifier) }),
-    })),
-  );
+  const { hosts, warnings } = await surveyDeployment(deployment);
+  const statuses = await Promise.all(hosts.map((host) => hostStatus(deployment, host)));
   return { hosts: statuses, warnings };
+}
+
+async function hostStatus(deployment: Deployment, survey: HostSurvey): Promise<HostStatus> {
+  const { name, observed, plan, problems } = survey;
+  const steps = plan?.steps.filter(matters) ?? [];
+  return {
+    name,
+    address: observed.address,
+    state: plan ? stateOf(observed, steps.length) : 'unfit',
+    differences: steps.map(({ title }) => title),
+    problems,
+    counters: await countersOf(deployment, name, observed),
+    ...(name === ROUTER && { flows: await countFlows(deployment.hosts.get(name)!, observed) }),
+    ...(observed.classifier && { classifier: places(observed.classifier) }),
+  };
 }
 
 /** What no packet depends on is no drift: where it cannot be had, it would be one for ever. */

@@ -18,14 +18,15 @@ export interface RouterConfig {
   wayOut: WayOut;
   mark: { value: number; mask: number };
   table: { id: number; name: string };
-  rulePriority: number;
+  /** `auto`: in front of what would take the packets (plan/rule-priority.ts). */
+  rulePriority: number | 'auto';
   flowTableSize: number;
 }
 
 export interface TproxyConfig {
   mark: { value: number; mask: number };
   table: number;
-  rulePriority: number;
+  rulePriority: number | 'auto';
 }
 
 export interface ServerConfig {

@@ -27,6 +27,13 @@ export function integer(min: number, max: number, check?: Check<number>) {
   return check === undefined ? bounded : bounded.superRefine(refinement(check));
 }
 
+/** A number, or the word `auto`, which is the default. */
+export function integerOrAuto(min: number, max: number) {
+  const error = `must be "auto" or a whole number from ${min} to ${max}`;
+  const number = z.int({ error }).min(min, { error }).max(max, { error });
+  return z.union([z.literal('auto'), number], { error }).default('auto');
+}
+
 export function choice<const T extends readonly string[]>(...words: T) {
   const quoted = words.map((word) => `"${word}"`);
   const error = `must be ${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;

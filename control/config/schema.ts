@@ -6,7 +6,16 @@
 import { z } from 'zod';
 import { destinationProblem } from './destination.js';
 import type { Problem } from './diagnostic.js';
-import { choice, integer, list, numberOrText, oneOrMore, section, text } from './field.js';
+import {
+  choice,
+  integer,
+  integerOrAuto,
+  list,
+  numberOrText,
+  oneOrMore,
+  section,
+  text,
+} from './field.js';
 import { hostProblem } from './host-address.js';
 import { macProblem } from './mac.js';
 import {
@@ -66,7 +75,9 @@ const router = section({
   })
     .prefault({})
     .describe('Routing table of steered packets'),
-  rule_priority: integer(1, 32765).default(1500).describe('Priority of our ip rules'),
+  rule_priority: integerOrAuto(1, 32765).describe(
+    'Priority of our ip rules. auto: 1500, or in front of another rule that could take the packets',
+  ),
   flow_table_size: integer(1, 16777216).default(262144).describe('Most flows steered at a time'),
 });
 
@@ -74,7 +85,9 @@ const router = section({
 const tproxy = section({
   mark: markOf(151).prefault({}),
   table: integer(0, 0xffffffff, tableIdProblem).default(251).describe('Routing table'),
-  rule_priority: integer(1, 32765).default(1501).describe('Priority of our ip rules'),
+  rule_priority: integerOrAuto(1, 32765).describe(
+    'Priority of our ip rules. auto: 1501, or in front of another rule that could take the packets',
+  ),
 });
 
 const server = section({

@@ -7,7 +7,7 @@ import { interfaceTowards, sameSubnet } from './address.js';
 import { type Finding, locate } from './finding.js';
 import { missingInterface, missingInterfaces, unreachableServers } from './interface-check.js';
 import { hex } from './mark-text.js';
-import { foreignTable, overlappingRules, routerRoute, serverRoute } from './rule-check.js';
+import { foreignTable, routerRoute, serverRoute, sharedMark, takenPackets } from './rule-check.js';
 import type { ObservedHost } from './state.js';
 
 export interface Findings {
@@ -17,16 +17,20 @@ export interface Findings {
 
 export function checkRouter(config: Config, router: ObservedHost): Findings {
   const missing = missingInterfaces(config, router);
+  const route = routerRoute(config, router);
+  const taken = takenPackets(route, router);
   return {
     errors: locate(config, [
       ...missing,
       // Without its interfaces, complaints about subnets would only confuse.
       ...(missing.length === 0 ? unreachableServers(config, router) : []),
-      ...foreignTable(routerRoute(config), router),
-      ...overlappingRules(routerRoute(config), router),
+      ...foreignTable(route, router),
+      ...sharedMark(route, router),
+      ...taken.errors,
       ...dividedServer(config, router),
     ]),
     warnings: locate(config, [
+      ...taken.warnings,
       ...notForwarding(config, router),
       ...noProbeBit(config),
       ...bridgeNetfilter(config, router),
@@ -46,6 +50,7 @@ export function checkServer(config: Config, server: ServerConfig, host: Observed
     };
   const owned = found.addresses.map(({ address }) => address);
   const addresses = [server.address.v4, server.address.v6].filter((one) => one !== undefined);
+  const diverted = checkDiversion(server, index, host);
   return {
     errors: locate(config, [
       ...addresses
@@ -55,17 +60,24 @@ export function checkServer(config: Config, server: ServerConfig, host: Observed
           message: `${server.name} has no address ${address} on ${server.interface}`,
           hint: `it has ${owned.join(', ') || 'none'}; correct \`address\` or add it to the interface`,
         })),
-      ...(server.capture === 'tproxy'
-        ? [
-            ...foreignTable(serverRoute(server, index), host),
-            ...overlappingRules(serverRoute(server, index), host),
-          ]
-        : []),
+      ...diverted.errors,
     ]),
     warnings: locate(config, [
+      ...diverted.warnings,
       ...silentPort(server, index, host),
       ...forwardingServer(server, index, host),
     ]),
+  };
+}
+
+/** What the rules and the route of `capture: tproxy` meet. */
+function checkDiversion(server: ServerConfig, index: number, host: ObservedHost) {
+  if (server.capture !== 'tproxy') return { errors: [], warnings: [] };
+  const route = serverRoute(server, index, host);
+  const { errors, warnings } = takenPackets(route, host);
+  return {
+    errors: [...foreignTable(route, host), ...sharedMark(route, host), ...errors],
+    warnings,
   };
 }
 

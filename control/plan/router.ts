@@ -6,7 +6,8 @@ import { probeMark, type RouteProbe } from '../nft/steering.js';
 import { interfaceTowards } from './address.js';
 import { ebpfState } from './ebpf.js';
 import type { RouterPlanInput } from './router-input.js';
-import { serverFamilies } from './server.js';
+import { routerPlace } from './rule-priority.js';
+import { serverFamilies } from './server-families.js';
 import {
   type Family,
   type HostState,
@@ -24,7 +25,7 @@ export function routerState(input: RouterPlanInput): HostState {
   return {
     name: 'router',
     ...(classifier === 'ebpf' ? ebpfState(input) : { table: nftablesTable(input) }),
-    ipRules: serverFamilies(server).flatMap((family) => ipRules(config, family)),
+    ipRules: serverFamilies(server).flatMap((family) => ipRules(config, router, family)),
     routes: serverFamilies(server).flatMap((family) => routes(config, server, router, family)),
     sysctls: [...redirectSysctls(interfaces), ...reversePathSysctls(config, router)],
     tableName: table,
@@ -49,11 +50,13 @@ function nftablesTable({ config, policy, router, serverMac }: RouterPlanInput): 
   });
 }
 
-function ipRules({ router }: Config, family: Family): IpRule[] {
-  const { mark, rulePriority: priority, table } = router;
+function ipRules(config: Config, host: ObservedHost, family: Family): IpRule[] {
+  const { router } = config;
+  const { mark, table } = router;
+  const place = routerPlace(config, host);
   const rule = (iif: string, value: number): IpRule => ({
     family,
-    priority,
+    ...place,
     iif,
     mark: value,
     mask: mark.mask,

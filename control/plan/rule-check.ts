@@ -1,26 +1,59 @@
-/** Whether others use our mark, table or priority. Pure. */
+/** Whether others use our mark or table, or take our packets before our rules see them. Pure. */
 import type { Config, ServerConfig } from '../config/config.js';
 import type { Path } from '../config/raw.js';
 import type { Finding } from './finding.js';
 import { hex } from './mark-text.js';
-import { type ObservedHost, type ObservedIpRule, ROUTE_PROTOCOL } from './state.js';
+import type { Packets } from './packets.js';
+import {
+  FIRST_PRIORITY,
+  type Place,
+  placeInFront,
+  routerPlace,
+  serverPlace,
+  USUAL_ROUTER_PRIORITY,
+  USUAL_SERVER_PRIORITY,
+} from './rule-priority.js';
+import { describeRule } from './rule-text.js';
+import { type Taker, takersBefore } from './rule-walk.js';
+import { type ObservedHost, ROUTE_PROTOCOL } from './state.js';
+import { routerPackets, serverPackets } from './steered-packets.js';
 
 /** The numbers of a policy route, and where the file says them. */
-interface PolicyRoute {
+export interface PolicyRoute {
   mark: { value: number; mask: number };
   table: number;
-  rulePriority: number;
+  place: Place;
+  /** What `rule_priority: auto` would mean. */
+  better: Place;
+  packets: Packets[];
   path: { section: Path; table: Path };
 }
 
-export function routerRoute({ router: { mark, table, rulePriority } }: Config): PolicyRoute {
-  const path = { section: ['router'], table: ['router', 'table', 'id'] };
-  return { mark, table: table.id, rulePriority, path };
+export function routerRoute(config: Config, host: ObservedHost): PolicyRoute {
+  const { mark, table } = config.router;
+  const packets = routerPackets(config, host);
+  return {
+    mark,
+    table: table.id,
+    place: routerPlace(config, host),
+    better: placeInFront(USUAL_ROUTER_PRIORITY, host, packets),
+    packets,
+    path: { section: ['router'], table: ['router', 'table', 'id'] },
+  };
 }
 
-export function serverRoute({ tproxy }: ServerConfig, index: number): PolicyRoute {
+export function serverRoute(server: ServerConfig, index: number, host: ObservedHost): PolicyRoute {
+  const { mark, table } = server.tproxy;
   const section = ['servers', index, 'tproxy'];
-  return { ...tproxy, path: { section, table: [...section, 'table'] } };
+  const packets = serverPackets(server, host);
+  return {
+    mark,
+    table,
+    place: serverPlace(server, host),
+    better: placeInFront(USUAL_SERVER_PRIORITY, host, packets),
+    packets,
+    path: { section, table: [...section, 'table'] },
+  };
 }
 
 export function foreignTable({ table, path }: PolicyRoute, host: ObservedHost): Finding[] {
@@ -38,49 +71,78 @@ export function foreignTable({ table, path }: PolicyRoute, host: ObservedHost): 
   ];
 }
 
-export function overlappingRules(route: PolicyRoute, host: ObservedHost): Finding[] {
-  const { mark, rulePriority, path } = route;
-  const key = path.section.filter((part) => typeof part === 'string').join('.');
-  const foreign = host.ipRules.filter(({ protocol }) => protocol !== ROUTE_PROTOCOL);
-  const samePriority = foreign.find(({ priority }) => priority === rulePriority);
-  const sameMark = foreign.find(
-    (rule) =>
-      rule.mask !== undefined &&
-      (rule.mask & mark.mask) !== 0 &&
-      // `not fwmark …` (wg-quick) means everybody else's packets; behind our rule it never sees ours.
-      !(rule.inverted && rule.priority > rulePriority),
+/** `not fwmark …` means everybody else's packets: whether it takes ours is a matter of its place. */
+export function sharedMark({ mark, path }: PolicyRoute, host: ObservedHost): Finding[] {
+  const same = host.ipRules.find(
+    ({ protocol, mask, inverted }) =>
+      protocol !== ROUTE_PROTOCOL && mask !== undefined && (mask & mark.mask) !== 0 && !inverted,
   );
+  if (same === undefined) return [];
   return [
-    ...(sameMark
-      ? [
-          {
-            path: [...path.section, 'mark'],
-            message: `mark ${hex(mark.value)}/${hex(mark.mask)} shares bits with ${describe(sameMark)} on ${host.address}`,
-            hint:
-              sameMark.mask === ALL_BITS
-                ? `that rule compares all 32 bits, so no other mark would do: give it a mask of its own (fwmark ${hex(sameMark.mark ?? 0)}/0x…)`
-                : `choose a value and mask whose bits nobody else uses: ${key}.mark: { value: …, mask: … }`,
-          },
-        ]
-      : []),
-    ...(samePriority && samePriority !== sameMark
-      ? [
-          {
-            path: [...path.section, 'rule_priority'],
-            message: `rule priority ${rulePriority} on ${host.address} is taken by ${describe(samePriority)}`,
-            hint: `choose another ${key}.rule_priority`,
-          },
-        ]
-      : []),
+    {
+      path: [...path.section, 'mark'],
+      message: `mark ${hex(mark.value)}/${hex(mark.mask)} shares bits with ${describeRule(same)} on ${host.address}`,
+      hint:
+        same.mask === ALL_BITS
+          ? `that rule compares all 32 bits, so no other mark would do: give it a mask of its own (fwmark ${hex(same.mark ?? 0)}/0x…)`
+          : `choose a value and mask whose bits nobody else uses: ${keyOf(path.section)}.mark: { value: …, mask: … }`,
+    },
   ];
 }
 
 const ALL_BITS = 0xffffffff;
 
-function describe({ family, priority, inverted, mark, mask, table }: ObservedIpRule): string {
-  const by =
-    mark === undefined
-      ? ''
-      : `${inverted ? ' not' : ''} fwmark ${hex(mark)}/${hex(mask ?? ALL_BITS)}`;
-  return `another IPv${family} rule (priority ${priority}${by}${table ? ` lookup ${table}` : ''})`;
+const keyOf = (section: Path) => section.filter((part) => typeof part === 'string').join('.');
+
+/** What one rule takes. */
+interface Taken {
+  rule: Taker['rule'];
+  share: Taker['share'];
+  interfaces: string[];
+}
+
+/**
+ * What of the packets never reaches our rules. Nothing works where everything of an interface is
+ * taken, which is an error; rules for single clients or destinations may be meant.
+ */
+export function takenPackets(
+  route: PolicyRoute,
+  host: ObservedHost,
+): { errors: Finding[]; warnings: Finding[] } {
+  const takers = route.packets.flatMap((packets) =>
+    takersBefore(route.place.priority, host, packets).map((taker) => ({ ...taker, packets })),
+  );
+  const byRule = new Map<string, Taken>();
+  for (const { rule, share, packets } of takers) {
+    const key = describeRule(rule);
+    const known = byRule.get(key) ?? { rule, share, interfaces: [] };
+    known.interfaces.push(packets.iif);
+    byRule.set(key, share === 'all' ? { ...known, share } : known);
+  }
+  const finding = (taken: Taken) => describeTaken(route, host, taken);
+  const taken = [...byRule.values()];
+  return {
+    errors: taken.filter(({ share }) => share === 'all').map(finding),
+    warnings: taken.filter(({ share }) => share === 'some').map(finding),
+  };
+}
+
+function describeTaken(route: PolicyRoute, host: ObservedHost, taken: Taken): Finding {
+  const { place, path } = route;
+  const { rule, share, interfaces } = taken;
+  // Only nft asks for the route as if from lo, and what it asks for is the clients' packets.
+  const real = interfaces.filter((name) => name !== 'lo');
+  const from = real.length > 0 ? ` from ${real.join(', ')}` : '';
+  const what = share === 'all' ? 'the' : 'some of the';
+  return {
+    path: [...path.section, 'rule_priority'],
+    message: `${describeRule(rule)} on ${host.address} takes ${what} packets${from} that rule priority ${place.priority} is for, so they are not handed over`,
+    hint: hintFor(route, taken),
+  };
+}
+
+function hintFor({ better, path }: PolicyRoute, { rule }: Taken): string {
+  if (rule.priority <= FIRST_PRIORITY)
+    return `nothing can stand in front of it: give that rule a priority of ${FIRST_PRIORITY + 1} or more`;
+  return `write ${keyOf(path.section)}.rule_priority: ${better.priority}, or leave it out (auto)`;
 }

@@ -232,8 +232,9 @@ function undoRoute({ add, replaces }: RouteChange): Command {
   return replaces ? routeCommand('replace', replaces) : routeCommand('del', add);
 }
 
-function ruleTitle({ family, iif, mark, mask, table }: IpRule): string {
-  return `IPv${family} rule: from ${iif} with mark ${hex(mark)}/${hex(mask)} use table ${table}`;
+function ruleTitle({ family, priority, iif, mark, mask, table, note }: IpRule): string {
+  const place = note === undefined ? '' : `; rule priority ${priority}: ${note}`;
+  return `IPv${family} rule: from ${iif} with mark ${hex(mark)}/${hex(mask)} use table ${table}${place}`;
 }
 
 function ruleCommand(verb: 'add' | 'del', rule: IpRule): Command {

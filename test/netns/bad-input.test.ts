@@ -73,17 +73,12 @@ describe('the router is in use by others', () => {
     [
       'a rule on the same mark bits',
       ['ip', 'rule', 'add', 'priority', '99', 'fwmark', '0x10/0xf0', 'lookup', '77'],
-      /shares bits with another IPv4 rule \(priority 99 fwmark 0x10\/0xf0 lookup 77\)/,
+      /shares bits with IPv4 rule 99 \(fwmark 0x10\/0xf0 lookup 77\)/,
     ],
     [
       'a rule on all mark bits',
       ['ip', 'rule', 'add', 'priority', '99', 'fwmark', '1', 'lookup', '77'],
-      /shares bits with another IPv4 rule/,
-    ],
-    [
-      'a rule of the same priority',
-      ['ip', 'rule', 'add', 'priority', '1500', 'to', '9.9.9.9', 'lookup', '77'],
-      /rule priority 1500 on netns:\/\/router is taken/,
+      /shares bits with IPv4 rule 99/,
     ],
     [
       'a route in the same table',
@@ -101,6 +96,34 @@ describe('the router is in use by others', () => {
   });
 
   it.each([
+    ['of the same priority', '1500', ['from', '192.168.1.0/24'], 1499],
+    ['in front, of wg-quick', '100', ['not', 'fwmark', '51820'], 99],
+  ])(
+    'a rule %s takes our packets, and ours may not move',
+    async (_what, priority, selector, at) => {
+      const rule = ['priority', priority, ...selector, 'lookup', 'main'];
+      await fixture.lab.check('router', ['ip', 'rule', 'add', ...rule]);
+      try {
+        const fixed = ['br-lan, lan2]', 'br-lan, lan2]\n  rule_priority: 1500'] as const;
+        await expectRefusal([fixed], 2, [
+          new RegExp(
+            `IPv4 rule ${priority} \\(.*lookup main\\) on .* takes the packets from br-lan`,
+          ),
+          new RegExp(`write router.rule_priority: ${at}, or leave it out`),
+        ]);
+        // The state of the host is no mistake on the command line.
+        const { status, stdout } = await fixture.sidetrack('status');
+        expect(stdout).toContain('cannot be as configured');
+        expect(stdout).toContain(`rule_priority: ${at}`);
+        expect(status).toBe(1);
+      } finally {
+        await fixture.lab.check('router', ['ip', 'rule', 'del', ...rule]);
+      }
+    },
+  );
+
+  it.each([
+    ['a rule of our priority that takes nothing of ours', '1500', ['to', '192.168.1.1']],
     ['mark bits that are not ours', '99', ['fwmark', '0x10000/0xff0000']],
     ['the rule of wg-quick, which comes after ours', '32764', ['not', 'fwmark', '51820']],
   ])('but not %s', async (_name, priority, selector) => {

@@ -249,6 +249,38 @@ describe('ICMP redirects', () => {
   });
 });
 
+describe('rules of others in front of ours', () => {
+  const onRouter = (...argv: string[]) => fixture.lab.check('router', argv);
+  const relayed = () => fixture.metric('sidetrack_relay_connections_total{family="ipv4"}');
+  const ruleLines = async () =>
+    (await onRouter('ip', 'rule')).split('\n').filter((line) => line.includes('lookup 250'));
+
+  it('added later: nothing is steered, status says which, and apply goes in front of them', async () => {
+    await onRouter(...'ip route add default via 203.0.113.10 table 100'.split(' '));
+    // Without a priority it gets the one in front of ours.
+    await onRouter(...'ip rule add from 192.168.1.0/24 lookup 100'.split(' '));
+    try {
+      const before = await relayed();
+      await expectDownload('client', ADDRESS.internet.v4);
+      expect(await relayed()).toBe(before);
+      const { status, stdout } = await fixture.sidetrack('status');
+      expect(stdout).toContain('differs from the configuration');
+      expect(stdout).toContain(
+        'rule priority 1498: in front of IPv4 rule 1499 (from 192.168.1.0/24 lookup 100)',
+      );
+      expect(status).toBe(1);
+      await fixture.succeed('apply');
+      await expectDownload('client', ADDRESS.internet.v4);
+      expect(await relayed()).toBe(before + 1);
+      expect(await fixture.succeed('apply')).toContain('Nothing changes');
+      expect(await ruleLines()).toEqual((await ruleLines()).filter((one) => /^1498:/.test(one)));
+    } finally {
+      await onRouter(...'ip rule del from 192.168.1.0/24 lookup 100'.split(' '));
+      await onRouter(...'ip route flush table 100'.split(' '));
+    }
+  });
+});
+
 describe('when the server cannot be reached', () => {
   const flap = async () => {
     await fixture.lab.check('router', ['ip', 'link', 'set', 'br-lan', 'down']);

@@ -182,13 +182,19 @@ describe('collisions', () => {
       'routing table 251',
     ],
     ['mark', ['ip', 'rule', 'add', 'fwmark', '1/15', 'lookup', '9'], 'servers.tproxy.mark: {'],
-    ['priority', ['ip', 'rule', 'add', 'priority', '1501', 'lookup', '9'], 'rule_priority'],
   ])('of the %s are told before anything changes', async (_what, argv, words) => {
     await onServer(...argv);
     const { status, stderr } = await fixture.sidetrack('plan');
     await onServer(...argv.map((word) => (word === 'add' ? 'del' : word)));
     expect(status).not.toBe(0);
     expect(stderr).toContain(words);
+  });
+
+  it('of the place are none: our rule goes in front of what would take our packets', async () => {
+    await onServer('ip', 'rule', 'add', 'priority', '1501', 'lookup', 'main');
+    const plan = await fixture.succeed('plan', '--only', 'server1');
+    await onServer('ip', 'rule', 'del', 'priority', '1501');
+    expect(plan).toContain('rule priority 1500: in front of IPv4 rule 1501 (lookup main)');
   });
 });
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { type ClassifierPlaces, deploymentStatus, type HostStatus } from '../../apply/status.js';
+import { formatDiagnostic } from '../../config/diagnostic.js';
 import {
   action,
   command,
@@ -35,6 +36,7 @@ const WORDS: Readonly<Record<HostStatus['state'], string>> = {
   'in-sync': pc.green('as configured'),
   drifted: pc.yellow('differs from the configuration'),
   absent: pc.dim('not applied'),
+  unfit: pc.red('cannot be as configured'),
 };
 
 /** `eBPF classifier: br-lan attached, lan2 attached; XDP: lan0 native`. */
@@ -45,9 +47,10 @@ function places({ interfaces, xdp }: ClassifierPlaces): string {
 }
 
 function printStatus(status: HostStatus): void {
-  const { name, address, state, differences, counters, flows, classifier } = status;
+  const { name, address, state, differences, problems, counters, flows, classifier } = status;
   print(`${pc.bold(name)} (${address}): ${WORDS[state]}`);
   if (state === 'drifted') for (const line of differences) print(`  ${pc.yellow('~')} ${line}`);
+  for (const problem of problems) print(`  ${pc.red('!')} ${formatDiagnostic(problem)}`);
   if (classifier) print(`  ${places(classifier)}`);
   if (flows !== undefined && state !== 'absent') print(`  flows in the flow table: ${flows}`);
   // Guards and other rarities only when they counted something; --json has them all.
@@ -61,6 +64,6 @@ function printStatus(status: HostStatus): void {
   ]);
   if (rows.length > 0)
     for (const line of table(['counted by', 'packets', 'bytes'], rows)) print(`  ${line}`);
-  if (state !== 'in-sync') print('  Next: sidetrack apply');
+  if (state === 'drifted' || state === 'absent') print('  Next: sidetrack apply');
   print();
 }

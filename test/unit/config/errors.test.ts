@@ -136,11 +136,11 @@ describe('an error in a single value', () => {
     [withRouter('table: { name: main }'), '4:18: the table name "main" is reserved'],
     [
       withRouter('rule_priority: 32766'),
-      '4:18: router.rule_priority must be a whole number from 1 to 32765, not the number 32766',
+      '4:18: router.rule_priority must be "auto" or a whole number from 1 to 32765, not the number 32766',
     ],
     [
       withRouter('rule_priority: 0'),
-      '4:18: router.rule_priority must be a whole number from 1 to 32765, not the number 0',
+      '4:18: router.rule_priority must be "auto" or a whole number from 1 to 32765, not the number 0',
     ],
     [
       withRouter('flow_table_size: 0'),

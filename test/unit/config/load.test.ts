@@ -61,7 +61,7 @@ describe('loadConfig', () => {
         wayOut: 'mark',
         mark: { value: 150, mask: 0xff },
         table: { id: 250, name: 'server1' },
-        rulePriority: 1500,
+        rulePriority: 'auto',
         flowTableSize: 262144,
       },
       servers: [
@@ -72,7 +72,7 @@ describe('loadConfig', () => {
           address: { v4: '192.168.1.2' },
           mac: 'auto',
           capture: 'redirect',
-          tproxy: { mark: { value: 151, mask: 0xff }, table: 251, rulePriority: 1501 },
+          tproxy: { mark: { value: 151, mask: 0xff }, table: 251, rulePriority: 'auto' },
           program: 'relay',
           port: 12345,
         },
