@@ -23,10 +23,9 @@ import type { Policy } from '../policy/rule.js';
 import { tryAttachment } from './classifier.js';
 import { type ExecuteOptions, executeAll, executeSteps } from './execute.js';
 import { withLock } from './lock.js';
+import { ROUTER, resolveMacs, routerMacs, serverMac } from './macs.js';
 import { observeHost } from './observe.js';
 import { isUnrecorded, recordState } from './record.js';
-
-export const ROUTER = 'router';
 
 /** A configuration and the hosts of it that this run acts on. */
 export interface Deployment {
@@ -102,7 +101,7 @@ export interface HostSurvey {
 export async function surveyDeployment(
   deployment: Deployment,
 ): Promise<{ hosts: HostSurvey[]; warnings: Diagnostic[] }> {
-  const observed = await observeAll(deployment);
+  const observed = await resolveMacs(deployment, await observeAll(deployment));
   const hosts = [...observed.keys()].map((name) => surveyHost(deployment, observed, name));
   for (const { name, plan } of hosts)
     if (plan?.diff.classifier?.kind === 'attach')
@@ -151,28 +150,12 @@ function desiredState(
   name: string,
 ): HostState {
   const server = config.servers.find((one) => one.name === name);
-  if (server) return serverState(server, observed.get(name)!);
-  const router = observed.get(ROUTER)!;
-  return routerState({ config, policy, router, serverMac: serverMac(config, observed) });
-}
-
-/** As configured, from the server itself, or from the router's neighbour table. */
-function serverMac(config: Config, observed: Map<string, ObservedHost>): string {
-  const server = config.servers[0]!;
-  if (server.mac !== 'auto') return server.mac;
-  const own = observed
-    .get(server.name)
-    ?.interfaces.find(({ name }) => name === server.interface)?.mac;
-  const { neighbours = {} } = observed.get(ROUTER) ?? {};
-  const known = own ?? neighbours[server.address.v4 ?? ''] ?? neighbours[server.address.v6 ?? ''];
-  if (known !== undefined) return known;
-  throw new ConfigError([
-    {
-      ...config.positionOf(['servers', 0, 'mac']),
-      message: `the MAC of ${server.name} is not known here`,
-      hint: `write it down (\`mac: …\`, from \`ip link show ${server.interface}\` there), or ping ${server.address.v4 ?? server.address.v6} first`,
-    },
-  ]);
+  const host = observed.get(name)!;
+  if (server) {
+    const macs = routerMacs(config, server, observed);
+    return serverState({ config, server, host, routerMacs: macs });
+  }
+  return routerState({ config, policy, router: host, serverMac: serverMac(config, observed) });
 }
 
 /** Locks, plans, runs and records. Returns the plan as it was carried out. */
@@ -240,7 +223,7 @@ function removal(host: ObservedHost): HostDiff {
     addedRoutes: [],
     removedRoutes: ourRoutes(host),
     addedRules: [],
-    removedRules: ourRules(host),
+    removedRules: ourRules(host).reverse(),
   };
 }
 

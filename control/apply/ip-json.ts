@@ -1,4 +1,5 @@
 /** What `ip -j` prints of interfaces, rules and routes, as what planning knows of them. */
+import { type Host, parseAnswer, runChecked } from '../hosts/host.js';
 import {
   type Family,
   type InterfaceFacts,
@@ -11,10 +12,20 @@ import {
   type RuleAction,
 } from '../plan/state.js';
 
+/** Runs `ip -j` on the host. */
+export async function ipJson<T>(host: Host, argv: readonly string[]): Promise<T[]> {
+  const command = ['ip', '-j', ...argv];
+  const text = await runChecked(host, command);
+  // Some versions print nothing at all for an empty list, and `{}` for what they hide.
+  const entries = text.trim() === '' ? [] : parseAnswer<T[]>(host, command, text);
+  return entries.filter((entry) => Object.keys(entry as object).length > 0);
+}
+
 export interface LinkJson {
   ifname: string;
   address?: string;
   flags: string[];
+  link_type?: string;
   master?: string;
   link?: string;
   group?: string;
@@ -23,13 +34,14 @@ export interface LinkJson {
 }
 
 export function interfaceOf(json: LinkJson): InterfaceFacts {
-  const { ifname, address = '', flags, master, link, linkinfo, addr_info } = json;
+  const { ifname, address = '', flags, link_type, master, link, linkinfo, addr_info } = json;
   const group = groupOf(json.group);
   return {
     name: ifname,
     mac: address,
     up: flags.includes('UP'),
     ...(linkinfo?.info_kind && { kind: linkinfo.info_kind }),
+    ...(link_type && { linkType: link_type }),
     ...(master && { master }),
     ...(link && { link }),
     ...(group !== 0 && { group }),

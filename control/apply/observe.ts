@@ -1,7 +1,7 @@
 /** Reads a host as it is: everything that planning may need, nothing is changed. */
 import { SidetrackError } from '../error.js';
 import { ipWithoutJson } from '../hosts/explain.js';
-import { explained, type Host, parseAnswer, readFile, runChecked } from '../hosts/host.js';
+import { explained, type Host, readFile } from '../hosts/host.js';
 import { savedStatePath, TABLE_NAME_FILE } from '../plan/paths.js';
 import type {
   Family,
@@ -14,12 +14,14 @@ import type {
 import { observeClassifier } from './classifier.js';
 import {
   interfaceOf,
+  ipJson,
   type LinkJson,
   type RouteJson,
   type RuleJson,
   routeOf,
   ruleOf,
 } from './ip-json.js';
+import { observeNeighbours } from './neighbours.js';
 import { observeTable } from './nft-table.js';
 
 /** @throws SidetrackError when a program, the privilege or nft's JSON support is missing. */
@@ -79,17 +81,10 @@ async function observeRoutes(host: Host, family: Family): Promise<ObservedRoute[
   return (await ipJson<RouteJson>(host, argv)).map((route) => routeOf(family, route));
 }
 
-async function ipJson<T>(host: Host, argv: readonly string[]): Promise<T[]> {
-  const command = ['ip', '-j', ...argv];
-  const text = await runChecked(host, command);
-  // Some versions print nothing at all for an empty list, and `{}` for what they hide.
-  const entries = text.trim() === '' ? [] : parseAnswer<T[]>(host, command, text);
-  return entries.filter((entry) => Object.keys(entry as object).length > 0);
-}
-
 const GLOBAL_SYSCTLS = [
   'net/ipv4/ip_forward',
   'net/ipv6/conf/all/forwarding',
+  'net/ipv4/tcp_mtu_probing',
   'net/bridge/bridge-nf-call-iptables',
   'net/bridge/bridge-nf-call-ip6tables',
 ];
@@ -139,9 +134,4 @@ async function observeListeners(host: Host): Promise<number[]> {
     return fields[3] === TCP_LISTEN && port ? [Number.parseInt(port, 16)] : [];
   });
   return [...new Set(ports)];
-}
-
-async function observeNeighbours(host: Host): Promise<Record<string, string>> {
-  const entries = await ipJson<{ dst: string; lladdr?: string }>(host, ['neigh', 'show']);
-  return Object.fromEntries(entries.flatMap(({ dst, lladdr }) => (lladdr ? [[dst, lladdr]] : [])));
 }

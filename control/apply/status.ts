@@ -7,7 +7,8 @@ import { ruleComment } from '../nft/rules.js';
 import type { ObservedClassifier, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/steps.js';
 import { type ClassifierCounters, readCounters } from './classifier.js';
-import { type Deployment, type HostSurvey, ROUTER, surveyDeployment } from './deployment.js';
+import { type Deployment, type HostSurvey, surveyDeployment } from './deployment.js';
+import { ROUTER } from './macs.js';
 
 export interface RuleCounter {
   /** The rule's comment: `rule lan`, `guard local`, `default`, `steered`. */

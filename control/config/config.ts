@@ -13,6 +13,8 @@ export type WayOut = 'mark' | 'redirect' | 'xdp';
 export interface RouterConfig {
   host: HostAddress;
   interfaces: string[];
+  /** Of the frames that servers take; lower case with colons, `auto` stands for what is learned. */
+  macs: ('auto' | (string & {}))[];
   classifier: 'nftables' | 'ebpf';
   /** How the classifier `ebpf` hands packets over. */
   wayOut: WayOut;

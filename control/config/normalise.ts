@@ -45,6 +45,7 @@ function router(file: CheckedFile['router']): RouterConfig {
   return {
     host: host(file.host),
     interfaces: file.interfaces,
+    macs: toList(file.mac).map(autoOrMac),
     classifier: file.classifier,
     wayOut: file.way_out,
     mark: file.mark,
@@ -53,6 +54,8 @@ function router(file: CheckedFile['router']): RouterConfig {
     flowTableSize: file.flow_table_size,
   };
 }
+
+const autoOrMac = (text: string) => (text === 'auto' ? text : parseMac(text)!);
 
 function server(file: CheckedFile['servers'][number], index: number): ServerConfig {
   const addresses = toList(file.address).map((text) => parseAddress(text)!);
@@ -66,7 +69,7 @@ function server(file: CheckedFile['servers'][number], index: number): ServerConf
       ...(v4 !== undefined && { v4: formatAddress(v4) }),
       ...(v6 !== undefined && { v6: formatAddress(v6) }),
     },
-    mac: file.mac === 'auto' ? 'auto' : parseMac(file.mac)!,
+    mac: autoOrMac(file.mac),
     capture: file.capture,
     tproxy: {
       mark: file.tproxy.mark,

@@ -57,11 +57,16 @@ const markOf = (value: number) =>
     });
   });
 
+const autoOrMac = () => text((value) => (value === 'auto' ? undefined : macProblem(value)));
+
 const router = section({
   host: host.meta({ examples: ['local'] }),
   interfaces: list(interfaceName)
     .describe('Where client packets come in')
     .meta({ examples: [['br-lan']] }),
+  mac: oneOrMore(autoOrMac())
+    .default('auto')
+    .describe('Source MACs of the frames that the server captures: auto, MACs, or both in a list'),
   classifier: choice('nftables', 'ebpf').default('nftables').describe('What judges packets'),
   way_out: choice('mark', 'redirect', 'xdp')
     .default('mark')
@@ -99,9 +104,7 @@ const server = section({
   address: oneOrMore(text(nextHopProblem))
     .describe('Next hop: one IPv4 and one IPv6 (ULA or global) address at most')
     .meta({ examples: ['192.168.1.2'] }),
-  mac: text((value) => (value === 'auto' ? undefined : macProblem(value)))
-    .default('auto')
-    .describe('auto, or the MAC of the interface'),
+  mac: autoOrMac().default('auto').describe('auto, or the MAC of the interface'),
   capture: choice('redirect', 'tproxy')
     .default('redirect')
     .describe('redirect: the program asks SO_ORIGINAL_DST; tproxy: it listens with IP_TRANSPARENT'),

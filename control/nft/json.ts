@@ -10,6 +10,7 @@ export type Expression =
   | boolean
   | { payload: { protocol: string; field: string } }
   | { meta: { key: string } }
+  | { ct: { key: 'zone'; dir: 'original' } }
   | { exthdr: { name: string } }
   | { fib: { result: 'type' | 'oif' | 'oifname'; flags: string[] } }
   | { concat: Expression[] }
@@ -25,7 +26,7 @@ export type Statement =
   | { counter: { packets: number; bytes: number } }
   | { set: { op: 'add' | 'update' | 'delete'; elem: Expression; set: string } }
   | { mangle: { key: Expression; value: Expression } }
-  | { redirect: { port: number } }
+  | { dnat: { family: 'ip' | 'ip6'; addr: string; port: number } }
   | { tproxy: { port: number } }
   | { reject: { type: 'tcp reset' } }
   | { goto: { target: string } }

@@ -17,23 +17,28 @@ const MANGLE_PRIORITY = -150;
 const TCP = equal({ meta: { key: 'l4proto' } }, 'tcp');
 const NFPROTO: Expression = { meta: { key: 'nfproto' } };
 
-/** @param steered rules that return what was not steered here. */
+/** Rules that return what was not steered here: where it is seen for the first time, and afterwards. */
+interface Scope {
+  first: readonly Rule[];
+  steered: readonly Rule[];
+}
+
 export function tproxyChains(
-  steered: readonly Rule[],
+  { first, steered }: Scope,
   port: number,
   { mark, families }: TproxyInput,
 ): Chain[] {
-  const scope = [...steered, ...otherFamilies(families)];
+  const other = otherFamilies(families);
   return [
     {
       name: 'untrack',
       hook: { type: 'filter', hook: 'prerouting', prio: RAW_PRIORITY },
-      rules: [...scope, { expr: [TCP, { notrack: null }] }],
+      rules: [...first, ...other, { expr: [TCP, { notrack: null }] }],
     },
     {
       name: 'divert',
       hook: { type: 'filter', hook: 'prerouting', prio: MANGLE_PRIORITY },
-      rules: [...scope, ...divertRules(port, mark)],
+      rules: [...steered, ...other, ...divertRules(port, mark)],
     },
     {
       name: 'untrack_answers',

@@ -123,20 +123,31 @@ export function ourRules({ ipRules }: ObservedHost): IpRule[] {
   return ipRules.filter(({ protocol }) => protocol === ROUTE_PROTOCOL).flatMap(asRule);
 }
 
-function asRule({ family, priority, iif, mark, mask, table }: ObservedIpRule): IpRule[] {
-  if (iif === undefined || mark === undefined || mask === undefined || table === undefined)
-    return [];
-  return [{ family, priority, iif, mark, mask, table }];
+function asRule(rule: ObservedIpRule): IpRule[] {
+  const { family, priority, iif, mark, mask, table, suppressPrefixLength, action } = rule;
+  if (iif === undefined || (table === undefined && action !== 'unreachable')) return [];
+  return [
+    {
+      family,
+      priority,
+      iif,
+      ...(mark !== undefined && { mark }),
+      ...(mask !== undefined && { mask }),
+      ...(table !== undefined && { table }),
+      ...(suppressPrefixLength !== undefined && { suppressPrefixLength }),
+    },
+  ];
 }
 
 function diffRules(desired: readonly IpRule[], present: readonly IpRule[]) {
-  const key = (rule: IpRule) =>
-    [rule.family, rule.priority, rule.iif, rule.mark, rule.mask, rule.table].join(' ');
+  const key = ({ family, priority, iif, mark, mask, table, suppressPrefixLength }: IpRule) =>
+    [family, priority, iif, mark, mask, table, suppressPrefixLength].join(' ');
   const wanted = new Set(desired.map(key));
   const found = new Set(present.map(key));
   return {
     addedRules: desired.filter((rule) => !found.has(key(rule))),
-    removedRules: present.filter((rule) => !wanted.has(key(rule))),
+    // Backwards: what refuses the rest goes before what lets something pass.
+    removedRules: present.filter((rule) => !wanted.has(key(rule))).reverse(),
   };
 }
 

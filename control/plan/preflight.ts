@@ -4,6 +4,7 @@ import type { Config, ServerConfig } from '../config/config.js';
 import type { Diagnostic } from '../config/diagnostic.js';
 import { probeMark } from '../nft/steering.js';
 import { interfaceTowards, sameSubnet } from './address.js';
+import { divertedOnBridge, secondUplink, strangers } from './capture-check.js';
 import { type Finding, locate } from './finding.js';
 import { missingInterface, missingInterfaces, unreachableServers } from './interface-check.js';
 import { hex } from './mark-text.js';
@@ -49,6 +50,7 @@ export function checkServer(config: Config, server: ServerConfig, host: Observed
       warnings: [],
     };
   const owned = found.addresses.map(({ address }) => address);
+  const unknown = strangers(config, server, index, found);
   const addresses = [server.address.v4, server.address.v6].filter((one) => one !== undefined);
   const diverted = checkDiversion(server, index, host);
   return {
@@ -61,11 +63,14 @@ export function checkServer(config: Config, server: ServerConfig, host: Observed
           hint: `it has ${owned.join(', ') || 'none'}; correct \`address\` or add it to the interface`,
         })),
       ...diverted.errors,
+      ...unknown.errors,
     ]),
     warnings: locate(config, [
       ...diverted.warnings,
       ...silentPort(server, index, host),
-      ...forwardingServer(server, index, host),
+      ...secondUplink(config, server, index, host),
+      ...unknown.warnings,
+      ...divertedOnBridge(server, index, found, host),
     ]),
   };
 }
@@ -145,17 +150,6 @@ function notForwarding({ servers }: Config, router: ObservedHost): Finding[] {
       message: `${router.address} does not forward packets (${key.replaceAll('/', '.')} is 0)`,
       hint: `if it is meant to be the router: sysctl -w ${key.replaceAll('/', '.')}=1`,
     }));
-}
-
-function forwardingServer(server: ServerConfig, index: number, host: ObservedHost): Finding[] {
-  if (host.sysctls['net/ipv4/ip_forward'] !== '1') return [];
-  return [
-    {
-      path: ['servers', index, 'interface'],
-      message: `${server.name} forwards packets: TCP that it routes for others and that comes in on ${server.interface} is captured too`,
-      hint: 'if nobody uses it as a router (Docker alone switches this on), ignore this',
-    },
-  ];
 }
 
 function silentPort(server: ServerConfig, index: number, host: ObservedHost): Finding[] {

@@ -1,25 +1,59 @@
-/** Config → a server's desired state. Pure. */
-import type { ServerConfig } from '../config/config.js';
-import { serverTable } from '../nft/server-table.js';
+/** Config + what the server told us → its desired state. Pure. */
+import type { Config, ServerConfig } from '../config/config.js';
+import { type ServerTableInput, serverTable } from '../nft/server-table.js';
+import { flushGuard } from './flush-guard.js';
+import { carriesEthernet } from './router-mac.js';
 import { type Place, serverPlace } from './rule-priority.js';
 import { serverFamilies } from './server-families.js';
-import type { Family, HostState, IpRule, ObservedHost, Route } from './state.js';
+import type { Family, HostState, IpRule, ObservedHost, Route, Sysctl } from './state.js';
+
+export interface ServerPlanInput {
+  config: Config;
+  server: ServerConfig;
+  host: ObservedHost;
+  /** Source MACs of the router's frames, resolved. */
+  routerMacs: readonly string[];
+}
 
 /** `ip_forward` stays as found: redirected packets become local, diverted ones are routed so. */
-export function serverState(server: ServerConfig, host: ObservedHost): HostState {
+export function serverState(input: ServerPlanInput): HostState {
+  const { config, server, host } = input;
   const diverted = server.capture === 'tproxy' ? serverFamilies(server) : [];
-  const { mark } = server.tproxy;
   return {
     name: server.name,
-    table: serverTable({
-      interface: server.interface,
-      port: server.port,
-      ...(server.capture === 'tproxy' && { tproxy: { mark, families: diverted } }),
-    }),
-    ipRules: diverted.map((family) => deliverRule(server, serverPlace(server, host), family)),
+    table: serverTable(tableInput(input, diverted)),
+    ipRules: [
+      ...diverted.map((family) => deliverRule(server, serverPlace(server, host), family)),
+      ...(config.onFailure === 'block' ? flushGuard(server, host) : []),
+    ],
     routes: diverted.map((family) => deliverRoute(server, family)),
-    sysctls: [],
+    sysctls: pathMtuSysctls(host),
   };
+}
+
+function tableInput(
+  { server, host, routerMacs }: ServerPlanInput,
+  families: readonly Family[],
+): ServerTableInput {
+  const { interface: name, address, port, capture, tproxy } = server;
+  const found = host.interfaces.find((one) => one.name === name);
+  const bridge = found?.kind === 'bridge' ? { mac: found.mac, ...zone(server, host) } : undefined;
+  return {
+    interface: name,
+    address,
+    port,
+    ...(carriesEthernet(found) && { routerMacs }),
+    ...(bridge && { bridge }),
+    ...(capture === 'tproxy' && { tproxy: { mark: tproxy.mark, families } }),
+  };
+}
+
+/** Any number that is nobody else's; this one is the mark's, for whoever lists connections. */
+function zone({ tproxy }: ServerConfig, { sysctls }: ObservedHost): { zone?: number } {
+  const sees = ['iptables', 'ip6tables'].some(
+    (program) => sysctls[`net/bridge/bridge-nf-call-${program}`] === '1',
+  );
+  return sees ? { zone: tproxy.mark.value & 0xffff } : {};
 }
 
 /**
@@ -37,4 +71,15 @@ function deliverRule(
 
 function deliverRoute({ tproxy: { table } }: ServerConfig, family: Family): Route {
   return { family, table, local: true };
+}
+
+const ALWAYS = '2';
+
+/**
+ * Answers carry the destination's address, so a narrower link behind the router sends its "packet too
+ * big" to the Internet and not here. The kernel finds out by itself if it may, when segments get lost.
+ */
+function pathMtuSysctls({ sysctls }: ObservedHost): Sysctl[] {
+  const key = 'net/ipv4/tcp_mtu_probing';
+  return [{ key, value: sysctls[key] === ALWAYS ? ALWAYS : '1' }];
 }

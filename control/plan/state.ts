@@ -21,9 +21,13 @@ export interface IpRule {
   family: Family;
   priority: number;
   iif: string;
-  mark: number;
-  mask: number;
-  table: number;
+  /** Absent, with its mask: every packet. */
+  mark?: number;
+  mask?: number;
+  /** Absent: the packet is refused as unreachable. */
+  table?: number;
+  /** Routes of this prefix length or less are passed over (`suppress_prefixlength`). */
+  suppressPrefixLength?: number;
   /** Why it is where it is, for the plan. */
   note?: string;
 }
@@ -89,6 +93,8 @@ export interface InterfaceFacts {
   link?: string;
   /** Number of the interface's group; absent for group 0. */
   group?: number;
+  /** `ether` where frames carry MACs; `none`, `ppp`, `loopback` …; absent where it was not asked. */
+  linkType?: string;
   addresses: { family: Family; address: string; prefixLength: number }[];
 }
 
@@ -198,6 +204,12 @@ export interface ObservedHost {
   tableNameFile?: string;
   /** TCP ports on which something listens. */
   listeningPorts: number[];
-  /** Resolved MACs by IP address (`ip neigh`). */
-  neighbours: Record<string, string>;
+  /** Those whose MAC is known (`ip neigh`). */
+  neighbours: Neighbour[];
+}
+
+export interface Neighbour {
+  address: string;
+  dev: string;
+  mac: string;
 }

@@ -232,16 +232,23 @@ function undoRoute({ add, replaces }: RouteChange): Command {
   return replaces ? routeCommand('replace', replaces) : routeCommand('del', add);
 }
 
-function ruleTitle({ family, priority, iif, mark, mask, table, note }: IpRule): string {
+function ruleTitle(one: IpRule): string {
+  const { family, priority, iif, mark, mask, table, suppressPrefixLength, note } = one;
   const place = note === undefined ? '' : `; rule priority ${priority}: ${note}`;
-  return `IPv${family} rule: from ${iif} with mark ${hex(mark)}/${hex(mask)} use table ${table}${place}`;
+  const rule = `IPv${family} rule: from ${iif}`;
+  if (table === undefined) return `${rule}, what is left is refused and not routed on`;
+  if (suppressPrefixLength !== undefined) return `${rule}, use table ${table} without its default`;
+  return `${rule} with mark ${hex(mark!)}/${hex(mask!)} use table ${table}${place}`;
 }
 
 function ruleCommand(verb: 'add' | 'del', rule: IpRule): Command {
-  const selector = ['iif', rule.iif, 'fwmark', `${hex(rule.mark)}/${hex(rule.mask)}`];
-  const action = ['lookup', String(rule.table), 'protocol', String(ROUTE_PROTOCOL)];
-  const priority = ['priority', String(rule.priority)];
-  return { argv: ['ip', `-${rule.family}`, 'rule', verb, ...priority, ...selector, ...action] };
+  const { family, priority, iif, mark, mask, table, suppressPrefixLength: length } = rule;
+  const marked = mark === undefined ? [] : ['fwmark', `${hex(mark)}/${hex(mask!)}`];
+  const suppress = length === undefined ? [] : ['suppress_prefixlength', String(length)];
+  const action = table === undefined ? ['unreachable'] : ['lookup', String(table), ...suppress];
+  const selector = ['priority', String(priority), 'iif', iif, ...marked];
+  const ours = ['protocol', String(ROUTE_PROTOCOL)];
+  return { argv: ['ip', `-${family}`, 'rule', verb, ...selector, ...action, ...ours] };
 }
 
 function nftCommand(transaction: Transaction): Command {

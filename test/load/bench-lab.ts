@@ -198,7 +198,15 @@ ip route add local default dev lo table ${table}`;
 
   private async capture(port: number, transparent: boolean): Promise<void> {
     const tproxy = { mark: TPROXY.mark, families: [4] } as const;
-    const table = serverTable({ interface: 'eth0', port, ...(transparent && { tproxy }) });
+    const show = ['ip', '-j', 'link', 'show', 'br-lan'];
+    const [{ address: mac }] = JSON.parse(await this.lab.check('router', show));
+    const table = serverTable({
+      interface: 'eth0',
+      routerMacs: [mac],
+      address: ADDRESS.server1,
+      port,
+      ...(transparent && { tproxy }),
+    });
     const stdin = JSON.stringify(recreateTable(table));
     await this.lab.check(SERVER, ['nft', '-j', '-f', '-'], { stdin });
   }

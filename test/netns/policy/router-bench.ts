@@ -13,7 +13,7 @@ import type { Packet } from '../../../control/policy/evaluate.js';
 import { ethernet, type FrameOptions, ipFrame, probeKey } from './frame.js';
 import { SERVER_MAC } from './world.js';
 
-const INJECT = fileURLToPath(new URL('../../../build/test/inject', import.meta.url));
+export const INJECT = fileURLToPath(new URL('../../../build/test/inject', import.meta.url));
 
 const TORN = `
     meta mark & 0xff == 150 ct state != untracked update @torn { @th,32,32 }

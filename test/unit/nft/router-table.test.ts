@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Statement, Table } from '../../../control/nft/json.js';
 import { type RouterTableInput, routerTable } from '../../../control/nft/router-table.js';
-import { serverTable } from '../../../control/nft/server-table.js';
+import { type ServerTableInput, serverTable } from '../../../control/nft/server-table.js';
 import { PrefixSet } from '../../../control/policy/prefix-set.js';
 
 const INPUT: RouterTableInput = {
@@ -116,20 +116,47 @@ describe('the router table', () => {
 });
 
 describe('the server table', () => {
+  const server: ServerTableInput = {
+    interface: 'eth0',
+    routerMacs: ['02:00:00:00:00:01'],
+    address: { v4: '192.168.1.2', v6: 'fd00::2' },
+    port: 12345,
+  };
+  const diverting = (families: (4 | 6)[]) =>
+    serverTable({ ...server, tproxy: { mark: { value: 151, mask: 0xff }, families } });
+
   it('is what it was', async () => {
-    const table = serverTable({ interface: 'eth0', port: 12345 });
-    await expect(pretty(table)).toMatchFileSnapshot('./golden/server-table.json');
+    await expect(pretty(serverTable(server))).toMatchFileSnapshot('./golden/server-table.json');
+    const bridge = { mac: '02:00:00:00:00:02', zone: 151 };
+    await expect(pretty(serverTable({ ...server, bridge }))).toMatchFileSnapshot(
+      './golden/server-table-bridge.json',
+    );
+    await expect(pretty(diverting([4, 6]))).toMatchFileSnapshot(
+      './golden/server-table-tproxy.json',
+    );
   });
 
   it('diverts only the families that have a policy route', () => {
-    const mark = { value: 151, mask: 0xff };
-    const table = (families: (4 | 6)[]) =>
-      JSON.stringify(
-        serverTable({ interface: 'eth0', port: 12345, tproxy: { mark, families } }).chains,
-      );
-    expect(table([4, 6])).not.toContain('nfproto');
-    expect(table([4])).toContain('"right":"ipv6"');
-    expect(table([6])).toContain('"right":"ipv4"');
-    expect(table([4])).not.toContain('redirect');
+    const text = (families: (4 | 6)[]) => JSON.stringify(diverting(families).chains);
+    expect(text([4, 6])).not.toContain('nfproto');
+    expect(text([4])).toContain('"right":"ipv6"');
+    expect(text([6])).toContain('"right":"ipv4"');
+    expect(text([4])).not.toContain('dnat');
+  });
+
+  it('redirects only the families that have an address', () => {
+    const text = JSON.stringify(serverTable({ ...server, address: { v6: 'fd00::2' } }));
+    expect(text).not.toContain('"family":"ip"');
+    expect(text).toContain('"dnat":{"family":"ip6","addr":"fd00::2","port":12345}');
+  });
+
+  it('takes no frames from others on any way to the program', () => {
+    for (const table of [serverTable(server), diverting([4, 6])])
+      for (const { name, hook, rules } of table.chains)
+        if (hook?.hook === 'prerouting')
+          expect([name, JSON.stringify(rules)]).toEqual([
+            name,
+            expect.stringContaining('"field":"saddr"}},"right":"@routers"'),
+          ]);
   });
 });

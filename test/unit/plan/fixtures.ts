@@ -38,7 +38,7 @@ export function bareRouter(overrides: Partial<ObservedHost> = {}): ObservedHost 
       'net/ipv4/conf/br-lan/send_redirects': '0',
     },
     listeningPorts: [],
-    neighbours: {},
+    neighbours: [],
     ...overrides,
   };
 }

@@ -1,0 +1,79 @@
+/** The MACs by which router and server know each other's frames. */
+import type { Config, ServerConfig } from '../config/config.js';
+import { ConfigError } from '../config/diagnostic.js';
+import type { Host } from '../hosts/host.js';
+import { gatewaysOf, macsOfGateways, macsOfRouter } from '../plan/router-mac.js';
+import type { ObservedHost } from '../plan/state.js';
+import { resolveGateways } from './neighbours.js';
+
+export const ROUTER = 'router';
+
+interface Seen {
+  config: Config;
+  hosts: ReadonlyMap<string, Host>;
+}
+
+/** As configured, from the server itself, or from the router's neighbour table. */
+export function serverMac(config: Config, observed: ReadonlyMap<string, ObservedHost>): string {
+  const server = config.servers[0]!;
+  if (server.mac !== 'auto') return server.mac;
+  const own = observed
+    .get(server.name)
+    ?.interfaces.find(({ name }) => name === server.interface)?.mac;
+  const { neighbours = [] } = observed.get(ROUTER) ?? {};
+  const heard = (wanted: string | undefined) =>
+    neighbours.find(({ address }) => address === wanted)?.mac;
+  const known = own ?? heard(server.address.v4) ?? heard(server.address.v6);
+  if (known !== undefined) return known;
+  throw new ConfigError([
+    {
+      ...config.positionOf(['servers', 0, 'mac']),
+      message: `the MAC of ${server.name} is not known here`,
+      hint: `write it down (\`mac: …\`, from \`ip link show ${server.interface}\` there), or ping ${server.address.v4 ?? server.address.v6} first`,
+    },
+  ]);
+}
+
+/** Asks for gateways that the servers have not talked to yet, where the router itself is not seen. */
+export async function resolveMacs(
+  { config, hosts }: Seen,
+  observed: ReadonlyMap<string, ObservedHost>,
+): Promise<Map<string, ObservedHost>> {
+  const asks = config.router.macs.includes('auto') && !observed.has(ROUTER);
+  const entries = [...observed].map(async ([name, host]) => {
+    const server = config.servers.find((one) => one.name === name);
+    if (!server || !asks) return [name, host] as const;
+    return [name, await resolveGateways(hosts.get(name)!, server, host)] as const;
+  });
+  return new Map(await Promise.all(entries));
+}
+
+/** As configured, and for `auto` from the router itself or from the server's neighbour table. */
+export function routerMacs(
+  config: Config,
+  server: ServerConfig,
+  observed: ReadonlyMap<string, ObservedHost>,
+): string[] {
+  const written = config.router.macs.filter((mac) => mac !== 'auto');
+  if (written.length === config.router.macs.length) return written;
+  const router = observed.get(ROUTER);
+  const host = observed.get(server.name)!;
+  const learned = router ? macsOfRouter(config, server, router) : macsOfGateways(server, host);
+  if (learned.length === 0) throw unknownRouter(config, server, host);
+  return [...new Set([...written, ...learned])];
+}
+
+function unknownRouter(config: Config, server: ServerConfig, host: ObservedHost): ConfigError {
+  const addresses = gatewaysOf(server, host).map(({ address }) => address);
+  const why =
+    addresses.length > 0
+      ? `${addresses.join(' and ')} did not answer on ${server.interface}`
+      : `${server.name} has no default gateway on ${server.interface}`;
+  return new ConfigError([
+    {
+      ...config.positionOf(['router', 'mac']),
+      message: `the MAC of the router is not known on ${host.address}: ${why}`,
+      hint: 'write it down (`router: { mac: … }`, from `ip link show` of its LAN interface there)',
+    },
+  ]);
+}
