@@ -7,6 +7,7 @@ import { errorsOf, folderOf, load, MINIMAL } from './temporary.js';
 const FULL = `router:
   host: netns://router
   interfaces: [br-lan, wlan0]
+  mac: [auto, 02-00-00-00-00-01]
   classifier: nftables
   mark: { value: 0x200, mask: 0xff00 }
   table: { id: 77, name: detour }
@@ -57,6 +58,7 @@ describe('loadConfig', () => {
       router: {
         host: { kind: 'local' },
         interfaces: ['br-lan'],
+        macs: ['auto'],
         classifier: 'nftables',
         wayOut: 'mark',
         mark: { value: 150, mask: 0xff },
@@ -107,6 +109,7 @@ describe('loadConfig', () => {
     expect(config.router).toEqual({
       host: { kind: 'netns', name: 'router' },
       interfaces: ['br-lan', 'wlan0'],
+      macs: ['auto', '02:00:00:00:00:01'],
       classifier: 'nftables',
       wayOut: 'mark',
       mark: { value: 0x200, mask: 0xff00 },
@@ -159,9 +162,10 @@ describe('loadConfig', () => {
         entries: [{ family: 4, first: 0xcb007100, last: 0xcb0071ff }],
       },
     });
+    const first = FULL.split('\n').findIndex((line) => line.includes('name: lan')) + 1;
     expect(config.rules.map(({ position, ...rule }) => ({ ...rule, line: position.line }))).toEqual(
       [
-        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: 39 },
+        { name: 'lan', to: { entries: [], sets: ['private'] }, action: 'direct', line: first },
         {
           name: 'rule-2',
           proto: 'tcp',
@@ -170,7 +174,7 @@ describe('loadConfig', () => {
             { first: 465, last: 587 },
           ],
           action: 'direct',
-          line: 40,
+          line: first + 1,
         },
         {
           name: 'tv',
@@ -181,7 +185,7 @@ describe('loadConfig', () => {
           },
           macs: ['02:00:00:00:00:41'],
           action: 'block',
-          line: 41,
+          line: first + 2,
         },
         {
           name: 'rest',
@@ -195,7 +199,7 @@ describe('loadConfig', () => {
           },
           ports: [{ first: 443, last: 443 }],
           action: 'proxy',
-          line: 42,
+          line: first + 3,
         },
       ],
     );
