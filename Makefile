@@ -68,7 +68,7 @@ unit: build ## unit and property tests
 engine-test: engine ## the relay engine under ASan and UBSan
 	@$(MAKE) --no-print-directory -C test/engine check
 
-bpf-test: build ## the eBPF classifier in this kernel, against the reference evaluator
+bpf-test: build test-programs ## the eBPF classifier in this kernel, against the reference evaluator
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory -C bpf test; \
 	else echo "bpf-test: skipped, because loading eBPF programs needs root"; fi
 

@@ -56,8 +56,11 @@
  */
 #define OUTCOMES(X)							\
 	X(not_for_us, "frames to another station's MAC address")	\
+	X(other_vlan, "frames with a VLAN id, left to the VLAN's interface")	\
 	X(not_ip, "neither IPv4 nor IPv6")				\
 	X(malformed, "truncated, or headers that contradict themselves")	\
+	X(embedded_v4, "dropped: IPv6 addresses that stand for an IPv4 one")	\
+	X(unseen, "dropped: headers that cannot be seen, and a rule that could block them")	\
 	X(from_server, "sent by a server")				\
 	X(fragment, "TCP fragments, which are never steered")		\
 	X(unjudged, "other protocols while no rule could block them")	\
@@ -122,6 +125,7 @@ enum counter_name {
 	X(route_v6, "interface that the policy route must use; 0: any")	\
 	X(steers_v4, "0: the server has no IPv4 address")		\
 	X(steers_v6, "0: the server has no IPv6 address")		\
+	X(blocks, "whether a rule may block anything")			\
 	X(judges_others, "whether a rule may block what is not TCP")	\
 	X(blocks_on_failure, "on_failure: block")			\
 	X(has_macs, "whether a rule names a MAC address")		\
@@ -132,7 +136,7 @@ enum counter_name {
 	X(row_words, "words used of each row")				\
 	X(from_rows, "row of class 0 as a source")			\
 	X(port_rows, "row of port class 0 over TCP")			\
-	X(port_classes, "port classes, the last one for no port at all")	\
+	X(port_classes, "port classes, the last one for a port that cannot be seen")	\
 	X(mac_rows, "row of MAC class 0 as a condition of its own")	\
 	X(from_mac_rows, "row of MAC class 0 as a source")
 

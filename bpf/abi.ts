@@ -51,10 +51,16 @@ export const flowState = {
 export const outcomes = [
   /** frames to another station's MAC address */
   'not_for_us',
+  /** frames with a VLAN id, left to the VLAN's interface */
+  'other_vlan',
   /** neither IPv4 nor IPv6 */
   'not_ip',
   /** truncated, or headers that contradict themselves */
   'malformed',
+  /** dropped: IPv6 addresses that stand for an IPv4 one */
+  'embedded_v4',
+  /** dropped: headers that cannot be seen, and a rule that could block them */
+  'unseen',
   /** sent by a server */
   'from_server',
   /** TCP fragments, which are never steered */
@@ -117,46 +123,48 @@ export const configOffset = {
   steers_v4: 28,
   /** 0: the server has no IPv6 address */
   steers_v6: 32,
+  /** whether a rule may block anything */
+  blocks: 36,
   /** whether a rule may block what is not TCP */
-  judges_others: 36,
+  judges_others: 40,
   /** on_failure: block */
-  blocks_on_failure: 40,
+  blocks_on_failure: 44,
   /** whether a rule names a MAC address */
-  has_macs: 44,
+  has_macs: 48,
   /** entries used of server_mac */
-  server_macs: 48,
+  server_macs: 52,
   /** entries used of server_v4 */
-  server_v4s: 52,
+  server_v4s: 56,
   /** entries used of server_v6 */
-  server_v6s: 56,
+  server_v6s: 60,
   /** number of rules, and the index of the default */
-  rules: 60,
+  rules: 64,
   /** words used of each row */
-  row_words: 64,
+  row_words: 68,
   /** row of class 0 as a source */
-  from_rows: 68,
+  from_rows: 72,
   /** row of port class 0 over TCP */
-  port_rows: 72,
-  /** port classes, the last one for no port at all */
-  port_classes: 76,
+  port_rows: 76,
+  /** port classes, the last one for a port that cannot be seen */
+  port_classes: 80,
   /** row of MAC class 0 as a condition of its own */
-  mac_rows: 80,
+  mac_rows: 84,
   /** row of MAC class 0 as a source */
-  from_mac_rows: 84,
+  from_mac_rows: 88,
 } as const;
 
 /** Byte offsets of the arrays behind them. */
 export const configArray = {
   /** u32 classes of the codes 0 to 2 */
-  palette: 88,
+  palette: 92,
   /** 4 bytes */
-  next_hop_v4: 104,
+  next_hop_v4: 108,
   /** 16 bytes */
-  next_hop_v6: 108,
+  next_hop_v6: 112,
   /** 4 bytes each */
-  server_v4: 124,
+  server_v4: 128,
   /** 16 bytes each */
-  server_v6: 188,
+  server_v6: 192,
   /** 6 bytes, each in 8 */
   server_mac: 448,
   /** XDP: u32 device, u32 its router interface, MAC in 8 */

@@ -11,7 +11,8 @@
  * alone, packet by packet, and are not even looked at while no rule blocks them.
  *
  * The rules, the guards among them, arrive as tables (lookup.h) that never
- * change.  A new policy is a new generation of this program with tables of its
+ * change.  What cannot be judged, because it hides its ports or its protocol, is
+ * dropped if a rule could block it.  A new policy is a new generation of this program with tables of its
  * own; it replaces the old one in one step and shares its flow table.
  *
  * xdp.h does the same one step earlier, for floods of small packets.
@@ -28,6 +29,7 @@
 #include "abi.h"
 #include "count.h"
 #include "flow.h"
+#include "fragment.h"
 #include "lookup.h"
 #include "maps.h"
 #include "parse.h"
@@ -49,6 +51,12 @@ static __always_inline int leave(struct __sk_buff *skb, __u32 outcome)
 static __always_inline int drop(struct __sk_buff *skb)
 {
 	count_outcome(skb, COUNT_blocked);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline int drop_as(struct __sk_buff *skb, __u32 outcome)
+{
+	count_outcome(skb, outcome);
 	return TC_ACT_SHOT;
 }
 
@@ -224,8 +232,7 @@ static __always_inline int classify_syn(struct __sk_buff *skb, const struct pack
 
 static __always_inline int classify_tcp(struct __sk_buff *skb, const struct packet *packet)
 {
-	if (packet->fragment != FRAGMENT_LATER &&
-	    (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+	if ((packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		return classify_syn(skb, packet);
 	/* Part of a segment is of no use to the server while the other part has no ports. */
 	if (packet->fragment != FRAGMENT_NONE)
@@ -243,6 +250,64 @@ static __always_inline int classify_other(struct __sk_buff *skb, const struct pa
 	return judge(skb, packet) == VERDICT_BLOCK ? drop(skb) : leave(skb, COUNT_direct);
 }
 
+/*
+ * Ports or protocol are hidden: in fragments too small for them, behind more
+ * headers than we follow, by lengths that lie.  Rules that block then hold for
+ * whatever they could be, and others for nothing.
+ */
+static __always_inline int classify_unseen(struct __sk_buff *skb, const struct packet *packet,
+					   __u32 outcome)
+{
+	if (config.blocks && judge(skb, packet) == VERDICT_BLOCK)
+		return drop_as(skb, COUNT_unseen);
+	return leave(skb, outcome);
+}
+
+/* Does what the first fragment did. */
+static __always_inline int classify_later(struct __sk_buff *skb, const struct packet *packet)
+{
+	bool is_tcp = packet->protocol == IPPROTO_TCP;
+	__u32 outcome = is_tcp ? COUNT_fragment : COUNT_direct;
+	int fate = FATE_UNKNOWN;
+
+	if (!is_tcp && !config.judges_others)
+		outcome = COUNT_unjudged;
+	if (!config.blocks)
+		return leave(skb, outcome);
+	/* It could be laid over the flags of the first one (RFC 1858, RFC 3128). */
+	if (!is_tcp || !packet->is_second)
+		fate = fragment_fate(packet);
+	if (fate == FATE_DROPPED)
+		return drop(skb);
+	if (fate == FATE_PASSED)
+		return leave(skb, outcome);
+	return classify_unseen(skb, packet, outcome);
+}
+
+static __always_inline int classify_transport(struct __sk_buff *skb, const struct packet *packet)
+{
+	int action = packet->protocol == IPPROTO_TCP ? classify_tcp(skb, packet) :
+						       classify_other(skb, packet);
+
+	if (config.blocks && packet->fragment == FRAGMENT_FIRST)
+		fragment_note(packet, action == TC_ACT_SHOT);
+	return action;
+}
+
+/* What tells nothing of its addresses.  The kernel drops it too, unless it reads on where we stop. */
+static __always_inline int classify_unread(struct __sk_buff *skb, bool is_truncated)
+{
+	if (config.blocks && !is_truncated)
+		return drop_as(skb, COUNT_unseen);
+	return leave(skb, COUNT_malformed);
+}
+
+/* The kernel takes the outer tag off before us, and looks for the VLAN's interface behind us. */
+static __always_inline bool is_of_other_vlan(struct __sk_buff *skb)
+{
+	return (skb->vlan_tci & VLAN_ID_MASK) && skb->vlan_present;
+}
+
 static __always_inline int classify(struct __sk_buff *skb)
 {
 	struct packet packet;
@@ -251,18 +316,29 @@ static __always_inline int classify(struct __sk_buff *skb)
 	/* The stack will not forward what a bridge or a promiscuous port overheard. */
 	if (skb->pkt_type != PACKET_HOST)
 		return leave(skb, COUNT_not_for_us);
+	if (is_of_other_vlan(skb))
+		return leave(skb, COUNT_other_vlan);
 	result = parse_packet(skb, &packet);
-	if (result == PARSE_SHORT && make_readable(skb))
+	if (result == PARSE_SHORT) {
+		if (!make_readable(skb))
+			return classify_unread(skb, false);
 		result = parse_packet(skb, &packet);
+	}
+	if (result == PARSE_OTHER_VLAN)
+		return leave(skb, COUNT_other_vlan);
 	if (result == PARSE_NOT_IP)
 		return leave(skb, COUNT_not_ip);
-	if (result != PARSE_OK)
-		return leave(skb, COUNT_malformed);
+	if (!packet.family)
+		return classify_unread(skb, result != PARSE_ENDLESS_TAGS);
+	if (has_embedded_v4(&packet))
+		return drop_as(skb, COUNT_embedded_v4);
 	if (is_from_server(&packet))
 		return leave(skb, COUNT_from_server);
-	if (packet.protocol == IPPROTO_TCP)
-		return classify_tcp(skb, &packet);
-	return classify_other(skb, &packet);
+	if (result != PARSE_OK)
+		return classify_unseen(skb, &packet, COUNT_malformed);
+	if (packet.fragment == FRAGMENT_LATER)
+		return classify_later(skb, &packet);
+	return classify_transport(skb, &packet);
 }
 
 SEC("tc")

@@ -135,6 +135,11 @@ function judgesOthers({ policy }: Tables): boolean {
   );
 }
 
+/** Whether a rule could block anything; if none can, what cannot be judged is left alone. */
+function blocks({ policy }: Tables): boolean {
+  return policy.default === 'block' || policy.rules.some(({ action }) => action === 'block');
+}
+
 export function writeConfig(tables: Tables, steering: Steering): Buffer {
   const writer = new ConfigWriter();
   writer.set('mark_value', steering.mark.value);
@@ -143,6 +148,7 @@ export function writeConfig(tables: Tables, steering: Steering): Buffer {
   writer.set('route_v4', steering.routeIfindex?.v4 ?? 0);
   writer.set('route_v6', steering.routeIfindex?.v6 ?? 0);
   writer.set('blocks_on_failure', steering.onFailure === 'block');
+  writer.set('blocks', blocks(tables));
   writer.set('judges_others', judgesOthers(tables));
   writeServers(writer, steering);
   if (steering.xdp) writeXdp(writer, steering.xdp);

@@ -147,8 +147,10 @@ static __always_inline __u32 port_class(const struct packet *packet)
 static __always_inline __u32 port_row(const struct packet *packet)
 {
 	__u32 no_port = config.port_classes - 1;
-	bool has_port = packet->fragment != FRAGMENT_LATER;
+	bool has_port = packet->unseen == UNSEEN_NOTHING;
 
+	if (packet->unseen == UNSEEN_PROTOCOL)
+		return 2 * config.port_classes + 1;
 	if (packet->protocol == IPPROTO_TCP)
 		return has_port ? port_class(packet) : no_port;
 	if (packet->protocol == IPPROTO_UDP)

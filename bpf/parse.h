@@ -23,6 +23,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define VLAN_TAGS_MAX 2
+#define VLAN_ID_MASK 0x0fff
 #define EXTENSION_HEADERS_MAX 8
 /* (255 + 1) * 8 bytes at most; the mask tells the verifier. */
 #define EXTENSION_LENGTH_MASK 0xfff
@@ -42,6 +43,15 @@ enum parse_result {
 	PARSE_SHORT,		/* more of the packet must be made readable */
 	PARSE_MALFORMED,
 	PARSE_NOT_IP,
+	PARSE_OTHER_VLAN,
+	PARSE_ENDLESS_TAGS,	/* all of them priorities: the interface's own */
+};
+
+/* Of a packet whose addresses are known. */
+enum unseen {
+	UNSEEN_NOTHING,
+	UNSEEN_PORTS,
+	UNSEEN_PROTOCOL,
 };
 
 enum fragment {
@@ -54,11 +64,14 @@ struct packet {
 	__u64 source_mac;
 	__be32 source[4];	/* IPv4 uses the first word */
 	__be32 destination[4];
-	__be16 source_port;	/* TCP and UDP, unless FRAGMENT_LATER */
+	__be16 source_port;	/* TCP and UDP, unless UNSEEN_* */
 	__be16 destination_port;
-	__u8 family;		/* 4 or 6 */
+	__be32 fragment_id;
+	__u8 family;		/* 4 or 6; 0 where the addresses are not known */
 	__u8 protocol;
 	__u8 fragment;
+	__u8 is_second;		/* the fragment that begins behind eight bytes */
+	__u8 unseen;
 	__u8 tcp_flags;
 	__u8 ttl;
 	__u8 tags;		/* VLAN tags in the data */
@@ -72,7 +85,7 @@ struct cursor {
 };
 
 struct vlan_tag {
-	__be16 id;
+	__be16 control;
 	__be16 type;
 };
 
@@ -103,6 +116,7 @@ static __always_inline int parse_ethernet(struct cursor *cursor, struct packet *
 					  __be16 *type)
 {
 	struct ethhdr *ethernet = PEEK(cursor, struct ethhdr);
+	__be16 ids = 0;
 	int i;
 
 	if (!ethernet)
@@ -119,10 +133,14 @@ static __always_inline int parse_ethernet(struct cursor *cursor, struct packet *
 		if (!tag)
 			return PARSE_SHORT;
 		*type = tag->type;
+		ids |= tag->control;
 		packet->tags++;
 		advance(cursor, sizeof(*tag));
 	}
-	return PARSE_OK;
+	/* Tags with the id 0 hold a priority and nothing else (IEEE 802.1Q). */
+	if (ids & bpf_htons(VLAN_ID_MASK))
+		return PARSE_OTHER_VLAN;
+	return is_vlan(*type) ? PARSE_ENDLESS_TAGS : PARSE_OK;
 }
 
 static __always_inline int parse_ipv4(struct cursor *cursor, struct packet *packet)
@@ -153,6 +171,8 @@ static __always_inline int parse_ipv4(struct cursor *cursor, struct packet *pack
 		packet->fragment = FRAGMENT_LATER;
 	else if (fragment & IP_MORE_FRAGMENTS)
 		packet->fragment = FRAGMENT_FIRST;
+	packet->is_second = (fragment & IP_FRAGMENT_OFFSET) == 1;
+	packet->fragment_id = ip->id;
 	packet->family = 4;
 	packet->protocol = ip->protocol;
 	packet->ttl = ip->ttl;
@@ -195,6 +215,8 @@ static __always_inline void parse_fragment(const struct extension_header *extens
 		packet->fragment = FRAGMENT_LATER;
 	else if (fragment & IP6_MORE_FRAGMENTS)
 		packet->fragment = FRAGMENT_FIRST;
+	packet->is_second = (fragment & IP6_FRAGMENT_OFFSET) == 8;
+	packet->fragment_id = extension->id;
 }
 
 /* Steps over extension headers to the one that names the protocol. */
@@ -281,13 +303,20 @@ static __always_inline int parse_udp(struct cursor *cursor, struct packet *packe
 
 static __always_inline int parse_transport(struct cursor *cursor, struct packet *packet)
 {
-	if (packet->fragment == FRAGMENT_LATER)
+	int result = PARSE_OK;
+
+	if (packet->fragment == FRAGMENT_LATER) {
+		/* Behind a destination options header stands whatever the first one says. */
+		packet->unseen = extension_length(packet->protocol, 0) ? UNSEEN_PROTOCOL : UNSEEN_PORTS;
 		return PARSE_OK;
+	}
 	if (packet->protocol == IPPROTO_TCP)
-		return parse_tcp(cursor, packet);
-	if (packet->protocol == IPPROTO_UDP)
-		return parse_udp(cursor, packet);
-	return PARSE_OK;
+		result = parse_tcp(cursor, packet);
+	else if (packet->protocol == IPPROTO_UDP)
+		result = parse_udp(cursor, packet);
+	if (result != PARSE_OK)
+		packet->unseen = UNSEEN_PORTS;
+	return result;
 }
 
 static __always_inline int parse_network(struct cursor *cursor, struct packet *packet, __be16 type)
@@ -306,11 +335,28 @@ static __always_inline int parse_headers(struct cursor *cursor, struct packet *p
 
 	__builtin_memset(packet, 0, sizeof(*packet));
 	result = parse_ethernet(cursor, packet, &type);
+	if (result != PARSE_OK)
+		return result;
+	result = parse_network(cursor, packet, type);
 	if (result == PARSE_OK)
-		result = parse_network(cursor, packet, type);
-	if (result == PARSE_OK)
-		result = parse_transport(cursor, packet);
+		return parse_transport(cursor, packet);
+	packet->unseen = UNSEEN_PROTOCOL;
 	return result;
+}
+
+/* RFC 4291, 2.5.5: IPv4-mapped, or IPv4-compatible and neither :: nor ::1. */
+static __always_inline bool embeds_v4(const __be32 *address)
+{
+	if (address[0] | address[1])
+		return false;
+	return address[2] == bpf_htonl(0xffff) || (address[2] == 0 && bpf_ntohl(address[3]) > 1);
+}
+
+/* policy/guard.ts says why nothing of the kind may pass. */
+static __always_inline bool has_embedded_v4(const struct packet *packet)
+{
+	return packet->family == 6 &&
+	       (embeds_v4(packet->source) || embeds_v4(packet->destination));
 }
 
 /* A function of its own: it may have to run twice, and the verifier reads it only once each. */

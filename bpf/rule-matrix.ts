@@ -11,7 +11,7 @@ export interface RuleMatrix {
   rows: Buffer;
   fromRows: number;
   portRows: number;
-  /** Classes of ports, and one for no port at all, which comes last. */
+  /** Classes of ports, and one for a port that cannot be seen, which comes last. */
   portClasses: number;
   /** Class of each port: 16 bits each. */
   portTable: Buffer;
@@ -77,7 +77,10 @@ function portTable({ starts, ids }: Segments<number>): Buffer {
   return Buffer.from(table.buffer);
 }
 
-/** Rows of TCP by port class, of UDP by port class, and of everything else. */
+/**
+ * Rows of TCP by port class, of UDP by port class, of everything else, and of a protocol that cannot
+ * be seen. What cannot be seen does for a rule that blocks, and for no other: it could be that.
+ */
 function addPortRows(rows: Rows, rules: readonly ClassifierRule[]) {
   const keys = [...new Set(rules.flatMap((rule) => portKey(rule) ?? []))];
   const segments = cutPorts(rules, keys);
@@ -87,9 +90,11 @@ function addPortRows(rows: Rows, rules: readonly ClassifierRule[]) {
       const held = new Set<string | undefined>(members.map((set) => keys[set]));
       rows.add((rule) => !minds(rule) && (rule.ports === undefined || held.has(portKey(rule))));
     }
-    rows.add((rule) => !minds(rule) && rule.ports === undefined);
+    rows.add((rule) => !minds(rule) && (rule.ports === undefined || rule.action === 'block'));
   }
-  rows.add((rule) => rule.proto === undefined && rule.ports === undefined);
+  const isForAll = ({ proto, ports }: ClassifierRule) => proto === undefined && ports === undefined;
+  rows.add(isForAll);
+  rows.add((rule) => isForAll(rule) || rule.action === 'block');
   return { portClasses: segments.members.length + 1, portTable: portTable(segments) };
 }
 

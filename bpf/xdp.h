@@ -177,7 +177,13 @@ int sidetrack_xdp(struct xdp_md *frame)
 
 	if (!port || !is_to(frame, port->mac) || parse_frame(frame, &packet) != PARSE_OK)
 		return XDP_PASS;
-	if (packet.tags || packet.fragment != FRAGMENT_NONE || is_from_server(&packet))
+	if (packet.tags || packet.fragment != FRAGMENT_NONE)
+		return XDP_PASS;
+	if (has_embedded_v4(&packet)) {
+		count(&counters, COUNT_embedded_v4, frame->data_end - frame->data);
+		return XDP_DROP;
+	}
+	if (is_from_server(&packet))
 		return XDP_PASS;
 	if (packet.protocol != IPPROTO_TCP)
 		return config.judges_others ? judge_frame(frame, &packet, port) : XDP_PASS;

@@ -1,4 +1,6 @@
 /** What no rule can override: policy/guard.ts as nft rules. */
+import { EMBEDDED_V4 } from '../policy/guard.js';
+import { addressSet } from './elements.js';
 import {
   counter,
   DADDR_TYPE,
@@ -34,6 +36,23 @@ export function guardRules(pass: Statement): Rule[] {
 }
 
 /**
+ * `guard:embedded-v4`, of all packets and not only of first ones. The first ten bytes are compared
+ * alone, since that costs other packets less than a look into the set.
+ */
+export function embeddedV4Guards(): Rule[] {
+  const embedded = { set: addressSet('', 6, EMBEDDED_V4)!.elements! };
+  return ['daddr', 'saddr'].map((field) => ({
+    comment: 'guard:embedded-v4',
+    expr: [
+      equal(payload('ip6', field), { prefix: { addr: '::', len: 80 } }),
+      equal(payload('ip6', field), embedded),
+      counter(),
+      { drop: null },
+    ],
+  }));
+}
+
+/**
  * Where conntrack runs, it has put fragments together before this table sees them. Elsewhere only
  * the first one has ports: the others could not follow it to the server, or, since nft reads a later
  * IPv4 fragment's data as if it were the header (measured on Linux 6.18), would go there by accident.
@@ -43,6 +62,13 @@ export function fragmentGuards(pass: Statement): Rule[] {
   return [notEqual(offsetOrMore, 0), equal({ exthdr: { name: 'frag' } }, true)].map((match) =>
     guardRule('fragment', match, pass),
   );
+}
+
+/** The same for fragments without ports alone. */
+export function laterFragmentGuards(pass: Statement): Rule[] {
+  const offset: Expression = { '&': [payload('ip', 'frag-off'), 0x1fff] };
+  const offset6: Expression = { exthdr: { name: 'frag', field: 'frag-off' } };
+  return [offset, offset6].map((part) => guardRule('fragment', notEqual(part, 0), pass));
 }
 
 export function dhcpGuard(pass: Statement): Rule {

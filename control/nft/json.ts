@@ -9,9 +9,11 @@ export type Expression =
   | number
   | boolean
   | { payload: { protocol: string; field: string } }
+  /** Bits behind a header, whatever it is. */
+  | { payload: { base: 'th'; offset: number; len: number } }
   | { meta: { key: string } }
   | { ct: { key: 'zone'; dir: 'original' } }
-  | { exthdr: { name: string } }
+  | { exthdr: { name: string; field?: string } }
   | { fib: { result: 'type' | 'oif' | 'oifname'; flags: string[] } }
   | { concat: Expression[] }
   | { '&': [Expression, Expression | string[]] }
@@ -22,7 +24,7 @@ export type Expression =
   | { elem: { val: Expression; timeout: number } };
 
 export type Statement =
-  | { match: { op: '==' | '!='; left: Expression; right: Expression } }
+  | { match: { op: '==' | '!=' | '>='; left: Expression; right: Expression } }
   | { counter: { packets: number; bytes: number } }
   | { set: { op: 'add' | 'update' | 'delete'; elem: Expression; set: string } }
   | { mangle: { key: Expression; value: Expression } }
@@ -30,6 +32,7 @@ export type Statement =
   | { tproxy: { port: number } }
   | { reject: { type: 'tcp reset' } }
   | { goto: { target: string } }
+  | { jump: { target: string } }
   | { notrack: null }
   | { accept: null }
   | { drop: null }
@@ -86,6 +89,8 @@ export const notEqual = (left: Expression, right: Expression): Statement => ({
 });
 
 export const goto = (target: string): Statement => ({ goto: { target } });
+
+export const jump = (target: string): Statement => ({ jump: { target } });
 
 export const counter = (): Statement => ({ counter: { packets: 0, bytes: 0 } });
 

@@ -1,5 +1,5 @@
 /** The router's table: guards, first-packet classification, flow table, mark. */
-import type { Policy, Rule as PolicyRule } from '../policy/rule.js';
+import type { Policy } from '../policy/rule.js';
 import { macSet } from './elements.js';
 import {
   closingChain,
@@ -11,13 +11,13 @@ import {
   matchAnswer,
   matchFlow,
 } from './flow-table.js';
-import { dhcpGuard, fragmentGuards, guardRules } from './guards.js';
+import { embeddedV4Guards, fragmentGuards, guardRules } from './guards.js';
 import {
   type Chain,
   counter,
-  type Expression,
   equal,
   goto,
+  jump,
   type NftSet,
   notEqual,
   payload,
@@ -26,7 +26,14 @@ import {
   type Table,
 } from './json.js';
 import type { Mark } from './mark.js';
-import { compileRules, type Verdicts } from './rules.js';
+import {
+  alone,
+  defaultRule,
+  fragmentVerdict,
+  otherProtocols,
+  unseenPackets,
+} from './other-packets.js';
+import { compileRules, only, type Verdicts } from './rules.js';
 import { admitChain, forwardChain, type RouteProbe, refuseChain, steerChain } from './steering.js';
 
 export const TABLE_NAME = 'sidetrack';
@@ -50,7 +57,6 @@ export interface RouterTableInput {
 const accept: Statement = { accept: null };
 const drop: Statement = { drop: null };
 const leave: Statement = { return: null };
-const l4proto: Expression = { meta: { key: 'l4proto' } };
 
 /** What becomes of a TCP flow's first packet; the chains also keep the flow table. */
 const FIRST_PACKET: Verdicts = {
@@ -62,14 +68,19 @@ const FIRST_PACKET: Verdicts = {
 /** Pure: the same input always gives the same table, down to the order of its rules. */
 export function routerTable(input: RouterTableInput): Table {
   const { policy } = input;
-  const tcp = compileRules(policy.rules, ({ proto }) => proto !== 'udp', FIRST_PACKET);
+  const tcp = compileRules(
+    policy.rules,
+    only(({ proto }) => proto !== 'udp'),
+    FIRST_PACKET,
+  );
   const other = otherProtocols(policy);
+  const unseen = unseenPackets(policy);
   // Families without a server address cannot be steered; their flows take the on_failure way.
   const families = FAMILIES.filter((family) => addressesOf(input, family).length > 0);
   return {
     family: 'inet',
     name: TABLE_NAME,
-    sets: [...ownSets(input), ...uniqueSets([...tcp.sets, ...(other?.sets ?? [])])],
+    sets: [...ownSets(input), ...uniqueSets([tcp, other, unseen].flatMap(({ sets }) => sets))],
     chains: [
       steerChain(input.mark),
       { name: 'direct', rules: [...forgetFlow(), { expr: [leave] }] },
@@ -80,18 +91,20 @@ export function routerTable(input: RouterTableInput): Table {
         establishedChain(family, 'steer'),
         closingChain(family, 'steer'),
       ]),
+      { name: 'ipv6', rules: ipv6Rules() },
       { name: 'from_server', rules: fromServerRules(families) },
       {
         name: 'classify',
         rules: [
           ...guardRules(FIRST_PACKET.direct),
-          ...fragmentGuards(FIRST_PACKET.direct),
+          ...fragmentGuards(fragmentVerdict(policy, FIRST_PACKET.direct)),
           ...tcp.rules,
           defaultRule(FIRST_PACKET[policy.default]),
         ],
       },
-      ...(other ? [other.chain] : []),
-      preroutingChain(families, other !== undefined),
+      ...other.chains,
+      ...unseen.chains,
+      preroutingChain(families, policy),
       forwardChain(input.mark),
       outputChain(),
     ],
@@ -116,40 +129,26 @@ function uniqueSets(sets: readonly NftSet[]): NftSet[] {
   return [...new Map(sets.map((set) => [set.name, set])).values()];
 }
 
-function preroutingChain(families: readonly Family[], judgesOthers: boolean): Chain {
+function preroutingChain(families: readonly Family[], policy: Policy): Chain {
   const synWithoutAck = equal({ '&': [payload('tcp', 'flags'), ['syn', 'ack']] }, 'syn');
   return {
     name: 'prerouting',
     hook: { type: 'filter', hook: 'prerouting', prio: RAW_PRIORITY },
     rules: [
       { expr: [notEqual({ meta: { key: 'iifname' } }, '@interfaces'), leave] },
+      { expr: [equal({ meta: { key: 'nfproto' } }, 'ipv6'), jump('ipv6')] },
       { expr: [equal(payload('ether', 'saddr'), '@server_macs'), goto('from_server')] },
       { expr: [equal(payload('ip', 'saddr'), '@server4'), leave] },
-      { expr: [equal(payload('ip6', 'saddr'), '@server6'), leave] },
       { expr: [synWithoutAck, goto('classify')] },
       ...matchFlow(families),
-      ...(judgesOthers ? [{ expr: [notEqual(l4proto, 'tcp'), goto('classify_other')] }] : []),
+      ...alone(policy),
     ],
   };
 }
 
-function defaultRule(verdict: Statement): Rule {
-  return { comment: 'default', expr: [counter(), verdict] };
-}
-
-/** Protocols other than TCP have no flow table: each packet is judged, and only `block` acts. */
-function otherProtocols(policy: Policy): { chain: Chain; sets: NftSet[] } | undefined {
-  const applies = ({ proto, action }: PolicyRule) => proto !== 'tcp' && action !== 'proxy';
-  const blocks = (rule: PolicyRule) => applies(rule) && rule.action === 'block';
-  if (policy.default !== 'block' && !policy.rules.some(blocks)) return undefined;
-  const verdicts = { proxy: leave, direct: leave, block: drop };
-  const compiled = compileRules(policy.rules, applies, verdicts);
-  const last = policy.default === 'block' ? drop : leave;
-  const chain = {
-    name: 'classify_other',
-    rules: [...guardRules(leave), dhcpGuard(leave), ...compiled.rules, defaultRule(last)],
-  };
-  return { chain, sets: compiled.sets };
+/** What only IPv6 needs, in a chain of its own, so that it costs IPv4 packets one comparison. */
+function ipv6Rules(): Rule[] {
+  return [...embeddedV4Guards(), { expr: [equal(payload('ip6', 'saddr'), '@server6'), accept] }];
 }
 
 /** Nothing from a server is steered. Answers to clients of another subnet pass here untracked. */

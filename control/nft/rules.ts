@@ -15,20 +15,29 @@ export interface CompiledRules {
 
 const PROTOCOLS_WITH_PORTS = { set: ['tcp', 'udp'] };
 
+/** What a rule is to the packets of a chain; nothing where it cannot hold. */
+export type View = (rule: PolicyRule) => readonly PolicyRule[];
+
+/** The rules that `applies` picks, as they are. */
+export const only =
+  (applies: (rule: PolicyRule) => boolean): View =>
+  (rule) =>
+    applies(rule) ? [rule] : [];
+
 /**
- * Compiles those of `rules` that `applies` picks, in order. A rule becomes several when it names
+ * Compiles `rules` as `view` reads them, in order. A rule becomes several when it names
  * both families or both source addresses and source MACs: nft has no "or" between different fields.
- * Sets are named by the rule's place among all rules, so that chains compiled from different picks
+ * Sets are named by the rule's place among all rules, so that chains compiled by different views
  * share a rule's sets and never mean different sets by one name.
  */
 export function compileRules(
   rules: readonly PolicyRule[],
-  applies: (rule: PolicyRule) => boolean,
+  view: View,
   verdicts: Verdicts,
 ): CompiledRules {
   const sets = new Map<string, NftSet>();
   const compiled = rules.flatMap((rule, index) =>
-    applies(rule) ? compileRule(rule, index, sets, verdicts) : [],
+    view(rule).flatMap((seen) => compileRule(seen, index, sets, verdicts)),
   );
   return { rules: compiled, sets: [...sets.values()] };
 }

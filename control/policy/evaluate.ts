@@ -6,6 +6,7 @@ import type { Address, Family } from '../config/address.js';
 import {
   BROADCAST,
   DHCP_PORTS,
+  EMBEDDED_V4,
   type GuardName,
   type Guards,
   LINK_LOCAL,
@@ -13,6 +14,12 @@ import {
   UNSPECIFIED,
 } from './guard.js';
 import type { Policy, Rule, Verdict } from './rule.js';
+
+/**
+ * What of a packet nobody on the way can see: a later fragment, or one too small, hides the ports;
+ * a chain of headers that does not end hides the protocol, too.
+ */
+export type Unseen = 'ports' | 'protocol';
 
 /** The first packet of a flow, as the router sees it coming in. */
 export interface Packet {
@@ -26,6 +33,8 @@ export interface Packet {
   protocol: 'tcp' | 'udp' | number;
   sourcePort?: number;
   destinationPort?: number;
+  /** Absent: nothing. What is named here counts for nothing above. */
+  unseen?: Unseen;
 }
 
 export interface Classification {
@@ -36,6 +45,7 @@ export interface Classification {
 
 function guardOf(guards: Guards, packet: Packet): GuardName | undefined {
   const { source, destination } = packet;
+  if (EMBEDDED_V4.contains(source) || EMBEDDED_V4.contains(destination)) return 'guard:embedded-v4';
   if (guards.serverMacs.includes(packet.sourceMac)) return 'guard:server';
   if (guards.serverAddresses.contains(source) || guards.serverAddresses.contains(destination)) {
     return 'guard:server';
@@ -45,14 +55,28 @@ function guardOf(guards: Guards, packet: Packet): GuardName | undefined {
   if (BROADCAST.contains(destination)) return 'guard:broadcast';
   if (LINK_LOCAL.contains(source) || LINK_LOCAL.contains(destination)) return 'guard:link-local';
   if (UNSPECIFIED.contains(source) || UNSPECIFIED.contains(destination)) return 'guard:unspecified';
-  if (packet.protocol === 'udp' && DHCP_PORTS.includes(packet.destinationPort ?? -1)) {
+  if (
+    packet.unseen === undefined &&
+    packet.protocol === 'udp' &&
+    DHCP_PORTS.includes(packet.destinationPort ?? -1)
+  ) {
     return 'guard:dhcp';
   }
   return undefined;
 }
 
+/** Whatever it is, a rule that blocks it must not be gone round, and no other may let it through. */
+const holdsUnseen = ({ action }: Rule): boolean => action === 'block';
+
+function protocolHolds(rule: Rule, packet: Packet): boolean {
+  if (rule.proto === undefined) return true;
+  return packet.unseen === 'protocol' ? holdsUnseen(rule) : rule.proto === packet.protocol;
+}
+
 function portsHold(rule: Rule, packet: Packet): boolean {
   if (rule.ports === undefined) return true;
+  if (packet.unseen === 'protocol') return holdsUnseen(rule);
+  if (packet.unseen === 'ports') return typeof packet.protocol !== 'number' && holdsUnseen(rule);
   const port = packet.destinationPort;
   if (typeof packet.protocol === 'number' || port === undefined) return false;
   return rule.ports.some((range) => range.first <= port && port <= range.last);
@@ -66,7 +90,7 @@ function fromHolds(rule: Rule, packet: Packet): boolean {
 /** Whether every condition of the rule holds for the packet. */
 export function ruleMatches(rule: Rule, packet: Packet): boolean {
   return (
-    (rule.proto === undefined || rule.proto === packet.protocol) &&
+    protocolHolds(rule, packet) &&
     fromHolds(rule, packet) &&
     (rule.macs === undefined || rule.macs.includes(packet.sourceMac)) &&
     (rule.to === undefined || rule.to.contains(packet.destination)) &&
@@ -74,18 +98,22 @@ export function ruleMatches(rule: Rule, packet: Packet): boolean {
   );
 }
 
-/** What becomes of the flow that this packet opens: guards, then rules in order, then the default. */
+/**
+ * What becomes of the flow that this packet opens: guards, then rules in order, then the default.
+ * Of a packet that hides something: whether it is dropped, for nobody can hand it over.
+ */
 export function classifyFirstPacket(
   policy: Policy,
   guards: Guards,
   packet: Packet,
 ): Classification {
   const guard = guardOf(guards, packet);
+  if (guard === 'guard:embedded-v4') return { verdict: 'block', rule: guard };
   if (guard !== undefined) return { verdict: 'direct', rule: guard };
   const rule = policy.rules.find((candidate) => ruleMatches(candidate, packet));
-  if (rule !== undefined) return { verdict: rule.action, rule: rule.name };
   // Only TCP can be handed to a program that asks for SO_ORIGINAL_DST.
-  const verdict =
-    policy.default === 'proxy' && packet.protocol !== 'tcp' ? 'direct' : policy.default;
-  return { verdict, rule: 'default' };
+  const isForServer = packet.protocol === 'tcp' && packet.unseen === undefined;
+  const possible = (verdict: Verdict) => (verdict === 'proxy' && !isForServer ? 'direct' : verdict);
+  if (rule !== undefined) return { verdict: possible(rule.action), rule: rule.name };
+  return { verdict: possible(policy.default), rule: 'default' };
 }

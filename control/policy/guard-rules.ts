@@ -16,7 +16,10 @@ const guard = (name: GuardName, condition: Partial<Rule>): Rule => ({
   ...condition,
 });
 
-/** In the order in which the reference evaluator asks them. */
+/**
+ * In the order in which the reference evaluator asks them. `guard:embedded-v4` is not among them: it
+ * holds for later packets, and before the server's own, too, so the program has it built in.
+ */
 export function guardRules(guards: Guards): Rule[] {
   const { serverAddresses: addresses, serverMacs: macs, localAddresses } = guards;
   return [

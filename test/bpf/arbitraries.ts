@@ -58,11 +58,19 @@ const v6Address = fc.oneof(
       .tuple(group(32), group(32), group(32), group(32))
       .map((parts) => parts.reduce((sum, part) => (sum << 32n) | part, 0n)),
   },
+  // What stands for an IPv4 address, and its neighbours.
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(fc.constantFrom(0n, 1n, 0xfffen, 0xffffn, 0x10000n, 0xffff0000n), v4Address)
+      .map(([high, low]) => (high << 32n) | BigInt(low)),
+  },
   {
     weight: 1,
     arbitrary: fc.constantFrom(
       0n,
       1n,
+      2n,
       (1n << 128n) - 1n,
       0xffn << 120n,
       (0xfe80n << 112n) | 5n,

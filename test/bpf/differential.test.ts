@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { classifyFirstPacket, type Packet } from '../../control/policy/evaluate.js';
+import { classifyFirstPacket, type Packet, type Unseen } from '../../control/policy/evaluate.js';
 import { guardedPolicy } from '../../control/policy/guard-rules.js';
 import type { Policy, Verdict } from '../../control/policy/rule.js';
 import { GUARDS, packet, policy } from './arbitraries.js';
@@ -23,13 +23,11 @@ const dress: fc.Arbitrary<Dress> = fc.oneof(
     arbitrary: fc.record(
       {
         vlanTags: fc.array(fc.constantFrom(0x8100, 0x88a8), { maxLength: 2 }),
+        vlanId: fc.constantFrom(0, 0, 0, 1, 4095),
         ipv4Options: fc.constantFrom(0, 4, 12, 40),
-        extensions: fc.array(fc.constantFrom(0, 43, 60, 51), { maxLength: 6 }),
+        extensions: fc.array(fc.constantFrom(0, 43, 60, 51), { maxLength: 11, size: 'max' }),
         fragment: fc.constantFrom(
-          'none' as const,
-          'none' as const,
-          'first' as const,
-          'later' as const,
+          ...(['none', 'none', 'none', 'first', 'tiny', 'second', 'later'] as const),
         ),
         padding: fc.nat(30),
         ttl: fc.constantFrom(1, 64, 255),
@@ -39,14 +37,29 @@ const dress: fc.Arbitrary<Dress> = fc.oneof(
   },
 );
 
+/** As many as the program follows, a fragment header among them. */
+const EXTENSIONS_MAX = 8;
+
+/** What this dress hides. */
+function unseenIn({ family, protocol }: Packet, how: Dress): Unseen | undefined {
+  const { extensions = [], fragment = 'none' } = how;
+  const headers = extensions.length + (fragment === 'none' ? 0 : 1);
+  if (family === 6 && headers > EXTENSIONS_MAX) return 'protocol';
+  if (fragment === 'second' || fragment === 'later') return 'ports';
+  return fragment === 'tiny' && protocol === 'tcp' ? 'ports' : undefined;
+}
+
+const isOfOtherVlan = ({ vlanTags = [], vlanId = 0 }: Dress) => vlanTags.length > 0 && vlanId !== 0;
+
 /** What becomes of the packet when it opens a flow, dressed so. */
-function expectedVerdict(rules: Policy, whole: Packet, { fragment = 'none' }: Dress): Verdict {
-  const { destinationPort: _d, sourcePort: _s, ...portless } = whole;
-  const seen = fragment === 'later' ? portless : whole;
-  const { verdict } = classifyFirstPacket(rules, GUARDS, seen);
-  if (whole.protocol !== 'tcp') return verdict;
-  if (fragment === 'later') return 'direct';
-  return fragment === 'first' && verdict === 'proxy' ? 'direct' : verdict;
+function expectedVerdict(rules: Policy, one: Packet, how: Dress): Verdict {
+  if (isOfOtherVlan(how)) return 'direct';
+  const unseen = unseenIn(one, how);
+  const { verdict } = classifyFirstPacket(rules, GUARDS, { ...one, ...(unseen && { unseen }) });
+  // Nothing but whole packets can be handed over.
+  return how.fragment !== undefined && how.fragment !== 'none' && verdict === 'proxy'
+    ? 'direct'
+    : verdict;
 }
 
 const EXPECTED: Readonly<Record<Verdict, Pick<Result, 'action' | 'mark'>>> = {
@@ -76,15 +89,33 @@ function compare(result: Result, verdict: Verdict, context: () => string): void 
   }
 }
 
-function checkFirstPacket(runner: Runner, rules: Policy, one: Packet, how: Dress): void {
+/** Nobody else has this identification, so nothing is known of other parts. */
+let fragmentId = 0;
+
+function checkFirstPacket(runner: Runner, rules: Policy, one: Packet, dressed: Dress): void {
+  const how = { ...dressed, fragmentId: ++fragmentId };
   const verdict = expectedVerdict(rules, one, how);
   const context = () => explain(rules, one, how);
   compare(runner.run(frame(one, how)), verdict, context);
+  if (how.fragment === 'first') checkRest(runner, rules, one, how, verdict);
   if (one.protocol !== 'tcp' || (how.fragment ?? 'none') !== 'none') return;
   // Later packets do what the first one did, except that nothing but a first packet is dropped.
-  const later = verdict === 'proxy' ? 'proxy' : 'direct';
+  const always = classifyFirstPacket({ rules: [], default: 'direct' }, GUARDS, one).verdict;
+  const isJudged = !isOfOtherVlan(how) && unseenIn(one, how) === undefined;
+  const later = verdict === 'proxy' || !isJudged ? verdict : always;
   for (const tcpFlags of [ACK, FIN | ACK, RST]) {
     compare(runner.run(frame(one, { ...how, tcpFlags })), later, context);
+  }
+}
+
+/** Later fragments do what the first one did, if they cannot change what it said. */
+function checkRest(runner: Runner, rules: Policy, one: Packet, how: Dress, first: Verdict): void {
+  for (const fragment of ['later', 'second'] as const) {
+    const rest = { ...how, fragment };
+    const isOverlap = fragment === 'second' && one.protocol === 'tcp';
+    const verdict =
+      isOverlap || unseenIn(one, how) !== undefined ? expectedVerdict(rules, one, rest) : first;
+    compare(runner.run(frame(one, rest)), verdict, () => explain(rules, one, rest));
   }
 }
 

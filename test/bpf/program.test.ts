@@ -1,6 +1,7 @@
 /** The program, packet by packet. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { outcomes, recordSize } from '../../bpf/abi.js';
+import { addressBytes } from '../../bpf/config.js';
 import { lookupElement, updateElement } from '../../bpf/map.js';
 import type { ClassifierPolicy } from '../../bpf/policy.js';
 import type { Packet } from '../../control/policy/evaluate.js';
@@ -114,18 +115,66 @@ describe.each(BOTH)('%s', (_, packet) => {
     expect(steered(flow, { tcpFlags: ACK })).toBe(true);
   });
 
-  it('reads through VLAN tags, two at most', () => {
-    expect(steered(packet, { vlanTags: [0x8100] })).toBe(true);
-    expect(steered(packet, { vlanTags: [0x88a8, 0x8100] })).toBe(true);
-    expect(steered(packet, { vlanTags: [0x88a8, 0x8100, 0x8100] })).toBe(false);
+  it('takes frames with a priority and no VLAN for its own, behind two tags at most', () => {
+    const blocked = { ...packet, destinationPort: 8080 };
+    for (const vlanTags of [[0x8100], [0x88a8, 0x8100]]) {
+      expect(steered(packet, { vlanTags })).toBe(true);
+      expect(run(blocked, { vlanTags }).action).toBe(DROP);
+    }
+    // The kernel would strip more of them, and go on.
+    const endless = { vlanTags: [0x88a8, 0x8100, 0x8100] };
+    expect(run(packet, endless)).toMatchObject({ action: DROP, mark: 0 });
   });
 
-  it('never steers fragments', () => {
-    for (const tcpFlags of [SYN, ACK]) {
-      for (const fragment of ['first', 'later'] as const) {
-        expect(run(packet, { fragment, tcpFlags })).toMatchObject({ action: PASS, mark: 0 });
+  it('leaves frames of other VLANs alone', () => {
+    const before = runner.counters().other_vlan.packets;
+    const flow = { ...packet, sourcePort: 4444 };
+    expect(steered(flow)).toBe(true);
+    for (const vlanTags of [[0x8100], [0x88a8], [0x88a8, 0x8100]]) {
+      for (const vlanId of [1, 100, 4095]) {
+        const dress = { vlanTags, vlanId };
+        for (const tcpFlags of [SYN, ACK])
+          expect(run(flow, { ...dress, tcpFlags })).toMatchObject({ action: PASS, mark: 0 });
+        const blocked = { ...packet, destinationPort: 8080 };
+        expect(run(blocked, dress)).toMatchObject({ action: PASS, mark: 0 });
       }
     }
+    expect(runner.counters().other_vlan.packets).toBe(before + 27);
+  });
+
+  it('never steers fragments, and drops those without ports while a rule could block them', () => {
+    const open = Runner.load({
+      ...POLICY,
+      rules: POLICY.rules.filter(({ action }) => action !== 'block'),
+    });
+    for (const tcpFlags of [SYN, ACK]) {
+      const dress = { fragmentId: 1 + tcpFlags, tcpFlags };
+      expect(run(packet, { ...dress, fragment: 'later' })).toMatchObject({ action: DROP });
+      for (const fragment of ['first', 'later'] as const)
+        expect(run(packet, { ...dress, fragment })).toMatchObject({ action: PASS, mark: 0 });
+      for (const fragment of ['first', 'tiny', 'second', 'later'] as const)
+        expect(open.run(frame(packet, { ...dress, fragment }))).toMatchObject({
+          action: PASS,
+          mark: 0,
+        });
+    }
+    open.close();
+  });
+
+  it('lets no fragment write over what the first one said', () => {
+    const before = runner.counters().unseen.packets;
+    const mail = { ...packet, destinationPort: 25 };
+    const dress = { fragmentId: 77 };
+    // Without flags, and with them in the second part: RFC 1858, 3. The tiny one alone is enough.
+    expect(run(mail, { ...dress, fragment: 'tiny' }).action).toBe(DROP);
+    expect(run(mail, { ...dress, fragment: 'first', tcpFlags: ACK }).action).toBe(PASS);
+    expect(run(mail, { ...dress, fragment: 'second' }).action).toBe(DROP);
+    expect(run(mail, { ...dress, fragment: 'later' }).action).toBe(PASS);
+    // RFC 3128: a first part once more, with another port.
+    const other = { ...packet, destinationPort: 8080 };
+    expect(run(other, { ...dress, fragment: 'first' }).action).toBe(DROP);
+    expect(run(other, { ...dress, fragment: 'later' }).action).toBe(DROP);
+    expect(runner.counters().unseen.packets).toBe(before + 2);
   });
 
   it('ignores the padding of short frames', () => {
@@ -140,6 +189,7 @@ describe.each(BOTH)('%s', (_, packet) => {
     const whole = frame(packet);
     for (let length = 14; length < whole.length; length++) {
       const result = runner.runIfAllowed(whole.subarray(0, length));
+      // Of these the kernel itself forwards nothing.
       if (result === undefined) continue;
       const { action, mark } = result;
       expect({ length, action, mark }).toEqual({ length, action: PASS, mark: 0 });
@@ -167,10 +217,21 @@ describe.each(BOTH)('%s', (_, packet) => {
     for (const [what, breakIt] of broken) {
       const bytes = frame(packet);
       breakIt(bytes);
-      expect({ what, ...runner.run(bytes) }).toMatchObject({ what, action: PASS, mark: 0 });
+      // What the kernel would forward is dropped, for its ports could be those of a rule.
+      const isForwarded =
+        what.startsWith('data') || (packet.family === 6 && what.endsWith('small'));
+      const action = isForwarded ? DROP : PASS;
+      expect({ what, ...runner.run(bytes) }).toMatchObject({ what, action, mark: 0 });
     }
   });
 });
+
+function flowKey({ source, destination, sourcePort, destinationPort }: Packet): Buffer {
+  const ports = Buffer.alloc(4);
+  ports.writeUInt16BE(sourcePort!, 0);
+  ports.writeUInt16BE(destinationPort!, 2);
+  return Buffer.concat([addressBytes(source), addressBytes(destination), ports]);
+}
 
 describe('IPv4', () => {
   it('reads behind options', () => {
@@ -184,8 +245,67 @@ describe('IPv6', () => {
     expect(steered(v6, { extensions: [0, 60, 60, 60, 60, 60, 60, 60] })).toBe(true);
   });
 
-  it('gives up on endless ones', () => {
-    expect(steered(v6, { extensions: Array(9).fill(60) })).toBe(false);
+  it('drops what hides behind endless ones while a rule could block it', () => {
+    const endless = { extensions: Array(9).fill(60) };
+    expect(run(v6, endless)).toMatchObject({ action: DROP, mark: 0 });
+    const toRouter = { ...v6, destination: (0xfd00n << 112n) | 1n };
+    expect(run(toRouter, endless)).toMatchObject({ action: PASS, mark: 0 });
+    const open = Runner.load({ rules: [], default: 'proxy' });
+    expect(open.run(frame(v6, endless))).toMatchObject({ action: PASS, mark: 0 });
+    expect(open.counters().malformed.packets).toBe(1);
+    open.close();
+  });
+
+  it('drops a payload without a length, which the kernel forwards behind hop-by-hop options', () => {
+    const bytes = frame(v6, { extensions: [0] });
+    bytes.writeUInt16BE(0, 18);
+    expect(runner.run(bytes)).toMatchObject({ action: DROP, mark: 0 });
+  });
+
+  // 2.5.5 of RFC 4291.
+  describe('addresses that stand for an IPv4 one', () => {
+    const mapped = 0xffff_cb007105n;
+    const compatible = 0xcb007105n;
+    const open = () => Runner.load({ rules: [], default: 'proxy' });
+
+    it('are dropped, whatever the rules say, from the first packet to the last', () => {
+      const all = open();
+      for (const address of [mapped, compatible, 2n, 0xffff_00000000n, 0xffff_ffffffffn]) {
+        for (const end of ['source', 'destination'] as const) {
+          const bad: Packet = { ...v6, [end]: address };
+          const dresses: Dress[] = [
+            ...[{}, { tcpFlags: ACK }, { tcpFlags: RST }, { extensions: Array(9).fill(60) }],
+            ...[{ fragment: 'first' as const }, { fragment: 'later' as const }],
+          ];
+          for (const how of dresses) expect(all.run(frame(bad, how)).action).toBe(DROP);
+          for (const protocol of ['udp', 58, 47] as const)
+            expect(all.run(frame({ ...bad, protocol })).action).toBe(DROP);
+          expect(all.run(frame({ ...bad, sourceMac: SERVER_MAC })).action).toBe(DROP);
+        }
+      }
+      expect(all.counters().embedded_v4.packets).toBe(100);
+      all.close();
+    });
+
+    it('are dropped on a tuple that is steered already', () => {
+      const all = open();
+      const flow = { ...v6, destination: mapped };
+      const other = { ...v6, destination: (0xfd00n << 112n) | 9n };
+      expect(all.run(frame(other)).mark).toBe(MARK.value);
+      const flows = all.object.mapDescriptor('flows_v6');
+      const entry = lookupElement(flows, flowKey(other), recordSize.flow)!;
+      updateElement(flows, flowKey(flow), entry);
+      expect(all.run(frame(other, { tcpFlags: ACK })).mark).toBe(MARK.value);
+      expect(all.run(frame(flow, { tcpFlags: ACK }))).toMatchObject({ action: DROP, mark: 0 });
+      all.close();
+    });
+
+    it('are not :: and ::1, nor what lies beside', () => {
+      const all = open();
+      for (const destination of [0n, 1n, 0x1_00000000n, 0xfffe_00000000n, 0x1_0000_00000000n])
+        expect(all.run(frame({ ...v6, destination })).action).toBe(PASS);
+      all.close();
+    });
   });
 });
 
@@ -217,8 +337,27 @@ describe('other protocols', () => {
       mark: 0,
     });
     expect(others.run(frame({ ...udp, protocol: 47 }))).toMatchObject({ action: PASS, mark: 0 });
-    expect(others.run(frame(udp, { fragment: 'first' }))).toMatchObject({ action: DROP });
-    expect(others.run(frame(udp, { fragment: 'later' }))).toMatchObject({ action: PASS });
+    others.close();
+  });
+
+  it('are blocked and left alone in all their fragments', () => {
+    const others = Runner.load(block);
+    const udp = { ...v4, protocol: 'udp' as const };
+    const action = (packet: Packet, fragment: NonNullable<Dress['fragment']>, fragmentId: number) =>
+      others.run(frame(packet, { fragment, fragmentId })).action;
+    for (const [destinationPort, verdict] of [
+      [443, DROP],
+      [53, PASS],
+    ] as const) {
+      const parts = ['first', 'second', 'later'] as const;
+      const packet = { ...udp, destinationPort };
+      for (const part of parts) expect(action(packet, part, destinationPort)).toBe(verdict);
+    }
+    // Parts of nobody knows what could be QUIC; those of another protocol, or packet, could not.
+    expect(action(udp, 'later', 1)).toBe(DROP);
+    expect(action({ ...udp, source: 0xc0a80129 }, 'later', 53)).toBe(DROP);
+    expect(action({ ...udp, protocol: 47 }, 'later', 2)).toBe(PASS);
+    expect(action({ ...udp, protocol: 'tcp' }, 'later', 3)).toBe(PASS);
     others.close();
   });
 
@@ -240,7 +379,10 @@ describe('counters', () => {
       frame({ ...v6, destinationPort: 25 }),
       frame({ ...v6, sourceMac: SERVER_MAC }),
       frame({ ...v6, sourcePort: 9 }, { tcpFlags: ACK }),
-      frame(v4, { fragment: 'later' }),
+      frame(v4, { fragment: 'first', tcpFlags: ACK }),
+      frame(v4, { fragment: 'tiny' }),
+      frame(v4, { vlanTags: [0x8100], vlanId: 5 }),
+      frame({ ...v6, destination: 0xffff_cb007105n }),
       frame({ ...v4, protocol: 1 }),
       frame(v4).subarray(0, 40),
       Buffer.alloc(60),
@@ -257,6 +399,9 @@ describe('counters', () => {
       malformed: 1,
       from_server: 1,
       fragment: 1,
+      embedded_v4: 1,
+      other_vlan: 1,
+      unseen: 1,
       unjudged: 1,
       unknown_flow: 1,
       direct: 1,
@@ -268,7 +413,8 @@ describe('counters', () => {
     expect(counters.admitted.packets).toBe(1);
     expect(counters.closing.packets).toBe(1);
     const byRule = counted.ruleCounters(POLICY.rules.length).map(({ packets }) => packets);
-    expect(byRule.slice(-4)).toEqual([1, 1, 1, 0]);
+    // The one that blocks could have been that of the tiny fragment.
+    expect(byRule.slice(-4)).toEqual([2, 1, 1, 0]);
     counted.close();
   });
 });

@@ -94,3 +94,106 @@ test.each([true, false])('garbage is not steered (conntrack: %s)', async (conntr
   await bench.send({ client: frames });
   expect(await outcome()).toEqual({ steered: 0, flows: 0 });
 });
+
+/** TCP to port 8080 is blocked; everything else of TCP goes to the server. */
+const BLOCK_8080 = routerTable({
+  ...ROUTER,
+  policy: {
+    rules: [
+      { name: 'no', proto: 'tcp', ports: [{ first: 8080, last: 8080 }], action: 'block' },
+      { name: 'rest', proto: 'tcp', action: 'proxy' },
+    ],
+    default: 'direct',
+  },
+});
+
+const blocked = async () => listedCounts(await bench.listing())['rule no'] ?? 0;
+
+/** One packet as fragments of `content`, cut at these multiples of eight bytes. */
+function cut(packet: Packet, cuts: readonly number[], number?: number): string[] {
+  const content = Buffer.concat([transport({ packet, serial: 1 }), Buffer.alloc(44)]);
+  return cuts.map((offset, i) => {
+    const more = i + 1 < cuts.length;
+    const part = content.subarray(8 * offset, more ? 8 * cuts[i + 1]! : content.length);
+    const options = { fragment: { offset, more }, ...(number && { protocol: number }) };
+    return bench.ethernet('client', packet, ip(packet, part, options));
+  });
+}
+
+/** Eight bytes, so that the flags are in the second fragment (RFC 1858, 3). */
+const TINY = [0, 1, 4];
+const PLAIN = [0, 3, 5];
+
+// Conntrack refuses to put IPv6 together whose first fragment lacks headers (RFC 8200, 4.5): it comes
+// as it is, to whatever port, and could be what is blocked.
+test.each([
+  ['tiny', TINY, { no: 3, steered: 1 }],
+  ['plain', PLAIN, { no: 2, steered: 2 }],
+] as const)(
+  'a %s fragmented SYN passes no rule that blocks it, with conntrack',
+  async (_, cuts, expected) => {
+    bench = await RouterBench.start({ conntrack: true });
+    await bench.load(BLOCK_8080);
+    for (const family of FAMILIES) {
+      await bench.send({ client: cut({ ...packetOf(family), destinationPort: 8080 }, cuts) });
+      await bench.send({ client: cut(packetOf(family), cuts) });
+    }
+    const { no, steered } = expected;
+    expect(await blocked()).toBe(no);
+    expect(await outcome()).toEqual({ steered, flows: steered });
+  },
+);
+
+test('without conntrack fragments that a rule could block are dropped, and no others', async () => {
+  bench = await RouterBench.start({ conntrack: false });
+  await bench.load(BLOCK_8080);
+  for (const family of FAMILIES)
+    for (const cuts of [TINY, PLAIN]) await bench.send({ client: cut(packetOf(family), cuts) });
+  expect(await blocked()).toBe(12);
+  for (const family of FAMILIES)
+    await bench.send({ client: cut({ ...packetOf(family), protocol: 'udp' }, PLAIN) });
+  expect(await blocked()).toBe(12);
+  expect(await outcome()).toEqual({ steered: 0, flows: 0 });
+});
+
+test.each([true, false])('header chains hide nothing (conntrack: %s)', async (conntrack) => {
+  bench = await RouterBench.start({ conntrack });
+  await bench.load(BLOCK_8080);
+  const packet = { ...packetOf('v6'), destinationPort: 8080 };
+  const option = (next: number, length = 0) =>
+    Buffer.concat([Buffer.of(next, length, 1, 4), Buffer.alloc(4)]);
+  const syn = transport({ packet, serial: 1 });
+  const frame = (...parts: Buffer[]) =>
+    bench.ethernet('client', packet, ip(packet, Buffer.concat(parts), { protocol: 60 }));
+  const long = [...Array.from({ length: 11 }, () => option(60)), option(6)];
+  await bench.send({ client: [frame(...long, syn)] });
+  expect(await blocked()).toBe(1);
+  // Chains that lead out of the packet; "no next header" is a protocol, and not TCP.
+  const endless = [frame(option(60), option(6, 200), syn), frame(option(60), option(60))];
+  await bench.send({ client: [...endless, frame(option(59), syn)] });
+  expect(await blocked()).toBe(3);
+  expect(await outcome()).toEqual({ steered: 0, flows: 0 });
+});
+
+test('an address that stands for an IPv4 one is dropped in every packet, though nothing blocks', async () => {
+  bench = await RouterBench.start();
+  await bench.load(PROXY_ALL);
+  const packet = { ...packetOf('v6'), destination: parseAddress('::ffff:203.0.113.5')! };
+  // As if its tuple had been admitted before.
+  const known = { ...packet, sourcePort: 40_001 };
+  const element = `${ADDRESS.client.v6} . 40001 . ::ffff:203.0.113.5 . 443`;
+  const add = ['nft', 'add', 'element', 'inet', 'sidetrack', 'flows6', `{ ${element} }`];
+  await bench.lab.check('router', add);
+  const bad: Packet[] = [
+    ...[packet, { ...packet, protocol: 'udp' as const }, { ...packet, protocol: 58 }],
+    { ...packet, destination: parseAddress('::203.0.113.5')! },
+    { ...packet, source: parseAddress('::192.168.1.40')!, destination: packetOf('v6').destination },
+    { ...packet, sourceMac: MACS[1] },
+  ];
+  const shots = [...bad.map((one) => ({ packet: one })), { packet: known, tcpFlags: TCP.ack }].map(
+    (shot, i) => ({ ...shot, serial: i + 1, node: 'client' as const }),
+  );
+  const fates = await bench.fire(shots);
+  expect([...fates.values()]).toEqual(shots.map(() => 'block'));
+  expect((await outcome()).steered).toBe(0);
+});

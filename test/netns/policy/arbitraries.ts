@@ -76,6 +76,7 @@ const sourceMac = fc.oneof(
 
 const MULTICAST_V6 = 0xffn << 120n;
 const LOOPBACK_V6 = 1n;
+const isMapped = (address: Address) => BigInt(address) >> 32n === 0xffffn;
 
 /** IPv6 packets that the kernel drops before any hook (ip6_rcv_core). */
 function reachesHooks({ source, destination, family }: Packet): boolean {
@@ -83,7 +84,9 @@ function reachesHooks({ source, destination, family }: Packet): boolean {
   const multicast = (address: Address) => BigInt(address) >= MULTICAST_V6;
   const scope = Number((BigInt(destination) >> 112n) & 0xfn);
   if (multicast(destination) && scope < 2) return false;
-  return !multicast(source) && source !== LOOPBACK_V6 && destination !== LOOPBACK_V6;
+  return (
+    !multicast(source) && !isMapped(source) && source !== LOOPBACK_V6 && destination !== LOOPBACK_V6
+  );
 }
 
 function packets(family: 4 | 6, address: fc.Arbitrary<Address>, icmp: number) {

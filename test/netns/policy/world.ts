@@ -77,6 +77,12 @@ const texts = Object.values(ADDRESS);
 const EDGES_V4 = edges([...PREFIXES_V4, ...texts.map(({ v4 }) => v4)]);
 const EDGES_V6 = edges([...PREFIXES_V6, ...texts.map(({ v6 }) => v6)]);
 
+/** Addresses that stand for an IPv4 one, and what lies beside them. */
+export const EMBEDDED_V6 = [
+  ...[1n, 2n, 0xcb007105n, 0xffffffffn, 0x1_00000000n],
+  ...[0xfffe_ffffffffn, 0xffff_00000000n, 0xffff_cb007105n, 0xffff_ffffffffn, 0x1_0000_00000000n],
+];
+
 const randomV6 = fc
   .array(fc.integer({ min: 0, max: 0xffff }), { minLength: 8, maxLength: 8 })
   .map((groups) => groups.reduce((sum, group) => (sum << 16n) | BigInt(group), 0n));
@@ -88,6 +94,7 @@ export const addressV4: fc.Arbitrary<Address> = fc.oneof(
 
 export const addressV6: fc.Arbitrary<Address> = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...EDGES_V6) },
+  { weight: 1, arbitrary: fc.constantFrom(...EMBEDDED_V6) },
   { weight: 1, arbitrary: randomV6 },
 );
 

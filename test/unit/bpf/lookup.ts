@@ -60,8 +60,9 @@ export function classOfV6({ v6 }: Tables, address: bigint): number {
 }
 
 function rowOfPort({ matrix }: Tables, packet: Packet): number {
+  if (packet.unseen === 'protocol') return 2 * matrix.portClasses + 1;
   if (typeof packet.protocol === 'number') return 2 * matrix.portClasses;
-  const port = packet.destinationPort;
+  const port = packet.unseen === 'ports' ? undefined : packet.destinationPort;
   const inProtocol =
     port === undefined ? matrix.portClasses - 1 : matrix.portTable.readUInt16LE(2 * port);
   return (packet.protocol === 'tcp' ? 0 : matrix.portClasses) + inProtocol;

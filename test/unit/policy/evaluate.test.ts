@@ -64,6 +64,28 @@ describe('guards', () => {
     }
   });
 
+  it.each<[string, Packet]>([
+    ['mapped', packet({ from: 'fd00::40', to: '::ffff:203.0.113.5' })],
+    ['compatible', packet({ from: 'fd00::40', to: '::203.0.113.5', protocol: 'udp' })],
+    ['source', packet({ from: '::ffff:10.0.0.1', to: '2001:db8::1', protocol: 58 })],
+    [
+      'from a server',
+      packet({ from: 'fd00::2', to: '::ffff:1.2.3.4', sourceMac: '02:00:00:00:00:02' }),
+    ],
+  ])('drop what stands for an IPv4 address whatever the rules say: %s', (_, bad) => {
+    for (const rules of [proxyAll, policy([]), policy([{ name: 'all', action: 'direct' }])])
+      expect(classifyFirstPacket(rules, guards, bad)).toEqual({
+        verdict: 'block',
+        rule: 'guard:embedded-v4',
+      });
+  });
+
+  it('take :: and ::1 for what they are', () => {
+    expect(classifyFirstPacket(blockAll, guards, packet({ from: 'fd00::1', to: '::1' })).rule).toBe(
+      'all',
+    );
+  });
+
   it('do not reach further than they should', () => {
     for (const free of [
       packet(),
@@ -185,5 +207,39 @@ describe('the default', () => {
         'direct',
       );
     }
+  });
+});
+
+describe('what a packet hides', () => {
+  const quic = { name: 'quic', proto: 'udp' as const, ports: [{ first: 443, last: 443 }] };
+  const verdict = (rules: Policy, unseen: 'ports' | 'protocol', overrides: Partial<Packet> = {}) =>
+    classifyFirstPacket(rules, guards, packet({ protocol: 'udp', ...overrides, unseen })).verdict;
+
+  it('could be what a rule blocks', () => {
+    const blocking = policy([{ ...quic, action: 'block' }]);
+    expect(verdict(blocking, 'ports')).toBe('block');
+    expect(verdict(blocking, 'protocol', { protocol: 'tcp' })).toBe('block');
+    expect(verdict(blocking, 'ports', { protocol: 'tcp' })).toBe('direct');
+    expect(verdict(blocking, 'ports', { protocol: 47 })).toBe('direct');
+  });
+
+  it('is not what another rule lets through', () => {
+    const letting = policy([{ ...quic, action: 'direct' }], 'block');
+    expect(verdict(letting, 'ports')).toBe('block');
+    expect(verdict(policy([{ name: 'all', action: 'direct' }], 'block'), 'protocol')).toBe(
+      'direct',
+    );
+  });
+
+  it('is never handed over, and no guard takes its ports for known', () => {
+    expect(verdict(proxyAll, 'ports', { protocol: 'tcp' })).toBe('direct');
+    expect(verdict(policy([], 'block'), 'ports', { destinationPort: 67 })).toBe('block');
+  });
+
+  it('counts for nothing where the rest decides', () => {
+    const there = { name: 'there', to: PrefixSet.parse('198.51.100.0/24') };
+    const elsewhere = { name: 'elsewhere', to: PrefixSet.parse('10.0.0.0/8') };
+    expect(verdict(policy([{ ...elsewhere, ...quic, action: 'block' }]), 'ports')).toBe('direct');
+    expect(verdict(policy([{ ...there, action: 'direct' }], 'block'), 'ports')).toBe('direct');
   });
 });
