@@ -3,7 +3,7 @@
  * off before the classifier sees them. Both classifiers judge what the interface itself receives.
  */
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { parseAddress } from '../../control/config/address.js';
 import { ADDRESS } from '../../control/lab/topology.js';
 import { waitFor } from '../../control/lab/wait.js';
@@ -44,6 +44,7 @@ beforeAll(async () => {
   steering = await SteeringLab.start();
 });
 afterAll(() => steering?.stop());
+afterEach(() => steering.detach());
 
 function framesTo(destinationMac: string, dresses: readonly Dress[]): string[] {
   return (['v4', 'v6'] as const).flatMap((family) =>
@@ -88,7 +89,6 @@ it('are left alone by eBPF, and those with a priority alone are judged', async (
   expect(outcomes.other_vlan.packets).toBe(2 * OF_EACH_PORT * OTHERS.length);
   expect(outcomes.blocked.packets).toBe(own);
   expect(outcomes.marked.packets).toBe(own);
-  await steering.detach();
 });
 
 it('are left alone by nftables, and those with a priority alone are judged', async () => {
