@@ -395,7 +395,7 @@ default: block
     );
     const yaml = `${MINIMAL}rules:\n  - { name: a, to: &a [192.0.2.0/24], action: direct }\n${rules.join('')}`;
     expect((await load(yaml)).rules).toHaveLength(501);
-  });
+  }, 60_000);
 
   it('have the place of a key that is no text', async () => {
     const yaml = `${MINIMAL}? [a, b]\n: c\n`;
