@@ -37,11 +37,11 @@ export async function observeHost(host: Host): Promise<ObservedHost> {
     observeRoutes(host, 6),
   ]);
   const names = interfaces.map(({ name }) => name);
-  const [sysctls, saved, tableNameFile, listeningPorts, neighbours] = await Promise.all([
+  const [sysctls, saved, tableNameFile, sockets, neighbours] = await Promise.all([
     observeSysctls(host, names),
     observeSaved(host),
     host.ownsEtc ? readFile(host, TABLE_NAME_FILE) : undefined,
-    observeListeners(host),
+    observeSockets(host),
     observeNeighbours(host),
   ]);
   return {
@@ -59,7 +59,7 @@ export async function observeHost(host: Host): Promise<ObservedHost> {
     ...(rulesetUnread !== undefined && { rulesetUnread }),
     ...(saved && { saved }),
     ...(tableNameFile !== undefined && { tableNameFile }),
-    listeningPorts,
+    ...sockets,
     neighbours,
   };
 }
@@ -126,8 +126,20 @@ export async function observeSaved(host: Host): Promise<SavedState | undefined> 
 
 const TCP_LISTEN = '0A';
 
-async function observeListeners(host: Host): Promise<number[]> {
-  const { stdout } = await host.run(['cat', '/proc/net/tcp', '/proc/net/tcp6']);
+/** One process reads all three; the last is there only with the module pppoe. */
+async function observeSockets(host: Host) {
+  const files = ['tcp', 'tcp6', 'pppoe'].map((name) => `/proc/net/${name}`);
+  const { stdout } = await host.run(['cat', ...files]);
+  return { listeningPorts: listenersOf(stdout), pppoeDevices: pppoeDevicesOf(stdout) };
+}
+
+/** Interfaces over which PPPoE sessions run: `Id Address Device` of /proc/net/pppoe. */
+export function pppoeDevicesOf(stdout: string): string[] {
+  const session = /^[0-9A-F]{8}\s+(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\s+(\S+)\s*$/gim;
+  return [...new Set([...stdout.matchAll(session)].map(([, device]) => device!))];
+}
+
+function listenersOf(stdout: string): number[] {
   const ports = stdout.split('\n').flatMap((line) => {
     const fields = line.trim().split(/\s+/);
     const port = fields[1]?.split(':')[1];

@@ -26,6 +26,11 @@ export function printWarnings(warnings: readonly Diagnostic[]): void {
   for (const warning of warnings) note(`${pc.yellow('warning:')} ${formatDiagnostic(warning)}`);
 }
 
+/** What is right as it is, and good to know. */
+export function printNotes(notes: readonly Diagnostic[]): void {
+  for (const one of notes) print(`${pc.cyan('note:')} ${formatDiagnostic(one)}`);
+}
+
 /** What other programs said may have several. */
 const lines = (text: string) => text.trimEnd().split('\n').map(printable).join('\n  ');
 

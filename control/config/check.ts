@@ -5,15 +5,13 @@
 
 import { parseAddress } from './address.js';
 import { type Diagnostic, diagnosticAt, type Problem } from './diagnostic.js';
+import { BUILT_IN_SETS } from './families.js';
 import { asList, asMap, type Path, valueAt } from './raw.js';
 import { routeProblems } from './route-check.js';
 import { isSetName, setNameProblem } from './scalar.js';
 import type { Source } from './source.js';
 import { suggestion } from './suggest.js';
 import { upstreamProblems } from './upstream-check.js';
-
-/** Names of sets that exist without being in the file. */
-export const BUILT_IN_SETS: readonly string[] = ['private'];
 
 type Found = { path: Path; problem: Problem };
 type Named = { path: Path; name: unknown };

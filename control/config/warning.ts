@@ -1,8 +1,7 @@
 /** Rules that can never match: allowed, but hardly what somebody meant. */
-import { BUILT_IN_SETS } from './check.js';
 import type { AddressList, Config, RuleConfig } from './config.js';
 import { type Diagnostic, diagnosticAt } from './diagnostic.js';
-import type { AddressEntry } from './entry.js';
+import { BOTH, BUILT_IN_SETS, familiesOf } from './families.js';
 
 /** Whether a list names addresses or sets and yet comes to nothing. */
 export function isEmpty(config: Config, list: AddressList): boolean {
@@ -26,17 +25,6 @@ function emptied(config: Config): Diagnostic[] {
     }
     return found;
   });
-}
-
-type Family = AddressEntry['family'];
-const BOTH: readonly Family[] = [4, 6];
-
-/** The families of which a list holds addresses; both where it does not say. */
-function familiesOf({ sets }: Config, list: AddressList | undefined): readonly Family[] {
-  if (list === undefined || list.sets.some((name) => BUILT_IN_SETS.includes(name))) return BOTH;
-  const entries = [...list.entries, ...list.sets.flatMap((name) => sets[name]!.entries)];
-  if (entries.length === 0) return BOTH;
-  return BOTH.filter((family) => entries.some((entry) => entry.family === family));
 }
 
 /** `from` of one family and `to` of the other, or a server that has no address of the rule's family. */

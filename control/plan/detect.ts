@@ -1,6 +1,7 @@
 /** Guesses a starter configuration from what the hosts look like. Pure. */
 import { sameSubnet } from './address.js';
-import { type Family, type InterfaceFacts, MAIN_TABLE, type ObservedHost } from './state.js';
+import { uplinkDevices } from './default-route.js';
+import type { Family, InterfaceFacts, ObservedHost } from './state.js';
 
 /** A guessed value, or a placeholder that the user must check. */
 export interface Guess<T> {
@@ -31,11 +32,7 @@ export function detectStarter(
   return {
     routerHost: router?.address ?? 'local',
     serverHost: server?.address ?? 'local',
-    interfaces: guess(
-      router && lanInterfaces(router, serverInterface),
-      ['br-lan'],
-      'the interface of the router on which clients are',
-    ),
+    interfaces: lanGuess(router, serverInterface),
     serverInterface: guess(serverInterface?.name, 'eth0', "the server's interface in that LAN"),
     serverAddresses: guess(
       serverInterface && usableAddresses(serverInterface),
@@ -62,31 +59,65 @@ export function looksLikeRouter(host: ObservedHost): boolean {
 
 const isReal = ({ name }: InterfaceFacts) => !VIRTUAL.test(name);
 
-function defaultDevices({ routes }: ObservedHost): (string | undefined)[] {
-  const uplinks = routes.filter(
-    ({ destination, table }) => destination === 'default' && table === MAIN_TABLE,
-  );
-  return uplinks.map(({ dev }) => dev);
-}
-
 function uplink(host: ObservedHost): InterfaceFacts | undefined {
-  const devices = defaultDevices(host);
+  const devices = uplinkDevices(host);
   const real = host.interfaces.filter((one) => isReal(one) && usableAddresses(one).length > 0);
   return real.find(({ name }) => devices.includes(name)) ?? real[0];
 }
 
-function lanInterfaces(router: ObservedHost, server: InterfaceFacts | undefined): string[] {
-  const uplinks = defaultDevices(router);
-  const lan = router.interfaces.filter(
-    (one) => isReal(one) && !uplinks.includes(one.name) && usableAddresses(one).length > 0,
+const NO_LAN = 'the interface of the router on which clients are';
+
+/** What is neither a way to the Internet nor a part of something larger, and has an address. */
+function lanGuess(
+  router: ObservedHost | undefined,
+  server: InterfaceFacts | undefined,
+): Guess<string[]> {
+  if (router === undefined) return { value: ['br-lan'], check: NO_LAN };
+  // What a PPPoE session runs over has an address for the modem alone.
+  const uplinks = [...uplinkDevices(router), ...(router.pppoeDevices ?? [])];
+  const usable = router.interfaces.filter(
+    (one) =>
+      isReal(one) && one.mac !== '' && !isPort(router, one) && usableAddresses(one).length > 0,
   );
+  const inner = usable.filter(hasPrivateAddress);
+  const lan = usable.filter(({ name }) => !uplinks.includes(name));
+  if (uplinks.length === 0 && inner.length > 0)
+    return {
+      value: serverFirst(inner, server),
+      check: 'there is no default route here, so the way to the Internet may be among them',
+    };
+  if (lan.length > 0) return { value: serverFirst(lan, server) };
+  if (inner.length > 0)
+    return {
+      value: serverFirst(inner, server),
+      check: 'it also carries the default route: right where clients and uplink share one network',
+    };
+  return { value: ['br-lan'], check: NO_LAN };
+}
+
+function isPort({ interfaces }: ObservedHost, { master }: InterfaceFacts): boolean {
+  return interfaces.some(({ name, kind }) => name === master && kind !== 'vrf');
+}
+
+/** RFC 1918 and RFC 4193: what providers hardly ever give to one customer. */
+const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'].map((text) => {
+  const [network = '', length] = text.split('/');
+  return { network, length: Number(length) };
+});
+
+const hasPrivateAddress = ({ addresses }: InterfaceFacts) =>
+  addresses.some(({ address }) =>
+    PRIVATE.some(({ network, length }) => sameSubnet(network, length, address)),
+  );
+
+/** The server's own network first: it is the one that must be there. */
+function serverFirst(lan: readonly InterfaceFacts[], server: InterfaceFacts | undefined): string[] {
   const servers = server ? usableAddresses(server) : [];
   const sharesSubnet = ({ addresses }: InterfaceFacts) =>
     addresses.some(({ address, prefixLength }) =>
       servers.some((own) => sameSubnet(address, prefixLength, own)),
     );
-  // The server's own network first: it is the one that must be there.
-  const sorted = [...lan].sort((a, b) => Number(sharesSubnet(b)) - Number(sharesSubnet(a)));
+  const sorted = lan.toSorted((a, b) => Number(sharesSubnet(b)) - Number(sharesSubnet(a)));
   return sorted.map(({ name }) => name);
 }
 

@@ -5,8 +5,11 @@ import type { Diagnostic } from '../config/diagnostic.js';
 import { probeMark } from '../nft/steering.js';
 import { interfaceTowards, sameSubnet } from './address.js';
 import { divertedOnBridge, secondUplink, strangers } from './capture-check.js';
+import { unservedClients } from './family-check.js';
 import { type Finding, locate } from './finding.js';
 import { missingInterface, missingInterfaces, unreachableServers } from './interface-check.js';
+import { layeredInterfaces, listedUplinks } from './layer-check.js';
+import { unguardedWays } from './loop-check.js';
 import { hex } from './mark-text.js';
 import { foreignTable, routerRoute, serverRoute, sharedMark, takenPackets } from './rule-check.js';
 import type { ObservedHost } from './state.js';
@@ -32,6 +35,9 @@ export function checkRouter(config: Config, router: ObservedHost): Findings {
     ]),
     warnings: locate(config, [
       ...taken.warnings,
+      ...unservedClients(config, router),
+      ...layeredInterfaces(config, router),
+      ...listedUplinks(config, router),
       ...notForwarding(config, router),
       ...noProbeBit(config),
       ...bridgeNetfilter(config, router),
@@ -67,6 +73,7 @@ export function checkServer(config: Config, server: ServerConfig, host: Observed
     ]),
     warnings: locate(config, [
       ...diverted.warnings,
+      ...unguardedWays(server, index, host),
       ...silentPort(server, index, host),
       ...secondUplink(config, server, index, host),
       ...unknown.warnings,

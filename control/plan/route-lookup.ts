@@ -24,7 +24,7 @@ export function prefixOfRoute(family: Family, destination: string): Prefix {
 }
 
 /** Routes of one table in the order in which the kernel prefers them. */
-function routesOf({ routes }: ObservedHost, family: Family, table: number | undefined) {
+export function tableInOrder({ routes }: ObservedHost, family: Family, table: number | undefined) {
   return routes
     .filter((route) => route.family === family && route.table === table && !route.dead)
     .map((route) => ({ route, prefix: prefixOfRoute(family, route.destination) }))
@@ -37,7 +37,7 @@ function routesOf({ routes }: ObservedHost, family: Family, table: number | unde
 }
 
 /** Whether packets that follow this route are done, so that no later rule sees them. */
-function ends(rule: ObservedIpRule, host: ObservedHost, route: ObservedRoute): boolean {
+export function ends(rule: ObservedIpRule, host: ObservedHost, route: ObservedRoute): boolean {
   const type = Number(route.type);
   if (type === THROW) return false;
   if (type >= BLACKHOLE && type <= PROHIBIT) return true;
@@ -55,7 +55,7 @@ export function routeOfPacket(
   packet: Packets & { destination: bigint },
 ): ObservedRoute | undefined {
   const { family, destination, sources } = packet;
-  const found = routesOf(host, family, rule.table).find(
+  const found = tableInOrder(host, family, rule.table).find(
     ({ route, prefix }) =>
       shareOfSpans([{ first: destination, last: destination }], spanOf(prefix)) === 'all' &&
       (!route.tos || tosShare(route.tos, packet) === 'all') &&
@@ -74,7 +74,9 @@ export function shareOfTable(rule: ObservedIpRule, host: ObservedHost, packets: 
   if (destination !== undefined)
     return routeOfPacket(rule, host, { ...packets, destination }) ? 'all' : 'none';
   if (rule.table === LOCAL_TABLE) return 'none';
-  const routes = routesOf(host, packets.family, rule.table).filter(({ route }) => !attached(route));
+  const routes = tableInOrder(host, packets.family, rule.table).filter(
+    ({ route }) => !attached(route),
+  );
   const rest = restOf(routes.filter(isPlain));
   const otherwise = rest.some(({ route }) => ends(rule, host, route));
   // The default route shadows others of its length.
@@ -83,7 +85,7 @@ export function shareOfTable(rule: ObservedIpRule, host: ObservedHost, packets: 
   return otherwise ? 'all' : 'none';
 }
 
-type Routes = ReturnType<typeof routesOf>;
+type Routes = ReturnType<typeof tableInOrder>;
 
 /** What takes the rest: the default route, or both halves of everything. */
 function restOf(plain: Routes): Routes {

@@ -204,6 +204,8 @@ export interface ObservedHost {
   tableNameFile?: string;
   /** TCP ports on which something listens. */
   listeningPorts: number[];
+  /** Interfaces below PPPoE sessions. */
+  pppoeDevices?: string[];
   /** Those whose MAC is known (`ip neigh`). */
   neighbours: Neighbour[];
 }

@@ -139,6 +139,46 @@ describe('the router is in use by others', () => {
   });
 });
 
+describe('the hosts have other networks than the configuration takes them for', () => {
+  it('a port, an uplink, and a second way out of server1 are told by plan', async () => {
+    const onServer = (line: string) => fixture.lab.check('server1', ['sh', '-c', line]);
+    await onServer(`ip link add eth1 type veth peer name eth1p && ip link set eth1p up &&
+      ip link set eth1 up && ip addr add 192.168.1.77/24 dev eth1 noprefixroute &&
+      ip route add default via 192.168.1.1 dev eth1 onlink metric 1 table 77 &&
+      ip rule add pref 77 lookup 77`);
+    fixture.configureWith([['[br-lan, lan2]', '[br-lan, lan2, lan0, wan]']]);
+    const { status, stderr } = await fixture.sidetrack('plan');
+    await onServer('ip rule del pref 77; ip link del eth1');
+    expect(stderr).toMatch(/lan0 is a port of the bridge br-lan .* leave lan0 out/);
+    expect(stderr).toMatch(/wan carries a default route of netns:\/\/router/);
+    expect(stderr).toMatch(
+      /own IPv4 connections leave netns:\/\/server1 by eth1 .* 192\.168\.1\.77/,
+    );
+    expect(stderr.match(/^warning/gm)).toHaveLength(4);
+    expect(status).toBe(0);
+  });
+
+  it('a listed interface that vanishes is the state of the host, and down still works', async () => {
+    const onRouter = (...argv: string[]) => fixture.lab.check('router', argv);
+    await onRouter(...'ip link add vpn0 type veth peer name vpn1'.split(' '));
+    fixture.configureWith([['[br-lan, lan2]', '[br-lan, lan2, vpn0]']]);
+    await fixture.succeed('apply');
+    await onRouter('ip', 'link', 'del', 'vpn0');
+    const { status, stdout } = await fixture.sidetrack('status', '--json');
+    const [, router] = JSON.parse(stdout).hosts;
+    expect(router).toMatchObject({
+      state: 'unfit',
+      problems: [{ message: 'netns://router has no interface "vpn0"' }],
+      flows: 0,
+    });
+    expect(router.counters.length).toBeGreaterThan(3);
+    expect(status).toBe(1);
+    await fixture.succeed('down');
+    expect(await leftovers(fixture.lab)).toBe('');
+    expect(await onRouter('ip', 'rule')).not.toContain('lookup 250');
+  });
+});
+
 describe('the machine lacks something', () => {
   /** A PATH on which a program is a script; that finds the real one in `$real`. */
   async function pathWith(program: string, script: string): Promise<string> {

@@ -249,6 +249,32 @@ describe('ICMP redirects', () => {
   });
 });
 
+describe('a server without IPv6', () => {
+  it('lets IPv6 go out directly or, with on_failure: block, not at all, and says which', async () => {
+    const onlyV4 = ['[192.168.1.2, "fd00:1::2"]', '[192.168.1.2]'] as const;
+    fixture.configureWith([onlyV4]);
+    const note = await fixture.sidetrack('check');
+    expect(note.stdout).toMatch(
+      /note: .*server1 has no IPv6 address, .* IPv6 that rules proxy goes out directly/,
+    );
+    const direct = await fixture.sidetrack('apply');
+    expect(direct.stderr).toMatch(
+      /clients on br-lan \(fd00:1::1\/64\), lan2 .* IPv6 that rules proxy goes out directly/,
+    );
+    await expectDownload('client', ADDRESS.internet.v6);
+    fixture.configureWith([onlyV4, ['rules:', 'on_failure: block\nrules:']]);
+    const blocked = await fixture.sidetrack('apply');
+    expect(blocked.stderr).toMatch(/server1 has no IPv6 address: .* is dropped/);
+    const address = url(ADDRESS.internet.v6, '/bytes/1');
+    const argv = ['curl', '-gsf', '--max-time', '1', address];
+    expect((await fixture.lab.run('client', argv)).status).toBe(28);
+    await expectDownload('client', ADDRESS.internet.v4);
+    const { status, stderr } = await fixture.sidetrack('status');
+    expect(stderr).toContain('is dropped');
+    expect(status).toBe(0);
+  });
+});
+
 describe('rules of others in front of ours', () => {
   const onRouter = (...argv: string[]) => fixture.lab.check('router', argv);
   const relayed = () => fixture.metric('sidetrack_relay_connections_total{family="ipv4"}');

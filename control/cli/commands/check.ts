@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { familyNotes } from '../../config/family-note.js';
 import { loadConfig } from '../../config/load.js';
 import {
   action,
@@ -8,7 +9,7 @@ import {
   withConfig,
   withJson,
 } from '../context.js';
-import { print, printJson, printWarnings } from '../output.js';
+import { print, printJson, printNotes, printWarnings } from '../output.js';
 
 export function checkCommand(): Command {
   const check = command('check', 'Read the configuration and report every mistake in it', [
@@ -20,13 +21,15 @@ export function checkCommand(): Command {
 
 async function runCheck(options: CommonOptions): Promise<undefined> {
   const config = await loadConfig(configPath(options));
+  const notes = familyNotes(config);
   printWarnings(config.warnings);
   const sets = Object.entries(config.sets).map(([name, { entries }]) => ({
     name,
     entries: entries.length,
   }));
   if (options.json) {
-    printJson({ file: config.file, rules: config.rules.length, sets, warnings: config.warnings });
+    const { file, rules, warnings } = config;
+    printJson({ file, rules: rules.length, sets, warnings, notes });
     return;
   }
   const rules = config.rules.length;
@@ -34,5 +37,6 @@ async function runCheck(options: CommonOptions): Promise<undefined> {
   print(
     `${config.file}: no mistakes. ${rules} ${rules === 1 ? 'rule' : 'rules'}${described ? `, sets: ${described}` : ''}.`,
   );
+  printNotes(notes);
   print('Next: sidetrack plan');
 }

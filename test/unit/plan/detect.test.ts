@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { type RouteJson, routeOf } from '../../../control/apply/ip-json.js';
+import { pppoeDevicesOf } from '../../../control/apply/observe.js';
 import { parseConfig } from '../../../control/config/load.js';
 import { detectStarter, looksLikeRouter, starterYaml } from '../../../control/plan/detect.js';
 import type { InterfaceFacts, ObservedHost } from '../../../control/plan/state.js';
@@ -43,6 +45,76 @@ describe('the starter configuration', () => {
     expect(starter.interfaces.value).toEqual(['br-lan', 'guest']);
     expect(starter.serverAddresses.value).toEqual(['192.168.1.2', 'fd00::2']);
     expect(starter.serverInterface.value).toBe('eth0');
+  });
+
+  const lan = nic('br-lan', '192.168.1.1/24');
+  const uplinks = [nic('eth1', '198.51.100.2/24'), nic('eth2', '10.0.0.5/24')];
+  const seen = (routes: Partial<RouteJson>[], ...interfaces: InterfaceFacts[]) => ({
+    ...bareRouter({ interfaces: [nic('lo', '127.0.0.1/8'), ...interfaces] }),
+    routes: routes.map((route) => routeOf(4, { dst: 'default', ...route })),
+  });
+
+  it.each<[string, Partial<RouteJson>[]]>([
+    [
+      'share a multi-path default route',
+      // As ip 6.1 prints `default nexthop via … dev eth1 nexthop via … dev eth2`.
+      [
+        {
+          flags: [],
+          nexthops: [
+            { gateway: '198.51.100.1', dev: 'eth1', flags: [] },
+            { gateway: '10.0.0.1', dev: 'eth2', flags: [] },
+          ],
+        },
+      ],
+    ],
+    [
+      'have their default routes in other tables',
+      [
+        { dev: 'eth1', gateway: '198.51.100.1', table: '1' },
+        { dev: 'eth2', gateway: '10.0.0.1', table: '2' },
+      ],
+    ],
+    [
+      'have halves of everything',
+      [
+        { dst: '0.0.0.0/1', dev: 'eth1' },
+        { dst: '128.0.0.0/1', dev: 'eth2' },
+      ],
+    ],
+  ])('takes no uplinks for clients that %s', (_what, routes) => {
+    const { interfaces } = detectStarter(seen(routes, ...uplinks, lan), undefined);
+    expect(interfaces).toEqual({ value: ['br-lan'] });
+  });
+
+  it('takes neither a PPPoE session nor what it runs over for clients', () => {
+    // As /proc/net/pppoe has it.
+    const text =
+      'Id       Address              Device\n00000001 02:1a:c5:00:00:01   eth1.7\n  sl  local_address\n';
+    const ppp = { ...nic('ppp0', '198.51.100.9/32'), mac: '' };
+    const modem = nic('eth1.7', '192.168.100.2/24');
+    const host = seen([{ dev: 'ppp0' }], ppp, modem, lan);
+    const pppoeDevices = pppoeDevicesOf(text);
+    const { interfaces } = detectStarter({ ...host, pppoeDevices }, undefined);
+    expect(interfaces).toEqual({ value: ['br-lan'] });
+  });
+
+  it('without a default route names private networks, and says that it cannot know', () => {
+    const { interfaces } = detectStarter(seen([], ...uplinks, lan), undefined);
+    expect(interfaces.value).toEqual(['eth2', 'br-lan']);
+    expect(interfaces.check).toContain('no default route');
+  });
+
+  it('names the one interface of a router that has only one', () => {
+    const { interfaces } = detectStarter(seen([{ dev: 'br-lan' }], lan), undefined);
+    expect(interfaces.value).toEqual(['br-lan']);
+    expect(interfaces.check).toContain('share one network');
+  });
+
+  it('does not take its own policy route for an uplink', () => {
+    const own = { dev: 'br-lan', table: '250', protocol: '150' };
+    const { interfaces } = detectStarter(seen([own, { dev: 'eth1' }], uplinks[0]!, lan), undefined);
+    expect(interfaces).toEqual({ value: ['br-lan'] });
   });
 
   it('marks what it could not see', () => {

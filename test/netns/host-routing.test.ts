@@ -9,6 +9,7 @@ import { takersBefore } from '../../control/plan/rule-walk.js';
 import type { Family, InterfaceFacts, ObservedHost } from '../../control/plan/state.js';
 import { bareRouter } from '../unit/plan/fixtures.js';
 import { lists, type Probe, probe, WORLDS, type World } from '../unit/plan/rule-lists.js';
+import { CLI } from './fixture.js';
 
 const MARK = 0x96;
 const LISTS = 25;
@@ -113,6 +114,23 @@ function predicted(family: Family, host: ObservedHost, one: Probe): string | und
   if (taker === undefined || (taker.rule.action ?? 'lookup') !== 'lookup') return undefined;
   return routeOfPacket(taker.rule, host, packet)?.via;
 }
+
+it('init takes none of several uplinks for a client interface', async () => {
+  const init = async () => {
+    const argv = ['init', '--router', 'netns://router', '--output', '-'];
+    const yaml = await lab.check(undefined, [process.execPath, CLI, ...argv]);
+    return /interfaces: .*/.exec(yaml)?.[0];
+  };
+  const route = (words: string) => lab.check('router', ['ip', ...words.split(' ')]);
+  // Without a default route nobody can tell them apart.
+  expect(await init()).toMatch(/^interfaces: \[e0, e1, e2\] .*# CHECK: there is no default route/);
+  await route('route add default nexthop via 172.11.0.2 dev e1 nexthop via 172.12.0.2 dev e2');
+  expect(await init()).toMatch(/^interfaces: \[e0\] [^C]*$/);
+  await route('route del default');
+  await route('-6 route add default via fd11::2 dev e1 table 100');
+  await route('route add default via 172.12.0.2 dev e2 table 101');
+  expect(await init()).toMatch(/^interfaces: \[e0\] [^C]*$/);
+});
 
 it.each([4, 6] as const)(
   'IPv%s packets go where the kernel sends them',

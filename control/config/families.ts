@@ -1,0 +1,17 @@
+/** Of which families a list holds addresses. */
+import type { AddressList, Config } from './config.js';
+import type { AddressEntry } from './entry.js';
+
+/** Names of sets that exist without being in the file. */
+export const BUILT_IN_SETS: readonly string[] = ['private'];
+
+export type Family = AddressEntry['family'];
+export const BOTH: readonly Family[] = [4, 6];
+
+/** The families of which a list holds addresses; both where it does not say. */
+export function familiesOf({ sets }: Config, list: AddressList | undefined): readonly Family[] {
+  if (list === undefined || list.sets.some((name) => BUILT_IN_SETS.includes(name))) return BOTH;
+  const entries = [...list.entries, ...list.sets.flatMap((name) => sets[name]!.entries)];
+  if (entries.length === 0) return BOTH;
+  return BOTH.filter((family) => entries.some((entry) => entry.family === family));
+}

@@ -1,0 +1,51 @@
+/** The ways by which a host reaches the Internet. Pure. */
+import { everything, type Packets } from './packets.js';
+import { ends, prefixOfRoute, tableInOrder } from './route-lookup.js';
+import { takersBefore } from './rule-walk.js';
+import {
+  type Family,
+  type NextHop,
+  type ObservedHost,
+  type ObservedRoute,
+  ROUTE_PROTOCOL,
+} from './state.js';
+
+const LAST_PRIORITY = 0xffffffff;
+
+/** Where packets that the host itself sends leave by a default route, as its rules have it. */
+export function defaultHops(
+  host: ObservedHost,
+  family: Family,
+): (NextHop & { preferredSource?: string })[] {
+  const { first } = everything(family);
+  // The kernel looks the way up before it chooses the source.
+  const own: Packets = { family, iif: 'lo', mark: 0, sources: [{ first, last: first }] };
+  for (const { rule } of takersBefore(LAST_PRIORITY, host, own)) {
+    const routes = tableInOrder(host, family, rule.table).map(({ route }) => route);
+    const best = routes.find((route) => leadsEverywhere(route) && ends(rule, host, route));
+    if (best)
+      return hopsOf(best).map((hop) => ({
+        ...hop,
+        ...(best.preferredSource && { preferredSource: best.preferredSource }),
+      }));
+  }
+  return [];
+}
+
+/** Every interface that carries a default route of any table but ours. */
+export function uplinkDevices({ routes }: ObservedHost): string[] {
+  const uplinks = routes.filter(
+    (route) => route.protocol !== ROUTE_PROTOCOL && leadsEverywhere(route),
+  );
+  return [...new Set(uplinks.flatMap(hopsOf).flatMap(({ dev }) => (dev ? [dev] : [])))];
+}
+
+export function hopsOf({ nextHops, via, dev }: ObservedRoute): NextHop[] {
+  return nextHops ?? [{ ...(via !== undefined && { via }), ...(dev !== undefined && { dev }) }];
+}
+
+/** Of a type that sends; two halves of everything are as good as the default route. */
+function leadsEverywhere({ family, type, destination }: ObservedRoute): boolean {
+  if (type !== 'unicast' && type !== '1') return false;
+  return destination === '2000::/3' || prefixOfRoute(family, destination).length <= 1;
+}
