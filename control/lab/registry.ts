@@ -1,5 +1,5 @@
 /** Labs that outlive the command that started them, by name. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SidetrackError } from '../error.js';
@@ -7,6 +7,11 @@ import { type Holder, holderAlive } from './holder.js';
 import { Lab } from './lab.js';
 
 export const DEFAULT_LAB = 'lab';
+
+interface Record extends Holder {
+  /** Where `pid` means that process: inside a lab the same number is another one, or none. */
+  pidNamespace?: string;
+}
 
 /** Starts a lab that lives until `stopLab`. @throws when one of that name runs already. */
 export async function startNamedLab(name: string): Promise<Lab> {
@@ -16,8 +21,10 @@ export async function startNamedLab(name: string): Promise<Lab> {
       source: 'user',
       hint: `use it with \`sidetrack lab exec --name ${name} client -- …\`, or choose another --name`,
     });
+  if (readRecord(name) !== undefined) throw strangerError(name);
   const lab = await Lab.start(undefined, 'detached');
-  writeFileSync(recordPath(name), JSON.stringify(lab.holder), { mode: 0o600 });
+  const record: Record = { ...lab.holder, pidNamespace: ownPidNamespace() };
+  writeFileSync(recordPath(name), JSON.stringify(record), { mode: 0o600 });
   return lab;
 }
 
@@ -25,6 +32,7 @@ export async function startNamedLab(name: string): Promise<Lab> {
 export function enterNamedLab(name: string): Lab {
   const holder = findHolder(name);
   if (holder) return Lab.enter(holder);
+  if (readRecord(name) !== undefined) throw strangerError(name);
   throw new SidetrackError(`no lab "${name}" is running`, {
     code: 'lab-missing',
     source: 'user',
@@ -37,23 +45,52 @@ export function stopNamedLab(name: string): void {
   rmSync(recordPath(name), { force: true });
 }
 
-/** Names of the running labs; records of dead ones are removed on the way. */
-export function listLabs(): string[] {
+export interface KnownLabs {
+  running: string[];
+  /** Of another PID namespace: whether they run cannot be seen from here. */
+  elsewhere: string[];
+}
+
+/** Records of labs that are dead for sure are removed on the way. */
+export function listLabs(): KnownLabs {
   const names = readdirSync(directory())
     .filter((file) => file.endsWith('.json'))
     .map((file) => file.slice(0, -'.json'.length));
-  return names.filter((name) => findHolder(name) !== undefined);
+  const running = names.filter((name) => findHolder(name) !== undefined);
+  const others = names.filter((name) => !running.includes(name));
+  return { running, elsewhere: others.filter((name) => readRecord(name) !== undefined) };
 }
 
+/** Afterwards a record that is still there is not ours to judge. */
 function findHolder(name: string): Holder | undefined {
-  try {
-    const holder = JSON.parse(readFileSync(recordPath(name), 'utf8')) as Holder;
-    if (holderAlive(holder)) return holder;
-    rmSync(recordPath(name), { force: true });
-  } catch {
-    // No such record.
-  }
+  const record = readRecord(name);
+  if (record === undefined || record.pidNamespace !== ownPidNamespace()) return undefined;
+  if (holderAlive(record)) return record;
+  rmSync(recordPath(name), { force: true });
   return undefined;
+}
+
+function readRecord(name: string): Record | undefined {
+  try {
+    return JSON.parse(readFileSync(recordPath(name), 'utf8')) as Record;
+  } catch {
+    // No such record, or half of one.
+    return undefined;
+  }
+}
+
+/** Like `pid:[4026531836]`. */
+const ownPidNamespace = () => readlinkSync('/proc/self/ns/pid');
+
+function strangerError(name: string): SidetrackError {
+  return new SidetrackError(
+    `a lab "${name}" was started in another PID namespace, and cannot be reached from here`,
+    {
+      code: 'lab-elsewhere',
+      source: 'user',
+      hint: `use it outside of this lab or container; or choose another --name; if it is long gone: rm ${recordPath(name)}`,
+    },
+  );
 }
 
 function recordPath(name: string): string {

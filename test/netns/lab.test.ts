@@ -7,6 +7,9 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { runProcess } from '../../control/hosts/process.js';
 import { CLI, waitFor } from './fixture.js';
 
+// Records lie there if it is set, and a lab has a /run of its own.
+delete process.env.XDG_RUNTIME_DIR;
+
 const NAME = `test-${process.pid}`;
 const lab = (...args: string[]) => runProcess([process.execPath, CLI, 'lab', ...args]);
 
@@ -23,6 +26,16 @@ describe('a lab that outlives its command', () => {
     );
     const own = await lab('exec', '--name', NAME, 'all', '--', 'sidetrack', '--version');
     expect(own.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    // From inside it cannot be seen, and must still be there afterwards.
+    const inside = (...args: string[]) =>
+      lab('exec', '--name', NAME, 'client', '--', 'sidetrack', 'lab', ...args);
+    expect(await inside('status')).toMatchObject({
+      status: 0,
+      stdout: expect.not.stringContaining(NAME),
+      stderr: expect.stringContaining(NAME),
+    });
+    expect((await inside('down', '--name', NAME)).stderr).toContain('another PID namespace');
+    expect((await lab('status')).stdout.split('\n')).toContain(NAME);
     expect((await lab('up', '--name', NAME)).stderr).toContain('already running');
     expect((await lab('exec', '--name', NAME, 'nobody', 'true')).stderr).toContain('its nodes are');
     expect((await lab('down', '--name', NAME)).status).toBe(0);

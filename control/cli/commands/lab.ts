@@ -11,7 +11,7 @@ import {
 import { DEFAULT_TOPOLOGY } from '../../lab/topology.js';
 import { action, type CommonOptions, command, withJson } from '../context.js';
 import { demoPrinter, TOPOLOGY_PICTURE } from '../demo-output.js';
-import { print, printJson } from '../output.js';
+import { note, print, printJson } from '../output.js';
 
 interface LabOptions extends CommonOptions {
   name: string;
@@ -105,11 +105,17 @@ function labStatusCommand(): Command {
   const status = command('status', 'List the labs that run', ['sidetrack lab status']);
   return withJson(status).action(
     action(async ({ json }: CommonOptions) => {
-      const labs = listLabs();
-      if (json) printJson({ labs });
+      const { running, elsewhere } = listLabs();
+      if (json) printJson({ labs: running, elsewhere });
       else
         print(
-          labs.length > 0 ? labs.join('\n') : pc.dim('no lab runs; start one: sidetrack lab up'),
+          running.length > 0
+            ? running.join('\n')
+            : pc.dim('no lab runs here; start one: sidetrack lab up'),
+        );
+      if (elsewhere.length > 0)
+        note(
+          `started in another PID namespace, and not to be seen from here: ${elsewhere.join(', ')}`,
         );
       return undefined;
     }),
