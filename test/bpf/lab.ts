@@ -6,6 +6,7 @@ import type { ClassifierState } from '../../bpf/state.js';
 import type { ClassifierStats } from '../../bpf/stats.js';
 import { Lab, type LabProcess } from '../../control/lab/lab.js';
 import { ADDRESS } from '../../control/lab/topology.js';
+import { openToOthers } from '../open-checkout.js';
 
 const peer = (name: string) =>
   join(fileURLToPath(new URL('peers', import.meta.url)), `${name}.mjs`);
@@ -103,6 +104,7 @@ export class SteeringLab {
 
   static async start(): Promise<SteeringLab> {
     const steering = new SteeringLab(await Lab.start());
+    await openToOthers(steering.lab);
     await steering.sh('router', ROUTER);
     await steering.sh('router', ROUTES);
     await steering.sh('server1', SERVER);

@@ -10,6 +10,7 @@ import { LAB_CONFIG } from '../../control/lab/demo.js';
 import { Lab, type LabProcess } from '../../control/lab/lab.js';
 import type { Topology } from '../../control/lab/topology.js';
 import { waitFor } from '../../control/lab/wait.js';
+import { openToOthers } from '../open-checkout.js';
 
 export { waitFor };
 
@@ -53,6 +54,7 @@ export class Fixture {
   static async start(topology?: Topology): Promise<Fixture> {
     const directory = mkdtempSync(join(tmpdir(), 'sidetrack-test-'));
     const fixture = new Fixture(await Lab.start(topology), directory);
+    await openToOthers(fixture.lab);
     fixture.configure(LAB_CONFIG);
     await fixture.startPeer('internet', 'server', 'listening');
     return fixture;

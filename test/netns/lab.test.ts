@@ -1,10 +1,12 @@
 /** The lab as a user meets it: up, exec, status, down; and what is left when its owner dies. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runProcess } from '../../control/hosts/process.js';
+import { Lab } from '../../control/lab/lab.js';
+import { openDirectories } from '../open-checkout.js';
 import { CLI, waitFor } from './fixture.js';
 
 // Records lie there if it is set, and a lab has a /run of its own.
@@ -41,6 +43,29 @@ describe('a lab that outlives its command', () => {
     expect((await lab('down', '--name', NAME)).status).toBe(0);
     expect((await lab('status')).stdout.split('\n')).not.toContain(NAME);
     expect((await lab('down', '--name', NAME)).status).toBe(2);
+  });
+});
+
+describe.skipIf(process.getuid!() !== 0)('a checkout below a closed directory', () => {
+  it('can be read by nobody in the lab, and what lies beside it cannot', async () => {
+    const closed = mkdtempSync(join(tmpdir(), 'sidetrack-closed-'));
+    const files = ['a/checkout/file', 'b/node/file', 'beside/file'];
+    for (const file of files) {
+      mkdirSync(join(closed, dirname(file)), { recursive: true });
+      writeFileSync(join(closed, file), 'read\n');
+    }
+    const lab = await Lab.start();
+    try {
+      const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+      const read = async (file: string) =>
+        (await lab.run(undefined, [...nobody, 'cat', join(closed, file)])).stdout;
+      expect(await Promise.all(files.map(read))).toEqual(['', '', '']);
+      await openDirectories(lab, [join(closed, 'a/checkout'), join(closed, 'b/node')]);
+      expect(await Promise.all(files.map(read))).toEqual(['read\n', 'read\n', '']);
+    } finally {
+      lab.stop();
+      rmSync(closed, { recursive: true });
+    }
   });
 });
 
