@@ -35,7 +35,7 @@ async function readMainFile(path: string): Promise<string> {
 interface LoadedSets {
   sets: Record<string, SetConfig>;
   diagnostics: Diagnostic[];
-  /** Of files that cannot be read, perhaps not yet. */
+  /** Of files that cannot be read or are not filled, perhaps not yet. */
   absent: Diagnostic[];
   warnings: Diagnostic[];
 }
@@ -80,8 +80,7 @@ async function loadSets(root: unknown, source: Source): Promise<LoadedSets> {
         loaded.diagnostics.push(...content.diagnostics);
         loaded.warnings.push(...content.warnings);
       }
-      if (content.diagnostics.length === 0)
-        loaded.diagnostics.push(...tooFew(name, set, root, source));
+      if (content.diagnostics.length === 0) loaded.absent.push(...tooFew(name, set, root, source));
     } catch (error) {
       const message = `cannot read the set file ${file}: ${readFailure(error)}`;
       const position = source.positionOf(['sets', name, 'file']);

@@ -306,6 +306,12 @@ rules:
     expect((await load(allowed, { 'china.txt': '' })).sets.china?.entries).toEqual([]);
   });
 
+  it('may be about to be filled when they are empty', async () => {
+    const folder = await folderOf({ 'sidetrack.yaml': yaml, 'china.txt': '' });
+    const error = await loadConfig(join(folder, 'sidetrack.yaml')).catch((e: unknown) => e);
+    expect(error).toMatchObject({ code: 'config-invalid', mayPass: true });
+  });
+
   it('must have the entries that are asked for', async () => {
     const more = yaml.replace('china.txt }', 'china.txt, min_entries: 3 }');
     expect(await errorsOf(more, { 'china.txt': '192.0.2.1\n::ffff:1.2.3.4\n' })).toEqual([
