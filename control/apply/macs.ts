@@ -59,16 +59,19 @@ export function routerMacs(
   const router = observed.get(ROUTER);
   const host = observed.get(server.name)!;
   const learned = router ? macsOfRouter(config, server, router) : macsOfGateways(server, host);
-  if (learned.length === 0) throw unknownRouter(config, server, host);
-  return [...new Set([...written, ...learned])];
+  if (learned.length > 0) return [...new Set([...written, ...learned])];
+  throw unknownRouter(config, host, router ? offLink(server) : silence(server, host));
 }
 
-function unknownRouter(config: Config, server: ServerConfig, host: ObservedHost): ConfigError {
+const offLink = (server: ServerConfig) => `no interface of it faces ${server.name}`;
+
+function silence(server: ServerConfig, host: ObservedHost): string {
   const addresses = gatewaysOf(server, host).map(({ address }) => address);
-  const why =
-    addresses.length > 0
-      ? `${addresses.join(' and ')} did not answer on ${server.interface}`
-      : `${server.name} has no default gateway on ${server.interface}`;
+  if (addresses.length === 0) return `${server.name} has no default gateway on ${server.interface}`;
+  return `${addresses.join(' and ')} did not answer on ${server.interface}`;
+}
+
+function unknownRouter(config: Config, host: ObservedHost, why: string): ConfigError {
   return new ConfigError([
     {
       ...config.positionOf(['router', 'mac']),

@@ -34,7 +34,7 @@ function withClassifier(yaml: string, name: Classifier): string {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 export const CLI = join(root, 'build/control/cli/main.js');
-const peer = (name: string) => join(root, 'test/netns/peers', `${name}.mjs`);
+export const peer = (name: string) => join(root, 'test/netns/peers', `${name}.mjs`);
 
 /** What runs the relay instead of us alone, such as `env LD_PRELOAD=…`; see `make netns-test-asan`. */
 export const RELAY_PREFIX = process.env.SIDETRACK_RELAY_PREFIX?.split(' ').filter(Boolean) ?? [];

@@ -136,5 +136,6 @@ async function redirected({ lab }: Fixture): Promise<number> {
   const argv = ['nft', '-j', 'list', 'table', 'inet', 'sidetrack'];
   const { chains } = parseListing(await lab.check('server1', argv));
   const rules = chains.flatMap(({ rules }) => rules);
-  return rules.find(({ comment }) => comment === 'redirected')?.packets ?? 0;
+  const counted = rules.filter(({ comment }) => comment === 'redirected');
+  return counted.reduce((sum, { packets }) => sum + packets, 0);
 }

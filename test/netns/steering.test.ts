@@ -1,7 +1,7 @@
 /** What the router must and must not do to traffic, packet by packet. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ADDRESS } from '../../control/lab/topology.js';
-import { CLASSIFIER, FAMILIES, Fixture, url, waitFor } from './fixture.js';
+import { CLASSIFIER, FAMILIES, Fixture, peer, url, waitFor } from './fixture.js';
 import { holdConnection } from './hold.js';
 import { pseudoRandomDigest } from './peers/pseudo-random.mjs';
 
@@ -128,6 +128,32 @@ describe('a router on which Docker sends bridged frames through the IP hooks', (
     });
     expect(await steered()).toBe(before);
     await bridgeHooks(0);
+  });
+});
+
+describe('active FTP', () => {
+  const HELPER = `table inet ftp {
+    ct helper standard { type "ftp" protocol tcp; }
+    chain prerouting {
+      type filter hook prerouting priority filter;
+      tcp dport 21 ct helper set "standard"
+    }
+  }`;
+  const fetch = () =>
+    fixture.lab
+      .check('client', [process.execPath, peer('ftp'), 'fetch', ADDRESS.internet.v4])
+      .then((line) => JSON.parse(line).answer);
+
+  it("works directly with the router's helper, and not through the relay", async () => {
+    const server = await fixture.startPeer('internet', 'ftp', 'listening', 'serve');
+    await fixture.lab.check('router', ['nft', '-f', '-'], { stdin: HELPER });
+    expect(await fetch()).toBe('425 No data connection');
+    fixture.configureWith([['port: [25, 465, 587]', 'port: [21]']]);
+    await fixture.succeed('apply');
+    expect(await fetch()).toBe('what the server sent');
+    await fixture.lab.check('router', ['nft', 'delete', 'table', 'inet', 'ftp']);
+    server.signal('SIGKILL');
+    await server.exited;
   });
 });
 
