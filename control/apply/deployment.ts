@@ -81,7 +81,8 @@ function assertDistinct(config: Config, hosts: ReadonlyMap<string, Host>): void 
 
 /** @throws ConfigError with every finding, when a host cannot take the configuration. */
 export async function planDeployment(deployment: Deployment): Promise<DeploymentPlan> {
-  const { hosts, warnings } = await surveyDeployment(deployment);
+  const hosts = await surveyDeployment(deployment);
+  const warnings = hosts.flatMap((host) => [...host.bypasses, ...host.warnings]);
   const problems = hosts.flatMap((host) => host.problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return { hosts: hosts.flatMap(({ plan }) => (plan ? [plan] : [])), warnings };
@@ -94,19 +95,19 @@ export interface HostSurvey {
   /** Absent where there are problems. */
   plan?: HostPlan;
   problems: readonly Diagnostic[];
+  /** What our rules do not get there, which no step mends. */
+  bypasses: readonly Diagnostic[];
   warnings: readonly Diagnostic[];
 }
 
 /** Plans as far as that goes: what is wrong on one host hides nothing of the other. */
-export async function surveyDeployment(
-  deployment: Deployment,
-): Promise<{ hosts: HostSurvey[]; warnings: Diagnostic[] }> {
+export async function surveyDeployment(deployment: Deployment): Promise<HostSurvey[]> {
   const observed = await resolveMacs(deployment, await observeAll(deployment));
   const hosts = [...observed.keys()].map((name) => surveyHost(deployment, observed, name));
   for (const { name, plan } of hosts)
     if (plan?.diff.classifier?.kind === 'attach')
       await tryAttachment(hostNamed(deployment, name), plan.diff.classifier.desired.attachment);
-  return { hosts, warnings: hosts.flatMap(({ warnings }) => warnings) };
+  return hosts;
 }
 
 function surveyHost(
@@ -116,17 +117,17 @@ function surveyHost(
 ): HostSurvey {
   const observed = all.get(name)!;
   const found = checkHost(deployment, observed, name);
-  const { errors } = found;
+  const { errors, bypasses } = found;
   const warnings = [...unreadRuleset(deployment.config, name, observed), ...found.warnings];
-  if (errors.length > 0) return { name, observed, problems: errors, warnings };
+  if (errors.length > 0) return { name, observed, problems: errors, bypasses, warnings };
   try {
     const desired = desiredState(deployment, all, name);
     const diff = diffHost(desired, observed);
     const plan = { name, observed, desired, diff, steps: planSteps(desired, observed, diff) };
-    return { name, observed, plan, problems: [], warnings };
+    return { name, observed, plan, problems: [], bypasses, warnings };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { name, observed, problems: error.diagnostics, warnings };
+    return { name, observed, problems: error.diagnostics, bypasses, warnings };
   }
 }
 

@@ -24,13 +24,13 @@ export interface HostStatus {
   name: string;
   address: string;
   /**
-   * `absent`: nothing of ours is there. `drifted`: apply would change something. `unfit`: apply
-   * would refuse, for what `problems` says.
+   * `absent`: nothing of ours is there. `drifted`: apply would change something, or `problems` says
+   * what it cannot. `unfit`: apply would refuse, for what `problems` says.
    */
   state: 'in-sync' | 'drifted' | 'absent' | 'unfit';
   /** Titles of the steps that apply would take. */
   differences: string[];
-  /** Why the host cannot be as configured. */
+  /** Why the host is not, or cannot be, as configured, where no step would mend it. */
   problems: readonly Diagnostic[];
   counters: RuleCounter[];
   /** Entries of the flow table; router only. */
@@ -46,20 +46,20 @@ export interface DeploymentStatus {
 }
 
 export async function deploymentStatus(deployment: Deployment): Promise<DeploymentStatus> {
-  const { hosts, warnings } = await surveyDeployment(deployment);
+  const hosts = await surveyDeployment(deployment);
   const statuses = await Promise.all(hosts.map((host) => hostStatus(deployment, host)));
-  return { hosts: statuses, warnings };
+  return { hosts: statuses, warnings: hosts.flatMap(({ warnings }) => warnings) };
 }
 
 async function hostStatus(deployment: Deployment, survey: HostSurvey): Promise<HostStatus> {
-  const { name, observed, plan, problems } = survey;
+  const { name, observed, plan, problems, bypasses } = survey;
   const steps = plan?.steps.filter(matters) ?? [];
   return {
     name,
     address: observed.address,
-    state: plan ? stateOf(observed, steps.length) : 'unfit',
+    state: plan ? stateOf(observed, steps.length + bypasses.length) : 'unfit',
     differences: steps.map(({ title }) => title),
-    problems,
+    problems: [...problems, ...bypasses],
     counters: await countersOf(deployment, name, observed),
     ...(name === ROUTER && { flows: await countFlows(deployment.hosts.get(name)!, observed) }),
     ...(observed.classifier && { classifier: places(observed.classifier) }),

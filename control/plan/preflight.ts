@@ -16,6 +16,8 @@ import type { ObservedHost } from './state.js';
 
 export interface Findings {
   errors: Diagnostic[];
+  /** What rules of others take from ours, so that the host is not as configured although apply can be. */
+  bypasses: Diagnostic[];
   warnings: Diagnostic[];
 }
 
@@ -33,8 +35,8 @@ export function checkRouter(config: Config, router: ObservedHost): Findings {
       ...taken.errors,
       ...dividedServer(config, router),
     ]),
+    bypasses: locate(config, taken.warnings),
     warnings: locate(config, [
-      ...taken.warnings,
       ...unservedClients(config, router),
       ...layeredInterfaces(config, router),
       ...listedUplinks(config, router),
@@ -53,6 +55,7 @@ export function checkServer(config: Config, server: ServerConfig, host: Observed
       errors: locate(config, [
         missingInterface(['servers', index, 'interface'], server.interface, host),
       ]),
+      bypasses: [],
       warnings: [],
     };
   const owned = found.addresses.map(({ address }) => address);
@@ -71,8 +74,8 @@ export function checkServer(config: Config, server: ServerConfig, host: Observed
       ...diverted.errors,
       ...unknown.errors,
     ]),
+    bypasses: locate(config, diverted.warnings),
     warnings: locate(config, [
-      ...diverted.warnings,
       ...unguardedWays(server, index, host),
       ...silentPort(server, index, host),
       ...secondUplink(config, server, index, host),

@@ -122,6 +122,21 @@ describe('the router is in use by others', () => {
     },
   );
 
+  it('a rule in front takes one client, and ours may not move: a warning, and no good status', async () => {
+    const rule = 'pref 100 from 192.168.1.10 lookup main'.split(' ');
+    fixture.configureWith([['br-lan, lan2]', 'br-lan, lan2]\n  rule_priority: 1500']]);
+    await fixture.succeed('apply');
+    await fixture.lab.check('router', ['ip', 'rule', 'add', ...rule]);
+    const [plan, status] = [await fixture.sidetrack('plan'), await fixture.sidetrack('status')];
+    await fixture.lab.check('router', ['ip', 'rule', 'del', ...rule]);
+    await fixture.succeed('down');
+    expect(plan.stderr).toContain('takes some of the packets from br-lan');
+    expect(plan.status).toBe(0);
+    expect(status.stdout).toMatch(/router .*differs from the configuration\n {2}! .*takes some of/);
+    expect(status.stdout).not.toContain('Next: sidetrack apply');
+    expect(status.status).toBe(1);
+  });
+
   it.each([
     ['a rule of our priority that takes nothing of ours', '1500', ['to', '192.168.1.1']],
     ['mark bits that are not ours', '99', ['fwmark', '0x10000/0xff0000']],

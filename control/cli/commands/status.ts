@@ -64,6 +64,6 @@ function printStatus(status: HostStatus): void {
   ]);
   if (rows.length > 0)
     for (const line of table(['counted by', 'packets', 'bytes'], rows)) print(`  ${line}`);
-  if (state === 'drifted' || state === 'absent') print('  Next: sidetrack apply');
+  if (state === 'absent' || differences.length > 0) print('  Next: sidetrack apply');
   print();
 }
