@@ -153,6 +153,14 @@ export const ROUTES = 32;
 /** Where they are counted; the first is for what no route matches. */
 export const ROUTE_SLOTS = 64;
 
+/** Bits of an address in the table of the guard. */
+export const guardBit = {
+  /** nobody is connected to it */
+  denied: 1,
+  /** this machine's: neither a destination nor a client */
+  own: 2,
+} as const;
+
 /** Unsigned 64-bit counters of one thread; byte offsets. */
 export const counterOffset = {
   /** connections accepted over IPv4 */
@@ -283,8 +291,10 @@ export const outcomes = [
   'destination_refused',
   /** the upstream says that the destination cannot be reached */
   'destination_unreachable',
-  /** the original destination is this machine */
+  /** the original destination or the client is this machine */
   'loop',
+  /** the relay does not go to such destinations */
+  'denied',
   /** the kernel knows no original destination: it was not redirected */
   'no_original_destination',
   /** no upstream has an address, or carries this address family */

@@ -133,6 +133,15 @@ static void print_route(void)
 	       "export const ROUTE_SLOTS = %d;\n", SIDETRACK_RELAY_ROUTE_SLOTS);
 }
 
+static void print_guard(void)
+{
+	begin("guardBit", "Bits of an address in the table of the guard.");
+#define X(name, label, help) entry(label, (size_t)1 << GUARD_##name##_BIT, help);
+	SIDETRACK_RELAY_GUARD_BITS(X)
+#undef X
+	end();
+}
+
 static void print_route_counters(void)
 {
 	begin("routeCounterOffset",
@@ -280,6 +289,7 @@ int main(void)
 	print_captures();
 	print_upstream();
 	print_route();
+	print_guard();
 	print_counters();
 	print_upstream_counters();
 	print_route_counters();

@@ -159,7 +159,9 @@
 	  "the upstream says that the destination refused")			\
 	X(DESTINATION_UNREACHABLE, "destination_unreachable",			\
 	  "the upstream says that the destination cannot be reached")		\
-	X(LOOP, "loop", "the original destination is this machine")		\
+	X(LOOP, "loop",								\
+	  "the original destination or the client is this machine")		\
+	X(DENIED, "denied", "the relay does not go to such destinations")	\
 	X(NO_ORIGINAL_DESTINATION, "no_original_destination",			\
 	  "the kernel knows no original destination: it was not redirected")	\
 	X(NO_UPSTREAM, "no_upstream",						\
@@ -203,6 +205,11 @@
 	X(DOWNLOAD_ENDED, "downloadEnded", "the upstream's FIN has been handed on")	\
 	X(TRANSLATED, "translated", "the client is as conntrack first saw it")
 
+/* X(NAME, name, what it means): bits of an address in the table of the guard */
+#define SIDETRACK_RELAY_GUARD_BITS(X)						\
+	X(DENIED, "denied", "nobody is connected to it")			\
+	X(OWN, "own", "this machine's: neither a destination nor a client")
+
 enum outcome {
 #define X(name, label, help) OUTCOME_##name,
 	SIDETRACK_RELAY_OUTCOMES(X)
@@ -215,6 +222,13 @@ enum entry_flag {
 	SIDETRACK_RELAY_ENTRY_FLAGS(X)
 #undef X
 	ENTRY_FLAG_COUNT
+};
+
+enum guard_bit {
+#define X(name, label, help) GUARD_##name##_BIT,
+	SIDETRACK_RELAY_GUARD_BITS(X)
+#undef X
+	GUARD_BIT_COUNT
 };
 
 /* What a walk over the open connections is for. */
@@ -305,7 +319,7 @@ struct sidetrack_relay_route {
  * this header come: IPv4 addresses as numbers, in ascending order; for each the
  * bits of the routes that match from there to the next; IPv6 addresses of 16
  * bytes, in ascending order; bits for each of them.  Nothing matches below the
- * first.
+ * first.  The table of the guard has the same shape, with 1 << enum guard_bit.
  */
 struct sidetrack_relay_destinations {
 	uint32_t ipv4_count;
@@ -415,6 +429,9 @@ SIDETRACK_EXPORT int32_t sidetrack_relay_add_route(struct relay *relay, const ui
 SIDETRACK_EXPORT int32_t sidetrack_relay_set_destinations(struct relay *relay,
 							  const uint8_t *destinations,
 							  int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_set_guard(struct relay *relay, const uint8_t *table,
+						   int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_publish_guard(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_begin(struct relay *relay, const uint8_t *options,
 					       int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_commit(struct relay *relay);

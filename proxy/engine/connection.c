@@ -13,6 +13,7 @@
 #include "counters.h"
 #include "destination.h"
 #include "dial.h"
+#include "guard.h"
 #include "probe.h"
 #include "record.h"
 #include "relay.h"
@@ -335,7 +336,10 @@ void connection_open(struct worker *worker, int fd, const struct endpoint *clien
 	error = destination_original(fd, (enum capture)worker->relay->options.capture, client,
 				     &connection->destination);
 	record_begin(worker, connection);
-	outcome = error ? OUTCOME_NO_ORIGINAL_DESTINATION : limits_enter(worker, connection);
+	outcome = error ? OUTCOME_NO_ORIGINAL_DESTINATION
+			: guard_judge(worker, client, &connection->destination);
+	if (outcome == OUTCOME_OPEN)
+		outcome = limits_enter(worker, connection);
 	if (outcome != OUTCOME_OPEN)
 		connection_close(worker, connection, outcome);
 	else if (leg_watch(worker->epoll, &connection->leg[CLIENT]) < 0)

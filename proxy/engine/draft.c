@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "guard.h"
 #include "worker.h"
 
 /* Each thread finds it in its box; who has not taken the last one never will. */
@@ -27,6 +28,7 @@ void draft_discard(struct relay *relay)
 {
 	generation_discard(relay->draft);
 	relay->draft = NULL;
+	guard_discard(relay);
 }
 
 int draft_settle(struct relay *relay)
@@ -52,6 +54,7 @@ void draft_publish(struct relay *relay)
 	relay->draft = NULL;
 	__atomic_store_n(&relay->max_connections,
 			 relay_max_connections(relay, &generation->options), __ATOMIC_RELAXED);
+	guard_publish(relay);	/* first: who has the generation has the guard too */
 	hand_out(relay, generation);
 }
 
@@ -63,8 +66,8 @@ void draft_publish(struct relay *relay)
  * @options:	struct sidetrack_relay_options; what cannot change is not looked at
  * @length:	Its size
  *
- * Add upstreams and routes to it, then sidetrack_relay_commit() it.  What was
- * begun before and not committed is forgotten.
+ * Add upstreams and routes to it, and a guard if that changes, then
+ * sidetrack_relay_commit() it.  What was begun before and not committed is forgotten.
  *
  * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
  */

@@ -29,10 +29,13 @@ enum phase {
 	PHASE_STOPPING,
 };
 
+struct guard;
+
 struct relay {
 	struct sidetrack_relay_options options;	/* as at the start: what cannot change */
 	struct generation *draft;		/* the control thread's, like the next one */
 	struct generation *current;
+	struct guard *draft_guard;		/* likewise */
 	struct occupancy occupancy;
 	struct health health[SIDETRACK_RELAY_UPSTREAM_SLOTS];
 	struct clients clients;

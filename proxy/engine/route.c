@@ -91,14 +91,14 @@ static void lay_out(struct destinations *destinations, const uint8_t *block,
 }
 
 /**
- * route_set_destinations() - Say which addresses the routes name
- * @table:	Table that no thread uses yet
- * @from:	struct sidetrack_relay_destinations and what comes behind it; copied
- * @length:	Of all of it
+ * destinations_set() - Say which addresses have which bits
+ * @destinations:	What no thread uses yet, empty
+ * @from:		struct sidetrack_relay_destinations and what comes behind it; copied
+ * @length:		Of all of it
  *
- * Return: 0, -EINVAL or -ENOMEM
+ * Return: 0, or -EINVAL or -ENOMEM, and it is still empty
  */
-int route_set_destinations(struct route_table *table, const uint8_t *from, size_t length)
+int destinations_set(struct destinations *destinations, const uint8_t *from, size_t length)
 {
 	struct sidetrack_relay_destinations header;
 	uint8_t *block;
@@ -114,19 +114,38 @@ int route_set_destinations(struct route_table *table, const uint8_t *from, size_
 	if (!block)
 		return -ENOMEM;
 	memcpy(block, from + sizeof(header), size);
-	route_release(table);
-	lay_out(&table->destinations, block, &header);
-	if (starts_are_sorted(&table->destinations))
+	lay_out(destinations, block, &header);
+	if (starts_are_sorted(destinations))
 		return 0;
-	route_release(table);
+	destinations_release(destinations);
 	return -EINVAL;
+}
+
+/* No address has a bit any more. */
+void destinations_release(struct destinations *destinations)
+{
+	free((void *)destinations->ipv4_start);
+	memset(destinations, 0, sizeof(*destinations));
+}
+
+/**
+ * route_set_destinations() - Say which addresses the routes name
+ * @table:	Table that no thread uses yet
+ * @from:	struct sidetrack_relay_destinations and what comes behind it; copied
+ * @length:	Of all of it
+ *
+ * Return: 0, -EINVAL or -ENOMEM
+ */
+int route_set_destinations(struct route_table *table, const uint8_t *from, size_t length)
+{
+	route_release(table);
+	return destinations_set(&table->destinations, from, length);
 }
 
 /* Gives the large part back; nothing matches any more. */
 void route_release(struct route_table *table)
 {
-	free((void *)table->destinations.ipv4_start);
-	memset(&table->destinations, 0, sizeof(table->destinations));
+	destinations_release(&table->destinations);
 	table->count = 0;
 	table->any_destination = 0;
 }
@@ -185,6 +204,21 @@ static uint32_t find_ipv6(const struct destinations *destinations, const struct 
 	return low ? destinations->ipv6_routes[low - 1] : 0;
 }
 
+/**
+ * destinations_find() - The bits of an address
+ * @destinations:	Where to look
+ * @endpoint:		Whose address
+ *
+ * Return: 0 if nothing names it
+ */
+uint32_t destinations_find(const struct destinations *destinations,
+			   const struct endpoint *endpoint)
+{
+	if (endpoint_is_ipv4(endpoint))
+		return find_ipv4(destinations, ntohl(endpoint->address.s6_addr32[3]));
+	return find_ipv6(destinations, &endpoint->address);
+}
+
 static bool matches_port(const struct sidetrack_relay_route *route, uint16_t port)
 {
 	uint32_t i;
@@ -204,13 +238,9 @@ static bool matches_port(const struct sidetrack_relay_route *route, uint16_t por
  */
 int route_find(const struct route_table *table, const struct endpoint *destination)
 {
-	uint32_t routes = table->any_destination;
+	uint32_t routes = table->any_destination |
+			  destinations_find(&table->destinations, destination);
 
-	if (endpoint_is_ipv4(destination))
-		routes |= find_ipv4(&table->destinations,
-				    ntohl(destination->address.s6_addr32[3]));
-	else
-		routes |= find_ipv6(&table->destinations, &destination->address);
 	for (; routes; routes &= routes - 1) {
 		uint32_t number = (uint32_t)__builtin_ctz(routes);
 

@@ -7,6 +7,8 @@
  * so that one binary search finds all routes that name an address, as bits,
  * however many prefixes there are: 20 steps for a million.  Ports are then
  * looked at route by route.  Asked once for each connection.
+ *
+ * The guard (guard.h) keeps its addresses in the same way.
  */
 #ifndef SIDETRACK_ROUTE_H
 #define SIDETRACK_ROUTE_H
@@ -33,6 +35,11 @@ struct route_table {
 	struct sidetrack_relay_route route[SIDETRACK_RELAY_ROUTES];
 	struct destinations destinations;
 };
+
+int destinations_set(struct destinations *destinations, const uint8_t *from, size_t length);
+uint32_t destinations_find(const struct destinations *destinations,
+			   const struct endpoint *endpoint);
+void destinations_release(struct destinations *destinations);
 
 int route_add(struct route_table *table, const struct sidetrack_relay_route *from);
 int route_set_destinations(struct route_table *table, const uint8_t *from, size_t length);

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "coalesce.h"
 #include "connection.h"
+#include "guard.h"
 #include "memory.h"
 #include "probe.h"
 #include "relay.h"
@@ -112,6 +113,7 @@ static void wake_event(struct worker *worker, struct event_source *source, uint3
 	if (read(worker->wake, &count, sizeof(count)) != sizeof(count))
 		return;
 	adopt_generation(worker);
+	guard_adopt(worker);
 	enter_phase(worker, relay_phase(worker->relay));
 }
 
@@ -188,6 +190,7 @@ static void *worker_main(void *argument)
 	struct worker *worker = argument;
 
 	adopt_generation(worker);
+	guard_adopt(worker);
 	while (worker->phase != PHASE_STOPPING) {
 		take_events(worker);
 		take_turns(worker);
@@ -359,6 +362,7 @@ void worker_release(struct worker *worker)
 	adopt_generation(worker);
 	if (worker->generation)
 		generation_retire(worker->generation, worker->index);
+	guard_forget(worker);
 	free(worker->page);
 	free(worker->recent);
 	free(worker->log);

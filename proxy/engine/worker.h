@@ -26,6 +26,7 @@
 
 struct connection;
 struct epoll_event;
+struct guard;
 
 struct worker {
 	struct relay *relay;
@@ -48,6 +49,8 @@ struct worker {
 	struct walk walk;
 	struct generation *generation;	/* what new connections get */
 	struct generation *next;	/* the box: put in by the control thread, atomic */
+	struct guard *guard;		/* what newcomers are asked; NULL asks little */
+	struct guard *next_guard;	/* its box, likewise */
 	struct rotation rotation;
 	struct timer probe_timer;	/* of the first thread */
 	uint32_t probing;		/* bits of slots whose probe is on its way */
