@@ -227,7 +227,14 @@ export const outcomeMetrics: readonly OutcomeMetric[] = [
     help: 'Connections reset without trying: a limit, no upstream that can be used, or the destination is this machine or unknown.',
     type: 'counter',
     label: 'reason',
-    outcomes: ['loop', 'no_original_destination', 'client_limit', 'handshake_limit', 'no_upstream'],
+    outcomes: [
+      'loop',
+      'denied',
+      'no_original_destination',
+      'client_limit',
+      'handshake_limit',
+      'no_upstream',
+    ],
   },
   {
     name: 'sidetrack_relay_closed_total',

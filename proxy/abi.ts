@@ -215,7 +215,7 @@ export const counterOffset = {
 
 /** One 64-bit counter for each outcome. */
 export const OUTCOME_COUNTERS_OFFSET = 192;
-export const COUNTERS_SIZE = 56880;
+export const COUNTERS_SIZE = 57144;
 
 /** Unsigned 64-bit counters of one upstream; byte offsets from where it begins. */
 export const upstreamCounterOffset = {
@@ -240,8 +240,8 @@ export const upstreamCounterOffset = {
 /** One 64-bit counter for each outcome of a failed attempt. */
 export const UPSTREAM_ERRORS_OFFSET = 64;
 /** Where the first upstream begins in a page, and how far it is to the next. */
-export const UPSTREAM_COUNTERS_OFFSET = 46384;
-export const UPSTREAM_COUNTERS_SIZE = 280;
+export const UPSTREAM_COUNTERS_OFFSET = 46392;
+export const UPSTREAM_COUNTERS_SIZE = 288;
 
 /** Unsigned 64-bit counters of one route; byte offsets from where it begins. */
 export const routeCounterOffset = {
@@ -254,7 +254,7 @@ export const routeCounterOffset = {
 } as const;
 
 /** Where the first route begins in a page, and how far it is to the next. */
-export const ROUTE_COUNTERS_OFFSET = 55344;
+export const ROUTE_COUNTERS_OFFSET = 55608;
 export const ROUTE_COUNTERS_SIZE = 24;
 
 /** How a connection ended; the index is the number that the engine uses. */
@@ -320,19 +320,19 @@ export const outcomes = [
 /** Histograms of microseconds: a 64-bit sum, then 64-bit buckets. */
 export const histogramOffset = {
   /** from connect() until bytes can pass, handshake included */
-  connect: 408,
+  connect: 416,
   /** from accept to the first byte from upstream */
-  first_byte: 6976,
+  first_byte: 6984,
   /** from accept to close */
-  lifetime: 13544,
+  lifetime: 13552,
   /** from readable at the client to written upstream */
-  residency_upload: 20112,
+  residency_upload: 20120,
   /** from readable upstream to written to the client */
-  residency_download: 26680,
+  residency_download: 26688,
   /** smoothed round trip to the client, at the end */
-  rtt_client: 33248,
+  rtt_client: 33256,
   /** smoothed round trip to the upstream, at the end */
-  rtt_upstream: 39816,
+  rtt_upstream: 39824,
 } as const;
 
 export const HISTOGRAM_BUCKETS = 820;

@@ -108,6 +108,13 @@ export const setDestinations = (relay: Handle, destinations: Buffer) =>
     [relay, destinations, destinations.length],
   );
 
+/** For the generation that has been begun, or until it is published; the engine keeps a copy. */
+export const setGuard = (relay: Handle, table: Buffer) =>
+  call('sidetrack_relay_set_guard', [External, U8Array, I32], [relay, table, table.length]);
+
+export const publishGuard = (relay: Handle) =>
+  call('sidetrack_relay_publish_guard', [External], [relay]);
+
 /** Begins a generation beside the one that runs. */
 export const begin = (relay: Handle, options: Buffer) =>
   call('sidetrack_relay_begin', [External, U8Array, I32], [relay, options, options.length]);

@@ -13,7 +13,14 @@ import {
 } from './abi.js';
 import { addressToBytes } from './address.js';
 import * as ffi from './ffi.js';
-import { encodeDestinations, encodeRoute, NO_ROUTE, NO_ROUTES, type Routing } from './routes.js';
+import {
+  type DestinationTable,
+  encodeDestinations,
+  encodeRoute,
+  NO_ROUTE,
+  NO_ROUTES,
+  type Routing,
+} from './routes.js';
 import { Slots } from './slots.js';
 import {
   DIRECT,
@@ -44,6 +51,8 @@ export interface GenerationOptions {
   strategy?: Strategy;
   /** Which upstreams by destination; all of them for all when absent. */
   routing?: Routing;
+  /** Bits of `guardBit`: what is refused, and what is this machine. What was said before when absent. */
+  guard?: DestinationTable;
   /** Connections through every upstream that find out whether it works; none when absent. */
   probe?: { address: string; port: number; intervalMs: number; timeoutMs: number };
 }
@@ -188,7 +197,7 @@ export function commitNames(names: Names, { upstreams, routes }: Proposal): void
 /** Into the generation that has been begun. Returns 0 or the -errno of what the engine refuses. */
 export function fillGeneration(
   handle: ffi.Handle,
-  { upstreams = [DIRECT], routing = NO_ROUTES }: GenerationOptions,
+  { upstreams = [DIRECT], routing = NO_ROUTES, guard }: GenerationOptions,
   proposal: Proposal,
 ): number {
   for (const [i, upstream] of upstreams.entries()) {
@@ -197,6 +206,8 @@ export function fillGeneration(
     buffer.fill(0);
     if (result !== 0) return result;
   }
+  const refusal = guard ? ffi.setGuard(handle, encodeDestinations(guard)) : 0;
+  if (refusal !== 0) return refusal;
   if (routing.routes.length === 0) return 0;
   const result = ffi.setDestinations(handle, encodeDestinations(routing.destinations));
   if (result !== 0) return result;

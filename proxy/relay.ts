@@ -23,6 +23,7 @@ import { adoptListeners, errorText, type RefusedListener, readListeners } from '
 import { encodeNames, takeLog } from './log.js';
 import { type OpenConnection, openConnections } from './open-connections.js';
 import { Pages } from './pages.js';
+import { type DestinationTable, encodeDestinations } from './routes.js';
 import {
   decodeRecords,
   type RecentConnection,
@@ -72,6 +73,11 @@ export interface Relay {
    * @throws RelayError when it is not configured, and then nothing has changed.
    */
   setAddresses(upstream: string, addresses: readonly string[]): void;
+  /**
+   * New connections are judged by this, and nothing else changes.
+   * @throws RelayError when that cannot be, and then they are judged as before.
+   */
+  setGuard(guard: DestinationTable): void;
   /**
    * New connections use what is given here; open ones keep what they have. All or nothing.
    * @throws RelayError when that cannot be, and then nothing has changed.
@@ -170,6 +176,11 @@ function relayOf(
       const bytes = Buffer.concat(addresses.map(addressToBytes));
       const result = ffi.setAddresses(handle, names.upstreams.slotOf(upstream), bytes);
       if (result !== 0) throw new RelayError(errorText(handle), ffi.errnoName(result), '');
+    },
+    setGuard(guard) {
+      const result = ffi.setGuard(handle, encodeDestinations(guard)) || ffi.publishGuard(handle);
+      if (result !== 0)
+        throw new RelayError(errorText(handle), ffi.errnoName(result), 'what ran before goes on');
     },
     async reload(next) {
       const proposal = propose(names, next, readStatus(handle));

@@ -69,12 +69,15 @@ export async function loadDeployment(
   options: HostOptions,
 ): Promise<{ config: Config; deployment: Deployment }> {
   // Not before somebody asks: commands without a configuration start in half the time.
-  const [{ loadConfig }, { compilePolicy }, { openDeployment }] = await Promise.all([
-    import('../config/load.js'),
-    import('../policy/compile.js'),
-    import('../apply/deployment.js'),
-  ]);
+  const [{ loadConfig }, { compilePolicy }, { relayGuardWarnings }, { openDeployment }] =
+    await Promise.all([
+      import('../config/load.js'),
+      import('../policy/compile.js'),
+      import('../policy/relay-guard.js'),
+      import('../apply/deployment.js'),
+    ]);
   const config = await loadConfig(configPath(options));
+  config.warnings.push(...relayGuardWarnings(config));
   const deployment = openDeployment(config, compilePolicy(config), options.only);
   return { config, deployment };
 }

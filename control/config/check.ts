@@ -72,7 +72,8 @@ function unknownSets(root: unknown): Found[] {
   const routes = asList(valueAt(root, ['relay', 'routes'])).flatMap((_, i) =>
     entriesAt(root, ['relay', 'routes', i, 'to']),
   );
-  return [...rules, ...routes].flatMap(({ path, value }) => {
+  const guard = [...entriesAt(root, ['relay', 'deny']), ...entriesAt(root, ['relay', 'allow'])];
+  return [...rules, ...routes, ...guard].flatMap(({ path, value }) => {
     if (typeof value !== 'string' || !isSetName(value) || known.includes(value)) return [];
     const hint = suggestion(value, known);
     return [{ path, problem: { message: `unknown set "${value}"`, ...(hint && { hint }) } }];

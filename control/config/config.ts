@@ -72,6 +72,9 @@ export interface RelayConfig {
   upstreams: UpstreamConfig[];
   /** First match wins; what none matches may use every upstream. */
   routes: RouteConfig[];
+  /** What the relay refuses; and what it does not, though it would by itself. `deny` wins. */
+  deny: AddressList;
+  allow: AddressList;
   strategy: 'failover' | 'weighted' | 'least-connections';
   probe?: {
     destination: { address: string; port: number };

@@ -114,6 +114,8 @@ function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
       }),
     ),
     routes: file.routes.map(route),
+    deny: destinations(file.deny),
+    allow: destinations(file.allow),
     strategy: file.strategy,
     ...(file.probe !== undefined && { probe: probe(file.probe) }),
     ...(file.threads !== undefined && { threads: file.threads }),

@@ -143,6 +143,8 @@ const destinations = oneOrMore(text(toProblem))
   .optional()
   .describe('Destinations: names of sets (private is built in), addresses, CIDRs and ranges');
 
+const addressesOfTheGuard = oneOrMore(text(toProblem)).default([]);
+
 const route = section({
   name: text(routeNameProblem).optional().describe('Default: route-N, counted from 1'),
   to: destinations,
@@ -162,6 +164,10 @@ const relay = section({
     .max(32, { error: 'must have at most 32 entries' })
     .default([])
     .describe('Which upstreams by destination; first match wins, without one all are used'),
+  deny: addressesOfTheGuard.describe('Destinations that the relay refuses, whatever the rules say'),
+  allow: addressesOfTheGuard.describe(
+    "Destinations that it would refuse by itself: private, loopback, and networks on the server's interfaces",
+  ),
   strategy: choice('failover', 'weighted', 'least-connections')
     .default('failover')
     .describe('How to choose among the upstreams that can be reached'),

@@ -31,6 +31,36 @@ function lastStartAtOrBelow<T extends Address>(starts: ArrayLike<T>, address: T)
   return low - 1;
 }
 
+interface Intervals<T> {
+  readonly starts: ArrayLike<T>;
+  readonly ends: ArrayLike<T>;
+}
+
+/** What of `whole` is not in `part`. */
+function subtract<T extends Address>(
+  whole: Intervals<T>,
+  part: Intervals<T>,
+  add: (address: T, step: 1 | -1) => T,
+): { starts: T[]; ends: T[] } {
+  const left: { starts: T[]; ends: T[] } = { starts: [], ends: [] };
+  const keep = (first: T, last: T): void => {
+    left.starts.push(first);
+    left.ends.push(last);
+  };
+  Array.from(whole.starts).forEach((start, i) => {
+    const last = whole.ends[i]!;
+    let first = start;
+    let j = Math.max(lastStartAtOrBelow(part.starts, first), 0);
+    for (; j < part.starts.length && part.starts[j]! <= last && first <= last; j++) {
+      if (part.ends[j]! < first) continue;
+      if (part.starts[j]! > first) keep(first, add(part.starts[j]!, -1));
+      first = add(part.ends[j]!, 1);
+    }
+    if (first <= last) keep(first, last);
+  });
+  return left;
+}
+
 export class PrefixSet {
   static readonly empty = new PrefixSet(mergeV4([], []), mergeV6([], []));
 
@@ -109,6 +139,13 @@ export class PrefixSet {
       sets.flatMap((set) => set.v6.ends),
     );
     return new PrefixSet(mergeV4(starts, ends), v6);
+  }
+
+  /** What is in this set and not in the other. */
+  minus(other: PrefixSet): PrefixSet {
+    const v4 = subtract<number>(this.v4, other.v4, (address, step) => address + step);
+    const v6 = subtract<bigint>(this.v6, other.v6, (address, step) => address + BigInt(step));
+    return new PrefixSet(mergeV4(v4.starts, v4.ends), v6);
   }
 
   v4Intervals(): V4Intervals {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { familyNotes } from '../../config/family-note.js';
 import { loadConfig } from '../../config/load.js';
+import { relayGuardWarnings } from '../../policy/relay-guard.js';
 import {
   action,
   type CommonOptions,
@@ -22,6 +23,7 @@ export function checkCommand(): Command {
 async function runCheck(options: CommonOptions): Promise<undefined> {
   const config = await loadConfig(configPath(options));
   const notes = familyNotes(config);
+  config.warnings.push(...relayGuardWarnings(config));
   printWarnings(config.warnings);
   const sets = Object.entries(config.sets).map(([name, { entries }]) => ({
     name,

@@ -6,6 +6,7 @@ import { loadConfig } from '../../config/load.js';
 import { SidetrackError } from '../../error.js';
 import { action, type CommonOptions, command, configFile, withConfigFile } from '../context.js';
 import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
+import { watchAttached } from '../relay/attached.js';
 import type { RelaySetup } from '../relay/changes.js';
 import { chooseServer } from '../relay/choose-server.js';
 import { drain, handOver, type RunningRelay } from '../relay/end.js';
@@ -85,6 +86,7 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   service.ready(summary);
   const endings = [
     watchUpstreams(relay),
+    watchAttached(relay, () => reloading.config),
     watchNames({ ...reloading, upstreams: () => reloading.config.relay.upstreams }, names),
   ];
   const unwatch = () => {

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { RelayOptions } from '../../../proxy/relay.js';
 import type { Upstream } from '../../../proxy/upstreams.js';
 import type { Config, ServerConfig } from '../../config/config.js';
+import { NOTHING_ATTACHED, relayGuard } from '../../policy/relay-guard.js';
 
 /** A configuration as the relay uses it. */
 export interface RelaySetup {
@@ -20,6 +21,7 @@ export interface SetupPicture {
   upstreams: ReadonlyMap<string, PicturedUpstream>;
   routes: ReadonlyMap<string, unknown>;
   destinations: unknown;
+  guard: unknown;
 }
 
 const KEY = randomBytes(32);
@@ -67,6 +69,7 @@ export function pictureOf({ config, server, options }: RelaySetup): SetupPicture
     upstreams: new Map(upstreams.map((upstream) => [upstream.name, withoutSecret(upstream)])),
     routes: new Map(routing?.routes.map((route) => [route.name, route])),
     destinations: routing?.destinations,
+    guard: relayGuard(config, NOTHING_ATTACHED),
   };
 }
 
@@ -109,6 +112,7 @@ export function describeChanges(before: SetupPicture, after: SetupPicture): stri
     const [old, now] = [before.config.relay[name], after.config.relay[name]];
     return old === now ? [] : [`${key} ${old ?? 'default'} → ${now ?? 'default'}`];
   });
+  if (!isDeepStrictEqual(before.guard, after.guard)) limits.push('allow, deny');
   if (!isDeepStrictEqual(before.config.relay.probe, after.config.relay.probe)) limits.push('probe');
   const parts = [
     ...(upstreams.length > 0 ? [`upstreams ${upstreams.join(' ')}`] : []),

@@ -2,7 +2,9 @@
 import type { RelayOptions } from '../../../proxy/relay.js';
 import type { Upstream } from '../../../proxy/upstreams.js';
 import type { Config, ServerConfig } from '../../config/config.js';
+import { relayGuard } from '../../policy/relay-guard.js';
 import { compileRoutes } from '../../policy/routes.js';
+import { attached } from './attached.js';
 
 const MS = 1000;
 
@@ -39,5 +41,6 @@ export function relayOptions(
       },
     }),
     routing: compileRoutes(config),
+    guard: relayGuard(config, attached()),
   };
 }

@@ -36,6 +36,19 @@ function expectCanonical(starts: ArrayLike<number | bigint>, ends: ArrayLike<num
 }
 
 describe('PrefixSet', () => {
+  it('less another contains what that one does not', () => {
+    fc.assert(
+      fc.property(crowded, crowded, (whole, part) => {
+        const set = PrefixSet.of(whole).minus(PrefixSet.of(part));
+        for (let n = 0; n < 70; n++) {
+          expect(set.contains(n)).toBe(inAny(whole, n) && !inAny(part, n));
+          expect(set.contains(BigInt(n))).toBe(inAny(whole, BigInt(n)) && !inAny(part, BigInt(n)));
+        }
+        expectCanonical(set.v4Intervals().starts, set.v4Intervals().ends);
+      }),
+    );
+  });
+
   it('contains an address exactly when one of its entries does', () => {
     fc.assert(
       fc.property(crowded, (entries) => {

@@ -1,0 +1,105 @@
+/**
+ * What the relay refuses by itself, whatever the router hands over: `relay.deny`, and every network
+ * that is not on the Internet or is attached to the server, less `relay.allow`. As a table for the engine.
+ */
+import { guardBit } from '../../proxy/abi.js';
+import type { DestinationTable } from '../../proxy/routes.js';
+import type { Config, RuleConfig } from '../config/config.js';
+import { type Diagnostic, diagnosticAt } from '../config/diagnostic.js';
+import type { AddressEntry } from '../config/entry.js';
+import { addressResolver } from './compile.js';
+import { PrefixSet } from './prefix-set.js';
+import { PRIVATE } from './private.js';
+import { destinationTable } from './routes.js';
+
+/** What is known of the machine that runs the relay. */
+export interface Attached {
+  /** Its own addresses. */
+  addresses: readonly AddressEntry[];
+  /** Networks on its interfaces. */
+  networks: readonly AddressEntry[];
+}
+
+export const NOTHING_ATTACHED: Attached = { addresses: [], networks: [] };
+
+/** Translators turn 64:ff9b::/96 into the IPv4 address in its last four bytes (RFC 6052). */
+const NAT64 = 0x64ff9bn << 96n;
+
+/** The same places by way of a translator: allowing or refusing one means the other. */
+function withTranslated(set: PrefixSet): PrefixSet {
+  const { starts, ends } = set.v4Intervals();
+  const translated = Array.from(
+    starts,
+    (first, i): AddressEntry => ({
+      family: 6,
+      first: NAT64 | BigInt(first),
+      last: NAT64 | BigInt(ends[i]!),
+    }),
+  );
+  return set.union(PrefixSet.of(translated));
+}
+
+/** In the order of the bits below. */
+const DENY = 1;
+const ALLOW = 2;
+const BY_DEFAULT = 4;
+const OWN = 8;
+
+function verdict(bits: number): number {
+  const denied = bits & DENY || (!(bits & ALLOW) && bits & BY_DEFAULT);
+  return (denied ? guardBit.denied : 0) | (bits & OWN ? guardBit.own : 0);
+}
+
+/** Without the borders at which the verdict stays as it was. */
+function merged<T>(starts: ArrayLike<T>, bits: Uint32Array): { starts: T[]; bits: Uint32Array } {
+  const verdicts = bits.map(verdict);
+  const kept = Array.from(verdicts.keys()).filter((i) => verdicts[i] !== (verdicts[i - 1] ?? 0));
+  return { starts: kept.map((i) => starts[i]!), bits: Uint32Array.from(kept, (i) => verdicts[i]!) };
+}
+
+export function relayGuard(config: Config, attached: Attached): DestinationTable {
+  const addresses = addressResolver(config);
+  const { allow, deny } = config.relay;
+  const byDefault = PRIVATE.union(PrefixSet.of(attached.networks));
+  const own = PrefixSet.of(attached.addresses);
+  const table = destinationTable([
+    withTranslated(addresses(deny)),
+    withTranslated(addresses(allow)),
+    withTranslated(byDefault.union(own)),
+    own,
+  ]);
+  const v4 = merged(table.v4Starts, table.v4Routes);
+  const v6 = merged(table.v6Starts, table.v6Routes);
+  return {
+    v4Starts: Uint32Array.from(v4.starts),
+    v4Routes: v4.bits,
+    v6Starts: v6.starts,
+    v6Routes: v6.bits,
+  };
+}
+
+/** Whether a rule decides for every TCP packet to the addresses that it names. */
+const decidesAlone = ({ proto, from, macs, ports }: RuleConfig) =>
+  proto !== 'udp' && !from && !macs && !ports;
+
+/** Rules that hand over what the relay would only refuse. A rule without `to` means the Internet. */
+export function relayGuardWarnings(config: Config): Diagnostic[] {
+  if (config.servers[0]?.program !== 'relay') return [];
+  const addresses = addressResolver(config);
+  let refused = PRIVATE.minus(addresses(config.relay.allow));
+  return config.rules.flatMap((rule, i) => {
+    if (rule.to === undefined || refused.isEmpty) return [];
+    const to = addresses(rule.to);
+    const lost = refused.minus(refused.minus(to));
+    if (decidesAlone(rule)) refused = refused.minus(to);
+    if (rule.action !== 'proxy' || lost.isEmpty) return [];
+    const [first, ...others] = lost.cidrs();
+    const more = others.length > 0 ? ` and ${others.length} more` : '';
+    return [
+      diagnosticAt(config.positionOf(['rules', i, 'to']), {
+        message: `rule "${rule.name}" hands over ${first}${more}, which the relay refuses`,
+        hint: `if it is to go there, write relay: { allow: ["${first}"] }; if not, say direct in a rule before it`,
+      }),
+    ];
+  });
+}
