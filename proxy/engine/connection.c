@@ -21,6 +21,7 @@
 #include "vitals.h"
 #include "worker.h"
 
+#define SHORTER_WHEN_FULL 30
 #define KEEPALIVE_AFTER_MS 1000	/* far below the first probe's 120 s */
 
 static struct connection *leg_connection(struct leg *leg)
@@ -127,6 +128,26 @@ static bool half_closed(const struct connection *connection)
 	return connection->direction[CLIENT].hangup || connection->direction[UPSTREAM].hangup;
 }
 
+/*
+ * While nobody else can be served, whoever only waits for an answer gets a thirtieth of
+ * the time: a chain of connections that lead back to us, each of which waits for the next,
+ * ends with one that we cannot accept, and would keep everybody out for minutes.
+ */
+static uint32_t half_close_patience(const struct connection *connection)
+{
+	if (connection->state != RELAYING || !half_closed(connection))
+		return 0;
+	return connection->generation->options.half_close_timeout_ms / SHORTER_WHEN_FULL;
+}
+
+static bool must_make_room(const struct worker *worker, const struct connection *connection)
+{
+	uint32_t patience = half_close_patience(connection);
+
+	return patience && relay_is_full(worker->relay) &&
+	       connection->active_ms + patience <= worker->transfer.now_ms;
+}
+
 /* Return: when the connection is to be given up, 0 for never */
 static uint64_t connection_deadline(const struct connection *connection)
 {
@@ -149,6 +170,16 @@ static bool wants_keepalive(const struct connection *connection)
 	return connection->state == RELAYING && !connection->keepalive;
 }
 
+/* Return: after how many milliseconds to look at it though it has not expired; 0 for never */
+static uint32_t time_to_look(const struct connection *connection)
+{
+	uint32_t patience = half_close_patience(connection);
+
+	if (wants_keepalive(connection) && (!patience || patience > KEEPALIVE_AFTER_MS))
+		return KEEPALIVE_AFTER_MS;
+	return patience;
+}
+
 /**
  * connection_update_timer() - Set the timer to what the connection waits for now
  * @worker:	Its thread
@@ -157,10 +188,10 @@ static bool wants_keepalive(const struct connection *connection)
 void connection_update_timer(struct worker *worker, struct connection *connection)
 {
 	uint64_t deadline = connection_deadline(connection);
-	uint64_t soon = worker->transfer.now_ms + KEEPALIVE_AFTER_MS;
+	uint64_t look = time_to_look(connection);
 
-	if (wants_keepalive(connection) && (!deadline || deadline > soon))
-		deadline = soon;
+	if (look && (!deadline || deadline > worker->transfer.now_ms + look))
+		deadline = worker->transfer.now_ms + look;
 	if (deadline)
 		timer_set(&worker->timers, &connection->timer, deadline);
 	else
@@ -205,7 +236,7 @@ static void connection_timer(struct timer *timer, void *context)
 	}
 	if (connection->state == RESETTING)
 		resetting_look(worker, connection);
-	else if (!expired(worker, connection))
+	else if (!expired(worker, connection) && !must_make_room(worker, connection))
 		connection_update_timer(worker, connection);	/* it moved bytes meanwhile */
 	else if (is_attempting(connection))
 		attempt_timeout(worker, connection);

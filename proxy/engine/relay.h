@@ -60,6 +60,13 @@ struct relay {
 	char error[SIDETRACK_RELAY_ERROR_LENGTH];
 };
 
+/* Nobody else can be accepted before somebody leaves. */
+static inline bool relay_is_full(const struct relay *relay)
+{
+	return __atomic_load_n(&relay->active, __ATOMIC_RELAXED) >=
+	       __atomic_load_n(&relay->max_connections, __ATOMIC_RELAXED);
+}
+
 enum phase relay_phase(const struct relay *relay);
 bool relay_admit(struct relay *relay);
 void relay_leave(struct relay *relay);

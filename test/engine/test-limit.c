@@ -389,7 +389,41 @@ static void keepalive(void)
 	finish(relay);
 }
 
+/* Who has ended and only waits keeps nobody out for long; while there is room it may wait. */
+static void half_closed_make_room(void)
+{
+	struct sidetrack_relay_options options = default_options();
+	struct pair waiting[2], newcomer;
+	struct relay *relay;
+
+	options.threads = 1;
+	options.max_connections = 2;
+	options.half_close_timeout_ms = 45000;	/* a second and a half when full */
+	relay = begin(&options);
+	waiting[0] = pair_open(AF_INET);
+	shutdown(waiting[0].client, SHUT_WR);
+	expect_end(waiting[0].upstream);
+	expect(!readable(waiting[0].client, 2000));
+	waiting[1].client = client_connect(AF_INET, INTERNET, PORT);
+	waiting[1].upstream = take(waiting[0].listener);
+	newcomer.client = client_connect(AF_INET, INTERNET, PORT);
+	expect_reset(waiting[0].client);
+	newcomer.upstream = take(waiting[0].listener);
+	send_pattern(newcomer.client, 0, 1000, 1000);
+	expect_pattern(newcomer.upstream, 0, 1000, 1000);
+	send_pattern(waiting[1].client, 0, 1000, 1000);	/* had ended nothing */
+	expect_pattern(waiting[1].upstream, 0, 1000, 1000);
+	expect_equal(ended(relay, OUTCOME_HALF_CLOSE_TIMEOUT), 1);
+	close(waiting[1].client);
+	close(waiting[1].upstream);
+	close(newcomer.client);
+	close(newcomer.upstream);
+	pair_close(&waiting[0]);
+	finish(relay);
+}
+
 const struct test limit_tests[] = {
+	{ "limit: half-closed make room", half_closed_make_room },
 	{ "limit: port in use", port_in_use },
 	{ "limit: foreign address", foreign_address },
 	{ "limit: no IPv6 in the kernel", no_ipv6 },

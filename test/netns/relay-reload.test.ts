@@ -201,6 +201,35 @@ describe('SIGHUP', () => {
   });
 });
 
+describe('the guard', () => {
+  const ATTACHED = ['address', 'add', '198.51.100.250/24', 'dev', 'lo', 'noprefixroute'];
+  const onServer = (...argv: string[]) => fixture.lab.check('server1', ['ip', ...argv]);
+  const denied = () => fixture.metric('sidetrack_relay_rejected_total{reason="denied"}');
+  const tried = () => fixture.download('client', url(ADDRESS.internet.v4, '/who'));
+
+  it('refuses what is attached to the server, as it comes and goes, less what is allowed', async () => {
+    await start(DIRECT);
+    await seenByInternet('v4');
+    expect(await denied()).toBe(0);
+    await onServer(...ATTACHED);
+    await waitFor('the network to be noticed', async () => (await tried()).status !== 0);
+    expect(await denied()).toBe(1);
+    await seenByInternet('v6');
+    configure(DIRECT, `  allow: ${ADDRESS.internet.v4}\n`);
+    await reload('success');
+    expect(said).toContain('allow, deny');
+    await seenByInternet('v4');
+    configure(DIRECT, `  allow: 198.51.100.0/24\n  deny: ${ADDRESS.internet.v4}\n`);
+    await reload('success');
+    expect((await tried()).status).not.toBe(0);
+    expect(await denied()).toBe(2);
+    configure(DIRECT);
+    await onServer(...ATTACHED.with(1, 'del'));
+    await reload('success');
+    await seenByInternet('v4');
+  });
+});
+
 describe('a name', () => {
   const NAMED = '{ name: late, url: "http://proxy.test:3128" }';
   const gauge = (name: string) =>

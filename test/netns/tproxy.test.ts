@@ -6,7 +6,7 @@ import {
   INTERNET_ADDRESSES_V4,
   INTERNET_ADDRESSES_V6,
 } from '../../control/lab/topology.js';
-import { FAMILIES, Fixture, url } from './fixture.js';
+import { FAMILIES, Fixture, url, waitFor } from './fixture.js';
 import { pseudoRandomDigest } from './peers/pseudo-random.mjs';
 import { leftovers, snapshot } from './snapshot.js';
 
@@ -228,5 +228,33 @@ describe('apply and down', () => {
     await fixture.succeed('down');
     await fixture.succeed('apply');
     expect(await snapshots()).toEqual(byHand);
+  });
+});
+
+describe('a second way out of server1 that the router does not know', () => {
+  const loops = () => fixture.metric('sidetrack_relay_rejected_total{reason="loop"}');
+  const second = (...argv: string[]) => onServer('ip', ...argv);
+
+  it('does not lead round in circles', async () => {
+    await second('link', 'add', 'second', 'link', 'eth0', 'type', 'macvlan', 'mode', 'bridge');
+    await second('link', 'set', 'second', 'up');
+    await second('address', 'add', 'fd00:1::99/64', 'dev', 'second', 'nodad');
+    const reloaded = () => fixture.metric('sidetrack_relay_reloads_total{result="success"}');
+    const before = { reloads: await reloaded(), loops: await loops() };
+    relay?.signal('SIGHUP');
+    await waitFor('the new address to be known', async () => (await reloaded()) > before.reloads);
+    const route = ['-6', 'route', 'replace', 'default', 'via', ADDRESS.router.v6, 'dev'];
+    await second(...route, 'second', 'src', 'fd00:1::99');
+
+    const accepted = () => fixture.metric('sidetrack_relay_connections_total{family="ipv6"}');
+    const [beforeIt] = [await accepted()];
+    const { status } = await fixture.download('client', url(ADDRESS.internet.v6, '/who'));
+    expect(status).not.toBe(0);
+    expect((await accepted()) - beforeIt).toBe(2);
+    expect(await loops()).toBe(before.loops + 1);
+
+    await second(...route, 'eth0');
+    await second('link', 'del', 'second');
+    expect((await fixture.download('client', url(ADDRESS.internet.v6, '/who'))).status).toBe(0);
   });
 });

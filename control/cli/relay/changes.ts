@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { RelayOptions } from '../../../proxy/relay.js';
 import type { Upstream } from '../../../proxy/upstreams.js';
 import type { Config, ServerConfig } from '../../config/config.js';
-import { NOTHING_ATTACHED, relayGuard } from '../../policy/relay-guard.js';
+import { addressResolver } from '../../policy/compile.js';
 
 /** A configuration as the relay uses it. */
 export interface RelaySetup {
@@ -69,7 +69,7 @@ export function pictureOf({ config, server, options }: RelaySetup): SetupPicture
     upstreams: new Map(upstreams.map((upstream) => [upstream.name, withoutSecret(upstream)])),
     routes: new Map(routing?.routes.map((route) => [route.name, route])),
     destinations: routing?.destinations,
-    guard: relayGuard(config, NOTHING_ATTACHED),
+    guard: [config.relay.allow, config.relay.deny].map(addressResolver(config)),
   };
 }
 
