@@ -41,6 +41,8 @@ export interface GenerationOptions {
   maxHandshakes?: number;
   /** False saves two system calls for each connection: no RTT, no retransmissions. */
   tcpInfo?: boolean;
+  /** Seconds of silence before a client is asked whether it is there; never when absent. */
+  clientKeepaliveS?: number;
   connectTimeoutMs?: number;
   handshakeTimeoutMs?: number;
   idleTimeoutMs?: number;
@@ -107,6 +109,7 @@ export function encodeOptions(options: RelayOptions): Buffer {
     idle_timeout_ms: options.idleTimeoutMs,
     half_close_timeout_ms: options.halfCloseTimeoutMs,
     keepalive_idle_s: KEEPALIVE_IDLE_S,
+    client_keepalive_idle_s: options.clientKeepaliveS,
     keepalive_interval_s: KEEPALIVE_INTERVAL_S,
     splice: options.splice === false ? 0 : 1,
     strategy: strategyNumber(options.strategy ?? 'failover'),

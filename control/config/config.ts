@@ -88,6 +88,8 @@ export interface RelayConfig {
   /** `-`, or absolute or relative to the working directory. */
   accessLog?: { file: string };
   drainSeconds: number;
+  /** Silence of a client before it is probed; 0: never. */
+  keepaliveSeconds: number;
   connectTimeoutSeconds: number;
   handshakeTimeoutSeconds: number;
   /** 0: never. */

@@ -123,6 +123,7 @@ function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
     tcpInfo: file.tcp_info,
     ...(file.access_log !== undefined && { accessLog: accessLog(file.access_log, yaml) }),
     drainSeconds: file.drain_seconds,
+    keepaliveSeconds: file.keepalive_seconds,
     connectTimeoutSeconds: file.connect_timeout_seconds,
     handshakeTimeoutSeconds: file.handshake_timeout_seconds,
     idleTimeoutSeconds: file.idle_timeout_seconds,

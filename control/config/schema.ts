@@ -33,6 +33,7 @@ import { fromProblem, toProblem } from './token.js';
 import { upstreamUrlProblem } from './upstream-url.js';
 
 const HOUR = 3600;
+const HALF_HOUR = 1800;
 
 const host = text(hostProblem).describe('local, netns://name or ssh://user@host[:port]');
 const interfaceName = text(interfaceProblem);
@@ -195,6 +196,9 @@ const relay = section({
       .meta({ examples: ['/var/log/sidetrack/access.log'] }),
   }).optional(),
   drain_seconds: integer(0, HOUR).default(30).describe('How long a stop waits for connections'),
+  keepalive_seconds: integer(0, 9 * HOUR)
+    .default(HALF_HOUR)
+    .describe('Silence of a client before it is asked whether it is still there; 0: never'),
   connect_timeout_seconds: integer(1, HOUR).default(10),
   handshake_timeout_seconds: integer(1, HOUR)
     .default(20)

@@ -58,7 +58,8 @@
 	X(idle_timeout_ms, "time without a byte in either direction; 0 is never")	\
 	X(half_close_timeout_ms, "the same once one side sent FIN; 0 is never")	\
 	X(user_timeout_ms, "TCP_USER_TIMEOUT; 0 is the kernel's own")		\
-	X(keepalive_idle_s, "silence before the first probe; 0 is no probes")	\
+	X(keepalive_idle_s, "silence of upstream before a probe; 0 is no probes")	\
+	X(client_keepalive_idle_s, "silence of a client before a probe; 0 is none")	\
 	X(keepalive_interval_s, "time between probes")				\
 	X(splice, "0 always copies, 1 splices the directions that prove bulk")	\
 	X(pipe_size, "bytes in flight in one splice; 0 is 1 MiB")		\

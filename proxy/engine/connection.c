@@ -225,15 +225,23 @@ static bool expired(const struct worker *worker, const struct connection *connec
 	return deadline && deadline <= worker->transfer.now_ms;
 }
 
+static void turn_on_keepalive(struct connection *connection)
+{
+	const struct sidetrack_relay_options *options = &connection->generation->options;
+
+	connection->keepalive = true;
+	if (options->keepalive_idle_s)
+		dial_set_keepalive(connection->leg[UPSTREAM].fd, options->keepalive_idle_s,
+				   options->keepalive_interval_s);
+}
+
 static void connection_timer(struct timer *timer, void *context)
 {
 	struct connection *connection = container_of(timer, struct connection, timer);
 	struct worker *worker = context;
 
-	if (wants_keepalive(connection)) {
-		connection->keepalive = true;
-		dial_set_keepalive(connection->leg[UPSTREAM].fd, &connection->generation->options);
-	}
+	if (wants_keepalive(connection))
+		turn_on_keepalive(connection);
 	if (connection->state == RESETTING)
 		resetting_look(worker, connection);
 	else if (!expired(worker, connection) && !must_make_room(worker, connection))

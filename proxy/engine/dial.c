@@ -52,17 +52,18 @@ void dial_set_options(int fd, const struct sidetrack_relay_options *options)
 /**
  * dial_set_keepalive() - Probe a silent peer; four system calls
  * @fd:		Listener (accepted sockets inherit it) or upstream socket
- * @options:	The relay's options
+ * @idle_s:	Silence before the first probe, or 0 for none
+ * @interval_s:	Between probes; 0 is the kernel's own
  */
-void dial_set_keepalive(int fd, const struct sidetrack_relay_options *options)
+void dial_set_keepalive(int fd, uint32_t idle_s, uint32_t interval_s)
 {
-	if (!options->keepalive_idle_s)
+	option_set(fd, SOL_SOCKET, SO_KEEPALIVE, idle_s != 0);
+	if (!idle_s)
 		return;
-	option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)options->keepalive_idle_s);
+	option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s);
 	option_set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
-	if (options->keepalive_interval_s)
-		option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)options->keepalive_interval_s);
+	if (interval_s)
+		option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)interval_s);
 }
 
 /**

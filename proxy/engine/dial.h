@@ -33,7 +33,7 @@ struct greeting {
 void dial_reset_on_close(int fd, bool reset);
 void dial_set_no_delay(int fd);
 void dial_set_options(int fd, const struct sidetrack_relay_options *options);
-void dial_set_keepalive(int fd, const struct sidetrack_relay_options *options);
+void dial_set_keepalive(int fd, uint32_t idle_s, uint32_t interval_s);
 enum outcome dial(const struct sidetrack_relay_options *options, const struct endpoint *address,
 		  const struct endpoint *destination, struct greeting *greeting, int *fd);
 enum outcome dial_outcome(int error);

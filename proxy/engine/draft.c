@@ -6,6 +6,7 @@
 
 #include "endpoint.h"
 #include "guard.h"
+#include "sockets.h"
 #include "worker.h"
 
 /* Each thread finds it in its box; who has not taken the last one never will. */
@@ -54,6 +55,7 @@ void draft_publish(struct relay *relay)
 	relay->draft = NULL;
 	__atomic_store_n(&relay->max_connections,
 			 relay_max_connections(relay, &generation->options), __ATOMIC_RELAXED);
+	sockets_refresh(relay, &generation->options);
 	guard_publish(relay);	/* first: who has the generation has the guard too */
 	hand_out(relay, generation);
 }

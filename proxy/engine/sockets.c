@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "dial.h"
 #include "endpoint.h"
 #include "listen.h"
 #include "listener.h"
@@ -97,6 +98,16 @@ void sockets_steer(struct relay *relay)
 	relay->pinned = steering_cpus(&relay->cpus, relay->thread_count);
 	relay->steering = relay->pinned &&
 			  steering_attach(relay->listener[0], &relay->cpus) == 0;
+}
+
+/* Whoever is accepted from now on inherits what a new generation says of clients. */
+void sockets_refresh(struct relay *relay, const struct sidetrack_relay_options *options)
+{
+	uint32_t i;
+
+	for (i = 0; i < relay->listener_count; i++)
+		dial_set_keepalive(relay->listener[i], options->client_keepalive_idle_s,
+				   options->keepalive_interval_s);
 }
 
 /* --- the interface ---------------------------------------------------------------- */

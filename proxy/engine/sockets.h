@@ -9,6 +9,7 @@
 #include "relay.h"
 
 int sockets_open(struct relay *relay);
+void sockets_refresh(struct relay *relay, const struct sidetrack_relay_options *options);
 void sockets_steer(struct relay *relay);
 
 #endif /* SIDETRACK_SOCKETS_H */

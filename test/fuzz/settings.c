@@ -36,6 +36,7 @@ static void take_limits(struct sidetrack_relay_options *options, uint8_t bits)
 	options->max_handshakes = bits & 8 ? 2 : 0;
 	options->tcp_info = options->log_records = bits >> 5 & 1;
 	options->keepalive_idle_s = bits >> 6 & 1;
+	options->client_keepalive_idle_s = bits >> 6 & 1;
 	if (!(bits & 16))
 		return;
 	options->probe_port = 443;

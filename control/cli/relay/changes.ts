@@ -96,6 +96,7 @@ function namesThatDiffer(
 const LIMITS = {
   strategy: 'strategy',
   drain_seconds: 'drainSeconds',
+  keepalive_seconds: 'keepaliveSeconds',
   connect_timeout_seconds: 'connectTimeoutSeconds',
   handshake_timeout_seconds: 'handshakeTimeoutSeconds',
   idle_timeout_seconds: 'idleTimeoutSeconds',

@@ -25,6 +25,7 @@ export function relayOptions(
     }),
     ...(relay.maxHandshakes !== undefined && { maxHandshakes: relay.maxHandshakes }),
     fastOpen: relay.fastOpen,
+    clientKeepaliveS: relay.keepaliveSeconds,
     connectTimeoutMs: relay.connectTimeoutSeconds * MS,
     handshakeTimeoutMs: relay.handshakeTimeoutSeconds * MS,
     idleTimeoutMs: relay.idleTimeoutSeconds * MS,

@@ -32,6 +32,9 @@ relay:
   access_log: { file: access.log }
   drain_seconds: 1
   strategy: weighted
+  deny: 8.8.8.8
+  allow: [private, china]
+  keepalive_seconds: 8
   connect_timeout_seconds: 2
   handshake_timeout_seconds: 6
   idle_timeout_seconds: 3
@@ -82,10 +85,13 @@ describe('loadConfig', () => {
       relay: {
         upstreams: [{ name: 'direct', target: { kind: 'direct' }, weight: 1 }],
         routes: [],
+        deny: { entries: [], sets: [] },
+        allow: { entries: [], sets: [] },
         strategy: 'failover',
         metrics: { address: '127.0.0.1', port: 9150 },
         tcpInfo: true,
         drainSeconds: 30,
+        keepaliveSeconds: 1800,
         connectTimeoutSeconds: 10,
         handshakeTimeoutSeconds: 20,
         idleTimeoutSeconds: 0,
@@ -141,12 +147,15 @@ describe('loadConfig', () => {
         },
       ],
       routes: [],
+      deny: { entries: [{ family: 4, first: 0x08080808, last: 0x08080808 }], sets: [] },
+      allow: { entries: [], sets: ['private', 'china'] },
       strategy: 'weighted',
       threads: 2,
       metrics: { address: '::1', port: 9200 },
       tcpInfo: false,
       accessLog: { file: join(folder, 'access.log') },
       drainSeconds: 1,
+      keepaliveSeconds: 8,
       connectTimeoutSeconds: 2,
       handshakeTimeoutSeconds: 6,
       idleTimeoutSeconds: 3,
