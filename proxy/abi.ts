@@ -31,38 +31,40 @@ export const optionOffset = {
   half_close_timeout_ms: 44,
   /** TCP_USER_TIMEOUT; 0 is the kernel's own */
   user_timeout_ms: 48,
-  /** silence before the first probe; 0 is no probes */
+  /** silence of upstream before a probe; 0 is no probes */
   keepalive_idle_s: 52,
+  /** silence of a client before a probe; 0 is none */
+  client_keepalive_idle_s: 56,
   /** time between probes */
-  keepalive_interval_s: 56,
+  keepalive_interval_s: 60,
   /** 0 always copies, 1 splices the directions that prove bulk */
-  splice: 60,
+  splice: 64,
   /** bytes in flight in one splice; 0 is 1 MiB */
-  pipe_size: 64,
+  pipe_size: 68,
   /** most pipes a thread may own; 0 is 64 */
-  pipes_per_thread: 68,
+  pipes_per_thread: 72,
   /** how to choose among several upstreams */
-  strategy: 72,
+  strategy: 76,
   /** 1 asks the kernel for RTT and retransmissions at the end */
-  tcp_info: 76,
+  tcp_info: 80,
   /** finished connections kept for the log; 0 is no log */
-  log_records: 80,
+  log_records: 84,
   /** how connections get here */
-  capture: 84,
+  capture: 88,
   /** 1 is TCP Fast Open with clients and with proxies */
-  fast_open: 88,
+  fast_open: 92,
   /** where probes go through each upstream; 0 is no probes */
-  probe_port: 92,
+  probe_port: 96,
   /** time from one round of probes to the next */
-  probe_interval_ms: 96,
+  probe_interval_ms: 100,
   /** time for a probe as a whole; 0 is never */
-  probe_timeout_ms: 100,
+  probe_timeout_ms: 104,
 } as const;
 
 /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
-export const OPTION_ADDRESS_OFFSET = 104;
-export const OPTION_PROBE_ADDRESS_OFFSET = 120;
-export const OPTIONS_SIZE = 136;
+export const OPTION_ADDRESS_OFFSET = 108;
+export const OPTION_PROBE_ADDRESS_OFFSET = 124;
+export const OPTIONS_SIZE = 140;
 
 /** The index is the number that the engine uses. */
 export const upstreamKinds = [

@@ -389,6 +389,32 @@ static void keepalive(void)
 	finish(relay);
 }
 
+static uint16_t local_port(int fd)
+{
+	struct sockaddr_in6 address;
+	socklen_t length = sizeof(address);
+
+	expect(getsockname(fd, (struct sockaddr *)&address, &length) == 0);
+	return ntohs(address.sin6_port);
+}
+
+/* Return: seconds until the client of the newest connection is probed; 0 for never */
+static unsigned int seconds_to_client_probe(uint16_t client_port)
+{
+	FILE *table = fopen("/proc/net/tcp6", "r");
+	unsigned int local, remote, timer, when, seconds = 0;
+	char line[512];
+
+	expect(table);
+	while (fgets(line, sizeof(line), table))
+		if (sscanf(line, "%*s %*32[0-9A-F]:%x %*32[0-9A-F]:%x %*x %*s %x:%x", &local, &remote,
+			   &timer, &when) == 4 && local == RELAY_PORT && remote == client_port &&
+		    timer == 2)
+			seconds = when / 100;	/* USER_HZ */
+	fclose(table);
+	return seconds;
+}
+
 /* Who has ended and only waits keeps nobody out for long; while there is room it may wait. */
 static void half_closed_make_room(void)
 {
@@ -422,7 +448,29 @@ static void half_closed_make_room(void)
 	finish(relay);
 }
 
+/* As often as the options say, for those who come after a reload as well. */
+static void keepalive_of_clients(void)
+{
+	struct sidetrack_relay_options options = default_options();
+	struct relay *relay = begin(&options);
+	struct pair pair = pair_open(AF_INET6);
+
+	wait_for(seconds_to_client_probe(local_port(pair.client)) > 1700);
+	expect(seconds_to_client_probe(local_port(pair.client)) <= 1800);
+	pair_close(&pair);
+	options.client_keepalive_idle_s = 0;
+	expect_equal(sidetrack_relay_begin(relay, (const uint8_t *)&options, sizeof(options)), 0);
+	expect_equal(sidetrack_relay_commit(relay), 0);
+	pair = pair_open(AF_INET6);
+	send_pattern(pair.client, 0, 100, 100);
+	expect_pattern(pair.upstream, 0, 100, 100);
+	expect_equal(seconds_to_client_probe(local_port(pair.client)), 0);
+	pair_close(&pair);
+	finish(relay);
+}
+
 const struct test limit_tests[] = {
+	{ "limit: keep-alive of clients", keepalive_of_clients },
 	{ "limit: half-closed make room", half_closed_make_room },
 	{ "limit: port in use", port_in_use },
 	{ "limit: foreign address", foreign_address },
