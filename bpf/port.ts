@@ -40,12 +40,23 @@ interface Link {
 
 function ask<T>(program: string, ...args: string[]): T[] {
   const { status, stdout, stderr } = spawnSync(program, ['-j', ...args], { encoding: 'utf8' });
-  if (status === 0) return JSON.parse(stdout || '[]') as T[];
-  throw new ClassifierError(`${program} ${args.join(' ')}: ${stderr.trim() || status}`, {
+  const answer = status === 0 ? parsed<T>(stdout || '[]') : undefined;
+  if (answer !== undefined) return answer;
+  const said = stderr.trim().split('\n')[0] || (status === 0 ? 'no JSON' : status);
+  throw new ClassifierError(`${program} ${args.join(' ')}: ${said}`, {
     code: 'iproute2',
     source: 'host',
-    hint: 'install it: apt-get install iproute2',
+    hint: 'install the full iproute2 (Debian: apt-get install iproute2; OpenWrt: opkg install ip-full ip-bridge)',
   });
+}
+
+/** Undefined where it is none: BusyBox and old versions print text. */
+function parsed<T>(text: string): T[] | undefined {
+  try {
+    return JSON.parse(text) as T[];
+  } catch {
+    return undefined;
+  }
 }
 
 function linkOf(name: string): Link {

@@ -368,6 +368,16 @@ describe('the machine lacks something', () => {
     expect(status).toBe(1);
   });
 
+  it('nor does the classifier take text for JSON', async () => {
+    const PATH = await pathWith('ip', 'echo "1: lo: <LOOPBACK>"');
+    const port = CLI.replace('control/cli/main.js', 'bpf/port.js');
+    const script = `import('${port}').then((m) => m.portsOf('br-lan')).catch((e) => console.log(e.message, e.hint))`;
+    const argv = ['env', `PATH=${PATH}`, process.execPath, '-e', script];
+    expect(await fixture.lab.check('router', argv)).toMatch(
+      /^ip -d link show dev br-lan: no JSON install the full iproute2/,
+    );
+  });
+
   it('nft that answers something else', async () => {
     fixture.configureWith([]);
     const { status, stderr } = await planWith('nft', 'echo hello');
