@@ -47,7 +47,7 @@
 /* X(NAME, what it means) */
 #define FLOW_STATES(X)							\
 	X(OPENING, "its SYN was seen")					\
-	X(ESTABLISHED, "the client answered")				\
+	X(ESTABLISHED, "the client has sent data")			\
 	X(CLOSING, "the client sent FIN or RST")
 
 /*
@@ -76,7 +76,10 @@
 	X(closing, "steered flows that the client closed")		\
 	X(expired, "flows found too old, and forgotten")		\
 	X(local, "flows to an address of this router that no guard listed")	\
-	X(on_failure, "flows without room in the table or without a server")	\
+	X(on_failure, "flows that could not be handed over")		\
+	X(over_share, "of these, flows of clients over their share")	\
+	X(table_full, "of these, flows without room in the table")	\
+	X(no_route, "of these, flows without a way to the server")	\
 	X(fallback_neighbour, "marked: the server's link address is unknown")	\
 	X(fallback_ttl, "marked: the TTL ends here, and the stack must say so")	\
 	X(fallback_mtu, "marked: too large for the way to the server")	\
@@ -128,6 +131,7 @@ enum counter_name {
 	X(blocks, "whether a rule may block anything")			\
 	X(judges_others, "whether a rule may block what is not TCP")	\
 	X(blocks_on_failure, "on_failure: block")			\
+	X(max_flows_per_client, "of each family; 0: no limit")		\
 	X(has_macs, "whether a rule names a MAC address")		\
 	X(server_macs, "entries used of server_mac")			\
 	X(server_v4s, "entries used of server_v4")			\
@@ -175,6 +179,17 @@ struct flow_key_v6 {
 struct flow {
 	__u32 seen;	/* CLOCK_MONOTONIC in units of 2^FLOW_CLOCK_SHIFT ns */
 	__u32 state;
+};
+
+/* Who counts as one client: an IPv4 address, or the /64 of an IPv6 one. */
+struct client_key {
+	__be32 prefix[2];
+	__u32 family;
+};
+
+struct client {
+	__u32 flows;	/* in the flow table */
+	__u32 refused;	/* when it was last over its share, like `seen`; 0: never */
 };
 
 /* A /16, found by its number. */

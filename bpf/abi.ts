@@ -41,7 +41,7 @@ export const verdictNumber = {
 export const flowState = {
   /** its SYN was seen */
   OPENING: 0,
-  /** the client answered */
+  /** the client has sent data */
   ESTABLISHED: 1,
   /** the client sent FIN or RST */
   CLOSING: 2,
@@ -89,8 +89,14 @@ export const events = [
   'expired',
   /** flows to an address of this router that no guard listed */
   'local',
-  /** flows without room in the table or without a server */
+  /** flows that could not be handed over */
   'on_failure',
+  /** of these, flows of clients over their share */
+  'over_share',
+  /** of these, flows without room in the table */
+  'table_full',
+  /** of these, flows without a way to the server */
+  'no_route',
   /** marked: the server's link address is unknown */
   'fallback_neighbour',
   /** marked: the TTL ends here, and the stack must say so */
@@ -129,50 +135,52 @@ export const configOffset = {
   judges_others: 40,
   /** on_failure: block */
   blocks_on_failure: 44,
+  /** of each family; 0: no limit */
+  max_flows_per_client: 48,
   /** whether a rule names a MAC address */
-  has_macs: 48,
+  has_macs: 52,
   /** entries used of server_mac */
-  server_macs: 52,
+  server_macs: 56,
   /** entries used of server_v4 */
-  server_v4s: 56,
+  server_v4s: 60,
   /** entries used of server_v6 */
-  server_v6s: 60,
+  server_v6s: 64,
   /** number of rules, and the index of the default */
-  rules: 64,
+  rules: 68,
   /** words used of each row */
-  row_words: 68,
+  row_words: 72,
   /** row of class 0 as a source */
-  from_rows: 72,
+  from_rows: 76,
   /** row of port class 0 over TCP */
-  port_rows: 76,
+  port_rows: 80,
   /** port classes, the last one for a port that cannot be seen */
-  port_classes: 80,
+  port_classes: 84,
   /** row of MAC class 0 as a condition of its own */
-  mac_rows: 84,
+  mac_rows: 88,
   /** row of MAC class 0 as a source */
-  from_mac_rows: 88,
+  from_mac_rows: 92,
 } as const;
 
 /** Byte offsets of the arrays behind them. */
 export const configArray = {
   /** u32 classes of the codes 0 to 2 */
-  palette: 92,
+  palette: 96,
   /** 4 bytes */
-  next_hop_v4: 108,
+  next_hop_v4: 112,
   /** 16 bytes */
-  next_hop_v6: 112,
+  next_hop_v6: 116,
   /** 4 bytes each */
-  server_v4: 128,
+  server_v4: 132,
   /** 16 bytes each */
-  server_v6: 192,
+  server_v6: 196,
   /** 6 bytes, each in 8 */
-  server_mac: 448,
+  server_mac: 456,
   /** XDP: u32 device, u32 its router interface, MAC in 8 */
-  port: 576,
+  port: 584,
   /** u8 of each rule, then the default */
-  verdict: 832,
+  verdict: 840,
 } as const;
-export const CONFIG_SIZE = 1864;
+export const CONFIG_SIZE = 1872;
 
 /** Bytes of a map's key or value. */
 export const recordSize = {
@@ -182,6 +190,10 @@ export const recordSize = {
   flowKeyV6: 36,
   /** u32 seen, u32 state */
   flow: 8,
+  /** 8 bytes of the address, u32 family */
+  clientKey: 12,
+  /** u32 flows, u32 refused */
+  client: 8,
   /** a /16 */
   block: 80,
   /** a /24 of two classes */

@@ -7,6 +7,7 @@
  * generation stays; whatever is left by a crash is repaired by the next call.
  */
 import { events, outcomes, recordSize } from './abi.js';
+import { countFlowsOf } from './clients.js';
 import type { Steering } from './config.js';
 import { ClassifierError } from './error.js';
 import { requireFeatures } from './feature.js';
@@ -64,6 +65,7 @@ const GENERATION_PINS = ['rule_counters', 'rule_names', 'program'] as const;
 const SHARED_SIZES: Readonly<Record<SharedMap, [key: number, value: number]>> = {
   flows_v4: [recordSize.flowKeyV4, recordSize.flow],
   flows_v6: [recordSize.flowKeyV6, recordSize.flow],
+  clients: [recordSize.clientKey, recordSize.client],
   counters: [4, recordSize.counter],
 };
 
@@ -100,13 +102,20 @@ function findXdp({ xdp, redirectInterface, interfaces, steering }: AttachOptions
   });
 }
 
-/** The maps that the next generation goes on with: those of the size that it wants. */
+/**
+ * The maps that the next generation goes on with: those of the size that it wants. In a flow table of
+ * another size not every flow may find room, so its clients are counted anew.
+ */
 function openKept(pins: PinDirectory, flowTableSize: number): Partial<Record<SharedMap, number>> {
   const kept: Partial<Record<SharedMap, number>> = {};
   for (const map of SHARED_MAPS) {
     const fd = openShared(pins, map);
     if (fd === undefined) continue;
-    if (map === 'counters' || mapInfo(fd).maxEntries === flowTableSize) kept[map] = fd;
+    const fits =
+      map === 'clients'
+        ? FLOW_MAPS.every((flows) => kept[flows.map] !== undefined)
+        : map === 'counters' || mapInfo(fd).maxEntries === flowTableSize;
+    if (fits) kept[map] = fd;
     else closeDescriptor(fd);
   }
   return kept;
@@ -139,20 +148,26 @@ function loadNext(
   }
 }
 
-/** Tells a new flow table what the old one, or another classifier, knows. */
-function fillFlows(options: AttachOptions, pins: PinDirectory, { object, made }: NextGeneration) {
-  const others = options.takeOver?.() ?? [];
+/** Tells a new flow table what the old one, or another classifier, knows; and `clients` of whom that is. */
+function fillFlows(pins: PinDirectory, { object, made }: NextGeneration, others: readonly Flow[]) {
+  const clients = object.mapDescriptor('clients');
   for (const { map, family } of FLOW_MAPS) {
     const fd = object.mapDescriptor(map);
-    if (made.includes(map)) {
-      const old = openShared(pins, map);
-      if (old !== undefined) {
-        addFlows(fd, family, readFlows(old, family));
-        closeDescriptor(old);
-      }
+    const old = made.includes(map) ? openShared(pins, map) : undefined;
+    if (old !== undefined) {
+      countFlowsOf(clients, addFlows(fd, family, readFlows(old, family)));
+      closeDescriptor(old);
     }
-    addFlows(fd, family, others);
+    countFlowsOf(clients, addFlows(fd, family, others));
   }
+}
+
+/** A new table of clients beside a flow table that goes on: an older version did not count. */
+function countKeptFlows({ object, made }: NextGeneration): void {
+  if (!made.includes('clients')) return;
+  for (const { map, family } of FLOW_MAPS)
+    if (!made.includes(map))
+      countFlowsOf(object.mapDescriptor('clients'), readFlows(object.mapDescriptor(map), family));
 }
 
 function attachTo(pins: PinDirectory, name: string, ifindex: number, program: number): void {
@@ -307,12 +322,15 @@ export function attachClassifier(options: AttachOptions): void {
     pins.discardAllNext();
     pins.writeNote('policy', undefined);
     for (const pin of pinned) pins.pinNext(pin, descriptorOf(object, pin));
-    fillFlows(options, pins, next);
+    countKeptFlows(next);
+    fillFlows(pins, next, options.takeOver?.() ?? []);
+    let others: readonly Flow[] = [];
     replaceFilters(pins, places, object.programDescriptor(), () => {
+      // What was admitted in between; asked while the old filters can still be put back.
+      others = options.takeOver?.() ?? [];
       if (xdp) replaceXdp(pins, xdp.ports, object.programDescriptor(XDP_PROGRAM));
     });
-    // What was admitted in between.
-    fillFlows(options, pins, next);
+    fillFlows(pins, next, others);
     for (const pin of pinned) pins.commitNext(pin);
     const devices = new Set(xdp?.ports.map(({ name }) => name));
     for (const name of pins.devices()) if (!devices.has(name)) detachXdpFrom(pins, name);

@@ -154,16 +154,31 @@ static __always_inline __u32 judge(struct __sk_buff *skb, const struct packet *p
 	return verdict;
 }
 
-static __always_inline int fail(struct __sk_buff *skb)
+/* Its later packets must not be steered by halves. */
+static __always_inline int fail(struct __sk_buff *skb, const struct packet *packet, __u32 reason)
 {
+	flow_forget(packet);
+	count_event(reason);
 	count_event(COUNT_on_failure);
 	return config.blocks_on_failure ? drop(skb) : leave(skb, COUNT_direct);
+}
+
+/* The uplink may be the clients' own interface: only the next hop tells its routes from ours. */
+static __always_inline bool is_next_hop(const struct packet *packet,
+					const struct bpf_fib_lookup *route)
+{
+	if (packet->family == 4)
+		return route->ipv4_dst == config.next_hop_v4;
+	return ((route->ipv6_dst[0] ^ config.next_hop_v6[0]) |
+		(route->ipv6_dst[1] ^ config.next_hop_v6[1]) |
+		(route->ipv6_dst[2] ^ config.next_hop_v6[2]) |
+		(route->ipv6_dst[3] ^ config.next_hop_v6[3])) == 0;
 }
 
 /*
  * Whether the policy route leads to the server: a link flap takes it away, and
  * what is marked would follow the main table.  Kernels before 6.10 cannot be
- * asked with a mark and are believed.
+ * asked with a mark and are believed; nftables drops what they send elsewhere.
  */
 static __always_inline bool has_route(struct __sk_buff *skb, const struct packet *packet)
 {
@@ -177,7 +192,7 @@ static __always_inline bool has_route(struct __sk_buff *skb, const struct packet
 	if (result < 0 || !device)
 		return true;
 	return (result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_FRAG_NEEDED) &&
-	       route.ifindex == device;
+	       route.ifindex == device && is_next_hop(packet, &route);
 }
 
 enum way {
@@ -203,11 +218,10 @@ static __always_inline enum way choose_way(struct __sk_buff *skb, const struct p
 static __always_inline int admit(struct __sk_buff *skb, const struct packet *packet)
 {
 	enum way way = choose_way(skb, packet);
+	__u32 refusal = way == WAY_NONE ? COUNT_no_route : flow_add(packet);
 
-	if (way == WAY_NONE || !flow_add(packet)) {
-		flow_forget(packet);
-		return fail(skb);
-	}
+	if (refusal)
+		return fail(skb, packet, refusal);
 	count_event(COUNT_admitted);
 	if (way == WAY_NEIGHBOUR)
 		return steer(skb, packet);

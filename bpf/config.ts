@@ -30,6 +30,8 @@ export interface Steering {
   serverMacs: readonly string[];
   serverAddresses: readonly Address[];
   onFailure: 'direct' | 'block';
+  /** Flows of each family that one client may have; absent or 0: no limit. */
+  maxFlowsPerClient?: number;
 }
 
 const VERDICTS: Readonly<Record<Verdict, number>> = {
@@ -149,6 +151,7 @@ export function writeConfig(tables: Tables, steering: Steering): Buffer {
   writer.set('route_v6', steering.routeIfindex?.v6 ?? 0);
   writer.set('blocks_on_failure', steering.onFailure === 'block');
   writer.set('blocks', blocks(tables));
+  writer.set('max_flows_per_client', steering.maxFlowsPerClient ?? 0);
   writer.set('judges_others', judgesOthers(tables));
   writeServers(writer, steering);
   if (steering.xdp) writeXdp(writer, steering.xdp);

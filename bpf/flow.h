@@ -5,24 +5,34 @@
  * Holds the flows whose SYN was judged `proxy`.  Later packets of such a flow
  * follow it without a look at the rules, and keep it young.  The ages are those
  * of the nftables classifier, RFC 5382's for address translators: 2 h 4 min for
- * an established flow, 4 minutes for one that opens or closes.
+ * an established flow, 4 minutes for one that opens or closes.  It is established
+ * when its client has sent data (PSH, which every stack sets on the last piece of
+ * what was written): a flood that nobody answers is soon forgotten.
  *
  * A full table refuses, as the nftables classifier's does: an LRU table would take
  * the place of a live flow, whose rest would then leave on another way than it
- * began.  Before it refuses it is swept: flows that are too old go, all at once,
- * and not again for SWEEP_INTERVAL, so that a flood pays for it only rarely.
+ * began.  So is a client that has its share of it (client.h).  Before either is
+ * refused the table is swept: flows that are too old go, all at once, and not again
+ * for SWEEP_INTERVAL, so that a flood pays for it only rarely.
  */
 #ifndef SIDETRACK_BPF_FLOW_H
 #define SIDETRACK_BPF_FLOW_H
 
+/* In units of the flow clock. */
+#define SECONDS(s) ((__u32)((s) * 1000000000ull >> FLOW_CLOCK_SHIFT))
+
+#include "client.h"
 #include "count.h"
 #include "maps.h"
 #include "parse.h"
 
-#define SECONDS(s) ((__u32)((s) * 1000000000ull >> FLOW_CLOCK_SHIFT))
 #define FLOW_ESTABLISHED_AGE SECONDS(7440)
 #define FLOW_TRANSITORY_AGE SECONDS(240)
 #define SWEEP_INTERVAL SECONDS(15)
+
+#ifndef EEXIST
+#define EEXIST 17
+#endif
 
 static __always_inline __u32 flow_clock(void)
 {
@@ -69,12 +79,23 @@ static __always_inline bool flow_is_expired(const struct flow *flow, __u32 now)
 struct sweep {
 	__u32 now;
 	__u32 removed;
+	__u32 family;
 };
 
-static long sweep_flow(void *map, const void *key, struct flow *flow, struct sweep *sweep)
+/* The source comes first in both kinds of key. */
+static long sweep_flow(void *map, const __be32 *key, struct flow *flow, struct sweep *sweep)
 {
-	if (flow_is_expired(flow, sweep->now) && bpf_map_delete_elem(map, key) == 0)
-		sweep->removed++;
+	struct client_key client = { .family = sweep->family };
+
+	if (!flow_is_expired(flow, sweep->now))
+		return 0;
+	client.prefix[0] = key[0];
+	if (sweep->family != 4)
+		client.prefix[1] = key[1];
+	if (bpf_map_delete_elem(map, key) != 0)
+		return 0;
+	sweep->removed++;
+	client_discount(&client);
 	return 0;
 }
 
@@ -92,10 +113,10 @@ static __noinline long sweep_v6(struct sweep *sweep)
 	return bpf_for_each_map_elem(&flows_v6, sweep_flow, sweep, 0);
 }
 
-/* Makes room in a full table; false if there is none, or it was tried just now. */
+/* Makes room; false if there is none, or it was tried just now. */
 static __always_inline bool flow_sweep(__u32 family)
 {
-	struct sweep sweep = { .now = flow_clock() };
+	struct sweep sweep = { .now = flow_clock(), .family = family };
 	__u32 index = family == 4 ? 0 : 1;
 	__u32 *last = bpf_map_lookup_elem(&sweeps, &index);
 
@@ -107,46 +128,78 @@ static __always_inline bool flow_sweep(__u32 family)
 		sweep_v4(&sweep);
 	else
 		sweep_v6(&sweep);
+	sweep_clients(&sweep.now);
 	count_events(COUNT_expired, sweep.removed);
 	return sweep.removed > 0;
 }
 
-static __always_inline long flow_insert(const struct packet *packet)
+/* Not over one that another CPU has just entered: it is counted by whoever does. */
+static __always_inline bool flow_insert(const struct packet *packet)
 {
 	struct flow flow = { .seen = flow_clock(), .state = FLOW_OPENING };
 	struct flow_key_v6 key6;
 	struct flow_key_v4 key4;
+	long result;
 
 	if (packet->family == 4) {
 		flow_key_v4(packet, &key4);
-		return bpf_map_update_elem(&flows_v4, &key4, &flow, BPF_ANY);
+		result = bpf_map_update_elem(&flows_v4, &key4, &flow, BPF_NOEXIST);
+	} else {
+		flow_key_v6(packet, &key6);
+		result = bpf_map_update_elem(&flows_v6, &key6, &flow, BPF_NOEXIST);
 	}
-	flow_key_v6(packet, &key6);
-	return bpf_map_update_elem(&flows_v6, &key6, &flow, BPF_ANY);
+	if (result == 0)
+		client_count(packet);
+	return result == 0 || result == -EEXIST;
 }
 
-/* Enters a flow, or begins it anew; false when there is no room. */
+/* A known tuple is a new flow, too; it keeps its place. */
+static __always_inline bool flow_renew(const struct packet *packet)
+{
+	struct flow *flow = flow_find(packet);
+
+	if (!flow)
+		return false;
+	flow->seen = flow_clock();
+	flow->state = FLOW_OPENING;
+	return true;
+}
+
+/* Enters a flow, or begins it anew; else returns what to count it as. */
 __noinline int flow_add(const struct packet *packet)
 {
 	if (!packet)
-		return false;
-	if (flow_insert(packet) == 0)
-		return true;
-	return flow_sweep(packet->family) && flow_insert(packet) == 0;
+		return COUNT_table_full;
+	if (flow_renew(packet))
+		return 0;
+	if (!client_has_share(packet) &&
+	    !(flow_sweep(packet->family) && client_has_share(packet))) {
+		client_refuse(packet, flow_clock());
+		return COUNT_over_share;
+	}
+	if (flow_insert(packet) || (flow_sweep(packet->family) && flow_insert(packet)))
+		return 0;
+	return COUNT_table_full;
 }
 
 static __always_inline void flow_forget(const struct packet *packet)
 {
 	struct flow_key_v6 key6;
 	struct flow_key_v4 key4;
+	struct client_key client;
+	long result;
 
 	if (packet->family == 4) {
 		flow_key_v4(packet, &key4);
-		bpf_map_delete_elem(&flows_v4, &key4);
+		result = bpf_map_delete_elem(&flows_v4, &key4);
 	} else {
 		flow_key_v6(packet, &key6);
-		bpf_map_delete_elem(&flows_v6, &key6);
+		result = bpf_map_delete_elem(&flows_v6, &key6);
 	}
+	if (result != 0)
+		return;
+	client_key(packet, &client);
+	client_discount(&client);
 }
 
 /* Whether a packet that opens nothing belongs to a steered flow; keeps that flow young. */
@@ -168,7 +221,7 @@ static __always_inline bool flow_follow(const struct packet *packet)
 		if (state != FLOW_CLOSING)
 			count_event(COUNT_closing);
 		state = FLOW_CLOSING;
-	} else if (state == FLOW_OPENING) {
+	} else if (state == FLOW_OPENING && packet->tcp_flags & TCP_PSH) {
 		state = FLOW_ESTABLISHED;
 	}
 	/* Write only news: the cache line is shared with the neighbours in the bucket. */

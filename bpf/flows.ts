@@ -37,22 +37,23 @@ const STATE_NUMBER: Readonly<Record<FlowStateName, number>> = {
 
 /** Entries read in one call: few calls, and more than any bucket of a hash table holds. */
 const BATCH = 16_384;
-const UNIT_SECONDS = 2 ** FLOW_CLOCK_SHIFT / 1e9;
+export const UNIT_SECONDS = 2 ** FLOW_CLOCK_SHIFT / 1e9;
 const NOEXIST = 1n;
 
 /** The clock of `flow_clock()` in flow.h. */
-function flowClock(): number {
+export function flowClock(): number {
   return Number((process.hrtime.bigint() >> BigInt(FLOW_CLOCK_SHIFT)) & 0xffffffffn);
 }
 
 /** Calls `visit` with all keys and values of a hash table, a batch at a time. */
-function readBatches(
+export function readBatches(
   fd: number,
   keySize: number,
+  valueSize: number,
   visit: (keys: Buffer, values: Buffer, count: number) => void,
 ): void {
   const keys = Buffer.alloc(BATCH * keySize);
-  const values = Buffer.alloc(BATCH * recordSize.flow);
+  const values = Buffer.alloc(BATCH * valueSize);
   const position = Buffer.alloc(8);
   const count = Buffer.alloc(4);
   for (let start = 0n, done = false; !done; start = addressOf(position)) {
@@ -76,8 +77,27 @@ function readBatches(
 
 export function countFlows(fd: number, family: 4 | 6): number {
   let sum = 0;
-  readBatches(fd, KEY_SIZE[family], (_keys, _values, count) => {
+  readBatches(fd, KEY_SIZE[family], recordSize.flow, (_keys, _values, count) => {
     sum += count;
+  });
+  return sum;
+}
+
+const AGE_UNITS: Readonly<Record<FlowStateName, number>> = {
+  opening: Math.floor(240 / UNIT_SECONDS),
+  established: Math.floor(7440 / UNIT_SECONDS),
+  closing: Math.floor(240 / UNIT_SECONDS),
+};
+
+/** Flows that are not too old; the others keep their place until somebody needs it. */
+export function countLiveFlows(fd: number, family: 4 | 6): number {
+  let sum = 0;
+  const now = flowClock();
+  readBatches(fd, KEY_SIZE[family], recordSize.flow, (_keys, values, count) => {
+    for (let offset = 0; offset < count * recordSize.flow; offset += recordSize.flow) {
+      const state = STATES[values.readUInt32LE(offset + 4)] ?? 'established';
+      if (((now - values.readUInt32LE(offset)) | 0) <= AGE_UNITS[state]) sum++;
+    }
   });
   return sum;
 }
@@ -105,7 +125,7 @@ export function readFlows(fd: number, family: 4 | 6): Flow[] {
   const flows: Flow[] = [];
   const now = flowClock();
   const keySize = KEY_SIZE[family];
-  readBatches(fd, keySize, (keys, values, count) => {
+  readBatches(fd, keySize, recordSize.flow, (keys, values, count) => {
     for (let i = 0; i < count; i++) {
       const key = keys.subarray(i * keySize, (i + 1) * keySize);
       const value = values.subarray(i * recordSize.flow, (i + 1) * recordSize.flow);
@@ -122,18 +142,23 @@ function flowKey({ source, destination, sourcePort, destinationPort }: Flow): Bu
   return Buffer.concat([addressBytes(source), addressBytes(destination), ports]);
 }
 
-/** Enters the flows of the table's family that it does not know; what finds no room is left out. */
-export function addFlows(fd: number, family: 4 | 6, flows: readonly Flow[]): void {
+/**
+ * Enters the flows of the table's family that it does not know; what finds no room is left out.
+ * @returns those that were entered.
+ */
+export function addFlows(fd: number, family: 4 | 6, flows: readonly Flow[]): Flow[] {
   const now = flowClock();
-  for (const flow of flows) {
-    if (flow.family !== family) continue;
+  return flows.filter((flow) => {
+    if (flow.family !== family) return false;
     const value = Buffer.alloc(recordSize.flow);
     value.writeUInt32LE((now - Math.round(flow.silent / UNIT_SECONDS)) >>> 0, 0);
     value.writeUInt32LE(STATE_NUMBER[flow.state], 4);
     try {
       check('bpf_map_update_elem', fd, flowKey(flow), value, NOEXIST);
+      return true;
     } catch (error) {
       if (!isCallError(error, 'EEXIST', 'E2BIG')) throw error;
+      return false;
     }
-  }
+  });
 }

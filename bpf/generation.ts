@@ -10,7 +10,7 @@ import { XDP_PROGRAM } from './xdp.js';
 export const PROGRAM = 'sidetrack_tc';
 
 /** Maps that every generation shares. */
-export const SHARED_MAPS = ['flows_v4', 'flows_v6', 'counters'] as const;
+export const SHARED_MAPS = ['flows_v4', 'flows_v6', 'clients', 'counters'] as const;
 export type SharedMap = (typeof SHARED_MAPS)[number];
 
 export interface LoadOptions {
@@ -70,7 +70,7 @@ function setSizes(object: BpfObject, options: LoadOptions): void {
   for (const map of SHARED_MAPS) {
     const fd = shared[map];
     if (fd !== undefined) object.reuseMap(map, fd);
-    else if (map !== 'counters') object.setMaxEntries(map, flowTableSize);
+    else if (map === 'flows_v4' || map === 'flows_v6') object.setMaxEntries(map, flowTableSize);
   }
 }
 

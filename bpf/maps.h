@@ -2,7 +2,7 @@
 /*
  * The maps.  Sizes that depend on the policy are 1 here and set by the loader.
  *
- * `flows_*` and `counters` are pinned and outlive a program; everything else
+ * `flows_*`, `clients` and `counters` are pinned and outlive a program; everything else
  * belongs to one generation, is written before that generation is attached and
  * never changed.
  *
@@ -30,6 +30,8 @@
 
 MAP(flows_v4, BPF_MAP_TYPE_HASH, struct flow_key_v4, struct flow, 1 << 20);
 MAP(flows_v6, BPF_MAP_TYPE_HASH, struct flow_key_v6, struct flow, 1 << 20);
+/* Who has how many of them. */
+MAP(clients, BPF_MAP_TYPE_HASH, struct client_key, struct client, 1 << 16);
 MAP(counters, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct counter, COUNTERS);
 
 /* When each family's flow table was last swept. */

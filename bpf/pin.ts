@@ -1,7 +1,7 @@
 /**
  * What outlives the process: pins in one directory of a BPF file system.
  *
- *   flows_v4 flows_v6 counters      shared by all generations
+ *   flows_v4 flows_v6 clients counters  shared by all generations
  *   program rule_counters rule_names  of the generation in force
  *   xdp_program                     of the generation in force, if it has one
  *   xdp/<device>/                   it is there, or is about to be

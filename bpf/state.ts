@@ -1,6 +1,7 @@
 /** What is in force now: programs, where they sit, flows, notes. Only looks. */
 import { existsSync } from 'node:fs';
-import { countFlows, FLOW_MAPS, type Flow, readFlows } from './flows.js';
+import { type RefusedClient, refusedClients } from './clients.js';
+import { countFlows, countLiveFlows, FLOW_MAPS, type Flow, readFlows } from './flows.js';
 import type { SharedMap } from './generation.js';
 import { findInterface } from './interface.js';
 import { mapInfo } from './map.js';
@@ -26,6 +27,10 @@ export interface ClassifierState {
   flowTable: { v4: number; v6: number } | undefined;
   /** Flows in it, those that are too old among them. */
   flows: { v4: number; v6: number };
+  /** Those that are not. */
+  liveFlows: { v4: number; v6: number };
+  /** Clients that were over their share lately. */
+  overShare: RefusedClient[];
   /** As `attachClassifier` got it; nothing where an attach ended half-way. */
   digest: string | undefined;
   /** Whether the program is another than the one that `attachClassifier` would load now. */
@@ -67,6 +72,8 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
   const v6 = pins.use('flows_v6', (fd) => mapInfo(fd).maxEntries);
   const count = (map: SharedMap, family: 4 | 6) =>
     pins.use(map, (fd) => countFlows(fd, family)) ?? 0;
+  const live = (map: SharedMap, family: 4 | 6) =>
+    pins.use(map, (fd) => countLiveFlows(fd, family)) ?? 0;
   const [digest, loaded] = pins.readNote('policy')?.split('-') ?? [];
   const stateOf = (name: string) => {
     const ifindex = findInterface(name);
@@ -90,6 +97,8 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
     interfaces: pins.interfaces().map((name) => ({ name, filter: stateOf(name) })),
     flowTable: v4 === undefined || v6 === undefined ? undefined : { v4, v6 },
     flows: { v4: count('flows_v4', 4), v6: count('flows_v6', 6) },
+    liveFlows: { v4: live('flows_v4', 4), v6: live('flows_v6', 6) },
+    overShare: pins.use('clients', refusedClients) ?? [],
     digest,
     outdated: object !== undefined && existsSync(object) && loaded !== fileDigest(object),
   };

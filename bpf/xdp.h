@@ -130,8 +130,8 @@ static __always_inline int open_flow(struct xdp_md *frame, const struct packet *
 		return XDP_PASS;
 	if (!find_way(frame, packet, &way))
 		return leave_to_tc();
-	/* Without room tc does what on_failure says. */
-	if (!flow_add(packet))
+	/* Without room or share tc does what on_failure says. */
+	if (flow_add(packet) != 0)
 		return leave_to_tc();
 	count(&rule_counters, rule, frame->data_end - frame->data);
 	count_event(COUNT_admitted);

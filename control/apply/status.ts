@@ -1,13 +1,13 @@
 /** How the hosts are: in line with the configuration or not, and what the counters say. */
 import type { Diagnostic } from '../config/diagnostic.js';
-import type { Host } from '../hosts/host.js';
+import { FAILURE_COMMENT } from '../nft/flow-table.js';
 import type { ListedChain, TableListing } from '../nft/listing.js';
-import { TABLE_NAME } from '../nft/router-table.js';
 import { ruleComment } from '../nft/rules.js';
 import type { ObservedClassifier, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/steps.js';
 import { type ClassifierCounters, readCounters } from './classifier.js';
 import { type Deployment, type HostSurvey, surveyDeployment } from './deployment.js';
+import { type FlowTableStatus, flowTableWarnings, readFlowTable } from './flow-table.js';
 import { ROUTER } from './macs.js';
 
 export interface RuleCounter {
@@ -35,6 +35,8 @@ export interface HostStatus {
   counters: RuleCounter[];
   /** Entries of the flow table; router only. */
   flows?: number;
+  /** Clients that were over their share of it in the last ten minutes; router only. */
+  overShare?: string[];
   /** Where the eBPF classifier sits; absent where nftables classifies. */
   classifier?: ClassifierPlaces;
 }
@@ -47,11 +49,20 @@ export interface DeploymentStatus {
 
 export async function deploymentStatus(deployment: Deployment): Promise<DeploymentStatus> {
   const hosts = await surveyDeployment(deployment);
-  const statuses = await Promise.all(hosts.map((host) => hostStatus(deployment, host)));
-  return { hosts: statuses, warnings: hosts.flatMap(({ warnings }) => warnings) };
+  const router = hosts.find(({ name }) => name === ROUTER);
+  const flowTable = router && (await readFlowTable(deployment.hosts.get(ROUTER)!, router.observed));
+  const statuses = await Promise.all(
+    hosts.map((host) => hostStatus(deployment, host, host.name === ROUTER ? flowTable : undefined)),
+  );
+  const alarms = flowTable ? flowTableWarnings(deployment.config, flowTable) : [];
+  return { hosts: statuses, warnings: [...hosts.flatMap(({ warnings }) => warnings), ...alarms] };
 }
 
-async function hostStatus(deployment: Deployment, survey: HostSurvey): Promise<HostStatus> {
+async function hostStatus(
+  deployment: Deployment,
+  survey: HostSurvey,
+  flowTable?: FlowTableStatus,
+): Promise<HostStatus> {
   const { name, observed, plan, problems, bypasses } = survey;
   const steps = plan?.steps.filter(matters) ?? [];
   return {
@@ -61,7 +72,7 @@ async function hostStatus(deployment: Deployment, survey: HostSurvey): Promise<H
     differences: steps.map(({ title }) => title),
     problems: [...problems, ...bypasses],
     counters: await countersOf(deployment, name, observed),
-    ...(name === ROUTER && { flows: await countFlows(deployment.hosts.get(name)!, observed) }),
+    ...(flowTable && { flows: flowTable.flows, overShare: flowTable.overShare }),
     ...(observed.classifier && { classifier: places(observed.classifier) }),
   };
 }
@@ -98,6 +109,9 @@ function classifierCounters(
     })),
     ...[marked, redirected].map((count) => ({ rule: 'steered', ...count })),
     { rule: `on_failure ${onFailure}`, packets: events.on_failure },
+    { rule: FAILURE_COMMENT.overShare, packets: events.over_share },
+    { rule: FAILURE_COMMENT.full, packets: events.table_full },
+    { rule: FAILURE_COMMENT.noRoute, packets: events.no_route },
   ]);
 }
 
@@ -106,11 +120,19 @@ function stateOf({ listing, classifier }: ObservedHost, steps: number): HostStat
   return steps === 0 ? 'in-sync' : 'drifted';
 }
 
-const ORDER = [/^rule /, /^default$/, /^on_failure /, /^steered$/, /^guard:/];
+const REASONS: readonly string[] = Object.values(FAILURE_COMMENT);
+const ORDER = [
+  (rule: string) => /^rule /.test(rule),
+  (rule: string) => rule === 'default',
+  (rule: string) => /^on_failure /.test(rule),
+  (rule: string) => REASONS.includes(rule),
+  (rule: string) => rule === 'steered',
+  (rule: string) => /^guard:/.test(rule),
+];
 
 /** The user's own rules first, then what became of their packets. */
 function rank({ rule }: RuleCounter): number {
-  const index = ORDER.findIndex((pattern) => pattern.test(rule));
+  const index = ORDER.findIndex((matches) => matches(rule));
   return index === -1 ? ORDER.length : index;
 }
 
@@ -140,14 +162,3 @@ function sumByRule(counters: readonly RuleCounter[]): RuleCounter[] {
 
 const sortCounters = (counters: readonly RuleCounter[]) =>
   counters.toSorted((a, b) => rank(a) - rank(b));
-
-async function countFlows(host: Host, { listing, classifier }: ObservedHost): Promise<number> {
-  if (classifier) return classifier.flows.v4 + classifier.flows.v6;
-  const names = listing?.sets.filter(({ dynamic }) => dynamic).map(({ name }) => name) ?? [];
-  const counts = names.map(async (name) => {
-    const { stdout } = await host.run(['nft', '-j', 'list', 'set', 'inet', TABLE_NAME, name]);
-    // One element is one `concat`; parsing hundreds of thousands of them would be slower.
-    return stdout.split('"concat"').length - 1;
-  });
-  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
-}

@@ -29,7 +29,7 @@ export function attachOptions(text: string, place: Place): AttachOptions {
 }
 
 function steering(input: Attachment): AttachOptions['steering'] {
-  const { mark, serverMacs, onFailure, serverInterface } = input;
+  const { mark, serverMacs, onFailure, serverInterface, maxFlowsPerClient } = input;
   const v4 = parseAddress(input.nextHop.v4 ?? '');
   const v6 = parseAddress(input.nextHop.v6 ?? '');
   const nextHop = {
@@ -45,6 +45,7 @@ function steering(input: Attachment): AttachOptions['steering'] {
     serverMacs,
     serverAddresses: Object.values<Address>(nextHop),
     onFailure,
+    ...(maxFlowsPerClient !== undefined && { maxFlowsPerClient }),
     routeIfindex: {
       ...(route4 !== undefined && { v4: route4 }),
       ...(route6 !== undefined && { v6: route6 }),

@@ -23,6 +23,8 @@ export interface RouterConfig {
   /** `auto`: in front of what would take the packets (plan/rule-priority.ts). */
   rulePriority: number | 'auto';
   flowTableSize: number;
+  /** Of each family; 0: no limit. */
+  maxFlowsPerClient: number;
 }
 
 export interface TproxyConfig {

@@ -41,6 +41,9 @@ function host(text: string): HostAddress {
   return certain<HostAddress>(parseHostAddress(text));
 }
 
+/** A client with 1024 connections is an ordinary one, however small the table. */
+const usualShare = (flowTableSize: number) => Math.max(1024, Math.floor(flowTableSize / 4));
+
 function router(file: CheckedFile['router']): RouterConfig {
   return {
     host: host(file.host),
@@ -52,6 +55,7 @@ function router(file: CheckedFile['router']): RouterConfig {
     table: file.table,
     rulePriority: file.rule_priority,
     flowTableSize: file.flow_table_size,
+    maxFlowsPerClient: file.max_flows_per_client ?? usualShare(file.flow_table_size),
   };
 }
 

@@ -85,6 +85,11 @@ const router = section({
     'Priority of our ip rules. auto: 1500, or in front of another rule that could take the packets',
   ),
   flow_table_size: integer(1, 16777216).default(262144).describe('Most flows steered at a time'),
+  max_flows_per_client: integer(0, 16777216)
+    .optional()
+    .describe(
+      'Share of the flow table that one IPv4 address or IPv6 /64 may take; what is over it goes the way of on_failure. 0: no limit; default: a quarter of flow_table_size, and 1024 at least',
+    ),
 });
 
 // The numbers beside the router's: other programs that a router must get along with are on servers, too.

@@ -16,26 +16,42 @@ import {
   type Table,
 } from './json.js';
 import type { Mark } from './mark.js';
-import { outputChain, RAW_PRIORITY, TABLE_NAME } from './router-table.js';
-import { forwardChain } from './steering.js';
+import {
+  outputChain,
+  RAW_PRIORITY,
+  type ServerAddresses,
+  serverSets,
+  TABLE_NAME,
+} from './router-table.js';
+import { forwardChains } from './steering.js';
 
 export interface CompanionTableInput {
   interfaces: readonly string[];
+  routerMacs: readonly string[];
   serverMacs: readonly string[];
+  serverAddresses: ServerAddresses;
   mark: Mark;
 }
 
 const HIDE: Statement[] = [{ notrack: null }, counter(), { accept: null }];
 
-export function companionTable({ interfaces, serverMacs, mark }: CompanionTableInput): Table {
+export function companionTable({
+  interfaces,
+  routerMacs,
+  serverMacs,
+  serverAddresses,
+  mark,
+}: CompanionTableInput): Table {
   return {
     family: 'inet',
     name: TABLE_NAME,
     sets: [
       { name: 'interfaces', type: 'ifname', elements: [...interfaces].sort() },
+      macSet('router_macs', routerMacs),
       macSet('server_macs', serverMacs),
+      ...serverSets(serverAddresses),
     ],
-    chains: [preroutingChain(mark), forwardChain(mark), outputChain()],
+    chains: [preroutingChain(mark), ...forwardChains(mark), outputChain()],
   };
 }
 

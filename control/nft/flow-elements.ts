@@ -1,7 +1,7 @@
 /** Flows of the eBPF classifier as elements of the nftables classifier's sets, and back. */
 import type { Flow } from '../../bpf/flows.js';
 import { formatAddress, parseAddress } from '../config/address.js';
-import { ESTABLISHED_SECONDS, FAMILIES, TRANSITORY_SECONDS } from './flow-table.js';
+import { ESTABLISHED_SECONDS, FAMILIES, TRANSITORY_SECONDS } from './flow-time.js';
 import type { Command, Transaction } from './json.js';
 import type { ListedSet } from './listing.js';
 import { TABLE_NAME } from './router-table.js';
@@ -13,17 +13,17 @@ interface FlowElement {
   elem: { val: { concat: (string | number)[] }; timeout?: number; expires?: number };
 }
 
-/** @param name the set's own, `flows4` and so on, which says the state. */
+/**
+ * @param name the set's own, `flows4` and so on, which says the state. `closing` holds those that open,
+ * too, and they look alike; as opening ones all go on with what their clients still send.
+ */
 export function flowsOfSet({ name, elements }: ListedSet): Flow[] {
-  const isClosing = name.startsWith('closing');
-  const usual = isClosing ? TRANSITORY_SECONDS : ESTABLISHED_SECONDS;
+  const usual = name.startsWith('closing') ? TRANSITORY_SECONDS : ESTABLISHED_SECONDS;
   return (elements as FlowElement[]).flatMap(
     ({ elem: { val, timeout = usual, expires = usual } }) => {
       const [source, sourcePort, destination, destinationPort] = val.concat;
       const addresses = [source, destination].map((text) => parseAddress(String(text)));
       if (addresses[0] === undefined || addresses[1] === undefined) return [];
-      const opening =
-        timeout <= TRANSITORY_SECONDS ? ('opening' as const) : ('established' as const);
       return [
         {
           family: typeof addresses[0] === 'number' ? (4 as const) : (6 as const),
@@ -31,7 +31,7 @@ export function flowsOfSet({ name, elements }: ListedSet): Flow[] {
           destination: addresses[1],
           sourcePort: Number(sourcePort),
           destinationPort: Number(destinationPort),
-          state: isClosing ? ('closing' as const) : opening,
+          state: timeout <= TRANSITORY_SECONDS ? ('opening' as const) : ('established' as const),
           silent: Math.max(0, timeout - expires),
         },
       ];
@@ -50,7 +50,8 @@ export function addFlowElements(flows: readonly Flow[]): Transaction {
   return { nftables: commands };
 }
 
-const setOf = ({ family, state }: Flow) => `${state === 'closing' ? 'closing' : 'flows'}${family}`;
+const setOf = ({ family, state }: Flow) =>
+  `${state === 'established' ? 'flows' : 'closing'}${family}`;
 
 function element(flow: Flow) {
   const { source, sourcePort, destination, destinationPort, state, silent } = flow;

@@ -21,12 +21,20 @@ export type Expression =
   | { set: Expression[] }
   | { range: [string | number, string | number] }
   | { prefix: { addr: string; len: number } }
-  | { elem: { val: Expression; timeout: number } };
+  | { elem: { val: Expression; timeout: number } }
+  | { rt: { key: 'nexthop'; family: 'ip' | 'ip6' } };
+
+/** Packets within a rate, or with `inv` those over it; nft keeps one for each element of a set. */
+export interface Limit {
+  limit: { rate: number; per: 'minute' | 'hour'; burst: number; inv?: true };
+}
 
 export type Statement =
   | { match: { op: '==' | '!=' | '>='; left: Expression; right: Expression } }
   | { counter: { packets: number; bytes: number } }
-  | { set: { op: 'add' | 'update' | 'delete'; elem: Expression; set: string } }
+  | {
+      set: { op: 'add' | 'update' | 'delete'; elem: Expression; set: string; stmt?: Limit[] };
+    }
   | { mangle: { key: Expression; value: Expression } }
   | { dnat: { family: 'ip' | 'ip6'; addr: string; port: number } }
   | { tproxy: { port: number } }

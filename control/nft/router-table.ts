@@ -2,15 +2,14 @@
 import type { Policy } from '../policy/rule.js';
 import { macSet } from './elements.js';
 import {
-  closingChain,
-  establishedChain,
-  FAMILIES,
-  type Family,
+  flowChains,
   flowSets,
   forgetFlow,
   matchAnswer,
   matchFlow,
+  overShareChain,
 } from './flow-table.js';
+import { FAMILIES, type Family } from './flow-time.js';
 import { embeddedV4Guards, fragmentGuards, guardRules } from './guards.js';
 import {
   type Chain,
@@ -34,23 +33,40 @@ import {
   unseenPackets,
 } from './other-packets.js';
 import { compileRules, only, type Verdicts } from './rules.js';
-import { admitChain, forwardChain, type RouteProbe, refuseChain, steerChain } from './steering.js';
+import {
+  admitChain,
+  forwardChains,
+  REFUSE,
+  type RouteProbe,
+  refuseChain,
+  STEER,
+  steerChain,
+} from './steering.js';
 
 export const TABLE_NAME = 'sidetrack';
 export const RAW_PRIORITY = -300;
 const FILTER_PRIORITY = 0;
 
+export interface ServerAddresses {
+  v4: readonly string[];
+  v6: readonly string[];
+}
+
 export interface RouterTableInput {
   policy: Policy;
   /** Interfaces on which client packets come in. */
   interfaces: readonly string[];
+  /** Of those interfaces. */
+  routerMacs: readonly string[];
   serverMacs: readonly string[];
-  serverAddresses: { v4: readonly string[]; v6: readonly string[] };
+  serverAddresses: ServerAddresses;
   mark: Mark;
   /** How a flow's first packet makes sure that the policy route exists; absent: it does not. */
   probe?: RouteProbe;
   /** Flows that each family's table can hold. */
   flowTableSize: number;
+  /** Flows that one client may enter in the time for which an opening one is remembered; 0: no limit. */
+  maxFlowsPerClient: number;
   onFailure: 'direct' | 'block';
 }
 
@@ -67,7 +83,7 @@ const FIRST_PACKET: Verdicts = {
 
 /** Pure: the same input always gives the same table, down to the order of its rules. */
 export function routerTable(input: RouterTableInput): Table {
-  const { policy } = input;
+  const { policy, maxFlowsPerClient: share } = input;
   const tcp = compileRules(
     policy.rules,
     only(({ proto }) => proto !== 'udp'),
@@ -86,11 +102,9 @@ export function routerTable(input: RouterTableInput): Table {
       { name: 'direct', rules: [...forgetFlow(), { expr: [leave] }] },
       { name: 'block', rules: [...forgetFlow(), { expr: [drop] }] },
       refuseChain(input.mark, input.onFailure, FIRST_PACKET[input.onFailure]),
-      admitChain(families, input.mark, input.probe),
-      ...families.flatMap((family) => [
-        establishedChain(family, 'steer'),
-        closingChain(family, 'steer'),
-      ]),
+      ...(share > 0 ? [overShareChain(STEER, REFUSE)] : []),
+      admitChain(families, share, input.mark, input.probe),
+      ...flowChains(families, share, STEER),
       { name: 'ipv6', rules: ipv6Rules() },
       { name: 'from_server', rules: fromServerRules(families) },
       {
@@ -105,7 +119,7 @@ export function routerTable(input: RouterTableInput): Table {
       ...other.chains,
       ...unseen.chains,
       preroutingChain(families, policy),
-      forwardChain(input.mark),
+      ...forwardChains(input.mark),
       outputChain(),
     ],
   };
@@ -118,10 +132,17 @@ function addressesOf({ serverAddresses }: RouterTableInput, family: Family): rea
 function ownSets(input: RouterTableInput): NftSet[] {
   return [
     { name: 'interfaces', type: 'ifname', elements: [...input.interfaces].sort() },
+    macSet('router_macs', input.routerMacs),
     macSet('server_macs', input.serverMacs),
-    { name: 'server4', type: 'ipv4_addr', elements: [...input.serverAddresses.v4] },
-    { name: 'server6', type: 'ipv6_addr', elements: [...input.serverAddresses.v6] },
-    ...flowSets(input.flowTableSize),
+    ...serverSets(input.serverAddresses),
+    ...flowSets(input.flowTableSize, input.maxFlowsPerClient),
+  ];
+}
+
+export function serverSets({ v4, v6 }: ServerAddresses): NftSet[] {
+  return [
+    { name: 'server4', type: 'ipv4_addr', elements: [...v4] },
+    { name: 'server6', type: 'ipv6_addr', elements: [...v6] },
   ];
 }
 

@@ -2,7 +2,7 @@
 import type { PrefixSet } from '../policy/prefix-set.js';
 import type { Rule as PolicyRule, Verdict } from '../policy/rule.js';
 import { addressSet, macSet, portSet } from './elements.js';
-import { FAMILIES, type Family, ipProtocol } from './flow-table.js';
+import { FAMILIES, type Family, ipProtocol } from './flow-time.js';
 import { counter, equal, type NftSet, payload, type Rule, type Statement } from './json.js';
 
 /** What a verdict becomes as the last statement of a rule. */

@@ -1,5 +1,6 @@
 /** What happens to a flow that a rule proxies: entered, marked, hidden from conntrack, never leaked. */
-import { admitFlow, FAMILIES, type Family } from './flow-table.js';
+import { admitFlow, FAILURE_COMMENT, forgetFlow } from './flow-table.js';
+import { FAMILIES, type Family, ipProtocol } from './flow-time.js';
 import {
   type Chain,
   counter,
@@ -7,6 +8,7 @@ import {
   equal,
   goto,
   notEqual,
+  payload,
   type Rule,
   type Statement,
 } from './json.js';
@@ -24,8 +26,11 @@ export interface RouteProbe {
 }
 
 const FILTER_PRIORITY = 0;
-const STEER = 'steer';
-const REFUSE = 'refuse';
+const NFPROTO: Expression = { meta: { key: 'nfproto' } };
+export const STEER = 'steer';
+export const REFUSE = 'refuse';
+/** What the forward chain does with steered packets. */
+const ONWARD = 'onward';
 
 /** A mark inside `mask` that differs from `value`; undefined when there is none. */
 export function probeMark({ value, mask }: Mark): number | undefined {
@@ -45,6 +50,7 @@ export function steerChain(mark: Mark): Chain {
 /** Enters a new flow and steers it; `refuse` takes what cannot be handed over. */
 export function admitChain(
   families: readonly Family[],
+  share: number,
   mark: Mark,
   probe: RouteProbe | undefined,
 ): Chain {
@@ -52,7 +58,11 @@ export function admitChain(
     name: 'admit',
     rules: [
       ...(probe ? probeRules(mark, probe) : []),
-      ...admitFlow(families, STEER),
+      ...admitFlow(families, share, STEER),
+      ...families.map((family) => ({
+        comment: FAILURE_COMMENT.full,
+        expr: [equal(NFPROTO, `ipv${family}`), counter(), goto(REFUSE)],
+      })),
       { expr: [goto(REFUSE)] },
     ],
   };
@@ -60,42 +70,59 @@ export function admitChain(
 
 function probeRules(mark: Mark, { mark: value, devices }: RouteProbe): Rule[] {
   const routeDevice: Expression = { fib: { result: 'oifname', flags: ['daddr', 'mark'] } };
-  const nfproto: Expression = { meta: { key: 'nfproto' } };
   return [
     { expr: [setMark({ ...mark, value })] },
     ...FAMILIES.flatMap((family) => {
       const device = devices[family];
       if (device === undefined) return [];
-      const match = [equal(nfproto, `ipv${family}`), notEqual(routeDevice, device)];
-      return [{ expr: [...match, goto(REFUSE)] }];
+      const match = [equal(NFPROTO, `ipv${family}`), notEqual(routeDevice, device)];
+      return [{ comment: FAILURE_COMMENT.noRoute, expr: [...match, counter(), goto(REFUSE)] }];
     }),
   ];
 }
 
 /**
  * The way of `on_failure`, for flows that cannot be handed over: the route to the server is gone,
- * the flow table is full, or the server has no address of this family.
+ * the flow table is full, its client is over its share, or the server has no address of this family.
+ * What is known of the tuple goes: its later packets must not be steered by halves.
  */
 export function refuseChain(mark: Mark, onFailure: string, verdict: Statement): Chain {
   const expr: Statement[] = [setMark({ ...mark, value: 0 }), counter(), verdict];
-  return { name: REFUSE, rules: [{ comment: `on_failure ${onFailure}`, expr }] };
+  return {
+    name: REFUSE,
+    rules: [...forgetFlow(), { comment: `on_failure ${onFailure}`, expr }],
+  };
 }
 
 /**
- * A steered flow that has lost its route would leave by another interface, untracked and so with
- * its private source address: the far end could not even answer.
+ * A steered flow that has lost its route would leave by another one, untracked and so with its private
+ * source address: the far end could not even answer. The interface alone would not tell, for the
+ * uplink may be the clients' own; the next hop does.
  */
-export function forwardChain({ value, mask }: Mark): Chain {
+export function forwardChains({ value, mask }: Mark): Chain[] {
   const ours = equal({ '&': [META_MARK, mask] }, value);
-  const elsewhere = notEqual({ meta: { key: 'oifname' } }, '@interfaces');
-  return {
-    name: 'forward',
-    hook: { type: 'filter', hook: 'forward', prio: FILTER_PRIORITY },
-    rules: [
-      {
-        comment: 'steered flow without a route',
-        expr: [ours, elsewhere, counter(), { drop: null }],
-      },
-    ],
-  };
+  const nextHop = (family: Family): Expression => ({
+    rt: { key: 'nexthop', family: ipProtocol(family) },
+  });
+  const toClients = equal({ meta: { key: 'oifname' } }, '@interfaces');
+  return [
+    {
+      name: ONWARD,
+      rules: [
+        ...FAMILIES.map((family) => ({
+          expr: [equal(nextHop(family), `@server${family}`), { return: null }],
+        })),
+        // With bridge-nf-call-iptables, frames that only cross the bridge come here too: not to our MAC.
+        {
+          expr: [toClients, notEqual(payload('ether', 'daddr'), '@router_macs'), { return: null }],
+        },
+        { comment: 'steered flow without a route', expr: [counter(), { drop: null }] },
+      ],
+    },
+    {
+      name: 'forward',
+      hook: { type: 'filter', hook: 'forward', prio: FILTER_PRIORITY },
+      rules: [{ expr: [ours, goto(ONWARD)] }],
+    },
+  ];
 }

@@ -2,7 +2,7 @@
  * `capture: tproxy` as nft rules. Nothing is rewritten: packets keep their destination, are given to
  * the program's socket, and a mark makes the policy route deliver them here.
  */
-import { FAMILIES, type Family } from './flow-table.js';
+import { FAMILIES, type Family } from './flow-time.js';
 import { type Chain, counter, type Expression, equal, notEqual, type Rule } from './json.js';
 import { type Mark, setMark } from './mark.js';
 

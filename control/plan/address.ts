@@ -1,5 +1,8 @@
-/** Which interface of a host reaches an address directly. */
+/** Addresses of a host: which of its interfaces reaches one directly, its MACs, a server's. */
 import { familyOf, parseAddress } from '../config/address.js';
+import type { ServerConfig } from '../config/config.js';
+import { parseMac } from '../config/mac.js';
+import type { ServerAddresses } from '../nft/router-table.js';
 import type { InterfaceFacts, ObservedHost } from './state.js';
 
 /** The first of `names` that has a subnet containing `address`. */
@@ -23,4 +26,15 @@ export function sameSubnet(own: string, prefixLength: number, other: string): bo
   // A prefix length beyond the address compares all of its bits.
   const shift = BigInt(Math.max((familyOf(left) === 4 ? 32 : 128) - prefixLength, 0));
   return BigInt(left) >> shift === BigInt(right) >> shift;
+}
+
+/** MACs of those interfaces that have one; VLANs of one device share theirs. */
+export function routerMacs(host: ObservedHost, names: readonly string[]): string[] {
+  const macs = host.interfaces.filter(({ name }) => names.includes(name)).map(({ mac }) => mac);
+  return [...new Set(macs.flatMap((mac) => parseMac(mac) ?? []))];
+}
+
+/** By family, as the tables want them. */
+export function serverAddresses({ address: { v4, v6 } }: ServerConfig): ServerAddresses {
+  return { v4: v4 ? [v4] : [], v6: v6 ? [v6] : [] };
 }

@@ -3,23 +3,30 @@ import { companionTable } from '../nft/companion-table.js';
 import { attachment } from '../policy/attachment.js';
 import { guardedPolicy } from '../policy/guard-rules.js';
 import { PrefixSet } from '../policy/prefix-set.js';
-import { interfaceTowards } from './address.js';
+import { interfaceTowards, routerMacs, serverAddresses } from './address.js';
 import { attachmentDigest } from './classifier.js';
 import type { RouterPlanInput } from './router-input.js';
 import type { HostState } from './state.js';
 
 export function ebpfState(input: RouterPlanInput): Pick<HostState, 'table' | 'classifier'> {
-  const { interfaces, mark } = input.config.router;
-  const { serverMac } = input;
+  const { serverMac, router, config } = input;
+  const { interfaces, mark } = config.router;
   const made = routerAttachment(input);
+  const table = {
+    interfaces,
+    routerMacs: routerMacs(router, interfaces),
+    serverMacs: [serverMac],
+    serverAddresses: serverAddresses(config.servers[0]!),
+    mark,
+  };
   return {
-    table: companionTable({ interfaces, serverMacs: [serverMac], mark }),
+    table: companionTable(table),
     classifier: { attachment: made, digest: attachmentDigest(made) },
   };
 }
 
 function routerAttachment({ config, policy, router, serverMac }: RouterPlanInput) {
-  const { interfaces, wayOut, mark, flowTableSize } = config.router;
+  const { interfaces, wayOut, mark, flowTableSize, maxFlowsPerClient } = config.router;
   const { v4, v6 } = config.servers[0]!.address;
   const own = router.interfaces.flatMap(({ addresses }) => addresses);
   const guards = {
@@ -38,6 +45,7 @@ function routerAttachment({ config, policy, router, serverMac }: RouterPlanInput
     serverMacs: [serverMac],
     mark,
     flowTableSize,
+    maxFlowsPerClient,
     onFailure: config.onFailure,
   });
 }

@@ -3,7 +3,7 @@ import type { Config, ServerConfig } from '../config/config.js';
 import type { Table } from '../nft/json.js';
 import { routerTable } from '../nft/router-table.js';
 import { probeMark, type RouteProbe } from '../nft/steering.js';
-import { interfaceTowards } from './address.js';
+import { interfaceTowards, routerMacs, serverAddresses } from './address.js';
 import { ebpfState } from './ebpf.js';
 import type { RouterPlanInput } from './router-input.js';
 import { routerPlace } from './rule-priority.js';
@@ -34,17 +34,16 @@ export function routerState(input: RouterPlanInput): HostState {
 
 function nftablesTable({ config, policy, router, serverMac }: RouterPlanInput): Table {
   const server = config.servers[0]!;
-  const { interfaces, mark, flowTableSize } = config.router;
+  const { interfaces, mark, flowTableSize, maxFlowsPerClient } = config.router;
   return routerTable({
     policy,
     interfaces,
+    routerMacs: routerMacs(router, interfaces),
     serverMacs: [serverMac],
-    serverAddresses: {
-      v4: server.address.v4 ? [server.address.v4] : [],
-      v6: server.address.v6 ? [server.address.v6] : [],
-    },
+    serverAddresses: serverAddresses(server),
     mark,
     flowTableSize,
+    maxFlowsPerClient,
     onFailure: config.onFailure,
     ...routeProbe(config, router),
   });

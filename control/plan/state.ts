@@ -78,7 +78,11 @@ export interface ObservedClassifier {
   digest?: string;
   /** Attached by another build. */
   outdated: boolean;
+  /** Clients that were over their share lately, and how many flows they have. */
+  overShare?: { client: string; flows: number }[];
   flows: { v4: number; v6: number };
+  /** Without those that are too old. */
+  liveFlows?: { v4: number; v6: number };
 }
 
 export interface InterfaceFacts {

@@ -20,6 +20,8 @@ export interface AttachmentSteering {
   serverMacs: readonly string[];
   mark: { value: number; mask: number };
   flowTableSize: number;
+  /** Flows of each family that one client may have; 0 or absent: no limit. */
+  maxFlowsPerClient?: number;
   onFailure: 'direct' | 'block';
 }
 

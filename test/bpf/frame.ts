@@ -27,6 +27,7 @@ export interface Dress {
 export const FIN = 0x01;
 export const SYN = 0x02;
 export const RST = 0x04;
+export const PSH = 0x08;
 export const ACK = 0x10;
 
 const ETHERTYPE = { 4: 0x0800, 6: 0x86dd } as const;

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseAddress } from '../../control/config/address.js';
 import { ADDRESS } from '../../control/lab/topology.js';
+import { FAILURE_COMMENT } from '../../control/nft/flow-table.js';
 import { type RouterTableInput, routerTable } from '../../control/nft/router-table.js';
 import type { Packet } from '../../control/policy/evaluate.js';
 import type { Policy } from '../../control/policy/rule.js';
@@ -56,7 +57,7 @@ async function fire(
   return shots.map(({ serial }) => fates.get(serial));
 }
 
-const { syn, ack, fin, rst } = TCP;
+const { syn, ack, fin, rst, psh } = TCP;
 
 describe.each(['v4', 'v6'] as const)('a flow over %s', (family) => {
   const packet = packetOf(family);
@@ -95,10 +96,19 @@ describe.each(['v4', 'v6'] as const)('a flow over %s', (family) => {
     expect(listedFlows(await bench.listing())).toEqual([]);
   });
 
+  test('is remembered for hours when its client has sent data, and not before', async () => {
+    expect(await fire([packet], [syn, ack, ack])).toEqual(['proxy', 'proxy', 'proxy']);
+    expect(listedFlows(await bench.listing(), 'flows')).toEqual([]);
+    expect(listedFlows(await bench.listing(), 'closing')).toEqual([tuple(packet)]);
+    expect(await fire([packet], [psh | ack, ack])).toEqual(['proxy', 'proxy']);
+    expect(listedFlows(await bench.listing(), 'flows')).toEqual([tuple(packet)]);
+    expect(listedFlows(await bench.listing(), 'closing')).toEqual([]);
+  });
+
   test('is closing after FIN or RST, and steered to its end', async () => {
     for (const last of [fin | ack, rst]) {
       await bench.load(table(PROXY_ALL));
-      expect(await fire([packet], [syn, ack, last])).toEqual(['proxy', 'proxy', 'proxy']);
+      expect(await fire([packet], [syn, psh | ack, last])).toEqual(['proxy', 'proxy', 'proxy']);
       expect(listedFlows(await bench.listing(), 'flows')).toEqual([]);
       expect(listedFlows(await bench.listing(), 'closing')).toEqual([tuple(packet)]);
       await bench.reload(table(DIRECT_ALL));
@@ -124,9 +134,11 @@ describe.each(['v4', 'v6'] as const)('a flow over %s', (family) => {
 
 describe('a full flow table', () => {
   const SIZE = 4;
+  // What opens goes into the set of the closing ones first, then into the other one.
+  const ROOM = 2 * SIZE;
   const flows = (family: 'v4' | 'v6') =>
-    Array.from({ length: 2 * SIZE }, (_, flow) => packetOf(family, flow));
-  const expected = (rest: Fate) => flows('v4').map((_, i) => (i < SIZE ? 'proxy' : rest));
+    Array.from({ length: 2 * ROOM }, (_, flow) => packetOf(family, flow));
+  const expected = (rest: Fate) => flows('v4').map((_, i) => (i < ROOM ? 'proxy' : rest));
 
   test.each([
     ['v4', 'direct'],
@@ -141,31 +153,32 @@ describe('a full flow table', () => {
       expected('direct').flatMap((fate) => [fate, fate]),
     );
     const counts = listedCounts(await bench.listing());
-    const overflow = Object.keys(counts).find((comment) => comment.startsWith('on_failure'));
-    expect(overflow && counts[overflow]).toBe(SIZE);
+    expect(counts[`on_failure ${onFailure}`]).toBe(ROOM);
+    expect(counts[FAILURE_COMMENT.full]).toBe(ROOM);
   });
 
   test('still lets known flows repeat their SYN', async () => {
     await bench.load(table(PROXY_ALL, { flowTableSize: SIZE }));
     expect(await fire(flows('v4'), [syn])).toEqual(expected('direct'));
-    const known = flows('v4').slice(0, SIZE);
+    const known = flows('v4').slice(0, ROOM);
     expect(await fire(known, [syn, syn, ack])).toEqual(
       known.flatMap(() => ['proxy', 'proxy', 'proxy']),
     );
   });
 
-  test('keeps a flow where it is when there is no room among the closing ones', async () => {
+  test('keeps a flow where it is when there is no room in the other set', async () => {
     await bench.load(table(PROXY_ALL, { flowTableSize: SIZE }));
-    const first = flows('v4').slice(0, SIZE);
-    const second = flows('v4').slice(SIZE);
-    await fire(first, [syn, fin | ack]);
-    expect(listedFlows(await bench.listing(), 'closing')).toHaveLength(SIZE);
-    // The room of flows that ended is free after the kernel's next sweep.
-    await expect
-      .poll(() => fire(second, [syn]), { timeout: 10_000 })
-      .toEqual(second.map(() => 'proxy'));
-    expect(await fire(second, [fin | ack, ack])).toEqual(second.flatMap(() => ['proxy', 'proxy']));
-    expect(listedFlows(await bench.listing(), 'flows')).toHaveLength(SIZE);
+    const all = flows('v4').slice(0, ROOM);
+    await fire(all, [syn]);
+    await fire(all, [ack | psh]);
+    const [flowsThen, closingThen] = [
+      listedFlows(await bench.listing(), 'flows'),
+      listedFlows(await bench.listing(), 'closing'),
+    ];
+    expect([flowsThen.length, closingThen.length]).toEqual([SIZE, SIZE]);
+    expect(await fire(all, [fin | ack, ack])).toEqual(all.flatMap(() => ['proxy', 'proxy']));
+    expect(listedFlows(await bench.listing(), 'flows')).toEqual(flowsThen);
+    expect(listedFlows(await bench.listing(), 'closing')).toEqual(closingThen);
   });
 
   test.each(['direct', 'block'] as const)(
@@ -175,6 +188,66 @@ describe('a full flow table', () => {
       await bench.load(table(PROXY_ALL, { serverAddresses, onFailure }));
       expect(await fire([packetOf('v6')], [syn, ack])).toEqual([onFailure, 'direct']);
       expect(await fire([packetOf('v4')], [syn, ack])).toEqual(['proxy', 'proxy']);
+    },
+  );
+});
+
+describe('one client floods the flow table', () => {
+  const SIZE = 16_384;
+  const SHARE = SIZE / 4;
+  const ORDINARY = 1000;
+  /** Hexadecimal digits in front of the source port. */
+  const PORT = { v4: 68, v6: 108 };
+
+  /** Frames of `count` flows to as many places; over IPv6 from as many addresses of one network. */
+  function flood(family: 'v4' | 'v6', count: number, flags: readonly number[]): string[] {
+    const frames = flags.map((tcpFlags) =>
+      bench.frame({ packet: packetOf(family), tcpFlags, serial: 1, node: 'client' }),
+    );
+    return Array.from({ length: count }, (_, i) => i).flatMap((i) => {
+      const ports = (0x04000001 + Math.floor(i / 50_000) + (i % 50_000) * 65_536).toString(16);
+      return frames.map((one) => {
+        const head =
+          family === 'v4' ? one.slice(0, 68) : `${one.slice(0, 68)}${ports}${one.slice(76, 108)}`;
+        return `${head}${ports.padStart(8, '0')}${one.slice(PORT[family] + 8)}`;
+      });
+    });
+  }
+
+  const ordinary = (family: 'v4' | 'v6'): Shot[] =>
+    Array.from({ length: ORDINARY }, (_, i) => ({
+      packet: {
+        ...packetOf(family, i),
+        sourceMac: MACS[1],
+        source: parseAddress(ADDRESS.client2[family])!,
+      },
+      tcpFlags: syn,
+      serial: 1 + i,
+      node: 'client2',
+    }));
+
+  test.each([
+    ['SYN and ACK', 'v4', 100_000, [syn, ack]],
+    ['SYN, ACK and data', 'v4', 2 * SIZE, [syn, ack, ack | psh]],
+    ['SYN alone, from all of its network', 'v6', 2 * SIZE, [syn]],
+  ] as const)(
+    'with %s over %s: another client has all that it wants',
+    async (_, family, count, flags) => {
+      await bench.load(table(PROXY_ALL, { flowTableSize: SIZE, maxFlowsPerClient: SHARE }));
+      await bench.send({ client: flood(family, count, flags) });
+      const listing = await bench.listing();
+      // Its share, and what the bucket got back meanwhile; twice as much if the flood took minutes.
+      const held = listedFlows(listing).length;
+      expect(held).toBeGreaterThanOrEqual(SHARE);
+      expect(held).toBeLessThanOrEqual(2 * SHARE);
+      expect(listedFlows(listing, 'flows').length > 0).toBe(flags.length > 2);
+      const refused = listedCounts(listing)[FAILURE_COMMENT.overShare] ?? 0;
+      expect(refused + held).toBeGreaterThanOrEqual(count);
+      const over = listing.sets.find(({ name }) => name === `over_share${family === 'v4' ? 4 : 6}`);
+      expect(over?.elements).toHaveLength(1);
+      const shots = ordinary(family);
+      const fates = await bench.fire(shots);
+      expect(shots.filter(({ serial }) => fates.get(serial) === 'proxy')).toHaveLength(ORDINARY);
     },
   );
 });

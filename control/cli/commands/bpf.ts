@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { attachClassifier, detachClassifier, tryClassifier } from '../../../bpf/classifier.js';
 import { showClassifier } from '../../../bpf/state.js';
 import { type ClassifierStats, readStats } from '../../../bpf/stats.js';
+import { formatAddress } from '../../config/address.js';
 import { ownPlaces } from '../../hosts/namespace.js';
 import { lossOf } from '../../plan/classifier.js';
 import { asSidetrackError, attachOptions, CLASSIFIER_OBJECT } from '../classifier.js';
@@ -61,7 +62,7 @@ async function runAttach(options: AttachCommandOptions): Promise<undefined> {
     directory,
     object: options.object ?? CLASSIFIER_OBJECT,
     ...(digest !== undefined && { digest }),
-    ...(takeOver && { takeOver: nftablesFlows }),
+    ...(takeOver && { takeOver: () => nftablesFlows() }),
   });
   asSidetrackError(() => (dryRun ? tryClassifier(attach) : attachClassifier(attach)));
   const { interfaces, policy } = attach;
@@ -113,7 +114,11 @@ function showCommand(): Command {
 async function runShow({ directory, object, json }: BpfOptions): Promise<number> {
   const state = asSidetrackError(() => showClassifier(directory, object ?? CLASSIFIER_OBJECT));
   const loss = state && lossOf(state);
-  if (json) printJson(state ?? null);
+  const overShare = state?.overShare.map(({ source, flows }) => ({
+    client: typeof source === 'number' ? formatAddress(source) : `${formatAddress(source)}/64`,
+    flows,
+  }));
+  if (json) printJson(state ? { ...state, overShare } : null);
   else if (state === undefined) print('The ebpf classifier is not attached.');
   else {
     print(`program ${state.program ?? 'none'}${state.outdated ? ' (of another build)' : ''}`);
@@ -130,6 +135,8 @@ async function runShow({ directory, object, json }: BpfOptions): Promise<number>
         print(line);
     const { flows, flowTable } = state;
     print(`flows: ${flows.v4} IPv4, ${flows.v6} IPv6, of ${flowTable?.v4 ?? 0} each`);
+    for (const { client, flows: own } of overShare ?? [])
+      print(`over its share lately: ${client}, ${own} flows`);
     if (loss !== undefined) print(`Not in force everywhere: ${loss}.`);
   }
   return state !== undefined && loss === undefined ? EXIT_OK : EXIT_FAILED;

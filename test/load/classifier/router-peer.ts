@@ -36,6 +36,7 @@ function attach(turn: number): void {
       serverAddresses: Object.values(ADDRESS.server1).map((text) => parseAddress(text)!),
       routeIfindex: { v4: findInterface('br-lan')! },
       onFailure: 'direct',
+      maxFlowsPerClient: FLOW_TABLE_SIZE,
     },
     ...(way === 'mark' ? {} : { redirectInterface: 'br-lan', xdp: way === 'xdp' }),
   });

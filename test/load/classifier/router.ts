@@ -59,22 +59,29 @@ async function loadTable(lab: Lab, table: Table, policy: Policy): Promise<void> 
     await nft(lab, [], `add element inet ${table.name} ${name} {\n${writeRanges(list!)}\n}`);
 }
 
+const IDENTITY = {
+  routerMacs: [],
+  serverMacs: [SERVER_MAC],
+  serverAddresses: { v4: [ADDRESS.server1.v4], v6: [] },
+};
+
 async function loadNftables(lab: Lab, policy: Policy): Promise<void> {
   const table = routerTable({
     policy,
     interfaces: ['br-lan'],
-    serverMacs: [SERVER_MAC],
-    serverAddresses: { v4: [ADDRESS.server1.v4], v6: [] },
+    ...IDENTITY,
     mark: MARK,
     probe: { mark: probe, devices: { 4: 'br-lan' } },
     flowTableSize: FLOW_TABLE_SIZE,
+    // One client opens them all.
+    maxFlowsPerClient: FLOW_TABLE_SIZE,
     onFailure: 'direct',
   });
   await loadTable(lab, table, policy);
 }
 
 async function loadEbpf(lab: Lab, way: WayOut, policy: PolicyName): Promise<void> {
-  const table = companionTable({ interfaces: ['br-lan'], serverMacs: [SERVER_MAC], mark: MARK });
+  const table = companionTable({ interfaces: ['br-lan'], ...IDENTITY, mark: MARK });
   await nft(lab, ['-j'], JSON.stringify(recreateTable(table)));
   await lab.check('router', peer('router-peer', way, policy), { timeoutMs: LOAD_MS });
 }

@@ -2,7 +2,7 @@
 import type { Address } from '../../../control/config/address.js';
 import type { Packet } from '../../../control/policy/evaluate.js';
 
-export const TCP = { fin: 0x01, syn: 0x02, rst: 0x04, ack: 0x10 } as const;
+export const TCP = { fin: 0x01, syn: 0x02, rst: 0x04, psh: 0x08, ack: 0x10 } as const;
 
 export interface FrameOptions {
   packet: Packet;

@@ -58,9 +58,10 @@ interface FlowElement {
   elem: { val: { concat: (string | number)[] } };
 }
 
-export function listedFlows({ sets }: TableListing, kind: 'flows' | 'closing' = 'flows'): string[] {
+/** Of one of the two sets, or of both. */
+export function listedFlows({ sets }: TableListing, kind?: 'flows' | 'closing'): string[] {
   return sets
-    .filter(({ name }) => name.startsWith(kind))
+    .filter(({ name }) => (kind ? name.startsWith(kind) : /^(flows|closing)[46]$/.test(name)))
     .flatMap(({ elements }) => elements as FlowElement[])
     .map(({ elem }) => elem.val.concat.join(' '))
     .sort();

@@ -99,10 +99,10 @@ export class RouterBench {
 
   /** As an apply does it: the flow table stays. */
   async reload(table: Table): Promise<void> {
-    const isFlowSet = (name: string) => /^(flows|closing)[46]$/.test(name);
     const { sets, chains } = objectNames(table);
-    const changed = { sets: sets.filter((name) => !isFlowSet(name)), chains };
     const present = await this.listing();
+    const isKept = (name: string) => present.sets.some((set) => set.name === name && set.dynamic);
+    const changed = { sets: sets.filter((name) => !isKept(name)), chains };
     const stale = {
       sets: present.sets.map(({ name }) => name).filter((name) => !sets.includes(name)),
       chains: present.chains.map(({ name }) => name).filter((name) => !chains.includes(name)),

@@ -5,9 +5,11 @@ import { SERVER_MAC } from './world.js';
 /** The lab's router, without a policy. */
 export const ROUTER: Omit<RouterTableInput, 'policy'> = {
   interfaces: ['br-lan', 'lan2'],
+  routerMacs: [],
   serverMacs: [SERVER_MAC],
   serverAddresses: { v4: [ADDRESS.server1.v4], v6: [ADDRESS.server1.v6] },
   mark: { value: 150, mask: 0xff },
   flowTableSize: 4096,
+  maxFlowsPerClient: 4096,
   onFailure: 'direct',
 };

@@ -13,6 +13,7 @@ const FULL = `router:
   table: { id: 77, name: detour }
   rule_priority: 900
   flow_table_size: 1000
+  max_flows_per_client: 300
 servers:
   - name: box
     host: netns://box
@@ -68,6 +69,7 @@ describe('loadConfig', () => {
         table: { id: 250, name: 'server1' },
         rulePriority: 'auto',
         flowTableSize: 262144,
+        maxFlowsPerClient: 65536,
       },
       servers: [
         {
@@ -122,6 +124,7 @@ describe('loadConfig', () => {
       table: { id: 77, name: 'detour' },
       rulePriority: 900,
       flowTableSize: 1000,
+      maxFlowsPerClient: 300,
     });
     expect(config.servers).toEqual([
       {

@@ -33,10 +33,12 @@ const INPUT: RouterTableInput = {
     default: 'direct',
   },
   interfaces: ['br-lan'],
+  routerMacs: ['02:00:00:00:01:01'],
   serverMacs: ['02:00:00:00:01:02'],
   serverAddresses: { v4: ['192.168.1.2'], v6: ['fd00::2'] },
   mark: { value: 150, mask: 0xff },
   flowTableSize: 1000,
+  maxFlowsPerClient: 250,
   onFailure: 'direct',
 };
 

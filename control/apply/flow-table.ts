@@ -1,0 +1,92 @@
+/** How full the router's flow table is, and of whose flows: what `status` shows and warns of. */
+import type { Config } from '../config/config.js';
+import { type Diagnostic, diagnosticAt } from '../config/diagnostic.js';
+import type { Host } from '../hosts/host.js';
+import { FLOW_SETS } from '../nft/flow-elements.js';
+import { OVER_SHARE_SETS } from '../nft/flow-share.js';
+import { parseListing } from '../nft/listing.js';
+import { TABLE_NAME } from '../nft/router-table.js';
+import type { ObservedHost } from '../plan/state.js';
+
+export interface FlowTableStatus {
+  /** Entries of all tables together. */
+  flows: number;
+  /** Entries of the fullest one. */
+  fullest: number;
+  /** Clients that were over their share in the last ten minutes; of IPv6 ones the /64. */
+  overShare: string[];
+}
+
+/** From here on `status` warns. */
+const NEARLY_FULL = 0.8;
+
+export async function readFlowTable(host: Host, observed: ObservedHost): Promise<FlowTableStatus> {
+  const { classifier, listing } = observed;
+  if (classifier) {
+    const { v4, v6 } = classifier.flows;
+    // Too old ones stay until somebody needs their place; they fill the table, and harm nobody.
+    const live = classifier.liveFlows ?? classifier.flows;
+    const overShare = classifier.overShare?.map(({ client }) => client) ?? [];
+    return { flows: v4 + v6, fullest: Math.max(live.v4, live.v6), overShare };
+  }
+  const present = (name: string) => listing?.sets.some((set) => set.name === name);
+  const counts = await Promise.all(
+    FLOW_SETS.filter(present).map(async (name) => {
+      // One element is one `concat`; parsing hundreds of thousands of them would be slower.
+      return (await listSet(host, name)).split('"concat"').length - 1;
+    }),
+  );
+  const refused = await Promise.all(
+    OVER_SHARE_SETS.filter(present).map(async (name) => clientsIn(await listSet(host, name))),
+  );
+  return {
+    flows: counts.reduce((sum, count) => sum + count, 0),
+    fullest: Math.max(0, ...counts),
+    overShare: refused.flat(),
+  };
+}
+
+async function listSet(host: Host, name: string): Promise<string> {
+  const { stdout } = await host.run(['nft', '-j', 'list', 'set', 'inet', TABLE_NAME, name]);
+  return stdout;
+}
+
+interface ClientElement {
+  elem: { val: string };
+}
+
+function clientsIn(listing: string): string[] {
+  if (listing.trim() === '') return [];
+  const elements = parseListing(listing).sets.flatMap((set) => set.elements as ClientElement[]);
+  return elements.map(({ elem: { val } }) => (val.includes(':') ? `${val}/64` : val)).sort();
+}
+
+/** What the administrator should know before everybody's flows go the way of `on_failure`. */
+export function flowTableWarnings(
+  { router: { flowTableSize, maxFlowsPerClient }, onFailure, positionOf }: Config,
+  { fullest, overShare }: FlowTableStatus,
+): Diagnostic[] {
+  const fate = onFailure === 'block' ? 'are blocked' : 'go out directly, past the server';
+  const at = (key: string, message: string, hint: string) =>
+    diagnosticAt(positionOf(['router', key]), { message, hint });
+  const shown = overShare.slice(0, 3).join(', ');
+  const more = overShare.length > 3 ? ` and ${overShare.length - 3} more` : '';
+  const warnings: Diagnostic[] = [];
+  if (overShare.length > 0)
+    warnings.push(
+      at(
+        'max_flows_per_client',
+        `in the last ten minutes ${shown}${more} opened more connections than one client's share of the flow table (${maxFlowsPerClient}); those over it ${fate}`,
+        'look at what that client does; where it may do so raise router.max_flows_per_client (0: no limit)',
+      ),
+    );
+  if (fullest >= NEARLY_FULL * flowTableSize)
+    warnings.push(
+      at(
+        'flow_table_size',
+        `the flow table is nearly full: ${fullest} of ${flowTableSize}; new connections without room in it ${fate}`,
+        'raise router.flow_table_size; or lower router.max_flows_per_client',
+      ),
+    );
+  return warnings;
+}

@@ -1,0 +1,85 @@
+/** What nft says, or fails to say, when the eBPF classifier takes over live flows. */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nftablesFlows } from '../../../control/cli/flow-handover.js';
+
+const PATH = process.env.PATH ?? '';
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'sidetrack-nft-'));
+  process.env.PATH = `${directory}${delimiter}${PATH}`;
+});
+afterEach(() => {
+  process.env.PATH = PATH;
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** An nft that does what a script says. */
+function nft(script: string): void {
+  const path = join(directory, 'nft');
+  writeFileSync(path, `#!/bin/sh\n${script}\n`);
+  chmodSync(path, 0o755);
+}
+
+const set = (name: string, elem: unknown[]) =>
+  JSON.stringify({ nftables: [{ set: { name, family: 'inet', table: 'sidetrack', elem } }] });
+const element = (timeout: number, expires: number) => ({
+  elem: { val: { concat: ['192.168.1.10', 40000, '198.51.100.7', 443] }, timeout, expires },
+});
+const ABSENT = `echo "Error: No such file or directory" >&2; echo "list set inet sidetrack $6" >&2; exit 1`;
+
+it('takes over what is listed; sets that are not there hold nothing', () => {
+  nft(`case $6 in
+    flows4) echo '${set('flows4', [element(7440, 7400)])}' ;;
+    closing4) echo '${set('closing4', [element(240, 200)])}' ;;
+    *) ${ABSENT} ;;
+  esac`);
+  expect(nftablesFlows().map(({ state, silent }) => [state, silent])).toEqual([
+    ['established', 40],
+    ['opening', 40],
+  ]);
+});
+
+it('takes over nothing where there is no table', () => {
+  nft(ABSENT);
+  expect(nftablesFlows()).toEqual([]);
+});
+
+describe('never takes a failure for "no flows":', () => {
+  it.each([
+    [
+      'no privilege',
+      'echo "Operation not permitted (you must be root)" >&2; exit 1',
+      'Operation not permitted',
+    ],
+    [
+      'a library that is missing',
+      'echo "nft: error while loading shared libraries: libnftables.so.1: cannot open shared object file: No such file or directory" >&2; exit 127',
+      'libnftables.so.1',
+    ],
+    [
+      'an error of another kind',
+      'echo "Error: syntax error, unexpected newline" >&2; exit 1',
+      'syntax error',
+    ],
+    ['a signal', 'kill -9 $$', 'SIGKILL'],
+    ['a silent failure', 'exit 3', 'it ended with 3'],
+    ['half a listing', 'echo \'{"nftables": [\'', 'what it printed is no listing'],
+    ['more than fits', 'head -c 5000 /dev/zero', 'its listing is longer than 4096 characters'],
+    ['a time-out', 'exec sleep 60', 'it took longer than 0.5 s'],
+  ])('%s', (_, script, reason) => {
+    nft(script);
+    expect(() =>
+      nftablesFlows({ longest: 4096, timeoutMs: script.includes('sleep') ? 500 : 60_000 }),
+    ).toThrow(
+      expect.objectContaining({ code: 'flows-unknown', message: expect.stringContaining(reason) }),
+    );
+  });
+
+  it('no nft at all', () => {
+    process.env.PATH = directory;
+    expect(() => nftablesFlows()).toThrow('there is no nft on PATH');
+  });
+});
