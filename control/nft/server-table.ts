@@ -1,6 +1,6 @@
 /** The server's table: what the router steered here is handed to the program's port. */
 import { macSet } from './elements.js';
-import type { Family } from './flow-table.js';
+import type { Family } from './flow-time.js';
 import {
   type Chain,
   counter,
