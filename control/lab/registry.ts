@@ -1,5 +1,13 @@
 /** Labs that outlive the command that started them, by name. */
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SidetrackError } from '../error.js';
@@ -22,6 +30,7 @@ export async function startNamedLab(name: string): Promise<Lab> {
       hint: `use it with \`sidetrack lab exec --name ${name} client -- …\`, or choose another --name`,
     });
   if (readRecord(name) !== undefined) throw strangerError(name);
+  makeDirectory();
   const lab = await Lab.start(undefined, 'detached');
   const record: Record = { ...lab.holder, pidNamespace: ownPidNamespace() };
   writeFileSync(recordPath(name), JSON.stringify(record), { mode: 0o600 });
@@ -53,9 +62,7 @@ export interface KnownLabs {
 
 /** Records of labs that are dead for sure are removed on the way. */
 export function listLabs(): KnownLabs {
-  const names = readdirSync(directory())
-    .filter((file) => file.endsWith('.json'))
-    .map((file) => file.slice(0, -'.json'.length));
+  const names = recordedNames();
   const running = names.filter((name) => findHolder(name) !== undefined);
   const others = names.filter((name) => !running.includes(name));
   return { running, elsewhere: others.filter((name) => readRecord(name) !== undefined) };
@@ -105,7 +112,25 @@ function recordPath(name: string): string {
 
 function directory(): string {
   const base = process.env.XDG_RUNTIME_DIR ?? tmpdir();
-  const path = join(base, `sidetrack-labs-${process.getuid?.() ?? 0}`);
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  return path;
+  return join(base, `sidetrack-labs-${process.getuid?.() ?? 0}`);
+}
+
+/** What is there may be anybody's, as root inside of a lab is. @throws when it is not ours. */
+function makeDirectory(): void {
+  mkdirSync(directory(), { recursive: true, mode: 0o700 });
+  if (statSync(directory()).uid === process.getuid?.()) return;
+  throw new SidetrackError(`${directory()} belongs to somebody else`, {
+    code: 'lab-directory',
+    source: 'host',
+    hint: 'name a directory of your own in XDG_RUNTIME_DIR, or remove that one',
+  });
+}
+
+function recordedNames(): string[] {
+  try {
+    const files = readdirSync(directory()).filter((file) => file.endsWith('.json'));
+    return files.map((file) => file.slice(0, -'.json'.length));
+  } catch {
+    return [];
+  }
 }

@@ -28,15 +28,19 @@ describe('a lab that outlives its command', () => {
     );
     const own = await lab('exec', '--name', NAME, 'all', '--', 'sidetrack', '--version');
     expect(own.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
-    // From inside it cannot be seen, and must still be there afterwards.
+    // From inside it cannot be seen, and must still be there afterwards. Root keeps its records where
+    // root inside looks for them.
+    const known = process.getuid!() === 0;
     const inside = (...args: string[]) =>
       lab('exec', '--name', NAME, 'client', '--', 'sidetrack', 'lab', ...args);
     expect(await inside('status')).toMatchObject({
       status: 0,
       stdout: expect.not.stringContaining(NAME),
-      stderr: expect.stringContaining(NAME),
+      stderr: known ? expect.stringContaining(NAME) : '',
     });
-    expect((await inside('down', '--name', NAME)).stderr).toContain('another PID namespace');
+    expect((await inside('down', '--name', NAME)).stderr).toContain(
+      known ? 'another PID namespace' : 'no lab',
+    );
     expect((await lab('status')).stdout.split('\n')).toContain(NAME);
     expect((await lab('up', '--name', NAME)).stderr).toContain('already running');
     expect((await lab('exec', '--name', NAME, 'nobody', 'true')).stderr).toContain('its nodes are');
