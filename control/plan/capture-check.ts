@@ -67,3 +67,21 @@ export function secondUplink(
     ];
   });
 }
+
+/** A MAC that is missing looks like a router that steers nothing; the counters know better. */
+export function onlyStrangers(server: ServerConfig, host: ObservedHost): Finding[] {
+  const counted = (wanted: string) => {
+    const rules = host.listing?.chains.flatMap((chain) => chain.rules) ?? [];
+    const found = rules.filter(({ comment }) => comment === wanted);
+    return found.reduce((sum, { packets }) => sum + packets, 0);
+  };
+  const others = counted('not from the router');
+  if (others === 0 || counted('redirected') + counted('diverted') > 0) return [];
+  return [
+    {
+      path: ['router', 'mac'],
+      message: `${server.name} has captured nothing yet, and left ${others} packets alone because they came from other MACs than the router's`,
+      hint: 'if the router sent them (VRRP, or it is not the default gateway here), write its MACs: router: { mac: [auto, …] }',
+    },
+  ];
+}

@@ -4,7 +4,7 @@ import type { Config, ServerConfig } from '../config/config.js';
 import type { Diagnostic } from '../config/diagnostic.js';
 import { probeMark } from '../nft/steering.js';
 import { interfaceTowards, sameSubnet } from './address.js';
-import { divertedOnBridge, secondUplink, strangers } from './capture-check.js';
+import { divertedOnBridge, onlyStrangers, secondUplink, strangers } from './capture-check.js';
 import { unservedClients } from './family-check.js';
 import { type Finding, locate } from './finding.js';
 import { missingInterface, missingInterfaces, unreachableServers } from './interface-check.js';
@@ -81,6 +81,7 @@ export function checkServer(config: Config, server: ServerConfig, host: Observed
       ...secondUplink(config, server, index, host),
       ...unknown.warnings,
       ...divertedOnBridge(server, index, found, host),
+      ...onlyStrangers(server, host),
     ]),
   };
 }

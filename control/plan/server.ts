@@ -37,7 +37,7 @@ function tableInput(
 ): ServerTableInput {
   const { interface: name, address, port, capture, tproxy } = server;
   const found = host.interfaces.find((one) => one.name === name);
-  const bridge = found?.kind === 'bridge' ? { mac: found.mac, ...zone(server, host) } : undefined;
+  const bridge = found?.kind === 'bridge' ? { mac: found.mac, ...zone(host) } : undefined;
   return {
     interface: name,
     address,
@@ -48,12 +48,14 @@ function tableInput(
   };
 }
 
-/** Any number that is nobody else's; this one is the mark's, for whoever lists connections. */
-function zone({ tproxy }: ServerConfig, { sysctls }: ObservedHost): { zone?: number } {
+/** Any number that nobody else has. */
+const ZONE = 151;
+
+function zone({ sysctls }: ObservedHost): { zone?: number } {
   const sees = ['iptables', 'ip6tables'].some(
     (program) => sysctls[`net/bridge/bridge-nf-call-${program}`] === '1',
   );
-  return sees ? { zone: tproxy.mark.value & 0xffff } : {};
+  return sees ? { zone: ZONE } : {};
 }
 
 /**

@@ -113,6 +113,22 @@ describe('an interface without Ethernet', () => {
   });
 });
 
+describe('frames from MACs that nobody knows', () => {
+  const listing = (captured: number, others: number) => {
+    const rule = (comment: string, packets: number) => ({ comment, packets, bytes: 0, expr: [] });
+    const rules = [rule('redirected', captured), rule('not from the router', others)];
+    return { sets: [], chains: [{ name: 'prerouting', rules }], raw: [] };
+  };
+
+  it('are told while nothing else came', async () => {
+    expect(await warnings(host({ listing: listing(0, 7) }))).toEqual([
+      expect.stringContaining('left 7 packets alone'),
+    ]);
+    expect(await warnings(host({ listing: listing(1, 7) }))).toEqual([]);
+    expect(await warnings(host({ listing: listing(0, 0) }))).toEqual([]);
+  });
+});
+
 describe('tcp_mtu_probing', () => {
   const wanted = async (value: string) =>
     (await state(host({ sysctls: { 'net/ipv4/tcp_mtu_probing': value } }))).sysctls;
