@@ -53,8 +53,8 @@ export const optionOffset = {
   capture: 88,
   /** 1 is TCP Fast Open with clients and with proxies */
   fast_open: 92,
-  /** where probes go through each upstream; 0 is no probes */
-  probe_port: 96,
+  /** what a probe waits for once it is connected */
+  probe_answer: 96,
   /** time from one round of probes to the next */
   probe_interval_ms: 100,
   /** time for a probe as a whole; 0 is never */
@@ -63,8 +63,36 @@ export const optionOffset = {
 
 /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
 export const OPTION_ADDRESS_OFFSET = 108;
-export const OPTION_PROBE_ADDRESS_OFFSET = 124;
-export const OPTIONS_SIZE = 140;
+/** Of the probe's part for IPv4; that for IPv6 comes PROBE_SIZE behind it. */
+export const OPTION_PROBE_OFFSET = 124;
+export const PROBE_SIZE = 536;
+/** Most bytes that a probe may say. */
+export const PROBE_REQUEST = 512;
+export const OPTIONS_SIZE = 1196;
+
+/** Probes of one family: byte offsets from where its part begins. */
+export const probeOffset = {
+  /** u32, 0: there are none */
+  port: 0,
+  /** u32 */
+  request_length: 4,
+  /** 16 bytes */
+  address: 8,
+  /** bytes to say */
+  request: 24,
+} as const;
+
+/** What a probe waits for; the index is the number that the engine uses. */
+export const probeAnswers = [
+  /** nothing: that bytes could pass is enough */
+  'none',
+  /** the first byte */
+  'banner',
+  /** a TLS record: a handshake, or an alert */
+  'tls',
+  /** a status line with less than 500 */
+  'http',
+] as const;
 
 /** The index is the number that the engine uses. */
 export const upstreamKinds = [
@@ -478,9 +506,16 @@ export const statusOffset = {
   /** bits of slots */
   failing_upstreams: 28,
   /** bits of slots */
-  unresolved_upstreams: 32,
+  lacking_ipv4: 32,
+  /** bits of slots */
+  lacking_ipv6: 36,
+  /** bits of slots */
+  unresolved_upstreams: 40,
   /** bits of slots in use, low ones first */
-  busy_routes: 36,
+  busy_routes: 44,
 } as const;
 
-export const STATUS_SIZE = 44;
+/** Unsigned 16-bit values, so many for each slot; 0: no more. */
+export const STATUS_FORBIDDEN_PORTS_OFFSET = 52;
+export const FORBIDDEN_PORTS = 8;
+export const STATUS_SIZE = 564;

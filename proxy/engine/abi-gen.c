@@ -6,6 +6,7 @@
 #include "abi.h"
 
 #define OPTION_OFFSET(field) offsetof(struct sidetrack_relay_options, field)
+#define PROBE_OFFSET(field) offsetof(struct sidetrack_relay_probe, field)
 #define COUNTER_OFFSET(field) offsetof(struct sidetrack_relay_counters, field)
 #define UPSTREAM_OFFSET(field) offsetof(struct sidetrack_relay_upstream, field)
 #define UPSTREAM_COUNTER_OFFSET(field) offsetof(struct sidetrack_relay_upstream_counters, field)
@@ -39,8 +40,28 @@ static void print_options(void)
 	end();
 	printf("\n/** 16 bytes, IPv4 as ::ffff:a.b.c.d. */\n"
 	       "export const OPTION_ADDRESS_OFFSET = %zu;\n", OPTION_OFFSET(address));
-	printf("export const OPTION_PROBE_ADDRESS_OFFSET = %zu;\n", OPTION_OFFSET(probe_address));
+	printf("/** Of the probe's part for IPv4; that for IPv6 comes PROBE_SIZE behind it. */\n"
+	       "export const OPTION_PROBE_OFFSET = %zu;\n", OPTION_OFFSET(probe));
+	printf("export const PROBE_SIZE = %zu;\n", sizeof(struct sidetrack_relay_probe));
+	printf("/** Most bytes that a probe may say. */\n"
+	       "export const PROBE_REQUEST = %d;\n", SIDETRACK_RELAY_PROBE_REQUEST);
 	printf("export const OPTIONS_SIZE = %zu;\n", sizeof(struct sidetrack_relay_options));
+}
+
+static void print_probe(void)
+{
+	begin("probeOffset", "Probes of one family: byte offsets from where its part begins.");
+	entry("port", PROBE_OFFSET(port), "u32, 0: there are none");
+	entry("request_length", PROBE_OFFSET(request_length), "u32");
+	entry("address", PROBE_OFFSET(address), "16 bytes");
+	entry("request", PROBE_OFFSET(request), "bytes to say");
+	end();
+	printf("\n/** What a probe waits for; the index is the number that the engine uses. */\n"
+	       "export const probeAnswers = [\n");
+#define X(name, label, help) printf("  /** %s */\n  '%s',\n", help, label);
+	SIDETRACK_RELAY_PROBE_ANSWERS(X)
+#undef X
+	printf("] as const;\n");
 }
 
 static void print_upstream(void)
@@ -272,10 +293,15 @@ static void print_status(void)
 	entry("adopted", STATUS_OFFSET(adopted), "threads that use the current one");
 	entry("busy_upstreams", STATUS_OFFSET(busy_upstreams), "bits of slots in use");
 	entry("failing_upstreams", STATUS_OFFSET(failing_upstreams), "bits of slots");
+	entry("lacking_ipv4", STATUS_OFFSET(lacking_upstreams[FAMILY_IPV4]), "bits of slots");
+	entry("lacking_ipv6", STATUS_OFFSET(lacking_upstreams[FAMILY_IPV6]), "bits of slots");
 	entry("unresolved_upstreams", STATUS_OFFSET(unresolved_upstreams), "bits of slots");
 	entry("busy_routes", STATUS_OFFSET(busy_routes), "bits of slots in use, low ones first");
 	end();
-	printf("\nexport const STATUS_SIZE = %zu;\n", sizeof(struct sidetrack_relay_status));
+	printf("\n/** Unsigned 16-bit values, so many for each slot; 0: no more. */\n"
+	       "export const STATUS_FORBIDDEN_PORTS_OFFSET = %zu;\n", STATUS_OFFSET(forbidden_ports));
+	printf("export const FORBIDDEN_PORTS = %d;\n", SIDETRACK_RELAY_FORBIDDEN_PORTS);
+	printf("export const STATUS_SIZE = %zu;\n", sizeof(struct sidetrack_relay_status));
 }
 
 int main(void)
@@ -285,6 +311,7 @@ int main(void)
 	       "export const ERROR_LENGTH = %d;\n",
 	       SIDETRACK_RELAY_ABI_VERSION, SIDETRACK_RELAY_ERROR_LENGTH);
 	print_options();
+	print_probe();
 	print_upstream_words();
 	print_captures();
 	print_upstream();

@@ -27,6 +27,8 @@
 #define SIDETRACK_RELAY_LOG_LINE 1024	/* no line of the log is longer */
 #define SIDETRACK_RELAY_UPSTREAMS 16		/* of one generation */
 #define SIDETRACK_RELAY_ADDRESSES 8		/* of one upstream */
+#define SIDETRACK_RELAY_FORBIDDEN_PORTS 8	/* remembered of one upstream */
+#define SIDETRACK_RELAY_PROBE_REQUEST 512	/* bytes that a probe may say */
 #define SIDETRACK_RELAY_ROUTES 32		/* of one generation */
 #define SIDETRACK_RELAY_ROUTE_PORTS 64		/* port ranges of one route */
 
@@ -69,7 +71,7 @@
 	X(log_records, "finished connections kept for the log; 0 is no log")	\
 	X(capture, "how connections get here")					\
 	X(fast_open, "1 is TCP Fast Open with clients and with proxies")	\
-	X(probe_port, "where probes go through each upstream; 0 is no probes")	\
+	X(probe_answer, "what a probe waits for once it is connected")		\
 	X(probe_interval_ms, "time from one round of probes to the next")	\
 	X(probe_timeout_ms, "time for a probe as a whole; 0 is never")
 
@@ -86,6 +88,13 @@
 	X(WEIGHTED, "weighted", "in turns, as often as their weights say")	\
 	X(LEAST_CONNECTIONS, "least-connections",				\
 	  "the one with the fewest connections for its weight")
+
+/* X(NAME, label, what it means): what a probe waits for once it is connected */
+#define SIDETRACK_RELAY_PROBE_ANSWERS(X)					\
+	X(NONE, "none", "nothing: that bytes could pass is enough")		\
+	X(BANNER, "banner", "the first byte")					\
+	X(TLS, "tls", "a TLS record: a handshake, or an alert")			\
+	X(HTTP, "http", "a status line with less than 500")
 
 /* X(NAME, label, what it means): who knows the original destination */
 #define SIDETRACK_RELAY_CAPTURES(X)						\
@@ -252,6 +261,13 @@ enum strategy {
 	STRATEGY_COUNT
 };
 
+enum probe_answer {
+#define X(name, label, help) PROBE_ANSWER_##name,
+	SIDETRACK_RELAY_PROBE_ANSWERS(X)
+#undef X
+	PROBE_ANSWER_COUNT
+};
+
 enum capture {
 #define X(name, label, help) CAPTURE_##name,
 	SIDETRACK_RELAY_CAPTURES(X)
@@ -273,13 +289,21 @@ enum histogram_name {
 	HISTOGRAM_COUNT
 };
 
+/* Where probes for one family of addresses go through each upstream, and what they say there. */
+struct sidetrack_relay_probe {
+	uint32_t port;		/* 0: there are none */
+	uint32_t request_length;
+	uint8_t address[16];	/* IPv4 as ::ffff:a.b.c.d */
+	uint8_t request[SIDETRACK_RELAY_PROBE_REQUEST];
+};
+
 struct sidetrack_relay_options {
 #define X(name, help) uint32_t name;
 	SIDETRACK_RELAY_OPTIONS(X)
 #undef X
 	/* where to listen; IPv4 as ::ffff:a.b.c.d; all zero is everywhere */
 	uint8_t address[16];
-	uint8_t probe_address[16];
+	struct sidetrack_relay_probe probe[FAMILIES];
 };
 
 /* One upstream, in the order of the configuration.  The engine keeps a copy. */
@@ -413,8 +437,12 @@ struct sidetrack_relay_status {
 	uint32_t adopted;		/* threads that use the current one */
 	uint32_t busy_upstreams;	/* bits of slots that a living generation uses */
 	uint32_t failing_upstreams;	/* bits of slots: at rest, or not tried again yet */
+	uint32_t lacking_upstreams[FAMILIES];	/* bits of slots: the last probe failed */
 	uint32_t unresolved_upstreams;	/* bits of slots of the current one: no address yet */
 	uint32_t busy_routes[SIDETRACK_RELAY_ROUTE_SLOTS / 32];	/* bits of slots */
+	/* where upstreams would not connect to, by slot; 0: no more */
+	uint16_t forbidden_ports[SIDETRACK_RELAY_UPSTREAM_SLOTS]
+				[SIDETRACK_RELAY_FORBIDDEN_PORTS];
 };
 
 #define SIDETRACK_EXPORT __attribute__((visibility("default")))

@@ -9,7 +9,9 @@
 #include "connection.h"
 #include "counters.h"
 #include "dial.h"
+#include "fault.h"
 #include "listener.h"
+#include "probe.h"
 #include "relay.h"
 #include "relaying.h"
 #include "shake.h"
@@ -58,7 +60,8 @@ static void attempt_route(struct worker *worker, struct connection *connection)
 /* Return: false if every upstream has been tried */
 static bool attempt_choose(struct worker *worker, struct connection *connection)
 {
-	int chosen = roster_choose(attempt_roster(connection), &worker->rotation, connection->tried,
+	int chosen = roster_choose(attempt_roster(connection), &worker->rotation,
+				   endpoint_family(&connection->destination), connection->tried,
 				   worker->transfer.now_ms);
 
 	if (chosen < 0)
@@ -87,56 +90,16 @@ void attempt_release(struct worker *worker, struct connection *connection)
 
 /* --- failures --------------------------------------------------------------------- */
 
-/* The upstream has been asked, and may be waiting for the destination. */
-static bool attempt_asked(const struct connection *connection)
+static void attempt_judge(struct worker *worker, struct connection *connection, enum fault fault)
 {
-	return connection->state == HANDSHAKING && handshake_asked(&connection->handshake);
-}
+	struct roster *roster = attempt_roster(connection);
 
-/* A probe's destination is known to be good, so nearly everything is the upstream's fault. */
-static enum fault probe_fault(enum outcome outcome)
-{
-	switch (outcome) {
-	case OUTCOME_NO_PORTS:
-	case OUTCOME_NO_DESCRIPTORS:
-	case OUTCOME_NO_MEMORY:
-	case OUTCOME_LOOP:
-		return FAULT_NONE;
-	default:
-		return FAULT_CERTAIN;
-	}
-}
-
-static enum fault attempt_fault(const struct connection *connection, enum outcome outcome)
-{
 	if (connection->probe)
-		return probe_fault(outcome);
-	if (attempt_upstream(connection)->kind == UPSTREAM_DIRECT)
-		return FAULT_NONE;
-	switch (outcome) {
-	case OUTCOME_UPSTREAM_AUTH:
-	case OUTCOME_REFUSED:
-	case OUTCOME_UNREACHABLE:
-	case OUTCOME_CONNECT_TIMEOUT:
-	case OUTCOME_CONNECT_OTHER:
-		return FAULT_CERTAIN;
-	case OUTCOME_CONNECT_RESET:
-	case OUTCOME_UPSTREAM_PROTOCOL:
-	case OUTCOME_HANDSHAKE_TIMEOUT:
-		return attempt_asked(connection) ? FAULT_DOUBTFUL : FAULT_CERTAIN;
-	default:
-		return FAULT_NONE;
-	}
-}
-
-static bool another_may_help(const struct connection *connection, enum outcome outcome,
-			     enum fault fault)
-{
-	if (outcome == OUTCOME_HANDSHAKE_TIMEOUT && attempt_asked(connection))
-		return false;
-	if (connection->early && outcome != OUTCOME_UPSTREAM_AUTH)
-		return false;
-	return fault != FAULT_NONE || outcome == OUTCOME_NO_PORTS;
+		roster_judge_probe(roster, connection->upstream,
+				   endpoint_family(&connection->destination), fault,
+				   worker->transfer.now_ms);
+	else
+		roster_judge(roster, connection->upstream, fault, worker->transfer.now_ms);
 }
 
 /*
@@ -149,6 +112,8 @@ static void leg_forget(struct worker *worker, struct connection *connection)
 		(void)epoll_ctl(worker->epoll, EPOLL_CTL_DEL, connection->leg[UPSTREAM].fd, NULL);
 	leg_close(&connection->leg[UPSTREAM], true);
 	connection->early = 0;
+	connection->asking = false;
+	direction_release(&connection->direction[UPSTREAM], &worker->transfer);
 	connection->direction[UPSTREAM].hangup = false;
 	connection->direction[UPSTREAM].urgent = false;
 	connection->announced[UPSTREAM] = false;
@@ -160,10 +125,13 @@ static bool attempt_next_address(struct worker *worker, struct connection *conne
 {
 	uint32_t count = attempt_upstream(connection)->address_count;
 
-	if (!again || count < 2 || outcome == OUTCOME_UPSTREAM_AUTH)
+	if (!again || count < 2 || outcome == OUTCOME_UPSTREAM_AUTH ||
+	    outcome == OUTCOME_UPSTREAM_REFUSED)
 		return false;
-	roster_judge_address(attempt_roster(connection), connection->upstream,
-			     connection->address, false, worker->transfer.now_ms);
+	/* a probe's destination may be what one family of addresses lacks */
+	if (!connection->probe || connection->state == CONNECTING)
+		roster_judge_address(attempt_roster(connection), connection->upstream,
+				     connection->address, false, worker->transfer.now_ms);
 	connection->tried_addresses |= (uint8_t)(1U << connection->address);
 	if (connection->tried_addresses == (1U << count) - 1)
 		return false;
@@ -175,8 +143,8 @@ static bool attempt_next_address(struct worker *worker, struct connection *conne
 static bool attempt_failed(struct worker *worker, struct connection *connection,
 			   enum outcome outcome)
 {
-	enum fault fault = attempt_fault(connection, outcome);
-	bool again = another_may_help(connection, outcome, fault);
+	enum fault fault = fault_of(connection, outcome);
+	bool again = fault_another_may_help(connection, outcome, fault);
 
 	if (!connection->probe)
 		counter_add(&attempt_counters(worker, connection)->error[outcome], 1);
@@ -184,8 +152,10 @@ static bool attempt_failed(struct worker *worker, struct connection *connection,
 		return true;
 	/* being out of ports, descriptors or memory says nothing about the upstream */
 	if (fault != FAULT_NONE || (connection->state == HANDSHAKING && !connection->probe))
-		roster_judge(attempt_roster(connection), connection->upstream, fault,
-			     worker->transfer.now_ms);
+		attempt_judge(worker, connection, fault);
+	if (fault_is_forbidden(connection, outcome))
+		roster_forbid(attempt_roster(connection), connection->upstream,
+			      connection->destination.port);
 	if (again) {
 		attempt_release(worker, connection);
 		leg_forget(worker, connection);
@@ -278,13 +248,42 @@ void attempt_begin(struct worker *worker, struct connection *connection)
 		attempt_give_up(worker, connection, outcome);
 }
 
+/* --- a probe's question ------------------------------------------------------------ */
+
+static void attempt_succeeded(struct worker *worker, struct connection *connection);
+
+static void attempt_listen(struct worker *worker, struct connection *connection)
+{
+	enum outcome outcome = probe_listen(connection);
+
+	if (outcome == OUTCOME_FINISHED)
+		attempt_succeeded(worker, connection);
+	else if (outcome != OUTCOME_OPEN)
+		attempt_give_up(worker, connection, outcome);
+}
+
+static void attempt_ask(struct worker *worker, struct connection *connection)
+{
+	enum outcome outcome = probe_ask(connection);
+
+	connection_enter(worker, connection, HANDSHAKING);
+	if (outcome == OUTCOME_OPEN)
+		attempt_listen(worker, connection);
+	else
+		attempt_give_up(worker, connection, outcome);
+}
+
 /* --- shaking hands ---------------------------------------------------------------- */
 
+/* Bytes can pass; a probe may want some. */
 static void attempt_succeeded(struct worker *worker, struct connection *connection)
 {
+	if (connection->probe && !connection->asking && probe_asks(connection)) {
+		attempt_ask(worker, connection);
+		return;
+	}
 	if (attempt_upstream(connection)->kind != UPSTREAM_DIRECT || connection->probe)
-		roster_judge(attempt_roster(connection), connection->upstream, FAULT_NONE,
-			     worker->transfer.now_ms);
+		attempt_judge(worker, connection, FAULT_NONE);
 	roster_judge_address(attempt_roster(connection), connection->upstream,
 			     connection->address, true, worker->transfer.now_ms);
 	if (!connection->probe)
@@ -377,6 +376,8 @@ void attempt_event(struct worker *worker, struct connection *connection, uint32_
 {
 	if (connection->state == CONNECTING)
 		connecting_event(worker, connection, events);
+	else if (connection->asking)
+		attempt_listen(worker, connection);
 	else
 		attempt_shake(worker, connection);
 }

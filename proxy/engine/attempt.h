@@ -8,10 +8,10 @@
  *
  * Nothing has been read from the client yet, so any number of upstreams may be
  * tried and the client never knows.  The next one is tried if the upstream at
- * fault may be the upstream itself.  What it says about the destination
- * (refused, unreachable, not allowed) is an answer, and final; so is the time
- * that runs out after it has been asked, for it may be waiting in vain for the
- * destination.
+ * fault may be the upstream itself, or if it has a rule against the port or the
+ * kind of address.  What it says about the destination (refused, unreachable) is
+ * an answer, and final; so is the time that runs out after it has been asked, for
+ * it may be waiting in vain for the destination.
  *
  * To an *optimistic* upstream the client's first bytes go along with the request
  * that names the destination.  They are only looked at, and stay with the

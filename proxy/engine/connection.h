@@ -96,6 +96,7 @@ struct connection {
 	uint8_t tried_addresses;	/* bits */
 	uint16_t early;		/* bytes the upstream has that are still with the client's socket */
 	bool probe;		/* without a client: see probe.h */
+	bool asking;		/* a probe that is connected and waits for an answer */
 	bool shakes;		/* the upstream wants a handshake */
 	bool attempting;	/* counts as active with its upstream */
 	bool waiting;		/* counts as one that waits for its upstream */

@@ -55,10 +55,14 @@ int generation_complete(struct generation *generation)
 	struct roster *roster = &generation->roster;
 	uint32_t i;
 
-	if (generation->options.strategy >= STRATEGY_COUNT)
+	if (generation->options.strategy >= STRATEGY_COUNT ||
+	    generation->options.probe_answer >= PROBE_ANSWER_COUNT)
 		return -EINVAL;
 	roster->strategy = (enum strategy)generation->options.strategy;
-	roster->probed = generation->options.probe_port != 0;
+	for (i = 0; i < FAMILIES; i++)
+		if (generation->options.probe[i].port)
+			roster->probed |= 1U << i;
+	roster->answered = generation->options.probe_answer != PROBE_ANSWER_NONE;
 	if (!roster->count && roster_add(roster, &direct) < 0)
 		return -EINVAL;
 	for (i = 0; i < generation->routes.count; i++)

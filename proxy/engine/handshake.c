@@ -113,3 +113,10 @@ enum handshake_verdict handshake_fail(struct handshake *handshake, enum outcome 
 	handshake->outcome = outcome;
 	return HANDSHAKE_FAILED;
 }
+
+/* It would not make such a connection for anybody: a port, or a kind of address. */
+enum handshake_verdict handshake_forbid(struct handshake *handshake)
+{
+	handshake->forbidden = true;
+	return handshake_fail(handshake, OUTCOME_UPSTREAM_REFUSED);
+}

@@ -47,6 +47,7 @@ struct handshake {
 	uint8_t step;		/* which message, and the reply to it */
 	uint8_t part;		/* of the reply; the protocol's own */
 	bool sending;		/* the message, else taking the reply */
+	bool forbidden;		/* refused by a rule of the upstream's, not by the destination */
 	uint16_t sent;		/* bytes of the message */
 	uint16_t position;	/* of the next byte in the reply */
 	uint16_t mark;		/* in the reply; the protocol's own */
@@ -75,5 +76,6 @@ bool handshake_asked(const struct handshake *handshake);
 /* For the protocols. */
 enum handshake_verdict handshake_next(struct handshake *handshake, uint8_t step);
 enum handshake_verdict handshake_fail(struct handshake *handshake, enum outcome outcome);
+enum handshake_verdict handshake_forbid(struct handshake *handshake);
 
 #endif /* SIDETRACK_HANDSHAKE_H */

@@ -69,8 +69,13 @@ static enum handshake_verdict status_known(struct handshake *handshake)
 		return handshake_fail(handshake, OUTCOME_UPSTREAM_AUTH);
 	case 502 ... 504:
 		return handshake_fail(handshake, OUTCOME_DESTINATION_UNREACHABLE);
+	case 403:
+	case 405:
+		return handshake_forbid(handshake);
 	case 300 ... 400:
-	case 402 ... 406:
+	case 402:
+	case 404:
+	case 406:
 	case 408 ... 501:
 	case 505 ... 599:
 		return handshake_fail(handshake, OUTCOME_UPSTREAM_REFUSED);

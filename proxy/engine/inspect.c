@@ -35,6 +35,18 @@ static void set_bit_if(uint32_t *bits, uint32_t number, bool on)
 		bits[number / 32] |= 1U << number % 32;
 }
 
+static void fill_health(const struct health *health, uint32_t slot,
+			struct sidetrack_relay_status *status)
+{
+	uint32_t lacking = health_lacking(health), i;
+
+	for (i = 0; i < FAMILIES; i++)
+		set_bit_if(&status->lacking_upstreams[i], slot, lacking >> i & 1);
+	for (i = 0; i < SIDETRACK_RELAY_FORBIDDEN_PORTS; i++)
+		status->forbidden_ports[slot][i] = (uint16_t)__atomic_load_n(
+			&health->forbidden[i], __ATOMIC_RELAXED);
+}
+
 /* What is changing meanwhile may be a moment old. */
 static void fill_slots(const struct relay *relay, struct sidetrack_relay_status *status)
 {
@@ -45,6 +57,7 @@ static void fill_slots(const struct relay *relay, struct sidetrack_relay_status 
 		set_bit_if(&status->busy_upstreams, i,
 			   __atomic_load_n(&occupancy->upstream[i], __ATOMIC_ACQUIRE) != 0);
 		set_bit_if(&status->failing_upstreams, i, rest_is_due(&relay->health[i].rest));
+		fill_health(&relay->health[i], i, status);
 	}
 	for (i = 0; relay->current && i < relay->current->roster.count; i++) {
 		const struct upstream *upstream = &relay->current->roster.entry[i].upstream;

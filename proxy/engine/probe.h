@@ -4,13 +4,17 @@
  *
  * The first thread makes one through each upstream every now and then, by the
  * same dialling and handshakes as for clients (attempt.h), to a destination
- * that is known to be good, and closes it when bytes could pass.  A failure puts
+ * that is known to be good, and closes it when bytes could pass, or once it has
+ * been answered: some proxies say yes and then pass nothing.  A failure puts
  * the upstream to rest, a success ends the rest, so that clients need not find
- * out.  Probes are no connections of the relay's: they are in no limit, no list
+ * out.  There may be a destination for each family of addresses; then each is
+ * judged by itself, as long as one of them works.  Probes are no connections of the relay's: they are in no limit, no list
  * and no counter but their own.  A shortage of our own proves nothing.
  */
 #ifndef SIDETRACK_PROBE_H
 #define SIDETRACK_PROBE_H
+
+#include <stdbool.h>
 
 #include "abi.h"
 
@@ -20,6 +24,9 @@ struct worker;
 void probe_init(struct worker *worker);
 void probe_schedule(struct worker *worker);
 void probe_cancel(struct worker *worker);
+bool probe_asks(const struct connection *connection);
+enum outcome probe_ask(struct connection *connection);
+enum outcome probe_listen(const struct connection *connection);
 void probe_ended(struct worker *worker, const struct connection *connection,
 		 enum outcome outcome);
 

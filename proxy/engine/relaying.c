@@ -93,6 +93,28 @@ void relaying_expect_reset(struct connection *connection, int side)
 	connection->direction[!side].finished = true;
 }
 
+/* Return: true if the client has said something, whether or not it was handed on */
+static bool client_has_spoken(const struct connection *connection)
+{
+	const struct direction *direction = &connection->direction[CLIENT];
+	char byte;
+
+	return direction->bytes || direction->pending ||
+	       recv(connection->leg[CLIENT].fd, &byte, 1, MSG_PEEK) > 0;
+}
+
+/* The upstream has hung up; was there ever anything?  Once in a connection's life at most. */
+static void hear_end(struct worker *worker, struct connection *connection)
+{
+	const struct direction *direction = connection->direction;
+
+	if (direction[UPSTREAM].bytes || direction[UPSTREAM].pending ||
+	    direction[CLIENT].hangup || !client_has_spoken(connection))
+		return;
+	roster_hear_nothing(&connection->generation->roster, connection->upstream,
+			    &connection->destination, worker->transfer.now_ms);
+}
+
 /*
  * The leg's socket has failed.  Nothing can be sent to it, but unless it has
  * been emptied it may still hold what it received before.
@@ -103,6 +125,8 @@ static void leg_broken(struct worker *worker, struct connection *connection, int
 		connection_close(worker, connection, connection->broken);
 		return;
 	}
+	if (side == UPSTREAM && empty)
+		hear_end(worker, connection);
 	relaying_expect_reset(connection, side);
 	sustain_end(&connection->direction[!side].sustain);
 	coalesce_legs(worker, connection);
@@ -137,6 +161,8 @@ static void check_error(struct worker *worker, struct connection *connection, in
 
 static void direction_finished(struct worker *worker, struct connection *connection, int side)
 {
+	if (side == UPSTREAM)
+		hear_end(worker, connection);
 	if (connection->broken != OUTCOME_OPEN) {
 		resetting_look(worker, connection);
 		return;
@@ -173,6 +199,7 @@ static void note_activity(struct worker *worker, struct connection *connection, 
 	connection->first_byte_us = clock_us() - connection->accepted_us;
 	histogram_record(&worker->counters->histogram[HISTOGRAM_first_byte],
 			 connection->first_byte_us);
+	roster_hear_byte(&connection->generation->roster, connection->upstream);
 }
 
 /* Nagle's algorithm holds back a second small write, never the first. */

@@ -78,54 +78,6 @@ static const struct upstream *find_kin(const struct roster *roster,
 	return &roster->entry[index].upstream;
 }
 
-/* Nothing is known of it yet.  Its connections of older generations still count. */
-static void health_renew(struct health *health)
-{
-	uint32_t i;
-
-	rest_end(&health->rest);
-	for (i = 0; i < SIDETRACK_RELAY_ADDRESSES; i++)
-		rest_end(&health->address[i]);
-	__atomic_store_n(&health->doubts, 0, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&health->edition, 1, __ATOMIC_RELAXED);
-}
-
-/* A single address has no rest of its own: the upstream's is the same thing. */
-static const struct rest *address_rest(const struct health *health,
-				       const struct upstream *upstream, int address)
-{
-	return upstream->address_count == 1 ? &health->rest : &health->address[address];
-}
-
-/*
- * Some addresses have come or gone: the others keep their rests, under their new
- * numbers.  One that has come deserves a try, so the upstream as a whole rests no more.
- */
-static void health_carry_over(struct health *health, const struct upstream *before,
-			      const struct upstream *after)
-{
-	struct rest kept[SIDETRACK_RELAY_ADDRESSES] = { 0 };
-	bool fresh = false;
-	uint32_t i;
-
-	for (i = 0; i < after->address_count; i++) {
-		int address = upstream_find_address(before, &after->address[i]);
-
-		if (address < 0)
-			fresh = true;
-		else
-			rest_copy(&kept[i], address_rest(health, before, address));
-	}
-	if (fresh)
-		health_renew(health);
-	else
-		__atomic_add_fetch(&health->edition, 1, __ATOMIC_RELAXED);
-	for (i = 0; i < after->address_count; i++)
-		rest_copy(&health->address[i], &kept[i]);
-	if (after->address_count == 1)
-		rest_copy(&health->rest, &kept[0]);
-}
-
 /**
  * roster_inherit() - Take over what is known of upstreams that have not changed
  * @roster:	Complete roster that no thread uses yet
@@ -167,13 +119,72 @@ void roster_judge(struct roster *roster, uint32_t index, enum fault fault, uint6
 	if (!is_current(&roster->entry[index]))
 		return;
 	if (fault == FAULT_NONE) {
-		rest_end(&health->rest);
+		if (!health_is_silent(health))
+			rest_end(&health->rest);
 		if (load(&health->doubts))
 			__atomic_store_n(&health->doubts, 0, __ATOMIC_RELAXED);
 	} else if (fault == FAULT_CERTAIN ||
 		   __atomic_add_fetch(&health->doubts, 1, __ATOMIC_RELAXED) >= DOUBTS_ENOUGH) {
 		rest_begin(&health->rest, now_ms);
 	}
+}
+
+/* Return: bits of families that probes find out about, and that the upstream is to carry */
+static uint32_t probed_families(const struct roster *roster, uint32_t index)
+{
+	return roster->probed & roster->entry[index].upstream.families;
+}
+
+/**
+ * roster_judge_probe() - Learn from what a probe found out
+ * @roster:	Roster
+ * @index:	Which upstream
+ * @family:	Of the probe's destination
+ * @fault:	FAULT_NONE, or FAULT_CERTAIN
+ * @now_ms:	Time
+ *
+ * As long as one family works, only the other is left out.
+ */
+void roster_judge_probe(struct roster *roster, uint32_t index, enum family family,
+			enum fault fault, uint64_t now_ms)
+{
+	struct health *health = roster->entry[index].health;
+	uint32_t probed = probed_families(roster, index);
+
+	if (!is_current(&roster->entry[index]))
+		return;
+	health_set_lacking(health, family, fault != FAULT_NONE);
+	if (fault == FAULT_NONE && roster->answered)
+		health_hear_byte(health);
+	if (fault == FAULT_NONE || (health_lacking(health) & probed) == probed)
+		roster_judge(roster, index, fault, now_ms);
+}
+
+/* It said yes and hung up before a single byte, though the client had spoken. */
+void roster_hear_nothing(struct roster *roster, uint32_t index,
+			 const struct endpoint *destination, uint64_t now_ms)
+{
+	struct roster_entry *entry = &roster->entry[index];
+
+	if (entry->upstream.kind == UPSTREAM_DIRECT || !is_current(entry))
+		return;
+	if (health_hear_nothing(entry->health, destination))
+		rest_begin(&entry->health->rest, now_ms);
+}
+
+/* The first byte of a connection has come through it. */
+void roster_hear_byte(struct roster *roster, uint32_t index)
+{
+	struct roster_entry *entry = &roster->entry[index];
+
+	if (is_current(entry) && health_hear_byte(entry->health))
+		rest_end(&entry->health->rest);
+}
+
+void roster_forbid(struct roster *roster, uint32_t index, uint16_t port)
+{
+	if (is_current(&roster->entry[index]))
+		health_forbid(roster->entry[index].health, port);
 }
 
 /* The same for one of its addresses, which matters if there are several. */
@@ -190,12 +201,17 @@ void roster_judge_address(struct roster *roster, uint32_t index, uint32_t addres
 		rest_begin(&entry->health->address[address], now_ms);
 }
 
-/* After a failure only one connection may try it again; where probes do that, none. */
+/*
+ * After a failure only one connection may try it again; where probes do that, none.
+ * A probe that wants no answer does not hear that there is none.
+ */
 static bool may_try(const struct roster *roster, uint32_t index, uint64_t now_ms)
 {
-	struct rest *rest = &roster->entry[index].health->rest;
+	struct health *health = roster->entry[index].health;
 
-	return roster->probed ? !rest_is_due(rest) : rest_may_try(rest, now_ms);
+	if (roster->probed && (roster->answered || !health_is_silent(health)))
+		return !rest_is_due(&health->rest);
+	return rest_may_try(&health->rest, now_ms);
 }
 
 /* --- choosing --------------------------------------------------------------------- */
@@ -281,10 +297,22 @@ static uint32_t not_at_rest(const struct roster *roster, uint32_t set, uint64_t 
 	return set;
 }
 
+/* Those whose last probe for this family did not fail, unless that is none of them. */
+static uint32_t not_lacking(const struct roster *roster, enum family family, uint32_t set)
+{
+	uint32_t i, left = set;
+
+	for (i = 0; i < roster->count; i++)
+		if (health_lacking(roster->entry[i].health) & 1U << family)
+			left &= ~(1U << i);
+	return left ? left : set;
+}
+
 /**
  * roster_choose() - Which upstream a connection shall try
  * @roster:	Roster
  * @rotation:	The thread's
+ * @family:	Of the destination
  * @tried:	Bits of those that have failed this connection, or are not for it
  * @now_ms:	Time
  *
@@ -292,10 +320,10 @@ static uint32_t not_at_rest(const struct roster *roster, uint32_t set, uint64_t 
  *
  * Return: its number, or -1 if none is left
  */
-int roster_choose(struct roster *roster, struct rotation *rotation, uint32_t tried,
-		  uint64_t now_ms)
+int roster_choose(struct roster *roster, struct rotation *rotation, enum family family,
+		  uint32_t tried, uint64_t now_ms)
 {
-	uint32_t left = ((1U << roster->count) - 1) & ~tried;
+	uint32_t left = not_lacking(roster, family, ((1U << roster->count) - 1) & ~tried);
 	uint32_t set = not_at_rest(roster, left, now_ms);
 	uint32_t chosen;
 

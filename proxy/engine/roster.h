@@ -11,6 +11,9 @@
  * Faults that may be the destination's (a proxy that says nothing after it has
  * been asked) only count when there are several in a row and nothing else.
  *
+ * One that says yes and then hangs up without a byte (health.h) rests, too, and
+ * only a byte, or a probe that waited for one, ends that.
+ *
  * An upstream with several addresses takes them in turns, which spreads the
  * local ports, and leaves out those that rest.  Only when none of them can be
  * reached has the upstream itself failed.
@@ -32,18 +35,10 @@
 #include <stdint.h>
 
 #include "abi.h"
-#include "memory.h"
-#include "rest.h"
+#include "endpoint.h"
+#include "fault.h"
+#include "health.h"
 #include "upstream.h"
-
-/* What is known of the upstream in one slot; all of it atomic. */
-struct health {
-	struct rest rest __attribute__((aligned(CACHE_LINE)));
-	uint32_t doubts;	/* doubtful faults in a row */
-	uint32_t active;	/* connections, also on their way */
-	uint32_t edition;	/* raised when another upstream, or a changed one, moves in */
-	struct rest address[SIDETRACK_RELAY_ADDRESSES];
-};
 
 struct roster_entry {
 	struct upstream upstream;
@@ -53,7 +48,8 @@ struct roster_entry {
 
 struct roster {
 	enum strategy strategy;
-	bool probed;
+	uint32_t probed;	/* by family: 1 << enum family */
+	bool answered;		/* probes want an answer, not only a connection */
 	uint32_t count;
 	uint32_t carries[FAMILIES];	/* bits of upstreams: may be tried for this family */
 	struct health *health;	/* of all slots */
@@ -66,22 +62,22 @@ struct rotation {
 	uint32_t address[SIDETRACK_RELAY_UPSTREAMS];
 };
 
-enum fault {
-	FAULT_NONE,		/* the upstream answered, whatever it said */
-	FAULT_DOUBTFUL,
-	FAULT_CERTAIN,
-};
-
 int roster_find(const struct roster *roster, uint32_t slot);
 int roster_set_addresses(struct roster *roster, uint32_t index, const uint8_t *addresses,
 			 size_t length);
 int roster_add(struct roster *roster, const struct sidetrack_relay_upstream *from);
 void roster_inherit(struct roster *roster, const struct roster *before);
-int roster_choose(struct roster *roster, struct rotation *rotation, uint32_t tried,
-		  uint64_t now_ms);
+int roster_choose(struct roster *roster, struct rotation *rotation, enum family family,
+		  uint32_t tried, uint64_t now_ms);
 uint32_t roster_choose_address(struct roster *roster, struct rotation *rotation, uint32_t index,
 			       uint32_t tried, uint64_t now_ms);
 void roster_judge(struct roster *roster, uint32_t index, enum fault fault, uint64_t now_ms);
+void roster_judge_probe(struct roster *roster, uint32_t index, enum family family,
+			enum fault fault, uint64_t now_ms);
+void roster_hear_nothing(struct roster *roster, uint32_t index,
+			 const struct endpoint *destination, uint64_t now_ms);
+void roster_hear_byte(struct roster *roster, uint32_t index);
+void roster_forbid(struct roster *roster, uint32_t index, uint16_t port);
 void roster_judge_address(struct roster *roster, uint32_t index, uint32_t address, bool reached,
 			  uint64_t now_ms);
 void roster_leave(struct roster *roster, uint32_t index);

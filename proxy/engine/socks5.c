@@ -131,10 +131,11 @@ static enum handshake_verdict reply_code(struct handshake *handshake, unsigned c
 		return handshake_fail(handshake, OUTCOME_DESTINATION_UNREACHABLE);
 	case 5:
 		return handshake_fail(handshake, OUTCOME_DESTINATION_REFUSED);
-	case 1:		/* general failure */
-	case 2:		/* not allowed */
-	case 7:		/* command not supported */
+	case 2:		/* not allowed by the ruleset */
 	case 8:		/* address type not supported */
+		return handshake_forbid(handshake);
+	case 1:		/* general failure */
+	case 7:		/* command not supported */
 		return handshake_fail(handshake, OUTCOME_UPSTREAM_REFUSED);
 	default:
 		return garbage(handshake);

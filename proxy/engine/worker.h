@@ -53,7 +53,7 @@ struct worker {
 	struct guard *next_guard;	/* its box, likewise */
 	struct rotation rotation;
 	struct timer probe_timer;	/* of the first thread */
-	uint32_t probing;		/* bits of slots whose probe is on its way */
+	uint32_t probing[FAMILIES];	/* bits of slots whose probe is on its way */
 	struct list connections;
 	struct list queue;		/* connections whose turn was over */
 	struct list graves;

@@ -147,6 +147,178 @@ static void silence_is_doubtful(void)
 	finish(relay);
 }
 
+/* It says yes, hears what the client says, and hangs up: by FIN or by RST. */
+static void hang_up(int listener, uint16_t port, bool rudely)
+{
+	int client = client_connect(AF_INET, INTERNET, port), proxy = take(listener);
+	char request[10];
+
+	send_pattern(client, 0, 100, 100);
+	hear(proxy, "\5\1\0");
+	say(proxy, METHOD_NONE);
+	expect_equal(recv(proxy, request, sizeof(request), MSG_WAITALL), sizeof(request));
+	say(proxy, GRANTED);
+	if (rudely) {
+		expect_pattern(proxy, 0, 100, 100);
+		reset(proxy);
+		expect_reset(client);
+	} else {
+		shutdown(proxy, SHUT_WR);
+		expect_end(client);
+		close(proxy);
+	}
+	close(client);
+}
+
+/* A tunnel that is dead behind a proxy that is not. */
+static void yes_and_silence(void)
+{
+	int first = upstream_listen_on(AF_INET, PROXY_PORT);
+	int second = upstream_listen_on(AF_INET, SECOND_PORT);
+	struct relay *relay = begin_two(STRATEGY_FAILOVER, UPSTREAM_SOCKS5);
+	int client, proxy;
+	uint16_t port;
+
+	for (port = PORT; port < PORT + 3; port++) {
+		expect_equal(status_of(relay).failing_upstreams, 0);
+		hang_up(first, port, port == PORT + 1);
+		wait_for(sidetrack_relay_active(relay) == 0);
+	}
+	expect_equal(status_of(relay).failing_upstreams, 1);
+	client = client_connect(AF_INET, INTERNET, PORT);
+	proxy = grant(second);
+	close(client);
+	close(proxy);
+	close(first);
+	close(second);
+	finish(relay);
+}
+
+/* One destination may be like that; it takes more than three. */
+static void one_silent_destination(void)
+{
+	int first = upstream_listen_on(AF_INET, PROXY_PORT);
+	struct relay *relay = begin_two(STRATEGY_FAILOVER, UPSTREAM_SOCKS5);
+	int i, client, proxy;
+
+	for (i = 0; i < 4; i++) {
+		hang_up(first, PORT, false);
+		wait_for(sidetrack_relay_active(relay) == 0);
+		expect_equal(status_of(relay).failing_upstreams, 0);
+	}
+	/* a byte for anybody: it begins anew */
+	client = client_connect(AF_INET, INTERNET, PORT);
+	proxy = grant(first);
+	send_pattern(proxy, 0, 1, 1);
+	expect_pattern(client, 0, 1, 1);
+	close(client);
+	close(proxy);
+	wait_for(sidetrack_relay_active(relay) == 0);
+	for (i = 0; i < 5; i++) {
+		expect_equal(status_of(relay).failing_upstreams, 0);
+		hang_up(first, PORT, false);
+		wait_for(sidetrack_relay_active(relay) == 0);
+	}
+	expect_equal(status_of(relay).failing_upstreams, 1);
+	close(first);
+	finish(relay);
+}
+
+/* Whose client ended first, or said nothing, says nothing about the upstream. */
+static void clients_that_give_up(void)
+{
+	int first = upstream_listen_on(AF_INET, PROXY_PORT);
+	struct relay *relay = begin_two(STRATEGY_FAILOVER, UPSTREAM_SOCKS5);
+	int i, client, proxy;
+
+	for (i = 0; i < 12; i++) {
+		client = client_connect(AF_INET, INTERNET, PORT);
+		proxy = grant(first);
+		if (i % 2) {
+			send_pattern(client, 0, 100, 100);
+			expect_pattern(proxy, 0, 100, 100);
+			shutdown(client, SHUT_WR);
+			expect_end(proxy);
+		}
+		close(proxy);
+		close(client);
+		wait_for(sidetrack_relay_active(relay) == 0);
+	}
+	expect_equal(status_of(relay).failing_upstreams, 0);
+	close(first);
+	finish(relay);
+}
+
+/* The first has a rule against the port: the next may try, and the first is well. */
+static void a_port_is_forbidden(const char *no, size_t length)
+{
+	int first = upstream_listen_on(AF_INET, PROXY_PORT);
+	int second = upstream_listen_on(AF_INET, SECOND_PORT);
+	struct relay *relay = begin_two(STRATEGY_FAILOVER, UPSTREAM_HTTP);
+	struct proxied proxied = { relay, second, -1, -1 };
+	int proxy, i;
+
+	for (i = 0; i < 2; i++) {
+		proxied.client = client_connect(AF_INET, INTERNET, PORT);
+		send_pattern(proxied.client, 0, 1000, 1000);
+		proxy = take(first);
+		hear(proxy, "\5\1\0");
+		say(proxy, METHOD_NONE);
+		hear(proxy, REQUEST_IPV4);
+		write_all(proxy, no, length);
+		proxied.proxy = take(second);
+		hear(proxied.proxy, CONNECT "\r\n");
+		say(proxied.proxy, ESTABLISHED);
+		expect_pattern(proxied.proxy, 0, 1000, 1000);
+		close(proxy);
+		close(proxied.client);
+		close(proxied.proxy);
+	}
+	wait_for(counters_of(relay).upstream[0].error[OUTCOME_UPSTREAM_REFUSED] == 2);
+	expect_equal(status_of(relay).failing_upstreams, 0);
+	expect_equal(status_of(relay).forbidden_ports[0][0], PORT);
+	expect_equal(status_of(relay).forbidden_ports[0][1], 0);
+	expect_equal(counters_of(relay).outcome[OUTCOME_UPSTREAM_REFUSED], 0);
+	close(first);
+	close(second);
+	finish(relay);
+}
+
+static void ports_are_forbidden(void)
+{
+	a_port_is_forbidden("\5\2\0\1\0\0\0\0\0\0", 10);
+	a_port_is_forbidden("\5\10\0\1\0\0\0\0\0\0", 10);
+}
+
+static void all_forbid(void)
+{
+	int first = upstream_listen_on(AF_INET, PROXY_PORT);
+	int second = upstream_listen_on(AF_INET, SECOND_PORT);
+	struct sidetrack_relay_upstream upstreams[] = {
+		proxy_at(UPSTREAM_HTTP, AF_INET, PROXY_PORT),
+		proxy_at(UPSTREAM_HTTP, AF_INET, SECOND_PORT),
+	};
+	struct sidetrack_relay_options options = default_options();
+	struct relay *relay = begin_with(&options, upstreams, 2);
+	int client = client_connect(AF_INET, INTERNET, PORT), i;
+	int listener[] = { first, second };
+
+	for (i = 0; i < 2; i++) {
+		int proxy = take(listener[i]);
+
+		hear(proxy, CONNECT "\r\n");
+		say(proxy, "HTTP/1.1 403 Forbidden\r\n\r\n");
+		close(proxy);
+	}
+	expect_reset(client);
+	wait_for(ended(relay, OUTCOME_UPSTREAM_REFUSED) == 1);
+	expect_equal(status_of(relay).failing_upstreams, 0);
+	close(client);
+	close(first);
+	close(second);
+	finish(relay);
+}
+
 static void last_resort_is_direct(void)
 {
 	struct sidetrack_relay_upstream upstreams[] = {
@@ -214,6 +386,11 @@ const struct test failover_tests[] = {
 	{ "upstream: failover during handshake", failover_during_handshakes },
 	{ "upstream: answers are final", answers_are_final },
 	{ "upstream: silence is doubtful", silence_is_doubtful },
+	{ "upstream: yes and silence", yes_and_silence },
+	{ "upstream: one silent destination", one_silent_destination },
+	{ "upstream: clients that give up", clients_that_give_up },
+	{ "upstream: ports are forbidden", ports_are_forbidden },
+	{ "upstream: all forbid", all_forbid },
 	{ "upstream: last resort is direct", last_resort_is_direct },
 	{ "upstream: all refuse", all_refuse },
 	{ "upstream: spread by weight", spread_by_weight },

@@ -26,10 +26,10 @@ static struct sidetrack_relay_options probing(void)
 {
 	struct sidetrack_relay_options options = default_options();
 
-	options.probe_port = PROBE_PORT;
+	options.probe[FAMILY_IPV4].port = PROBE_PORT;
 	options.probe_interval_ms = INTERVAL_MS;
 	options.probe_timeout_ms = 200;
-	expect(inet_pton(AF_INET6, "::ffff:198.51.100.7", options.probe_address) == 1);
+	expect(inet_pton(AF_INET6, "::ffff:198.51.100.7", options.probe[FAMILY_IPV4].address) == 1);
 	return options;
 }
 
@@ -43,6 +43,14 @@ static void hear_request(int proxy)
 		expect_equal(recv(proxy, &byte, 1, 0), 1);
 		line = byte == '\n' ? line + 1 : byte == '\r' ? line : 0;
 	}
+}
+
+static void hear_bytes(int fd, const char *wanted, size_t length)
+{
+	char bytes[64];
+
+	expect_equal(recv(fd, bytes, length, MSG_WAITALL), length);
+	expect(memcmp(bytes, wanted, length) == 0);
 }
 
 static void say(int proxy, const char *text)
@@ -155,7 +163,7 @@ static void probing_ends(void)
 	options.probe_timeout_ms = 60000;
 	relay = begin_with(&options, &upstream, 1);
 	probe = take(listener);
-	options.probe_port = 0;
+	options.probe[FAMILY_IPV4].port = 0;
 	expect_equal(sidetrack_relay_begin(relay, (const uint8_t *)&options, sizeof(options)), 0);
 	add_upstream(relay, &upstream, 0);
 	expect_equal(sidetrack_relay_commit(relay), 0);
@@ -167,7 +175,7 @@ static void probing_ends(void)
 	wait_for(status_of(relay).generations == 1);
 	expect(!readable(listener, 3 * INTERVAL_MS));
 
-	options.probe_port = PROBE_PORT;
+	options.probe[FAMILY_IPV4].port = PROBE_PORT;
 	expect_equal(sidetrack_relay_begin(relay, (const uint8_t *)&options, sizeof(options)), 0);
 	add_upstream(relay, &upstream, 0);
 	expect_equal(sidetrack_relay_commit(relay), 0);
@@ -176,6 +184,161 @@ static void probing_ends(void)
 	expect_equal(sidetrack_relay_drain(relay, TIMEOUT_MS), 0);
 	wait_for(sidetrack_relay_drained(relay));
 	close(probe);
+	close(listener);
+	finish(relay);
+}
+
+/* --- answers ------------------------------------------------------------------------ */
+
+#define QUESTION "HEAD / HTTP/1.1\r\n\r\n"
+
+static struct relay *begin_asking(enum probe_answer answer, const char *question)
+{
+	struct sidetrack_relay_upstream upstream = proxy_at(UPSTREAM_HTTP, PROXY_PORT);
+	struct sidetrack_relay_options options = probing();
+
+	options.probe_answer = answer;
+	options.probe[FAMILY_IPV4].request_length = (uint32_t)strlen(question);
+	memcpy(options.probe[FAMILY_IPV4].request, question, strlen(question));
+	options.probe_timeout_ms = 60000;
+	return begin_with(&options, &upstream, 1);
+}
+
+/* A probe that has got its yes; what it then says has been heard. */
+static int take_asking(int listener, const char *question)
+{
+	int proxy = take(listener);
+
+	hear_request(proxy);
+	say(proxy, ESTABLISHED);
+	if (*question)
+		hear_bytes(proxy, question, strlen(question));
+	return proxy;
+}
+
+/* It says yes, and then: @bytes in two parts, and the end. */
+static void expect_answer(enum probe_answer answer, const char *question, const char *bytes,
+			  size_t length, bool good)
+{
+	int listener = upstream_listen_on(AF_INET, PROXY_PORT);
+	struct relay *relay = begin_asking(answer, question);
+	int proxy = take_asking(listener, question);
+
+	expect_equal(upstream_of(relay, 0).probes_succeeded, 0);
+	if (answer == PROBE_ANSWER_HTTP)	/* of the others one byte is enough */
+		write_all(proxy, bytes++, 1), length--;
+	write_all(proxy, bytes, length);
+	if (!good)
+		shutdown(proxy, SHUT_WR);
+	wait_for(upstream_of(relay, 0).probes_succeeded == good &&
+		 upstream_of(relay, 0).probes_failed == !good);
+	expect_equal(status_of(relay).failing_upstreams, !good);
+	expect_no_trace(relay);
+	close(proxy);
+	close(listener);
+	finish(relay);
+}
+
+static void answers_are_waited_for(void)
+{
+	expect_answer(PROBE_ANSWER_BANNER, "", "S", 1, true);
+	expect_answer(PROBE_ANSWER_BANNER, "", "", 0, false);
+	expect_answer(PROBE_ANSWER_TLS, "\26\3\1", "\26\3\3", 3, true);
+	expect_answer(PROBE_ANSWER_TLS, "\26\3\1", "\25\3\3\0\2\2\50", 7, true);
+	expect_answer(PROBE_ANSWER_TLS, "\26\3\1", "HTTP/1.1 400 No\r\n", 17, false);
+	expect_answer(PROBE_ANSWER_HTTP, QUESTION, "HTTP/1.1 204 x\r\n", 16, true);
+	expect_answer(PROBE_ANSWER_HTTP, QUESTION, "HTTP/1.0 404 x\r\n", 16, true);
+	expect_answer(PROBE_ANSWER_HTTP, QUESTION, "HTTP/1.1 503 x\r\n", 16, false);
+	expect_answer(PROBE_ANSWER_HTTP, QUESTION, "HTTP/1.1 2", 10, false);
+}
+
+/* The banner comes in the same packet as the proxy's yes. */
+static void answer_behind_the_reply(void)
+{
+	int listener = upstream_listen_on(AF_INET, PROXY_PORT);
+	struct relay *relay = begin_asking(PROBE_ANSWER_BANNER, "");
+	int proxy = take(listener);
+
+	hear_request(proxy);
+	say(proxy, ESTABLISHED "220 x\r\n");
+	wait_for(upstream_of(relay, 0).probes_succeeded == 1);
+	close(proxy);
+	close(listener);
+	finish(relay);
+}
+
+/* Through a direct upstream, too; silence is bounded by the probe's time. */
+static void silence_is_a_failure(void)
+{
+	struct sidetrack_relay_upstream direct = { .kind = UPSTREAM_DIRECT };
+	struct sidetrack_relay_options options = probing();
+	int listener = upstream_listen_on(AF_INET, PROBE_PORT);
+	struct relay *relay;
+	int destination;
+
+	options.probe_answer = PROBE_ANSWER_BANNER;
+	relay = begin_with(&options, &direct, 1);
+	destination = take(listener);
+	wait_for(upstream_of(relay, 0).probes_failed == 1);
+	expect_equal(status_of(relay).failing_upstreams, 1);
+	close(destination);
+	close(listener);
+	finish(relay);
+}
+
+/* --- families ----------------------------------------------------------------------- */
+
+static bool asks_for_ipv6(int proxy)
+{
+	char request[sizeof("CONNECT [")];
+
+	expect_equal(recv(proxy, request, sizeof(request) - 1, MSG_PEEK | MSG_WAITALL),
+		     sizeof(request) - 1);
+	hear_request(proxy);
+	return request[sizeof(request) - 2] == '[';
+}
+
+/* Yes to one family, no to the other, for as many probes as it takes. */
+static void answer_probes(struct relay *relay, int listener, bool ipv6_works, bool done_when)
+{
+	while ((status_of(relay).lacking_upstreams[FAMILY_IPV6] & 1) != done_when) {
+		int proxy = take(listener);
+		char byte;
+
+		say(proxy, asks_for_ipv6(proxy) && !ipv6_works ? "HTTP/1.1 502 No\r\n\r\n"
+							       : ESTABLISHED);
+		expect(recv(proxy, &byte, 1, 0) <= 0);	/* by FIN or by RST */
+		close(proxy);
+	}
+}
+
+/* The first carries IPv4 only, at the moment: IPv6 takes the second, IPv4 stays. */
+static void families_are_judged_apart(void)
+{
+	struct sidetrack_relay_upstream upstreams[] = {
+		proxy_at(UPSTREAM_HTTP, PROXY_PORT), { .kind = UPSTREAM_DIRECT },
+	};
+	struct sidetrack_relay_options options = probing();
+	int listener = upstream_listen_on(AF_INET, PROXY_PORT);
+	int direct[] = { upstream_listen_on(AF_INET, PROBE_PORT),
+			 upstream_listen_on(AF_INET6, PROBE_PORT) };
+	struct relay *relay;
+	struct pair pair;
+
+	options.probe_timeout_ms = 60000;
+	options.probe[FAMILY_IPV6].port = PROBE_PORT;
+	expect(inet_pton(AF_INET6, "2001:db8::7", options.probe[FAMILY_IPV6].address) == 1);
+	relay = begin_with(&options, upstreams, 2);
+	answer_probes(relay, listener, false, true);
+	expect_equal(status_of(relay).failing_upstreams & 1, 0);
+	expect_equal(status_of(relay).lacking_upstreams[FAMILY_IPV4] & 1, 0);
+	pair = pair_open(AF_INET6);
+	wait_for(upstream_of(relay, 1).connections == 1);
+	expect_equal(upstream_of(relay, 0).connections, 0);
+	pair_close(&pair);
+	answer_probes(relay, listener, true, false);
+	close(direct[0]);
+	close(direct[1]);
 	close(listener);
 	finish(relay);
 }
@@ -195,14 +358,6 @@ static struct relay *begin_optimistic(enum upstream_kind kind, int count)
 	options.threads = 1;
 	upstreams[0].optimistic = 1;
 	return begin_with(&options, upstreams, count);
-}
-
-static void hear_bytes(int fd, const char *wanted, size_t length)
-{
-	char bytes[64];
-
-	expect_equal(recv(fd, bytes, length, MSG_WAITALL), length);
-	expect(memcmp(bytes, wanted, length) == 0);
 }
 
 /* What the client said meanwhile comes with the request, once, and the rest behind it. */
@@ -334,6 +489,10 @@ const struct test probe_tests[] = {
 	{ "probe: answers count as failures", answers_count_as_failures },
 	{ "probe: clients are spared", clients_are_spared },
 	{ "probe: the end of probing", probing_ends },
+	{ "probe: answers are waited for", answers_are_waited_for },
+	{ "probe: an answer behind the reply", answer_behind_the_reply },
+	{ "probe: silence is a failure", silence_is_a_failure },
+	{ "probe: families are judged apart", families_are_judged_apart },
 	{ "optimistic: first bytes go along", first_bytes_go_along },
 	{ "optimistic: only a little goes along", only_a_little_goes_along },
 	{ "optimistic: no request is made twice", no_request_is_made_twice },

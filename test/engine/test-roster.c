@@ -45,7 +45,7 @@ static struct roster *make_roster(enum strategy strategy, const uint32_t *weight
 
 static int choose(struct roster *roster, struct rotation *rotation, uint32_t tried, uint64_t now)
 {
-	int chosen = roster_choose(roster, rotation, tried, now);
+	int chosen = roster_choose(roster, rotation, FAMILY_IPV4, tried, now);
 
 	if (chosen >= 0)
 		roster_leave(roster, (uint32_t)chosen);
@@ -92,12 +92,12 @@ static void fewest_connections_for_the_weight(void)
 	int i;
 
 	for (i = 0; i < 400; i++)
-		expect(roster_choose(roster, &rotation, 0, NOW) >= 0);
+		expect(roster_choose(roster, &rotation, FAMILY_IPV4, 0, NOW) >= 0);
 	expect_equal(roster->health[0].active, 100);
 	expect_equal(roster->health[1].active, 300);
 	for (i = 0; i < 100; i++)
 		roster_leave(roster, 0);
-	expect_equal(roster_choose(roster, &rotation, 0, NOW), 0);
+	expect_equal(roster_choose(roster, &rotation, FAMILY_IPV4, 0, NOW), 0);
 	free_roster(roster);
 }
 
@@ -318,7 +318,7 @@ static void probes_spare_the_clients(void)
 	struct roster *roster = make_roster(STRATEGY_FAILOVER, (uint32_t[]){ 1, 1 }, 2);
 	struct rotation rotation = { 0 };
 
-	roster->probed = true;
+	roster->probed = 1 << FAMILY_IPV4;
 	roster_judge(roster, 0, FAULT_CERTAIN, NOW);
 	expect_equal(choose(roster, &rotation, 0, NOW + 100 * SECOND), 1);
 	roster_judge(roster, 0, FAULT_NONE, NOW);

@@ -30,6 +30,8 @@ static struct {
 
 static void take_limits(struct sidetrack_relay_options *options, uint8_t bits)
 {
+	struct sidetrack_relay_probe *probe = &options->probe[FAMILY_IPV6];
+
 	options->fast_open = bits & 1;
 	options->capture = bits & 2 ? CAPTURE_TPROXY : CAPTURE_REDIRECT;
 	options->max_connections_per_client = bits & 4 ? 2 : 0;
@@ -39,11 +41,14 @@ static void take_limits(struct sidetrack_relay_options *options, uint8_t bits)
 	options->client_keepalive_idle_s = bits >> 6 & 1;
 	if (!(bits & 16))
 		return;
-	options->probe_port = 443;
+	options->probe_answer = bits & 1 ? bits >> 1 & 3 : PROBE_ANSWER_NONE;
 	options->probe_interval_ms = 1000;
 	options->probe_timeout_ms = 3000;
-	memcpy(options->probe_address, (uint8_t[16])IPV6_FIRST, sizeof(options->probe_address));
-	options->probe_address[15] = 8;
+	probe->port = 443;
+	probe->request_length = bits & 2 ? 16 : 0;
+	memset(probe->request, 'q', sizeof(probe->request));
+	memcpy(probe->address, (uint8_t[16])IPV6_FIRST, sizeof(probe->address));
+	probe->address[15] = 8;
 }
 
 static struct sidetrack_relay_options take_options(struct script *script)

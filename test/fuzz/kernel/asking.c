@@ -74,6 +74,19 @@ uint64_t asking_granted(struct file *file, const struct connection *connection)
 	return file->granted;
 }
 
+/* A probe that is connected says its sentence, once and from the beginning. */
+static void question_said(struct file *sink, const struct connection *connection,
+			  const unsigned char *bytes, uint64_t length)
+{
+	const struct settings *settings = settings_of(connection->generation);
+	const struct sidetrack_relay_probe *probe =
+		&settings->options.probe[endpoint_family(&connection->destination)];
+
+	require(connection->probe && settings->options.probe_answer && !sink->questioned);
+	require(length <= probe->request_length && memcmp(bytes, probe->request, length) == 0);
+	sink->questioned = true;
+}
+
 /* The next bytes of the message that is due, and none of another. */
 void asking_said(struct file *sink, const struct connection *connection,
 		 const unsigned char *bytes, uint64_t length)
@@ -81,6 +94,10 @@ void asking_said(struct file *sink, const struct connection *connection,
 	struct exchange exchange;
 	uint64_t at;
 
+	if (connection->asking) {
+		question_said(sink, connection, bytes, length);
+		return;
+	}
 	require(!sink->accepted && sink->written == 0);
 	require(replay(sink, connection, sink->read, &exchange));
 	require(exchange.verdict == HANDSHAKE_MORE && sink->asked >= exchange.before);

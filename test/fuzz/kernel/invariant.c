@@ -257,7 +257,12 @@ static void attempted(struct connection *connection)
 		require(!upstream->connected);
 		return;
 	}
-	require(upstream->read == upstream->received && !upstream->fin);
+	require(!upstream->fin);
+	if (connection->asking) {	/* one byte is enough, of a status line a few more */
+		require(connection->probe && upstream->received - upstream->read < 16);
+		return;
+	}
+	require(upstream->read == upstream->received);
 	require(!connection->handshake.sending);
 }
 
@@ -301,7 +306,7 @@ static void nobody_is_counted(void)
 
 	require(the_relay->active == 0 && the_relay->handshakes == 0);
 	require(the_relay->clients.used == 0);
-	require(worker->probing == 0);
+	require(!worker->probing[FAMILY_IPV4] && !worker->probing[FAMILY_IPV6]);
 	require(counter_read(&worker->counters->active) == 0);
 	for (i = 0; i < SIDETRACK_RELAY_UPSTREAM_SLOTS; i++)
 		require(counter_read(&worker->counters->upstream[i].active) == 0);

@@ -74,6 +74,7 @@ struct file {
 	/* TCP, to the peer */
 	uint64_t asked;		/* bytes of the handshake */
 	uint64_t replied_at;	/* asked, when the proxy last spoke */
+	bool questioned;	/* a probe has said what it is to say */
 	uint64_t written;	/* bytes of the stream, also those sent with the handshake */
 	uint64_t queued;	/* not acknowledged */
 	uint64_t capacity;
