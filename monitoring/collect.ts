@@ -17,6 +17,7 @@ import {
   scalarMetrics,
   type UpstreamMetric,
   upstreamErrorMetric,
+  upstreamFamilyMetric,
   upstreamMetrics,
   upstreamProbeMetric,
   upstreamResolvedMetric,
@@ -64,6 +65,7 @@ export function relayRegistry(
     ({ counters }) => counters.probe_us / 1e6,
   );
   registerUpstreamErrors(registry, stats);
+  registerUpstreamFamilies(registry, stats);
   for (const metric of histogramMetrics) registerHistogram(registry, metric, stats);
   if (limits !== undefined) registerHeadroom(registry, stats, limits);
   const { name, help, labels } = buildInfo;
@@ -159,6 +161,18 @@ function registerUpstreamGauge(
   registry.registerMetric(
     new Gauge({ name, help, labelNames: ['upstream'], registers: [], collect }),
   );
+}
+
+function registerUpstreamFamilies(registry: Registry, stats: () => RelayStats): void {
+  const { name, help } = upstreamFamilyMetric;
+  const collect = function (this: Gauge) {
+    this.reset();
+    for (const { name, lacking } of stats().upstreams)
+      for (const family of ['ipv4', 'ipv6'] as const)
+        this.set({ upstream: name, family }, Number(!lacking.includes(family)));
+  };
+  const labelNames = ['upstream', 'family'];
+  registry.registerMetric(new Gauge({ name, help, labelNames, registers: [], collect }));
 }
 
 function registerUpstreamErrors(registry: Registry, stats: () => RelayStats): void {

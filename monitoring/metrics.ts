@@ -319,6 +319,12 @@ export const upstreamResolvedMetric = {
   type: 'gauge',
 } as const;
 
+export const upstreamFamilyMetric = {
+  name: 'sidetrack_relay_upstream_carries',
+  help: 'Whether the last probe for this family of addresses did not fail; 1 without such probes.',
+  type: 'gauge',
+} as const;
+
 export const upstreamProbeMetric = {
   name: 'sidetrack_relay_upstream_probe_seconds',
   help: 'Time that the last successful probe took; 0 before the first.',

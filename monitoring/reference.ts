@@ -12,6 +12,7 @@ import {
   routeMetrics,
   scalarMetrics,
   upstreamErrorMetric,
+  upstreamFamilyMetric,
   upstreamMetrics,
   upstreamProbeMetric,
   upstreamResolvedMetric,
@@ -60,6 +61,7 @@ export function metricsReference(): string {
     ...routeMetrics.map((metric) => namedRow('route', metric)),
     { ...upstreamUpMetric, labels: 'upstream' },
     { ...upstreamResolvedMetric, labels: 'upstream' },
+    { ...upstreamFamilyMetric, labels: 'upstream; family: ipv4, ipv6' },
     { ...upstreamProbeMetric, labels: 'upstream' },
     ...Object.values(reloadMetrics),
     {

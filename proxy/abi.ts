@@ -510,12 +510,14 @@ export const statusOffset = {
   /** bits of slots */
   lacking_ipv6: 36,
   /** bits of slots */
-  unresolved_upstreams: 40,
+  silent_upstreams: 40,
+  /** bits of slots */
+  unresolved_upstreams: 44,
   /** bits of slots in use, low ones first */
-  busy_routes: 44,
+  busy_routes: 48,
 } as const;
 
 /** Unsigned 16-bit values, so many for each slot; 0: no more. */
-export const STATUS_FORBIDDEN_PORTS_OFFSET = 52;
+export const STATUS_FORBIDDEN_PORTS_OFFSET = 56;
 export const FORBIDDEN_PORTS = 8;
-export const STATUS_SIZE = 564;
+export const STATUS_SIZE = 568;

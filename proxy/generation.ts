@@ -1,12 +1,19 @@
 /** What a reload replaces, on its way into the engine: options, upstreams, routes. */
+import { isIPv4 } from 'node:net';
 import {
   ABI_VERSION,
   captures,
+  FORBIDDEN_PORTS,
   OPTION_ADDRESS_OFFSET,
-  OPTION_PROBE_ADDRESS_OFFSET,
+  OPTION_PROBE_OFFSET,
   OPTIONS_SIZE,
   optionOffset,
+  PROBE_REQUEST,
+  PROBE_SIZE,
+  probeAnswers,
+  probeOffset,
   ROUTE_SLOTS,
+  STATUS_FORBIDDEN_PORTS_OFFSET,
   STATUS_SIZE,
   statusOffset,
   UPSTREAM_SLOTS,
@@ -25,12 +32,22 @@ import { Slots } from './slots.js';
 import {
   DIRECT,
   encodeUpstream,
+  type Family,
   type Strategy,
   strategyNumber,
   type Upstream,
 } from './upstreams.js';
 
 export type Capture = (typeof captures)[number];
+
+export interface ProbeOptions {
+  /** What a probe waits for once it is connected; nothing when absent. */
+  answer?: (typeof probeAnswers)[number];
+  /** Where to, one of each family at most, and what is said there. */
+  targets: readonly { address: string; port: number; request?: Buffer }[];
+  intervalMs: number;
+  timeoutMs: number;
+}
 
 /** Milliseconds unless the name says otherwise; an absent time-out is off. */
 export interface GenerationOptions {
@@ -56,7 +73,7 @@ export interface GenerationOptions {
   /** Bits of `guardBit`: what is refused, and what is this machine. What was said before when absent. */
   guard?: DestinationTable;
   /** Connections through every upstream that find out whether it works; none when absent. */
-  probe?: { address: string; port: number; intervalMs: number; timeoutMs: number };
+  probe?: ProbeOptions;
 }
 
 /** What is settled when the relay starts. */
@@ -113,7 +130,7 @@ export function encodeOptions(options: RelayOptions): Buffer {
     keepalive_interval_s: KEEPALIVE_INTERVAL_S,
     splice: options.splice === false ? 0 : 1,
     strategy: strategyNumber(options.strategy ?? 'failover'),
-    probe_port: options.probe?.port,
+    probe_answer: probeAnswers.indexOf(options.probe?.answer ?? 'none'),
     probe_interval_ms: options.probe?.intervalMs,
     probe_timeout_ms: options.probe?.timeoutMs,
   };
@@ -121,9 +138,22 @@ export function encodeOptions(options: RelayOptions): Buffer {
     buffer.writeUInt32LE(values[name as keyof typeof optionOffset] ?? 0, offset);
   if (options.address !== undefined)
     addressToBytes(options.address).copy(buffer, OPTION_ADDRESS_OFFSET);
-  if (options.probe !== undefined)
-    addressToBytes(options.probe.address).copy(buffer, OPTION_PROBE_ADDRESS_OFFSET);
+  for (const target of options.probe?.targets ?? []) encodeProbe(target, buffer);
   return buffer;
+}
+
+/** @throws RangeError when it is to say too much. */
+function encodeProbe(
+  { address, port, request = Buffer.alloc(0) }: ProbeOptions['targets'][number],
+  options: Buffer,
+): void {
+  if (request.length > PROBE_REQUEST)
+    throw new RangeError(`a probe may say ${PROBE_REQUEST} bytes at most`);
+  const start = OPTION_PROBE_OFFSET + (isIPv4(address) ? 0 : PROBE_SIZE);
+  options.writeUInt32LE(port, start + probeOffset.port);
+  options.writeUInt32LE(request.length, start + probeOffset.request_length);
+  addressToBytes(address).copy(options, start + probeOffset.address);
+  request.copy(options, start + probeOffset.request);
 }
 
 /** The slots of one relay, by name. */
@@ -148,6 +178,12 @@ export interface EngineStatus {
   isBusyUpstream(slot: number): boolean;
   isBusyRoute(slot: number): boolean;
   isFailing(slot: number): boolean;
+  /** It hangs up without a byte. */
+  isSilent(slot: number): boolean;
+  /** Probes found out that it does not carry this family. */
+  isLacking(slot: number, family: Family): boolean;
+  /** Where it would not connect to. */
+  forbiddenPorts(slot: number): number[];
   /** No address is known for its name. */
   isUnresolved(slot: number): boolean;
 }
@@ -161,6 +197,15 @@ export function readStatus(handle: ffi.Handle): EngineStatus {
     value: (name) => status.readUInt32LE(statusOffset[name]),
     isBusyUpstream: (slot) => hasBit(statusOffset.busy_upstreams, slot),
     isBusyRoute: (slot) => hasBit(statusOffset.busy_routes, slot),
+    isSilent: (slot) => hasBit(statusOffset.silent_upstreams, slot),
+    isLacking: (slot, family) => hasBit(statusOffset[`lacking_${family}`], slot),
+    forbiddenPorts: (slot) => {
+      const start = STATUS_FORBIDDEN_PORTS_OFFSET + 2 * FORBIDDEN_PORTS * slot;
+      const ports = Array.from({ length: FORBIDDEN_PORTS }, (_, i) =>
+        status.readUInt16LE(start + 2 * i),
+      );
+      return ports.filter((port) => port !== 0);
+    },
     isUnresolved: (slot) => hasBit(statusOffset.unresolved_upstreams, slot),
     isFailing: (slot) => hasBit(statusOffset.failing_upstreams, slot),
   };

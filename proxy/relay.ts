@@ -83,13 +83,19 @@ export interface Relay {
    * @throws RelayError when that cannot be, and then nothing has changed.
    */
   reload(options: GenerationOptions): Promise<void>;
-  /** Takes no more connections; resolves when all have ended, those left at `deadlineMs` by RST. */
+  /**
+   * Takes no more connections; resolves when all have ended, those left at `deadlineMs` by RST.
+   * Infinity waits for them all.
+   */
   drain(deadlineMs: number): Promise<void>;
   /** Resets what is left and ends the threads; statistics stay readable. Safe to call twice. */
   stop(): void;
   /** Stops, wipes the passwords and frees the memory. Nothing may be asked afterwards. */
   destroy(): void;
 }
+
+/** As the engine wants it. */
+const finite = (deadlineMs: number) => (deadlineMs === Number.POSITIVE_INFINITY ? -1 : deadlineMs);
 
 const POLL_MS = 20;
 const ADOPTION_MOST_MS = 5000;
@@ -192,11 +198,11 @@ function relayOf(
       await adopted(handle, threads, () => stopped);
     },
     drain(deadlineMs) {
-      ffi.drain(handle, deadlineMs);
+      ffi.drain(handle, finite(deadlineMs));
       return untilDrained();
     },
     handOver(deadlineMs) {
-      ffi.handOver(handle, deadlineMs);
+      ffi.handOver(handle, finite(deadlineMs));
       return untilDrained();
     },
     stop: () => {

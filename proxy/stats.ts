@@ -17,6 +17,9 @@ import {
 } from './abi.js';
 import { formatEndpoint } from './address.js';
 import type { Histogram } from './histogram.js';
+import type { Family } from './upstreams.js';
+
+const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 
 export type CounterName = keyof typeof counterOffset;
 export type HistogramName = keyof typeof histogramOffset;
@@ -34,6 +37,12 @@ export interface UpstreamStats {
   up: boolean;
   /** False while the relay knows no address for its name. */
   resolved: boolean;
+  /** It says yes and hangs up without a byte, too often. */
+  silent: boolean;
+  /** Families of addresses whose last probe failed. */
+  lacking: Family[];
+  /** Ports to which it would not connect, a few. */
+  forbiddenPorts: number[];
 }
 
 /** What has been done by one route. */
@@ -88,6 +97,9 @@ export interface SlotNames {
 /** What is known of upstreams, by slot. */
 export interface UpstreamHealth {
   isFailing(slot: number): boolean;
+  isSilent(slot: number): boolean;
+  isLacking(slot: number, family: Family): boolean;
+  forbiddenPorts(slot: number): number[];
   isUnresolved(slot: number): boolean;
 }
 
@@ -95,7 +107,7 @@ export interface UpstreamHealth {
 export function sumStats(
   pages: readonly Buffer[],
   { upstreams, routes }: SlotNames,
-  { isFailing, isUnresolved }: UpstreamHealth,
+  health: UpstreamHealth,
 ): RelayStats {
   const sum = (offset: number) =>
     pages.reduce((total, page) => total + Number(page.readBigUInt64LE(offset)), 0);
@@ -113,8 +125,11 @@ export function sumStats(
         name,
         counters: mapValues(upstreamCounterOffset, (offset) => sum(start + offset)),
         errors: byOutcome((outcome) => sum(start + UPSTREAM_ERRORS_OFFSET + 8 * outcome)),
-        up: !isFailing(i) && !isUnresolved(i),
-        resolved: !isUnresolved(i),
+        up: !health.isFailing(i) && !health.isUnresolved(i),
+        resolved: !health.isUnresolved(i),
+        silent: health.isSilent(i),
+        lacking: FAMILIES.filter((family) => health.isLacking(i, family)),
+        forbiddenPorts: health.forbiddenPorts(i),
       };
     }),
     routes: routes.flatMap((name, i) => {

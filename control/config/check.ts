@@ -6,6 +6,7 @@
 import { parseAddress } from './address.js';
 import { type Diagnostic, diagnosticAt, type Problem } from './diagnostic.js';
 import { BUILT_IN_SETS } from './families.js';
+import { probeProblems } from './probe.js';
 import { asList, asMap, type Path, valueAt } from './raw.js';
 import { routeProblems } from './route-check.js';
 import { isSetName, setNameProblem } from './scalar.js';
@@ -123,6 +124,7 @@ export function checkAcross(root: unknown, source: Source): Diagnostic[] {
     ...addressesOfOneFamily(root),
     ...upstreamProblems(root),
     ...routeProblems(root),
+    ...probeProblems(root),
   ];
   return [
     ...found.map(({ path, problem }) => diagnosticAt(source.positionOf(path), problem)),

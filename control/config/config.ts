@@ -2,6 +2,7 @@
 import type { Diagnostic, Position } from './diagnostic.js';
 import type { AddressEntry } from './entry.js';
 import type { HostAddress } from './host-address.js';
+import type { ProbeTarget } from './probe.js';
 import type { Path } from './raw.js';
 import type { PortRange } from './scalar.js';
 import type { UpstreamTarget } from './upstream-url.js';
@@ -55,6 +56,8 @@ export interface UpstreamConfig {
   /** Beside what the host of the url resolves to; canonical. */
   addresses?: string[];
   optimistic?: true;
+  /** Of destinations; both when absent. */
+  families?: RelayFamily[];
   username?: string;
   /** Absolute or relative to the working directory; not read here. */
   passwordFile?: string;
@@ -70,6 +73,10 @@ export interface RouteConfig {
   upstreams: string[];
 }
 
+export type RelayFamily = 'ipv4' | 'ipv6';
+
+export type DrainSeconds = number | 'unlimited';
+
 export interface RelayConfig {
   upstreams: UpstreamConfig[];
   /** First match wins; what none matches may use every upstream. */
@@ -79,7 +86,10 @@ export interface RelayConfig {
   allow: AddressList;
   strategy: 'failover' | 'weighted' | 'least-connections';
   probe?: {
-    destination: { address: string; port: number };
+    /** What a probe waits for once it is connected. */
+    answer: 'none' | 'http' | 'tls' | 'banner';
+    /** One of each family at most. */
+    targets: ProbeTarget[];
     intervalSeconds: number;
     timeoutSeconds: number;
   };
@@ -89,7 +99,10 @@ export interface RelayConfig {
   tcpInfo: boolean;
   /** `-`, or absolute or relative to the working directory. */
   accessLog?: { file: string };
-  drainSeconds: number;
+  /** After a signal to stop. */
+  drainSeconds: DrainSeconds;
+  /** In the process that has handed over. */
+  handOverSeconds: DrainSeconds;
   /** Silence of a client before it is probed; 0: never. */
   keepaliveSeconds: number;
   connectTimeoutSeconds: number;

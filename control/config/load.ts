@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { SidetrackError } from '../error.js';
+import { familyWarnings } from './carried.js';
 import { checkAcross } from './check.js';
 import type { Config, SetConfig } from './config.js';
 import { ConfigError, type Diagnostic, diagnosticAt, sortDiagnostics } from './diagnostic.js';
@@ -114,7 +115,12 @@ export async function parseConfig(file: string, text: string): Promise<Config> {
     throw new ConfigError(found, found.length === absent.length);
   const config = normalise(checked.data, sets, source);
   config.warnings.push(
-    ...sortDiagnostics([...configWarnings(config), ...routeWarnings(config), ...warnings]),
+    ...sortDiagnostics([
+      ...configWarnings(config),
+      ...routeWarnings(config),
+      ...familyWarnings(config),
+      ...warnings,
+    ]),
   );
   return config;
 }

@@ -1,6 +1,7 @@
 /** From the checked file to `Config`: names in camel case, one value or many always a list. */
 import { dirname, isAbsolute, join } from 'node:path';
 import { formatAddress, parseAddress } from './address.js';
+import { capturing } from './carried.js';
 import type {
   AddressList,
   Config,
@@ -11,9 +12,10 @@ import type {
   ServerConfig,
   SetConfig,
 } from './config.js';
-import { type Destination, parseDestination } from './destination.js';
+import { parseDestination } from './destination.js';
 import { type HostAddress, parseHostAddress } from './host-address.js';
 import { parseMac } from './mac.js';
+import { PROBE_KEYS, type ProbeTarget, parseProbeUrl } from './probe.js';
 import { type PortRange, parsePorts } from './scalar.js';
 import type { CheckedFile } from './schema.js';
 import type { Source } from './source.js';
@@ -94,18 +96,32 @@ function route(file: CheckedFile['relay']['routes'][number], index: number): Rou
   };
 }
 
+/** What each key of a probe waits for, and how its values are read. */
+const PROBES = {
+  destination: { answer: 'none', parse: parseDestination },
+  url: { answer: 'http', parse: parseProbeUrl },
+  tls: { answer: 'tls', parse: parseDestination },
+  banner: { answer: 'banner', parse: parseDestination },
+} as const;
+
 function probe(file: NonNullable<CheckedFile['relay']['probe']>) {
+  const key = PROBE_KEYS.find((one) => file[one] !== undefined)!;
+  const { answer, parse } = PROBES[key];
   return {
-    destination: certain<Destination>(parseDestination(file.destination)),
+    answer,
+    targets: toList(file[key]!).map((text) => certain<ProbeTarget>(parse(text))),
     intervalSeconds: file.interval_seconds,
     timeoutSeconds: file.timeout_seconds,
   };
 }
 
+/** A stop is waited for; whoever has handed over is in nobody's way. */
+const STOP_DRAIN_SECONDS = 30;
+
 function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
   return {
     upstreams: file.upstreams.map(
-      ({ name, url, weight, addresses, optimistic, username, password_file }) => ({
+      ({ name, url, weight, addresses, families, optimistic, username, password_file }) => ({
         name,
         target: certain<UpstreamTarget>(parseUpstreamUrl(url)),
         weight,
@@ -113,6 +129,7 @@ function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
           addresses: addresses.map((address) => formatAddress(parseAddress(address)!)),
         }),
         ...(optimistic && { optimistic }),
+        ...(families !== undefined && { families: toList(families) }),
         ...(username !== undefined && { username }),
         ...(password_file !== undefined && { passwordFile: besideFile(yaml, password_file) }),
       }),
@@ -126,7 +143,8 @@ function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
     metrics: file.metrics,
     tcpInfo: file.tcp_info,
     ...(file.access_log !== undefined && { accessLog: accessLog(file.access_log, yaml) }),
-    drainSeconds: file.drain_seconds,
+    drainSeconds: file.drain_seconds ?? STOP_DRAIN_SECONDS,
+    handOverSeconds: file.drain_seconds ?? 'unlimited',
     keepaliveSeconds: file.keepalive_seconds,
     connectTimeoutSeconds: file.connect_timeout_seconds,
     handshakeTimeoutSeconds: file.handshake_timeout_seconds,
@@ -191,11 +209,12 @@ export function normalise(
   sets: Readonly<Record<string, SetConfig>>,
   source: Source,
 ): Config {
+  const settings = relay(file.relay, source.file);
   return {
     file: source.file,
     router: router(file.router),
-    servers: file.servers.map(server),
-    relay: relay(file.relay, source.file),
+    servers: file.servers.map((each, i) => capturing(server(each, i), settings)),
+    relay: settings,
     sets,
     rules: (file.rules ?? RULES_OF_A_MINIMAL_FILE).map((each, i) => rule(each, i, source)),
     default: file.default,

@@ -18,6 +18,7 @@ import {
 } from './field.js';
 import { hostProblem } from './host-address.js';
 import { macProblem } from './mac.js';
+import { probeUrlProblem } from './probe.js';
 import {
   addressProblem,
   interfaceProblem,
@@ -132,6 +133,11 @@ const upstream = section({
     .max(7, { error: 'must have at most 7 entries' })
     .optional()
     .describe('More addresses of the same proxy, tried in turn'),
+  families: oneOrMore(choice('ipv4', 'ipv6'))
+    .optional()
+    .describe(
+      'Which destinations it carries; default: both. What no upstream carries is not captured',
+    ),
   weight: integer(1, 1000).default(1).describe('Share of the connections'),
   optimistic: z
     .boolean({ error: 'must be true or false' })
@@ -178,9 +184,24 @@ const relay = section({
     .default('failover')
     .describe('How to choose among the upstreams that can be reached'),
   probe: section({
-    destination: text(destinationProblem)
-      .describe('Address and port that answer at all times')
+    destination: oneOrMore(text(destinationProblem))
+      .optional()
+      .describe(
+        'Address and port that accept connections at all times; with one IPv4 and one IPv6 address each family is judged by itself, here as in url, tls and banner',
+      )
       .meta({ examples: ['1.1.1.1:443'] }),
+    url: oneOrMore(text(probeUrlProblem))
+      .optional()
+      .describe('GET this, and wait for a status below 500; http:// and an address')
+      .meta({ examples: ['http://1.1.1.1/'] }),
+    tls: oneOrMore(text(destinationProblem))
+      .optional()
+      .describe('Begin TLS with this address and port, and wait for an answer')
+      .meta({ examples: ['1.1.1.1:443'] }),
+    banner: oneOrMore(text(destinationProblem))
+      .optional()
+      .describe('Wait for the first byte from this address and port, which must speak first')
+      .meta({ examples: ['192.0.2.1:22'] }),
     interval_seconds: integer(1, HOUR).default(10),
     timeout_seconds: integer(1, HOUR).default(5),
   })
@@ -200,7 +221,14 @@ const relay = section({
       .describe('One line of JSON for each finished connection; - is standard output')
       .meta({ examples: ['/var/log/sidetrack/access.log'] }),
   }).optional(),
-  drain_seconds: integer(0, HOUR).default(30).describe('How long a stop waits for connections'),
+  drain_seconds: z
+    .union([integer(0, 7 * 24 * HOUR), z.literal('unlimited')], {
+      error: `must be a whole number from 0 to ${7 * 24 * HOUR}, or "unlimited"`,
+    })
+    .optional()
+    .describe(
+      'How long open connections may go on after a stop or a hand-over; default: 30 after a stop, unlimited after a hand-over',
+    ),
   keepalive_seconds: integer(0, 9 * HOUR)
     .default(HALF_HOUR)
     .describe('Silence of a client before it is asked whether it is still there; 0: never'),

@@ -295,6 +295,7 @@ static void print_status(void)
 	entry("failing_upstreams", STATUS_OFFSET(failing_upstreams), "bits of slots");
 	entry("lacking_ipv4", STATUS_OFFSET(lacking_upstreams[FAMILY_IPV4]), "bits of slots");
 	entry("lacking_ipv6", STATUS_OFFSET(lacking_upstreams[FAMILY_IPV6]), "bits of slots");
+	entry("silent_upstreams", STATUS_OFFSET(silent_upstreams), "bits of slots");
 	entry("unresolved_upstreams", STATUS_OFFSET(unresolved_upstreams), "bits of slots");
 	entry("busy_routes", STATUS_OFFSET(busy_routes), "bits of slots in use, low ones first");
 	end();

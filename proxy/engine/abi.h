@@ -438,6 +438,7 @@ struct sidetrack_relay_status {
 	uint32_t busy_upstreams;	/* bits of slots that a living generation uses */
 	uint32_t failing_upstreams;	/* bits of slots: at rest, or not tried again yet */
 	uint32_t lacking_upstreams[FAMILIES];	/* bits of slots: the last probe failed */
+	uint32_t silent_upstreams;	/* bits of slots: they hang up without a byte */
 	uint32_t unresolved_upstreams;	/* bits of slots of the current one: no address yet */
 	uint32_t busy_routes[SIDETRACK_RELAY_ROUTE_SLOTS / 32];	/* bits of slots */
 	/* where upstreams would not connect to, by slot; 0: no more */

@@ -40,6 +40,7 @@ static void fill_health(const struct health *health, uint32_t slot,
 {
 	uint32_t lacking = health_lacking(health), i;
 
+	set_bit_if(&status->silent_upstreams, slot, health_is_silent(health));
 	for (i = 0; i < FAMILIES; i++)
 		set_bit_if(&status->lacking_upstreams[i], slot, lacking >> i & 1);
 	for (i = 0; i < SIDETRACK_RELAY_FORBIDDEN_PORTS; i++)

@@ -278,7 +278,8 @@ static int drain(struct relay *relay, int32_t deadline_ms, bool handed_over)
 	if (relay_phase(relay) != PHASE_RUNNING)
 		return relay_fail(relay, -EALREADY, "the relay is not running");
 	relay->handed_over = handed_over;
-	relay->drain_deadline_ms = clock_ms() + (uint64_t)(deadline_ms > 0 ? deadline_ms : 0);
+	relay->drain_deadline_ms =
+		deadline_ms < 0 ? UINT64_MAX : clock_ms() + (uint64_t)deadline_ms;
 	enter_phase(relay, PHASE_DRAINING);
 	return 0;
 }
@@ -286,7 +287,7 @@ static int drain(struct relay *relay, int32_t deadline_ms, bool handed_over)
 /**
  * sidetrack_relay_drain() - Take no more connections and let the rest finish
  * @relay:		Handle
- * @deadline_ms:	From now; what is left then is reset
+ * @deadline_ms:	From now; what is left then is reset.  -1: never
  *
  * Returns at once; sidetrack_relay_drained() tells when it is done.
  *

@@ -87,7 +87,8 @@ static void enter_phase(struct worker *worker, enum phase phase)
 		return;
 	listener_close(worker);
 	probe_cancel(worker);
-	timer_set(&worker->timers, &worker->drain_timer, worker->relay->drain_deadline_ms);
+	if (worker->relay->drain_deadline_ms != UINT64_MAX)
+		timer_set(&worker->timers, &worker->drain_timer, worker->relay->drain_deadline_ms);
 }
 
 /* Turns begin anew: the numbers now stand for other upstreams. */

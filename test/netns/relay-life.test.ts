@@ -111,7 +111,24 @@ describe('a hand-over', () => {
     await relay.until('the old relay to end', () => relay.ended(old));
     expect(Date.now() - from).toBeGreaterThan(2900);
     await expect(held.roundTrip('too late')).rejects.toThrow();
-    expect(relay.said).toContain('1 connections were cut off by the deadline');
+    expect(relay.said).toContain('1 connection was cut off');
+    expect(await download()).toBe(DIGEST);
+  });
+
+  it('waits without a deadline by default, and a stop of all bounds that', async () => {
+    const relay = await begin();
+    const held = await holdConnection(fixture, 'client');
+    const old = await relay.handOver();
+    await waitFor('a word of it', () => relay.said.includes('may finish however long that takes'));
+    await held.roundTrip('still here');
+    const kill = (signal: string) => fixture.lab.check('server1', ['kill', signal, String(old)]);
+    await kill('-TERM');
+    await waitFor('the bound', () => relay.said.includes('may go on within 30 s'));
+    await held.roundTrip('still here, for a while');
+    await kill('-TERM');
+    await relay.until('the old relay to end', () => relay.ended(old));
+    expect(relay.said).toContain('1 connection was cut off');
+    await expect(held.roundTrip('too late')).rejects.toThrow();
     expect(await download()).toBe(DIGEST);
   });
 

@@ -10,6 +10,7 @@ import {
   withHosts,
   withJson,
 } from '../context.js';
+import { count } from '../count.js';
 import { note, print, printJson, printWarnings } from '../output.js';
 import { interruptible } from '../signals.js';
 
@@ -41,7 +42,8 @@ async function runApply(options: HostOptions): Promise<undefined> {
   const names = hosts.map(({ name }) => name).join(' and ');
   if (steps.length === 0)
     print(`Nothing changes: ${names} ${hosts.length > 1 ? 'are' : 'is'} as configured.`);
-  else print(`${pc.green('Done.')} ${names}: ${steps.length} steps. Next: sidetrack status`);
+  else
+    print(`${pc.green('Done.')} ${names}: ${count(steps.length, 'step')}. Next: sidetrack status`);
 }
 
 /** One line a step on standard error, unless programs are reading. */

@@ -10,6 +10,7 @@ import {
   withConfig,
   withJson,
 } from '../context.js';
+import { count } from '../count.js';
 import { print, printJson, printNotes, printWarnings } from '../output.js';
 
 export function checkCommand(): Command {
@@ -34,10 +35,11 @@ async function runCheck(options: CommonOptions): Promise<undefined> {
     printJson({ file, rules: rules.length, sets, warnings, notes });
     return;
   }
-  const rules = config.rules.length;
-  const described = sets.map(({ name, entries }) => `${name} (${entries} entries)`).join(', ');
+  const described = sets
+    .map(({ name, entries }) => `${name} (${count(entries, 'entry')})`)
+    .join(', ');
   print(
-    `${config.file}: no mistakes. ${rules} ${rules === 1 ? 'rule' : 'rules'}${described ? `, sets: ${described}` : ''}.`,
+    `${config.file}: no mistakes. ${count(config.rules.length, 'rule')}${described ? `, sets: ${described}` : ''}.`,
   );
   printNotes(notes);
   print('Next: sidetrack plan');

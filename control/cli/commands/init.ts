@@ -7,6 +7,7 @@ import { openHost } from '../../hosts/open.js';
 import { detectStarter, looksLikeRouter, type Starter, starterYaml } from '../../plan/detect.js';
 import type { ObservedHost } from '../../plan/state.js';
 import { action, type CommonOptions, command } from '../context.js';
+import { count } from '../count.js';
 import { print } from '../output.js';
 import { packageFile } from '../package.js';
 
@@ -42,7 +43,8 @@ async function runInit(options: InitOptions): Promise<undefined> {
   const open = [starter.interfaces, starter.serverInterface, starter.serverAddresses].filter(
     ({ check }) => check !== undefined,
   );
-  if (open.length > 0) print(`${open.length} values could not be seen from here; look for CHECK.`);
+  if (open.length > 0)
+    print(`${count(open.length, 'value')} could not be seen from here; look for CHECK.`);
   print(
     `Next: sidetrack check${options.output === 'sidetrack.yaml' ? '' : ` -c ${options.output}`}`,
   );

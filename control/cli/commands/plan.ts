@@ -11,6 +11,7 @@ import {
   withHosts,
   withJson,
 } from '../context.js';
+import { count } from '../count.js';
 import { print, printJson, printWarnings } from '../output.js';
 
 interface PlanOptions extends HostOptions {
@@ -47,8 +48,8 @@ async function runPlan(options: PlanOptions): Promise<undefined> {
     return;
   }
   for (const { name, observed, steps } of hosts) printHost(name, observed.address, steps);
-  const count = hosts.flatMap(({ steps }) => steps).length;
-  print(count === 0 ? 'Nothing to do.' : `${count} steps. Next: sidetrack apply`);
+  const total = hosts.flatMap(({ steps }) => steps).length;
+  print(total === 0 ? 'Nothing to do.' : `${count(total, 'step')}. Next: sidetrack apply`);
 }
 
 export function printHost(name: string, address: string, steps: readonly Step[]): void {

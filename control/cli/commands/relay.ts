@@ -5,6 +5,7 @@ import { type Relay, type RelayOptions, startRelay } from '../../../proxy/relay.
 import { loadConfig } from '../../config/load.js';
 import { SidetrackError } from '../../error.js';
 import { action, type CommonOptions, command, configFile, withConfigFile } from '../context.js';
+import { count } from '../count.js';
 import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
 import { watchAttached } from '../relay/attached.js';
 import type { RelaySetup } from '../relay/changes.js';
@@ -36,7 +37,7 @@ export function relayCommand(): Command {
     'curl http://127.0.0.1:9150/metrics     # what it counts; /connections: where clients wanted to go',
     'kill -HUP <pid>                        # read the configuration anew, for new connections',
     'kill -TERM <pid>                       # finish the open connections, then end',
-    'kill -USR2 <pid>                       # start a new version in its place; nobody is refused',
+    'kill -USR2 <pid>                       # start a new version in its place; nobody is refused, open connections finish',
   ]);
   return withConfigFile(relay)
     .option('--server <name>', 'which server of the configuration this machine is')
@@ -79,7 +80,7 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   const reloading = reloadOnHangup(relay, setup, read, service);
   const observation = await startObservation(relay, config.relay);
   const pages = await startPages(config, relay, inheritance, reloading.reloads);
-  const summary = `relay on port ${relay.port} with ${relay.threads} threads, at most ${relay.maxConnections} connections; ${pages.description}`;
+  const summary = `relay on port ${relay.port} with ${count(relay.threads, 'thread')}, at most ${count(relay.maxConnections, 'connection')}; ${pages.description}`;
   note(summary);
   service.store(relay.listeners(), adopted ? 0 : inheritance.sockets.length);
   service.watch(() => relay.hangingThreads() === 0);
@@ -116,7 +117,9 @@ async function serve(running: RunningRelay): Promise<number> {
     service.stopping(reloading.config.relay.drainSeconds);
     // The next relay takes both ports at once; this one only finishes what it has.
     await pages.close();
-    return (await drain(running, signal, relay.drain)) ? EXIT_OK : EXIT_FAILED;
+    const limit = reloading.config.relay.drainSeconds;
+    const drained = await drain(running, { why: signal, letGo: relay.drain, limit });
+    return drained ? EXIT_OK : EXIT_FAILED;
   }
 }
 

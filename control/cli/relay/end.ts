@@ -1,6 +1,9 @@
 /** How a running relay ends: by a signal, or because a successor has taken its place. */
+import { setTimeout as delay } from 'node:timers/promises';
 import pc from 'picocolors';
 import type { Relay } from '../../../proxy/relay.js';
+import type { DrainSeconds } from '../../config/config.js';
+import { count } from '../count.js';
 import { note } from '../output.js';
 import type { Names } from './names.js';
 import type { Observation } from './observation.js';
@@ -31,7 +34,12 @@ export async function handOver(running: RunningRelay): Promise<boolean | undefin
   await pages.close();
   // Its own sockets, or ours: then what waits in them is its to serve.
   const letGo = successor.adopted ? relay.handOver : relay.drain;
-  const drained = drain(running, `handed over to process ${successor.pid}`, letGo, 1);
+  const drained = drain(running, {
+    why: `handed over to process ${successor.pid}`,
+    letGo,
+    limit: reloading.config.relay.handOverSeconds,
+    patient: true,
+  });
   service.replacedBy(successor.pid);
   successor.release();
   return drained;
@@ -66,27 +74,35 @@ function dismissed(successor: Successor): undefined {
   return undefined;
 }
 
+export interface Ending {
+  why: string;
+  letGo: (deadlineMs: number) => Promise<void>;
+  limit: DrainSeconds;
+  /** The first signal only bounds the wait, as it would a stop's. */
+  patient?: boolean;
+}
+
 /**
- * Waits for the open connections. Signals cut them off once `patience` of them have been ignored:
- * one that ends a whole service must not shorten what a hand-over promised.
+ * Waits for the open connections, until `limit`. A signal cuts them off at once, but after a hand-over
+ * only the second: the first may be meant for the whole service, which must not take away at once what
+ * the hand-over promised, and yet comes to its end.
  * @returns false when cut off.
  */
 export async function drain(
   { reloading, relay, observation, signals, unwatch }: RunningRelay,
-  why: string,
-  letGo: (deadlineMs: number) => Promise<void>,
-  patience = 0,
+  { why, letGo, limit, patient = false }: Ending,
 ): Promise<boolean> {
-  const { drainSeconds } = reloading.config.relay;
   const open = relay.active();
   if (open > 0)
     note(
-      `${why}: no new connections; ${open} may finish within ${drainSeconds} s ${pc.dim('(again to stop now)')}`,
+      `${why}: no new connections; ${count(open, 'connection')} may finish ${within(limit)} ${pc.dim(hint(patient))}`,
     );
-  await Promise.race([letGo(drainSeconds * 1000), impatience(signals, patience)]);
-  const { drained } = relay.stats().outcomes;
-  if (drained > 0) note(`${drained} connections were cut off by the deadline`);
+  const all = letGo(milliseconds(limit));
+  if (patient) await Promise.race([all, bounded(signals, reloading.config.relay.drainSeconds)]);
+  else await Promise.race([all, stopSignal(signals)]);
   const left = relay.active();
+  const cut = left + relay.stats().outcomes.drained;
+  if (cut > 0) note(`${count(cut, 'connection')} ${cut === 1 ? 'was' : 'were'} cut off`);
   unwatch();
   relay.stop();
   await observation.close();
@@ -94,11 +110,30 @@ export async function drain(
   return left === 0;
 }
 
-async function impatience(signals: Signals, patience: number): Promise<void> {
-  for (let left = patience; ; ) {
+const hint = (patient: boolean) =>
+  patient ? '(SIGTERM twice to stop now)' : '(again to stop now)';
+
+const within = (limit: DrainSeconds) =>
+  limit === 'unlimited' ? 'however long that takes' : `within ${limit} s`;
+
+const milliseconds = (limit: DrainSeconds) =>
+  limit === 'unlimited' ? Number.POSITIVE_INFINITY : limit * 1000;
+
+/** Until a signal to stop. */
+async function stopSignal(signals: Signals): Promise<string> {
+  for (;;) {
     const signal = await signals.next();
-    if (signal === 'SIGUSR2') note('SIGUSR2: this relay is ending already');
-    else if (left-- <= 0) return;
-    else note(`${signal}: the open connections keep their deadline (again to stop now)`);
+    if (signal !== 'SIGUSR2') return signal;
+    note('SIGUSR2: this relay is ending already');
   }
+}
+
+/** Until the second signal to stop, or until a stop's time has passed since the first. */
+async function bounded(signals: Signals, limit: DrainSeconds): Promise<void> {
+  const signal = await stopSignal(signals);
+  note(
+    `${signal}: the open connections may go on ${within(limit)} ${pc.dim('(again to stop now)')}`,
+  );
+  const over = limit === 'unlimited' ? [] : [delay(limit * 1000, undefined, { ref: false })];
+  await Promise.race([stopSignal(signals), ...over]);
 }

@@ -5,6 +5,7 @@ import type { Config, ServerConfig } from '../../config/config.js';
 import { relayGuard } from '../../policy/relay-guard.js';
 import { compileRoutes } from '../../policy/routes.js';
 import { attached } from './attached.js';
+import { probeTarget } from './probe-request.js';
 
 const MS = 1000;
 
@@ -36,7 +37,8 @@ export function relayOptions(
     log: relay.accessLog !== undefined,
     ...(relay.probe !== undefined && {
       probe: {
-        ...relay.probe.destination,
+        answer: relay.probe.answer,
+        targets: relay.probe.targets.map((target) => probeTarget(target, relay.probe!.answer)),
         intervalMs: relay.probe.intervalSeconds * MS,
         timeoutMs: relay.probe.timeoutSeconds * MS,
       },

@@ -3,11 +3,14 @@
  * the fd store. Without NOTIFY_SOCKET nothing happens.
  */
 import { notifyManager } from '../../../proxy/notify.js';
+import type { DrainSeconds } from '../../config/config.js';
 import { note } from '../output.js';
 import { socketName } from './sockets.js';
 
 /** What ending takes beyond the drain. */
 const STOP_MARGIN_SECONDS = 10;
+/** A year: there is no word for "infinity" here. */
+const FOREVER_SECONDS = 365 * 24 * 3600;
 const US_PER_SECOND = 1_000_000;
 
 export interface Service {
@@ -19,7 +22,7 @@ export interface Service {
   /** Before a reload; `ready()` follows in any case. */
   reloading(): void;
   /** Before a drain of so many seconds. */
-  stopping(drainSeconds: number): void;
+  stopping(drainSeconds: DrainSeconds): void;
   /** Has the manager keep the listening sockets for the next start, and forget so many older ones. */
   store(sockets: readonly number[], outdated: number): void;
   /** Has `pid` take our place; what we say from then on is not listened to. */
@@ -42,7 +45,9 @@ export function openService(env: NodeJS.ProcessEnv = process.env): Service {
       send({
         STOPPING: 1,
         STATUS: 'letting connections finish',
-        EXTEND_TIMEOUT_USEC: (drainSeconds + STOP_MARGIN_SECONDS) * US_PER_SECOND,
+        EXTEND_TIMEOUT_USEC:
+          ((drainSeconds === 'unlimited' ? FOREVER_SECONDS : drainSeconds) + STOP_MARGIN_SECONDS) *
+          US_PER_SECOND,
       }),
     store: (sockets, outdated) => {
       for (let i = 0; i < outdated; i++) send({ FDSTOREREMOVE: 1, FDNAME: socketName(i) });

@@ -1,7 +1,7 @@
 /** The systemd unit of the relay, for this installation and this configuration. */
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { Config, ServerConfig } from '../../config/config.js';
+import type { Config, DrainSeconds, ServerConfig } from '../../config/config.js';
 import { packageFile } from '../package.js';
 import { credentialName } from './upstreams.js';
 
@@ -27,7 +27,7 @@ export function relayUnit(config: Config, server: ServerConfig, invocation: Invo
   const values: Readonly<Record<string, string>> = {
     DOCUMENTATION: packageFile('docs/relay.md'),
     COMMAND: argv.map(quote).join(' '),
-    STOP_SECONDS: String(config.relay.drainSeconds + STOP_MARGIN_SECONDS),
+    STOP_SECONDS: stopSeconds(config.relay.drainSeconds),
     CREDENTIALS: credentials(config).join('\n'),
     CAPABILITIES: capabilities(server).join(' '),
     PROTECT_HOME: [node, program, file].some((path) => HOMES.test(path)) ? 'read-only' : 'yes',
@@ -35,6 +35,9 @@ export function relayUnit(config: Config, server: ServerConfig, invocation: Invo
   const template = readFileSync(packageFile(TEMPLATE), 'utf8');
   return template.replace(/@([A-Z_]+)@/g, (_, key: string) => values[key]!).replace(/^\n+/gm, '\n');
 }
+
+const stopSeconds = (drain: DrainSeconds): string =>
+  drain === 'unlimited' ? 'infinity' : String(drain + STOP_MARGIN_SECONDS);
 
 function capabilities({ capture, port }: ServerConfig): string[] {
   return [

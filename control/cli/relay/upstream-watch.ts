@@ -11,8 +11,8 @@ const LOOK_EVERY_MS = 1000;
 /** Whoever comes and goes is mentioned no more often. */
 const QUIET_MS = 60_000;
 
-/** A client's connection that failed so, or a probe. */
-type Reason = Outcome | 'probe';
+/** A client's connection that failed so, a probe, or connections that were of no use. */
+type Reason = Outcome | 'probe' | 'silence';
 
 /** For what an upstream is sent to rest; see attempt_fault() of the engine. */
 const FAULTS: Partial<Record<Reason, string>> = {
@@ -24,13 +24,18 @@ const FAULTS: Partial<Record<Reason, string>> = {
   upstream_protocol: 'it does not speak its protocol, or hangs up',
   reset: 'it resets connections',
   handshake_timeout: 'it is silent during the handshake',
-  probe: 'the destination of `relay.probe` is not reached through it',
+  probe: 'the destination of `relay.probe` is not reached through it, or does not answer',
+  silence: 'it says yes, and hangs up without a byte',
 };
 const HINTS: Partial<Record<Reason, string>> = {
   upstream_auth: 'correct its `username` and `password_file`, then reload the relay (SIGHUP)',
   upstream_protocol: 'is the scheme of its `url` right?',
+  silence:
+    'a tunnel behind it may be dead; `relay.probe` with url, tls or banner finds out before clients do',
 };
-const REASONS = Object.keys(FAULTS).filter((one) => one !== 'probe') as Outcome[];
+const REASONS = Object.keys(FAULTS).filter(
+  (one) => one !== 'probe' && one !== 'silence',
+) as Outcome[];
 
 interface Watched {
   errors: UpstreamStats['errors'];
@@ -42,19 +47,50 @@ interface Watched {
   toldAt: number;
 }
 
+const FAMILIES = { ipv4: 'IPv4', ipv6: 'IPv6' } as const;
+
+/** Lines about what an upstream does not carry: each family when that begins and ends, each port once. */
+function limitChanges(): (upstream: UpstreamStats) => string[] {
+  const lacking = new Map<string, readonly string[]>();
+  const ports = new Set<string>();
+  return ({ name, lacking: now, forbiddenPorts }) => {
+    const before = lacking.get(name) ?? [];
+    lacking.set(name, now);
+    const families = (['ipv4', 'ipv6'] as const).flatMap((family) => {
+      const [was, is] = [before.includes(family), now.includes(family)];
+      if (was === is) return [];
+      return is
+        ? `${pc.yellow('warning:')} upstream "${name}" does not carry ${FAMILIES[family]} (probe)`
+        : `upstream "${name}" carries ${FAMILIES[family]} again`;
+    });
+    const fresh = forbiddenPorts.filter((port) => !ports.has(`${name} ${port}`));
+    for (const port of fresh) ports.add(`${name} ${port}`);
+    return [...families, ...fresh.map((port) => portLine(name, port))];
+  };
+}
+
+function portLine(name: string, port: number): string {
+  return `${pc.yellow('warning:')} upstream "${name}" has a rule against connections to port ${port} (upstream_refused); the next upstream is tried instead
+  hint: write a route that spares the detour: { port: ${port}, upstreams: [...] } in relay.routes`;
+}
+
 type View = { upstreams: readonly UpstreamStats[]; resting: readonly string[] };
 
 /** @returns a function from what is so now to the lines that are due. */
 export function upstreamChanges(): (view: View, nowMs: number) => string[] {
   const watched = new Map<string, Watched>();
+  const limits = limitChanges();
   return ({ upstreams, resting }, nowMs) =>
-    upstreams.flatMap(({ name, errors, counters: { probes_failed: failedProbes } }) => {
+    upstreams.flatMap((upstream) => {
+      const { name, errors } = upstream;
+      const failedProbes = upstream.counters.probes_failed;
       const before = watched.get(name);
       const fresh = (reason: Outcome) => errors[reason] - (before?.errors[reason] ?? 0);
       const probed = failedProbes > (before?.failedProbes ?? 0) ? 'probe' : undefined;
-      const reason = REASONS.find((one) => fresh(one) > 0) ?? probed ?? before?.reason;
-      const [told, toldAt] = [before?.told ?? false, before?.toldAt ?? Number.NEGATIVE_INFINITY];
       const rests = resting.includes(name);
+      const silence = upstream.silent ? 'silence' : undefined;
+      const reason = silence ?? REASONS.find((one) => fresh(one) > 0) ?? probed ?? before?.reason;
+      const [told, toldAt] = [before?.told ?? false, before?.toldAt ?? Number.NEGATIVE_INFINITY];
       const begins = rests && !told && nowMs - toldAt >= QUIET_MS;
       watched.set(name, {
         errors,
@@ -63,8 +99,8 @@ export function upstreamChanges(): (view: View, nowMs: number) => string[] {
         told: begins || (told && rests),
         toldAt: begins ? nowMs : toldAt,
       });
-      if (begins) return [restLine(name, reason)];
-      return told && !rests ? [`upstream "${name}" is back`] : [];
+      const back = told && !rests ? [`upstream "${name}" is back`] : [];
+      return [...(begins ? [restLine(name, reason)] : back), ...limits(upstream)];
     });
 }
 

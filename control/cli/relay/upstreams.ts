@@ -57,7 +57,8 @@ async function prepare(
   [address, ...others]: readonly string[],
 ): Promise<Upstream> {
   const { name, target, weight, username, passwordFile } = upstream;
-  if (target.kind === 'direct') return { name, kind: 'direct', weight };
+  const families = upstream.families && { families: upstream.families };
+  if (target.kind === 'direct') return { name, kind: 'direct', weight, ...families };
   return {
     name,
     kind: target.kind,
@@ -66,6 +67,7 @@ async function prepare(
     ...(others.length > 0 && { moreAddresses: others }),
     port: target.port,
     ...(upstream.optimistic && { optimistic: true }),
+    ...families,
     ...(username !== undefined && { username }),
     ...(passwordFile !== undefined && { password: await readPassword(name, passwordFile) }),
   };

@@ -50,6 +50,14 @@ describe('the unit', () => {
     expect(lines.join('\n')).not.toMatch(/@[A-Z_]+@|undefined/);
   });
 
+  it('gives a stop as long as it may take, and no less', async () => {
+    const drain = (words: string) => YAML.replace('  drain_seconds: 7\n', words);
+    expect(await unit({}, {}, drain(''))).toContain('TimeoutStopSec=45');
+    expect(await unit({}, {}, drain('  drain_seconds: unlimited\n'))).toContain(
+      'TimeoutStopSec=infinity',
+    );
+  });
+
   it('grants a capability only for what needs one', async () => {
     expect(await unit()).toContain('CapabilityBoundingSet=');
     expect(await unit({ port: 80 })).toContain('AmbientCapabilities=CAP_NET_BIND_SERVICE');

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { upstreamChanges } from '../../../control/cli/relay/upstream-watch.js';
 import { outcomes, upstreamCounterOffset } from '../../../proxy/abi.js';
-import type { Outcome } from '../../../proxy/stats.js';
+import type { Outcome, UpstreamStats } from '../../../proxy/stats.js';
 
 const mapCounters = () =>
   Object.fromEntries(Object.keys(upstreamCounterOffset).map((name) => [name, 0])) as Record<
@@ -19,6 +19,7 @@ function watch() {
     rests: boolean,
     errors: Partial<Record<Outcome, number>> = {},
     failedProbes = 0,
+    more: Partial<UpstreamStats> = {},
   ) =>
     changes(
       {
@@ -29,6 +30,10 @@ function watch() {
             counters: { ...mapCounters(), probes_failed: failedProbes },
             up: !rests,
             resolved: true,
+            silent: false,
+            lacking: [],
+            forbiddenPorts: [],
+            ...more,
             errors: { ...none, ...errors },
           },
         ],
@@ -73,6 +78,30 @@ describe('an upstream', () => {
     for (let n = 0; n < 240; n++) lines.push(look(n, n % 2 === 0, { refused: n }));
     expect(lines.filter((line) => line.includes('at rest'))).toHaveLength(4);
     expect(lines.filter((line) => line.includes('is back'))).toHaveLength(4);
+  });
+
+  it('that says yes and hangs up is named so', () => {
+    const look = watch();
+    expect(look(1, false, { refused: 1 })).toBe('');
+    expect(look(2, true, { refused: 1 }, 0, { silent: true })).toMatch(
+      /at rest: it says yes, and hangs up without a byte \(silence\)\n.*relay\.probe/,
+    );
+  });
+
+  it('that has a rule against a port is named once for each, with the route to write', () => {
+    const look = watch();
+    const ports = (...forbiddenPorts: number[]) => ({ forbiddenPorts });
+    expect(look(1, false, {}, 0, ports(80))).toMatch(/to port 80 .*\n.*\{ port: 80, upstreams/);
+    expect(look(2, false, {}, 0, ports(80))).toBe('');
+    expect(look(3, false, {}, 0, ports(80, 25))).toMatch(/^[^\n]*to port 25 /);
+  });
+
+  it('that lacks a family by its probe is named when that begins and ends', () => {
+    const look = watch();
+    expect(look(1, false, {}, 0)).toBe('');
+    expect(look(2, false, {}, 1, { lacking: ['ipv6'] })).toMatch(/does not carry IPv6 \(probe\)/);
+    expect(look(3, false, {}, 2, { lacking: ['ipv6'] })).toBe('');
+    expect(look(4, false, {}, 2)).toBe('upstream "vps" carries IPv6 again');
   });
 
   it('that is not back within a quiet minute is mentioned then', () => {

@@ -73,7 +73,8 @@ describe('routes', () => {
   it('reads the probe, and says what a destination is', async () => {
     const file = (probe: string) => `${MINIMAL}relay: { probe: { destination: ${probe} } }\n`;
     expect((await load(file('"[2001:DB8::1]:53"'))).relay.probe).toEqual({
-      destination: { address: '2001:db8::1', port: 53 },
+      answer: 'none',
+      targets: [{ address: '2001:db8::1', port: 53 }],
       intervalSeconds: 10,
       timeoutSeconds: 5,
     });
@@ -81,6 +82,55 @@ describe('routes', () => {
       expect(await errorsOf(file(wrong))).toEqual([
         expect.stringMatching(/:8:32: .*write for example "1.1.1.1:443"/),
       ]);
+  });
+
+  it('reads what a probe waits for, for each family, and one thing only', async () => {
+    const file = (probe: string) => `${MINIMAL}relay: { probe: { ${probe} } }\n`;
+    const probeOf = async (text: string) => (await load(file(text))).relay.probe;
+    expect(
+      await probeOf('url: ["http://192.0.2.1/a?b", "http://[2001:db8::1]:8080"]'),
+    ).toMatchObject({
+      answer: 'http',
+      targets: [
+        { address: '192.0.2.1', port: 80, path: '/a?b' },
+        { address: '2001:db8::1', port: 8080, path: '/' },
+      ],
+    });
+    expect(await probeOf('tls: "192.0.2.1:443"')).toMatchObject({ answer: 'tls' });
+    expect(await probeOf('banner: "192.0.2.1:22"')).toMatchObject({ answer: 'banner' });
+    for (const [wrong, what] of [
+      ['interval_seconds: 1', /:8:17: the probe does not say where to; write destination/],
+      ['tls: "192.0.2.1:1", banner: "192.0.2.1:1"', /"tls" and "banner" at once/],
+      ['destination: ["192.0.2.1:1", "192.0.2.2:1"]', /one address of each family/],
+      ['url: "http://one.one/"', /write for example "http:\/\/1.1.1.1\/"/],
+      ['url: "https://192.0.2.1/"', /https is what "tls" is for/],
+    ] as const)
+      expect(await errorsOf(file(wrong))).toEqual([expect.stringMatching(what)]);
+  });
+
+  it('takes the families of upstreams; what none carries is not captured', async () => {
+    const server = 'address: [192.168.1.2, "fd00::2"]';
+    const file = (relay: string, more = '') =>
+      `${MINIMAL.replace(/address: [^ ,}\n]+/, server)}relay: ${relay}\n${more}`;
+    const direct = '{ name: direct, url: "direct:", families: ipv4 }';
+    const vps = '{ name: vps, url: "socks5://192.0.2.1:1" }';
+    const both = await load(file(`{ upstreams: [${direct}, ${vps}] }`));
+    expect(both.servers[0]?.address).toEqual({ v4: '192.168.1.2', v6: 'fd00::2' });
+    expect(both.relay.upstreams[0]?.families).toEqual(['ipv4']);
+    const routes = 'routes: [{ upstreams: direct }]';
+    for (const relay of [
+      `{ upstreams: [${direct}] }`,
+      `{ upstreams: [${direct}, ${vps}], ${routes} }`,
+    ]) {
+      const one = await load(file(relay, 'on_failure: block\n'));
+      expect(one.servers[0]?.address).toEqual({ v4: '192.168.1.2' });
+      expect(warningsOf(one)).toEqual([
+        expect.stringMatching(/no upstream carries IPv6: .*on_failure: block/),
+      ]);
+    }
+    expect(await errorsOf(file(`{ upstreams: [${direct.replace('ipv4', 'ipx')}] }`))).toEqual([
+      expect.stringMatching(/must be "ipv4" or "ipv6"/),
+    ]);
   });
 
   it('takes more addresses of a proxy, and none of direct', async () => {

@@ -65,6 +65,9 @@ class Pages {
 const HEALTH = {
   isFailing: (slot: number) => slot === 1,
   isUnresolved: (slot: number) => slot === 0,
+  isSilent: () => false,
+  isLacking: (slot: number, family: string) => slot === 1 && family === 'ipv6',
+  forbiddenPorts: () => [],
 };
 
 const lines = async (pages: Pages) => (await pages.registry().metrics()).split('\n');
@@ -173,6 +176,8 @@ describe('the table', () => {
         'sidetrack_relay_upstream_probes_total{upstream="direct",result="failure"} 3',
         'sidetrack_relay_upstream_probe_seconds{upstream="direct"} 0.0015',
         'sidetrack_relay_upstream_up{upstream="vps"} 0',
+        'sidetrack_relay_upstream_carries{upstream="direct",family="ipv6"} 0',
+        'sidetrack_relay_upstream_carries{upstream="direct",family="ipv4"} 1',
         'sidetrack_relay_upstream_resolved{upstream="vps"} 0',
         'sidetrack_relay_upstream_resolved{upstream="direct"} 1',
         'sidetrack_relay_upstream_up{upstream="direct"} 0',

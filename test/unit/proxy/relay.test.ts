@@ -150,7 +150,11 @@ describe('the end', () => {
 
 describe('reload', () => {
   /** Its destination is this machine, so each probe is skipped, which is counted. */
-  const probe = { address: '127.0.0.1', port: 9, intervalMs: 100, timeoutMs: 100 };
+  const probe = {
+    targets: [{ address: '127.0.0.1', port: 9 }],
+    intervalMs: 100,
+    timeoutMs: 100,
+  };
   const skipped = (relay: Relay) =>
     relay.stats().upstreams.map(({ name, counters }) => [name, counters.probes_skipped]);
 

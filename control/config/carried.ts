@@ -1,0 +1,46 @@
+/** Which address families the relay can carry at all: what no upstream carries is not captured. */
+import type { Config, RelayConfig, RelayFamily, ServerConfig } from './config.js';
+import { type Diagnostic, diagnosticAt } from './diagnostic.js';
+
+const BOTH: readonly RelayFamily[] = ['ipv4', 'ipv6'];
+const WORDS: Readonly<Record<RelayFamily, string>> = { ipv4: 'IPv4', ipv6: 'IPv6' };
+
+/** Upstreams that some connection may use: a route for everything leaves none to those behind it. */
+function usedUpstreams({ upstreams, routes }: Pick<RelayConfig, 'upstreams' | 'routes'>) {
+  const all = routes.findIndex(({ to, ports }) => to === undefined && ports === undefined);
+  if (all < 0) return upstreams;
+  const names = routes.slice(0, all + 1).flatMap((route) => route.upstreams);
+  return upstreams.filter(({ name }) => names.includes(name));
+}
+
+export function carriedFamilies(relay: Pick<RelayConfig, 'upstreams' | 'routes'>): RelayFamily[] {
+  const used = usedUpstreams(relay);
+  return BOTH.filter((family) => used.some(({ families = BOTH }) => families.includes(family)));
+}
+
+/** Without the addresses of families that its relay does not carry. */
+export function capturing(server: ServerConfig, relay: RelayConfig): ServerConfig {
+  if (server.program !== 'relay') return server;
+  const carried = carriedFamilies(relay);
+  const { v4, v6 } = server.address;
+  return {
+    ...server,
+    address: {
+      ...(v4 !== undefined && carried.includes('ipv4') && { v4 }),
+      ...(v6 !== undefined && carried.includes('ipv6') && { v6 }),
+    },
+  };
+}
+
+/** Says what is not captured, and what becomes of it. */
+export function familyWarnings(config: Config): Diagnostic[] {
+  const { relay, servers, onFailure } = config;
+  const carried = carriedFamilies(relay);
+  if (!servers.some(({ program }) => program === 'relay')) return [];
+  return BOTH.filter((family) => !carried.includes(family)).map((family) =>
+    diagnosticAt(config.positionOf(['relay', 'upstreams']), {
+      message: `no upstream carries ${WORDS[family]}: the server takes none, and on_failure: ${onFailure} decides about it`,
+      hint: `add ${family} to the families of an upstream, or write on_failure: ${onFailure === 'direct' ? 'block' : 'direct'}`,
+    }),
+  );
+}
