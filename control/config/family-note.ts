@@ -1,4 +1,5 @@
 /** What a file that gives the server one family means for the other. */
+import { carriedFamilies } from './carried.js';
 import type { Config } from './config.js';
 import { type Diagnostic, diagnosticAt } from './diagnostic.js';
 import { type Family, familiesOf } from './families.js';
@@ -25,8 +26,11 @@ export function fateOf({ onFailure }: Config): string {
 
 /** Right for many networks, so no warning; wrong where clients have the other family after all. */
 export function familyNotes(config: Config): Diagnostic[] {
-  const { name } = config.servers[0]!;
-  return unservedFamilies(config).map((family) =>
+  const { name, program } = config.servers[0]!;
+  // What no upstream carries is warned of with another cure.
+  const carried = program === 'relay' ? carriedFamilies(config.relay) : ['ipv4', 'ipv6'];
+  const unserved = unservedFamilies(config).filter((family) => carried.includes(`ipv${family}`));
+  return unserved.map((family) =>
     diagnosticAt(config.positionOf(['servers', 0, 'address']), {
       message: `${name} has no IPv${family} address, so nothing of IPv${family} is handed over: IPv${family} that rules proxy ${fateOf(config)}`,
       hint: `where clients have IPv${family}, give ${name} an address there and write it down`,
