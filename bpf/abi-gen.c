@@ -37,6 +37,7 @@ static void print_limits(void)
 	constant("ROW_WORDS", ROW_WORDS);
 	constant("SERVERS_MAX", SERVERS_MAX);
 	constant("RULE_NAME_LENGTH", RULE_NAME_LENGTH);
+	constant("NAT64_MAX", NAT64_MAX);
 	constant("PORTS_MAX", PORTS_MAX);
 	constant("TREE_KEYS", TREE_KEYS);
 	constant("TREE_DEPTH", TREE_DEPTH);
@@ -95,6 +96,7 @@ static void print_config(void)
 	entry("server_v6", offsetof(struct config, server_v6), "16 bytes each");
 	entry("server_mac", offsetof(struct config, server_mac), "6 bytes, each in 8");
 	entry("port", offsetof(struct config, port), "XDP: u32 device, u32 its router interface, MAC in 8");
+	entry("nat64", offsetof(struct config, nat64), "u64 prefix and mask in halves, length");
 	entry("verdict", offsetof(struct config, verdict), "u8 of each rule, then the default");
 	end();
 	constant("CONFIG_SIZE", sizeof(struct config));
@@ -114,6 +116,7 @@ static void print_sizes(void)
 	entry("node", sizeof(struct v6_node), "u64 keys, u32 references");
 	entry("row", sizeof(struct row), "u64 words");
 	entry("port", sizeof(struct port), "XDP: a device");
+	entry("nat64", sizeof(struct nat64), "a prefix of NAT64");
 	entry("counter", sizeof(struct counter), "u64 packets, u64 bytes");
 	end();
 	begin("blockOffset", "Byte offsets in a /16.");

@@ -19,6 +19,7 @@
 #define ROW_WORDS (RULES_MAX / 64)
 #define SERVERS_MAX 16
 #define RULE_NAME_LENGTH 128
+#define NAT64_MAX 8
 /* Network devices that one generation's XDP program may sit on. */
 #define PORTS_MAX 16
 
@@ -136,6 +137,9 @@ enum counter_name {
 	X(server_macs, "entries used of server_mac")			\
 	X(server_v4s, "entries used of server_v4")			\
 	X(server_v6s, "entries used of server_v6")			\
+	X(nat64s, "entries used of nat64")				\
+	X(has_reserved, "whether one of them is shorter than /96")	\
+	X(guards, "bits of the first rules, which look at no embedded address")	\
 	X(rules, "number of rules, and the index of the default")	\
 	X(row_words, "words used of each row")				\
 	X(from_rows, "row of class 0 as a source")			\
@@ -151,6 +155,13 @@ struct port {
 	__u64 mac;	/* of router_ifindex: six bytes, then two of zero */
 };
 
+/* A prefix of RFC 6052, in host order. */
+struct nat64 {
+	__u64 high, low;
+	__u64 high_mask, low_mask;
+	__u64 length;
+};
+
 /* One program generation's constants: .rodata, so the verifier folds them. */
 struct config {
 #define X(name, help) __u32 name;
@@ -163,6 +174,7 @@ struct config {
 	__u32 server_v6[SERVERS_MAX][4];
 	__u64 server_mac[SERVERS_MAX];	/* six bytes, then two of zero */
 	struct port port[PORTS_MAX];
+	struct nat64 nat64[NAT64_MAX];
 	__u8 verdict[RULES_MAX + 8];
 };
 

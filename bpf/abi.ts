@@ -4,6 +4,7 @@ export const RULES_MAX = 1024;
 export const ROW_WORDS = 16;
 export const SERVERS_MAX = 16;
 export const RULE_NAME_LENGTH = 128;
+export const NAT64_MAX = 8;
 export const PORTS_MAX = 16;
 export const TREE_KEYS = 7;
 export const TREE_DEPTH = 18;
@@ -145,42 +146,50 @@ export const configOffset = {
   server_v4s: 60,
   /** entries used of server_v6 */
   server_v6s: 64,
+  /** entries used of nat64 */
+  nat64s: 68,
+  /** whether one of them is shorter than /96 */
+  has_reserved: 72,
+  /** bits of the first rules, which look at no embedded address */
+  guards: 76,
   /** number of rules, and the index of the default */
-  rules: 68,
+  rules: 80,
   /** words used of each row */
-  row_words: 72,
+  row_words: 84,
   /** row of class 0 as a source */
-  from_rows: 76,
+  from_rows: 88,
   /** row of port class 0 over TCP */
-  port_rows: 80,
+  port_rows: 92,
   /** port classes, the last one for a port that cannot be seen */
-  port_classes: 84,
+  port_classes: 96,
   /** row of MAC class 0 as a condition of its own */
-  mac_rows: 88,
+  mac_rows: 100,
   /** row of MAC class 0 as a source */
-  from_mac_rows: 92,
+  from_mac_rows: 104,
 } as const;
 
 /** Byte offsets of the arrays behind them. */
 export const configArray = {
   /** u32 classes of the codes 0 to 2 */
-  palette: 96,
+  palette: 108,
   /** 4 bytes */
-  next_hop_v4: 112,
+  next_hop_v4: 124,
   /** 16 bytes */
-  next_hop_v6: 116,
+  next_hop_v6: 128,
   /** 4 bytes each */
-  server_v4: 132,
+  server_v4: 144,
   /** 16 bytes each */
-  server_v6: 196,
+  server_v6: 208,
   /** 6 bytes, each in 8 */
-  server_mac: 456,
+  server_mac: 464,
   /** XDP: u32 device, u32 its router interface, MAC in 8 */
-  port: 584,
+  port: 592,
+  /** u64 prefix and mask in halves, length */
+  nat64: 848,
   /** u8 of each rule, then the default */
-  verdict: 840,
+  verdict: 1168,
 } as const;
-export const CONFIG_SIZE = 1872;
+export const CONFIG_SIZE = 2200;
 
 /** Bytes of a map's key or value. */
 export const recordSize = {
@@ -206,6 +215,8 @@ export const recordSize = {
   row: 128,
   /** XDP: a device */
   port: 16,
+  /** a prefix of NAT64 */
+  nat64: 40,
   /** u64 packets, u64 bytes */
   counter: 16,
 } as const;

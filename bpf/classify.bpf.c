@@ -344,7 +344,7 @@ static __always_inline int classify(struct __sk_buff *skb)
 		return leave(skb, COUNT_not_ip);
 	if (!packet.family)
 		return classify_unread(skb, result != PARSE_ENDLESS_TAGS);
-	if (has_embedded_v4(&packet))
+	if (has_embedded_v4(&packet) || is_no_nat64(&packet))
 		return drop_as(skb, COUNT_embedded_v4);
 	if (is_from_server(&packet))
 		return leave(skb, COUNT_from_server);

@@ -3,6 +3,7 @@ import {
   CONFIG_SIZE,
   configArray,
   configOffset,
+  NAT64_MAX,
   PORTS_MAX,
   recordSize,
   SERVERS_MAX,
@@ -114,6 +115,28 @@ function writeXdp(writer: ConfigWriter, { ifindex, ports }: XdpWay): void {
   });
 }
 
+const HALF = (1n << 64n) - 1n;
+
+function writeNat64(writer: ConfigWriter, { policy: { nat64 = [], guards = 0 } }: Tables): void {
+  if (nat64.length > NAT64_MAX || guards > 32)
+    throw new RangeError(`${nat64.length} prefixes of NAT64, ${guards} guards`);
+  writer.set('nat64s', nat64.length);
+  writer.set(
+    'has_reserved',
+    nat64.some(({ length }) => length < 96),
+  );
+  writer.set('guards', 2 ** guards - 1);
+  nat64.forEach(({ address, length }, i) => {
+    const mask = ((1n << 128n) - 1n) ^ ((1n << BigInt(128 - length)) - 1n);
+    const words = [address >> 64n, address & HALF, mask >> 64n, mask & HALF, BigInt(length)];
+    const bytes = Buffer.alloc(recordSize.nat64);
+    words.forEach((word, j) => {
+      bytes.writeBigUInt64LE(word, 8 * j);
+    });
+    writer.put('nat64', bytes, i);
+  });
+}
+
 function writeTables(writer: ConfigWriter, { policy, v4, matrix }: Tables): void {
   const { rules } = policy;
   writer.set('rules', rules.length);
@@ -155,6 +178,7 @@ export function writeConfig(tables: Tables, steering: Steering): Buffer {
   writer.set('judges_others', judgesOthers(tables));
   writeServers(writer, steering);
   if (steering.xdp) writeXdp(writer, steering.xdp);
+  writeNat64(writer, tables);
   writeTables(writer, tables);
   return writer.bytes;
 }

@@ -127,12 +127,70 @@ __noinline __u32 class_of_v6(__u64 high, __u64 low)
 	return ref >> REF_KIND_SHIFT == REF_CLASS ? ref & REF_VALUE_MASK : 0;
 }
 
+/* Words 0 and 1 of an IPv6 address, or 2 and 3. */
+static __always_inline __u64 half_of(const __be32 *words)
+{
+	return (__u64)bpf_ntohl(words[0]) << 32 | bpf_ntohl(words[1]);
+}
+
 static __always_inline __u32 class_of(const __be32 *address, __u8 family)
 {
 	if (family == 4)
 		return class_of_v4(bpf_ntohl(address[0]));
-	return class_of_v6((__u64)bpf_ntohl(address[0]) << 32 | bpf_ntohl(address[1]),
-			   (__u64)bpf_ntohl(address[2]) << 32 | bpf_ntohl(address[3]));
+	return class_of_v6(half_of(address), half_of(address + 2));
+}
+
+static __always_inline bool is_below(const volatile struct nat64 *prefix, __u64 high, __u64 low)
+{
+	return (((high ^ prefix->high) & prefix->high_mask) |
+		((low ^ prefix->low) & prefix->low_mask)) == 0;
+}
+
+/* The 32 bits behind the prefix, less the octet that is reserved (RFC 6052, 2.2). */
+static __always_inline __u32 bits_behind(__u64 length, __u64 high, __u64 low)
+{
+	__u64 rest = low << 8;
+
+	if (length == 96)
+		return low;
+	if (length == 64)
+		return rest >> 32;
+	return (high << length | rest >> (64 - length)) >> 32;
+}
+
+#define EMBEDDED (1ull << 32)
+
+/* EMBEDDED and the IPv4 address, or 0 for an address below none of the prefixes. */
+__noinline __u64 embedded_v4(__u64 high, __u64 low)
+{
+	__u32 i;
+
+	for (i = 0; i < NAT64_MAX && i < config.nat64s; i++) {
+		const volatile struct nat64 *prefix = &config.nat64[i];
+
+		if (is_below(prefix, high, low))
+			return EMBEDDED | bits_behind(prefix->length, high, low);
+	}
+	return 0;
+}
+
+/* Where the octet is not zero no translator knows the address. */
+__noinline int has_reserved_bits(__u64 high, __u64 low)
+{
+	__u32 i;
+
+	if (!(low >> 56))
+		return false;
+	for (i = 0; i < NAT64_MAX && i < config.nat64s; i++)
+		if (is_below(&config.nat64[i], high, low))
+			return true;
+	return false;
+}
+
+static __always_inline bool is_no_nat64(const struct packet *packet)
+{
+	return config.has_reserved && packet->family == 6 &&
+	       has_reserved_bits(half_of(packet->destination), half_of(packet->destination + 2));
 }
 
 static __always_inline __u32 port_class(const struct packet *packet)
@@ -172,7 +230,7 @@ static __always_inline __u32 first_bit(__u64 word)
 /* Index of the first rule that matches; config.rules is the default. */
 __noinline __u32 matching_rule(const struct packet *packet)
 {
-	const struct row *to, *from, *port, *mac = NULL, *from_mac = NULL;
+	const struct row *to, *from, *port, *mac = NULL, *from_mac = NULL, *within = NULL;
 	__u32 i;
 
 	if (!packet)
@@ -182,6 +240,16 @@ __noinline __u32 matching_rule(const struct packet *packet)
 	port = row(config.port_rows + port_row(packet));
 	if (!to || !from || !port)
 		return config.rules;
+	if (config.nat64s && packet->family == 6) {
+		__u64 inner = embedded_v4(half_of(packet->destination),
+					  half_of(packet->destination + 2));
+
+		if (inner) {
+			within = row(class_of_v4(inner));
+			if (!within)
+				return config.rules;
+		}
+	}
 	if (config.has_macs) {
 		__u64 key = packet->source_mac;
 		__u32 *known = bpf_map_lookup_elem(&macs, &key);
@@ -193,11 +261,14 @@ __noinline __u32 matching_rule(const struct packet *packet)
 			return config.rules;
 	}
 	for (i = 0; i < ROW_WORDS && i < config.row_words; i++) {
-		__u64 source_holds = from->word[i], match;
+		__u64 source_holds = from->word[i], holds = to->word[i], match;
 
+		/* The guards, all of them in the first word, mean the address itself. */
+		if (within)
+			holds |= i ? within->word[i] : within->word[i] & ~(__u64)config.guards;
 		if (from_mac)
 			source_holds |= from_mac->word[i];
-		match = to->word[i] & port->word[i] & source_holds;
+		match = holds & port->word[i] & source_holds;
 		if (mac)
 			match &= mac->word[i];
 		if (match)

@@ -36,8 +36,18 @@ export interface ClassifierRule {
   action: Verdict;
 }
 
+/** A prefix of NAT64 (RFC 6052); its length is 32, 40, 48, 56, 64 or 96. */
+export interface Nat64Prefix {
+  address: bigint;
+  length: number;
+}
+
 /** First match wins; `default` decides the rest (`proxy` applies to TCP only). */
 export interface ClassifierPolicy {
   rules: readonly ClassifierRule[];
   default: Verdict;
+  /** `to` also holds for a destination below one of these that contains an address of it. */
+  nat64?: readonly Nat64Prefix[];
+  /** How many of the first rules, 32 at most, look at the destination itself. */
+  guards?: number;
 }

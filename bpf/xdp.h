@@ -15,13 +15,13 @@
 #ifndef SIDETRACK_BPF_XDP_H
 #define SIDETRACK_BPF_XDP_H
 
-static __always_inline const struct port *port_of(__u32 ifindex)
+static __always_inline const volatile struct port *port_of(__u32 ifindex)
 {
 	__u32 i;
 
 	for (i = 0; i < PORTS_MAX && i < config.ports; i++)
 		if (config.port[i].ifindex == ifindex)
-			return (const struct port *)&config.port[i];
+			return &config.port[i];
 	return NULL;
 }
 
@@ -148,7 +148,7 @@ static __always_inline int block(struct xdp_md *frame, __u32 rule)
 }
 
 static __always_inline int judge_frame(struct xdp_md *frame, const struct packet *packet,
-				       const struct port *port)
+				       const volatile struct port *port)
 {
 	__u32 rule = matching_rule(packet), verdict;
 
@@ -172,14 +172,14 @@ static __always_inline bool opens_flow(const struct packet *packet)
 SEC("xdp")
 int sidetrack_xdp(struct xdp_md *frame)
 {
-	const struct port *port = port_of(frame->ingress_ifindex);
+	const volatile struct port *port = port_of(frame->ingress_ifindex);
 	struct packet packet;
 
 	if (!port || !is_to(frame, port->mac) || parse_frame(frame, &packet) != PARSE_OK)
 		return XDP_PASS;
 	if (packet.tags || packet.fragment != FRAGMENT_NONE)
 		return XDP_PASS;
-	if (has_embedded_v4(&packet)) {
+	if (has_embedded_v4(&packet) || is_no_nat64(&packet)) {
 		count(&counters, COUNT_embedded_v4, frame->data_end - frame->data);
 		return XDP_DROP;
 	}

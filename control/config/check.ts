@@ -6,6 +6,7 @@
 import { parseAddress } from './address.js';
 import { type Diagnostic, diagnosticAt, type Problem } from './diagnostic.js';
 import { BUILT_IN_SETS } from './families.js';
+import { overlap, parseNat64 } from './nat64-prefix.js';
 import { probeProblems } from './probe.js';
 import { asList, asMap, type Path, valueAt } from './raw.js';
 import { routeProblems } from './route-check.js';
@@ -99,6 +100,23 @@ function addressesOfOneFamily(root: unknown): Found[] {
   });
 }
 
+/** An address below two prefixes would hold two IPv4 addresses. */
+function nat64Overlaps(root: unknown): Found[] {
+  const path = ['router', 'nat64'];
+  const parsed = asList(valueAt(root, path)).map((text) =>
+    typeof text === 'string' ? parseNat64(text) : undefined,
+  );
+  return parsed.flatMap((prefix, i) => {
+    if (prefix === undefined || 'message' in prefix) return [];
+    const isTwice = parsed
+      .slice(0, i)
+      .some((one) => one !== undefined && !('message' in one) && overlap(one, prefix));
+    if (!isTwice) return [];
+    const problem = { message: 'overlaps a NAT64 prefix above', hint: 'keep one of them' };
+    return [{ path: [...path, i], problem }];
+  });
+}
+
 function badSetNames(root: unknown, source: Source): Diagnostic[] {
   return Object.keys(asMap(valueAt(root, ['sets']))).flatMap((name) => {
     const problem = setNameProblem(name);
@@ -121,6 +139,7 @@ export function checkAcross(root: unknown, source: Source): Diagnostic[] {
     ...duplicates('route name', namesIn(root, ['relay', 'routes'], 'route-'), source),
     ...duplicates('rule name', namesIn(root, ['rules'], 'rule-'), source),
     ...unknownSets(root),
+    ...nat64Overlaps(root),
     ...addressesOfOneFamily(root),
     ...upstreamProblems(root),
     ...routeProblems(root),

@@ -1,7 +1,9 @@
 /** The configuration after validation: what everything but the loader sees of `sidetrack.yaml`. */
+
 import type { Diagnostic, Position } from './diagnostic.js';
 import type { AddressEntry } from './entry.js';
 import type { HostAddress } from './host-address.js';
+import type { Nat64Prefix } from './nat64-prefix.js';
 import type { ProbeTarget } from './probe.js';
 import type { Path } from './raw.js';
 import type { PortRange } from './scalar.js';
@@ -23,6 +25,8 @@ export interface RouterConfig {
   table: { id: number; name: string };
   /** `auto`: in front of what would take the packets (plan/rule-priority.ts). */
   rulePriority: number | 'auto';
+  /** Never overlapping. */
+  nat64: Nat64Prefix[];
   flowTableSize: number;
   /** Of each family; 0: no limit. */
   maxFlowsPerClient: number;

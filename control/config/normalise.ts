@@ -15,6 +15,7 @@ import type {
 import { parseDestination } from './destination.js';
 import { type HostAddress, parseHostAddress } from './host-address.js';
 import { parseMac } from './mac.js';
+import { type Nat64Prefix, parseNat64 } from './nat64-prefix.js';
 import { PROBE_KEYS, type ProbeTarget, parseProbeUrl } from './probe.js';
 import { type PortRange, parsePorts } from './scalar.js';
 import type { CheckedFile } from './schema.js';
@@ -56,6 +57,7 @@ function router(file: CheckedFile['router']): RouterConfig {
     mark: file.mark,
     table: file.table,
     rulePriority: file.rule_priority,
+    nat64: file.nat64.map((prefix) => certain<Nat64Prefix>(parseNat64(prefix))),
     flowTableSize: file.flow_table_size,
     maxFlowsPerClient: file.max_flows_per_client ?? usualShare(file.flow_table_size),
   };

@@ -18,6 +18,7 @@ import {
 } from './field.js';
 import { hostProblem } from './host-address.js';
 import { macProblem } from './mac.js';
+import { NAT64_PREFIXES_MAX, nat64Problem, WELL_KNOWN_NAT64 } from './nat64-prefix.js';
 import { probeUrlProblem } from './probe.js';
 import {
   addressProblem,
@@ -85,6 +86,13 @@ const router = section({
   rule_priority: integerOrAuto(1, 32765).describe(
     'Priority of our ip rules. auto: 1500, or in front of another rule that could take the packets',
   ),
+  nat64: z
+    .array(text(nat64Problem), { error: 'must be a list' })
+    .max(NAT64_PREFIXES_MAX, { error: `must have at most ${NAT64_PREFIXES_MAX} entries` })
+    .default([WELL_KNOWN_NAT64])
+    .describe(
+      'Prefixes of NAT64 (RFC 6052): rules for an IPv4 destination hold for the addresses that contain it. []: none',
+    ),
   flow_table_size: integer(1, 16777216).default(262144).describe('Most flows steered at a time'),
   max_flows_per_client: integer(0, 16777216)
     .optional()

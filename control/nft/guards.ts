@@ -1,5 +1,7 @@
 /** What no rule can override: policy/guard.ts as nft rules. */
+import { formatAddress } from '../config/address.js';
 import { EMBEDDED_V4 } from '../policy/guard.js';
+import type { Policy } from '../policy/rule.js';
 import { addressSet } from './elements.js';
 import {
   counter,
@@ -50,6 +52,18 @@ export function embeddedV4Guards(): Rule[] {
       { drop: null },
     ],
   }));
+}
+
+/** Below prefixes shorter than /96 bits 64 to 71 are zero, or no translator knows the address. */
+export function nat64Guards(prefixes: Policy['nat64'] = []): Rule[] {
+  const reserved: Expression = { payload: { base: 'nh', offset: 8 * 24 + 64, len: 8 } };
+  return prefixes
+    .filter(({ length }) => length < 96)
+    .map(({ address, length }) => {
+      const below = { prefix: { addr: formatAddress(address), len: length } };
+      const match = [equal(payload('ip6', 'daddr'), below), notEqual(reserved, 0)];
+      return { comment: 'guard:embedded-v4', expr: [...match, counter(), { drop: null }] };
+    });
 }
 
 /**

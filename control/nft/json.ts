@@ -10,7 +10,7 @@ export type Expression =
   | boolean
   | { payload: { protocol: string; field: string } }
   /** Bits behind a header, whatever it is. */
-  | { payload: { base: 'th'; offset: number; len: number } }
+  | { payload: { base: 'nh' | 'th'; offset: number; len: number } }
   | { meta: { key: string } }
   | { ct: { key: 'zone'; dir: 'original' } }
   | { exthdr: { name: string; field?: string } }

@@ -1,4 +1,5 @@
 /** The router's table: guards, first-packet classification, flow table, mark. */
+import { expandNat64 } from '../policy/nat64.js';
 import type { Policy } from '../policy/rule.js';
 import { macSet } from './elements.js';
 import {
@@ -10,7 +11,7 @@ import {
   overShareChain,
 } from './flow-table.js';
 import { FAMILIES, type Family } from './flow-time.js';
-import { embeddedV4Guards, fragmentGuards, guardRules } from './guards.js';
+import { embeddedV4Guards, fragmentGuards, guardRules, nat64Guards } from './guards.js';
 import {
   type Chain,
   counter,
@@ -83,7 +84,9 @@ const FIRST_PACKET: Verdicts = {
 
 /** Pure: the same input always gives the same table, down to the order of its rules. */
 export function routerTable(input: RouterTableInput): Table {
-  const { policy, maxFlowsPerClient: share } = input;
+  const { maxFlowsPerClient: share } = input;
+  // nft finds no IPv4 address inside of an IPv6 one: its sets hold the addresses around them.
+  const policy = expandNat64(input.policy);
   const tcp = compileRules(
     policy.rules,
     only(({ proto }) => proto !== 'udp'),
@@ -105,7 +108,7 @@ export function routerTable(input: RouterTableInput): Table {
       ...(share > 0 ? [overShareChain(STEER, REFUSE)] : []),
       admitChain(families, share, input.mark, input.probe),
       ...flowChains(families, share, STEER),
-      { name: 'ipv6', rules: ipv6Rules() },
+      { name: 'ipv6', rules: ipv6Rules(input.policy.nat64) },
       { name: 'from_server', rules: fromServerRules(families) },
       {
         name: 'classify',
@@ -168,8 +171,12 @@ function preroutingChain(families: readonly Family[], policy: Policy): Chain {
 }
 
 /** What only IPv6 needs, in a chain of its own, so that it costs IPv4 packets one comparison. */
-function ipv6Rules(): Rule[] {
-  return [...embeddedV4Guards(), { expr: [equal(payload('ip6', 'saddr'), '@server6'), accept] }];
+function ipv6Rules(nat64: Policy['nat64']): Rule[] {
+  return [
+    ...embeddedV4Guards(),
+    ...nat64Guards(nat64),
+    { expr: [equal(payload('ip6', 'saddr'), '@server6'), accept] },
+  ];
 }
 
 /** Nothing from a server is steered. Answers to clients of another subnet pass here untracked. */

@@ -3,6 +3,8 @@
  * A plan shows it, a person can write it. Sets stand beside the rules and have a number, so that
  * one that several rules name is written, and compiled, once.
  */
+
+import { formatNat64, type Nat64Prefix, parseNat64 } from '../config/nat64-prefix.js';
 import { SidetrackError } from '../error.js';
 import { PrefixSet } from './prefix-set.js';
 import type { Policy, PortRange, Rule, Verdict } from './rule.js';
@@ -40,6 +42,10 @@ export interface Attachment extends AttachmentSteering {
   version: typeof ATTACHMENT_VERSION;
   /** Guards first. */
   rules: AttachmentRule[];
+  /** How many of them are; absent: none. */
+  guards?: number;
+  /** CIDRs; absent: none. */
+  nat64?: string[];
   default: Verdict;
   /** CIDRs of each set. */
   sets: string[][];
@@ -65,6 +71,8 @@ export function attachment(policy: Policy, steering: AttachmentSteering): Attach
     version: ATTACHMENT_VERSION,
     ...steering,
     rules,
+    ...(policy.guards !== undefined && { guards: policy.guards }),
+    ...(policy.nat64 !== undefined && { nat64: policy.nat64.map(formatNat64) }),
     default: policy.default,
     sets: [...numbers.keys()].map((set) => set.cidrs()),
   };
@@ -78,8 +86,15 @@ function parseSet(cidrs: readonly string[], number: number): PrefixSet {
   }
 }
 
+function parsePrefix(text: string): Nat64Prefix {
+  const prefix = parseNat64(text);
+  if ('message' in prefix) throw malformed(prefix.message);
+  return prefix;
+}
+
 /** The policy of an attachment: the same one that it was made from. */
-export function attachedPolicy({ rules, sets, default: otherwise }: Attachment): Policy {
+export function attachedPolicy(from: Attachment): Policy {
+  const { rules, sets, default: otherwise, guards, nat64 } = from;
   const parsed = sets.map(parseSet);
   const setOf = (number: number): PrefixSet => {
     const set = parsed[number];
@@ -93,6 +108,8 @@ export function attachedPolicy({ rules, sets, default: otherwise }: Attachment):
       ...(to !== undefined && { to: setOf(to) }),
     })),
     default: otherwise,
+    ...(guards !== undefined && { guards }),
+    ...(nat64 !== undefined && { nat64: nat64.map(parsePrefix) }),
   };
 }
 

@@ -59,5 +59,6 @@ export function compilePolicy(config: Config): Policy {
   return {
     rules: config.rules.flatMap((rule) => compileRule(rule, addresses) ?? []),
     default: config.default,
+    nat64: config.router.nat64,
   };
 }

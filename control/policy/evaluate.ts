@@ -13,6 +13,7 @@ import {
   MULTICAST,
   UNSPECIFIED,
 } from './guard.js';
+import { embeddedV4, hasReservedBits } from './nat64.js';
 import type { Policy, Rule, Verdict } from './rule.js';
 
 /**
@@ -87,13 +88,19 @@ function fromHolds(rule: Rule, packet: Packet): boolean {
   return rule.from.addresses.contains(packet.source) || rule.from.macs.includes(packet.sourceMac);
 }
 
+function toHolds(rule: Rule, { destination }: Packet, nat64: Policy['nat64'] = []): boolean {
+  if (rule.to === undefined || rule.to.contains(destination)) return true;
+  const embedded = embeddedV4(nat64, destination);
+  return embedded !== undefined && rule.to.contains(embedded);
+}
+
 /** Whether every condition of the rule holds for the packet. */
-export function ruleMatches(rule: Rule, packet: Packet): boolean {
+export function ruleMatches(rule: Rule, packet: Packet, nat64?: Policy['nat64']): boolean {
   return (
     protocolHolds(rule, packet) &&
     fromHolds(rule, packet) &&
     (rule.macs === undefined || rule.macs.includes(packet.sourceMac)) &&
-    (rule.to === undefined || rule.to.contains(packet.destination)) &&
+    toHolds(rule, packet, nat64) &&
     portsHold(rule, packet)
   );
 }
@@ -107,10 +114,12 @@ export function classifyFirstPacket(
   guards: Guards,
   packet: Packet,
 ): Classification {
+  if (hasReservedBits(policy.nat64 ?? [], packet.destination))
+    return { verdict: 'block', rule: 'guard:embedded-v4' };
   const guard = guardOf(guards, packet);
   if (guard === 'guard:embedded-v4') return { verdict: 'block', rule: guard };
   if (guard !== undefined) return { verdict: 'direct', rule: guard };
-  const rule = policy.rules.find((candidate) => ruleMatches(candidate, packet));
+  const rule = policy.rules.find((candidate) => ruleMatches(candidate, packet, policy.nat64));
   // Only TCP can be handed to a program that asks for SO_ORIGINAL_DST.
   const isForServer = packet.protocol === 'tcp' && packet.unseen === undefined;
   const possible = (verdict: Verdict) => (verdict === 'proxy' && !isForServer ? 'direct' : verdict);

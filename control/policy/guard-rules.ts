@@ -41,5 +41,6 @@ export function guardRules(guards: Guards): Rule[] {
 
 /** A policy with its guards in front. */
 export function guardedPolicy(policy: Policy, guards: Guards): Policy {
-  return { rules: [...guardRules(guards), ...policy.rules], default: policy.default };
+  const before = guardRules(guards);
+  return { ...policy, rules: [...before, ...policy.rules], guards: before.length };
 }

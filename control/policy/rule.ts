@@ -2,6 +2,7 @@
  * The policy's intermediate form: what the rules mean, free of YAML and of any classifier.
  * `evaluate.ts` is the reference reading; `nft/build.ts` and `bpf/tables.ts` compile it.
  */
+import type { Nat64Prefix } from '../config/nat64-prefix.js';
 import type { PrefixSet } from './prefix-set.js';
 
 /** `proxy`: hand over to the server. `direct`: leave alone. `block`: drop. */
@@ -38,4 +39,8 @@ export interface Rule {
 export interface Policy {
   rules: readonly Rule[];
   default: Verdict;
+  /** `to` also holds for a destination below one of these that contains an address of it. */
+  nat64?: readonly Nat64Prefix[];
+  /** How many of the first rules are guards; those look at the destination itself. */
+  guards?: number;
 }

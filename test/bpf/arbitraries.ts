@@ -5,6 +5,7 @@ import type { Packet } from '../../control/policy/evaluate.js';
 import type { Guards } from '../../control/policy/guard.js';
 import { PrefixSet } from '../../control/policy/prefix-set.js';
 import type { Policy, PortRange, Rule } from '../../control/policy/rule.js';
+import { embedding, LISTS } from '../unit/nat64.js';
 
 export const SERVER_MAC = '02:00:00:00:00:02';
 const MACS = [
@@ -58,6 +59,7 @@ const v6Address = fc.oneof(
       .tuple(group(32), group(32), group(32), group(32))
       .map((parts) => parts.reduce((sum, part) => (sum << 32n) | part, 0n)),
   },
+  { weight: 2, arbitrary: embedding(v4Address) },
   // What stands for an IPv4 address, and its neighbours.
   {
     weight: 1,
@@ -136,6 +138,7 @@ export const policy: fc.Arbitrary<Policy> = fc
         .array(ruleFrom(sets), { maxLength: 80, size: 'max' })
         .map((rules) => rules.map((rule, i): Rule => ({ ...rule, name: `rule${i}` }))),
       default: fc.constantFrom('proxy', 'direct', 'block'),
+      nat64: fc.constantFrom(...LISTS),
     }),
   );
 

@@ -100,7 +100,11 @@ function checkFirstPacket(runner: Runner, rules: Policy, one: Packet, dressed: D
   if (how.fragment === 'first') checkRest(runner, rules, one, how, verdict);
   if (one.protocol !== 'tcp' || (how.fragment ?? 'none') !== 'none') return;
   // Later packets do what the first one did, except that nothing but a first packet is dropped.
-  const always = classifyFirstPacket({ rules: [], default: 'direct' }, GUARDS, one).verdict;
+  const always = classifyFirstPacket(
+    { ...rules, rules: [], default: 'direct' },
+    GUARDS,
+    one,
+  ).verdict;
   const isJudged = !isOfOtherVlan(how) && unseenIn(one, how) === undefined;
   const later = verdict === 'proxy' || !isJudged ? verdict : always;
   for (const tcpFlags of [ACK, FIN | ACK, RST]) {

@@ -5,6 +5,7 @@ import { mergePorts } from '../../../control/policy/compile.js';
 import type { Packet } from '../../../control/policy/evaluate.js';
 import type { PrefixSet } from '../../../control/policy/prefix-set.js';
 import type { Policy, PortRange, Rule, Verdict } from '../../../control/policy/rule.js';
+import { LISTS } from '../../unit/nat64.js';
 import { addressV4, addressV6, MACS, mac, PORTS, prefixSet, SERVER_MAC } from './world.js';
 
 const verdict = fc.constantFrom<Verdict>('proxy', 'direct', 'block');
@@ -54,10 +55,12 @@ export const policy: fc.Arbitrary<Policy> = fc
     sets: fc.record({ alpha: prefixSet, beta: prefixSet }),
     drafts: fc.array(draft, { maxLength: 8 }),
     default: verdict,
+    nat64: fc.constantFrom(...LISTS),
   })
-  .map(({ sets, drafts, default: last }) => ({
+  .map(({ sets, drafts, default: last, nat64 }) => ({
     rules: drafts.map((one, i) => finish(one, i, sets)),
     default: last,
+    nat64,
   }));
 
 /** ICMP, GRE and a protocol without a number of its own, besides TCP and UDP. */

@@ -1,5 +1,6 @@
 /** Policies and packets as text for the message of a failure. */
 import { formatAddress } from '../../../control/config/address.js';
+import { formatNat64 } from '../../../control/config/nat64-prefix.js';
 import type { Packet } from '../../../control/policy/evaluate.js';
 import type { PrefixSet } from '../../../control/policy/prefix-set.js';
 import type { Policy, Rule } from '../../../control/policy/rule.js';
@@ -11,8 +12,9 @@ export function describePacket(packet: Packet): string {
   return `${protocol} ${end(source, sourcePort)} (${sourceMac}) → ${end(destination, destinationPort)}`;
 }
 
-export function describePolicy({ rules, default: last }: Policy): string {
-  return [...rules.map(describeRule), `default: ${last}`].join('\n');
+export function describePolicy({ rules, default: last, nat64 = [] }: Policy): string {
+  const prefixes = `nat64: ${nat64.map(formatNat64).join(', ')}`;
+  return [...rules.map(describeRule), `default: ${last}`, prefixes].join('\n');
 }
 
 const addresses = (set: PrefixSet) => `[${set.cidrs().join(', ')}]`;

@@ -8,6 +8,7 @@ import { type AddressEntry, isProblem, parseEntry } from '../../../control/confi
 import { ADDRESS } from '../../../control/lab/topology.js';
 import type { Guards } from '../../../control/policy/guard.js';
 import { PrefixSet } from '../../../control/policy/prefix-set.js';
+import { embedding } from '../../unit/nat64.js';
 
 /** In the order of the nodes that send from them: `client` sits on br-lan, `client2` on lan2. */
 export const MACS = ['02:00:00:00:01:10', '02:00:00:00:02:10', '02:00:00:00:0a:01'] as const;
@@ -92,7 +93,13 @@ export const addressV4: fc.Arbitrary<Address> = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 0xffffffff }) },
 );
 
+const v4InV6 = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom(...EDGES_V4.map(Number)) },
+  { weight: 1, arbitrary: fc.integer({ min: 0, max: 0xffffffff }) },
+);
+
 export const addressV6: fc.Arbitrary<Address> = fc.oneof(
+  { weight: 2, arbitrary: embedding(v4InV6) },
   { weight: 4, arbitrary: fc.constantFrom(...EDGES_V6) },
   { weight: 1, arbitrary: fc.constantFrom(...EMBEDDED_V6) },
   { weight: 1, arbitrary: randomV6 },

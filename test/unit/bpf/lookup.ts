@@ -12,6 +12,7 @@ import {
 } from '../../../bpf/abi.js';
 import type { Tables } from '../../../bpf/tables.js';
 import type { Packet } from '../../../control/policy/evaluate.js';
+import { embeddedV4 } from '../../../control/policy/nat64.js';
 
 function popcount(value: bigint): number {
   return value.toString(2).replaceAll('0', '').length;
@@ -75,12 +76,17 @@ export function matchingRule(tables: Tables, packet: Packet): number {
     typeof address === 'number' ? classOfV4(tables, address) : classOfV6(tables, address);
   const byte = (row: number, i: number) => matrix.rows[row * recordSize.row + i]!;
   const to = classOf(packet.destination);
+  const inner = embeddedV4(policy.nat64 ?? [], packet.destination);
+  const within = inner === undefined ? undefined : classOf(inner);
+  const guards = 2 ** (policy.guards ?? 0) - 1;
   const from = matrix.fromRows + classOf(packet.source);
   const port = matrix.portRows + rowOfPort(tables, packet);
   const mac = matrix.macs.get(packet.sourceMac) ?? 0;
   for (let i = 0; i < recordSize.row; i++) {
     const source = byte(from, i) | byte(matrix.fromMacRows + mac, i);
-    const match = byte(to, i) & byte(port, i) & source & byte(matrix.macRows + mac, i);
+    const ownOnly = (guards >>> (8 * i)) & (i < 4 ? 0xff : 0);
+    const holds = byte(to, i) | (within === undefined ? 0 : byte(within, i) & ~ownOnly);
+    const match = holds & byte(port, i) & source & byte(matrix.macRows + mac, i);
     if (match !== 0) return 8 * i + Math.log2(match & -match);
   }
   return policy.rules.length;

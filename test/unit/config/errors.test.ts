@@ -146,6 +146,14 @@ describe('an error in a single value', () => {
       withRouter('flow_table_size: 0'),
       '4:20: router.flow_table_size must be a whole number from 1 to 16777216, not the number 0',
     ],
+    [
+      withRouter('nat64: ["64:ff9b::/95"]'),
+      '4:11: "64:ff9b::/95": the length of a NAT64 prefix is 32, 40, 48, 56, 64 or 96; write prefixes such as 64:ff9b::/96',
+    ],
+    [
+      withRouter('nat64: ["64:ff9b::/96", "64:ff9b::/32"]'),
+      '4:27: overlaps a NAT64 prefix above; keep one of them',
+    ],
     // server addresses
     [
       withAddress('[192.168.1.2, 192.168.1.3]'),

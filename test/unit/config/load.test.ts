@@ -12,6 +12,7 @@ const FULL = `router:
   mark: { value: 0x200, mask: 0xff00 }
   table: { id: 77, name: detour }
   rule_priority: 900
+  nat64: ['64:ff9b::/96', '2001:db8::/40']
   flow_table_size: 1000
   max_flows_per_client: 300
 servers:
@@ -68,6 +69,7 @@ describe('loadConfig', () => {
         mark: { value: 150, mask: 0xff },
         table: { id: 250, name: 'server1' },
         rulePriority: 'auto',
+        nat64: [{ address: 0x64ff9bn << 96n, length: 96 }],
         flowTableSize: 262144,
         maxFlowsPerClient: 65536,
       },
@@ -124,6 +126,10 @@ describe('loadConfig', () => {
       mark: { value: 0x200, mask: 0xff00 },
       table: { id: 77, name: 'detour' },
       rulePriority: 900,
+      nat64: [
+        { address: 0x64ff9bn << 96n, length: 96 },
+        { address: 0x20010db8n << 96n, length: 40 },
+      ],
       flowTableSize: 1000,
       maxFlowsPerClient: 300,
     });

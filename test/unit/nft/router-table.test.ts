@@ -3,6 +3,7 @@ import type { Statement, Table } from '../../../control/nft/json.js';
 import { type RouterTableInput, routerTable } from '../../../control/nft/router-table.js';
 import { type ServerTableInput, serverTable } from '../../../control/nft/server-table.js';
 import { PrefixSet } from '../../../control/policy/prefix-set.js';
+import { nat64 } from '../nat64.js';
 
 const INPUT: RouterTableInput = {
   policy: {
@@ -97,6 +98,30 @@ describe('the router table', () => {
     expect(rulesOf(without, 'classify_other')).toEqual([]);
     const blocking = routerTable({ ...INPUT, policy: { rules, default: 'block' } });
     expect(rulesOf(blocking, 'classify_other').at(-1)?.expr.at(-1)).toEqual({ drop: null });
+  });
+
+  it('holds NAT64 addresses in its IPv6 sets, and guards prefixes with reserved bits', () => {
+    const rules = [{ name: 'ten', to: PrefixSet.parse('10.0.0.0/8'), action: 'direct' as const }];
+    const of = (...prefixes: string[]) =>
+      routerTable({ ...INPUT, policy: { rules, default: 'proxy', nat64: nat64(...prefixes) } });
+    const elements = (table: ReturnType<typeof of>) =>
+      table.sets.find(({ name }) => name === 'rule1_to6')?.elements;
+    expect(elements(of('64:ff9b::/96'))).toEqual([
+      { prefix: { addr: '64:ff9b::a00:0', len: 104 } },
+    ]);
+    expect(elements(of())).toBeUndefined();
+    const guards = (table: ReturnType<typeof of>) =>
+      rulesOf(table, 'ipv6').filter(({ comment }) => comment === 'guard:embedded-v4');
+    expect(guards(of('64:ff9b::/96'))).toHaveLength(2);
+    expect(guards(of('64:ff9b::/96', '2001:db8::/40'))).toHaveLength(3);
+  });
+
+  it('judges what hides its ports only when something blocks', () => {
+    const chains = (policy: typeof INPUT.policy) =>
+      routerTable({ ...INPUT, policy }).chains.map(({ name }) => name);
+    const rules = INPUT.policy.rules.filter(({ action }) => action !== 'block');
+    expect(chains({ rules, default: 'proxy' })).not.toContain('unseen');
+    expect(chains({ rules, default: 'block' })).toContain('unseen');
   });
 
   it('never emits a rule for a set that is empty', () => {

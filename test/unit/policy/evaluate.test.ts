@@ -5,6 +5,7 @@ import { classifyFirstPacket, type Packet } from '../../../control/policy/evalua
 import type { Guards } from '../../../control/policy/guard.js';
 import { PrefixSet } from '../../../control/policy/prefix-set.js';
 import type { Policy, Rule, Verdict } from '../../../control/policy/rule.js';
+import { nat64 } from '../nat64.js';
 
 const guards: Guards = {
   serverMacs: ['02:00:00:00:00:02'],
@@ -241,5 +242,34 @@ describe('what a packet hides', () => {
     const elsewhere = { name: 'elsewhere', to: PrefixSet.parse('10.0.0.0/8') };
     expect(verdict(policy([{ ...elsewhere, ...quic, action: 'block' }]), 'ports')).toBe('direct');
     expect(verdict(policy([{ ...there, action: 'direct' }], 'block'), 'ports')).toBe('direct');
+  });
+});
+
+describe('destinations of NAT64', () => {
+  const prefixes = nat64('64:ff9b::/96', '2001:db8:64::/48');
+  const to = (address: string) => packet({ from: 'fd00::40', to: address });
+  const blocking: Policy = {
+    rules: [{ name: 'ten', to: PrefixSet.parse('10.0.0.0/8'), action: 'block' }],
+    default: 'direct',
+    nat64: prefixes,
+  };
+  const ruleOf = (rules: Policy, address: string) =>
+    classifyFirstPacket(rules, guards, to(address)).rule;
+
+  it('are judged by the IPv4 address in them, too', () => {
+    expect(ruleOf(blocking, '64:ff9b::10.1.2.3')).toBe('ten');
+    expect(ruleOf(blocking, '2001:db8:64:a01:2:300::')).toBe('ten');
+    expect(ruleOf(blocking, '64:ff9b::11.1.2.3')).toBe('default');
+    expect(ruleOf({ ...blocking, nat64: [] }, '64:ff9b::10.1.2.3')).toBe('default');
+    const own = [{ name: 'own', to: PrefixSet.parse('64:ff9b::/96'), action: 'direct' as const }];
+    expect(ruleOf({ ...blocking, rules: [...own, ...blocking.rules] }, '64:ff9b::10.1.2.3')).toBe(
+      'own',
+    );
+  });
+
+  it('are guarded by themselves alone: a gateway can route no address that a guard means', () => {
+    for (const address of ['192.168.1.2', '192.168.1.1', '169.254.169.254', '224.0.0.1'])
+      expect(ruleOf(blocking, `64:ff9b::${address}`)).toBe('default');
+    expect(ruleOf(blocking, '2001:db8:64:a01:102:300::')).toBe('guard:embedded-v4');
   });
 });
