@@ -1,4 +1,5 @@
 /** The ways by which a host reaches the Internet. Pure. */
+import { hopsOf } from './hops.js';
 import { everything, type Packets } from './packets.js';
 import { ends, prefixOfRoute, tableInOrder } from './route-lookup.js';
 import { takersBefore } from './rule-walk.js';
@@ -38,10 +39,6 @@ export function uplinkDevices({ routes }: ObservedHost): string[] {
     (route) => route.protocol !== ROUTE_PROTOCOL && leadsEverywhere(route),
   );
   return [...new Set(uplinks.flatMap(hopsOf).flatMap(({ dev }) => (dev ? [dev] : [])))];
-}
-
-export function hopsOf({ nextHops, via, dev }: ObservedRoute): NextHop[] {
-  return nextHops ?? [{ ...(via !== undefined && { via }), ...(dev !== undefined && { dev }) }];
 }
 
 /** Of a type that sends; two halves of everything are as good as the default route. */

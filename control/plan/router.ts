@@ -5,6 +5,7 @@ import { routerTable } from '../nft/router-table.js';
 import { probeMark, type RouteProbe } from '../nft/steering.js';
 import { interfaceTowards, routerMacs, serverAddresses } from './address.js';
 import { ebpfState } from './ebpf.js';
+import { hopsOf } from './hops.js';
 import type { RouterPlanInput } from './router-input.js';
 import { routerPlace } from './rule-priority.js';
 import { serverFamilies } from './server-families.js';
@@ -128,11 +129,9 @@ function reversePathSysctls(config: Config, router: ObservedHost): Sysctl[] {
 function hasDistantClients({ router: { interfaces } }: Config, router: ObservedHost): boolean {
   if (interfaces.length > 1) return true;
   return router.routes.some(
-    ({ dev, via, destination, protocol }) =>
-      via !== undefined &&
-      dev !== undefined &&
-      interfaces.includes(dev) &&
-      destination !== 'default' &&
-      protocol !== undefined,
+    (route) =>
+      route.destination !== 'default' &&
+      route.protocol !== undefined &&
+      hopsOf(route).some(({ via, dev = '' }) => via !== undefined && interfaces.includes(dev)),
   );
 }

@@ -1,6 +1,7 @@
 /** The packets that our rules are for, on either machine. Pure. */
 import type { Config, ServerConfig } from '../config/config.js';
 import { probeMark } from '../nft/steering.js';
+import { hopsOf } from './hops.js';
 import { addressNumber, everything, type Packets, type Span, spanOf, without } from './packets.js';
 import { prefixOfRoute } from './route-lookup.js';
 import { serverFamilies } from './server-families.js';
@@ -63,8 +64,9 @@ function clientsOf({ interfaces, routes }: ObservedHost, name: string, family: F
     .filter((one) => one.family === family && !/^fe[89ab]/.test(one.address))
     .map(({ address, prefixLength }) => ({ address, length: prefixLength }));
   const behind = routes
-    .filter((one) => one.family === family && one.table === MAIN_TABLE && one.dev === name)
-    .filter(({ via, destination }) => via !== undefined && destination !== 'default')
+    .filter((one) => one.family === family && one.table === MAIN_TABLE)
+    .filter((one) => one.destination !== 'default')
+    .filter((one) => hopsOf(one).some(({ via, dev }) => via !== undefined && dev === name))
     .map(({ destination }) => prefixOfRoute(family, destination));
   const spans = [...subnets, ...behind].map(spanOf);
   return spans.length > 0 ? spans : [everything(family)];

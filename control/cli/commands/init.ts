@@ -43,8 +43,8 @@ async function runInit(options: InitOptions): Promise<undefined> {
   const open = [starter.interfaces, starter.serverInterface, starter.serverAddresses].filter(
     ({ check }) => check !== undefined,
   );
-  if (open.length > 0)
-    print(`${count(open.length, 'value')} could not be seen from here; look for CHECK.`);
+  const guesses = count(open.length, 'value');
+  if (open.length > 0) print(`${guesses} could not be seen for certain; look for CHECK.`);
   print(
     `Next: sidetrack check${options.output === 'sidetrack.yaml' ? '' : ` -c ${options.output}`}`,
   );
