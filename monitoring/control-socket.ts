@@ -8,7 +8,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { OpenConnection } from '../proxy/open-connections.js';
-import { createBoundedServer } from './http-server.js';
+import { createBoundedServer, listenBounded } from './http-server.js';
 
 export interface ControlledRelay {
   readonly port: number;
@@ -42,35 +42,30 @@ export async function startControlSocket(
   const server = createBoundedServer({ connections: COMMANDS_MOST }, (request, response) => {
     answer(relay, request, response).catch((error: unknown) => fail(response, 500, String(error)));
   });
-  await listen(server, path);
-  // It serves a running relay; it does not keep a process alive whose relay could not start.
-  server.unref();
+  const close = await listenBounded(server, () => listen(server, path));
   const remove = () => rmSync(path, { force: true });
   process.once('exit', remove);
   return {
     path,
-    close: () =>
-      new Promise((resolve) => {
-        process.off('exit', remove);
-        // Unlinks the file, too.
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: () => {
+      process.off('exit', remove);
+      // Unlinks the file, too.
+      return close();
+    },
   };
 }
 
 /** The socket is made within listen(), so nobody else's files get this umask. */
-function listen(server: Server, path: string): Promise<void> {
+function listen(server: Server, path: string): void {
   rmSync(path, { force: true });
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    const before = process.umask(OWNER_ONLY);
-    try {
-      server.listen(path, resolve);
-    } finally {
-      process.umask(before);
-    }
-  });
+  const before = process.umask(OWNER_ONLY);
+  try {
+    server.listen(path);
+  } finally {
+    process.umask(before);
+  }
+  // It serves a running relay; it does not keep a process alive whose relay could not start.
+  server.unref();
 }
 
 async function removeStale(directory: string): Promise<void> {

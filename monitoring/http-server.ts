@@ -28,3 +28,47 @@ export function createBoundedServer(
   server.setTimeout(2 * patienceMs);
   return server;
 }
+
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 8000;
+
+/**
+ * Resolves once the server listens, and keeps it so. Without a descriptor left accept() fails again and
+ * again while somebody waits, and Node asks without a pause: so the socket is closed for a while instead.
+ * @param listen begins to listen, and may be called again. @returns what closes the server for good.
+ */
+export async function listenBounded(
+  server: Server,
+  listen: () => void,
+): Promise<() => Promise<void>> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', () => {
+      server.off('error', reject);
+      resolve();
+    });
+    listen();
+  });
+  let pauseMs = FIRST_PAUSE_MS;
+  let timer: NodeJS.Timeout | undefined;
+  let ended = false;
+  server.on('error', () => {
+    if (server.listening) server.close();
+    if (timer !== undefined || ended) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      listen();
+    }, pauseMs).unref();
+    pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+  });
+  server.on('connection', () => {
+    pauseMs = FIRST_PAUSE_MS;
+  });
+  return () =>
+    new Promise((resolve) => {
+      ended = true;
+      clearTimeout(timer);
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+}

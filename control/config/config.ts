@@ -98,7 +98,7 @@ export interface RelayConfig {
     timeoutSeconds: number;
   };
   threads?: number;
-  metrics: { address: string; port: number };
+  metrics: { address: string; port: number; connections: boolean; hosts: string[] };
   /** RTT and retransmissions of both legs at the end of each connection. */
   tcpInfo: boolean;
   /** `-`, or absolute or relative to the working directory. */

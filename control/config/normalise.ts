@@ -142,7 +142,7 @@ function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
     strategy: file.strategy,
     ...(file.probe !== undefined && { probe: probe(file.probe) }),
     ...(file.threads !== undefined && { threads: file.threads }),
-    metrics: file.metrics,
+    metrics: { ...file.metrics, hosts: toList(file.metrics.hosts).map((one) => one.toLowerCase()) },
     tcpInfo: file.tcp_info,
     ...(file.access_log !== undefined && { accessLog: accessLog(file.access_log, yaml) }),
     drainSeconds: file.drain_seconds ?? STOP_DRAIN_SECONDS,

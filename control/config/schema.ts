@@ -219,6 +219,13 @@ const relay = section({
   metrics: section({
     address: text(addressProblem).default('127.0.0.1'),
     port: port.default(9150),
+    connections: z
+      .boolean({ error: 'must be true or false' })
+      .default(false)
+      .describe('Show the last connections at /connections to whoever can reach the port'),
+    hosts: oneOrMore(text(nameProblem))
+      .default([])
+      .describe('Names by which the pages may be asked for, beside localhost and every address'),
   }).prefault({}),
   tcp_info: z
     .boolean({ error: 'must be true or false' })

@@ -45,6 +45,10 @@ rules:
   - { name: rest, proto: tcp, action: proxy }
 `;
 
+/** Its last connections are part of the show. */
+const DEMO_CONFIG = `${LAB_CONFIG}relay: { metrics: { connections: true } }
+`;
+
 /** On the lab's own /run, so that it goes with the lab, whatever ends it. */
 const CONFIG_FILE = '/run/sidetrack.yaml';
 const SECONDS_PER_RUN = 5;
@@ -55,7 +59,7 @@ export async function runDemo(printer: DemoPrinter): Promise<void> {
   const lab = await Lab.start();
   try {
     await assertPrograms(lab);
-    await lab.check(undefined, ['tee', CONFIG_FILE], { stdin: LAB_CONFIG });
+    await lab.check(undefined, ['tee', CONFIG_FILE], { stdin: DEMO_CONFIG });
     await new Demo(lab, printer).run();
   } finally {
     lab.stop();

@@ -11,6 +11,7 @@ import { pseudoRandomDigest } from './peers/pseudo-random.mjs';
 import { leftovers, snapshot } from './snapshot.js';
 
 const TPROXY = ['program: relay', 'capture: tproxy\n    program: relay'] as const;
+const PAGE = ['rules:', 'relay: { metrics: { connections: true } }\nrules:'] as const;
 const DESTINATIONS = { v4: INTERNET_ADDRESSES_V4, v6: INTERNET_ADDRESSES_V6 };
 const CLIENT_PORT = 41_000;
 
@@ -35,7 +36,7 @@ let relay: LabProcess | undefined;
 
 beforeAll(async () => {
   fixture = await Fixture.start();
-  fixture.configureWith([TPROXY]);
+  fixture.configureWith([TPROXY, PAGE]);
   relay = await fixture.startRelay();
   await fixture.succeed('apply');
 });

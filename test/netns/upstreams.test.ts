@@ -37,7 +37,9 @@ const setPassword = (password: string) =>
   writeFileSync(join(fixture.directory, 'vps.pass'), `${password}\n`);
 
 async function start(upstreams: string, more = ''): Promise<void> {
-  fixture.configure(`${LAB_CONFIG}relay:\n  upstreams: [${upstreams}]\n${more}`);
+  fixture.configure(
+    `${LAB_CONFIG}relay:\n  metrics: { connections: true }\n  upstreams: [${upstreams}]\n${more}`,
+  );
   relay = await fixture.startRelay();
 }
 

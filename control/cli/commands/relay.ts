@@ -34,7 +34,7 @@ export function relayCommand(): Command {
   const relay = command('relay', 'Run the relay on the server, in the foreground', [
     'sudo sidetrack relay',
     'sidetrack relay --config /etc/sidetrack/sidetrack.yaml',
-    'curl http://127.0.0.1:9150/metrics     # what it counts; /connections: where clients wanted to go',
+    'curl http://127.0.0.1:9150/metrics     # what it counts',
     'kill -HUP <pid>                        # read the configuration anew, for new connections',
     'kill -TERM <pid>                       # finish the open connections, then end',
     'kill -USR2 <pid>                       # start a new version in its place; nobody is refused, open connections finish',
@@ -86,7 +86,7 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   service.watch(() => relay.hangingThreads() === 0);
   service.ready(summary);
   const endings = [
-    watchUpstreams(relay),
+    watchUpstreams(relay, () => reloading.config.relay.upstreams),
     watchAttached(relay, () => reloading.config),
     watchNames({ ...reloading, upstreams: () => reloading.config.relay.upstreams }, names),
   ];

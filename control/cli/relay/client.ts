@@ -4,6 +4,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { basename, join } from 'node:path';
 import { CONTROL_SOCKET, isStale } from '../../../monitoring/control-socket.js';
 import type { OpenConnection } from '../../../proxy/open-connections.js';
+import { printable } from '../../config/diagnostic.js';
 import { SidetrackError } from '../../error.js';
 import { RELAY_SOCKETS } from '../../plan/paths.js';
 
@@ -20,7 +21,11 @@ export interface RelayClient {
   close(ids: readonly number[]): Promise<OpenConnection[]>;
 }
 
+/** Of silence, and for an answer as a whole. */
 const TIMEOUT_MS = 10_000;
+const ANSWER_MS = 60_000;
+/** Some hundred thousand connections. */
+const ANSWER_MOST = 256 << 20;
 
 /** @param pid which one, when several run here. @throws SidetrackError when there is none. */
 export async function connectRelay(pid: string | undefined): Promise<RelayClient> {
@@ -89,11 +94,19 @@ function denied(path: string, cause: unknown): SidetrackError {
   );
 }
 
-function exchange(path: string, method: string, url: string, body?: unknown): Promise<unknown> {
+/** @param most bytes of an answer. @throws SidetrackError when there is none that can be used. */
+export function exchange(
+  path: string,
+  method: string,
+  url: string,
+  body?: unknown,
+  most = ANSWER_MOST,
+): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath: path, method, path: url, timeout: TIMEOUT_MS });
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const outgoing = request({ socketPath: path, method, path: url, timeout: TIMEOUT_MS, signal });
     outgoing.once('response', (response) => {
-      readJson(response).then(resolve, reject);
+      readJson(response, most).then(resolve, reject);
     });
     outgoing.once('timeout', () => outgoing.destroy(new Error('ETIMEDOUT')));
     outgoing.once('error', (error) => reject(denied(path, error)));
@@ -101,11 +114,34 @@ function exchange(path: string, method: string, url: string, body?: unknown): Pr
   });
 }
 
-async function readJson(response: IncomingMessage): Promise<unknown> {
-  let text = '';
-  response.setEncoding('utf8');
-  for await (const chunk of response) text += chunk;
-  const body = JSON.parse(text) as { error?: string };
+const notARelay = (why: string) =>
+  new SidetrackError(`what answers there is no relay of ours: ${why}`, {
+    code: 'relay-answer',
+    source: 'host',
+    hint: 'are the relay and this command of the same version?',
+  });
+
+/** No text reaches a terminal with what would steer it. */
+function parseAnswer(text: string): { error?: string } {
+  try {
+    const value: unknown = JSON.parse(text, (_, one: unknown) =>
+      typeof one === 'string' ? printable(one) : one,
+    );
+    if (typeof value === 'object' && value !== null) return value;
+  } catch {}
+  throw notARelay('its answer is not JSON');
+}
+
+/** The socket belongs to the relay's user, and we may be root: not all of it is believed. */
+async function readJson(response: IncomingMessage, most: number): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response) {
+    chunks.push(chunk as Buffer);
+    bytes += (chunk as Buffer).length;
+    if (bytes > most) throw notARelay('its answer has no end');
+  }
+  const body = parseAnswer(Buffer.concat(chunks).toString('utf8'));
   if (response.statusCode === 200) return body;
   throw new SidetrackError(`the relay says: ${body.error}`, {
     code: 'relay-refused',

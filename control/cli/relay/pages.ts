@@ -57,7 +57,9 @@ function open(
 ): Promise<MonitoringServer> {
   const registry = relayRegistry(() => relay.stats(), version(), relay);
   registerReloads(registry, reloads);
-  return startMonitoring({ ...metrics, registry, recent: () => relay.recent() });
+  const { address, port, hosts, connections } = metrics;
+  const recent = connections ? { recent: () => relay.recent() } : {};
+  return startMonitoring({ address, port, hosts, registry, ...recent });
 }
 
 const pagesOf = ({ url, close }: MonitoringServer): Pages => ({

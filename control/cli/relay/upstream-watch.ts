@@ -5,7 +5,9 @@
 import pc from 'picocolors';
 import type { Relay } from '../../../proxy/relay.js';
 import type { Outcome, UpstreamStats } from '../../../proxy/stats.js';
+import type { UpstreamConfig } from '../../config/config.js';
 import { note } from '../output.js';
+import { hasCredential } from './upstreams.js';
 
 const LOOK_EVERY_MS = 1000;
 /** Whoever comes and goes is mentioned no more often. */
@@ -76,8 +78,13 @@ function portLine(name: string, port: number): string {
 
 type View = { upstreams: readonly UpstreamStats[]; resting: readonly string[] };
 
-/** @returns a function from what is so now to the lines that are due. */
-export function upstreamChanges(): (view: View, nowMs: number) => string[] {
+/**
+ * @param credentialOf the file behind the password of an upstream that systemd has read for us.
+ * @returns a function from what is so now to the lines that are due.
+ */
+export function upstreamChanges(
+  credentialOf: (upstream: string) => string | undefined = () => undefined,
+): (view: View, nowMs: number) => string[] {
   const watched = new Map<string, Watched>();
   const limits = limitChanges();
   return ({ upstreams, resting }, nowMs) =>
@@ -100,20 +107,33 @@ export function upstreamChanges(): (view: View, nowMs: number) => string[] {
         toldAt: begins ? nowMs : toldAt,
       });
       const back = told && !rests ? [`upstream "${name}" is back`] : [];
-      return [...(begins ? [restLine(name, reason)] : back), ...limits(upstream)];
+      const begun = begins ? [restLine(name, reason, credentialOf(name))] : back;
+      return [...begun, ...limits(upstream)];
     });
 }
 
-function restLine(name: string, reason: Reason | undefined): string {
+function restLine(name: string, reason: Reason | undefined, credential?: string): string {
   const why = reason === undefined ? '' : `: ${FAULTS[reason]} (${reason})`;
-  const hint = reason === undefined ? undefined : HINTS[reason];
+  const hint = reason === undefined ? undefined : hintFor(reason, credential);
   const line = `${pc.yellow('warning:')} upstream "${name}" is at rest${why}`;
   return hint ? `${line}\n  hint: ${hint}` : line;
 }
 
+/** A reload would find the same copy. */
+function hintFor(reason: Reason, credential: string | undefined): string | undefined {
+  if (reason !== 'upstream_auth' || credential === undefined) return HINTS[reason];
+  return `correct its \`username\`, or ${credential}, which systemd read when the service was started: systemctl restart sidetrack-relay`;
+}
+
 /** Looks once a second. @returns what ends it. */
-export function watchUpstreams(relay: Pick<Relay, 'stats' | 'resting'>): () => void {
-  const changes = upstreamChanges();
+export function watchUpstreams(
+  relay: Pick<Relay, 'stats' | 'resting'>,
+  upstreams: () => readonly UpstreamConfig[],
+): () => void {
+  const changes = upstreamChanges((name) => {
+    const upstream = upstreams().find((one) => one.name === name);
+    return upstream && hasCredential(upstream) ? upstream.passwordFile : undefined;
+  });
   const look = () => {
     // Rests first: the reason is counted before the rest begins.
     const resting = relay.resting();

@@ -2,7 +2,7 @@
  * What the engine needs to know of the configured upstreams: addresses for names (as far as they are
  * known), passwords from their files. Done when the relay starts or reloads, and on the machine that runs it, which alone may read them.
  */
-import { constants } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
@@ -122,6 +122,21 @@ async function readCredential(upstream: string): Promise<Buffer | undefined> {
   const directory = process.env.CREDENTIALS_DIRECTORY;
   if (directory === undefined) return undefined;
   return readFile(join(directory, credentialName(upstream))).catch(() => undefined);
+}
+
+/** Whether the password is systemd's copy, from when the service was started. */
+export function hasCredential({ name, passwordFile }: UpstreamConfig): boolean {
+  const directory = process.env.CREDENTIALS_DIRECTORY;
+  if (directory === undefined || passwordFile === undefined) return false;
+  const isReadable = (path: string) => {
+    try {
+      accessSync(path, constants.R_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  return !isReadable(passwordFile) && isReadable(join(directory, credentialName(name)));
 }
 
 function firstLine(bytes: Buffer): Buffer {

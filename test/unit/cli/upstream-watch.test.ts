@@ -11,8 +11,8 @@ const mapCounters = () =>
   >;
 
 /** Tells the state of an upstream named vps at a time, in seconds. */
-function watch() {
-  const changes = upstreamChanges();
+function watch(credential?: string) {
+  const changes = upstreamChanges(() => credential);
   const none = Object.fromEntries(outcomes.map((name) => [name, 0])) as Record<Outcome, number>;
   return (
     seconds: number,
@@ -50,6 +50,15 @@ describe('an upstream', () => {
       /upstream "vps" is at rest: it wants other credentials \(upstream_auth\)\n.*password_file/,
     );
     for (let n = 2; n < 500; n++) expect(look(n, true, { upstream_auth: n })).toBe('');
+  });
+
+  it('whose password systemd has read is told where that comes from, and to start again', () => {
+    const look = watch('/etc/sidetrack/vps.pass');
+    const line = look(2, true, { upstream_auth: 1 });
+    expect(line).toContain('/etc/sidetrack/vps.pass, which systemd read');
+    expect(line).toContain('systemctl restart sidetrack-relay');
+    expect(line).not.toContain('SIGHUP');
+    expect(watch('/x')(2, true, { refused: 1 })).not.toContain('systemctl');
   });
 
   it('is said to be back', () => {

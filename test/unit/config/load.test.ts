@@ -29,7 +29,7 @@ relay:
   upstreams:
     - { name: out, url: "socks5://[fd00::9]:1080", weight: 3, username: u, password_file: secret }
   threads: 2
-  metrics: { address: "::1", port: 9200 }
+  metrics: { address: "::1", port: 9200, connections: true, hosts: Server1.lan }
   tcp_info: false
   access_log: { file: access.log }
   drain_seconds: 1
@@ -92,7 +92,7 @@ describe('loadConfig', () => {
         deny: { entries: [], sets: [] },
         allow: { entries: [], sets: [] },
         strategy: 'failover',
-        metrics: { address: '127.0.0.1', port: 9150 },
+        metrics: { address: '127.0.0.1', port: 9150, connections: false, hosts: [] },
         tcpInfo: true,
         drainSeconds: 30,
         handOverSeconds: 'unlimited',
@@ -161,7 +161,7 @@ describe('loadConfig', () => {
       allow: { entries: [], sets: ['private', 'china'] },
       strategy: 'weighted',
       threads: 2,
-      metrics: { address: '::1', port: 9200 },
+      metrics: { address: '::1', port: 9200, connections: true, hosts: ['server1.lan'] },
       tcpInfo: false,
       accessLog: { file: join(folder, 'access.log') },
       drainSeconds: 1,

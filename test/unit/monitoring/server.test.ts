@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { connect } from 'node:net';
+import { type IncomingMessage, request } from 'node:http';
+import { connect, Server } from 'node:net';
 import { Registry } from 'prom-client';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { relayRegistry } from '../../../monitoring/collect.js';
 import {
   MonitoringError,
@@ -11,6 +13,7 @@ import {
 import { startRelay } from '../../../proxy/relay.js';
 
 const servers: MonitoringServer[] = [];
+const { listen } = Server.prototype;
 
 async function serve(
   registry = new Registry(),
@@ -22,6 +25,7 @@ async function serve(
     port,
     registry,
     recent: () => [],
+    hosts: ['server1.lan'],
     ...(patienceMs !== undefined && { patienceMs }),
   });
   servers.push(server);
@@ -78,6 +82,62 @@ describe('the monitoring server', () => {
     expect(readdirSync('/proc/self/fd').length - before).toBeLessThanOrEqual(50);
     await expect.poll(() => open, { timeout: 5000 }).toBe(0);
     expect(clients.every(({ destroyed }) => destroyed)).toBe(true);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  });
+
+  it('answers to its addresses and names, and to no other that leads here', async () => {
+    const { url } = await serve();
+    const { port } = new URL(url);
+    const asked = async (host: string): Promise<number> => {
+      const sent = request({ host: '127.0.0.1', port, path: '/connections', headers: { host } });
+      const [answer] = (await once(sent.end(), 'response')) as [IncomingMessage];
+      answer.resume();
+      return answer.statusCode!;
+    };
+    for (const host of [
+      'localhost',
+      `LOCALHOST:${port}`,
+      '127.0.0.1:1',
+      '[::1]:9150',
+      '192.168.1.2',
+    ])
+      expect([host, await asked(host)]).toEqual([host, 200]);
+    expect(await asked('server1.lan:9150')).toBe(200);
+    for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', '[x]:1'])
+      expect([host, await asked(host)]).toEqual([host, 421]);
+  });
+
+  it('has no list of connections unless it is wanted', async () => {
+    const server = await startMonitoring({
+      address: '127.0.0.1',
+      port: 0,
+      registry: new Registry(),
+    });
+    servers.push(server);
+    const answer = await fetch(`${server.url}/connections`);
+    expect(answer.status).toBe(404);
+    expect(await answer.text()).toContain('connections: true');
+  });
+
+  it('closes its socket for a while when nothing can be accepted, and listens again', async () => {
+    const opened: Server[] = [];
+    const spy = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (
+      this: Server,
+      ...all: unknown[]
+    ) {
+      opened.push(this);
+      return listen.apply(this, all as never);
+    });
+    const { url } = await serve();
+    const [server] = opened;
+    // As Node does for every accept() that fails, at once and again as long as the socket is there.
+    const fail = () =>
+      server!.emit('error', Object.assign(new Error('accept'), { code: 'ENFILE' }));
+    fail();
+    expect(server!.listening).toBe(false);
+    fail();
+    await expect.poll(() => server!.listening, { timeout: 5000 }).toBe(true);
+    spy.mockRestore();
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
   });
 
