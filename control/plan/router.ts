@@ -1,6 +1,7 @@
 /** Config + policy + what the hosts told us → the router's desired state. Pure. */
 import type { Config, ServerConfig } from '../config/config.js';
 import type { Table } from '../nft/json.js';
+import type { Mark } from '../nft/mark.js';
 import { routerTable } from '../nft/router-table.js';
 import { probeMark, type RouteProbe } from '../nft/steering.js';
 import { interfaceTowards, routerMacs, serverAddresses } from './address.js';
@@ -66,8 +67,18 @@ function ipRules(config: Config, host: ObservedHost, family: Family): IpRule[] {
   const probe = router.classifier === 'ebpf' ? undefined : probeMark(mark);
   return [
     ...router.interfaces.map((iif) => rule(iif, mark.value)),
-    ...(probe === undefined ? [] : [rule('lo', probe)]),
+    ...(probe === undefined
+      ? []
+      : [rule('lo', probe), probeEnd(family, place.priority, probe, mark)]),
   ];
+}
+
+/**
+ * Without its route a probe would be answered by the main table, whose default route may leave by the
+ * very interface that leads to the server.
+ */
+function probeEnd(family: Family, priority: number, mark: number, { mask }: Mark): IpRule {
+  return { family, priority: priority + 1, iif: 'lo', mark, mask };
 }
 
 function routeProbe(config: Config, router: ObservedHost): { probe?: RouteProbe } {

@@ -235,10 +235,11 @@ function undoRoute({ add, replaces }: RouteChange): Command {
 function ruleTitle(one: IpRule): string {
   const { family, priority, iif, mark, mask, table, suppressPrefixLength, note } = one;
   const place = note === undefined ? '' : `; rule priority ${priority}: ${note}`;
-  const rule = `IPv${family} rule: from ${iif}`;
+  const marked = mark === undefined ? '' : ` with mark ${hex(mark)}/${hex(mask!)}`;
+  const rule = `IPv${family} rule: from ${iif}${marked}`;
   if (table === undefined) return `${rule}, what is left is refused and not routed on`;
   if (suppressPrefixLength !== undefined) return `${rule}, use table ${table} without its default`;
-  return `${rule} with mark ${hex(mark!)}/${hex(mask!)} use table ${table}${place}`;
+  return `${rule} use table ${table}${place}`;
 }
 
 function ruleCommand(verb: 'add' | 'del', rule: IpRule): Command {

@@ -35,6 +35,8 @@ const input = (policy: Policy, changes: Partial<Attachment> = {}): string =>
     ...changes,
   });
 
+const DIRECT_ALL: Policy = { rules: [], default: 'direct' };
+
 let steering: SteeringLab;
 beforeAll(async () => {
   steering = await SteeringLab.start();
@@ -95,6 +97,52 @@ it('a flow table of another size keeps every live flow', async () => {
     stream.signal('SIGTERM');
     await succeed('', 'detach');
   }
+});
+
+/** An nft that knows no table for as many questions as `answers`, and then fails. */
+async function brokenNft(answers: number): Promise<string> {
+  const directory = '/run/broken-nft';
+  const script = `#!/bin/sh
+echo x >> ${directory}/asked
+if [ "$(wc -l < ${directory}/asked)" -le ${answers} ]; then
+  echo "Error: No such file or directory" >&2
+else
+  echo "netlink: Error: cache initialization failed: Operation not permitted" >&2
+fi
+exit 1`;
+  await steering.sh('router', `rm -rf ${directory}; mkdir -p ${directory}`);
+  await steering.lab.check('router', ['tee', `${directory}/nft`], { stdin: script });
+  await steering.sh('router', `chmod 755 ${directory}/nft`);
+  return directory;
+}
+
+it('a take-over from an nft that fails changes nothing, and says why', async () => {
+  const attach = async (answers: number) => {
+    const env = ['env', `PATH=${await brokenNft(answers)}:${process.env.PATH}`];
+    const argv = [process.execPath, CLI, 'bpf', 'attach', '--take-over', '--directory', DIRECTORY];
+    const { status, stderr } = await steering.lab.run('router', [...env, ...argv], {
+      stdin: input(DIRECT_ALL),
+    });
+    expect(status).toBe(1);
+    expect(stderr).toContain('cannot read the live flows of the nftables classifier');
+    expect(stderr).toContain('Operation not permitted');
+  };
+  const filters = () => steering.sh('router', 'tc filter show dev br-lan ingress');
+  // Before the first filter, and after the last one: none of ours was there.
+  for (const answers of [0, 4]) {
+    await attach(answers);
+    expect(await steering.pins()).toBe('');
+    expect(await filters()).toBe('');
+  }
+  // With a generation in force, that one stays.
+  await succeed(input(POLICY), 'attach', '--digest', 'old');
+  const before = await filters();
+  for (const answers of [0, 4]) {
+    await attach(answers);
+    expect(await filters()).toBe(before);
+    expect(JSON.parse(await succeed('', 'show', '--json'))).toMatchObject({ digest: 'old' });
+  }
+  await succeed('', 'detach');
 });
 
 it('a flow whose policy route is gone takes the on_failure way', async () => {

@@ -25,6 +25,31 @@ async function expectDownload(node: string, address: string, port = 80): Promise
   expect({ status, digest }).toEqual({ status: 0, digest: pseudoRandomDigest(300_000) });
 }
 
+describe('a client that opens more flows than its share', () => {
+  it('goes the on_failure way with them, is counted, and named by status', async () => {
+    const SHARE = 4;
+    fixture.configureWith([['servers:', `  max_flows_per_client: ${SHARE}\nservers:`]]);
+    await fixture.succeed('apply');
+    for (let i = 0; i <= SHARE; i++) await expectDownload('client', ADDRESS.internet.v4);
+    expect(await fixture.counted('client over max_flows_per_client')).toBeGreaterThan(0);
+    const before = await steered();
+    await expectDownload('client2', ADDRESS.internet.v4);
+    expect(await steered()).toBeGreaterThan(before);
+    const { stdout, status } = await fixture.sidetrack('status', '--json');
+    const { hosts, warnings } = JSON.parse(stdout);
+    expect(status).toBe(0);
+    expect(hosts.find(({ name }: { name: string }) => name === 'router')).toMatchObject({
+      overShare: [ADDRESS.client.v4],
+    });
+    expect(warnings.map(({ message }: { message: string }) => message).join()).toMatch(
+      /192\.168\.1\.10 opened more connections than .*\(4\); those over it go out directly/,
+    );
+    expect((await fixture.sidetrack('status')).stdout).toContain(
+      'client over max_flows_per_client',
+    );
+  });
+});
+
 describe('rules', () => {
   it('steers what a rule proxies and leaves what a rule sends direct', async () => {
     const before = await steered();
