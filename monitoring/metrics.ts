@@ -433,6 +433,13 @@ export const resourceMetrics = {
   },
 } as const;
 
+/** What the kernel has not handed to the relay yet, and never may. */
+export const halfOpenMetric = {
+  name: 'sidetrack_relay_half_open_handshakes',
+  help: 'Handshakes of clients that have not completed though the SYN-ACK was sent again twice: answers do not reach them, or it is a scan or a flood.',
+  type: 'gauge',
+} as const;
+
 /** Local ports towards one upstream: each connection through it takes one. */
 export const portMetrics = {
   used: {

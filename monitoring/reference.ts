@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { RESOURCES } from './headroom.js';
 import {
   buildInfo,
+  halfOpenMetric,
   histogramMetrics,
   type NamedMetric,
   outcomeMetrics,
@@ -74,6 +75,7 @@ export function metricsReference(): string {
       help,
       labels: ['le', ...labelValues(labels, samples)].join('; '),
     })),
+    { ...halfOpenMetric, labels: '' },
     ...Object.values(resourceMetrics).map((metric) => ({
       ...metric,
       labels: `resource: ${RESOURCES.join(', ')}`,

@@ -6,6 +6,7 @@ import { addressToBytes } from './address.js';
 import { RelayError } from './error.js';
 import * as ffi from './ffi.js';
 import {
+  type Capture,
   commitNames,
   encodeOptions,
   fillGeneration,
@@ -38,6 +39,7 @@ export interface Relay {
   /** The port in use. */
   readonly port: number;
   readonly threads: number;
+  readonly capture: Capture;
   readonly maxConnections: number;
   /** Sockets it was told to go on with and could not, open as before. */
   readonly refusedListeners: readonly RefusedListener[];
@@ -146,6 +148,7 @@ function relayOf(
   return {
     port: status.value('port'),
     threads,
+    capture: options.capture ?? 'redirect',
     get maxConnections() {
       return readStatus(handle).value('max_connections');
     },

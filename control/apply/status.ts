@@ -1,4 +1,5 @@
 /** How the hosts are: in line with the configuration or not, and what the counters say. */
+import type { ServerConfig } from '../config/config.js';
 import type { Diagnostic } from '../config/diagnostic.js';
 import { FAILURE_COMMENT } from '../nft/flow-table.js';
 import type { ListedChain, TableListing } from '../nft/listing.js';
@@ -8,6 +9,7 @@ import type { Step } from '../plan/steps.js';
 import { type ClassifierCounters, readCounters } from './classifier.js';
 import { type Deployment, type HostSurvey, surveyDeployment } from './deployment.js';
 import { type FlowTableStatus, flowTableWarnings, readFlowTable } from './flow-table.js';
+import { halfOpenWarnings } from './half-open.js';
 import { ROUTER } from './macs.js';
 
 export interface RuleCounter {
@@ -55,8 +57,17 @@ export async function deploymentStatus(deployment: Deployment): Promise<Deployme
     hosts.map((host) => hostStatus(deployment, host, host.name === ROUTER ? flowTable : undefined)),
   );
   const alarms = flowTable ? flowTableWarnings(deployment.config, flowTable) : [];
-  return { hosts: statuses, warnings: [...hosts.flatMap(({ warnings }) => warnings), ...alarms] };
+  const halfOpen = await Promise.all(deployment.config.servers.map(halfOpenOn(deployment)));
+  const warnings = [...hosts.flatMap((one) => one.warnings), ...alarms, ...halfOpen.flat()];
+  return { hosts: statuses, warnings };
 }
+
+const halfOpenOn =
+  ({ config, hosts }: Deployment) =>
+  async (server: ServerConfig) => {
+    const host = hosts.get(server.name);
+    return host ? halfOpenWarnings(host, config, server) : [];
+  };
 
 async function hostStatus(
   deployment: Deployment,

@@ -230,6 +230,27 @@ describe('the guard', () => {
   });
 });
 
+describe('a client that hears no answer', () => {
+  it('is counted, and named by status with what may be the cause', async () => {
+    const deaf =
+      'add table inet deaf; add chain inet deaf in { type filter hook prerouting priority -400; }; add rule inet deaf in tcp flags & (syn|ack) == syn|ack drop';
+    await start(DIRECT);
+    expect((await fixture.sidetrack('status')).stderr).not.toContain('handshake');
+    await fixture.lab.check('client', ['nft', deaf]);
+    const curl = ['curl', '-gsS', '--max-time', '9', url(ADDRESS.internet.v4, '/who')];
+    const trying = fixture.lab.run('client', curl);
+    await waitFor('the handshake to be counted', async () => {
+      return (await fixture.metric('sidetrack_relay_half_open_handshakes')) === 1;
+    });
+    const { stderr } = await fixture.sidetrack('status');
+    expect(stderr).toContain('one handshake does not complete on server1');
+    expect(stderr).toContain(`SYNs of ${ADDRESS.client.v4} arrive`);
+    expect(stderr).toContain('client isolation');
+    await fixture.lab.check('client', ['nft', 'delete', 'table', 'inet', 'deaf']);
+    await trying;
+  });
+});
+
 describe('a name', () => {
   const NAMED = '{ name: late, url: "http://proxy.test:3128" }';
   const gauge = (name: string) =>

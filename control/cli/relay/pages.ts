@@ -2,6 +2,7 @@
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { relayRegistry } from '../../../monitoring/collect.js';
+import { registerHalfOpen, toOthers, toPort } from '../../../monitoring/half-open.js';
 import { type Reloads, registerReloads } from '../../../monitoring/reload.js';
 import {
   MonitoringError,
@@ -57,6 +58,7 @@ function open(
 ): Promise<MonitoringServer> {
   const registry = relayRegistry(() => relay.stats(), version(), relay);
   registerReloads(registry, reloads);
+  registerHalfOpen(registry, () => (relay.capture === 'tproxy' ? toOthers() : toPort(relay.port)));
   const { address, port, hosts, connections } = metrics;
   const recent = connections ? { recent: () => relay.recent() } : {};
   return startMonitoring({ address, port, hosts, registry, ...recent });
