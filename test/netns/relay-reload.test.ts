@@ -231,12 +231,17 @@ describe('the guard', () => {
 });
 
 describe('a client that hears no answer', () => {
+  const retries = (count: number) =>
+    fixture.lab.check('client', ['sysctl', '-qw', `net.ipv4.tcp_syn_retries=${count}`]);
+
   it('is counted, and named by status with what may be the cause', async () => {
     const deaf =
       'add table inet deaf; add chain inet deaf in { type filter hook prerouting priority -400; }; add rule inet deaf in tcp flags & (syn|ack) == syn|ack drop';
     await start(DIRECT);
     expect((await fixture.sidetrack('status')).stderr).not.toContain('handshake');
     await fixture.lab.check('client', ['nft', deaf]);
+    // Each SYN that is sent again begins the server's time anew.
+    await retries(1);
     const curl = ['curl', '-gsS', '--max-time', '9', url(ADDRESS.internet.v4, '/who')];
     const trying = fixture.lab.run('client', curl);
     await waitFor('the handshake to be counted', async () => {
@@ -248,6 +253,7 @@ describe('a client that hears no answer', () => {
     expect(stderr).toContain('client isolation');
     await fixture.lab.check('client', ['nft', 'delete', 'table', 'inet', 'deaf']);
     await trying;
+    await retries(6);
   });
 });
 
