@@ -1,4 +1,6 @@
 /** What `ip -j` prints of interfaces, rules and routes, as what planning knows of them. */
+
+import { parseAddress } from '../config/address.js';
 import { type Host, parseAnswer, runChecked } from '../hosts/host.js';
 import {
   type Family,
@@ -120,7 +122,12 @@ function selectorsOf(family: Family, json: RuleJson): Selectors {
   const uids = rangeOf(json.uid_start, json.uid_end);
   const sourcePorts = rangeOf(json.sport_start ?? json.sport, json.sport_end ?? json.sport);
   const destinationPorts = rangeOf(json.dport_start ?? json.dport, json.dport_end ?? json.dport);
-  const unknown = Object.keys(json).filter((key) => !KNOWN_KEYS.has(key));
+  // An address that we cannot read is as good as a selector that we do not know.
+  const unreadable = (['src', 'dst'] as const).filter(
+    (key) =>
+      json[key] !== undefined && json[key] !== 'all' && parseAddress(json[key]) === undefined,
+  );
+  const unknown = [...Object.keys(json).filter((key) => !KNOWN_KEYS.has(key)), ...unreadable];
   return {
     ...(json.not !== undefined && { inverted: true }),
     ...(from && { from }),
@@ -146,6 +153,7 @@ function selectorsOf(family: Family, json: RuleJson): Selectors {
 
 function prefixOf(family: Family, text?: string, length?: number): Prefix | undefined {
   if (text === undefined || (text === 'all' && length === undefined)) return undefined;
+  if (text !== 'all' && parseAddress(text) === undefined) return undefined;
   const address = text === 'all' ? (family === 4 ? '0.0.0.0' : '::') : text;
   return { address, length: length ?? (family === 4 ? 32 : 128) };
 }

@@ -28,6 +28,7 @@ export function tableInOrder({ routes }: ObservedHost, family: Family, table: nu
   return routes
     .filter((route) => route.family === family && route.table === table && !route.dead)
     .map((route) => ({ route, prefix: prefixOfRoute(family, route.destination) }))
+    .filter(({ prefix }) => parseAddress(prefix.address) !== undefined)
     .sort(
       (a, b) =>
         b.prefix.length - a.prefix.length ||

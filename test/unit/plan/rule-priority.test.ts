@@ -59,6 +59,7 @@ describe('rule_priority: auto', () => {
     ['nft when it asks', { iif: 'lo', table: '100' }, 'iif lo lookup 100'],
     ['all, by a goto', { goto: 32_766 }, 'goto 32766'],
     ['all, to refuse them', { action: '7' }, 'unreachable'],
+    ['an address that we cannot read', { src: 'a.example', table: '100' }, 'src lookup 100'],
     ['by what we do not know', { table: '100', ...{ flowlabel: '0x5' } }, 'flowlabel lookup 100'],
   ])('goes in front of a rule for %s', async (_what, json, text) => {
     const main = rule({ priority: 32_766, table: '254', protocol: '2' });
@@ -89,6 +90,16 @@ describe('rule_priority: auto', () => {
     ['the machine itself', { table: '255' }],
   ])('stays where it is for a rule about %s', async (_what, json) => {
     expect(await place(host([rule(json)]))).toEqual({ priority: 1500 });
+  });
+
+  it('does not mind what a goto leads past', async () => {
+    const rules = (selector: Partial<RuleJson>) => [
+      rule({ priority: 10, goto: 30, ...selector }),
+      rule({ priority: 20, ...LAN, table: '100' }),
+      rule({ priority: 30, nop: null }),
+    ];
+    expect((await place(host(rules({})))).priority).toBe(1500);
+    expect((await place(host(rules({ dport: 443 })))).priority).toBe(19);
   });
 
   it('is one number for both families, does not see our own rules, and does not move by itself', async () => {
