@@ -224,12 +224,68 @@ describeWith(['tinyproxy'], 'tinyproxy', () => {
     expect(await through('vps')).toBe(4);
   });
 
+  it('with a rule against the port is helped out by the next, and that is said once', async () => {
+    await run(tinyproxy(fixture, PORT, 443));
+    await start(`${vps}, { name: direct, url: "direct:" }`);
+    const said = listen();
+    for (let i = 0; i < 2; i++) await expectDownload('v4', 1000);
+    expect([await through('direct'), await failed('vps', 'upstream_refused')]).toEqual([2, 2]);
+    expect(await fixture.metric('sidetrack_relay_upstream_up{upstream="vps"}')).toBe(1);
+    await waitFor('a word of it', () => said().includes('{ port: 80, upstreams: [...] }'));
+    expect(said().match(/has a rule against connections to port 80/g)).toHaveLength(1);
+  });
+
   it('refuses a wrong password, which is counted', async () => {
     setPassword('hunter2');
     await run(tinyproxy(fixture, PORT));
     await start(vps);
     await expectFailure('v4');
     expect(await failed('vps', 'upstream_auth')).toBe(1);
+  });
+});
+
+/** Says yes to every CONNECT, hears the first words, and hangs up: a tunnel that is dead further on. */
+const DEAD_TUNNEL = `require('net').createServer((peer) => {
+  peer.on('error', () => {});
+  peer.once('data', () => {
+    peer.write('HTTP/1.1 200 OK\\r\\n\\r\\n');
+    peer.once('data', () => peer.end());
+  });
+}).listen(${PORT}, '${PROXY.v4}', () => console.log('listening'));`;
+
+describe('a proxy that is of no use', () => {
+  const DEAD = `{ name: dead, url: "http://${PROXY.v4}:${PORT}" }, { name: direct, url: "direct:" }`;
+  let tunnel: LabProcess;
+
+  beforeAll(async () => {
+    tunnel = fixture.lab.spawn('internet', [process.execPath, '-e', DEAD_TUNNEL]);
+    await new Promise((resolve) => tunnel.child.stdout!.once('data', resolve));
+  });
+  afterAll(async () => {
+    tunnel.signal('SIGKILL');
+    await tunnel.exited;
+  });
+
+  const look = () =>
+    fixture.download('client', url(ADDRESS.internet.v4, '/who')).then(({ status }) => status);
+
+  it('because it says yes and hangs up is left for the next', async () => {
+    await start(DEAD);
+    const said = listen();
+    const statuses: number[] = [];
+    for (let i = 0; i < 11; i++) statuses.push(await look());
+    expect(statuses.at(-1)).toBe(0);
+    expect(statuses.filter((status) => status !== 0).length).toBeLessThan(8);
+    await waitFor('a word of it', () => said().includes('it says yes, and hangs up'));
+  });
+
+  it('is found out by a probe that wants an answer before any client does', async () => {
+    const probe = `{ url: "http://${ADDRESS.internet.v4}/who", interval_seconds: 1 }`;
+    await start(DEAD, `  probe: ${probe}\n`);
+    const up = (name: string) => fixture.metric(`sidetrack_relay_upstream_up{upstream="${name}"}`);
+    await waitFor('the probe to fail', async () => (await up('dead')) === 0);
+    expect(await look()).toBe(0);
+    expect([await up('direct'), await through('dead')]).toEqual([1, 0]);
   });
 });
 
@@ -243,5 +299,34 @@ describe('a configuration that cannot work', () => {
     expect(stderr).toMatch(
       /:\d+:\d+: cannot read the password of upstream "vps" from .*none: no such file/,
     );
+  });
+});
+
+describe('a family that no upstream carries', () => {
+  const DIRECT_V4 = '{ name: direct, url: "direct:", families: ipv4 }';
+
+  /** What the relay has accepted of IPv6. */
+  const accepted = () => fixture.metric('sidetrack_relay_connections_total{family="ipv6"}');
+
+  it('is not captured: it takes the way of on_failure, and is not accepted first', async () => {
+    await start(DIRECT_V4);
+    const before = await fixture.sidetrack('check');
+    expect(before.stderr).toMatch(/no upstream carries IPv6: the server takes none/);
+    // As long as it is captured: accepted, and reset.
+    await expectFailure('v6');
+    expect(await accepted()).toBe(1);
+    const rejected = 'sidetrack_relay_rejected_total{reason="no_upstream"}';
+    expect(await fixture.metric(rejected)).toBe(1);
+
+    await fixture.succeed('apply');
+    const { stdout } = await fixture.lab.run('server1', ['nft', 'list', 'ruleset']);
+    expect(stdout).toContain('meta nfproto ipv4 ');
+    expect(stdout).not.toMatch(/nfproto ipv6 .*redirected/);
+    await seenByInternet('v6');
+    expect(await accepted()).toBe(1);
+    await seenByInternet('v4');
+    expect(await through('direct')).toBe(1);
+    fixture.configure(LAB_CONFIG);
+    await fixture.succeed('apply');
   });
 });

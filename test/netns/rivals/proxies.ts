@@ -42,9 +42,15 @@ LogLevel Error
 BasicAuth ${LOGIN.username} ${LOGIN.password}
 `;
 
-export function tinyproxy({ lab, directory }: Fixture, port: number): Promise<Running> {
+/** @param connectPort the only one it connects to; every port when absent. */
+export function tinyproxy(
+  { lab, directory }: Fixture,
+  port: number,
+  connectPort?: number,
+): Promise<Running> {
   const file = join(directory, 'tinyproxy.conf');
-  writeFileSync(file, tinyproxyConfig(port));
+  const rule = connectPort === undefined ? '' : `ConnectPort ${connectPort}\n`;
+  writeFileSync(file, tinyproxyConfig(port) + rule);
   return Running.start(lab, 'internet', ['tinyproxy', '-d', '-c', file], port);
 }
 
