@@ -29,10 +29,13 @@ function pieces(command: Command): Transaction[] {
 
 /**
  * First the sets, then their elements bit by bit, and at last, at once, everything that can be noticed.
+ * Sets that packets fill stay with the rules: nft makes them `dynamic` for a rule of the same message.
  * @param fresh sets that do not exist yet, so that no rule looks into them before the last transaction
  */
 export function divide({ nftables }: Transaction, fresh: readonly string[]): Transaction[] {
-  const isFresh = (name: string | undefined) => name !== undefined && fresh.includes(name);
+  const filled = nftables.map((one) => elementsOf(one)?.name);
+  const isFresh = (name: string | undefined) =>
+    name !== undefined && fresh.includes(name) && filled.includes(name);
   const tables = nftables.filter(({ add }) => add?.table !== undefined);
   const sets = nftables.filter((one) => isFresh(setOf(one)));
   const elements = nftables.filter((one) => isFresh(elementsOf(one)?.name));

@@ -11,13 +11,14 @@ const table: Table = {
   sets: [
     { name: 'old', type: 'ipv4_addr', flags: ['interval'], elements: ['192.0.2.1'] },
     { name: 'new', type: 'ipv4_addr', flags: ['interval'], elements },
+    { name: 'flows', type: 'ipv4_addr', flags: ['timeout'], timeout: 60 },
   ],
   chains: [{ name: 'classify', rules: [{ expr: [{ drop: null }] }] }],
 };
 
 it('fills what nobody refers to in pieces, and does at once all that can be noticed', () => {
   const whole = replaceObjects(table, objectNames(table), { sets: [], chains: [] });
-  const [first, ...others] = divide(whole, ['new']);
+  const [first, ...others] = divide(whole, ['new', 'flows']);
   const last = others.pop()!;
   const named = (set: string) => expect.objectContaining({ name: set });
   expect(first!.nftables).toEqual([
@@ -32,5 +33,7 @@ it('fills what nobody refers to in pieces, and does at once all that can be noti
   expect(text).toContain('{"flush":{"set":{"family":"inet","table":"sidetrack","name":"old"}}}');
   expect(text).toContain('"elem":["192.0.2.1"]');
   expect(text).toContain('{"drop":null}');
+  // A set is only `dynamic` when nft makes it beside the rule that fills it.
+  expect(text).toContain('"name":"flows"');
   expect(text).not.toContain('"name":"new"');
 });
