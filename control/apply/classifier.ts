@@ -7,7 +7,7 @@ import type { Attachment } from '../policy/attachment.js';
 
 /** The part of `sidetrack bpf stats --json` that a status shows. */
 export interface ClassifierCounters {
-  outcomes: Record<'marked' | 'redirected', Count>;
+  outcomes: Record<'marked' | 'redirected' | 'embedded_v4', Count>;
   events: Record<'on_failure' | 'over_share' | 'table_full' | 'no_route', number>;
   rules: (Count & { name: string })[];
 }

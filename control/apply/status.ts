@@ -112,12 +112,14 @@ function classifierCounters(
   { rules, outcomes, events }: ClassifierCounters,
   onFailure: string,
 ): RuleCounter[] {
-  const { marked, redirected } = outcomes;
+  const { marked, redirected, embedded_v4: embedded } = outcomes;
   return sumByRule([
     ...rules.map(({ name, ...count }) => ({
       rule: name === 'default' || name.startsWith('guard:') ? name : ruleComment(name),
       ...count,
     })),
+    // The program has this guard built in.
+    { rule: 'guard:embedded-v4', ...embedded },
     ...[marked, redirected].map((count) => ({ rule: 'steered', ...count })),
     { rule: `on_failure ${onFailure}`, packets: events.on_failure },
     { rule: FAILURE_COMMENT.overShare, packets: events.over_share },

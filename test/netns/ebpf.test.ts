@@ -1,9 +1,14 @@
 /** `classifier: ebpf` from plan to down: what is there, what is repaired, what is put back. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { parseAddress } from '../../control/config/address.js';
 import { ADDRESS } from '../../control/lab/topology.js';
+import type { Packet } from '../../control/policy/evaluate.js';
 import { CLI, type Classifier, FAMILIES, Fixture, url } from './fixture.js';
 import { holdConnection } from './hold.js';
 import { pseudoRandomDigest } from './peers/pseudo-random.mjs';
+import { ipFrame } from './policy/frame.js';
+import { INJECT } from './policy/router-bench.js';
+import { MACS } from './policy/world.js';
 import { leftovers, snapshot } from './snapshot.js';
 
 const DIRECTORY = '/sys/fs/bpf/sidetrack-netns-router';
@@ -63,6 +68,23 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
     return { hosts: await Promise.all(hosts), filters: alike(await filters()) };
   }
 
+  /** To an IPv4 host under an IPv6 address, which no socket would do. */
+  async function sendToMapped(): Promise<void> {
+    const packet: Packet = {
+      sourceMac: MACS[0],
+      family: 6,
+      source: parseAddress(ADDRESS.client.v6)!,
+      destination: parseAddress(`::ffff:${ADDRESS.internet.v4}`)!,
+      protocol: 'tcp',
+      sourcePort: 40_000,
+      destinationPort: 80,
+    };
+    const link = ['ip', '-j', 'link', 'show', 'br-lan'];
+    const [{ address }] = JSON.parse(await fixture.lab.check('router', link));
+    const stdin = `${ipFrame({ packet, destinationMac: address, serial: 1 })}\n`;
+    await fixture.lab.check('client', [INJECT, 'eth0'], { stdin });
+  }
+
   async function expectDownload(address: string): Promise<void> {
     const { status, digest } = await fixture.download('client', url(address, '/bytes/300000'));
     expect({ status, digest }).toEqual({ status: 0, digest: pseudoRandomDigest(300_000) });
@@ -77,10 +99,12 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
       const before = await everything();
       expect(await fixture.succeed('apply')).toContain('Done.');
       expect(await filters()).toContain('sidetrack_tc');
+      await sendToMapped();
       for (const family of FAMILIES) await expectDownload(ADDRESS.internet[family]);
       const { stdout } = await fixture.sidetrack('status', '--json');
       const counters = JSON.parse(stdout).hosts[1].counters as { rule: string; packets: number }[];
       expect(counters.find(({ rule }) => rule === 'rule rest')!.packets).toBe(2);
+      expect(counters.find(({ rule }) => rule === 'guard:embedded-v4')!.packets).toBe(1);
       const [after, attached] = [await everything(), await filters()];
       // By hand in the namespace it finds the same pins.
       await fixture.lab.check('router', [process.execPath, CLI, 'bpf', 'show']);
