@@ -1,12 +1,14 @@
 /**
  * A client's share of the flow table. nft cannot count a set's elements by source, so what is counted
- * is how fast a client enters them: a token bucket for each client, and nothing gets into `closing`,
- * or stays there longer, without a token. All of a client's entries there were paid for within the
- * life of one, so they are `share` (the full bucket) and once more (what refills it in that time) at
- * most. A second bucket, which refills in the life of an established flow, pays for the way to `flows`.
+ * is how fast a client enters them: a token bucket for each client, and no flow opens in `closing`, or
+ * stays there longer, without a token. All of a client's entries there were paid for within the life
+ * of one, so they are `share` (the full bucket) and once more (what refills it in that time) at most;
+ * beside them are those that it has closed, for as long. A second bucket, which refills in the life of
+ * an established flow, pays for the way to `flows`.
  *
  * A bucket is the `limit` of its client's element. Flows have none: a set lookup, too, ends where the
- * element's limit does (measured on Linux 6.18). The sets are named by their share: what a bucket holds is fixed when a client first needs it.
+ * element's limit does (measured on Linux 6.18). The sets are named by their share: what a bucket holds
+ * is fixed when its client first needs it.
  */
 import {
   ESTABLISHED_SECONDS,

@@ -15,7 +15,10 @@ const DIRECTORY = '/sys/fs/bpf/sidetrack-netns-router';
 const REST = '{ name: rest, proto: tcp, action: proxy }';
 const DIRECT = REST.replace('proxy', 'direct');
 
-/** Elements of dynamic sets have ages, and chains and sets are listed in the order in which they were made. */
+/**
+ * Elements of dynamic sets have ages, what clients have left of their shares is not put back, and
+ * chains and sets are listed in the order in which they were made.
+ */
 function withoutFlows({ hosts, ...rest }: { hosts: Record<string, string>[]; filters: string }) {
   const listing = 'nft -s list ruleset';
   const comparable = (text: string) => {
@@ -23,7 +26,9 @@ function withoutFlows({ hosts, ...rest }: { hosts: Record<string, string>[]; fil
     const frame = text
       .replace(/elements = \{[^}]*expires[^}]*\}/g, '')
       .replace(/^\t(?:set|chain) .*\{\n(?:\t\t.*\n|\n)*\t\}\n/gm, (object) => {
-        objects.push(object);
+        objects.push(
+          /flags dynamic/.test(object) ? object.replace(/\t\telements = \{[^}]*\}\n/, '') : object,
+        );
         return '';
       });
     return [frame.trim(), ...objects.sort()];
