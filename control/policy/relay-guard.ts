@@ -7,7 +7,9 @@ import type { DestinationTable } from '../../proxy/routes.js';
 import type { Config, RuleConfig } from '../config/config.js';
 import { type Diagnostic, diagnosticAt } from '../config/diagnostic.js';
 import type { AddressEntry } from '../config/entry.js';
+import { type Nat64Prefix, parseNat64, WELL_KNOWN_NAT64 } from '../config/nat64-prefix.js';
 import { addressResolver } from './compile.js';
+import { withEmbedded } from './nat64.js';
 import { PrefixSet } from './prefix-set.js';
 import { PRIVATE } from './private.js';
 import { destinationTable } from './routes.js';
@@ -22,21 +24,13 @@ export interface Attached {
 
 export const NOTHING_ATTACHED: Attached = { addresses: [], networks: [] };
 
-/** Translators turn 64:ff9b::/96 into the IPv4 address in its last four bytes (RFC 6052). */
-const NAT64 = 0x64ff9bn << 96n;
-
-/** The same places by way of a translator: allowing or refusing one means the other. */
-function withTranslated(set: PrefixSet): PrefixSet {
-  const { starts, ends } = set.v4Intervals();
-  const translated = Array.from(
-    starts,
-    (first, i): AddressEntry => ({
-      family: 6,
-      first: NAT64 | BigInt(first),
-      last: NAT64 | BigInt(ends[i]!),
-    }),
-  );
-  return set.union(PrefixSet.of(translated));
+/**
+ * The same places by way of a translator: allowing or refusing one means the other. The well-known
+ * prefix is always one, for the router's rules may do without while the server's network has it.
+ */
+function translator({ router }: Config): (set: PrefixSet) => PrefixSet {
+  const wellKnown = parseNat64(WELL_KNOWN_NAT64) as Nat64Prefix;
+  return (set) => withEmbedded([wellKnown, ...router.nat64], set);
 }
 
 /** In the order of the bits below. */
@@ -62,6 +56,7 @@ export function relayGuard(config: Config, attached: Attached): DestinationTable
   const { allow, deny } = config.relay;
   const byDefault = PRIVATE.union(PrefixSet.of(attached.networks));
   const own = PrefixSet.of(attached.addresses);
+  const withTranslated = translator(config);
   const table = destinationTable([
     withTranslated(addresses(deny)),
     withTranslated(addresses(allow)),

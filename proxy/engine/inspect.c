@@ -38,14 +38,29 @@ static void set_bit_if(uint32_t *bits, uint32_t number, bool on)
 static void fill_health(const struct health *health, uint32_t slot,
 			struct sidetrack_relay_status *status)
 {
-	uint32_t lacking = health_lacking(health), i;
+	uint32_t i;
 
 	set_bit_if(&status->silent_upstreams, slot, health_is_silent(health));
-	for (i = 0; i < FAMILIES; i++)
-		set_bit_if(&status->lacking_upstreams[i], slot, lacking >> i & 1);
 	for (i = 0; i < SIDETRACK_RELAY_FORBIDDEN_PORTS; i++)
 		status->forbidden_ports[slot][i] = (uint16_t)__atomic_load_n(
 			&health->forbidden[i], __ATOMIC_RELAXED);
+}
+
+/* What only the current generation knows. */
+static void fill_current(const struct roster *roster, struct sidetrack_relay_status *status)
+{
+	uint32_t i, family;
+
+	for (i = 0; i < roster->count; i++) {
+		const struct upstream *upstream = &roster->entry[i].upstream;
+		uint32_t lacking = roster_lacking(roster, i);
+
+		set_bit_if(&status->unresolved_upstreams, upstream->slot,
+			   upstream->address_count == 0);
+		for (family = 0; family < FAMILIES; family++)
+			set_bit_if(&status->lacking_upstreams[family], upstream->slot,
+				   lacking >> family & 1);
+	}
 }
 
 /* What is changing meanwhile may be a moment old. */
@@ -60,12 +75,8 @@ static void fill_slots(const struct relay *relay, struct sidetrack_relay_status 
 		set_bit_if(&status->failing_upstreams, i, rest_is_due(&relay->health[i].rest));
 		fill_health(&relay->health[i], i, status);
 	}
-	for (i = 0; relay->current && i < relay->current->roster.count; i++) {
-		const struct upstream *upstream = &relay->current->roster.entry[i].upstream;
-
-		set_bit_if(&status->unresolved_upstreams, upstream->slot,
-			   upstream->address_count == 0);
-	}
+	if (relay->current)
+		fill_current(&relay->current->roster, status);
 	for (i = 0; i < SIDETRACK_RELAY_ROUTE_SLOTS; i++)
 		set_bit_if(status->busy_routes, i,
 			   __atomic_load_n(&occupancy->route[i], __ATOMIC_ACQUIRE) != 0);

@@ -135,6 +135,12 @@ static uint32_t probed_families(const struct roster *roster, uint32_t index)
 	return roster->probed & roster->entry[index].upstream.families;
 }
 
+/* Return: of these, those whose last probe failed; what earlier probes found is past */
+uint32_t roster_lacking(const struct roster *roster, uint32_t index)
+{
+	return health_lacking(roster->entry[index].health) & probed_families(roster, index);
+}
+
 /**
  * roster_judge_probe() - Learn from what a probe found out
  * @roster:	Roster
@@ -149,14 +155,13 @@ void roster_judge_probe(struct roster *roster, uint32_t index, enum family famil
 			enum fault fault, uint64_t now_ms)
 {
 	struct health *health = roster->entry[index].health;
-	uint32_t probed = probed_families(roster, index);
 
 	if (!is_current(&roster->entry[index]))
 		return;
 	health_set_lacking(health, family, fault != FAULT_NONE);
 	if (fault == FAULT_NONE && roster->answered)
 		health_hear_byte(health);
-	if (fault == FAULT_NONE || (health_lacking(health) & probed) == probed)
+	if (fault == FAULT_NONE || roster_lacking(roster, index) == probed_families(roster, index))
 		roster_judge(roster, index, fault, now_ms);
 }
 
@@ -303,7 +308,7 @@ static uint32_t not_lacking(const struct roster *roster, enum family family, uin
 	uint32_t i, left = set;
 
 	for (i = 0; i < roster->count; i++)
-		if (health_lacking(roster->entry[i].health) & 1U << family)
+		if (roster_lacking(roster, i) & 1U << family)
 			left &= ~(1U << i);
 	return left ? left : set;
 }

@@ -74,6 +74,7 @@ uint32_t roster_choose_address(struct roster *roster, struct rotation *rotation,
 void roster_judge(struct roster *roster, uint32_t index, enum fault fault, uint64_t now_ms);
 void roster_judge_probe(struct roster *roster, uint32_t index, enum family family,
 			enum fault fault, uint64_t now_ms);
+uint32_t roster_lacking(const struct roster *roster, uint32_t index);
 void roster_hear_nothing(struct roster *roster, uint32_t index,
 			 const struct endpoint *destination, uint64_t now_ms);
 void roster_hear_byte(struct roster *roster, uint32_t index);

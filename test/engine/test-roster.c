@@ -326,6 +326,26 @@ static void probes_spare_the_clients(void)
 	free_roster(roster);
 }
 
+/* A reload that probes no more, or another family: nobody would ever find out that it works again. */
+static void lacking_ends_with_its_probes(void)
+{
+	struct roster *roster = make_roster(STRATEGY_FAILOVER, (uint32_t[]){ 1, 1 }, 2);
+	struct rotation rotation = { 0 };
+	struct roster next;
+
+	roster->probed = 1 << FAMILY_IPV4;
+	roster_judge_probe(roster, 0, FAMILY_IPV4, FAULT_CERTAIN, NOW);
+	next = *roster;
+	next.probed = 0;
+	roster_inherit(&next, roster);
+	expect_equal(roster_lacking(&next, 0), 0);
+	roster_judge(&next, 0, FAULT_NONE, NOW);
+	expect_equal(choose(&next, &rotation, 0, NOW), 0);
+	next.probed = 1 << FAMILY_IPV6;
+	expect_equal(roster_lacking(&next, 0), 0);
+	free_roster(roster);
+}
+
 const struct test roster_tests[] = {
 	{ "roster: failover takes the first", failover_takes_the_first },
 	{ "roster: weights are kept", weights_are_kept },
@@ -339,5 +359,6 @@ const struct test roster_tests[] = {
 	{ "roster: addresses come and go", addresses_come_and_go },
 	{ "roster: some carry nothing", some_carry_nothing },
 	{ "roster: probes spare the clients", probes_spare_the_clients },
+	{ "roster: lacking ends with its probes", lacking_ends_with_its_probes },
 	{ NULL, NULL }
 };

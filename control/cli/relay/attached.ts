@@ -47,9 +47,13 @@ export function attached(): Attached {
   }
 }
 
-/** @returns what ends it. */
+/**
+ * Looks at once, too: between the reading of the configuration and now seconds may have passed, at boot
+ * those in which a container's network or a lease comes.
+ * @returns what ends it.
+ */
 export function watchAttached(relay: Pick<Relay, 'setGuard'>, config: () => Config): () => void {
-  let before = attached();
+  let before: Attached | undefined;
   const look = () => {
     const now = attached();
     if (isDeepStrictEqual(now, before)) return;
@@ -62,6 +66,7 @@ export function watchAttached(relay: Pick<Relay, 'setGuard'>, config: () => Conf
       note(`warning: the relay does not know of the server's new addresses: ${String(error)}`);
     }
   };
+  look();
   const timer = setInterval(look, LOOK_EVERY_MS).unref();
   return () => clearInterval(timer);
 }

@@ -67,6 +67,23 @@ describe('the guard of the relay', () => {
     ]);
   });
 
+  it('refuses the same behind the translators of router.nat64', async () => {
+    const text = `router: { host: local, interfaces: [br-lan], nat64: ['2001:db8:64::/96', '2001:db8:8::/48'] }
+servers: [{ host: local, interface: eth0, address: 192.168.1.2 }]
+relay: { allow: [10.1.0.0/16] }`;
+    const table = relayGuard(await parseConfig('test.yaml', text), attachedTo(interfaces));
+    const refused = [
+      '2001:db8:64::169.254.169.254',
+      '2001:db8:64::203.0.113.1',
+      '2001:db8:8:c0a8:7:700::',
+      '64:ff9b::10.2.0.1',
+    ];
+    const others = ['2001:db8:64::10.1.2.3', '2001:db8:8:808:8:800::', '2001:db8:64::8.8.8.8'];
+    expect(
+      [...refused, ...others].filter((one) => (bitsOf(table, one) & guardBit.denied) !== 0),
+    ).toEqual(refused);
+  });
+
   it('knows this machine whatever is allowed', async () => {
     const allowed = await config('{ allow: [private, 203.0.113.0/24] }');
     const table = relayGuard(allowed, attachedTo(interfaces));
