@@ -42,11 +42,20 @@ static __always_inline void client_count(const struct packet *packet)
 		__sync_fetch_and_add(&client->flows, 1);
 }
 
+/*
+ * A count that has missed flows, of a client for whom there was no room, reaches zero before they do;
+ * then two CPUs that discount at once bring it below, which must not pass for four billion.
+ */
+static __always_inline __s32 client_flows(const struct client *client)
+{
+	return (__s32)client->flows;
+}
+
 static __always_inline void client_discount(const struct client_key *key)
 {
 	struct client *client = bpf_map_lookup_elem(&clients, key);
 
-	if (client && client->flows)
+	if (client && client_flows(client) > 0)
 		__sync_fetch_and_add(&client->flows, -1);
 }
 
@@ -59,7 +68,7 @@ static __always_inline bool client_has_share(const struct packet *packet)
 		return true;
 	client_key(packet, &key);
 	client = bpf_map_lookup_elem(&clients, &key);
-	return !client || client->flows < config.max_flows_per_client;
+	return !client || client_flows(client) < (__s32)config.max_flows_per_client;
 }
 
 /* For whoever asks which clients these are. */
@@ -79,7 +88,7 @@ static long sweep_client(void *map, const void *key, struct client *client, __u3
 {
 	bool shown = client->refused && *now - client->refused < REFUSED_AGE;
 
-	if (client->flows == 0 && !shown)
+	if (client_flows(client) <= 0 && !shown)
 		bpf_map_delete_elem(map, key);
 	return 0;
 }

@@ -35,7 +35,7 @@ export function countFlowsOf(fd: number, flows: readonly Flow[]): void {
   for (const [hex, count] of counts) {
     const key = Buffer.from(hex, 'hex');
     const value = lookupElement(fd, key, recordSize.client) ?? Buffer.alloc(recordSize.client);
-    value.writeUInt32LE(value.readUInt32LE(0) + count, 0);
+    value.writeInt32LE(value.readInt32LE(0) + count, 0);
     try {
       updateElement(fd, key, value);
     } catch (error) {
@@ -61,7 +61,7 @@ export function refusedClients(fd: number): RefusedClient[] {
       const since = value.readUInt32LE(4);
       if (since === 0 || ((now - since) | 0) * UNIT_SECONDS > SHOWN_SECONDS) continue;
       const source = sourceOf(keys.subarray(i * keySize, (i + 1) * keySize));
-      refused.push({ source, flows: value.readUInt32LE(0) });
+      refused.push({ source, flows: Math.max(0, value.readInt32LE(0)) });
     }
   });
   return refused;

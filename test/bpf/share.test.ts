@@ -83,13 +83,17 @@ function open(client: Packet, count: number, ...later: number[]): number {
   return admitted;
 }
 
-const clientFlows = ({ family, source }: Packet): number | undefined => {
+const clientKey = ({ family, source }: Packet): Buffer => {
   const key = Buffer.alloc(recordSize.clientKey);
   if (typeof source === 'number') key.writeUInt32BE(source);
   else key.writeBigUInt64BE(source >> 64n);
   key.writeUInt32LE(family, 8);
-  const value = lookupElement(runner.object.mapDescriptor('clients'), key, recordSize.client);
-  return value?.readUInt32LE(0);
+  return key;
+};
+
+const clientFlows = (client: Packet): number | undefined => {
+  const clients = runner.object.mapDescriptor('clients');
+  return lookupElement(clients, clientKey(client), recordSize.client)?.readUInt32LE(0);
 };
 
 describe('one client floods the flow table', () => {
@@ -148,6 +152,16 @@ describe.each(FAMILIES)('the share over %s', (_, client) => {
     expect(steered(flowOf(client, 5))).toBe(true);
     expect(clientFlows(client)).toBe(4);
     expect(steered(flowOf(client, 6))).toBe(true);
+    expect(clientFlows(client)).toBe(2);
+  });
+
+  it('is not used up by a count below zero, as two CPUs that discount at once may leave it', () => {
+    runner = load(4, 64);
+    expect(open(client, 1)).toBe(1);
+    const value = Buffer.alloc(recordSize.client);
+    value.writeInt32LE(-1, 0);
+    updateElement(runner.object.mapDescriptor('clients'), clientKey(client), value);
+    expect(open(client, 4)).toBe(4);
     expect(clientFlows(client)).toBe(2);
   });
 
