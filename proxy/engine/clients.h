@@ -2,8 +2,8 @@
 /*
  * How many connections each client has, over all threads.
  *
- * Only counted while there is a limit for a client; those who came before a reload
- * brought one are not.  One table of fixed size with
+ * Only counted while there is a limit for a client, which there also is while the
+ * relay is more than half full; those who came before are not.  One table of fixed size with
  * open addressing: no memory is ever allocated or freed while traffic flows,
  * whatever clients do.  It is twice as large as there can be connections, up to
  * CLIENTS_MOST, so in practice it never fills; if a flood from that many

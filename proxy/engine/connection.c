@@ -22,6 +22,7 @@
 #include "worker.h"
 
 #define SHORTER_WHEN_FULL 30
+#define SHARED_FROM 1000	/* connections: fewer are not worth sharing out */
 #define KEEPALIVE_AFTER_MS 1000	/* far below the first probe's 120 s */
 
 static struct connection *leg_connection(struct leg *leg)
@@ -57,12 +58,32 @@ static void take_vitals(struct worker *worker, const struct connection *connecti
 
 /* --- limits ----------------------------------------------------------------- */
 
+/*
+ * The last tenth of the relay is not for a client who has filled three tenths and more by
+ * itself while the rest was taken: a loop by way of a translator, whose connections are
+ * ours though their addresses are not, or a flood.  Whoever is counted is so from half of
+ * the way on only, so nothing is counted while there is room.
+ *
+ * Return: connections that a client may have; 0 is no limit
+ */
+static uint32_t client_share(const struct relay *relay, uint32_t most)
+{
+	uint32_t room = __atomic_load_n(&relay->max_connections, __ATOMIC_RELAXED);
+	uint32_t active = __atomic_load_n(&relay->active, __ATOMIC_RELAXED);
+	uint32_t share = active < room - room / 10 ? room : room / 10 * 3;
+
+	if (room < SHARED_FROM || active < room / 2)
+		return most;
+	return most && most < share ? most : share;
+}
+
 /* Return: OUTCOME_OPEN, or which limit the connection is beyond */
 static enum outcome limits_enter(struct worker *worker, struct connection *connection)
 {
 	const struct sidetrack_relay_options *options = &connection->generation->options;
+	uint32_t most = client_share(worker->relay, options->max_connections_per_client);
 	enum client_verdict verdict = clients_enter(&worker->relay->clients, &connection->client,
-						    options->max_connections_per_client);
+						    most);
 
 	if (verdict == CLIENT_REFUSED)
 		return OUTCOME_CLIENT_LIMIT;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "check.h"
@@ -191,6 +192,61 @@ static void limit_of_handshakes(void)
 	finish(relay);
 }
 
+#define ROOM 1000
+
+/* Descriptors: ours for both ends of each connection, and the relay's. */
+static bool raise_descriptors(rlim_t wanted)
+{
+	struct rlimit limit;
+
+	expect(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	if (limit.rlim_max < wanted)
+		return false;
+	limit.rlim_cur = wanted;
+	return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
+/* One client fills nine tenths; the rest is for others. */
+static void last_places_are_for_others(void)
+{
+	struct sidetrack_relay_options options = default_options();
+	static int client[ROOM], upstream[ROOM];
+	int listener, other, i, count = ROOM - ROOM / 10 - 1;
+	struct relay *relay;
+
+	if (!raise_descriptors(5 * ROOM)) {
+		printf("skip  clients: too few descriptors\n");
+		return;
+	}
+	options.max_connections = ROOM;
+	relay = begin(&options);
+	listener = upstream_listen(AF_INET);
+	for (i = 0; i < count; i++) {
+		client[i] = client_connect(AF_INET, INTERNET, PORT);
+		upstream[i] = take(listener);
+	}
+	i = client_connect(AF_INET, INTERNET, PORT);
+	expect_reset(i);
+	close(i);
+	wait_for(ended(relay, OUTCOME_CLIENT_LIMIT) == 1);
+	other = upstream_listen(AF_INET6);
+	client[count] = client_connect(AF_INET6, INTERNET, PORT);
+	upstream[count] = take(other);
+	send_pattern(client[count], 0, 1000, 1000);
+	expect_pattern(upstream[count], 0, 1000, 1000);
+	for (i = 0; i <= count; i++) {
+		close(client[i]);
+		close(upstream[i]);
+	}
+	wait_for(counters_of(relay).active == 0);
+	client[0] = client_connect(AF_INET, INTERNET, PORT);
+	close(take(listener));
+	close(client[0]);
+	close(listener);
+	close(other);
+	finish(relay);
+}
+
 const struct test client_tests[] = {
 	{ "clients: IPv6 ones are prefixes", clients_are_prefixes },
 	{ "clients: they come and go", clients_come_and_go },
@@ -198,5 +254,6 @@ const struct test client_tests[] = {
 	{ "clients: of many threads", clients_from_many_threads },
 	{ "clients: limit of a client", limit_of_a_client },
 	{ "clients: limit of handshakes", limit_of_handshakes },
+	{ "clients: the last places are for others", last_places_are_for_others },
 	{ NULL, NULL }
 };
