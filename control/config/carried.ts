@@ -32,15 +32,26 @@ export function capturing(server: ServerConfig, relay: RelayConfig): ServerConfi
   };
 }
 
+/** What becomes of a flow that is to be proxied and cannot be. */
+export function fateOf({ onFailure }: Config): string {
+  return onFailure === 'block'
+    ? 'is dropped (on_failure: block)'
+    : 'goes out directly (on_failure: direct)';
+}
+
+function carryHint(family: RelayFamily, { onFailure }: Config): string {
+  return `if an upstream does carry it add ${family} to its \`families\`${onFailure === 'direct' ? '; if not, on_failure: block keeps it from going round the proxy' : ''}`;
+}
+
 /** Says what is not captured, and what becomes of it. */
 export function familyWarnings(config: Config): Diagnostic[] {
-  const { relay, servers, onFailure } = config;
+  const { relay, servers } = config;
   const carried = carriedFamilies(relay);
   if (!servers.some(({ program }) => program === 'relay')) return [];
   return BOTH.filter((family) => !carried.includes(family)).map((family) =>
     diagnosticAt(config.positionOf(['relay', 'upstreams']), {
-      message: `no upstream carries ${WORDS[family]}: the server takes none, and on_failure: ${onFailure} decides about it`,
-      hint: `add ${family} to the families of an upstream, or write on_failure: ${onFailure === 'direct' ? 'block' : 'direct'}`,
+      message: `no upstream carries ${WORDS[family]}, so none is captured: ${WORDS[family]} that rules proxy ${fateOf(config)}`,
+      hint: carryHint(family, config),
     }),
   );
 }

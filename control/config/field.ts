@@ -27,11 +27,11 @@ export function integer(min: number, max: number, check?: Check<number>) {
   return check === undefined ? bounded : bounded.superRefine(refinement(check));
 }
 
-/** A number, or the word `auto`, which is the default. */
-export function integerOrAuto(min: number, max: number) {
-  const error = `must be "auto" or a whole number from ${min} to ${max}`;
+/** A number or one word. Both have the whole text: which of them was meant is not always seen. */
+export function integerOrWord<const T extends string>(word: T, min: number, max: number) {
+  const error = `must be "${word}" or a whole number from ${min} to ${max}`;
   const number = z.int({ error }).min(min, { error }).max(max, { error });
-  return z.union([z.literal('auto'), number], { error }).default('auto');
+  return z.union([z.literal(word, { error }), number], { error });
 }
 
 export function choice<const T extends readonly string[]>(...words: T) {

@@ -139,7 +139,16 @@ function toDiagnostics(issue: Issue, context: Context): Diagnostic[] {
   return [wrongValue(issue, path, value, context)];
 }
 
+/** zod measures a text in place of a list, too, and finds it too long a list. */
+function withoutSize(issues: Issue[]): Issue[] {
+  const misshapen = issues.filter(({ code }) => code === 'invalid_type').map(pathText);
+  return issues.filter((one) => !(one.code === 'too_big' && misshapen.includes(pathText(one))));
+}
+
+const pathText = ({ path }: Issue): string => JSON.stringify(path.map(String));
+
 /** Everything that zod says about a file. */
 export function issueDiagnostics(error: z.ZodError, context: Context): Diagnostic[] {
-  return error.issues.flatMap(unfold).flatMap((issue) => toDiagnostics(issue, context));
+  const issues = withoutSize(error.issues.flatMap(unfold));
+  return issues.flatMap((issue) => toDiagnostics(issue, context));
 }

@@ -44,7 +44,7 @@ export function probeProblems(root: unknown): { path: Path; problem: Problem }[]
   const keys = PROBE_KEYS.filter((key) => asMap(probe)[key] !== undefined);
   const [first, second] = keys;
   if (first === undefined) {
-    const message = 'the probe does not say where to';
+    const message = 'the probe has no destination';
     const hint = 'write destination: "1.1.1.1:443", or url, tls or banner';
     return [{ path, problem: { message, hint } }];
   }

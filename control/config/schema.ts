@@ -9,7 +9,7 @@ import type { Problem } from './diagnostic.js';
 import {
   choice,
   integer,
-  integerOrAuto,
+  integerOrWord,
   list,
   numberOrText,
   oneOrMore,
@@ -69,7 +69,8 @@ const router = section({
     .meta({ examples: [['br-lan']] }),
   mac: oneOrMore(autoOrMac())
     .default('auto')
-    .describe('Source MACs of the frames that the server captures: auto, MACs, or both in a list'),
+    .describe('Source MACs of the frames that the server captures: auto, MACs, or both in a list')
+    .meta({ examples: [['auto', '00:00:5e:00:01:01']] }),
   classifier: choice('nftables', 'ebpf').default('nftables').describe('What judges packets'),
   way_out: choice('mark', 'redirect', 'xdp')
     .default('mark')
@@ -83,9 +84,11 @@ const router = section({
   })
     .prefault({})
     .describe('Routing table of steered packets'),
-  rule_priority: integerOrAuto(1, 32765).describe(
-    'Priority of our ip rules. auto: 1500, or in front of another rule that could take the packets',
-  ),
+  rule_priority: integerOrWord('auto', 1, 32765)
+    .default('auto')
+    .describe(
+      'Priority of our ip rules. auto: 1500, or in front of another rule that could take the packets',
+    ),
   nat64: z
     .array(text(nat64Problem), { error: 'must be a list' })
     .max(NAT64_PREFIXES_MAX, { error: `must have at most ${NAT64_PREFIXES_MAX} entries` })
@@ -105,9 +108,11 @@ const router = section({
 const tproxy = section({
   mark: markOf(151).prefault({}),
   table: integer(0, 0xffffffff, tableIdProblem).default(251).describe('Routing table'),
-  rule_priority: integerOrAuto(1, 32765).describe(
-    'Priority of our ip rules. auto: 1501, or in front of another rule that could take the packets',
-  ),
+  rule_priority: integerOrWord('auto', 1, 32765)
+    .default('auto')
+    .describe(
+      'Priority of our ip rules. auto: 1501, or in front of another rule that could take the packets',
+    ),
 });
 
 const server = section({
@@ -145,7 +150,8 @@ const upstream = section({
     .optional()
     .describe(
       'Which destinations it carries; default: both. What no upstream carries is not captured',
-    ),
+    )
+    .meta({ examples: ['ipv4'] }),
   weight: integer(1, 1000).default(1).describe('Share of the connections'),
   optimistic: z
     .boolean({ error: 'must be true or false' })
@@ -184,10 +190,14 @@ const relay = section({
     .max(32, { error: 'must have at most 32 entries' })
     .default([])
     .describe('Which upstreams by destination; first match wins, without one all are used'),
-  deny: addressesOfTheGuard.describe('Destinations that the relay refuses, whatever the rules say'),
-  allow: addressesOfTheGuard.describe(
-    "Destinations that it would refuse by itself: private, loopback, and networks on the server's interfaces",
-  ),
+  deny: addressesOfTheGuard
+    .describe('Destinations that the relay refuses, also those that rules proxy')
+    .meta({ examples: [['203.0.113.7']] }),
+  allow: addressesOfTheGuard
+    .describe(
+      "Destinations that it would refuse by itself: private, loopback, and networks on the server's interfaces",
+    )
+    .meta({ examples: [['10.8.0.0/24']] }),
   strategy: choice('failover', 'weighted', 'least-connections')
     .default('failover')
     .describe('How to choose among the upstreams that can be reached'),
@@ -222,10 +232,11 @@ const relay = section({
     connections: z
       .boolean({ error: 'must be true or false' })
       .default(false)
-      .describe('Show the last connections at /connections to whoever can reach the port'),
+      .describe('Show the last connections at /connections, to everyone who can reach the port'),
     hosts: oneOrMore(text(nameProblem))
       .default([])
-      .describe('Names by which the pages may be asked for, beside localhost and every address'),
+      .describe('Host names under which the pages answer, besides localhost and addresses')
+      .meta({ examples: [['server1.lan']] }),
   }).prefault({}),
   tcp_info: z
     .boolean({ error: 'must be true or false' })
@@ -236,10 +247,7 @@ const relay = section({
       .describe('One line of JSON for each finished connection; - is standard output')
       .meta({ examples: ['/var/log/sidetrack/access.log'] }),
   }).optional(),
-  drain_seconds: z
-    .union([integer(0, 7 * 24 * HOUR), z.literal('unlimited')], {
-      error: `must be a whole number from 0 to ${7 * 24 * HOUR}, or "unlimited"`,
-    })
+  drain_seconds: integerOrWord('unlimited', 0, 7 * 24 * HOUR)
     .optional()
     .describe(
       'How long open connections may go on after a stop or a hand-over; default: 30 after a stop, unlimited after a hand-over',

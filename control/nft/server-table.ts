@@ -102,7 +102,7 @@ function othersChain(): Chain {
 function mappedRules(): Rule[] {
   const mapped: Expression = { prefix: { addr: '::', len: 80 } };
   return ['daddr', 'saddr'].map((field) => ({
-    comment: 'guard:mapped',
+    comment: 'guard:embedded-v4',
     expr: [equal(payload('ip6', field), mapped), TCP, counter(), { drop: null }],
   }));
 }

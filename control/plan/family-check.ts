@@ -1,16 +1,18 @@
 /** Clients of a family in which the server has no address. Pure. */
+import { fateOf } from '../config/carried.js';
 import type { Config } from '../config/config.js';
-import { fateOf, unservedFamilies } from '../config/family-note.js';
+import { addresslessFamilies } from '../config/family-note.js';
+import { uplinkDevices } from './default-route.js';
 import type { Finding } from './finding.js';
 import type { Family, InterfaceFacts, ObservedHost } from './state.js';
 
 export function unservedClients(config: Config, router: ObservedHost): Finding[] {
   const { name } = config.servers[0]!;
-  return unservedFamilies(config).flatMap((family) => {
+  return addresslessFamilies(config).flatMap((family) => {
     const listed = config.router.interfaces
       .flatMap((wanted) => router.interfaces.filter((one) => one.name === wanted))
       .filter((one) => subnetOf(one, family) !== undefined);
-    if (listed.length === 0) return [];
+    if (listed.length === 0 || !reachesInternet(router, family)) return [];
     const names = listed.map((one) => `${one.name} (${subnetOf(one, family)})`).join(', ');
     return [
       {
@@ -20,6 +22,16 @@ export function unservedClients(config: Config, router: ObservedHost): Finding[]
       },
     ];
   });
+}
+
+/** Many routers give their LAN a unique local prefix (RFC 4193) without any IPv6 beyond it. */
+function reachesInternet(router: ObservedHost, family: Family): boolean {
+  if (family === 4) return true;
+  const addresses = router.interfaces.flatMap((one) => one.addresses);
+  return (
+    addresses.some((one) => one.family === 6 && !/^(fe[89ab]|f[cd]|::1$)/.test(one.address)) ||
+    uplinkDevices({ ...router, routes: router.routes.filter((one) => one.family === 6) }).length > 0
+  );
 }
 
 /** Link-local addresses lead to no Internet. */

@@ -169,7 +169,7 @@ function silentPort(server: ServerConfig, index: number, host: ObservedHost): Fi
   const start =
     server.program === 'relay'
       ? 'start it there: sidetrack relay'
-      : `start your program on port ${server.port}, listening on all addresses${transparent}`;
+      : `start your program on port ${server.port}, listening on ${server.name}'s \`address\` or on all addresses${transparent}`;
   return [
     {
       path: ['servers', index, 'port'],

@@ -237,7 +237,7 @@ function ruleTitle(one: IpRule): string {
   const place = note === undefined ? '' : `; rule priority ${priority}: ${note}`;
   const marked = mark === undefined ? '' : ` with mark ${hex(mark)}/${hex(mask!)}`;
   const rule = `IPv${family} rule: from ${iif}${marked}`;
-  if (table === undefined) return `${rule}, what is left is refused and not routed on`;
+  if (table === undefined) return `${rule}, refuse what no rule before it routes`;
   if (suppressPrefixLength !== undefined) return `${rule}, use table ${table} without its default`;
   return `${rule} use table ${table}${place}`;
 }

@@ -174,7 +174,7 @@ describe.each(['redirect', 'tproxy'])('capture: %s', (capture) => {
     const [{ address: router }] = JSON.parse(
       await on('router', 'ip', '-j', 'link', 'show', 'br-lan'),
     );
-    const counted = await serverCounted('guard:mapped');
+    const counted = await serverCounted('guard:embedded-v4');
     const frames = [
       [ADDRESS.client.v6, '::ffff:198.51.100.7'],
       [ADDRESS.client.v6, '::198.51.100.7'],
@@ -194,7 +194,10 @@ describe.each(['redirect', 'tproxy'])('capture: %s', (capture) => {
     // They have no checksums, without which conntrack would not look at them.
     await write('server1', 'netfilter/nf_conntrack_checksum', 0);
     await fixture.lab.check('router', [INJECT, 'br-lan'], { stdin: frames.join('\n') });
-    await waitFor('the frames', async () => (await serverCounted('guard:mapped')) === counted + 3);
+    await waitFor(
+      'the frames',
+      async () => (await serverCounted('guard:embedded-v4')) === counted + 3,
+    );
   });
 
   const once = it.runIf(capture === 'redirect');
@@ -240,7 +243,7 @@ describe.each(['redirect', 'tproxy'])('capture: %s', (capture) => {
     it('on_failure: block lets nothing out, and the networks behind server1 stay reachable', async () => {
       configure(capture, BLOCK);
       const { stderr } = await fixture.sidetrack('apply');
-      expect(stderr).toContain('what is left is refused and not routed on');
+      expect(stderr).toContain('refuse what no rule before it routes');
       expect(await fixture.succeed('apply')).toContain('Nothing changes');
       for (const family of FAMILIES) await expectDownload('client', ADDRESS.internet[family]);
       await flush();

@@ -311,14 +311,15 @@ describe('a family that no upstream carries', () => {
   it('is not captured: it takes the way of on_failure, and is not accepted first', async () => {
     await start(DIRECT_V4);
     const before = await fixture.sidetrack('check');
-    expect(before.stderr).toMatch(/no upstream carries IPv6: the server takes none/);
+    expect(before.stderr).toMatch(/no upstream carries IPv6, so none is captured/);
+    expect(await fixture.succeed('plan', '--json')).toContain('no upstream carries IPv6');
     // As long as it is captured: accepted, and reset.
     await expectFailure('v6');
     expect(await accepted()).toBe(1);
     const rejected = 'sidetrack_relay_rejected_total{reason="no_upstream"}';
     expect(await fixture.metric(rejected)).toBe(1);
 
-    await fixture.succeed('apply');
+    expect(await fixture.succeed('apply', '--json')).toContain('no upstream carries IPv6');
     const { stdout } = await fixture.lab.run('server1', ['nft', 'list', 'ruleset']);
     expect(stdout).toContain('meta nfproto ipv4 ');
     expect(stdout).not.toMatch(/nfproto ipv6 .*redirected/);

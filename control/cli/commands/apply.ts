@@ -35,7 +35,7 @@ async function runApply(options: HostOptions): Promise<undefined> {
     printJson({
       changed: steps.length > 0,
       steps: steps.map(({ host, title }) => ({ host, title })),
-      warnings,
+      warnings: [...config.warnings, ...warnings],
     });
     return;
   }

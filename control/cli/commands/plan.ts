@@ -34,8 +34,9 @@ export function planCommand(): Command {
 }
 
 async function runPlan(options: PlanOptions): Promise<undefined> {
-  const { deployment } = await loadDeployment(options);
-  const { hosts, warnings } = await planDeployment(deployment);
+  const { config, deployment } = await loadDeployment(options);
+  const { hosts, warnings: found } = await planDeployment(deployment);
+  const warnings = [...config.warnings, ...found];
   if (options.json) {
     const steps = hosts.flatMap((host) => host.steps);
     printJson({ steps, warnings });

@@ -10,7 +10,7 @@ import { note } from '../output.js';
 import { hasCredential } from './upstreams.js';
 
 const LOOK_EVERY_MS = 1000;
-/** Whoever comes and goes is mentioned no more often. */
+/** One that comes and goes is mentioned no more often. */
 const QUIET_MS = 60_000;
 
 /** A client's connection that failed so, a probe, or connections that were of no use. */
@@ -51,12 +51,16 @@ interface Watched {
 
 const FAMILIES = { ipv4: 'IPv4', ipv6: 'IPv6' } as const;
 
-/** Lines about what an upstream does not carry: each family when that begins and ends, each port once. */
-function limitChanges(): (upstream: UpstreamStats) => string[] {
+/**
+ * Lines about what an upstream does not carry: each family when that begins and ends, each port once.
+ * Of one that rests, which is said already, only what is so afterwards is told.
+ */
+function limitChanges(): (upstream: UpstreamStats, rests: boolean) => string[] {
   const lacking = new Map<string, readonly string[]>();
   const ports = new Set<string>();
-  return ({ name, lacking: now, forbiddenPorts }) => {
+  return ({ name, lacking: found, forbiddenPorts }, rests) => {
     const before = lacking.get(name) ?? [];
+    const now = rests ? before : found;
     lacking.set(name, now);
     const families = (['ipv4', 'ipv6'] as const).flatMap((family) => {
       const [was, is] = [before.includes(family), now.includes(family)];
@@ -108,7 +112,7 @@ export function upstreamChanges(
       });
       const back = told && !rests ? [`upstream "${name}" is back`] : [];
       const begun = begins ? [restLine(name, reason, credentialOf(name))] : back;
-      return [...begun, ...limits(upstream)];
+      return [...begun, ...limits(upstream, rests)];
     });
 }
 

@@ -113,6 +113,14 @@ describe('an upstream', () => {
     expect(look(4, false, {}, 2)).toBe('upstream "vps" carries IPv6 again');
   });
 
+  it('that rests is not said to lack a family, too', () => {
+    const look = watch();
+    expect(look(1, true, {}, 1, { lacking: ['ipv4'] })).toMatch(/^[^\n]*at rest[^\n]*$/);
+    expect(look(2, false, {}, 1)).toBe('upstream "vps" is back');
+    expect(look(3, false, {}, 2, { lacking: ['ipv4'] })).toMatch(/does not carry IPv4/);
+    expect(look(4, true, {}, 3, { lacking: ['ipv4', 'ipv6'] })).not.toContain('carry');
+  });
+
   it('that is not back within a quiet minute is mentioned then', () => {
     const look = watch();
     expect(look(0, true, { refused: 1 })).toContain('at rest');

@@ -143,6 +143,14 @@ describe('an error in a single value', () => {
       '4:18: router.rule_priority must be "auto" or a whole number from 1 to 32765, not the number 0',
     ],
     [
+      withRouter('rule_priority: high'),
+      '4:18: router.rule_priority must be "auto" or a whole number from 1 to 32765, not the text "high"',
+    ],
+    [
+      withRouter('nat64: 64:ff9b:1::/96'),
+      '4:10: router.nat64 must be a list, not the text "64:ff9b:1::/96"',
+    ],
+    [
       withRouter('flow_table_size: 0'),
       '4:20: router.flow_table_size must be a whole number from 1 to 16777216, not the number 0',
     ],

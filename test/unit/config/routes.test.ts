@@ -99,7 +99,7 @@ describe('routes', () => {
     expect(await probeOf('tls: "192.0.2.1:443"')).toMatchObject({ answer: 'tls' });
     expect(await probeOf('banner: "192.0.2.1:22"')).toMatchObject({ answer: 'banner' });
     for (const [wrong, what] of [
-      ['interval_seconds: 1', /:8:17: the probe does not say where to; write destination/],
+      ['interval_seconds: 1', /:8:17: the probe has no destination; write destination/],
       ['tls: "192.0.2.1:1", banner: "192.0.2.1:1"', /"tls" and "banner" at once/],
       ['destination: ["192.0.2.1:1", "192.0.2.2:1"]', /one address of each family/],
       ['url: "http://one.one/"', /write for example "http:\/\/1.1.1.1\/"/],
@@ -125,7 +125,7 @@ describe('routes', () => {
       const one = await load(file(relay, 'on_failure: block\n'));
       expect(one.servers[0]?.address).toEqual({ v4: '192.168.1.2' });
       expect(warningsOf(one)).toEqual([
-        expect.stringMatching(/no upstream carries IPv6: .*on_failure: block/),
+        expect.stringMatching(/no upstream carries IPv6, .*\(on_failure: block\)/),
       ]);
     }
     expect(await errorsOf(file(`{ upstreams: [${direct.replace('ipv4', 'ipx')}] }`))).toEqual([

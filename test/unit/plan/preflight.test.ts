@@ -40,6 +40,7 @@ function link(ifname: string, addresses: readonly string[], more: Partial<LinkJs
 }
 
 const LAN = link('br-lan', ['192.168.1.1/24', 'fd00:1::1/64', 'fe80::1/64']);
+const WAN = link('wan', ['203.0.113.1/24', '2001:db8:1::1/64']);
 const told = (diagnostics: readonly { message: string; hint?: string }[]) =>
   diagnostics.map(({ message, hint }) => `${message}; ${hint}`);
 
@@ -52,7 +53,7 @@ describe('a server of one family', () => {
     '%s %s: the router says what becomes of the other',
     async (address, rest, family, fate, cure) => {
       const made = await config({ address, rest });
-      const { errors, warnings } = checkRouter(made, bareRouter({ interfaces: [LAN] }));
+      const { errors, warnings } = checkRouter(made, bareRouter({ interfaces: [LAN, WAN] }));
       expect(errors).toEqual([]);
       const [first] = told(warnings);
       expect(first).toContain(`clients on br-lan (`);
@@ -72,8 +73,33 @@ describe('a server of one family', () => {
       ['192.168.1.1/24', 'fd00:1::1/64'],
     ],
   ])('is all right where %s', async (_what, changes, addresses) => {
-    const host = bareRouter({ interfaces: [link('br-lan', addresses)] });
+    const host = bareRouter({ interfaces: [link('br-lan', addresses), WAN] });
     expect(checkRouter(await config(changes), host).warnings).toEqual([]);
+  });
+
+  it('is all right where the router has no IPv6 but its own prefix, and not with a way out', async () => {
+    const made = await config({ address: '[192.168.1.2]' });
+    const bare = bareRouter({ interfaces: [link('lo', ['127.0.0.1/8', '::1/128']), LAN] });
+    expect(checkRouter(made, bare).warnings).toEqual([]);
+    const way = { type: 'unicast', dst: 'default', dev: 'wan', gateway: 'fe80::2', protocol: 'ra' };
+    const online = { ...bare, routes: [routeOf(6, { ...way, table: 'main' })] };
+    expect(checkRouter(made, online).warnings).toHaveLength(1);
+  });
+
+  it.each([
+    ['', 'goes out directly', true],
+    ['on_failure: block', 'is dropped', false],
+  ])('by its upstreams is told so by the file alone %s', async (rest, fate, cure) => {
+    const relay =
+      'relay: { upstreams: [{ name: a, url: "socks5://192.0.2.1:1080", families: ipv4 }] }';
+    const made = await config({ rest: `${relay}\n${rest}` });
+    expect(checkRouter(made, bareRouter({ interfaces: [LAN, WAN] })).warnings).toEqual([]);
+    expect(familyNotes(made)).toEqual([]);
+    const [first] = told(made.warnings);
+    expect(first).toContain(`no upstream carries IPv6, so none is captured: IPv6 that rules proxy`);
+    expect(first).toContain(fate);
+    expect(first).toContain('add ipv6 to its `families`');
+    expect(first?.includes('on_failure: block keeps')).toBe(cure);
   });
 });
 
