@@ -21,11 +21,25 @@ function notAttached(): ClassifierError {
   });
 }
 
-/** @throws ClassifierError `not-attached` */
+/** Outcomes have other places in the list of another version, and it may be shorter. */
+function otherVersion(): ClassifierError {
+  return new ClassifierError('what the ebpf classifier counts is of another version of sidetrack', {
+    code: 'counters-outdated',
+    source: 'user',
+    hint: 'bring it up to date: sidetrack apply (or bpf attach); live flows stay',
+  });
+}
+
+const COUNTERS = outcomes.length + events.length;
+
+/** @throws ClassifierError `not-attached`, `counters-outdated` */
 export function readStats(directory: string): ClassifierStats {
   const pins = new PinDirectory(directory);
   if (!pins.exists) throw notAttached();
-  const counts = pins.use('counters', (fd) => readCounters(fd, outcomes.length + events.length));
+  const counts = pins.use('counters', (fd) => {
+    if (mapInfo(fd).maxEntries !== COUNTERS) throw otherVersion();
+    return readCounters(fd, COUNTERS);
+  });
   const rules = pins.use('rule_counters', (fd) => readCounters(fd, mapInfo(fd).maxEntries));
   const names = pins.use('rule_names', (fd) =>
     Array.from({ length: mapInfo(fd).maxEntries }, (_, i) => readName(fd, i, RULE_NAME_LENGTH)),

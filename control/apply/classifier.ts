@@ -33,12 +33,15 @@ export async function tryAttachment(host: Host, attachment: Attachment): Promise
   await ask(host, ['attach', '--dry-run'], asInput(attachment));
 }
 
-/** Nothing where an attach ended before it counted anything. */
+/** Why there are none: an attach that ended before it counted anything, or a program of another version. */
+const NO_COUNTERS: readonly string[] = ['not-attached', 'counters-outdated'];
+
+/** Nothing where there is nothing to read; what is to be done about it the plan says. */
 export async function readCounters(host: Host): Promise<ClassifierCounters | undefined> {
   try {
     return await ask<ClassifierCounters>(host, ['stats']);
   } catch (error) {
-    if (error instanceof SidetrackError && error.code === 'not-attached') return undefined;
+    if (error instanceof SidetrackError && NO_COUNTERS.includes(error.code)) return undefined;
     throw error;
   }
 }

@@ -78,6 +78,19 @@ it('attach, show, stats and detach', async () => {
   expect((await bpf('', 'stats')).stderr).toContain('not attached');
 });
 
+it('says that counters are of another version, and the next attach counts anew', async () => {
+  await succeed(input(POLICY), 'attach');
+  // Counters of fewer things.
+  const argv = ['mv', '-f', `${DIRECTORY}/rule_counters`, `${DIRECTORY}/counters`];
+  await steering.lab.check('router', argv);
+  const { status, stderr } = await bpf('', 'stats');
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/of another version of sidetrack.*hint: .*sidetrack apply/s);
+  await succeed(input(POLICY), 'attach');
+  expect(await succeed('', 'stats')).toContain('rest');
+  await succeed('', 'detach');
+});
+
 it('a flow table of another size keeps every live flow', async () => {
   for (const family of ['v4', 'v6'] as const) {
     await succeed(input(POLICY), 'attach');
