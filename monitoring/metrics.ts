@@ -224,7 +224,7 @@ export const outcomeMetrics: readonly OutcomeMetric[] = [
   },
   {
     name: 'sidetrack_relay_rejected_total',
-    help: 'Connections reset without trying: a limit, no upstream that can be used, or the destination is this machine or unknown.',
+    help: 'Connections reset without trying: a limit, no upstream that can be used, or a destination that is refused by the guard (denied), unknown, or this machine (loop).',
     type: 'counter',
     label: 'reason',
     outcomes: [

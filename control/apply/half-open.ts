@@ -37,6 +37,6 @@ function words(all: readonly string[], { name, interface: device }: ServerConfig
   const count = all.length === 1 ? 'one handshake does' : `${all.length} handshakes do`;
   return {
     message: `${count} not complete on ${name}: SYNs of ${from} arrive, and nothing answers the SYN-ACKs`,
-    hint: `client isolation, a private VLAN or anti-spoofing at ${name}'s port keep answers from them, or they are macvlans on ${device}; senders that nobody knows are a scan or a SYN flood`,
+    hint: `client isolation, a private VLAN or anti-spoofing at ${name}'s port may keep the answers from them, or they are macvlans on ${device}; unknown senders mean a scan or a SYN flood`,
   };
 }

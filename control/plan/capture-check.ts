@@ -20,7 +20,7 @@ export function strangers(
   const written = config.router.macs.some((mac) => mac !== 'auto');
   const hint = written
     ? 'write router.mac: auto, or take an interface with MAC addresses'
-    : `everything that comes in on ${name} is captured; let nobody but the router reach it`;
+    : `everything that comes in on ${name} is captured; make sure that only the router can reach it`;
   const finding = { path, message, hint };
   return { errors: written ? [finding] : [], warnings: written ? [] : [finding] };
 }

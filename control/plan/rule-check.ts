@@ -85,7 +85,7 @@ export function sharedMark({ mark, path }: PolicyRoute, host: ObservedHost): Fin
       hint:
         same.mask === ALL_BITS
           ? `that rule compares all 32 bits, so no other mark would do: give it a mask of its own (fwmark ${hex(same.mark ?? 0)}/0x…)`
-          : `choose a value and mask whose bits nobody else uses: ${keyOf(path.section)}.mark: { value: …, mask: … }`,
+          : `choose a value and mask whose bits no other rule uses: ${keyOf(path.section)}.mark: { value: …, mask: … }`,
     },
   ];
 }

@@ -15,7 +15,7 @@ export function unreadRuleset(
   const finding: Finding = {
     path: index < 0 ? ['router', 'host'] : ['servers', index, 'host'],
     message: `nft on ${address} cannot list the rules of other programs, so only sidetrack's own table was read (${rulesetUnread})`,
-    hint: 'nft list tables, then nft list table for each finds the one that it does not understand; a newer nftables may',
+    hint: 'to find the table that it does not understand: nft list tables, then nft list table for each; a newer nftables may understand it',
   };
   return locate(config, [finding]);
 }
