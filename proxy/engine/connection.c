@@ -23,6 +23,7 @@
 
 #define SHORTER_WHEN_FULL 30
 #define SHARED_FROM 1000	/* connections: fewer are not worth sharing out */
+#define LAST_PLACES 20		/* one in so many is not for a client who has filled the rest */
 #define KEEPALIVE_AFTER_MS 1000	/* far below the first probe's 120 s */
 
 static struct connection *leg_connection(struct leg *leg)
@@ -59,7 +60,7 @@ static void take_vitals(struct worker *worker, const struct connection *connecti
 /* --- limits ----------------------------------------------------------------- */
 
 /*
- * The last tenth of the relay is not for a client who has filled three tenths and more by
+ * The last twentieth of the relay is not for a client who has filled three tenths and more by
  * itself while the rest was taken: a loop by way of a translator, whose connections are
  * ours though their addresses are not, or a flood.  Whoever is counted is so from half of
  * the way on only, so nothing is counted while there is room.
@@ -70,7 +71,7 @@ static uint32_t client_share(const struct relay *relay, uint32_t most)
 {
 	uint32_t room = __atomic_load_n(&relay->max_connections, __ATOMIC_RELAXED);
 	uint32_t active = __atomic_load_n(&relay->active, __ATOMIC_RELAXED);
-	uint32_t share = active < room - room / 10 ? room : room / 10 * 3;
+	uint32_t share = active < room - room / LAST_PLACES ? room : room / 10 * 3;
 
 	if (room < SHARED_FROM || active < room / 2)
 		return most;

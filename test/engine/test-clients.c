@@ -206,12 +206,12 @@ static bool raise_descriptors(rlim_t wanted)
 	return setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
-/* One client fills nine tenths; the rest is for others. */
+/* One client fills all but a twentieth; the rest is for others. */
 static void last_places_are_for_others(void)
 {
 	struct sidetrack_relay_options options = default_options();
 	static int client[ROOM], upstream[ROOM];
-	int listener, other, i, count = ROOM - ROOM / 10 - 1;
+	int listener, other, i, count = ROOM - ROOM / 20 - 1;
 	struct relay *relay;
 
 	if (!raise_descriptors(5 * ROOM)) {
