@@ -16,7 +16,7 @@ const QUIET_MS = 60_000;
 /** A client's connection that failed so, a probe, or connections that were of no use. */
 type Reason = Outcome | 'probe' | 'silence';
 
-/** For what an upstream is sent to rest; see attempt_fault() of the engine. */
+/** For what an upstream is sent to rest; see fault_of() of the engine. */
 const FAULTS: Partial<Record<Reason, string>> = {
   upstream_auth: 'it wants other credentials',
   refused: 'it refuses connections',
