@@ -8,7 +8,7 @@ import type { Config, RuleConfig } from '../config/config.js';
 import { type Diagnostic, diagnosticAt } from '../config/diagnostic.js';
 import type { AddressEntry } from '../config/entry.js';
 import { type Nat64Prefix, parseNat64, WELL_KNOWN_NAT64 } from '../config/nat64-prefix.js';
-import { addressResolver } from './compile.js';
+import { type Addresses, addressResolver } from './compile.js';
 import { withEmbedded } from './nat64.js';
 import { PrefixSet } from './prefix-set.js';
 import { PRIVATE } from './private.js';
@@ -77,24 +77,53 @@ export function relayGuard(config: Config, attached: Attached): DestinationTable
 const decidesAlone = ({ proto, from, macs, ports }: RuleConfig) =>
   proto !== 'udp' && !from && !macs && !ports;
 
+/** In words, and as what to write to allow it. */
+function named(lost: PrefixSet): { names: string; allow: string } {
+  const [first, ...others] = lost.cidrs();
+  const more = others.length > 0 ? ` and ${others.length} more` : '';
+  return { names: `${first}${more}`, allow: `relay: { allow: ["${first}"] }` };
+}
+
 /** Rules that hand over what the relay would only refuse. A rule without `to` means the Internet. */
-export function relayGuardWarnings(config: Config): Diagnostic[] {
-  if (config.servers[0]?.program !== 'relay') return [];
-  const addresses = addressResolver(config);
-  let refused = PRIVATE.minus(addresses(config.relay.allow));
+function ruleWarnings(config: Config, addresses: Addresses, byDefault: PrefixSet): Diagnostic[] {
+  let refused = byDefault;
   return config.rules.flatMap((rule, i) => {
     if (rule.to === undefined || refused.isEmpty) return [];
     const to = addresses(rule.to);
     const lost = refused.minus(refused.minus(to));
     if (decidesAlone(rule)) refused = refused.minus(to);
     if (rule.action !== 'proxy' || lost.isEmpty) return [];
-    const [first, ...others] = lost.cidrs();
-    const more = others.length > 0 ? ` and ${others.length} more` : '';
+    const { names, allow } = named(lost);
     return [
       diagnosticAt(config.positionOf(['rules', i, 'to']), {
-        message: `rule "${rule.name}" hands over ${first}${more}, which the relay refuses`,
-        hint: `if it is to go there, write relay: { allow: ["${first}"] }; if not, say direct in a rule before it`,
+        message: `rule "${rule.name}" hands over ${names}, which the relay refuses`,
+        hint: `if it is to go there, write ${allow}; if not, say direct in a rule before it`,
       }),
     ];
   });
+}
+
+/** Routes for what never comes to be routed; the rule that hands it over may be one without `to`. */
+function routeWarnings(config: Config, addresses: Addresses, refused: PrefixSet): Diagnostic[] {
+  return config.relay.routes.flatMap(({ name, to }, i) => {
+    const lost = to && refused.minus(refused.minus(addresses(to)));
+    if (lost === undefined || lost.isEmpty) return [];
+    const { names, allow } = named(lost);
+    return [
+      diagnosticAt(config.positionOf(['relay', 'routes', i, 'to']), {
+        message: `route "${name}" is for ${names}, which the relay refuses`,
+        hint: `if it is to go there, write ${allow}; if not, leave it out of the route`,
+      }),
+    ];
+  });
+}
+
+export function relayGuardWarnings(config: Config): Diagnostic[] {
+  if (config.servers[0]?.program !== 'relay') return [];
+  const addresses = addressResolver(config);
+  const refused = PRIVATE.minus(addresses(config.relay.allow));
+  return [
+    ...ruleWarnings(config, addresses, refused),
+    ...routeWarnings(config, addresses, refused),
+  ];
 }

@@ -124,4 +124,13 @@ describe('warnings of rules that hand over what the relay refuses', () => {
       '[{ to: private, port: 22, action: direct }, { name: p, to: [10.0.0.0/8], action: proxy }]';
     expect(await warnings('{}', part)).toHaveLength(1);
   });
+
+  it('names a route for what the guard refuses, whatever rule hands it over', async () => {
+    const routes = 'routes: [{ name: office, to: [10.8.0.0/24], upstreams: [direct] }]';
+    const rest = '[{ name: rest, action: proxy }]';
+    expect(await warnings(`{ ${routes} }`, rest)).toEqual([
+      'route "office" is for 10.8.0.0/24, which the relay refuses',
+    ]);
+    expect(await warnings(`{ ${routes}, allow: 10.8.0.0/24 }`, rest)).toEqual([]);
+  });
 });
