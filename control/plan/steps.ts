@@ -238,7 +238,8 @@ function ruleTitle(one: IpRule): string {
   const marked = mark === undefined ? '' : ` with mark ${hex(mark)}/${hex(mask!)}`;
   const rule = `IPv${family} rule: from ${iif}${marked}`;
   if (table === undefined) return `${rule}, refuse what no rule before it routes`;
-  if (suppressPrefixLength !== undefined) return `${rule}, use table ${table} without its default`;
+  if (suppressPrefixLength !== undefined)
+    return `${rule} use the main table without its default route`;
   return `${rule} use table ${table}${place}`;
 }
 
