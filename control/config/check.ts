@@ -6,6 +6,7 @@
 import { parseAddress } from './address.js';
 import { type Diagnostic, diagnosticAt, type Problem } from './diagnostic.js';
 import { BUILT_IN_SETS } from './families.js';
+import { parseMac } from './mac.js';
 import { overlap, parseNat64 } from './nat64-prefix.js';
 import { probeProblems } from './probe.js';
 import { asList, asMap, type Path, valueAt } from './raw.js';
@@ -117,6 +118,18 @@ function nat64Overlaps(root: unknown): Found[] {
   });
 }
 
+/** Then the server would capture nothing: its own frames never come in to it. */
+function serversAmongRouters(root: unknown): Found[] {
+  const macOf = (value: unknown) => (typeof value === 'string' ? parseMac(value) : undefined);
+  const own = asList(valueAt(root, ['servers'])).map((one) => macOf(asMap(one).mac));
+  return entriesAt(root, ['router', 'mac']).flatMap(({ path, value }) => {
+    const mac = macOf(value);
+    if (mac === undefined || !own.includes(mac)) return [];
+    const message = `"${mac}" is the MAC of a server`;
+    return [{ path, problem: { message, hint: 'write the MAC of the router, or auto' } }];
+  });
+}
+
 function badSetNames(root: unknown, source: Source): Diagnostic[] {
   return Object.keys(asMap(valueAt(root, ['sets']))).flatMap((name) => {
     const problem = setNameProblem(name);
@@ -141,6 +154,7 @@ export function checkAcross(root: unknown, source: Source): Diagnostic[] {
     ...unknownSets(root),
     ...nat64Overlaps(root),
     ...addressesOfOneFamily(root),
+    ...serversAmongRouters(root),
     ...upstreamProblems(root),
     ...routeProblems(root),
     ...probeProblems(root),

@@ -151,6 +151,10 @@ describe('an error in a single value', () => {
       '4:10: router.nat64 must be a list, not the text "64:ff9b:1::/96"',
     ],
     [
+      `${withRouter('mac: [auto, 02-00-00-00-00-0A]')}    mac: 02:00:00:00:00:0a\n`,
+      '4:15: "02:00:00:00:00:0a" is the MAC of a server; write the MAC of the router, or auto',
+    ],
+    [
       withRouter('flow_table_size: 0'),
       '4:20: router.flow_table_size must be a whole number from 1 to 16777216, not the number 0',
     ],
