@@ -18,17 +18,20 @@ export function carriedFamilies(relay: Pick<RelayConfig, 'upstreams' | 'routes'>
   return BOTH.filter((family) => used.some(({ families = BOTH }) => families.includes(family)));
 }
 
-/** Without the addresses of families that its relay does not carry. */
+/** With the addresses of families that its relay does not carry set apart. */
 export function capturing(server: ServerConfig, relay: RelayConfig): ServerConfig {
   if (server.program !== 'relay') return server;
   const carried = carriedFamilies(relay);
+  if (carried.length === BOTH.length) return server;
   const { v4, v6 } = server.address;
+  const only = (isWanted: (family: RelayFamily) => boolean) => ({
+    ...(v4 !== undefined && isWanted('ipv4') && { v4 }),
+    ...(v6 !== undefined && isWanted('ipv6') && { v6 }),
+  });
   return {
     ...server,
-    address: {
-      ...(v4 !== undefined && carried.includes('ipv4') && { v4 }),
-      ...(v6 !== undefined && carried.includes('ipv6') && { v6 }),
-    },
+    address: only((family) => carried.includes(family)),
+    uncarried: only((family) => !carried.includes(family)),
   };
 }
 

@@ -44,6 +44,8 @@ export interface ServerConfig {
   interface: string;
   /** At least one; in the canonical text of its family. */
   address: { v4?: string; v6?: string };
+  /** Those of families that no upstream carries: they are the server's, and nothing is handed to them. */
+  uncarried?: { v4?: string; v6?: string };
   /** Lower case with colons, or to be asked of the server's interface. */
   mac: 'auto' | (string & {});
   capture: 'redirect' | 'tproxy';

@@ -60,7 +60,10 @@ export interface RouterTableInput {
   /** Of those interfaces. */
   routerMacs: readonly string[];
   serverMacs: readonly string[];
+  /** Where flows are handed over: a family without one is not steered. */
   serverAddresses: ServerAddresses;
+  /** All that the server has; absent: no others. */
+  guardedAddresses?: ServerAddresses;
   mark: Mark;
   /** How a flow's first packet makes sure that the policy route exists; absent: it does not. */
   probe?: RouteProbe;
@@ -137,7 +140,7 @@ function ownSets(input: RouterTableInput): NftSet[] {
     { name: 'interfaces', type: 'ifname', elements: [...input.interfaces].sort() },
     macSet('router_macs', input.routerMacs),
     macSet('server_macs', input.serverMacs),
-    ...serverSets(input.serverAddresses),
+    ...serverSets(input.guardedAddresses ?? input.serverAddresses),
     ...flowSets(input.flowTableSize, input.maxFlowsPerClient),
   ];
 }

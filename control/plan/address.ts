@@ -34,7 +34,14 @@ export function routerMacs(host: ObservedHost, names: readonly string[]): string
   return [...new Set(macs.flatMap((mac) => parseMac(mac) ?? []))];
 }
 
-/** By family, as the tables want them. */
+/** By family, as the tables want them: all that are the server's, whether anything is handed to them or not. */
+export function guardedAddresses({ address, uncarried }: ServerConfig): ServerAddresses {
+  const of = (family: 'v4' | 'v6') =>
+    [address[family], uncarried?.[family]].filter((one) => one !== undefined);
+  return { v4: of('v4'), v6: of('v6') };
+}
+
+/** Those to which something is handed over. */
 export function serverAddresses({ address: { v4, v6 } }: ServerConfig): ServerAddresses {
   return { v4: v4 ? [v4] : [], v6: v6 ? [v6] : [] };
 }

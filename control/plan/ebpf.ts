@@ -3,7 +3,7 @@ import { companionTable } from '../nft/companion-table.js';
 import { attachment } from '../policy/attachment.js';
 import { guardedPolicy } from '../policy/guard-rules.js';
 import { PrefixSet } from '../policy/prefix-set.js';
-import { interfaceTowards, routerMacs, serverAddresses } from './address.js';
+import { guardedAddresses, interfaceTowards, routerMacs } from './address.js';
 import { attachmentDigest } from './classifier.js';
 import type { RouterPlanInput } from './router-input.js';
 import type { HostState } from './state.js';
@@ -16,7 +16,7 @@ export function ebpfState(input: RouterPlanInput): Pick<HostState, 'table' | 'cl
     interfaces,
     routerMacs: routerMacs(router, interfaces),
     serverMacs: [serverMac],
-    serverAddresses: serverAddresses(config.servers[0]!),
+    serverAddresses: guardedAddresses(config.servers[0]!),
     mark,
   };
   return {
@@ -28,10 +28,11 @@ export function ebpfState(input: RouterPlanInput): Pick<HostState, 'table' | 'cl
 function routerAttachment({ config, policy, router, serverMac }: RouterPlanInput) {
   const { interfaces, wayOut, mark, flowTableSize, maxFlowsPerClient } = config.router;
   const { v4, v6 } = config.servers[0]!.address;
+  const guarded = guardedAddresses(config.servers[0]!);
   const own = router.interfaces.flatMap(({ addresses }) => addresses);
   const guards = {
     serverMacs: [serverMac],
-    serverAddresses: PrefixSet.parse(...[v4, v6].filter((address) => address !== undefined)),
+    serverAddresses: PrefixSet.parse(...guarded.v4, ...guarded.v6),
     localAddresses: PrefixSet.parse(...own.map(({ address }) => address)),
   };
   const device = (address: string | undefined) =>

@@ -4,7 +4,7 @@ import type { Table } from '../nft/json.js';
 import type { Mark } from '../nft/mark.js';
 import { routerTable } from '../nft/router-table.js';
 import { probeMark, type RouteProbe } from '../nft/steering.js';
-import { interfaceTowards, routerMacs, serverAddresses } from './address.js';
+import { guardedAddresses, interfaceTowards, routerMacs, serverAddresses } from './address.js';
 import { ebpfState } from './ebpf.js';
 import { hopsOf } from './hops.js';
 import type { RouterPlanInput } from './router-input.js';
@@ -43,6 +43,7 @@ function nftablesTable({ config, policy, router, serverMac }: RouterPlanInput): 
     routerMacs: routerMacs(router, interfaces),
     serverMacs: [serverMac],
     serverAddresses: serverAddresses(server),
+    guardedAddresses: guardedAddresses(server),
     mark,
     flowTableSize,
     maxFlowsPerClient,
