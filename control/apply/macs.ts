@@ -1,6 +1,6 @@
 /** The MACs by which router and server know each other's frames. */
 import type { Config, ServerConfig } from '../config/config.js';
-import { ConfigError } from '../config/diagnostic.js';
+import { ConfigError, type Problem } from '../config/diagnostic.js';
 import type { Host } from '../hosts/host.js';
 import { gatewaysOf, macsOfGateways, macsOfRouter } from '../plan/router-mac.js';
 import type { ObservedHost } from '../plan/state.js';
@@ -60,23 +60,35 @@ export function routerMacs(
   const host = observed.get(server.name)!;
   const learned = router ? macsOfRouter(config, server, router) : macsOfGateways(server, host);
   if (learned.length > 0) return [...new Set([...written, ...learned])];
-  throw unknownRouter(config, host, router ? offLink(server) : silence(server, host));
+  throw unknownRouter(config, host, router ? offLink(config, server) : silence(server, host));
 }
 
-const offLink = (server: ServerConfig) => `no interface of it faces ${server.name}`;
+const WRITE_DOWN =
+  'write it down (`router: { mac: … }`, from `ip link show` of its LAN interface there)';
 
-function silence(server: ServerConfig, host: ObservedHost): string {
+/** The router was looked at, so the file is wrong about the link. */
+function offLink({ router }: Config, { name }: ServerConfig): Problem {
+  return {
+    message: `of its ${router.interfaces.join(', ')} none is on the subnet of ${name}`,
+    hint: `correct \`router.interfaces\` or the \`address\` of ${name}`,
+  };
+}
+
+function silence(server: ServerConfig, host: ObservedHost): Problem {
   const addresses = gatewaysOf(server, host).map(({ address }) => address);
-  if (addresses.length === 0) return `${server.name} has no default gateway on ${server.interface}`;
-  return `${addresses.join(' and ')} did not answer on ${server.interface}`;
+  const message =
+    addresses.length === 0
+      ? `${server.name} has no default gateway on ${server.interface}`
+      : `${addresses.join(' and ')} did not answer on ${server.interface}`;
+  return { message, hint: WRITE_DOWN };
 }
 
-function unknownRouter(config: Config, host: ObservedHost, why: string): ConfigError {
+function unknownRouter(config: Config, host: ObservedHost, why: Problem): ConfigError {
   return new ConfigError([
     {
       ...config.positionOf(['router', 'mac']),
-      message: `the MAC of the router is not known on ${host.address}: ${why}`,
-      hint: 'write it down (`router: { mac: … }`, from `ip link show` of its LAN interface there)',
+      ...why,
+      message: `the MAC of the router is not known on ${host.address}: ${why.message}`,
     },
   ]);
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { routerMacs } from '../../../control/apply/macs.js';
 import type { Config, ServerConfig } from '../../../control/config/config.js';
 import { checkServer } from '../../../control/plan/preflight.js';
 import { gatewaysOf, macsOfGateways } from '../../../control/plan/router-mac.js';
@@ -163,5 +164,24 @@ describe('what holds after a flush', () => {
     ]);
     const still = { ...bareRouter().sysctls, 'net/ipv4/ip_forward': '0' };
     expect(await warnings(host({ routes, sysctls: still }), BLOCK)).toEqual([]);
+  });
+});
+
+describe('a MAC of the router that cannot be learned', () => {
+  const asked = async (found: ObservedHost, router?: ObservedHost) => {
+    const [loaded, server] = await config();
+    const seen = new Map([['server1', found], ...(router ? [['router', router] as const] : [])]);
+    return () => routerMacs(loaded, server, seen);
+  };
+
+  it('is no matter of router.mac where the router has no interface towards the server', async () => {
+    const router = bareRouter({ interfaces: [{ ...ETH0, name: 'lan7' }] });
+    expect(await asked(host(), router)).toThrow(
+      /of its br-lan none is on the subnet of server1; correct `router.interfaces` or the `address`/,
+    );
+  });
+
+  it('is to be written down where the server has no gateway to ask', async () => {
+    expect(await asked(host({ routes: [] }))).toThrow(/no default gateway on eth0; write it down/);
   });
 });
