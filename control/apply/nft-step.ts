@@ -66,14 +66,6 @@ const FEATURES: readonly Feature[] = [
     expr: [isTrue({ fib: { result: 'type', flags: ['daddr'] } }, 'local')],
   },
   {
-    uses: '"redirect":',
-    name: 'redirect',
-    module: 'nft_redir',
-    kmod: 'kmod-nft-nat',
-    chain: 'nat',
-    expr: [TCP, { redirect: { port: 1 } }],
-  },
-  {
     uses: '"dnat":',
     name: 'dnat',
     module: 'nft_nat',
@@ -96,6 +88,14 @@ const FEATURES: readonly Feature[] = [
     kmod: 'kmod-nft-socket',
     chain: 'filter',
     expr: [isTrue({ socket: { key: 'transparent' } }, 1)],
+  },
+  {
+    uses: '"limit":',
+    name: 'limit',
+    module: 'nft_limit',
+    kmod: 'kmod-nft-core',
+    chain: 'filter',
+    expr: [{ limit: { rate: 1, per: 'minute', burst: 1, inv: true } }],
   },
   {
     uses: '"notrack":',
