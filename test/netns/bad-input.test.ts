@@ -444,7 +444,8 @@ describe('the command line', () => {
     [['plan', '--bogus'], /unknown option '--bogus'/],
     [['frobnicate'], /unknown command 'frobnicate'/],
     [['plan', '--only', 'server9'], /there is no host "server9".*\n.*router/],
-    [['lab', 'exec', 'nowhere', '--', 'true'], /no lab "lab" is running/],
+    // By a name of its own: a lab may run beside the tests.
+    [['lab', 'exec', '--name', 'nosuch', 'client', '--', 'true'], /no lab "nosuch" is running/],
   ])('%j', async (args, said) => {
     fixture.configureWith([]);
     const result = await fixture
