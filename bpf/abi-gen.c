@@ -108,7 +108,7 @@ static void print_sizes(void)
 	entry("flowKeyV4", sizeof(struct flow_key_v4), "source, destination, their ports");
 	entry("flowKeyV6", sizeof(struct flow_key_v6), "source, destination, their ports");
 	entry("flow", sizeof(struct flow), "u32 seen, u32 state");
-	entry("clientKey", sizeof(struct client_key), "8 bytes of the address, u32 family");
+	entry("clientKey", sizeof(struct client_key), "16 bytes of the address, u32 family");
 	entry("client", sizeof(struct client), "u32 flows, u32 refused");
 	entry("block", sizeof(struct v4_block), "a /16");
 	entry("pair", sizeof(struct v4_pair), "a /24 of two classes");

@@ -193,9 +193,9 @@ struct flow {
 	__u32 state;
 };
 
-/* Who counts as one client: an IPv4 address, or the /64 of an IPv6 one. */
+/* Who counts as one client: an address. */
 struct client_key {
-	__be32 prefix[2];
+	__be32 address[4];	/* IPv4 uses the first word */
 	__u32 family;
 };
 

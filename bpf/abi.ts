@@ -199,8 +199,8 @@ export const recordSize = {
   flowKeyV6: 36,
   /** u32 seen, u32 state */
   flow: 8,
-  /** 8 bytes of the address, u32 family */
-  clientKey: 12,
+  /** 16 bytes of the address, u32 family */
+  clientKey: 20,
   /** u32 flows, u32 refused */
   client: 8,
   /** a /16 */

@@ -19,8 +19,7 @@
 
 static __always_inline void client_key(const struct packet *packet, struct client_key *key)
 {
-	key->prefix[0] = packet->source[0];
-	key->prefix[1] = packet->family == 4 ? 0 : packet->source[1];
+	__builtin_memcpy(key->address, packet->source, sizeof(key->address));
 	key->family = packet->family;
 }
 

@@ -7,7 +7,6 @@ import { isCallError } from './object.js';
 
 /** A client that was over its share. */
 export interface RefusedClient {
-  /** As a number or, for the /64 of an IPv6 client, its first address. */
   source: Address;
   /** In the flow table now. */
   flows: number;
@@ -16,11 +15,11 @@ export interface RefusedClient {
 /** For how long a client that was over its share is shown; REFUSED_AGE of client.h. */
 const SHOWN_SECONDS = 600;
 /** Where struct client_key has the family. */
-const FAMILY = 8;
+const FAMILY = 16;
 
 function clientKey({ family, source }: Flow): Buffer {
   const key = Buffer.alloc(recordSize.clientKey);
-  addressBytes(source).copy(key, 0, 0, family === 4 ? 4 : 8);
+  addressBytes(source).copy(key);
   key.writeUInt32LE(family, FAMILY);
   return key;
 }
@@ -47,7 +46,7 @@ export function countFlowsOf(fd: number, flows: readonly Flow[]): void {
 
 function sourceOf(key: Buffer): Address {
   if (key.readUInt32LE(FAMILY) === 4) return key.readUInt32BE(0);
-  return key.readBigUInt64BE(0) << 64n;
+  return (key.readBigUInt64BE(0) << 64n) | key.readBigUInt64BE(8);
 }
 
 /** Who was over its share lately. */

@@ -89,9 +89,12 @@ static long sweep_flow(void *map, const __be32 *key, struct flow *flow, struct s
 
 	if (!flow_is_expired(flow, sweep->now))
 		return 0;
-	client.prefix[0] = key[0];
-	if (sweep->family != 4)
-		client.prefix[1] = key[1];
+	client.address[0] = key[0];
+	if (sweep->family != 4) {
+		client.address[1] = key[1];
+		client.address[2] = key[2];
+		client.address[3] = key[3];
+	}
 	if (bpf_map_delete_elem(map, key) != 0)
 		return 0;
 	sweep->removed++;

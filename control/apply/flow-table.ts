@@ -13,7 +13,7 @@ export interface FlowTableStatus {
   flows: number;
   /** Entries of the fullest one. */
   fullest: number;
-  /** Clients that were over their share in the last ten minutes; of IPv6 ones the /64. */
+  /** Clients that were over their share in the last ten minutes. */
   overShare: string[];
 }
 
@@ -58,7 +58,7 @@ interface ClientElement {
 function clientsIn(listing: string): string[] {
   if (listing.trim() === '') return [];
   const elements = parseListing(listing).sets.flatMap((set) => set.elements as ClientElement[]);
-  return elements.map(({ elem: { val } }) => (val.includes(':') ? `${val}/64` : val)).sort();
+  return elements.map(({ elem: { val } }) => val).sort();
 }
 
 /** What the administrator should know before everybody's flows go the way of `on_failure`. */

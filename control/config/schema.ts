@@ -100,7 +100,7 @@ const router = section({
   max_flows_per_client: integer(0, 16777216)
     .optional()
     .describe(
-      'Share of the flow table that one IPv4 address or IPv6 /64 may take; what is over it goes the way of on_failure. 0: no limit; default: a quarter of flow_table_size, and 1024 at least',
+      'Share of the flow table that one client address may take; what is over it goes the way of on_failure. 0: no limit; default: a quarter of flow_table_size, and 1024 at least',
     ),
 });
 

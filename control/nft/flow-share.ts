@@ -27,14 +27,8 @@ const MOST_SHOWN = 1024;
 /** How much longer than a bucket needs to refill it is kept. */
 const SPARE_SECONDS = 60;
 
-/** An IPv6 client has all addresses of its network, and takes new ones every day. */
-const CLIENT_PREFIX = 'ffff:ffff:ffff:ffff::';
-
-/** Who counts as one client: an IPv4 address, or a /64. */
-function client(family: Family): Expression {
-  const source = payload(ipProtocol(family), 'saddr');
-  return family === 4 ? source : { '&': [source, CLIENT_PREFIX] };
-}
+/** Who counts as one client: an address. All hosts of a LAN are in one /64. */
+const client = (family: Family): Expression => payload(ipProtocol(family), 'saddr');
 
 type Bucket = 'entered' | 'promoted';
 

@@ -199,7 +199,10 @@ describe('one client floods the flow table', () => {
   /** Hexadecimal digits in front of the source port. */
   const PORT = { v4: 68, v6: 108 };
 
-  /** Frames of `count` flows to as many places; over IPv6 from as many addresses of one network. */
+  /** Another host; over IPv6 of the same network, as the hosts of a LAN are. */
+  const OTHER = { v4: ADDRESS.client2.v4, v6: 'fd00:1::11' };
+
+  /** Frames of `count` flows to as many places. */
   function flood(family: 'v4' | 'v6', count: number, flags: readonly number[]): string[] {
     const frames = flags.map((tcpFlags) =>
       bench.frame({ packet: packetOf(family), tcpFlags, serial: 1, node: 'client' }),
@@ -207,9 +210,8 @@ describe('one client floods the flow table', () => {
     return Array.from({ length: count }, (_, i) => i).flatMap((i) => {
       const ports = (0x04000001 + Math.floor(i / 50_000) + (i % 50_000) * 65_536).toString(16);
       return frames.map((one) => {
-        const head =
-          family === 'v4' ? one.slice(0, 68) : `${one.slice(0, 68)}${ports}${one.slice(76, 108)}`;
-        return `${head}${ports.padStart(8, '0')}${one.slice(PORT[family] + 8)}`;
+        const at = PORT[family];
+        return `${one.slice(0, at)}${ports.padStart(8, '0')}${one.slice(at + 8)}`;
       });
     });
   }
@@ -219,7 +221,7 @@ describe('one client floods the flow table', () => {
       packet: {
         ...packetOf(family, i),
         sourceMac: MACS[1],
-        source: parseAddress(ADDRESS.client2[family])!,
+        source: parseAddress(OTHER[family])!,
       },
       tcpFlags: syn,
       serial: 1 + i,
@@ -229,7 +231,7 @@ describe('one client floods the flow table', () => {
   test.each([
     ['SYN and ACK', 'v4', 100_000, [syn, ack]],
     ['SYN, ACK and data', 'v4', 2 * SIZE, [syn, ack, ack | psh]],
-    ['SYN alone, from all of its network', 'v6', 2 * SIZE, [syn]],
+    ['SYN alone', 'v6', 2 * SIZE, [syn]],
   ] as const)(
     'with %s over %s: another client has all that it wants',
     async (_, family, count, flags) => {

@@ -115,7 +115,7 @@ async function runShow({ directory, object, json }: BpfOptions): Promise<number>
   const state = asSidetrackError(() => showClassifier(directory, object ?? CLASSIFIER_OBJECT));
   const loss = state && lossOf(state);
   const overShare = state?.overShare.map(({ source, flows }) => ({
-    client: typeof source === 'number' ? formatAddress(source) : `${formatAddress(source)}/64`,
+    client: formatAddress(source),
     flows,
   }));
   if (json) printJson(state ? { ...state, overShare } : null);
