@@ -116,7 +116,7 @@ function surveyHost(
   name: string,
 ): HostSurvey {
   const observed = all.get(name)!;
-  const found = checkHost(deployment, observed, name);
+  const found = checkHost(deployment, all, name);
   const { errors, bypasses } = found;
   const warnings = [...unreadRuleset(deployment.config, name, observed), ...found.warnings];
   if (errors.length > 0) return { name, observed, problems: errors, bypasses, warnings };
@@ -140,9 +140,15 @@ async function observeAll({ hosts }: Deployment): Promise<Map<string, ObservedHo
   return new Map(await Promise.all(entries));
 }
 
-function checkHost({ config }: Deployment, host: ObservedHost, name: string): Findings {
+function checkHost(
+  { config }: Deployment,
+  all: ReadonlyMap<string, ObservedHost>,
+  name: string,
+): Findings {
   const server = config.servers.find((one) => one.name === name);
-  return server ? checkServer(config, server, host) : checkRouter(config, host);
+  const host = all.get(name)!;
+  if (server) return checkServer(config, server, host);
+  return checkRouter(config, host, all.get(config.servers[0]!.name));
 }
 
 function desiredState(

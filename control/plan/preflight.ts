@@ -11,6 +11,7 @@ import { missingInterface, missingInterfaces, unreachableServers } from './inter
 import { layeredInterfaces, listedUplinks } from './layer-check.js';
 import { unguardedWays } from './loop-check.js';
 import { hex } from './mark-text.js';
+import { otherNeighbour } from './neighbour-check.js';
 import { foreignTable, routerRoute, serverRoute, sharedMark, takenPackets } from './rule-check.js';
 import type { ObservedHost } from './state.js';
 
@@ -21,7 +22,8 @@ export interface Findings {
   warnings: Diagnostic[];
 }
 
-export function checkRouter(config: Config, router: ObservedHost): Findings {
+/** @param server the server's host, where this run sees it too. */
+export function checkRouter(config: Config, router: ObservedHost, server?: ObservedHost): Findings {
   const missing = missingInterfaces(config, router);
   const route = routerRoute(config, router);
   const taken = takenPackets(route, router);
@@ -40,6 +42,7 @@ export function checkRouter(config: Config, router: ObservedHost): Findings {
       ...unservedClients(config, router),
       ...layeredInterfaces(config, router),
       ...listedUplinks(config, router),
+      ...otherNeighbour(config, router, server),
       ...notForwarding(config, router),
       ...noProbeBit(config),
       ...bridgeNetfilter(config, router),

@@ -4,7 +4,7 @@ import { interfaceOf, type LinkJson, routeOf } from '../../../control/apply/ip-j
 import { familyNotes } from '../../../control/config/family-note.js';
 import { parseConfig } from '../../../control/config/load.js';
 import { checkRouter, checkServer } from '../../../control/plan/preflight.js';
-import type { ObservedRoute } from '../../../control/plan/state.js';
+import type { ObservedHost, ObservedRoute } from '../../../control/plan/state.js';
 import { bareRouter } from './fixtures.js';
 
 interface Changes {
@@ -43,6 +43,32 @@ const LAN = link('br-lan', ['192.168.1.1/24', 'fd00:1::1/64', 'fe80::1/64']);
 const WAN = link('wan', ['203.0.113.1/24', '2001:db8:1::1/64']);
 const told = (diagnostics: readonly { message: string; hint?: string }[]) =>
   diagnostics.map(({ message, hint }) => `${message}; ${hint}`);
+
+describe('a server that the router knows by another MAC', () => {
+  const neighbour = (mac: string) =>
+    bareRouter({
+      interfaces: [LAN, WAN],
+      neighbours: [{ address: '192.168.1.2', dev: 'br-lan', mac }],
+    });
+  const server = bareRouter({ interfaces: [link('eth0', ['192.168.1.2/24', 'fd00:1::2/64'])] });
+  const warnings = async (found: string, host?: ObservedHost, mac = 'auto') =>
+    checkRouter(await config({ mac }), neighbour(found), host).warnings.map(
+      ({ message }) => message,
+    );
+
+  it('is warned of, as seen there or as configured', async () => {
+    const told = [
+      expect.stringContaining("at MAC 02:00:00:00:00:99, which is not that of server1's"),
+    ];
+    expect(await warnings('02:00:00:00:00:99', server)).toEqual(told);
+    expect(await warnings('02:00:00:00:00:99', undefined, '02:00:00:00:00:01')).toEqual(told);
+  });
+
+  it('is not, where it is the right one or nothing is known', async () => {
+    expect(await warnings('02:00:00:00:00:01', server)).toEqual([]);
+    expect(await warnings('02:00:00:00:00:99')).toEqual([]);
+  });
+});
 
 describe('a server of one family', () => {
   it.each([
