@@ -10,6 +10,7 @@ import {
   buildInfo,
   type HistogramMetric,
   histogramMetrics,
+  listeningMetric,
   type NamedMetric,
   outcomeMetrics,
   routeMetrics,
@@ -66,6 +67,7 @@ export function relayRegistry(
   );
   registerUpstreamErrors(registry, stats);
   registerUpstreamFamilies(registry, stats);
+  registerListening(registry, stats);
   for (const metric of histogramMetrics) registerHistogram(registry, metric, stats);
   if (limits !== undefined) registerHeadroom(registry, stats, limits);
   const { name, help, labels } = buildInfo;
@@ -172,6 +174,17 @@ function registerUpstreamFamilies(registry: Registry, stats: () => RelayStats): 
         this.set({ upstream: name, family }, Number(!lacking.includes(family)));
   };
   const labelNames = ['upstream', 'family'];
+  registry.registerMetric(new Gauge({ name, help, labelNames, registers: [], collect }));
+}
+
+function registerListening(registry: Registry, stats: () => RelayStats): void {
+  const { name, help } = listeningMetric;
+  const collect = function (this: Gauge) {
+    const { listening } = stats();
+    for (const family of ['ipv4', 'ipv6'] as const)
+      this.set({ family }, Number(listening.includes(family)));
+  };
+  const labelNames = ['family'];
   registry.registerMetric(new Gauge({ name, help, labelNames, registers: [], collect }));
 }
 

@@ -325,6 +325,12 @@ export const upstreamFamilyMetric = {
   type: 'gauge',
 } as const;
 
+export const listeningMetric = {
+  name: 'sidetrack_relay_listening',
+  help: 'Whether newcomers of this family are accepted; 0 while probes know that no upstream carries it.',
+  type: 'gauge',
+} as const;
+
 export const upstreamProbeMetric = {
   name: 'sidetrack_relay_upstream_probe_seconds',
   help: 'Time that the last successful probe took; 0 before the first.',

@@ -5,6 +5,7 @@ import {
   buildInfo,
   halfOpenMetric,
   histogramMetrics,
+  listeningMetric,
   type NamedMetric,
   outcomeMetrics,
   portMetrics,
@@ -63,6 +64,7 @@ export function metricsReference(): string {
     { ...upstreamUpMetric, labels: 'upstream' },
     { ...upstreamResolvedMetric, labels: 'upstream' },
     { ...upstreamFamilyMetric, labels: 'upstream; family: ipv4, ipv6' },
+    { ...listeningMetric, labels: 'family: ipv4, ipv6' },
     { ...upstreamProbeMetric, labels: 'upstream' },
     ...Object.values(reloadMetrics),
     {

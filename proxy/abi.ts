@@ -1,6 +1,6 @@
 // Generated from proxy/engine/abi.h by `make -C proxy/engine abi`; do not edit.
 
-export const ABI_VERSION = 5;
+export const ABI_VERSION = 6;
 export const ERROR_LENGTH = 256;
 
 /** Unsigned 32-bit options; byte offsets. */
@@ -409,7 +409,7 @@ export const recordOffset = {
 
 export const RECORD_SIZE = 120;
 /** Most listening sockets of one relay. */
-export const LISTENERS = 64;
+export const LISTENERS = 128;
 /** Records that one thread keeps. */
 export const RECENT = 256;
 
@@ -513,11 +513,15 @@ export const statusOffset = {
   silent_upstreams: 40,
   /** bits of slots */
   unresolved_upstreams: 44,
+  /** bits of families */
+  listening_families: 48,
+  /** bits of families */
+  refused_families: 52,
   /** bits of slots in use, low ones first */
-  busy_routes: 48,
+  busy_routes: 56,
 } as const;
 
 /** Unsigned 16-bit values, so many for each slot; 0: no more. */
-export const STATUS_FORBIDDEN_PORTS_OFFSET = 56;
+export const STATUS_FORBIDDEN_PORTS_OFFSET = 64;
 export const FORBIDDEN_PORTS = 8;
-export const STATUS_SIZE = 568;
+export const STATUS_SIZE = 576;

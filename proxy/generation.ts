@@ -32,6 +32,7 @@ import { Slots } from './slots.js';
 import {
   DIRECT,
   encodeUpstream,
+  FAMILIES,
   type Family,
   type Strategy,
   strategyNumber,
@@ -182,6 +183,10 @@ export interface EngineStatus {
   isSilent(slot: number): boolean;
   /** Probes found out that it does not carry this family. */
   isLacking(slot: number, family: Family): boolean;
+  /** Newcomers of this family are accepted. */
+  isListening(family: Family): boolean;
+  /** They are not, for probes know that no upstream carries it. */
+  isRefused(family: Family): boolean;
   /** Where it would not connect to. */
   forbiddenPorts(slot: number): number[];
   /** No address is known for its name. */
@@ -199,6 +204,8 @@ export function readStatus(handle: ffi.Handle): EngineStatus {
     isBusyRoute: (slot) => hasBit(statusOffset.busy_routes, slot),
     isSilent: (slot) => hasBit(statusOffset.silent_upstreams, slot),
     isLacking: (slot, family) => hasBit(statusOffset[`lacking_${family}`], slot),
+    isListening: (family) => hasBit(statusOffset.listening_families, FAMILIES.indexOf(family)),
+    isRefused: (family) => hasBit(statusOffset.refused_families, FAMILIES.indexOf(family)),
     forbiddenPorts: (slot) => {
       const start = STATUS_FORBIDDEN_PORTS_OFFSET + 2 * FORBIDDEN_PORTS * slot;
       const ports = Array.from({ length: FORBIDDEN_PORTS }, (_, i) =>

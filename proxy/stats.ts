@@ -17,9 +17,7 @@ import {
 } from './abi.js';
 import { formatEndpoint } from './address.js';
 import type { Histogram } from './histogram.js';
-import type { Family } from './upstreams.js';
-
-const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
+import { FAMILIES, type Family } from './upstreams.js';
 
 export type CounterName = keyof typeof counterOffset;
 export type HistogramName = keyof typeof histogramOffset;
@@ -61,6 +59,10 @@ export interface RelayStats {
   upstreams: UpstreamStats[];
   /** The same; the first is of connections that no route matched. */
   routes: RouteStats[];
+  /** Families of addresses of which newcomers are accepted. */
+  listening: Family[];
+  /** Those of which they are refused, for probes know that no upstream carries them. */
+  refused: Family[];
 }
 
 /** An accepted connection, as the engine remembers the last few hundred. */
@@ -94,8 +96,10 @@ export interface SlotNames {
   routes: readonly (string | undefined)[];
 }
 
-/** What is known of upstreams, by slot. */
+/** What is known of upstreams, by slot, and what follows for all. */
 export interface UpstreamHealth {
+  isListening(family: Family): boolean;
+  isRefused(family: Family): boolean;
   isFailing(slot: number): boolean;
   isSilent(slot: number): boolean;
   isLacking(slot: number, family: Family): boolean;
@@ -114,6 +118,8 @@ export function sumStats(
   return {
     counters: mapValues(counterOffset, sum),
     outcomes: byOutcome((i) => sum(OUTCOME_COUNTERS_OFFSET + 8 * i)),
+    listening: FAMILIES.filter((family) => health.isListening(family)),
+    refused: FAMILIES.filter((family) => health.isRefused(family)),
     histograms: mapValues(histogramOffset, (offset) => ({
       sum: sum(offset) / 1e6,
       buckets: Array.from({ length: HISTOGRAM_BUCKETS }, (_, i) => sum(offset + 8 * (i + 1))),

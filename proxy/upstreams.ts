@@ -18,6 +18,9 @@ export type Strategy = (typeof strategies)[number];
 
 export type Family = 'ipv4' | 'ipv6';
 
+/** As the engine numbers them. */
+export const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
+
 export interface Upstream {
   /** What metrics and the list of connections call it. */
   name: string;

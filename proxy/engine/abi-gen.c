@@ -297,6 +297,8 @@ static void print_status(void)
 	entry("lacking_ipv6", STATUS_OFFSET(lacking_upstreams[FAMILY_IPV6]), "bits of slots");
 	entry("silent_upstreams", STATUS_OFFSET(silent_upstreams), "bits of slots");
 	entry("unresolved_upstreams", STATUS_OFFSET(unresolved_upstreams), "bits of slots");
+	entry("listening_families", STATUS_OFFSET(listening_families), "bits of families");
+	entry("refused_families", STATUS_OFFSET(refused_families), "bits of families");
 	entry("busy_routes", STATUS_OFFSET(busy_routes), "bits of slots in use, low ones first");
 	end();
 	printf("\n/** Unsigned 16-bit values, so many for each slot; 0: no more. */\n"

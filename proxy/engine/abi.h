@@ -18,11 +18,11 @@
 #include <stdint.h>
 
 /* Raised whenever a list below changes; create() refuses any other version. */
-#define SIDETRACK_RELAY_ABI_VERSION 5
+#define SIDETRACK_RELAY_ABI_VERSION 6
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
 #define SIDETRACK_RELAY_RECENT 256
-#define SIDETRACK_RELAY_LISTENERS 64
+#define SIDETRACK_RELAY_LISTENERS 128	/* of both families */
 #define SIDETRACK_RELAY_NAME_LENGTH 64	/* of an upstream, for the log */
 #define SIDETRACK_RELAY_LOG_LINE 1024	/* no line of the log is longer */
 #define SIDETRACK_RELAY_UPSTREAMS 16		/* of one generation */
@@ -440,6 +440,8 @@ struct sidetrack_relay_status {
 	uint32_t lacking_upstreams[FAMILIES];	/* bits of slots: the last probe failed */
 	uint32_t silent_upstreams;	/* bits of slots: they hang up without a byte */
 	uint32_t unresolved_upstreams;	/* bits of slots of the current one: no address yet */
+	uint32_t listening_families;	/* 1 << enum family: newcomers are accepted */
+	uint32_t refused_families;	/* the same: they are not, since no upstream carries it */
 	uint32_t busy_routes[SIDETRACK_RELAY_ROUTE_SLOTS / 32];	/* bits of slots */
 	/* where upstreams would not connect to, by slot; 0: no more */
 	uint16_t forbidden_ports[SIDETRACK_RELAY_UPSTREAM_SLOTS]

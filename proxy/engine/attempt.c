@@ -12,6 +12,7 @@
 #include "fault.h"
 #include "listener.h"
 #include "probe.h"
+#include "refusal.h"
 #include "relay.h"
 #include "relaying.h"
 #include "shake.h"
@@ -94,12 +95,14 @@ static void attempt_judge(struct worker *worker, struct connection *connection, 
 {
 	struct roster *roster = attempt_roster(connection);
 
-	if (connection->probe)
-		roster_judge_probe(roster, connection->upstream,
-				   endpoint_family(&connection->destination), fault,
-				   worker->transfer.now_ms);
-	else
+	if (!connection->probe) {
 		roster_judge(roster, connection->upstream, fault, worker->transfer.now_ms);
+		return;
+	}
+	roster_judge_probe(roster, connection->upstream,
+			   endpoint_family(&connection->destination), fault,
+			   worker->transfer.now_ms);
+	refusal_review(worker);
 }
 
 /*

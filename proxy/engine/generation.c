@@ -62,6 +62,7 @@ int generation_complete(struct generation *generation)
 	for (i = 0; i < FAMILIES; i++)
 		if (generation->options.probe[i].port)
 			roster->probed |= 1U << i;
+	roster->used = route_upstreams(&generation->routes);
 	roster->answered = generation->options.probe_answer != PROBE_ANSWER_NONE;
 	if (!roster->count && roster_add(roster, &direct) < 0)
 		return -EINVAL;

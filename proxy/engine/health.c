@@ -31,6 +31,7 @@ void health_renew(struct health *health)
 	store(&health->doubts, 0);
 	store(&health->silence, 0);
 	store(&health->lacking, 0);
+	store(&health->carrying, 0);
 	__atomic_add_fetch(&health->edition, 1, __ATOMIC_RELAXED);
 }
 
@@ -113,18 +114,31 @@ bool health_hear_byte(struct health *health)
 
 /* --- families and ports --------------------------------------------------------------- */
 
-void health_set_lacking(struct health *health, enum family family, bool lacking)
+static void set_bits(uint32_t *word, uint32_t bits, bool on)
 {
-	if (lacking)
-		__atomic_or_fetch(&health->lacking, 1U << family, __ATOMIC_RELAXED);
-	else if (health_lacking(health) & 1U << family)
-		__atomic_and_fetch(&health->lacking, ~(1U << family), __ATOMIC_RELAXED);
+	if (on)
+		__atomic_or_fetch(word, bits, __ATOMIC_RELAXED);
+	else if (load(word) & bits)
+		__atomic_and_fetch(word, ~bits, __ATOMIC_RELAXED);
+}
+
+/* A probe has found out whether it carries the family. */
+void health_judge_family(struct health *health, enum family family, bool lacking)
+{
+	set_bits(&health->lacking, 1U << family, lacking);
+	set_bits(&health->carrying, 1U << family, !lacking);
 }
 
 /* Return: bits of families */
 uint32_t health_lacking(const struct health *health)
 {
 	return load(&health->lacking);
+}
+
+/* Return: bits of families */
+uint32_t health_carrying(const struct health *health)
+{
+	return load(&health->carrying);
 }
 
 /* It would not connect to that port; the first few are kept. */

@@ -31,6 +31,7 @@ struct health {
 	uint32_t silence;	/* see above; 0 nearly always */
 	uint32_t silent;	/* the last destination that said nothing, as a number */
 	uint32_t lacking;	/* families whose last probe failed: 1 << enum family */
+	uint32_t carrying;	/* those whose last probe succeeded */
 	uint32_t active;	/* connections, also on their way */
 	uint32_t edition;	/* raised when another upstream, or a changed one, moves in */
 	uint32_t forbidden[SIDETRACK_RELAY_FORBIDDEN_PORTS];	/* 0: none */
@@ -43,8 +44,9 @@ void health_carry_over(struct health *health, const struct upstream *before,
 bool health_is_silent(const struct health *health);
 bool health_hear_nothing(struct health *health, const struct endpoint *destination);
 bool health_hear_byte(struct health *health);
-void health_set_lacking(struct health *health, enum family family, bool lacking);
+void health_judge_family(struct health *health, enum family family, bool lacking);
 uint32_t health_lacking(const struct health *health);
+uint32_t health_carrying(const struct health *health);
 void health_forbid(struct health *health, uint16_t port);
 
 #endif /* SIDETRACK_HEALTH_H */

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "conntrack.h"
+#include "refusal.h"
 #include "relay.h"
+#include "sockets.h"
 #include "walk.h"
 #include "worker.h"
 
@@ -94,6 +96,10 @@ int32_t sidetrack_relay_read_status(struct relay *relay, uint8_t *out, int32_t l
 		.adopted = count_adopted(relay),
 	};
 
+	if (relay_phase(relay) == PHASE_RUNNING) {
+		status.listening_families = sockets_families(relay, refusal_of(relay));
+		status.refused_families = sockets_families(relay, 0) & ~status.listening_families;
+	}
 	fill_slots(relay, &status);
 	if (length != (int32_t)sizeof(status))
 		return -EINVAL;

@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include "connection.h"
+#include "list.h"
+#include "listen.h"
+#include "refusal.h"
 #include "relay.h"
 #include "steering.h"
 #include "worker.h"
@@ -16,16 +19,25 @@
 #define FIRST_PAUSE_MS 10
 #define LONGEST_PAUSE_MS 250
 
+/* Return: 0 or -errno */
+static int listening_watch(struct worker *worker, struct listening *listening, int operation,
+			   uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = &listening->source };
+
+	return epoll_ctl(worker->epoll, operation, listening->fd, &event) < 0 ? -errno : 0;
+}
+
 /* --- pausing ------------------------------------------------------------------- */
 
 static void listener_arm(struct worker *worker, uint32_t events)
 {
 	struct listener *listener = &worker->listener;
-	struct epoll_event event = { .events = events, .data.ptr = &listener->source };
 	unsigned int i;
 
 	for (i = 0; i < listener->count; i++)
-		(void)epoll_ctl(worker->epoll, EPOLL_CTL_MOD, listener->fd[i], &event);
+		if (!listener->socket[i].refuses)
+			(void)listening_watch(worker, &listener->socket[i], EPOLL_CTL_MOD, events);
 }
 
 static void listener_pause(struct worker *worker, uint64_t *counter)
@@ -93,6 +105,7 @@ static bool accept_failed(struct worker *worker, int error)
 
 	switch (error) {
 	case EAGAIN:
+	case EINVAL:		/* it listens no more, which an event tells, too */
 		return false;
 	case EINTR:
 	case ECONNABORTED:
@@ -159,28 +172,108 @@ static void accept_batch(struct worker *worker, int listening, unsigned int most
 		;
 }
 
-static void listener_event(struct worker *worker, struct event_source *source, uint32_t events)
+/* --- refusing -------------------------------------------------------------------- */
+
+/* What the kernel has accepted already is served like what came before. */
+static void listening_refuse(struct worker *worker, struct listening *listening)
 {
+	if (!listening->refuses) {
+		if (!worker->listener.paused)
+			accept_batch(worker, listening->fd, LAST_BATCH);
+		(void)epoll_ctl(worker->epoll, EPOLL_CTL_DEL, listening->fd, NULL);
+		listening->refuses = true;
+	}
+	/* also when it has been done: somebody who shares it may have opened it */
+	listen_end(listening->fd);
+}
+
+/* Should it fail there is another try whenever the thread is woken. */
+static void listening_admit(struct worker *worker, struct listening *listening)
+{
+	struct relay *relay = worker->relay;
+
+	if (listen_begin(listening->fd, &relay->options) < 0)
+		return;
+	/* the program went with the last socket that stopped listening */
+	if (__atomic_load_n(&relay->steering, __ATOMIC_RELAXED))
+		(void)steering_attach(listening->fd, &relay->cpus);
+	if (listening_watch(worker, listening, EPOLL_CTL_ADD,
+			    worker->listener.paused ? 0 : EPOLLIN) == 0)
+		listening->refuses = false;
+}
+
+/* Somebody who shares it has closed it, and we want it open. */
+static void listening_lost(struct worker *worker, struct listening *listening)
+{
+	(void)epoll_ctl(worker->epoll, EPOLL_CTL_DEL, listening->fd, NULL);
+	listening->refuses = true;
+	listener_obey(worker);
+}
+
+/* Return: @wanted, and what the thread before us still refuses */
+static uint32_t after_the_others(const struct worker *worker, uint32_t wanted)
+{
+	const struct worker *before = worker - 1;
+
+	if (!worker->index)
+		return wanted;
+	return wanted | (worker->listener.refused &
+			 __atomic_load_n(&before->listener.refused, __ATOMIC_ACQUIRE));
+}
+
+/**
+ * listener_obey() - Refuse the families that are to be refused, and no others
+ * @worker:	Thread that has been woken
+ */
+void listener_obey(struct worker *worker)
+{
+	struct relay *relay = worker->relay;
 	struct listener *listener = &worker->listener;
+	uint32_t before = listener->refused;
+	uint32_t wanted = after_the_others(worker, refusal_of(relay));
 	unsigned int i;
 
-	(void)source;
-	(void)events;
-	/* which of them is readable is not worth asking: there is nearly always one */
-	for (i = 0; i < listener->count && !listener->paused; i++)
-		accept_batch(worker, listener->fd[i], BATCH);
+	if (relay_phase(relay) != PHASE_RUNNING)
+		return;
+	for (i = 0; i < listener->count; i++) {
+		struct listening *listening = &listener->socket[i];
+
+		if (!(listening->families & ~wanted))
+			listening_refuse(worker, listening);
+		else if (listening->refuses)
+			listening_admit(worker, listening);
+	}
+	__atomic_store_n(&listener->refused, wanted, __ATOMIC_RELEASE);
+	if (before & ~wanted && worker->index + 1 < relay->thread_count)
+		worker_wake(worker + 1);
+}
+
+/* --- life ------------------------------------------------------------------------ */
+
+static void listener_event(struct worker *worker, struct event_source *source, uint32_t events)
+{
+	struct listening *listening = container_of(source, struct listening, source);
+
+	if (!worker->listener.count || listening->refuses)
+		return;
+	if (events & EPOLLHUP)
+		listening_lost(worker, listening);
+	else if (!worker->listener.paused)
+		accept_batch(worker, listening->fd, BATCH);
 }
 
 void listener_init(struct listener *listener)
 {
-	*listener = (struct listener){ .source = { listener_event }, .reserve = -1 };
+	*listener = (struct listener){ .reserve = -1 };
 	timer_init(&listener->resume, resume_timer);
 }
 
 /* Before the thread starts; the descriptor is the listener's from now on. */
-void listener_add(struct listener *listener, int fd)
+void listener_add(struct listener *listener, int fd, uint32_t families)
 {
-	listener->fd[listener->count++] = fd;
+	listener->socket[listener->count++] = (struct listening){
+		.source = { listener_event }, .fd = fd, .families = families,
+	};
 }
 
 /**
@@ -192,22 +285,19 @@ void listener_add(struct listener *listener, int fd)
 int listener_watch(struct worker *worker)
 {
 	struct listener *listener = &worker->listener;
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &listener->source };
+	int error = listener_has_reserve(worker) ? 0 : -errno;
 	unsigned int i;
 
-	if (!listener_has_reserve(worker))
-		return -errno;
-	for (i = 0; i < listener->count; i++)
-		if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, listener->fd[i], &event) < 0)
-			return -errno;
-	return 0;
+	for (i = 0; !error && i < listener->count; i++)
+		error = listening_watch(worker, &listener->socket[i], EPOLL_CTL_ADD, EPOLLIN);
+	return error;
 }
 
 /* Give back descriptors that no thread uses any more. */
 void listener_release(struct listener *listener)
 {
 	while (listener->count > 0)
-		close(listener->fd[--listener->count]);
+		close(listener->socket[--listener->count].fd);
 	if (listener->reserve >= 0)
 		close(listener->reserve);
 	listener->reserve = -1;
@@ -222,7 +312,8 @@ static void listener_forget(struct worker *worker)
 	unsigned int i;
 
 	for (i = 0; i < worker->listener.count; i++)
-		(void)epoll_ctl(worker->epoll, EPOLL_CTL_DEL, worker->listener.fd[i], NULL);
+		(void)epoll_ctl(worker->epoll, EPOLL_CTL_DEL, worker->listener.socket[i].fd,
+				NULL);
 }
 
 /**
@@ -240,7 +331,8 @@ void listener_close(struct worker *worker)
 	if (!listener->count)
 		return;
 	for (i = 0; i < listener->count && !listener->paused && !worker->relay->handed_over; i++)
-		accept_batch(worker, listener->fd[i], LAST_BATCH);
+		if (!listener->socket[i].refuses)
+			accept_batch(worker, listener->socket[i].fd, LAST_BATCH);
 	timer_cancel(&worker->timers, &listener->resume);
 	listener_forget(worker);
 	listener_release(listener);

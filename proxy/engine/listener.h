@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where connections come in: one listening socket to a thread, or several.
+ * Where connections come in: one listening socket of each family to a thread, or several.
  *
  * All of them share the port by SO_REUSEPORT and the kernel spreads connections
  * over them, so no lock and no thundering herd.  listen.h opens them.
@@ -10,6 +10,12 @@
  * that nobody accepts from would swallow its share of the connections.  More of
  * them than threads: a thread has several.  Fewer: the other threads open their
  * own, or share one where the kernel does not let them (another user's socket).
+ *
+ * While no upstream carries a family of addresses (refusal.h) its sockets do not
+ * listen: what has come is accepted, then the kernel answers with RST what comes, and
+ * the socket keeps its port (listen.h).  listen() takes that back.  Threads do
+ * so one after the other, because steering.h knows sockets by the order in which
+ * they began to listen.  Who shares our sockets may open or close them as well.
  *
  * When descriptors, memory or max_connections run out, accepting pauses and is
  * tried again ever more slowly: the kernel's backlog holds the newcomers, and
@@ -29,20 +35,28 @@
 #include "event.h"
 #include "timer.h"
 
-struct listener {
+struct listening {
 	struct event_source source;
+	int fd;
+	uint32_t families;		/* that arrive here */
+	bool refuses;			/* it does not listen, and is in no epoll set */
+};
+
+struct listener {
 	struct timer resume;
-	int fd[SIDETRACK_RELAY_LISTENERS];
+	struct listening socket[SIDETRACK_RELAY_LISTENERS];
 	unsigned int count;		/* 0 once closed */
+	uint32_t refused;		/* families, as far as acted on; atomic, one writer */
 	int reserve;
 	bool paused;
 	uint32_t backoff_ms;
 };
 
 void listener_init(struct listener *listener);
-void listener_add(struct listener *listener, int fd);
+void listener_add(struct listener *listener, int fd, uint32_t families);
 int listener_watch(struct worker *worker);
 void listener_resume(struct worker *worker);
+void listener_obey(struct worker *worker);
 bool listener_spend_reserve(struct worker *worker);
 void listener_close(struct worker *worker);
 void listener_release(struct listener *listener);

@@ -17,7 +17,7 @@
 #include "worker.h"
 
 #define DESCRIPTORS_PER_CONNECTION 2
-#define DESCRIPTORS_PER_THREAD 5	/* epoll twice, wake, listener, reserve */
+#define DESCRIPTORS_PER_THREAD 6	/* epoll twice, wake, two listeners, reserve */
 #define DESCRIPTORS_PER_PIPE 2
 #define PIPES_EXPECTED 8		/* per thread, when reckoning what is left */
 

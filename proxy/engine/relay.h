@@ -53,8 +53,10 @@ struct relay {
 	uint64_t drain_deadline_ms;	/* written before the phase that reads it */
 	bool handed_over;		/* likewise: somebody else accepts what has arrived */
 	bool forking;			/* a child may have copies of our descriptors; atomic */
+	uint32_t refused;		/* families, see refusal.h; atomic, the first thread writes */
 	bool asked_heartbeat;		/* the threads have been woken to show that they turn */
 	int listener[SIDETRACK_RELAY_LISTENERS];	/* closed by the threads that have them */
+	uint32_t listener_families[SIDETRACK_RELAY_LISTENERS];	/* that arrive there */
 	uint32_t listener_count;
 	bool listeners_placed;		/* from here on they are closed with their threads */
 	char error[SIDETRACK_RELAY_ERROR_LENGTH];

@@ -158,7 +158,7 @@ void roster_judge_probe(struct roster *roster, uint32_t index, enum family famil
 
 	if (!is_current(&roster->entry[index]))
 		return;
-	health_set_lacking(health, family, fault != FAULT_NONE);
+	health_judge_family(health, family, fault != FAULT_NONE);
 	if (fault == FAULT_NONE && roster->answered)
 		health_hear_byte(health);
 	if (fault == FAULT_NONE || roster_lacking(roster, index) == probed_families(roster, index))

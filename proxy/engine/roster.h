@@ -52,6 +52,7 @@ struct roster {
 	bool answered;		/* probes want an answer, not only a connection */
 	uint32_t count;
 	uint32_t carries[FAMILIES];	/* bits of upstreams: may be tried for this family */
+	uint32_t used;		/* bits of upstreams: some route may lead there */
 	struct health *health;	/* of all slots */
 	struct roster_entry entry[SIDETRACK_RELAY_UPSTREAMS];
 };

@@ -171,6 +171,19 @@ int route_copy(struct route_table *to, const struct route_table *from)
 	return 0;
 }
 
+/* Return: bits of the upstreams that some connection may use */
+uint32_t route_upstreams(const struct route_table *table)
+{
+	uint32_t set = 0, i;
+
+	for (i = 0; i < table->count; i++) {
+		set |= table->route[i].upstreams;
+		if (table->route[i].any_destination && !table->route[i].port_ranges)
+			return set;
+	}
+	return UINT32_MAX;	/* what no route matches may use all */
+}
+
 /* --- finding ---------------------------------------------------------------------- */
 
 static uint32_t find_ipv4(const struct destinations *destinations, uint32_t address)

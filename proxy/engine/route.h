@@ -44,6 +44,7 @@ void destinations_release(struct destinations *destinations);
 int route_add(struct route_table *table, const struct sidetrack_relay_route *from);
 int route_set_destinations(struct route_table *table, const uint8_t *from, size_t length);
 int route_copy(struct route_table *to, const struct route_table *from);
+uint32_t route_upstreams(const struct route_table *table);
 int route_find(const struct route_table *table, const struct endpoint *destination);
 void route_release(struct route_table *table);
 

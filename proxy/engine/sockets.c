@@ -4,84 +4,234 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dial.h"
 #include "endpoint.h"
 #include "listen.h"
 #include "listener.h"
+#include "refusal.h"
 #include "steering.h"
 #include "worker.h"
 
-/* Socket i belongs to thread i, so that a relay of as many threads finds each in its place. */
-static void give_listener(struct relay *relay, uint32_t i, int fd)
+#define EVERY_FAMILY ((1U << FAMILIES) - 1)
+
+static void note_listener(struct relay *relay, int fd, uint32_t families)
 {
-	listener_add(&relay->workers[i % relay->thread_count].listener, fd);
+	relay->listener_families[relay->listener_count] = families;
+	relay->listener[relay->listener_count++] = fd;
 }
 
-static int place_adopted(struct relay *relay)
+/* Return: how many sockets are for just these families */
+static uint32_t count_listeners(const struct relay *relay, uint32_t families)
+{
+	uint32_t count = 0, i;
+
+	for (i = 0; i < relay->listener_count; i++)
+		count += relay->listener_families[i] == families;
+	return count;
+}
+
+/* --- sockets from outside -------------------------------------------------------- */
+
+static int adopt_listeners(struct relay *relay)
+{
+	uint32_t i;
+
+	for (i = 0; i < relay->listener_count; i++) {
+		int error = listen_adopt(relay->listener[i], &relay->options);
+
+		if (error)
+			return relay_fail(relay, error, "cannot use the sockets handed to us: %s",
+					  strerror(-error));
+		relay->listener_families[i] = listen_families(relay->listener[i]);
+	}
+	return 0;
+}
+
+/* A family of which no socket listens is refused until probes say otherwise. */
+static void inherit_refusal(struct relay *relay)
+{
+	uint32_t refused = 0, open = 0, i;
+
+	for (i = 0; i < relay->listener_count; i++)
+		*(listen_refuses(relay->listener[i]) ? &refused : &open) |=
+			relay->listener_families[i];
+	refusal_inherit(relay, refused & ~open);
+}
+
+/* Those that are not to refuse any more. */
+static int open_adopted(struct relay *relay)
 {
 	int error = 0;
 	uint32_t i;
 
-	relay->listeners_placed = true;
-	for (i = 0; i < relay->listener_count; i++) {
-		int failed = listen_adopt(relay->listener[i], &relay->options);
-
-		give_listener(relay, i, relay->listener[i]);
-		error = error ? error : failed;
-	}
-	if (error)
-		relay_fail(relay, error, "cannot use the sockets handed to us: %s",
-			   strerror(-error));
-	return error;
+	for (i = 0; !error && i < relay->listener_count; i++)
+		if (relay->listener_families[i] & ~refusal_of(relay) &&
+		    listen_refuses(relay->listener[i]))
+			error = listen_begin(relay->listener[i], &relay->options);
+	return error ? relay_fail(relay, error, "cannot open the sockets handed to us: %s",
+				  strerror(-error)) : 0;
 }
 
-static int open_listener(struct relay *relay, uint32_t i)
+/*
+ * A dual-stack socket is what older relays handed over.  Where there are sockets
+ * for IPv4 alone, the kernel prefers them, and IPv6 is left for the other.
+ */
+static void settle_dual_stack(struct relay *relay)
+{
+	uint32_t i;
+
+	if (!count_listeners(relay, 1U << FAMILY_IPV4))
+		return;
+	for (i = 0; i < relay->listener_count; i++)
+		if (relay->listener_families[i] == EVERY_FAMILY)
+			relay->listener_families[i] = 1U << FAMILY_IPV6;
+}
+
+/* --- our own --------------------------------------------------------------------- */
+
+static int cannot_listen(struct relay *relay, int error)
 {
 	struct endpoint local = { .port = (uint16_t)relay->options.port };
 	char text[ENDPOINT_TEXT_LENGTH];
-	int fd = listen_open(&relay->options, &relay->port);
 
-	if (fd >= 0) {
-		relay->listener[relay->listener_count++] = fd;
-		give_listener(relay, i, fd);
-		return 0;
-	}
 	memcpy(&local.address, relay->options.address, sizeof(local.address));
 	endpoint_format(&local, text);
-	if (fd == -EPERM)
-		return relay_fail(relay, fd, "cannot listen transparently on %s: tproxy needs "
+	if (error == -EPERM)
+		return relay_fail(relay, error, "cannot listen transparently on %s: tproxy needs "
 				  "CAP_NET_ADMIN or CAP_NET_RAW", text);
-	return relay_fail(relay, fd, "cannot listen on %s: %s", text, strerror(-fd));
+	return relay_fail(relay, error, "cannot listen on %s: %s", text, strerror(-error));
 }
 
-static int share_listener(struct relay *relay, uint32_t i, uint32_t adopted)
+/* As many as there are threads. */
+static int open_family(struct relay *relay, enum family family)
 {
-	int fd = fcntl(relay->listener[i % adopted], F_DUPFD_CLOEXEC, 0);
+	uint32_t have = count_listeners(relay, 1U << family);
 
-	if (fd < 0)
-		return relay_fail(relay, -errno, "cannot share a socket: %s", strerror(errno));
-	give_listener(relay, i, fd);
+	if (family == FAMILY_IPV6)
+		have += count_listeners(relay, EVERY_FAMILY);
+	for (; have < relay->thread_count; have++) {
+		int fd = relay->listener_count < SIDETRACK_RELAY_LISTENERS
+				 ? listen_open(&relay->options, relay->port, family) : -ENOSPC;
+
+		if (fd < 0)
+			return fd;
+		note_listener(relay, fd, 1U << family);
+	}
 	return 0;
 }
 
+/* Without IPv6 in the kernel IPv4 is everything; beside adopted sockets more are a bonus. */
+static int open_families(struct relay *relay, bool adopted)
+{
+	uint32_t wanted = listen_wanted(&relay->options);
+	int family, error;
+
+	for (family = 0; family < FAMILIES; family++) {
+		if (!(wanted & 1U << family))
+			continue;
+		error = open_family(relay, (enum family)family);
+		if (error && !adopted &&
+		    (error != -EAFNOSUPPORT || wanted == 1U << family))
+			return cannot_listen(relay, error);
+	}
+	return 0;
+}
+
+static int open_new(struct relay *relay)
+{
+	int reserved = listen_reserve(&relay->options, &relay->port), error;
+
+	if (reserved < 0)
+		return cannot_listen(relay, reserved);
+	error = open_families(relay, false);
+	close(reserved);
+	return error;
+}
+
+static int complete_adopted(struct relay *relay)
+{
+	int error;
+
+	inherit_refusal(relay);
+	error = open_families(relay, true);
+	if (error)
+		return error;
+	settle_dual_stack(relay);
+	return open_adopted(relay);
+}
+
+/* --- to the threads -------------------------------------------------------------- */
+
+/* A thread for which there is none of its own gets another's. */
+static int share_listeners(struct relay *relay, const int *fd, uint32_t count, uint32_t families)
+{
+	uint32_t i;
+
+	for (i = count; count && i < relay->thread_count; i++) {
+		int copy = fcntl(fd[i % count], F_DUPFD_CLOEXEC, 0);
+
+		if (copy < 0)
+			return relay_fail(relay, -errno, "cannot share a socket: %s",
+					  strerror(errno));
+		listener_add(&relay->workers[i].listener, copy, families);
+	}
+	return 0;
+}
+
+/* The i-th of each kind is thread i's, so that a relay of as many threads finds each in its place. */
+static int place_listeners(struct relay *relay, uint32_t families)
+{
+	int fd[SIDETRACK_RELAY_LISTENERS];
+	uint32_t count = 0, i;
+
+	for (i = 0; i < relay->listener_count; i++) {
+		if (relay->listener_families[i] != families)
+			continue;
+		listener_add(&relay->workers[count % relay->thread_count].listener,
+			     relay->listener[i], families);
+		fd[count++] = relay->listener[i];
+	}
+	return share_listeners(relay, fd, count, families);
+}
+
 /**
- * sockets_open() - Give every thread a socket, and every socket that was handed to us a thread
+ * sockets_open() - Give every thread a socket of each family, and every socket a thread
  * @relay:	Relay that is being started
  *
  * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
  */
 int sockets_open(struct relay *relay)
 {
-	uint32_t adopted = relay->listener_count, i;
-	int error = place_adopted(relay);
+	bool adopted = relay->listener_count > 0;
+	int error = adopted ? adopt_listeners(relay) : open_new(relay);
+	uint32_t families;
 
-	for (i = adopted; !error && i < relay->thread_count; i++) {
-		error = open_listener(relay, i);
-		if (error && adopted)
-			error = share_listener(relay, i, adopted);
-	}
+	if (!error && adopted)
+		error = complete_adopted(relay);
+	if (error)
+		return error;
+	relay->listeners_placed = true;
+	for (families = 1; !error && families <= EVERY_FAMILY; families++)
+		error = place_listeners(relay, families);
 	return error;
+}
+
+/* Return: true if each thread has a socket of its own there, and listens */
+static bool can_be_steered(const struct relay *relay, uint32_t families)
+{
+	return count_listeners(relay, families) >= relay->thread_count &&
+	       !(families & refusal_of(relay));
+}
+
+static int first_listener(const struct relay *relay, uint32_t families)
+{
+	uint32_t i = 0;
+
+	while (relay->listener_families[i] != families)
+		i++;
+	return relay->listener[i];
 }
 
 /**
@@ -93,11 +243,33 @@ int sockets_open(struct relay *relay)
  */
 void sockets_steer(struct relay *relay)
 {
-	if (relay->listener_count < relay->thread_count)
-		return;
-	relay->pinned = steering_cpus(&relay->cpus, relay->thread_count);
-	relay->steering = relay->pinned &&
-			  steering_attach(relay->listener[0], &relay->cpus) == 0;
+	bool one_to_one = steering_cpus(&relay->cpus, relay->thread_count);
+	uint32_t families;
+
+	for (families = 1; one_to_one && families <= EVERY_FAMILY; families++) {
+		if (!can_be_steered(relay, families))
+			continue;
+		relay->pinned = true;
+		if (steering_attach(first_listener(relay, families), &relay->cpus) == 0)
+			relay->steering = true;
+	}
+}
+
+/**
+ * sockets_families() - To whom do the sockets listen?
+ * @relay:	Relay
+ * @refused:	Bits of families that are to be refused; a dual-stack socket refuses none
+ *
+ * Return: bits of families
+ */
+uint32_t sockets_families(const struct relay *relay, uint32_t refused)
+{
+	uint32_t families = 0, i;
+
+	for (i = 0; i < relay->listener_count; i++)
+		if (relay->listener_families[i] & ~refused)
+			families |= relay->listener_families[i];
+	return families;
 }
 
 /* Whoever is accepted from now on inherits what a new generation says of clients. */
@@ -138,7 +310,7 @@ int32_t sidetrack_relay_adopt_listener(struct relay *relay, int32_t fd)
 		return relay_fail(relay, -EADDRNOTAVAIL, "it listens on port %u, others on %u",
 				  port, relay->port);
 	relay->port = port;
-	relay->listener[relay->listener_count++] = fd;
+	note_listener(relay, fd, 0);
 	return 0;
 }
 

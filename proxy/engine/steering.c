@@ -98,6 +98,7 @@ void steering_review(struct worker *worker)
 {
 	struct relay *relay = worker->relay;
 	uint64_t own = accepted(worker), all = 0;
+	const struct listener *listener = &worker->listener;
 	int zero = 0;
 	uint32_t i;
 
@@ -109,6 +110,7 @@ void steering_review(struct worker *worker)
 	if (own * relay->thread_count * 2 <= all * 3)
 		return;
 	__atomic_store_n(&relay->steering, false, __ATOMIC_RELAXED);
-	(void)setsockopt(worker->listener.fd[0], SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &zero,
-			 sizeof(zero));
+	for (i = 0; i < listener->count; i++)
+		(void)setsockopt(listener->socket[i].fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF,
+				 &zero, sizeof(zero));
 }

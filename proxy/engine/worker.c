@@ -16,6 +16,7 @@
 #include "guard.h"
 #include "memory.h"
 #include "probe.h"
+#include "refusal.h"
 #include "relay.h"
 #include "relaying.h"
 #include "steering.h"
@@ -103,6 +104,7 @@ static void adopt_generation(struct worker *worker)
 	worker->generation = next;
 	memset(&worker->rotation, 0, sizeof(worker->rotation));
 	probe_schedule(worker);
+	refusal_review(worker);
 }
 
 static void wake_event(struct worker *worker, struct event_source *source, uint32_t events)
@@ -115,6 +117,7 @@ static void wake_event(struct worker *worker, struct event_source *source, uint3
 		return;
 	adopt_generation(worker);
 	guard_adopt(worker);
+	listener_obey(worker);
 	enter_phase(worker, relay_phase(worker->relay));
 }
 
@@ -192,6 +195,7 @@ static void *worker_main(void *argument)
 
 	adopt_generation(worker);
 	guard_adopt(worker);
+	listener_obey(worker);
 	while (worker->phase != PHASE_STOPPING) {
 		take_events(worker);
 		take_turns(worker);

@@ -71,7 +71,7 @@ int main(int argc, char **argv)
 		reset_tests, endure_tests, observe_tests, accept_tests, coalesce_tests,
 		client_tests, fast_open_tests, sustain_tests,
 		route_tests, generation_tests, probe_tests, dial_tests,
-		guard_tests
+		guard_tests, refusal_tests
 	};
 	const char *filter = argc > 2 ? argv[2] : "";
 	int passed = 0, failed = 0;

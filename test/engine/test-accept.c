@@ -11,7 +11,9 @@
 #include "check.h"
 #include "harness.h"
 #include "listen.h"
+#include "relay.h"
 #include "steering.h"
+#include "worker.h"
 #include "world.h"
 
 /* --- tproxy ------------------------------------------------------------------- */
@@ -209,7 +211,23 @@ static void connect_and_leave(int count)
 		close(client_connect(count % 2 ? AF_INET : AF_INET6, INTERNET, PORT));
 }
 
-static void steering_follows_the_cpu(void)
+/* As probes would have it.  Said again, for a thread that begins says that there are none. */
+static bool refuse(struct relay *relay, uint32_t families)
+{
+	bool all = true;
+	uint32_t i;
+
+	__atomic_store_n(&relay->refused, families, __ATOMIC_RELEASE);
+	for (i = 0; i < relay->thread_count; i++) {
+		const struct listener *listener = &relay->workers[i].listener;
+
+		worker_wake(&relay->workers[i]);
+		all &= __atomic_load_n(&listener->refused, __ATOMIC_ACQUIRE) == families;
+	}
+	return all;
+}
+
+static void steering_with_refusals(int refusals)
 {
 	enum { EACH = 20 };
 	struct sidetrack_relay_options options = default_options();
@@ -221,6 +239,10 @@ static void steering_follows_the_cpu(void)
 		return;
 	options.threads = 0;
 	relay = begin(&options);
+	while (refusals-- > 0) {
+		wait_for(refuse(relay, 1U << FAMILY_IPV6));
+		wait_for(refuse(relay, 0));
+	}
 	for (thread = 0; thread < CPU_COUNT(&cpus); thread++) {
 		run_on(steering_cpu(&cpus, (uint32_t)thread));
 		connect_and_leave(EACH);
@@ -229,6 +251,17 @@ static void steering_follows_the_cpu(void)
 	for (thread = 0; thread < CPU_COUNT(&cpus); thread++)
 		expect_equal(accepted_by(relay, thread), EACH);
 	finish(relay);
+}
+
+static void steering_follows_the_cpu(void)
+{
+	steering_with_refusals(0);
+}
+
+/* Sockets that listen again are in the same order, and the program is there again. */
+static void steering_survives_a_refusal(void)
+{
+	steering_with_refusals(5);
 }
 
 /*
@@ -264,13 +297,15 @@ static void steering_outlives_a_listener(void)
 	struct sidetrack_relay_options options = default_options();
 	uint16_t port = 0;
 	cpu_set_t cpus;
-	int first, second, cpu, i;
+	int reserved, first, second, cpu, i;
 
 	if (!several_cpus(&cpus))
 		return;
-	first = listen_open(&options, &port);
-	second = listen_open(&options, &port);
-	expect(first >= 0 && second >= 0);
+	reserved = listen_reserve(&options, &port);
+	first = listen_open(&options, port, FAMILY_IPV4);
+	second = listen_open(&options, port, FAMILY_IPV4);
+	expect(reserved >= 0 && first >= 0 && second >= 0);
+	close(reserved);
 	expect_equal(steering_attach(second, &cpus), 0);
 	close(first);
 	set_blocking(second, true);
@@ -293,6 +328,7 @@ const struct test accept_tests[] = {
 	{ "accept: tproxy without the privilege", tproxy_unprivileged },
 	{ "accept: steering with gaps among the CPUs", steering_with_gaps },
 	{ "accept: steering follows the CPU", steering_follows_the_cpu },
+	{ "accept: steering survives a refusal", steering_survives_a_refusal },
 	{ "accept: steering gives up when others are idle", steering_gives_up },
 	{ "accept: steering outlives a listener", steering_outlives_a_listener },
 	{ NULL, NULL }

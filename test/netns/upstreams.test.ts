@@ -1,5 +1,5 @@
 /** The relay behind proxies that we did not write: microsocks (SOCKS5) and tinyproxy (CONNECT). */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { LAB_CONFIG } from '../../control/lab/demo.js';
@@ -286,6 +286,63 @@ describe('a proxy that is of no use', () => {
     await waitFor('the probe to fail', async () => (await up('dead')) === 0);
     expect(await look()).toBe(0);
     expect([await up('direct'), await through('dead')]).toEqual([1, 0]);
+  });
+});
+
+/** Connects for everybody, but to IPv6 addresses only while the file is not there. */
+const carrier = (file: string) => `const net = require('net');
+net.createServer((peer) => {
+  peer.on('error', () => {});
+  peer.once('data', (request) => {
+    const [, host, port] = /^CONNECT \\[?([^ \\]]+?)\\]?:(\\d+) /.exec(String(request));
+    if (net.isIPv6(host) && require('fs').existsSync('${file}'))
+      return peer.end('HTTP/1.1 502 No\\r\\n\\r\\n');
+    const way = net.connect({ host, port: Number(port) }, () => {
+      peer.write('HTTP/1.1 200 OK\\r\\n\\r\\n');
+      peer.pipe(way).pipe(peer);
+    });
+    way.on('error', () => peer.destroy());
+  });
+}).listen(${PORT}, '${PROXY.v4}', () => console.log('listening'));`;
+
+describe('a family that no upstream carries at the moment', () => {
+  const accepted = () => fixture.metric('sidetrack_relay_connections_total{family="ipv6"}');
+  const listening = (family: string) =>
+    fixture.metric(`sidetrack_relay_listening{family="${family}"}`);
+
+  let lost: string;
+  let proxy: LabProcess;
+
+  beforeAll(async () => {
+    lost = join(fixture.directory, 'ipv6-is-lost');
+    proxy = fixture.lab.spawn('internet', [process.execPath, '-e', carrier(lost)]);
+    await new Promise((resolve) => proxy.child.stdout!.once('data', resolve));
+  });
+  afterAll(async () => {
+    proxy.signal('SIGKILL');
+    await proxy.exited;
+  });
+
+  it('is refused before the handshake, and accepted again when a probe succeeds', async () => {
+    const [v4, v6] = [ADDRESS.internet.v4, ADDRESS.internet.v6];
+    await start(
+      `{ name: vps, url: "http://${PROXY.v4}:${PORT}" }`,
+      `  probe: { destination: ["${v4}:80", "[${v6}]:80"], interval_seconds: 1 }\n`,
+    );
+    const said = listen();
+    await expectDownload('v6', 1000);
+    writeFileSync(lost, '');
+    await waitFor('IPv6 to be refused', async () => (await listening('ipv6')) === 0);
+    await waitFor('a word of it', () => said().includes('IPv6 is refused until one carries it'));
+    const before = await accepted();
+    const { status } = await fixture.download('client', url(v6, '/who'));
+    expect(status).toBe(7);
+    await expectDownload('v4', 1000);
+    expect([await accepted(), await listening('ipv4')]).toEqual([before, 1]);
+    rmSync(lost);
+    await waitFor('IPv6 to be accepted', async () => (await listening('ipv6')) === 1);
+    await expectDownload('v6', 1000);
+    await waitFor('a word of it', () => said().includes('IPv6 is accepted again'));
   });
 });
 

@@ -52,7 +52,9 @@ export function openService(env: NodeJS.ProcessEnv = process.env): Service {
     store: (sockets, outdated) => {
       for (let i = 0; i < outdated; i++) send({ FDSTOREREMOVE: 1, FDNAME: socketName(i) });
       // One that it has already is not stored twice.
-      for (const [i, fd] of sockets.entries()) send({ FDSTORE: 1, FDNAME: socketName(i) }, fd);
+      // Not polled: one that refuses newcomers for a while would look dead, and be dropped.
+      for (const [i, fd] of sockets.entries())
+        send({ FDSTORE: 1, FDPOLL: 0, FDNAME: socketName(i) }, fd);
     },
     replacedBy: (pid) => {
       clearInterval(watchdog);

@@ -5,6 +5,7 @@
 import pc from 'picocolors';
 import type { Relay } from '../../../proxy/relay.js';
 import type { Outcome, UpstreamStats } from '../../../proxy/stats.js';
+import type { Family } from '../../../proxy/upstreams.js';
 import type { UpstreamConfig } from '../../config/config.js';
 import { note } from '../output.js';
 import { hasCredential } from './upstreams.js';
@@ -75,12 +76,33 @@ function limitChanges(): (upstream: UpstreamStats, rests: boolean) => string[] {
   };
 }
 
+/** Lines about families that the relay does not accept, when that begins and ends. */
+function refusalChanges(): (refused: readonly Family[]) => string[] {
+  let before: readonly Family[] = [];
+  return (now) => {
+    const begun = now.filter((family) => !before.includes(family));
+    const over = before.filter((family) => !now.includes(family));
+    before = now;
+    return [
+      ...begun.map((family) => {
+        const name = FAMILIES[family];
+        return `${pc.yellow('warning:')} no upstream carries ${name} (probe): ${name} is refused until one carries it again`;
+      }),
+      ...over.map((family) => `${FAMILIES[family]} is accepted again`),
+    ];
+  };
+}
+
 function portLine(name: string, port: number): string {
   return `${pc.yellow('warning:')} upstream "${name}" has a rule against connections to port ${port} (upstream_refused); the next upstream is tried instead
   hint: write a route that spares the detour: { port: ${port}, upstreams: [...] } in relay.routes`;
 }
 
-type View = { upstreams: readonly UpstreamStats[]; resting: readonly string[] };
+type View = {
+  upstreams: readonly UpstreamStats[];
+  resting: readonly string[];
+  refused: readonly Family[];
+};
 
 /**
  * @param credentialOf the file behind the password of an upstream that systemd has read for us.
@@ -91,8 +113,9 @@ export function upstreamChanges(
 ): (view: View, nowMs: number) => string[] {
   const watched = new Map<string, Watched>();
   const limits = limitChanges();
-  return ({ upstreams, resting }, nowMs) =>
-    upstreams.flatMap((upstream) => {
+  const refusals = refusalChanges();
+  return ({ upstreams, resting, refused }, nowMs) => [
+    ...upstreams.flatMap((upstream) => {
       const { name, errors } = upstream;
       const failedProbes = upstream.counters.probes_failed;
       const before = watched.get(name);
@@ -113,7 +136,9 @@ export function upstreamChanges(
       const back = told && !rests ? [`upstream "${name}" is back`] : [];
       const begun = begins ? [restLine(name, reason, credentialOf(name))] : back;
       return [...begun, ...limits(upstream, rests)];
-    });
+    }),
+    ...refusals(refused),
+  ];
 }
 
 function restLine(name: string, reason: Reason | undefined, credential?: string): string {
@@ -141,8 +166,8 @@ export function watchUpstreams(
   const look = () => {
     // Rests first: the reason is counted before the rest begins.
     const resting = relay.resting();
-    for (const line of changes({ resting, upstreams: relay.stats().upstreams }, Date.now()))
-      note(line);
+    const { upstreams, refused } = relay.stats();
+    for (const line of changes({ resting, upstreams, refused }, Date.now())) note(line);
   };
   const timer = setInterval(look, LOOK_EVERY_MS);
   timer.unref();

@@ -137,8 +137,11 @@ static void close_is_last_fin(const struct connection *connection)
 /* An end without RST would look like a complete stream. */
 void invariant_closed(const struct file *file)
 {
-	struct connection *connection = connection_of(file);
+	struct connection *connection;
 
+	if (!kernel.booted)
+		return;		/* what held the port until others listen there */
+	connection = connection_of(file);
 	if (file->kind == FILE_PIPE && file->length)
 		return;		/* with what nobody will read any more */
 	if (file->kind != FILE_TCP || !(file->connected || file->connecting))

@@ -186,10 +186,11 @@ int kernel_accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 {
 	static const int errors[] = { EMFILE, ENFILE, ENOMEM, ENOBUFS, ECONNABORTED, EPERM, EINTR,
 				      EPROTO };
-	struct file *file = file_at(fd);
+	const struct file *listener = file_at(fd);
 	struct endpoint client;
+	struct file *file;
 
-	require(file->kind == FILE_LISTENER && flags == (SOCK_NONBLOCK | SOCK_CLOEXEC));
+	require(listener->kind == FILE_LISTENER && flags == (SOCK_NONBLOCK | SOCK_CLOEXEC));
 	if (!kernel.backlog)
 		return fail_with(EAGAIN);
 	if (fails(CALL_ACCEPT))
@@ -197,7 +198,7 @@ int kernel_accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 	kernel.backlog--;
 	file = file_open(FILE_TCP);
 	file->accepted = file->connected = true;
-	file->linger = kernel.listener->linger;
+	file->linger = listener->linger;
 	file->ipv4 = file->fd % 3 != 0;
 	file->capacity = kernel.capacity;
 	client = endpoint_of(file->ipv4, (uint8_t)(8 + file->fd % 2),

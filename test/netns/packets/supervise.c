@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MOST_STORED 64
+#define MOST_STORED 128
 #define FIRST_DESCRIPTOR 3
 
 struct stored {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { upstreamChanges } from '../../../control/cli/relay/upstream-watch.js';
 import { outcomes, upstreamCounterOffset } from '../../../proxy/abi.js';
 import type { Outcome, UpstreamStats } from '../../../proxy/stats.js';
+import type { Family } from '../../../proxy/upstreams.js';
 
 const mapCounters = () =>
   Object.fromEntries(Object.keys(upstreamCounterOffset).map((name) => [name, 0])) as Record<
@@ -20,9 +21,11 @@ function watch(credential?: string) {
     errors: Partial<Record<Outcome, number>> = {},
     failedProbes = 0,
     more: Partial<UpstreamStats> = {},
+    refused: Family[] = [],
   ) =>
     changes(
       {
+        refused,
         resting: rests ? ['vps'] : [],
         upstreams: [
           {
@@ -119,6 +122,16 @@ describe('an upstream', () => {
     expect(look(2, false, {}, 1)).toBe('upstream "vps" is back');
     expect(look(3, false, {}, 2, { lacking: ['ipv4'] })).toMatch(/does not carry IPv4/);
     expect(look(4, true, {}, 3, { lacking: ['ipv4', 'ipv6'] })).not.toContain('carry');
+  });
+
+  it('is followed by a line when no other carries the family, and one when it is accepted again', () => {
+    const look = watch();
+    const lacking = { lacking: ['ipv6' as const] };
+    expect(look(1, false, {}, 1, lacking, ['ipv6'])).toMatch(
+      /does not carry IPv6 \(probe\)\n.*no upstream carries IPv6 \(probe\): IPv6 is refused until one carries it again/,
+    );
+    expect(look(2, false, {}, 2, lacking, ['ipv6'])).toBe('');
+    expect(look(3, false, {}, 2)).toBe('upstream "vps" carries IPv6 again\nIPv6 is accepted again');
   });
 
   it('that is not back within a quiet minute is mentioned then', () => {

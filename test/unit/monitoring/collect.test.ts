@@ -66,6 +66,8 @@ const HEALTH = {
   isFailing: (slot: number) => slot === 1,
   isUnresolved: (slot: number) => slot === 0,
   isSilent: () => false,
+  isListening: (family: string) => family === 'ipv4',
+  isRefused: (family: string) => family === 'ipv6',
   isLacking: (slot: number, family: string) => slot === 1 && family === 'ipv6',
   forbiddenPorts: () => [],
 };
@@ -178,6 +180,8 @@ describe('the table', () => {
         'sidetrack_relay_upstream_up{upstream="vps"} 0',
         'sidetrack_relay_upstream_carries{upstream="direct",family="ipv6"} 0',
         'sidetrack_relay_upstream_carries{upstream="direct",family="ipv4"} 1',
+        'sidetrack_relay_listening{family="ipv4"} 1',
+        'sidetrack_relay_listening{family="ipv6"} 0',
         'sidetrack_relay_upstream_resolved{upstream="vps"} 0',
         'sidetrack_relay_upstream_resolved{upstream="direct"} 1',
         'sidetrack_relay_upstream_up{upstream="direct"} 0',
