@@ -31,7 +31,11 @@ const ATTACHMENT = JSON.stringify({
 async function sidetrack(...args: string[]) {
   const folder = await folderOf({ 'hook.cjs': HOOK, 'sidetrack.yaml': MINIMAL });
   const argv = args.map((word) => word.replace('FOLDER', folder));
-  const env = { ...process.env, NODE_OPTIONS: `--require ${join(folder, 'hook.cjs')}` };
+  const env = {
+    ...process.env,
+    NO_COLOR: '1',
+    NODE_OPTIONS: `--require ${join(folder, 'hook.cjs')}`,
+  };
   return spawnSync(process.execPath, [CLI, ...argv], { env, encoding: 'utf8', input: ATTACHMENT });
 }
 
