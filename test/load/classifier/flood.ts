@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import type { Lab } from '../../../control/lab/lab.js';
-import { ACK, SYN } from '../../bpf/frame.js';
+import { ACK, PSH, SYN } from '../../bpf/frame.js';
 import { CORE } from '../bench-lab.js';
 import { FLOWS } from './destinations.js';
 import { busyNanoseconds, startThread, threaded } from './napi.js';
@@ -85,19 +85,27 @@ export async function withUrgentThreads<T>(
   }
 }
 
-/** @throws unless every flow has reached the server: a flood of packets without a flow is another one. */
-async function openFlows(bench: FloodLab): Promise<void> {
-  const argv = generator(bench, 'once', SYN);
+/**
+ * Opened and, by data, established.
+ * @throws unless every flow has reached the server: a flood of packets without a flow is another one.
+ */
+async function establishFlows(bench: FloodLab): Promise<void> {
+  await sendOnce(bench, SYN);
+  await sendOnce(bench, ACK | PSH);
+}
+
+async function sendOnce(bench: FloodLab, flags: number): Promise<void> {
+  const argv = generator(bench, 'once', flags);
   const said = await withUrgentThreads(bench, () =>
     bench.lab.check('client', argv, { timeoutMs: TIMEOUT_MS }),
   );
   const { server } = JSON.parse(said) as Arrivals;
-  if (server !== FLOWS) throw new Error(`${server} of ${FLOWS} flows were opened`);
+  if (server !== FLOWS) throw new Error(`${server} of ${FLOWS} flows reached the server`);
 }
 
 /** Thousands of forwarded packets per busy second of the router. */
 export async function measureFlood(bench: FloodLab, kind: 'SYN' | 'ACK'): Promise<number> {
-  if (kind === 'ACK') await openFlows(bench);
+  if (kind === 'ACK') await establishFlows(bench);
   const thread = [bench.thread];
   const [packets, busy] = [await forwarded(bench), busyNanoseconds(thread)];
   const argv = generator(bench, 'fast', kind === 'SYN' ? SYN : ACK, SECONDS);
