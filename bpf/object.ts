@@ -58,9 +58,9 @@ export class BpfObject {
     check('bpf_program__set_autoload', this.programPointer(name), 0);
   }
 
-  /** The constants of section .rodata. */
+  /** The constants of section .rodata.config. */
   setConstants(value: Buffer): void {
-    check('bpf_map__set_initial_value', this.map('.rodata'), value, BigInt(value.length));
+    check('bpf_map__set_initial_value', this.map('.rodata.config'), value, BigInt(value.length));
   }
 
   /** @throws ClassifierError with the verifier's log, if it is the verifier that refuses. */

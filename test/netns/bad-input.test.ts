@@ -318,7 +318,9 @@ describe('the machine lacks something', () => {
     const own = ['unshare', '--user', '--map-root-user', '--net', '--mount', 'sh', '-c', script];
     const words = ['sh', process.execPath, CLI, fixture.configFile, list];
     const { stdout, stderr } = await fixture.lab.run(undefined, [...own, ...words]);
-    expect(stdout).toBe('9000\nconfigured\n0\n');
+    // nft from 1.1 on sends what 1.0.6 cannot.
+    expect(stdout).toMatch(/^9000\nconfigured\n(0|Done\. router: 1 step\..*)\n$/);
+    if (stdout.includes('Done')) return;
     expect(stderr).toMatch(
       /error: router, step "update .*": local: a set that is in use cannot be replaced at once: .*; every change was put back/,
     );
