@@ -61,7 +61,7 @@ const volatile struct {
 	__u64 limit;		/* packets to send in all; 0: as many as one can */
 	__u32 alternates;	/* every flow's SYN, then every flow's ACK, and so on */
 	struct headers packet;	/* what is the same in all */
-} config = {};
+} config SEC(".rodata.config") = {};
 
 static __always_inline __u16 checksum(const __u16 *word)
 {
