@@ -11,6 +11,7 @@
 #ifndef SIDETRACK_BPF_CLIENT_H
 #define SIDETRACK_BPF_CLIENT_H
 
+#include "clock.h"
 #include "maps.h"
 #include "parse.h"
 

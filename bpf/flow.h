@@ -18,10 +18,8 @@
 #ifndef SIDETRACK_BPF_FLOW_H
 #define SIDETRACK_BPF_FLOW_H
 
-/* In units of the flow clock. */
-#define SECONDS(s) ((__u32)((s) * 1000000000ull >> FLOW_CLOCK_SHIFT))
-
 #include "client.h"
+#include "clock.h"
 #include "count.h"
 #include "maps.h"
 #include "parse.h"
@@ -33,11 +31,6 @@
 #ifndef EEXIST
 #define EEXIST 17
 #endif
-
-static __always_inline __u32 flow_clock(void)
-{
-	return bpf_ktime_get_coarse_ns() >> FLOW_CLOCK_SHIFT;
-}
 
 static __always_inline void flow_key_v4(const struct packet *packet, struct flow_key_v4 *key)
 {

@@ -16,11 +16,7 @@
 #include "count.h"
 #include "maps.h"
 #include "parse.h"
-
-#ifndef AF_INET
-#define AF_INET 2
-#define AF_INET6 10
-#endif
+#include "route.h"
 
 /* To the next filter: ours is not to say that the others are done. */
 #define PASS TC_ACT_UNSPEC

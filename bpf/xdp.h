@@ -15,6 +15,14 @@
 #ifndef SIDETRACK_BPF_XDP_H
 #define SIDETRACK_BPF_XDP_H
 
+#include "count.h"
+#include "flow.h"
+#include "lookup.h"
+#include "maps.h"
+#include "parse.h"
+#include "route.h"
+#include "server.h"
+
 static __always_inline const volatile struct port *port_of(__u32 ifindex)
 {
 	__u32 i;
