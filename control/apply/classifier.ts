@@ -1,9 +1,9 @@
 /** Asks the eBPF classifier of a host, through the command line that a person would use there. */
 import { type ErrorSource, SidetrackError } from '../error.js';
 import { commandError, type Host } from '../hosts/host.js';
-import { asInput } from '../plan/classifier.js';
 import type { ObservedClassifier } from '../plan/state.js';
 import type { Attachment } from '../policy/attachment.js';
+import { asInput } from '../resources/classifier.js';
 
 /** The part of `sidetrack bpf stats --json` that a status shows. */
 export interface ClassifierCounters {

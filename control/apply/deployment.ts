@@ -5,6 +5,13 @@ import { ConfigError, type Diagnostic } from '../config/diagnostic.js';
 import { SidetrackError } from '../error.js';
 import type { Host } from '../hosts/host.js';
 import { openHost } from '../hosts/open.js';
+import { checkRouter, checkServer, type Findings } from '../plan/preflight.js';
+import { routerState } from '../plan/router.js';
+import { unreadRuleset } from '../plan/ruleset-check.js';
+import { serverState } from '../plan/server.js';
+import type { HostState, ObservedHost } from '../plan/state.js';
+import type { Step } from '../plan/step.js';
+import type { Policy } from '../policy/rule.js';
 import {
   diffHost,
   type HostDiff,
@@ -12,14 +19,8 @@ import {
   obsoleteSysctls,
   ourRoutes,
   ourRules,
-} from '../plan/diff.js';
-import { checkRouter, checkServer, type Findings } from '../plan/preflight.js';
-import { routerState } from '../plan/router.js';
-import { unreadRuleset } from '../plan/ruleset-check.js';
-import { serverState } from '../plan/server.js';
-import type { HostState, ObservedHost } from '../plan/state.js';
-import { applySteps, downSteps, type Step } from '../plan/steps.js';
-import type { Policy } from '../policy/rule.js';
+} from '../resources/diff.js';
+import { applySteps, downSteps } from '../resources/steps.js';
 import { tryAttachment } from './classifier.js';
 import { type ExecuteOptions, executeAll, executeSteps } from './execute.js';
 import { withLock } from './lock.js';

@@ -1,7 +1,8 @@
 /** Runs steps in order; at the first failure it puts everything back. */
 import { SidetrackError } from '../error.js';
 import { type Host, runChecked } from '../hosts/host.js';
-import type { Command, Step } from '../plan/steps.js';
+import type { Command } from '../plan/command.js';
+import type { Step } from '../plan/step.js';
 import { isNft, runNftStep } from './nft-step.js';
 
 export type Hosts = ReadonlyMap<string, Host>;

@@ -4,7 +4,7 @@ import { commandError, type Host } from '../hosts/host.js';
 import type { RunResult } from '../hosts/process.js';
 import { divide } from '../nft/divide.js';
 import type { Statement, Transaction } from '../nft/json.js';
-import type { Step } from '../plan/steps.js';
+import type { Step } from '../plan/step.js';
 
 export const isNft = ({ argv }: Step): boolean => argv.join(' ') === 'nft -j -f -';
 

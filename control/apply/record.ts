@@ -1,12 +1,12 @@
 /** Writes down what an apply left on a host, so that the next one can tell "as we left it". */
 import { type Host, runChecked } from '../hosts/host.js';
 import { listingDigests } from '../nft/listing.js';
-import { asInput } from '../plan/classifier.js';
 import { type Command, writeFile } from '../plan/command.js';
-import { desiredDigests } from '../plan/diff.js';
 import { savedAttachmentPath } from '../plan/paths.js';
 import type { HostState, ObservedHost, SavedState } from '../plan/state.js';
-import { writeState } from '../plan/steps.js';
+import { asInput } from '../resources/classifier.js';
+import { desiredDigests } from '../resources/diff.js';
+import { writeState } from '../resources/steps.js';
 import { observeTable } from './nft-table.js';
 import { observeSaved } from './observe.js';
 

@@ -5,7 +5,7 @@ import { FAILURE_COMMENT } from '../nft/flow-table.js';
 import type { ListedChain, TableListing } from '../nft/listing.js';
 import { ruleComment } from '../nft/rules.js';
 import type { ObservedClassifier, ObservedHost } from '../plan/state.js';
-import type { Step } from '../plan/steps.js';
+import type { Step } from '../plan/step.js';
 import { type ClassifierCounters, readCounters } from './classifier.js';
 import { type Deployment, type HostSurvey, surveyDeployment } from './deployment.js';
 import { type FlowTableStatus, flowTableWarnings, readFlowTable } from './flow-table.js';

@@ -1,10 +1,10 @@
 /** What the router is like where the eBPF classifier judges. Pure. */
 import { companionTable } from '../nft/companion-table.js';
-import { attachment } from '../policy/attachment.js';
+import { digest } from '../nft/listing.js';
+import { type Attachment, attachment } from '../policy/attachment.js';
 import { guardedPolicy } from '../policy/guard-rules.js';
 import { PrefixSet } from '../policy/prefix-set.js';
 import { guardedAddresses, interfaceTowards, routerMacs } from './address.js';
-import { attachmentDigest } from './classifier.js';
 import type { RouterPlanInput } from './router-input.js';
 import type { HostState } from './state.js';
 
@@ -49,4 +49,13 @@ function routerAttachment({ config, policy, router, serverMac }: RouterPlanInput
     maxFlowsPerClient,
     onFailure: config.onFailure,
   });
+}
+
+/**
+ * The router's own addresses come and go, and the program asks the routing table for those that it
+ * was not told: they are no reason for another attachment.
+ */
+function attachmentDigest({ sets, ...rest }: Attachment): string {
+  const local = rest.rules.find(({ name }) => name === 'guard:local')?.to;
+  return digest([rest, sets.map((set, i) => (i === local ? [] : set))]);
 }

@@ -1,5 +1,6 @@
 /** A plan as text for people and as a shell script that does exactly the same. Pure. */
-import type { Command, Step } from './steps.js';
+import type { Command } from './command.js';
+import type { Step } from './step.js';
 
 const QUOTE_FREE = /^[A-Za-z0-9_@%+=:,./-]+$/;
 

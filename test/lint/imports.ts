@@ -20,8 +20,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   test: ['bpf', 'proxy', 'monitoring', 'control'],
 };
 
-const UP_TO_PLAN = ['error', 'config', 'policy', 'nft', 'plan'];
-const UP_TO_APPLY = [...UP_TO_PLAN, 'hosts', 'apply'];
+const UP_TO_RESOURCES = ['error', 'config', 'policy', 'nft', 'plan', 'resources'];
+const UP_TO_APPLY = [...UP_TO_RESOURCES, 'hosts', 'apply'];
 
 /** Parts of control that each part may import from, besides itself. */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
@@ -30,8 +30,9 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   policy: ['error', 'config'],
   nft: ['error', 'config', 'policy'],
   plan: ['error', 'config', 'policy', 'nft'],
+  resources: ['error', 'config', 'policy', 'nft', 'plan'],
   hosts: ['error'],
-  apply: [...UP_TO_PLAN, 'hosts'],
+  apply: [...UP_TO_RESOURCES, 'hosts'],
   doctor: UP_TO_APPLY,
   trace: UP_TO_APPLY,
   lab: UP_TO_APPLY,
@@ -39,7 +40,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Parts that compute and touch nothing; their results can be tested without a machine. */
-const PURE_PARTS: readonly string[] = ['policy', 'nft', 'plan'];
+const PURE_PARTS: readonly string[] = ['policy', 'nft', 'plan', 'resources'];
 /** Built-in modules that only compute. */
 const PURE_MODULES: readonly string[] = ['path', 'url', 'util', 'assert', 'buffer', 'crypto'];
 const IMPURE_PACKAGES: readonly string[] = ['ffi-rs', 'pino', 'prom-client'];

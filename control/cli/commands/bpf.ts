@@ -5,7 +5,7 @@ import { showClassifier } from '../../../bpf/state.js';
 import { type ClassifierStats, readStats } from '../../../bpf/stats.js';
 import { formatAddress } from '../../config/address.js';
 import { ownPlaces } from '../../hosts/namespace.js';
-import { lossOf } from '../../plan/classifier.js';
+import { lossOf } from '../../resources/classifier.js';
 import { asSidetrackError, attachOptions, CLASSIFIER_OBJECT } from '../classifier.js';
 import { action, type CommonOptions, command, withJson } from '../context.js';
 import { handOverToNftables, nftablesFlows } from '../flow-handover.js';

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import pc from 'picocolors';
 import { planDeployment } from '../../apply/deployment.js';
 import { shellScript } from '../../plan/render.js';
-import type { Step } from '../../plan/steps.js';
+import type { Step } from '../../plan/step.js';
 import {
   action,
   command,

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { executeAll, executeSteps } from '../../../control/apply/execute.js';
 import type { Host } from '../../../control/hosts/host.js';
-import type { Step } from '../../../control/plan/steps.js';
+import type { Step } from '../../../control/plan/step.js';
 
 /** Runs nothing; what starts with `bad` fails. */
 function recordingHost(ran: string[]): Host {

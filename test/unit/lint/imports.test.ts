@@ -53,7 +53,7 @@ describe('the direction between packages', () => {
 });
 
 describe('the direction inside control', () => {
-  const chain = ['error', 'config', 'policy', 'nft', 'plan', 'apply', 'cli'];
+  const chain = ['error', 'config', 'policy', 'nft', 'plan', 'resources', 'apply', 'cli'];
   const file = (part: string): string => (part === 'error' ? 'error.ts' : `${part}/a.ts`);
   const specifier = (from: string, to: string): string =>
     `${from === 'error' ? './' : '../'}${file(to).replace('.ts', '.js')}`;
@@ -126,7 +126,7 @@ describe('purity', () => {
   it.each(['node:fs', 'node:fs/promises', 'fs', 'node:child_process', 'node:net', 'ffi-rs'])(
     'is broken by %s',
     (module) => {
-      for (const part of ['policy', 'nft', 'plan']) {
+      for (const part of ['policy', 'nft', 'plan', 'resources']) {
         expect(violationsIn(`control/${part}/a.ts`, `import x from '${module}';`)).toEqual([
           `control/${part}/a.ts:1: control/${part} must be pure, but imports ${module}`,
         ]);

@@ -2,7 +2,6 @@
 import type { Chain, NftSet, Table } from '../nft/json.js';
 import { digest, type ListedChain, type ListedSet, listingDigests } from '../nft/listing.js';
 import { objectNames, type TableObjects } from '../nft/transaction.js';
-import { type ClassifierChange, diffClassifier } from './classifier.js';
 import {
   type HostState,
   type IpRule,
@@ -12,7 +11,8 @@ import {
   ROUTE_PROTOCOL,
   type Route,
   type Sysctl,
-} from './state.js';
+} from '../plan/state.js';
+import { type ClassifierChange, diffClassifier } from './classifier.js';
 
 /** What has to change in the nft table. `recreate` only where live flows cannot be kept anyway. */
 export type TableChange =

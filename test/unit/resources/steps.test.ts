@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { diffHost, isEmpty } from '../../../control/plan/diff.js';
 import { shellScript, shellWord } from '../../../control/plan/render.js';
 import type { ObservedHost } from '../../../control/plan/state.js';
-import { applySteps, downSteps } from '../../../control/plan/steps.js';
-import { bareRouter, routerWish } from './fixtures.js';
+import { diffHost, isEmpty } from '../../../control/resources/diff.js';
+import { applySteps, downSteps } from '../../../control/resources/steps.js';
+import { bareRouter, routerWish } from '../plan/fixtures.js';
 
 const plan = (observed: ObservedHost, wish = routerWish()) =>
   applySteps(wish, observed, diffHost(wish, observed));

@@ -9,11 +9,9 @@ import {
   replaceObjects,
   restoreListing,
 } from '../nft/transaction.js';
-import { classifierStep, detachCommand } from './classifier.js';
-import { type Command, writeFile } from './command.js';
-import type { HostDiff, RouteChange, SysctlChange, TableChange } from './diff.js';
-import { hex } from './mark-text.js';
-import { savedAttachmentPath, savedStatePath, TABLE_NAME_FILE } from './paths.js';
+import { type Command, writeFile } from '../plan/command.js';
+import { hex } from '../plan/mark-text.js';
+import { savedAttachmentPath, savedStatePath, TABLE_NAME_FILE } from '../plan/paths.js';
 import {
   type HostState,
   type IpRule,
@@ -21,28 +19,10 @@ import {
   ROUTE_PROTOCOL,
   type Route,
   type SavedState,
-} from './state.js';
-
-export type { Command } from './command.js';
-
-/** One thing that changes on one host. */
-export interface Step extends Command {
-  /** `router` or the server's name. */
-  host: string;
-  /** What it is for, in a few words. */
-  title: string;
-  /** Puts back what the step changed, in this order. */
-  undo: Command[];
-  /** What it wrote down is still needed while anything else on the host is not put back. */
-  remembers?: true;
-  /** No packet depends on it: where it fails, the others go on. */
-  optional?: true;
-  /**
-   * Sets of a transaction that do not exist before it. Where it is too long for one, they may be
-   * filled ahead of it: nothing refers to them yet.
-   */
-  freshSets?: string[];
-}
+} from '../plan/state.js';
+import type { Step } from '../plan/step.js';
+import { classifierStep, detachCommand } from './classifier.js';
+import type { HostDiff, RouteChange, SysctlChange, TableChange } from './diff.js';
 
 /**
  * The steps in an order in which each half-way state is harmless: what routes marked packets comes

@@ -1,24 +1,19 @@
 /** The eBPF classifier in a plan: whether it is as desired, and the commands that bring it there. */
 import { FLOW_SETS } from '../nft/flow-elements.js';
-import { digest } from '../nft/listing.js';
+import { type Command, withInputFile } from '../plan/command.js';
+import { savedAttachmentPath } from '../plan/paths.js';
+import type {
+  DesiredClassifier,
+  HostState,
+  ObservedClassifier,
+  ObservedHost,
+} from '../plan/state.js';
 import type { Attachment } from '../policy/attachment.js';
-import { type Command, withInputFile } from './command.js';
-import { savedAttachmentPath } from './paths.js';
-import type { DesiredClassifier, HostState, ObservedClassifier, ObservedHost } from './state.js';
 
 /** `flowsMove`: the nftables classifier steers before, or will steer after. */
 export type ClassifierChange =
   | { kind: 'attach'; desired: DesiredClassifier; why: string; flowsMove: boolean }
   | { kind: 'detach'; flowsMove: boolean };
-
-/**
- * The router's own addresses come and go, and the program asks the routing table for those that it
- * was not told: they are no reason for another attachment.
- */
-export function attachmentDigest({ sets, ...rest }: Attachment): string {
-  const local = rest.rules.find(({ name }) => name === 'guard:local')?.to;
-  return digest([rest, sets.map((set, i) => (i === local ? [] : set))]);
-}
 
 export function diffClassifier(
   { classifier: desired, table }: HostState,

@@ -1,0 +1,21 @@
+/** What a plan is made of. */
+import type { Command } from './command.js';
+
+/** One thing that changes on one host. */
+export interface Step extends Command {
+  /** `router` or the server's name. */
+  host: string;
+  /** What it is for, in a few words. */
+  title: string;
+  /** Puts back what the step changed, in this order. */
+  undo: Command[];
+  /** What it wrote down is still needed while anything else on the host is not put back. */
+  remembers?: true;
+  /** No packet depends on it: where it fails, the others go on. */
+  optional?: true;
+  /**
+   * Sets of a transaction that do not exist before it. Where it is too long for one, they may be
+   * filled ahead of it: nothing refers to them yet.
+   */
+  freshSets?: string[];
+}
