@@ -1,6 +1,7 @@
 # sidetrack: `make demo` shows it, `make test` proves it. Both install what they need when run as root.
 
 SHELL := /bin/sh
+include build.mk
 .DEFAULT_GOAL := build
 .PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay fuzz-policy test-kernel test-programs \
 	netns-test netns-test-ebpf netns-test-asan netns-test-tsan bench-relay bench-classifier docs clean help
@@ -14,7 +15,7 @@ REQUIRE := SIDETRACK_REQUIRE_ALL=$$([ "$$(id -u)" = 0 ] && echo 1)
 TS_SOURCES := $(shell find control bpf proxy monitoring -name '*.ts' 2>/dev/null)
 
 help: ## show the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 demo: ## build, then steer real traffic through a lab and prove it
 	@test/tools/deps.sh demo
@@ -41,39 +42,44 @@ node_modules/.package-lock.json: package.json package-lock.json
 		{ echo "sidetrack needs Node.js 20 or newer with npm: https://nodejs.org"; exit 1; }
 	@node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || \
 		{ echo "sidetrack needs Node.js 20 or newer, this is $$(node --version): https://nodejs.org"; exit 1; }
-	npm ci --no-audit --no-fund --loglevel=error
+	$(call say,NPM,node_modules)
+	$(Q)npm ci --no-audit --no-fund --loglevel=error $(if $(filter 1,$(V)),,>/dev/null)
 	@touch $@
 
 build/.typescript: $(TS_SOURCES) tsconfig.json tsconfig.build.json node_modules/.package-lock.json
-	npx tsc -p tsconfig.build.json
+	$(call say,TSC,build)
+	$(Q)npx tsc -p tsconfig.build.json
 	@chmod +x build/control/cli/main.js
 	@touch $@
 
 engine:
-	@$(MAKE) --no-print-directory -C proxy/engine
+	@$(COMPILE) -C proxy/engine
 
 bpf:
-	@$(MAKE) --no-print-directory -C bpf
+	@$(COMPILE) -C bpf
 
 check: build ## types, style, import directions, generated files
-	npx tsc --noEmit
-	npx biome check .
+	$(call say,TSC,check)
+	$(Q)npx tsc --noEmit
+	$(call say,LINT,.)
+	$(Q)npx biome check .
 	@$(MAKE) --no-print-directory -C proxy/engine check-abi
 	@$(MAKE) --no-print-directory -C bpf check
-	npx vitest run --project unit test/unit/lint
+	$(Q)npx vitest run --project unit test/unit/lint
 
 unit: build ## unit and property tests
-	npx vitest run --project unit
+	$(call say,TEST,unit)
+	$(Q)npx vitest run --project unit
 
 engine-test: engine ## the relay engine under ASan and UBSan
-	@$(MAKE) --no-print-directory -C test/engine check
+	@$(COMPILE) -C test/engine check
 
 bpf-test: build test-programs ## the eBPF classifier in this kernel, against the reference evaluator
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory -C bpf test; \
 	else echo "bpf-test: skipped, because loading eBPF programs needs root"; fi
 
 fuzz-relay: ## fuzz the replies of proxies and the order of events, 20 seconds; FUZZ_SECONDS=600 for long
-	@$(MAKE) --no-print-directory -C test/fuzz run
+	@$(COMPILE) -C test/fuzz run
 
 fuzz-policy: build ## 10 million verdicts of the eBPF classifier beside the reference evaluator, as root, on all cores
 	@test/bpf/fuzz.sh $(or $(PACKETS),10000000)
@@ -85,7 +91,7 @@ test-kernel: ## the eBPF classifier and nftables in Debian's stock kernel, under
 	@test/kernel/boot.sh
 
 test-programs: ## what only the tests run
-	@$(MAKE) --no-print-directory -C test/netns/packets
+	@$(COMPILE) -C test/netns/packets
 
 # Of the tests of the eBPF classifier, and of the steering tests with it, what fits into some minutes. All of them are
 # in netns-test-ebpf.
@@ -125,7 +131,7 @@ netns-test-tsan: netns-test-thread ## the same under TSan
 
 netns-test-%: build test-programs
 	@mkdir -p $(SANITIZED)/$* && rm -f $(SANITIZED)/$*/report.*
-	@$(MAKE) --no-print-directory -C proxy/engine BUILD=$(SANITIZED)/$* \
+	@$(COMPILE) -C proxy/engine BUILD=$(SANITIZED)/$* \
 		CFLAGS="-O1 -g -fno-omit-frame-pointer $(SANITIZER_FLAGS_$*)"
 	$(RIVAL_ENV) $(REQUIRE) SIDETRACK_RELAY_PREFIX="$(PREFIX_$*) SIDETRACK_RELAY_LIBRARY=$(SANITIZED)/$*/libsidetrack-relay.so" \
 		npx vitest run --project netns $(FILES)
@@ -134,21 +140,26 @@ netns-test-%: build test-programs
 bench-relay: ## the relay beside its rivals, about a quarter of an hour; rows and chart in build/bench
 	@test/tools/deps.sh bench
 	@$(MAKE) --no-print-directory build
-	@$(MAKE) --no-print-directory -C test/load
-	npx tsc -p test/load
+	@$(COMPILE) -C test/load
+	$(call say,TSC,test/load)
+	$(Q)npx tsc -p test/load
 	@$(RIVAL_ENV) node build/test/load/main.js
 
 bench-classifier: ## the classifier beside LPM tries and nft, at most a quarter of an hour, as root; rows and chart in build/bench
 	@test/tools/deps.sh test
 	@$(MAKE) --no-print-directory build
-	@$(MAKE) --no-print-directory -C bpf bench-object
-	npx tsc -p test/load
+	@$(COMPILE) -C bpf bench-object
+	$(call say,TSC,test/load)
+	$(Q)npx tsc -p test/load
 	@$(RIVAL_ENV) node build/test/load/classifier/main.js
 
 docs: build ## write the generated files anew
-	node build/control/cli/reference.js > docs/cli.md
-	node build/monitoring/reference.js > docs/metrics.md
-	node build/control/config/json-schema.js
+	$(call say,GEN,docs/cli.md)
+	$(Q)node build/control/cli/reference.js > docs/cli.md
+	$(call say,GEN,docs/metrics.md)
+	$(Q)node build/monitoring/reference.js > docs/metrics.md
+	$(call say,GEN,sidetrack.schema.json)
+	$(Q)node build/control/config/json-schema.js
 
 clean: ## remove what was built
 	rm -rf build

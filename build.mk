@@ -1,0 +1,17 @@
+# What the makefiles have in common.
+#
+# One short line for each file that is made, such as `CC dial.c`; V=1 shows the commands themselves.
+#
+#	$(call say,CC,$<)
+#	$(Q)$(CC) -c -o $@ $<
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '%-5s %s\n' '$1' '$2'
+endif
+
+# A makefile of compilations: on all cores, unless make was already told how many.
+COMPILE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
