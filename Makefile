@@ -107,7 +107,7 @@ netns-test: build test-programs ## real kernels, real rivals, in network namespa
 			test/netns/steering.test.ts -t '$(STEERING_ESSENTIAL)' || exit 1; \
 	done
 
-netns-test-ebpf: build test-programs ## the same with classifier: ebpf in both ways out, as root, half an hour; FILES= for a part
+netns-test-ebpf: build test-programs ## the same with classifier: ebpf, forwarding by mark and by redirect, as root, half an hour; FILES= for a part
 	@[ "$$(id -u)" = 0 ] || { echo "netns-test-ebpf: loading eBPF programs needs root"; exit 1; }
 	@for classifier in ebpf-mark ebpf-redirect; do \
 		echo "classifier: $$classifier"; \

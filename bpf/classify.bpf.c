@@ -93,7 +93,7 @@ static __always_inline int fail(struct __sk_buff *skb, const struct packet *pack
 
 enum way {
 	WAY_NONE,
-	WAY_ROUTE,	/* by mark: the neighbour is unknown, or the way out is mark */
+	WAY_ROUTE,	/* by mark: the neighbour is unknown, or forwarding is mark */
 	WAY_NEIGHBOUR,
 };
 

@@ -101,7 +101,7 @@ function writeXdp(writer: ConfigWriter, { ifindex, ports }: XdpWay): void {
     throw new ClassifierError(`XDP takes at most ${PORTS_MAX} devices, not ${ports.length}`, {
       code: 'too-many-ports',
       source: 'user',
-      hint: 'write way_out: redirect',
+      hint: 'write forwarding: redirect',
     });
   }
   writer.set('xdp_ifindex', ifindex);

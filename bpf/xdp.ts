@@ -43,7 +43,7 @@ function foreign(name: string): ClassifierError {
   return new ClassifierError(`another tool's XDP program is on ${name}`, {
     code: 'xdp-foreign',
     source: 'host',
-    hint: `see: ip link show ${name}; or write way_out: redirect`,
+    hint: `see: ip link show ${name}; or write forwarding: redirect`,
   });
 }
 
@@ -89,7 +89,7 @@ function refused(name: string, cause: unknown): ClassifierError {
   return new ClassifierError(`${name} takes no XDP program`, {
     code: 'xdp-refused',
     source: 'kernel',
-    hint: 'write way_out: redirect',
+    hint: 'write forwarding: redirect',
     cause,
   });
 }

@@ -16,14 +16,14 @@ type Place = Pick<AttachOptions, 'directory' | 'object' | 'digest'>;
 export function attachOptions(text: string, place: Place): AttachOptions {
   const input = parseAttachment(text);
   const { v4, v6 } = input.serverInterface;
-  const direct = input.wayOut === 'mark' ? undefined : (v4 ?? v6);
+  const direct = input.forwarding === 'mark' ? undefined : (v4 ?? v6);
   return {
     ...place,
     interfaces: input.interfaces,
     policy: attachedPolicy(input),
     steering: asSidetrackError(() => steering(input)),
     ...(direct !== undefined && { redirectInterface: direct }),
-    ...(input.wayOut === 'xdp' && { xdp: true }),
+    ...(input.forwarding === 'xdp' && { xdp: true }),
     flowTableSize: input.flowTableSize,
   };
 }

@@ -4,6 +4,7 @@
  */
 
 import { parseAddress } from './address.js';
+import { renamedTwice } from './deprecated.js';
 import { type Diagnostic, diagnosticAt, type Problem } from './diagnostic.js';
 import { BUILT_IN_SETS } from './families.js';
 import { parseMac } from './mac.js';
@@ -139,7 +140,7 @@ function badSetNames(root: unknown, source: Source): Diagnostic[] {
   });
 }
 
-/** Duplicate names, unknown and misnamed sets, addresses and credentials that do not fit. */
+/** Duplicate names, unknown and misnamed sets, a key under two names, addresses and credentials that do not fit. */
 export function checkAcross(root: unknown, source: Source): Diagnostic[] {
   const interfaces = asList(valueAt(root, ['router', 'interfaces'])).map(
     (name, i): Named => ({ path: ['router', 'interfaces', i], name }),
@@ -162,5 +163,6 @@ export function checkAcross(root: unknown, source: Source): Diagnostic[] {
   return [
     ...found.map(({ path, problem }) => diagnosticAt(source.positionOf(path), problem)),
     ...badSetNames(root, source),
+    ...renamedTwice(root, source),
   ];
 }

@@ -11,7 +11,7 @@ import type { UpstreamTarget } from './upstream-url.js';
 
 export type Action = 'proxy' | 'direct' | 'block';
 
-export type WayOut = 'mark' | 'redirect' | 'xdp';
+export type Forwarding = 'mark' | 'redirect' | 'xdp';
 
 export interface RouterConfig {
   host: HostAddress;
@@ -20,7 +20,7 @@ export interface RouterConfig {
   macs: ('auto' | (string & {}))[];
   classifier: 'nftables' | 'ebpf';
   /** How the classifier `ebpf` hands packets over. */
-  wayOut: WayOut;
+  forwarding: Forwarding;
   mark: { value: number; mask: number };
   table: { id: number; name: string };
   /** `auto`: in front of what would take the packets (plan/rule-priority.ts). */

@@ -1,5 +1,6 @@
 /** Turns what zod found into diagnostics that name the place and what to write. */
 import { z } from 'zod';
+import { DEPRECATED_KEYS } from './deprecated.js';
 import { type Diagnostic, diagnosticAt, type Problem } from './diagnostic.js';
 import { formatPath, isMap, type Path, valueAt } from './raw.js';
 import type { Source } from './source.js';
@@ -97,9 +98,14 @@ function missingKey(path: Path, context: Context): Diagnostic {
   return diagnosticAt(context.source.positionOf(parent), problem);
 }
 
+/** Those that one should write: no deprecated ones. */
+function keysOf(schema: z.ZodObject): string[] {
+  return Object.keys(schema.shape).filter((key) => !DEPRECATED_KEYS.includes(key));
+}
+
 function unknownKey(key: string, parent: Path, context: Context): Diagnostic {
   const schema = schemaAt(context.schema, parent);
-  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  const known = schema instanceof z.ZodObject ? keysOf(schema) : [];
   const hint =
     key === 'password' && known.includes('password_file')
       ? 'write the password to a file and name that as password_file'

@@ -5,6 +5,7 @@ import { SidetrackError } from '../error.js';
 import { familyWarnings } from './carried.js';
 import { checkAcross } from './check.js';
 import type { Config, SetConfig } from './config.js';
+import { deprecationWarnings } from './deprecated.js';
 import { ConfigError, type Diagnostic, diagnosticAt, sortDiagnostics } from './diagnostic.js';
 import { issueDiagnostics } from './issue.js';
 import { limitProblems } from './limit.js';
@@ -116,6 +117,7 @@ export async function parseConfig(file: string, text: string): Promise<Config> {
   const config = normalise(checked.data, sets, source);
   config.warnings.push(
     ...sortDiagnostics([
+      ...deprecationWarnings(root, source),
       ...configWarnings(config),
       ...routeWarnings(config),
       ...familyWarnings(config),

@@ -12,6 +12,7 @@ import type {
   ServerConfig,
   SetConfig,
 } from './config.js';
+import { forwardingOf, writtenPath } from './deprecated.js';
 import { parseDestination } from './destination.js';
 import { type HostAddress, parseHostAddress } from './host-address.js';
 import { parseMac } from './mac.js';
@@ -53,7 +54,7 @@ function router(file: CheckedFile['router']): RouterConfig {
     interfaces: file.interfaces,
     macs: toList(file.mac).map(autoOrMac),
     classifier: file.classifier,
-    wayOut: file.way_out,
+    forwarding: forwardingOf(file),
     mark: file.mark,
     table: file.table,
     rulePriority: file.rule_priority,
@@ -212,6 +213,7 @@ export function normalise(
   source: Source,
 ): Config {
   const settings = relay(file.relay, source.file);
+  const root = source.values();
   return {
     file: source.file,
     router: router(file.router),
@@ -222,6 +224,6 @@ export function normalise(
     default: file.default,
     onFailure: file.on_failure,
     warnings: [],
-    positionOf: (path) => source.positionOf(path),
+    positionOf: (path) => source.positionOf(writtenPath(root, path)),
   };
 }

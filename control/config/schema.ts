@@ -72,11 +72,15 @@ const router = section({
     .describe('Source MACs of the frames that the server captures: auto, MACs, or both in a list')
     .meta({ examples: [['auto', '00:00:5e:00:01:01']] }),
   classifier: choice('nftables', 'ebpf').default('nftables').describe('What judges packets'),
-  way_out: choice('mark', 'redirect', 'xdp')
+  forwarding: choice('mark', 'redirect', 'xdp')
     .default('mark')
     .describe(
       'For classifier ebpf. mark: through the policy route; redirect: straight to the server, past routing and netfilter; xdp: the same before the kernel makes a packet of the frame',
     ),
+  way_out: choice('mark', 'redirect', 'xdp')
+    .optional()
+    .describe('Old name of forwarding')
+    .meta({ deprecated: true }),
   mark: markOf(150).prefault({}),
   table: section({
     id: integer(0, 0xffffffff, tableIdProblem).default(250),

@@ -80,13 +80,18 @@ function unreachable(config: Config): Diagnostic[] {
   });
 }
 
-function idleWayOut(config: Config): Diagnostic[] {
-  if (config.router.classifier === 'ebpf' || config.router.wayOut === 'mark') return [];
-  const message = `way_out: ${config.router.wayOut} has no effect with classifier: nftables, which always marks`;
-  const hint = 'write classifier: ebpf, or leave way_out out';
-  return [diagnosticAt(config.positionOf(['router', 'way_out']), { message, hint })];
+function idleForwarding(config: Config): Diagnostic[] {
+  if (config.router.classifier === 'ebpf' || config.router.forwarding === 'mark') return [];
+  const message = `forwarding: ${config.router.forwarding} has no effect with classifier: nftables, which always marks`;
+  const hint = 'write classifier: ebpf, or leave forwarding out';
+  return [diagnosticAt(config.positionOf(['router', 'forwarding']), { message, hint })];
 }
 
 export function configWarnings(config: Config): Diagnostic[] {
-  return [...idleWayOut(config), ...emptied(config), ...mixedUp(config), ...unreachable(config)];
+  return [
+    ...idleForwarding(config),
+    ...emptied(config),
+    ...mixedUp(config),
+    ...unreachable(config),
+  ];
 }

@@ -146,7 +146,7 @@ router:
   host: ${routerHost}   # local | netns://name
   interfaces: ${list(interfaces.value)}   # where client packets come in${note(interfaces)}
   # classifier: ebpf   # nftables (default) | ebpf: cheaper with many rules, prefixes and packets
-  # way_out: redirect  # for ebpf: mark (default) | redirect | xdp: past routing and firewall
+  # forwarding: redirect  # for ebpf: mark (default) | redirect | xdp: past routing and firewall
 
 servers:
   - name: server1

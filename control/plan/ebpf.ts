@@ -26,7 +26,7 @@ export function ebpfState(input: RouterPlanInput): Pick<HostState, 'table' | 'cl
 }
 
 function routerAttachment({ config, policy, router, serverMac }: RouterPlanInput) {
-  const { interfaces, wayOut, mark, flowTableSize, maxFlowsPerClient } = config.router;
+  const { interfaces, forwarding, mark, flowTableSize, maxFlowsPerClient } = config.router;
   const { v4, v6 } = config.servers[0]!.address;
   const guarded = guardedAddresses(config.servers[0]!);
   const own = router.interfaces.flatMap(({ addresses }) => addresses);
@@ -40,7 +40,7 @@ function routerAttachment({ config, policy, router, serverMac }: RouterPlanInput
   const [device4, device6] = [device(v4), device(v6)];
   return attachment(guardedPolicy(policy, guards), {
     interfaces,
-    wayOut,
+    forwarding,
     serverInterface: { ...(device4 && { v4: device4 }), ...(device6 && { v6: device6 }) },
     nextHop: { ...(v4 && { v4 }), ...(v6 && { v6 }) },
     serverMacs: [serverMac],

@@ -116,7 +116,7 @@ function noProbeBit({ router: { classifier, mark } }: Config): Finding[] {
 
 /** Redirected packets leave by one interface. */
 function dividedServer({ router: own, servers }: Config, router: ObservedHost): Finding[] {
-  if (own.classifier !== 'ebpf' || own.wayOut === 'mark') return [];
+  if (own.classifier !== 'ebpf' || own.forwarding === 'mark') return [];
   const { v4, v6 } = servers[0]!.address;
   const device = (address: string | undefined) =>
     address && interfaceTowards(router, own.interfaces, address)?.name;
@@ -124,16 +124,16 @@ function dividedServer({ router: own, servers }: Config, router: ObservedHost): 
   if (!device4 || !device6 || device4 === device6) return [];
   return [
     {
-      path: ['router', 'way_out'],
+      path: ['router', 'forwarding'],
       message: `the server's addresses are behind two interfaces (${device4} and ${device6}), and redirected packets leave by one`,
-      hint: 'write way_out: mark',
+      hint: 'write forwarding: mark',
     },
   ];
 }
 
 /** The mark must be there before netfilter sees the packet; then it is too late. */
 function bridgeNetfilter({ router: own }: Config, router: ObservedHost): Finding[] {
-  if (own.classifier !== 'ebpf' || own.wayOut !== 'mark') return [];
+  if (own.classifier !== 'ebpf' || own.forwarding !== 'mark') return [];
   const on = ['iptables', 'ip6tables']
     .map((program) => `net/bridge/bridge-nf-call-${program}`)
     .filter((key) => router.sysctls[key] === '1');
@@ -146,7 +146,7 @@ function bridgeNetfilter({ router: own }: Config, router: ObservedHost): Finding
     {
       path: ['router', 'interfaces', index],
       message: `${keys} is 1, so conntrack sees packets from the bridge ${own.interfaces[index]} before the eBPF classifier does, and a firewall that drops invalid packets breaks steered connections`,
-      hint: 'write way_out: redirect or classifier: nftables, or set it to 0 if nothing here (Docker does) needs it',
+      hint: 'write forwarding: redirect or classifier: nftables, or set it to 0 if nothing here (Docker does) needs it',
     },
   ];
 }

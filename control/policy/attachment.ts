@@ -9,13 +9,13 @@ import { SidetrackError } from '../error.js';
 import { PrefixSet } from './prefix-set.js';
 import type { Policy, PortRange, Rule, Verdict } from './rule.js';
 
-export const ATTACHMENT_VERSION = 1;
+export const ATTACHMENT_VERSION = 2;
 
 /** How to hand over, and everything else that the policy does not say. */
 export interface AttachmentSteering {
   /** Where client packets come in. */
   interfaces: readonly string[];
-  wayOut: 'mark' | 'redirect' | 'xdp';
+  forwarding: 'mark' | 'redirect' | 'xdp';
   /** Interfaces to the server by family. */
   serverInterface: { v4?: string; v6?: string };
   nextHop: { v4?: string; v6?: string };
@@ -113,11 +113,17 @@ export function attachedPolicy(from: Attachment): Policy {
   };
 }
 
+/** What the version before this one wrote: it lies on /run until the next apply. */
+type Version1 = Omit<Attachment, 'version' | 'forwarding'> & {
+  version: 1;
+  wayOut: Attachment['forwarding'];
+};
+
 /** @throws SidetrackError `attachment-malformed` */
 export function parseAttachment(text: string): Attachment {
-  let value: Partial<Attachment> | null;
+  let value: Partial<Attachment | Version1> | null;
   try {
-    value = JSON.parse(text) as Partial<Attachment> | null;
+    value = JSON.parse(text) as Partial<Attachment | Version1> | null;
   } catch (cause) {
     throw malformed(text.trim() === '' ? 'it is empty' : 'it is no JSON', cause);
   }
@@ -126,8 +132,14 @@ export function parseAttachment(text: string): Attachment {
     throw malformed(
       'it lacks rules, sets, interfaces, serverMacs, mark, nextHop or serverInterface',
     );
-  if (value.version !== ATTACHMENT_VERSION) throw malformed(`its version is ${value.version}`);
-  return value as Attachment;
+  return ofThisVersion(value);
+}
+
+function ofThisVersion(value: Partial<Attachment | Version1>): Attachment {
+  if (value.version === ATTACHMENT_VERSION) return value as Attachment;
+  if (value.version !== 1) throw malformed(`its version is ${value.version}`);
+  const { wayOut: forwarding, ...rest } = value as Version1;
+  return { ...rest, version: ATTACHMENT_VERSION, forwarding };
 }
 
 function malformed(what: string, cause?: unknown): SidetrackError {

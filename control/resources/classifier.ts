@@ -83,7 +83,7 @@ function attach(
 ): Commands {
   const { attachment, digest: name } = desired;
   const options = ['--digest', name, ...(flowsMove ? ['--take-over'] : [])];
-  const where = `${attachment.interfaces.join(', ')} (way out: ${attachment.wayOut})`;
+  const where = `${attachment.interfaces.join(', ')} (forwarding: ${attachment.forwarding})`;
   const title = flowsMove
     ? `attach the eBPF classifier to ${where}; it takes over the live flows of nftables`
     : observed.classifier

@@ -24,7 +24,7 @@ const input = (policy: Policy, changes: Partial<Attachment> = {}): string =>
   JSON.stringify({
     ...attachment(policy, {
       interfaces: ['br-lan', 'lan2'],
-      wayOut: 'mark',
+      forwarding: 'mark',
       serverInterface: { v4: 'br-lan', v6: 'br-lan' },
       nextHop: ADDRESS.server1,
       serverMacs: ['02:00:00:00:01:02'],

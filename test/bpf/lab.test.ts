@@ -1,4 +1,4 @@
-/** The classifier on a router with real traffic, in both ways out. */
+/** The classifier on a router with real traffic, with forwarding by mark and by redirect. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { LabProcess } from '../../control/lab/lab.js';
 import { ADDRESS } from '../../control/lab/topology.js';
@@ -47,7 +47,7 @@ const MODES = [
   ['redirect', { redirectInterface: 'br-lan' }],
 ] as const;
 
-describe.each(MODES)('way out: %s', (mode, way) => {
+describe.each(MODES)('forwarding: %s', (mode, way) => {
   beforeEach(() => steering.attach(way));
 
   it.each(FAMILIES)('steers, leaves direct and blocks, over %s', async (family) => {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What `make test-kernel` runs inside the guest: some thousand verdicts of the program beside the reference evaluator,
-# real traffic through it in both ways out, and the nftables rules beside the evaluator.
+# real traffic through it with forwarding by mark and by redirect, and the nftables rules beside the evaluator.
 # An emulated core is some 30 times slower than a real one: few packets, few tests with processes, long limits.
 set -eu
 

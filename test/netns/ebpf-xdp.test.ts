@@ -1,4 +1,4 @@
-/** `way_out: xdp` from plan to down, on the ports of the lab's bridge and on a plain interface. */
+/** `forwarding: xdp` from plan to down, on the ports of the lab's bridge and on a plain interface. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ADDRESS } from '../../control/lab/topology.js';
 import { type Classifier, FAMILIES, Fixture, url, waitFor } from './fixture.js';
@@ -13,7 +13,7 @@ clang -O2 -target bpf -c -o /run/foreign.o /run/foreign.c
 ip link set dev lan2 xdpgeneric obj /run/foreign.o sec xdp`;
 
 /** A user namespace may not load BPF programs. */
-describe.skipIf(process.getuid?.() !== 0)('way_out: xdp', () => {
+describe.skipIf(process.getuid?.() !== 0)('forwarding: xdp', () => {
   let fixture: Fixture;
   beforeAll(async () => {
     fixture = await Fixture.start();
@@ -87,7 +87,7 @@ describe.skipIf(process.getuid?.() !== 0)('way_out: xdp', () => {
   it('steers, says where it sits, changes nothing twice, and leaves nothing', async () => {
     const before = await snapshot(fixture.lab, 'router');
     expect(await fixture.succeed('plan')).toContain(
-      'attach the eBPF classifier to br-lan, lan2 (way out: xdp)',
+      'attach the eBPF classifier to br-lan, lan2 (forwarding: xdp)',
     );
     await fixture.succeed('apply');
     for (const node of ['client', 'client2']) await expectSteered(node);
@@ -105,7 +105,7 @@ describe.skipIf(process.getuid?.() !== 0)('way_out: xdp', () => {
     expect(await leftovers(fixture.lab)).toBe('');
   });
 
-  it('changes to and from the other ways out under a live flow', async () => {
+  it('changes the forwarding under a live flow', async () => {
     use('ebpf-mark');
     await fixture.succeed('apply');
     const held = await holdConnection(fixture, 'client');
@@ -199,7 +199,7 @@ describe.skipIf(process.getuid?.() !== 0)('way_out: xdp', () => {
     for (const verb of ['plan', 'apply']) {
       const { status, stderr } = await fixture.sidetrack(verb);
       expect(stderr).toContain("another tool's XDP program is on lan2");
-      expect(stderr).toContain('write way_out: redirect');
+      expect(stderr).toContain('write forwarding: redirect');
       expect(status).toBe(1);
     }
     expect(await snapshot(fixture.lab, 'router')).toEqual(before);

@@ -27,9 +27,12 @@ export const CLASSIFIER = (process.env.SIDETRACK_CLASSIFIER ?? 'nftables') as Cl
 export const lineInFile = (line: number): number => line + (CLASSIFIER === 'nftables' ? 0 : 2);
 
 function withClassifier(yaml: string, name: Classifier): string {
-  const [classifier, wayOut] = name.split('-');
-  if (wayOut === undefined) return yaml;
-  return yaml.replace('router:\n', `router:\n  classifier: ${classifier}\n  way_out: ${wayOut}\n`);
+  const [classifier, forwarding] = name.split('-');
+  if (forwarding === undefined) return yaml;
+  return yaml.replace(
+    'router:\n',
+    `router:\n  classifier: ${classifier}\n  forwarding: ${forwarding}\n`,
+  );
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

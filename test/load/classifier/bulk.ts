@@ -9,7 +9,7 @@ import { Running } from '../../netns/rivals/launch.js';
 import { CORE, FORWARDING, INTERNET, PORT } from '../bench-lab.js';
 import { readIperf } from '../loads.js';
 import { busyNanoseconds, startThread, threaded } from './napi.js';
-import { startRouter, type WayOut } from './router.js';
+import { type Contestant, startRouter } from './router.js';
 
 const SECONDS = 1;
 const TIMEOUT_MS = 30_000;
@@ -42,9 +42,9 @@ export interface BulkLab {
   threads: readonly string[];
 }
 
-export async function startBulkLab(way: WayOut): Promise<BulkLab> {
+export async function startBulkLab(contestant: Contestant): Promise<BulkLab> {
   const threads: string[] = [];
-  const lab = await startRouter(way, 'ten rules', async (made) => {
+  const lab = await startRouter(contestant, 'ten rules', async (made) => {
     for (const node of ['client', 'server1', 'internet'])
       await made.check(node, ['sh', '-ec', OTHERS]);
     for (const name of ['lan0', 'lan1', 'wan']) {

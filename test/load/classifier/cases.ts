@@ -5,7 +5,7 @@ import { measureLoad, writeLists } from './load.js';
 import { measureLookup, startContest } from './lookup.js';
 import { MILLION } from './policies.js';
 import { measureFlows, startFlowBench } from './program.js';
-import { type PolicyName, WAYS, type WayOut } from './router.js';
+import { CONTESTANTS, type Contestant, type PolicyName } from './router.js';
 import { measureSwaps, type SwapCounts, startSwapLab } from './swap.js';
 
 export type Figures = Readonly<Record<string, number>>;
@@ -61,37 +61,37 @@ const load = (directory: string): Case => ({
   },
 });
 
-function floods(way: WayOut, policy: PolicyName, size: string, keep: Keep): Case {
+function floods(contestant: Contestant, policy: PolicyName, size: string, keep: Keep): Case {
   return {
-    name: `flood${size} ${way}`,
+    name: `flood${size} ${contestant}`,
     prepare: async () => {
-      const bench = await startFloodLab(way, policy);
+      const bench = await startFloodLab(contestant, policy);
       keep(bench.lab);
       return async () => ({
-        [`SYN${size} ${way}`]: await measureFlood(bench, 'SYN'),
-        [`ACK${size} ${way}`]: await measureFlood(bench, 'ACK'),
+        [`SYN${size} ${contestant}`]: await measureFlood(bench, 'SYN'),
+        [`ACK${size} ${contestant}`]: await measureFlood(bench, 'ACK'),
       });
     },
   };
 }
 
-async function bulkFigures(bench: BulkLab, way: WayOut): Promise<Figures> {
+async function bulkFigures(bench: BulkLab, contestant: Contestant): Promise<Figures> {
   const figures: Record<string, number> = {};
   for (const direction of ['upload', 'download'] as const) {
     const { perBusySecond, perSecond } = await measureBulk(bench, direction);
-    figures[`${direction} ${way}`] = perBusySecond;
-    figures[`${direction} ${way} through`] = perSecond;
+    figures[`${direction} ${contestant}`] = perBusySecond;
+    figures[`${direction} ${contestant} through`] = perSecond;
   }
   return figures;
 }
 
-function bulk(way: WayOut, keep: Keep): Case {
+function bulk(contestant: Contestant, keep: Keep): Case {
   return {
-    name: `bulk ${way}`,
+    name: `bulk ${contestant}`,
     prepare: async () => {
-      const bench = await startBulkLab(way);
+      const bench = await startBulkLab(contestant);
       keep(bench.lab);
-      return () => bulkFigures(bench, way);
+      return () => bulkFigures(bench, contestant);
     },
   };
 }
@@ -102,19 +102,19 @@ const swapFigures = ({ lost, misjudged, miscounted }: SwapCounts, name: string):
   [`miscounted ${name}`]: miscounted,
 });
 
-function swaps(way: WayOut, keep: Keep): Case {
+function swaps(contestant: Contestant, keep: Keep): Case {
   return {
-    name: `swap ${way}`,
+    name: `swap ${contestant}`,
     isExact: true,
     prepare: async () => {
-      const bench = await startSwapLab(way);
+      const bench = await startSwapLab(contestant);
       keep(bench.lab);
       return async () => {
         const counts = await measureSwaps(bench);
-        const without = swapFigures(counts.none, `${way} without`);
+        const without = swapFigures(counts.none, `${contestant} without`);
         return {
-          [`sent ${way}`]: counts.swaps.sent,
-          ...swapFigures(counts.swaps, way),
+          [`sent ${contestant}`]: counts.swaps.sent,
+          ...swapFigures(counts.swaps, contestant),
           ...without,
         };
       };
@@ -124,16 +124,16 @@ function swaps(way: WayOut, keep: Keep): Case {
 
 /** In the order of a round: what is compared is measured side by side. */
 export function makeCases(directory: string, keep: Keep): Case[] {
-  const withoutXdp = WAYS.filter((way) => way !== 'xdp');
-  const ebpf = WAYS.filter((way) => way !== 'nftables');
+  const withoutXdp = CONTESTANTS.filter((contestant) => contestant !== 'xdp');
+  const ebpf = CONTESTANTS.filter((contestant) => contestant !== 'nftables');
   return [
     ...[10_000, 100_000, MILLION].map((count) => lookup(4, count)),
     lookup(6, 100_000),
     program,
     load(directory),
-    ...WAYS.map((way) => floods(way, 'ten rules', '', keep)),
-    ...WAYS.map((way) => floods(way, 'ten rules, 1 M prefixes', ' 1 M', keep)),
-    ...withoutXdp.map((way) => bulk(way, keep)),
-    ...ebpf.map((way) => swaps(way, keep)),
+    ...CONTESTANTS.map((contestant) => floods(contestant, 'ten rules', '', keep)),
+    ...CONTESTANTS.map((contestant) => floods(contestant, 'ten rules, 1 M prefixes', ' 1 M', keep)),
+    ...withoutXdp.map((contestant) => bulk(contestant, keep)),
+    ...ebpf.map((contestant) => swaps(contestant, keep)),
   ];
 }

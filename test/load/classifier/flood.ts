@@ -9,7 +9,7 @@ import { CORE } from '../bench-lab.js';
 import { FLOWS } from './destinations.js';
 import { busyNanoseconds, startThread, threaded } from './napi.js';
 import { PINS, peer } from './paths.js';
-import { type PolicyName, startRouter, type WayOut } from './router.js';
+import { type Contestant, type PolicyName, startRouter } from './router.js';
 import type { Arrivals } from './traffic.js';
 
 const SECONDS = 1;
@@ -45,10 +45,10 @@ async function macOf(lab: Lab, node: string, name: string): Promise<string> {
   return (JSON.parse(links) as [{ address: string }])[0].address;
 }
 
-export async function startFloodLab(way: WayOut, policy: PolicyName): Promise<FloodLab> {
+export async function startFloodLab(contestant: Contestant, policy: PolicyName): Promise<FloodLab> {
   let thread = '';
   let sinks: readonly string[] = [];
-  const lab = await startRouter(way, policy, async (made) => {
+  const lab = await startRouter(contestant, policy, async (made) => {
     sinks = await placeSinks(made);
     thread = await startThread('lan0', CORE.relay, () => sh(made, 'router', threaded('lan0')));
   });

@@ -53,7 +53,7 @@ const flood = (
 });
 
 /**
- * "At 1 M prefixes the ratio is larger": nftables against itself says so, since our ways out do not
+ * "At 1 M prefixes the ratio is larger": nftables against itself says so, since our ways of forwarding do not
  * ask how large the policy is. Only first packets are judged.
  */
 const floods = FLOODS.flatMap((kind) =>

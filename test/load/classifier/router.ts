@@ -11,8 +11,8 @@ import { writeRanges } from './load.js';
 import { PINS, peer } from './paths.js';
 import { onlyList, tenRules, tenRulesAndList } from './policies.js';
 
-export type WayOut = 'nftables' | 'mark' | 'redirect' | 'xdp';
-export const WAYS: readonly WayOut[] = ['nftables', 'mark', 'redirect', 'xdp'];
+export type Contestant = 'nftables' | 'mark' | 'redirect' | 'xdp';
+export const CONTESTANTS: readonly Contestant[] = ['nftables', 'mark', 'redirect', 'xdp'];
 
 /** Policies by name, since the router's program makes its own. */
 export const POLICIES = {
@@ -80,15 +80,15 @@ async function loadNftables(lab: Lab, policy: Policy): Promise<void> {
   await loadTable(lab, table, policy);
 }
 
-async function loadEbpf(lab: Lab, way: WayOut, policy: PolicyName): Promise<void> {
+async function loadEbpf(lab: Lab, contestant: Contestant, policy: PolicyName): Promise<void> {
   const table = companionTable({ interfaces: ['br-lan'], ...IDENTITY, mark: MARK });
   await nft(lab, ['-j'], JSON.stringify(recreateTable(table)));
-  await lab.check('router', peer('router-peer', way, policy), { timeoutMs: LOAD_MS });
+  await lab.check('router', peer('router-peer', contestant, policy), { timeoutMs: LOAD_MS });
 }
 
 /** Without XDP on the way yet: that wants the server's place in the bridge's table. */
 export async function startRouter(
-  way: WayOut,
+  contestant: Contestant,
   policy: PolicyName,
   prepare: (lab: Lab) => Promise<void>,
 ): Promise<Lab> {
@@ -98,7 +98,9 @@ export async function startRouter(
     await lab.check('router', ['sh', '-ec', ROUTER]);
     await lab.check('server1', ['sh', '-ec', SERVER]);
     await prepare(lab);
-    await (way === 'nftables' ? loadNftables(lab, POLICIES[policy]()) : loadEbpf(lab, way, policy));
+    await (contestant === 'nftables'
+      ? loadNftables(lab, POLICIES[policy]())
+      : loadEbpf(lab, contestant, policy));
     return lab;
   } catch (error) {
     lab.stop();

@@ -9,7 +9,7 @@ import type { LabProcess } from '../../../control/lab/lab.js';
 import { SYN } from '../../bpf/frame.js';
 import { type FloodLab, generator, startFloodLab, withUrgentThreads } from './flood.js';
 import { peer } from './paths.js';
-import type { WayOut } from './router.js';
+import type { Contestant } from './router.js';
 import type { Arrivals } from './traffic.js';
 
 /** Of one measurement. */
@@ -24,14 +24,14 @@ export interface SwapLab extends FloodLab {
   answers: AsyncIterator<string>;
 }
 
-export async function startSwapLab(way: WayOut): Promise<SwapLab> {
-  const bench = await startFloodLab(way, 'first list');
+export async function startSwapLab(contestant: Contestant): Promise<SwapLab> {
+  const bench = await startFloodLab(contestant, 'first list');
   try {
     // Conntrack would fill up with flows that nobody answers, and lose the rest itself.
     await bench.lab.check('router', ['nft', 'delete', 'table', 'inet', 'wan_nat']);
     const classifier = bench.lab.spawn(
       'router',
-      peer('router-peer', way, 'second list', 'first list'),
+      peer('router-peer', contestant, 'second list', 'first list'),
     );
     const lines = createInterface({ input: classifier.child.stdout! });
     const lab = { ...bench, classifier, answers: lines[Symbol.asyncIterator]() };

@@ -25,7 +25,7 @@ Module._resolveFilename = function (name, ...rest) {
 const ATTACHMENT = JSON.stringify({
   version: ATTACHMENT_VERSION,
   ...{ rules: [], sets: [], interfaces: ['lo'], serverMacs: [], serverInterface: 'lo' },
-  ...{ mark: { value: 1, mask: 1 }, nextHop: {}, wayOut: 'mark', default: 'direct' },
+  ...{ mark: { value: 1, mask: 1 }, nextHop: {}, forwarding: 'mark', default: 'direct' },
 });
 
 async function sidetrack(...args: string[]) {

@@ -12,7 +12,7 @@ import type { Policy } from '../../../control/policy/rule.js';
 
 const STEERING: AttachmentSteering = {
   interfaces: ['br-lan'],
-  wayOut: 'mark',
+  forwarding: 'mark',
   serverInterface: { v4: 'br-lan' },
   nextHop: { v4: '192.168.1.2' },
   serverMacs: [],
@@ -32,6 +32,16 @@ it('hands over a list that is longer than a call may have arguments', () => {
   const text = JSON.stringify(attachment(policy, STEERING));
   expect(attachedPolicy(parseAttachment(text))).toEqual(policy);
 }, 30_000);
+
+it('reads what the version before wrote', () => {
+  const current = attachment(policyOf(PrefixSet.parse('192.0.2.0/24')), STEERING);
+  const { forwarding: wayOut, ...rest } = current;
+  const before = { ...rest, version: 1, wayOut };
+  expect(parseAttachment(JSON.stringify(before))).toEqual(current);
+  expect(() => parseAttachment(JSON.stringify({ ...before, version: 3 }))).toThrow(
+    'its version is 3',
+  );
+});
 
 it('says which set has what is no prefix', () => {
   const { sets, ...rest } = attachment(policyOf(PrefixSet.parse('192.0.2.0/24')), STEERING);
