@@ -3,6 +3,7 @@
  * a test enforces: no circles, and what should be pure stays pure.
  */
 import { builtinModules } from 'node:module';
+import { type Arrow, circlesOf } from './graph.js';
 import { type Import, readSourceTree, type SourceFile, withoutTexts } from './source-tree.js';
 
 export interface Violation {
@@ -125,28 +126,17 @@ function checkPurity(file: SourceFile, tree: Tree): Violation[] {
   return search(file, undefined, '');
 }
 
-/** Circles between files, each told once; a circle of types alone is one, too. */
-function checkCircles(tree: Tree): Violation[] {
-  const done = new Set<string>();
-  const found: Violation[] = [];
-  const walk = (file: SourceFile, trail: readonly string[]): void => {
-    if (done.has(file.path)) return;
-    for (const { target, line } of file.imports) {
-      const next = tree.get(target ?? '');
-      if (next === undefined) continue;
-      const path = [...trail, file.path];
-      const start = path.indexOf(next.path);
-      if (start < 0) {
-        walk(next, path);
-      } else {
-        const circle = [...path.slice(start), next.path].join(' → ');
-        found.push({ path: file.path, line, message: `circle of imports: ${circle}` });
-      }
-    }
-    done.add(file.path);
-  };
-  for (const file of tree.values()) walk(file, []);
-  return found;
+/** A circle of types alone is one, too. */
+function checkCircles(files: readonly SourceFile[]): Violation[] {
+  const arrows = ({ path, imports }: SourceFile): [string, Arrow[]] => [
+    path,
+    imports.flatMap(({ target, line }) => (target === undefined ? [] : [{ to: target, line }])),
+  ];
+  return circlesOf(new Map(files.map(arrows))).map(({ path, line, text }) => ({
+    path,
+    line,
+    message: `circle of imports: ${text}`,
+  }));
 }
 
 /** Everything below a root that breaks the import rule. */
@@ -160,7 +150,7 @@ export function checkImports(root: string): Violation[] {
       ...checkPrinting(file),
       ...checkPurity(file, tree),
     ]),
-    ...checkCircles(tree),
+    ...checkCircles(files),
   ];
 }
 
