@@ -10,10 +10,10 @@
 
 #include "check.h"
 #include "harness.h"
-#include "listen.h"
-#include "relay.h"
-#include "steering.h"
-#include "worker.h"
+#include "relay/relay.h"
+#include "sockets/listen.h"
+#include "sockets/steering.h"
+#include "thread/thread.h"
 #include "world.h"
 
 /* --- tproxy ------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "check.h"
-#include "clients.h"
+#include "connection/clients.h"
 #include "harness.h"
 #include "world.h"
 

@@ -10,12 +10,12 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "base/clock.h"
+#include "bytes/coalesce.h"
 #include "check.h"
-#include "clock.h"
-#include "coalesce.h"
 #include "harness.h"
-#include "relay.h"
-#include "worker.h"
+#include "relay/relay.h"
+#include "thread/thread.h"
 #include "world.h"
 
 #define MIB (1024 * 1024ULL)

@@ -10,9 +10,9 @@
 #include <sys/wait.h>
 
 #include "check.h"
-#include "guard.h"
 #include "harness.h"
-#include "worker.h"
+#include "thread/thread.h"
+#include "upstreams/guard.h"
 #include "world.h"
 
 #define DENIED (1U << GUARD_DENIED_BIT)

@@ -15,8 +15,8 @@
 
 #include "check.h"
 #include "harness.h"
-#include "relay.h"
-#include "worker.h"
+#include "relay/relay.h"
+#include "thread/thread.h"
 #include "world.h"
 
 #define MANY 120

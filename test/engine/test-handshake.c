@@ -2,9 +2,9 @@
 /* What is said to proxies and what may come back, without a socket. */
 #include <arpa/inet.h>
 
-#include "base64.h"
+#include "base/base64.h"
 #include "check.h"
-#include "handshake.h"
+#include "upstreams/handshake.h"
 
 #define REPLIES 3
 

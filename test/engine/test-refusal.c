@@ -10,8 +10,8 @@
 
 #include "check.h"
 #include "harness.h"
-#include "relay.h"
-#include "worker.h"
+#include "relay/relay.h"
+#include "thread/thread.h"
 #include "world.h"
 
 #define PROXY_PORT 1080

@@ -2,9 +2,9 @@
 /* Which upstream is next, without a socket. */
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "check.h"
-#include "memory.h"
-#include "roster.h"
+#include "upstreams/upstream-set.h"
 
 #define NOW 1000000ULL
 #define SECOND 1000ULL

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "route.h"
+#include "upstreams/route.h"
 
 #define ROUTES 5
 #define RANGES 40	/* of each route and family */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* What counts as sustained bulk: numbers only, no sockets. */
+#include "bytes/bulk.h"
+#include "bytes/coalesce.h"
 #include "check.h"
-#include "coalesce.h"
-#include "sustain.h"
 
 #define MIB (1024 * 1024ULL)
 #define BEGIN_US 4294000000ULL		/* the lower 32 bits soon begin anew */

@@ -2,11 +2,11 @@
 /* The parts that need no socket. */
 #include <stdlib.h>
 
+#include "base/histogram.h"
+#include "base/list.h"
+#include "base/recent.h"
+#include "base/timer.h"
 #include "check.h"
-#include "histogram.h"
-#include "list.h"
-#include "recent.h"
-#include "timer.h"
 
 static void histogram_edges(void)
 {

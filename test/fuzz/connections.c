@@ -14,13 +14,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "connection.h"
+#include "connection/connection.h"
 #include "kernel/invariant.h"
 #include "kernel/kernel.h"
-#include "relay.h"
+#include "relay/relay.h"
 #include "script.h"
 #include "settings.h"
-#include "worker.h"
+#include "thread/thread.h"
 
 #define CLIENTS_AT_ONCE 6		/* at a time */
 #define SOCKETS_AT_ONCE (2 * CLIENTS_AT_ONCE + UPSTREAMS_MOST)	/* with probes */

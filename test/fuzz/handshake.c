@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "handshake.h"
+#include "upstreams/handshake.h"
 
 #define require(condition)				\
 	do {						\

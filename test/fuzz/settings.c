@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "kernel/kernel.h"
-#include "relay.h"
+#include "relay/relay.h"
 
 /* Around the destinations of kernel/tcp.c: 198.51.100.7 and 2001:db8::7. */
 #define IPV4_FIRST 0xc6336400U

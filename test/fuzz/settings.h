@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 #include "abi.h"
-#include "endpoint.h"
+#include "base/endpoint.h"
 #include "script.h"
-#include "upstream.h"
+#include "upstreams/upstream.h"
 
 #define UPSTREAMS_MOST 3
 #define ROUTES_MOST 3

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "settings.h"
-#include "worker.h"
+#include "thread/thread.h"
 
 static struct relay *the_relay;
 

@@ -3,9 +3,9 @@
 #ifndef INVARIANT_H
 #define INVARIANT_H
 
-#include "connection.h"
+#include "connection/connection.h"
 #include "kernel.h"
-#include "relay.h"
+#include "relay/relay.h"
 
 void invariant_begin(struct relay *relay);
 void invariant_step(void);

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 
 #include "abi.h"
-#include "endpoint.h"
+#include "base/endpoint.h"
 
 #define require(condition)							\
 	do {									\

@@ -11,8 +11,8 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 
+#include "base/endpoint.h"
 #include "calls.h"
-#include "endpoint.h"
 
 #define ORIGINAL_DESTINATION 80
 #define PATTERN 1048573U

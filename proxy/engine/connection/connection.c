@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: MIT
+#include "connection/connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "bytes/coalesce.h"
+#include "connection/establish.h"
+#include "connection/record.h"
+#include "connection/relaying.h"
+#include "relay/relay.h"
+#include "sockets/destination.h"
+#include "sockets/dial.h"
+#include "sockets/tcp-info.h"
+#include "thread/probe.h"
+#include "thread/thread.h"
+#include "upstreams/guard.h"
+
+#define SHORTER_WHEN_FULL 30
+#define SHARED_FROM 1000	/* connections: fewer are not worth sharing out */
+#define LAST_PLACES 20		/* one in so many is not for a client who has filled the rest */
+#define KEEPALIVE_AFTER_MS 1000	/* far below the first probe's 120 s */
+
+static struct connection *leg_connection(struct leg *leg)
+{
+	return container_of(leg - leg->side, struct connection, leg[0]);
+}
+
+/* --- sockets --------------------------------------------------------------- */
+
+/* @reset: RST, unless the kernel has already ended the connection */
+void leg_close(struct leg *leg, bool reset)
+{
+	if (leg->fd < 0)
+		return;
+	if (!reset)	/* it was to be, in case we end sooner than the connection */
+		dial_reset_on_close(leg->fd, false);
+	close(leg->fd);
+	leg->fd = -1;
+}
+
+/* While the sockets are there; an upstream that was never reached has nothing to tell. */
+static void take_vitals(struct worker *worker, const struct connection *connection,
+			struct vitals vitals[SIDES])
+{
+	if (!connection->generation->options.tcp_info || connection->probe)
+		return;
+	if (vitals_read(connection->leg[CLIENT].fd, &vitals[CLIENT]))
+		vitals_count_client(worker->counters, &vitals[CLIENT]);
+	if (connection->state != CONNECTING &&
+	    vitals_read(connection->leg[UPSTREAM].fd, &vitals[UPSTREAM]))
+		vitals_count_upstream(worker->counters, &vitals[UPSTREAM]);
+}
+
+/* --- limits ----------------------------------------------------------------- */
+
+/*
+ * The last twentieth of the relay is not for a client who has filled three tenths and more by
+ * itself while the rest was taken: a loop by way of a translator, whose connections are
+ * ours though their addresses are not, or a flood.  Whoever is counted is so from half of
+ * the way on only, so nothing is counted while there is room.
+ *
+ * Return: connections that a client may have; 0 is no limit
+ */
+static uint32_t client_share(const struct relay *relay, uint32_t most)
+{
+	uint32_t room = __atomic_load_n(&relay->max_connections, __ATOMIC_RELAXED);
+	uint32_t active = __atomic_load_n(&relay->active, __ATOMIC_RELAXED);
+	uint32_t share = active < room - room / LAST_PLACES ? room : room / 10 * 3;
+
+	if (room < SHARED_FROM || active < room / 2)
+		return most;
+	return most && most < share ? most : share;
+}
+
+/* Return: OUTCOME_OPEN, or which limit the connection is beyond */
+static enum outcome limits_enter(struct worker *worker, struct connection *connection)
+{
+	const struct sidetrack_relay_options *options = &connection->generation->options;
+	uint32_t most = client_share(worker->relay, options->max_connections_per_client);
+	enum client_verdict verdict = clients_enter(&worker->relay->clients, &connection->client,
+						    most);
+
+	if (verdict == CLIENT_REFUSED)
+		return OUTCOME_CLIENT_LIMIT;
+	connection->client_counted = verdict == CLIENT_COUNTED;
+	connection->waiting = relay_handshake_begin(worker->relay, options->max_handshakes);
+	return connection->waiting ? OUTCOME_OPEN : OUTCOME_HANDSHAKE_LIMIT;
+}
+
+/* It has got its upstream, or never will. */
+void connection_waits_no_more(struct worker *worker, struct connection *connection)
+{
+	if (connection->waiting)
+		relay_handshake_end(worker->relay);
+	connection->waiting = false;
+}
+
+static void limits_release(struct worker *worker, struct connection *connection)
+{
+	connection_waits_no_more(worker, connection);
+	if (connection->client_counted)
+		clients_leave(&worker->relay->clients, &connection->client);
+	connection->client_counted = false;
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+/**
+ * connection_close() - End a connection: in order if it has finished, else with RST on both legs
+ * @worker:	Its thread
+ * @connection:	Connection, not yet closed
+ * @outcome:	Why
+ */
+void connection_close(struct worker *worker, struct connection *connection, enum outcome outcome)
+{
+	struct vitals vitals[SIDES] = { 0 };
+	bool finished = outcome == OUTCOME_FINISHED;
+	int side;
+
+	take_vitals(worker, connection, vitals);
+	for (side = 0; side < SIDES; side++) {
+		direction_release(&connection->direction[side], &worker->transfer);
+		coalesce_forget(worker, &connection->leg[side]);
+		leg_close(&connection->leg[side], !finished || vitals[side].ended);
+	}
+	attempt_release(worker, connection);
+	limits_release(worker, connection);
+	connection->state = CLOSED;
+	if (connection->probe)
+		probe_ended(worker, connection, outcome);
+	else
+		record_end(worker, connection, outcome, vitals);
+	generation_leave(connection->generation, worker->index);
+	timer_cancel(&worker->timers, &connection->timer);
+	list_remove(&connection->turn);
+	worker_bury(worker, connection);
+}
+
+/* --- time ------------------------------------------------------------------- */
+
+/* One side has ended, even if its last bytes still wait for a slow receiver. */
+static bool half_closed(const struct connection *connection)
+{
+	return connection->direction[CLIENT].hangup || connection->direction[UPSTREAM].hangup;
+}
+
+/*
+ * While nobody else can be served, whoever only waits for an answer gets a thirtieth of
+ * the time: a chain of connections that lead back to us, each of which waits for the next,
+ * ends with one that we cannot accept, and would keep everybody out for minutes.
+ */
+static uint32_t half_close_patience(const struct connection *connection)
+{
+	if (connection->state != RELAYING || !half_closed(connection))
+		return 0;
+	return connection->generation->options.half_close_timeout_ms / SHORTER_WHEN_FULL;
+}
+
+static bool must_make_room(const struct worker *worker, const struct connection *connection)
+{
+	uint32_t patience = half_close_patience(connection);
+
+	return patience && relay_is_full(worker->relay) &&
+	       connection->active_ms + patience <= worker->transfer.now_ms;
+}
+
+/* Return: when the connection is to be given up, 0 for never */
+static uint64_t connection_deadline(const struct connection *connection)
+{
+	const struct sidetrack_relay_options *options = &connection->generation->options;
+	uint32_t timeout = options->idle_timeout_ms;
+
+	if (connection->probe)
+		timeout = options->probe_timeout_ms;
+	else if (connection->state == CONNECTING)
+		timeout = options->connect_timeout_ms;
+	else if (connection->state == HANDSHAKING)
+		timeout = options->handshake_timeout_ms;
+	else if (half_closed(connection))
+		timeout = options->half_close_timeout_ms;
+	return timeout ? connection->active_ms + timeout : 0;
+}
+
+static bool wants_keepalive(const struct connection *connection)
+{
+	return connection->state == RELAYING && !connection->keepalive;
+}
+
+/* Return: after how many milliseconds to look at it though it has not expired; 0 for never */
+static uint32_t time_to_look(const struct connection *connection)
+{
+	uint32_t patience = half_close_patience(connection);
+
+	if (wants_keepalive(connection) && (!patience || patience > KEEPALIVE_AFTER_MS))
+		return KEEPALIVE_AFTER_MS;
+	return patience;
+}
+
+/**
+ * connection_update_timer() - Set the timer to what the connection waits for now
+ * @worker:	Its thread
+ * @connection:	Connection
+ */
+void connection_update_timer(struct worker *worker, struct connection *connection)
+{
+	uint64_t deadline = connection_deadline(connection);
+	uint64_t look = time_to_look(connection);
+
+	if (look && (!deadline || deadline > worker->transfer.now_ms + look))
+		deadline = worker->transfer.now_ms + look;
+	if (deadline)
+		timer_set(&worker->timers, &connection->timer, deadline);
+	else
+		timer_cancel(&worker->timers, &connection->timer);
+}
+
+/**
+ * connection_enter() - Go into a state and give it its time
+ * @worker:	Its thread
+ * @connection:	Connection
+ * @state:	State
+ */
+void connection_enter(struct worker *worker, struct connection *connection,
+		      enum connection_state state)
+{
+	connection->state = state;
+	if (!connection->probe)	/* whose time is for all of it */
+		connection->active_ms = worker->transfer.now_ms;
+	connection_update_timer(worker, connection);
+}
+
+static bool is_attempting(const struct connection *connection)
+{
+	return connection->state == CONNECTING || connection->state == HANDSHAKING;
+}
+
+static bool expired(const struct worker *worker, const struct connection *connection)
+{
+	uint64_t deadline = connection_deadline(connection);
+
+	return deadline && deadline <= worker->transfer.now_ms;
+}
+
+static void turn_on_keepalive(struct connection *connection)
+{
+	const struct sidetrack_relay_options *options = &connection->generation->options;
+
+	connection->keepalive = true;
+	if (options->keepalive_idle_s)
+		dial_set_keepalive(connection->leg[UPSTREAM].fd, options->keepalive_idle_s,
+				   options->keepalive_interval_s);
+}
+
+static void connection_timer(struct timer *timer, void *context)
+{
+	struct connection *connection = container_of(timer, struct connection, timer);
+	struct worker *worker = context;
+
+	if (wants_keepalive(connection))
+		turn_on_keepalive(connection);
+	if (connection->state == RESETTING)
+		resetting_look(worker, connection);
+	else if (!expired(worker, connection) && !must_make_room(worker, connection))
+		connection_update_timer(worker, connection);	/* it moved bytes meanwhile */
+	else if (is_attempting(connection))
+		attempt_timeout(worker, connection);
+	else if (connection->broken != OUTCOME_OPEN)
+		connection_close(worker, connection, connection->broken);
+	else if (half_closed(connection))
+		connection_close(worker, connection, OUTCOME_HALF_CLOSE_TIMEOUT);
+	else
+		connection_close(worker, connection, OUTCOME_IDLE_TIMEOUT);
+}
+
+/* --- events ------------------------------------------------------------------- */
+
+/* The client may finish sending meanwhile, but not go away. */
+static void attempting_event(struct worker *worker, struct connection *connection, int side,
+			     uint32_t events)
+{
+	if (side == UPSTREAM)
+		attempt_event(worker, connection, events);
+	else if (events & EPOLLERR)
+		connection_close(worker, connection, OUTCOME_CLIENT_RESET);
+}
+
+static void leg_event(struct worker *worker, struct event_source *source, uint32_t events)
+{
+	struct leg *leg = container_of(source, struct leg, source);
+	struct connection *connection = leg_connection(leg);
+	struct direction *direction = &connection->direction[leg->side];
+
+	direction->urgent |= (events & EPOLLPRI) != 0;
+	connection->announced[leg->side] |= (events & READ_EVENTS) != 0;
+	if ((events & END_EVENTS) && !direction->hangup) {
+		direction->hangup = true;
+		if (connection->state == RELAYING) {
+			connection->active_ms = worker->transfer.now_ms;	/* an end is news */
+			connection_update_timer(worker, connection);
+		}
+	}
+	if (is_attempting(connection))
+		attempting_event(worker, connection, leg->side, events);
+	else if (connection->state == RELAYING)
+		relaying_event(worker, connection, leg->side, events);
+	else if (connection->state == RESETTING)
+		resetting_event(worker, connection, leg->side, events);
+}
+
+/* --- the beginning -------------------------------------------------------------- */
+
+static struct connection *connection_create(struct worker *worker, int fd,
+					    const struct endpoint *client)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+	int side;
+
+	if (!connection)
+		return NULL;
+	for (side = 0; side < SIDES; side++)
+		connection->leg[side] = (struct leg){ .source = { leg_event }, .fd = -1, .side = side };
+	connection->leg[CLIENT].fd = fd;
+	connection->client = *client;
+	connection->upstream = NO_UPSTREAM;
+	connection->generation = worker->generation;
+	generation_enter(connection->generation, worker->index);
+	direction_init(&connection->direction[CLIENT], &worker->counters->upload_bytes,
+		       &worker->counters->histogram[HISTOGRAM_residency_upload]);
+	direction_init(&connection->direction[UPSTREAM], &worker->counters->download_bytes,
+		       &worker->counters->histogram[HISTOGRAM_residency_download]);
+	connection->accepted_us = clock_us();
+	connection->accepted_unix_ms = clock_unix_ms();
+	connection->active_ms = worker->transfer.now_ms;
+	timer_init(&connection->timer, connection_timer);
+	list_init(&connection->turn);
+	list_add(&worker->connections, &connection->node);
+	return connection;
+}
+
+/* Return: 0, or -1 with errno */
+int leg_watch(int epoll, struct leg *leg)
+{
+	struct epoll_event event = {
+		.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
+		.data.ptr = &leg->source,
+	};
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, leg->fd, &event);
+}
+
+/**
+ * connection_probe() - Try an upstream without a client
+ * @worker:		The thread
+ * @destination:	Where to
+ * @upstream:		Number of the only one to try
+ *
+ * Return: true if probe_ended() hears of its end, or has already; false if there was
+ *	   no memory to begin
+ */
+bool connection_probe(struct worker *worker, const struct endpoint *destination, uint32_t upstream)
+{
+	struct connection *connection = connection_create(worker, -1, destination);
+
+	if (!connection)
+		return false;
+	connection->probe = true;
+	connection->destination = *destination;
+	connection->tried = ~(1U << upstream);
+	attempt_begin(worker, connection);
+	return true;
+}
+
+/**
+ * connection_open() - Take over an accepted socket
+ * @worker:	Its thread, which has counted it as active
+ * @fd:		Socket
+ * @client:	Its peer
+ */
+void connection_open(struct worker *worker, int fd, const struct endpoint *client)
+{
+	struct connection *connection = connection_create(worker, fd, client);
+	enum outcome outcome;
+	int error;
+
+	if (!connection) {
+		close(fd);
+		counter_add(&worker->counters->outcome[OUTCOME_NO_MEMORY], 1);
+		worker_connection_gone(worker);
+		return;
+	}
+	error = destination_original(fd, (enum capture)worker->relay->options.capture, client,
+				     &connection->destination);
+	record_begin(worker, connection);
+	outcome = error ? OUTCOME_NO_ORIGINAL_DESTINATION
+			: guard_judge(worker, client, &connection->destination);
+	if (outcome == OUTCOME_OPEN)
+		outcome = limits_enter(worker, connection);
+	if (outcome != OUTCOME_OPEN)
+		connection_close(worker, connection, outcome);
+	else if (leg_watch(worker->epoll, &connection->leg[CLIENT]) < 0)
+		connection_close(worker, connection, OUTCOME_NO_MEMORY);
+	else
+		attempt_begin(worker, connection);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection that is RELAYING, and what follows when one leg breaks: RESETTING.
+ * The states before are in attempt.h, all of them in connection.h.
+ */
+#ifndef SIDETRACK_RELAYING_H
+#define SIDETRACK_RELAYING_H
+
+#include "connection/connection.h"
+
+#define END_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+#define READ_EVENTS (EPOLLIN | EPOLLPRI | END_EVENTS)
+
+void relaying_begin(struct worker *worker, struct connection *connection);
+void relaying_event(struct worker *worker, struct connection *connection, int side,
+		    uint32_t events);
+void relaying_expect_reset(struct connection *connection, int side);
+void relaying_resume(struct worker *worker, struct connection *connection);
+void resetting_event(struct worker *worker, struct connection *connection, int side,
+		     uint32_t events);
+void resetting_look(struct worker *worker, struct connection *connection);
+
+#endif /* SIDETRACK_RELAYING_H */

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+#include "relay/pending.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/endpoint.h"
+#include "relay/sockets.h"
+#include "thread/thread.h"
+#include "upstreams/guard.h"
+
+/* Each thread finds it in its box; who has not taken the last one never will. */
+static void hand_out(struct relay *relay, struct generation *generation)
+{
+	uint32_t i;
+
+	for (i = 0; i < relay->thread_count; i++) {
+		struct worker *worker = &relay->workers[i];
+		struct generation *missed =
+			__atomic_exchange_n(&worker->next, generation, __ATOMIC_ACQ_REL);
+
+		if (missed)
+			generation_retire(missed, i);
+		worker_wake(worker);
+	}
+}
+
+void draft_discard(struct relay *relay)
+{
+	generation_discard(relay->draft);
+	relay->draft = NULL;
+	guard_discard(relay);
+}
+
+int draft_settle(struct relay *relay)
+{
+	if (!relay->draft)
+		return relay_fail(relay, -EINVAL, "nothing has been begun");
+	if (relay->draft->options.strategy >= STRATEGY_COUNT)
+		return relay_fail(relay, -EINVAL, "there is no strategy %u",
+				  relay->draft->options.strategy);
+	if (generation_complete(relay->draft) < 0)
+		return relay_fail(relay, -EINVAL,
+				  "a route goes through an upstream that is not there");
+	return 0;
+}
+
+/* It becomes the current one; for each thread once that is awake. */
+void draft_publish(struct relay *relay)
+{
+	struct generation *generation = relay->draft;
+
+	generation_publish(generation, relay->current, &relay->occupancy, relay->thread_count);
+	relay->current = generation;
+	relay->draft = NULL;
+	__atomic_store_n(&relay->max_connections,
+			 relay_max_connections(relay, &generation->options), __ATOMIC_RELAXED);
+	sockets_refresh(relay, &generation->options);
+	guard_publish(relay);	/* first: who has the generation has the guard too */
+	hand_out(relay, generation);
+}
+
+/* --- the interface ---------------------------------------------------------------- */
+
+/**
+ * sidetrack_relay_begin() - Begin a new generation, beside the one that runs
+ * @relay:	Handle, running
+ * @options:	struct sidetrack_relay_options; what cannot change is not looked at
+ * @length:	Its size
+ *
+ * Add upstreams and routes to it, and a guard if that changes, then
+ * sidetrack_relay_commit() it.  What was begun before and not committed is forgotten.
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
+int32_t sidetrack_relay_begin(struct relay *relay, const uint8_t *options, int32_t length)
+{
+	struct sidetrack_relay_options from;
+
+	if (relay_phase(relay) != PHASE_RUNNING)
+		return relay_fail(relay, -EALREADY, "the relay is not running");
+	if (length != (int32_t)sizeof(from))
+		return relay_fail(relay, -EINVAL, "the options are of another version");
+	memcpy(&from, options, sizeof(from));
+	draft_discard(relay);
+	relay->draft = generation_create(&from, relay->health);
+	return relay->draft ? 0 : relay_fail(relay, -ENOMEM, "out of memory");
+}
+
+/**
+ * sidetrack_relay_commit() - New connections use what has been begun
+ * @relay:	Handle, running
+ *
+ * Threads change over as they wake up; sidetrack_relay_status.adopted tells.
+ *
+ * Return: 0, or -errno with a sentence, and then nothing has changed
+ */
+int32_t sidetrack_relay_commit(struct relay *relay)
+{
+	int error;
+
+	if (relay_phase(relay) != PHASE_RUNNING)
+		error = relay_fail(relay, -EALREADY, "the relay is not running");
+	else
+		error = draft_settle(relay);
+	if (error)
+		draft_discard(relay);
+	else
+		draft_publish(relay);
+	return error;
+}
+
+/* Return: 0 with a draft like the current generation, or -errno with a sentence */
+static int copy_current(struct relay *relay)
+{
+	if (relay_phase(relay) != PHASE_RUNNING)
+		return relay_fail(relay, -EALREADY, "the relay is not running");
+	draft_discard(relay);
+	relay->draft = generation_copy(relay->current);
+	return relay->draft ? 0 : relay_fail(relay, -ENOMEM, "out of memory");
+}
+
+/**
+ * sidetrack_relay_set_addresses() - The name of one upstream stands for other addresses now
+ * @relay:	Handle, running
+ * @slot:	Where the upstream is counted; one of the current generation
+ * @addresses:	16 bytes each, IPv4 as ::ffff:a.b.c.d
+ * @length:	Of all of them
+ *
+ * New connections use a generation that differs in nothing else; addresses that
+ * are still there keep what is known of them.
+ *
+ * Return: 0, or -errno with a sentence, and then nothing has changed
+ */
+int32_t sidetrack_relay_set_addresses(struct relay *relay, int32_t slot,
+				      const uint8_t *addresses, int32_t length)
+{
+	int error = copy_current(relay);
+	int index;
+
+	if (error)
+		return error;
+	index = roster_find(&relay->draft->roster, (uint32_t)slot);
+	error = index < 0 || length < 0
+			? -ENOENT
+			: roster_set_addresses(&relay->draft->roster, (uint32_t)index, addresses,
+					       (size_t)length);
+	if (!error) {
+		draft_publish(relay);
+		return 0;
+	}
+	draft_discard(relay);
+	return relay_fail(relay, error, "cannot use the addresses: %s", strerror(-error));
+}
+
+/**
+ * sidetrack_relay_add_upstream() - Add one more upstream behind the others
+ * @relay:	Handle, with a generation begun
+ * @upstream:	struct sidetrack_relay_upstream; the copy is wiped with its last connection
+ * @length:	Its size
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
+int32_t sidetrack_relay_add_upstream(struct relay *relay, const uint8_t *upstream, int32_t length)
+{
+	struct sidetrack_relay_upstream from;
+	uint32_t number;
+	int error;
+
+	if (!relay->draft)
+		return relay_fail(relay, -EINVAL, "nothing has been begun");
+	number = relay->draft->roster.count + 1;
+	if (length != (int32_t)sizeof(from))
+		return relay_fail(relay, -EINVAL, "upstream %u is of another version", number);
+	memcpy(&from, upstream, sizeof(from));
+	error = roster_add(&relay->draft->roster, &from);
+	explicit_bzero(&from, sizeof(from));
+	if (error)
+		return relay_fail(relay, error, "cannot use upstream %u: %s",
+				  number, strerror(-error));
+	return 0;
+}
+
+/**
+ * sidetrack_relay_set_destinations() - Say which addresses the routes name
+ * @relay:		Handle, with a generation begun
+ * @destinations:	struct sidetrack_relay_destinations and what comes behind it
+ * @length:		Of all of it
+ *
+ * Before any route is added.
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
+int32_t sidetrack_relay_set_destinations(struct relay *relay, const uint8_t *destinations,
+					 int32_t length)
+{
+	int error;
+
+	if (!relay->draft)
+		return relay_fail(relay, -EINVAL, "nothing has been begun");
+	error = length < 0 ? -EINVAL
+			   : route_set_destinations(&relay->draft->routes, destinations,
+						    (size_t)length);
+	return error ? relay_fail(relay, error, "cannot use the destinations of the routes: %s",
+				  strerror(-error)) : 0;
+}
+
+/**
+ * sidetrack_relay_add_route() - Add one more route behind the others
+ * @relay:	Handle, with a generation begun
+ * @route:	struct sidetrack_relay_route
+ * @length:	Its size
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
+int32_t sidetrack_relay_add_route(struct relay *relay, const uint8_t *route, int32_t length)
+{
+	struct sidetrack_relay_route from;
+	uint32_t number;
+	int error;
+
+	if (!relay->draft)
+		return relay_fail(relay, -EINVAL, "nothing has been begun");
+	number = relay->draft->routes.count + 1;
+	if (length != (int32_t)sizeof(from))
+		return relay_fail(relay, -EINVAL, "route %u is of another version", number);
+	memcpy(&from, route, sizeof(from));
+	error = route_add(&relay->draft->routes, &from);
+	return error ? relay_fail(relay, error, "cannot use route %u: %s",
+				  number, strerror(-error)) : 0;
+}
+
+/**
+ * sidetrack_relay_find_route() - Which route a new connection would take
+ * @relay:	Handle, started
+ * @address:	16 bytes, IPv4 as ::ffff:a.b.c.d
+ * @port:	Port
+ *
+ * Return: number of the route in the order they were added, or -ENOENT for none
+ */
+int32_t sidetrack_relay_find_route(struct relay *relay, const uint8_t *address, int32_t port)
+{
+	struct endpoint destination = { .port = (uint16_t)port };
+	int found;
+
+	if (!relay->current)
+		return -EINVAL;
+	memcpy(&destination.address, address, sizeof(destination.address));
+	found = route_find(&relay->current->routes, &destination);
+	return found < 0 ? -ENOENT : found;
+}

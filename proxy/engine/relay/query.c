@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the control thread reads of a relay, and what it asks the threads to list or close.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "relay/relay.h"
+#include "relay/sockets.h"
+#include "sockets/conntrack.h"
+#include "thread/refusal.h"
+#include "thread/snapshot.h"
+#include "thread/thread.h"
+
+#define WALK_SLACK 64		/* connections that come while a list is asked for */
+#define WALK_IDS 1024
+
+static struct worker *find_worker(struct relay *relay, int32_t thread)
+{
+	if (!relay->workers || thread < 0 || (uint32_t)thread >= relay->thread_count)
+		return NULL;
+	return &relay->workers[thread];
+}
+
+static uint32_t count_adopted(const struct relay *relay)
+{
+	uint32_t i, adopted = 0;
+
+	for (i = 0; relay->workers && i < relay->thread_count; i++)
+		adopted += !__atomic_load_n(&relay->workers[i].next, __ATOMIC_ACQUIRE);
+	return adopted;
+}
+
+static void set_bit_if(uint32_t *bits, uint32_t number, bool on)
+{
+	if (on)
+		bits[number / 32] |= 1U << number % 32;
+}
+
+static void fill_health(const struct health *health, uint32_t slot,
+			struct sidetrack_relay_status *status)
+{
+	uint32_t i;
+
+	set_bit_if(&status->silent_upstreams, slot, health_is_silent(health));
+	for (i = 0; i < SIDETRACK_RELAY_FORBIDDEN_PORTS; i++)
+		status->forbidden_ports[slot][i] = (uint16_t)__atomic_load_n(
+			&health->forbidden[i], __ATOMIC_RELAXED);
+}
+
+/* What only the current generation knows. */
+static void fill_current(const struct roster *roster, struct sidetrack_relay_status *status)
+{
+	uint32_t i, family;
+
+	for (i = 0; i < roster->count; i++) {
+		const struct upstream *upstream = &roster->entry[i].upstream;
+		uint32_t lacking = roster_lacking(roster, i);
+
+		set_bit_if(&status->unresolved_upstreams, upstream->slot,
+			   upstream->address_count == 0);
+		for (family = 0; family < FAMILIES; family++)
+			set_bit_if(&status->lacking_upstreams[family], upstream->slot,
+				   lacking >> family & 1);
+	}
+}
+
+/* What is changing meanwhile may be a moment old. */
+static void fill_slots(const struct relay *relay, struct sidetrack_relay_status *status)
+{
+	const struct occupancy *occupancy = &relay->occupancy;
+	uint32_t i;
+
+	for (i = 0; i < SIDETRACK_RELAY_UPSTREAM_SLOTS; i++) {
+		set_bit_if(&status->busy_upstreams, i,
+			   __atomic_load_n(&occupancy->upstream[i], __ATOMIC_ACQUIRE) != 0);
+		set_bit_if(&status->failing_upstreams, i, rest_is_due(&relay->health[i].rest));
+		fill_health(&relay->health[i], i, status);
+	}
+	if (relay->current)
+		fill_current(&relay->current->roster, status);
+	for (i = 0; i < SIDETRACK_RELAY_ROUTE_SLOTS; i++)
+		set_bit_if(status->busy_routes, i,
+			   __atomic_load_n(&occupancy->route[i], __ATOMIC_ACQUIRE) != 0);
+}
+
+/* Return: 0, or -EINVAL if @out is not one struct sidetrack_relay_status */
+int32_t sidetrack_relay_read_status(struct relay *relay, uint8_t *out, int32_t length)
+{
+	struct sidetrack_relay_status status = {
+		.port = relay->port,
+		.threads = relay->thread_count,
+		.max_connections = relay->max_connections,
+		.active = (uint32_t)sidetrack_relay_active(relay),
+		.generations = __atomic_load_n(&relay->occupancy.generations, __ATOMIC_ACQUIRE),
+		.adopted = count_adopted(relay),
+	};
+
+	if (relay_phase(relay) == PHASE_RUNNING) {
+		status.listening_families = sockets_families(relay, refusal_of(relay));
+		status.refused_families = sockets_families(relay, 0) & ~status.listening_families;
+	}
+	fill_slots(relay, &status);
+	if (length != (int32_t)sizeof(status))
+		return -EINVAL;
+	memcpy(out, &status, sizeof(status));
+	return 0;
+}
+
+/**
+ * sidetrack_relay_heartbeat() - Do all threads turn their loops?
+ * @relay:	Handle
+ *
+ * To be asked every few seconds: each time tells of the time since the last.
+ *
+ * Return: threads that have not turned; the first time 0
+ */
+int32_t sidetrack_relay_heartbeat(struct relay *relay)
+{
+	int32_t hanging = 0;
+	uint32_t i;
+
+	for (i = 0; relay->workers && i < relay->thread_count; i++)
+		if (relay->workers[i].has_thread && !worker_turned(&relay->workers[i]))
+			hanging++;
+	if (relay->asked_heartbeat)
+		return hanging;
+	relay->asked_heartbeat = true;
+	return 0;
+}
+
+/* Return: 0, or -EINVAL if there is no such thread or @out is not one page */
+int32_t sidetrack_relay_read_counters(struct relay *relay, int32_t thread, uint8_t *out,
+				      int32_t length)
+{
+	struct worker *worker = find_worker(relay, thread);
+	struct sidetrack_relay_counters counters;
+
+	if (!worker || !worker->page || length != (int32_t)sizeof(counters))
+		return -EINVAL;
+	counters_copy(worker->page, &counters);
+	memcpy(out, &counters, sizeof(counters));
+	return 0;
+}
+
+/* Return: records copied, as many as fit, or -EINVAL if there is no such thread */
+int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t thread, uint8_t *out,
+				    int32_t length)
+{
+	struct worker *worker = find_worker(relay, thread);
+	struct sidetrack_relay_record record[SIDETRACK_RELAY_RECENT];
+	int limit = length / (int)sizeof(record[0]);
+	int count;
+
+	if (!worker || !worker->recent || length < 0)
+		return -EINVAL;
+	if (limit > SIDETRACK_RELAY_RECENT)
+		limit = SIDETRACK_RELAY_RECENT;
+	count = recent_read(worker->recent, record, limit);
+	memcpy(out, record, (size_t)count * sizeof(record[0]));
+	return count;
+}
+
+/**
+ * sidetrack_relay_read_log() - Take finished connections as lines of JSON
+ * @relay:		Handle
+ * @thread:		Number of the thread
+ * @names:		Names of the upstreams, see log_take_lines()
+ * @names_length:	Bytes of them
+ * @out:		Where to put the lines
+ * @length:		Bytes there
+ *
+ * Return: bytes, 0 if there is nothing, or -EINVAL if there is no log
+ */
+int32_t sidetrack_relay_read_log(struct relay *relay, int32_t thread, const uint8_t *names,
+				 int32_t names_length, uint8_t *out, int32_t length)
+{
+	struct worker *worker = find_worker(relay, thread);
+
+	if (!worker || !worker->log || names_length < 0)
+		return -EINVAL;
+	return log_take_lines(worker->log, (const char *)names,
+			      names_length / SIDETRACK_RELAY_NAME_LENGTH, (char *)out, length);
+}
+
+/* --- looking at connections ------------------------------------------------------- */
+
+/* A walk begins on all threads at once. */
+static int walk_threads(struct relay *relay, enum walk_kind kind, const uint64_t *id,
+			uint32_t id_count)
+{
+	uint32_t room = id_count ? id_count : (uint32_t)sidetrack_relay_active(relay) + WALK_SLACK;
+	uint32_t i;
+	int error;
+
+	for (i = 0; i < relay->thread_count; i++) {
+		error = walk_prepare(&relay->workers[i].walk, kind, room, id, id_count);
+		if (error)
+			return relay_fail(relay, error,
+					  "out of memory for a list of %u connections",
+					  room);
+	}
+	for (i = 0; i < relay->thread_count; i++) {
+		walk_want(&relay->workers[i].walk);
+		worker_wake(&relay->workers[i]);
+	}
+	return 0;
+}
+
+/* Return: 1 once all threads have looked at all their connections, else 0 */
+int32_t sidetrack_relay_walked(struct relay *relay)
+{
+	uint32_t i;
+
+	for (i = 0; relay->workers && i < relay->thread_count; i++)
+		if (walk_busy(&relay->workers[i].walk))
+			return 0;
+	return 1;
+}
+
+/**
+ * sidetrack_relay_walk() - Have the threads list or close connections
+ * @relay:	Handle
+ * @kind:	enum walk_kind
+ * @ids:	To close: numbers of connections, 64 bits each
+ * @length:	Bytes of them
+ *
+ * Returns at once; sidetrack_relay_walked() tells when it is done.
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
+int32_t sidetrack_relay_walk(struct relay *relay, int32_t kind, const uint8_t *ids, int32_t length)
+{
+	uint64_t id[WALK_IDS];
+	uint32_t id_count = kind == WALK_CLOSE ? (uint32_t)length / sizeof(id[0]) : 0;
+	enum phase phase = relay_phase(relay);
+
+	if (phase != PHASE_RUNNING && phase != PHASE_DRAINING)
+		return relay_fail(relay, -ESHUTDOWN, "the relay is not running");
+	if (!sidetrack_relay_walked(relay))
+		return relay_fail(relay, -EBUSY, "the connections are being looked at already");
+	if (kind == WALK_CLOSE && (!id_count || length > (int32_t)sizeof(id)))
+		return relay_fail(relay, -EINVAL,
+				  "from 1 to %d connections can be closed at a time",
+				  WALK_IDS);
+	if (id_count)
+		memcpy(id, ids, id_count * sizeof(id[0]));
+	return walk_threads(relay, (enum walk_kind)kind, id, id_count);
+}
+
+static struct walk *find_walk(struct relay *relay, int32_t thread)
+{
+	struct worker *worker = find_worker(relay, thread);
+
+	return worker && !walk_busy(&worker->walk) ? &worker->walk : NULL;
+}
+
+/* Return: connections that were listed or closed, or -EINVAL */
+int32_t sidetrack_relay_walk_count(struct relay *relay, int32_t thread)
+{
+	struct walk *walk = find_walk(relay, thread);
+
+	return walk ? (int32_t)walk->count : -EINVAL;
+}
+
+/**
+ * sidetrack_relay_read_walk() - Take what a walk has found, once
+ * @relay:	Handle
+ * @thread:	Number of the thread
+ * @out:	struct sidetrack_relay_entry, as many as fit
+ * @length:	Bytes there
+ *
+ * The clients are given as conntrack first saw them, where it may be asked.
+ *
+ * Return: entries copied, or -EINVAL
+ */
+int32_t sidetrack_relay_read_walk(struct relay *relay, int32_t thread, uint8_t *out, int32_t length)
+{
+	struct walk *walk = find_walk(relay, thread);
+	uint32_t count;
+
+	if (!walk || length < 0)
+		return -EINVAL;
+	count = (uint32_t)length / sizeof(*walk->entry);
+	if (count > walk->count)
+		count = walk->count;
+	conntrack_translate(walk->entry, count);
+	if (count)
+		memcpy(out, walk->entry, count * sizeof(*walk->entry));
+	walk_forget(walk);
+	return (int32_t)count;
+}
