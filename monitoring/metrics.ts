@@ -122,11 +122,11 @@ export const scalarMetrics: readonly ScalarMetric[] = [
     samples: plain('coalesced'),
   },
   {
-    name: 'sidetrack_relay_coalesced_looks_total',
+    name: 'sidetrack_relay_coalesced_polls_total',
     help: 'Times that the clock, and no event, had coalesced directions read.',
     type: 'counter',
     labels: [],
-    samples: plain('looks'),
+    samples: plain('coalesced_polls'),
   },
   {
     name: 'sidetrack_relay_stalls_total',

@@ -1,6 +1,6 @@
 // Generated from proxy/engine/abi.h by `make -C proxy/engine abi`; do not edit.
 
-export const ABI_VERSION = 6;
+export const ABI_VERSION = 7;
 export const ERROR_LENGTH = 256;
 
 /** Unsigned 32-bit options; byte offsets. */
@@ -9,7 +9,7 @@ export const optionOffset = {
   abi_version: 0,
   /** TCP port to listen on; 0 lets the kernel choose one */
   port: 4,
-  /** worker threads; 0 is one for each CPU we may run on */
+  /** thread threads; 0 is one for each CPU we may run on */
   threads: 8,
   /** listen backlog; 0 is 4096 */
   backlog: 12,
@@ -108,7 +108,7 @@ export const upstreamKinds = [
 
 /** How to choose among several; the index is the number that the engine uses. */
 export const strategies = [
-  /** the first in order that is not at rest */
+  /** the first in order that is not backing off */
   'failover',
   /** in turns, as often as their weights say */
   'weighted',
@@ -214,7 +214,7 @@ export const counterOffset = {
   /** directions that may be read by the clock */
   coalesced: 72,
   /** times that the clock, and no event, had them read */
-  looks: 80,
+  coalesced_polls: 80,
   /** times a direction had to wait for a slow receiver */
   stalls: 88,
   /** pipes owned now */
@@ -267,7 +267,7 @@ export const upstreamCounterOffset = {
   probe_us: 56,
 } as const;
 
-/** One 64-bit counter for each outcome of a failed attempt. */
+/** One 64-bit counter for each outcome of a failed connect. */
 export const UPSTREAM_ERRORS_OFFSET = 64;
 /** Where the first upstream begins in a page, and how far it is to the next. */
 export const UPSTREAM_COUNTERS_OFFSET = 46392;
@@ -481,9 +481,9 @@ export const entryFlag = {
   translated: 64,
 } as const;
 
-/** What a walk over the open connections is for. */
-export const WALK_LIST = 0;
-export const WALK_CLOSE = 1;
+/** What a snapshot of the open connections is for. */
+export const SNAPSHOT_LIST = 0;
+export const SNAPSHOT_CLOSE = 1;
 /** Bytes for the name of an upstream in a line of the log. */
 export const NAME_LENGTH = 64;
 
@@ -491,7 +491,7 @@ export const NAME_LENGTH = 64;
 export const statusOffset = {
   /** the port in use */
   port: 0,
-  /** worker threads */
+  /** thread threads */
   threads: 4,
   /** the limit in force */
   max_connections: 8,

@@ -179,19 +179,20 @@ export const readRecent = (relay: Handle, thread: number, out: Buffer) =>
   );
 
 /** Has the threads list or close connections; 0 or -errno. */
-export const walk = (relay: Handle, kind: number, ids: Buffer) =>
-  call('sidetrack_relay_walk', [External, I32, U8Array, I32], [relay, kind, ids, ids.length]);
+export const snapshot = (relay: Handle, kind: number, ids: Buffer) =>
+  call('sidetrack_relay_snapshot', [External, I32, U8Array, I32], [relay, kind, ids, ids.length]);
 
-/** 1 when the walk is over, else 0. */
-export const walked = (relay: Handle) => call('sidetrack_relay_walked', [External], [relay]);
+/** 1 when the snapshot is complete, else 0. */
+export const snapshotDone = (relay: Handle) =>
+  call('sidetrack_relay_snapshot_done', [External], [relay]);
 
-export const walkCount = (relay: Handle, thread: number) =>
-  call('sidetrack_relay_walk_count', [External, I32], [relay, thread]);
+export const snapshotCount = (relay: Handle, thread: number) =>
+  call('sidetrack_relay_snapshot_count', [External, I32], [relay, thread]);
 
 /** Returns the number of entries written, or -errno; they can be read once. */
-export const readWalk = (relay: Handle, thread: number, out: Buffer) =>
+export const readSnapshot = (relay: Handle, thread: number, out: Buffer) =>
   call(
-    'sidetrack_relay_read_walk',
+    'sidetrack_relay_read_snapshot',
     [External, I32, U8Array, I32],
     [relay, thread, out, out.length],
   );

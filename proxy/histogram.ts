@@ -1,4 +1,4 @@
-/** The engine's log-linear histograms, see engine/histogram.h. */
+/** The engine's log-linear histograms, see engine/base/histogram.h. */
 import { HISTOGRAM_BUCKETS } from './abi.js';
 
 /** Durations of one kind. */

@@ -1,4 +1,4 @@
-/** Finished connections as lines of JSON: the engine makes them, see engine/log.h. */
+/** Finished connections as lines of JSON: the engine makes them, see engine/base/log.h. */
 import { NAME_LENGTH } from './abi.js';
 import * as ffi from './ffi.js';
 

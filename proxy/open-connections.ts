@@ -1,12 +1,12 @@
-/** The open connections: the engine's threads look when they are asked, see engine/walk.h. */
+/** The open connections: the engine's threads look when they are asked, see engine/thread/snapshot.h. */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   connectionStates,
   ENTRY_SIZE,
   entryFlag,
   entryOffset,
-  WALK_CLOSE,
-  WALK_LIST,
+  SNAPSHOT_CLOSE,
+  SNAPSHOT_LIST,
 } from './abi.js';
 import { formatEndpoint } from './address.js';
 import { RelayError } from './error.js';
@@ -50,7 +50,7 @@ export interface OpenConnection {
 const POLL_MS = 2;
 const NO_IDS = Buffer.alloc(8);
 
-/** The two calls that walk over the connections; a second one waits for the first. */
+/** The two calls that take a snapshot of the connections; a second one waits for the first. */
 export function openConnections(
   handle: ffi.Handle,
   threads: number,
@@ -60,18 +60,18 @@ export function openConnections(
   close(ids: readonly number[]): Promise<OpenConnection[]>;
 } {
   let last: Promise<unknown> = Promise.resolve();
-  const walk = (kind: number, ids: Buffer): Promise<OpenConnection[]> => {
+  const snapshot = (kind: number, ids: Buffer): Promise<OpenConnection[]> => {
     const mine = last.then(async () => {
       begin(handle, kind, ids);
-      while (ffi.walked(handle) === 0) await delay(POLL_MS);
+      while (ffi.snapshotDone(handle) === 0) await delay(POLL_MS);
       return readAll(handle, threads, names());
     });
     last = mine.catch(() => undefined);
     return mine;
   };
   return {
-    connections: () => walk(WALK_LIST, NO_IDS),
-    close: (ids) => walk(WALK_CLOSE, encodeIds(ids)),
+    connections: () => snapshot(SNAPSHOT_LIST, NO_IDS),
+    close: (ids) => snapshot(SNAPSHOT_CLOSE, encodeIds(ids)),
   };
 }
 
@@ -84,7 +84,7 @@ function encodeIds(ids: readonly number[]): Buffer {
 }
 
 function begin(handle: ffi.Handle, kind: number, ids: Buffer): void {
-  const result = ffi.walk(handle, kind, ids);
+  const result = ffi.snapshot(handle, kind, ids);
   if (result === 0) return;
   const code = ffi.errnoName(result);
   const hints: Readonly<Record<string, string>> = {
@@ -100,8 +100,8 @@ function begin(handle: ffi.Handle, kind: number, ids: Buffer): void {
 
 function readAll(handle: ffi.Handle, threads: number, names: SlotNames): OpenConnection[] {
   const all = Array.from({ length: threads }, (_, thread) => {
-    const buffer = Buffer.alloc(Math.max(ffi.walkCount(handle, thread), 0) * ENTRY_SIZE);
-    const count = ffi.readWalk(handle, thread, buffer);
+    const buffer = Buffer.alloc(Math.max(ffi.snapshotCount(handle, thread), 0) * ENTRY_SIZE);
+    const count = ffi.readSnapshot(handle, thread, buffer);
     return Array.from({ length: Math.max(count, 0) }, (_, i) =>
       decodeEntry(buffer.subarray(i * ENTRY_SIZE, (i + 1) * ENTRY_SIZE), names),
     );

@@ -127,7 +127,7 @@ static void print_upstream_counters(void)
 	SIDETRACK_RELAY_UPSTREAM_COUNTERS(X)
 #undef X
 	end();
-	printf("\n/** One 64-bit counter for each outcome of a failed attempt. */\n"
+	printf("\n/** One 64-bit counter for each outcome of a failed connect. */\n"
 	       "export const UPSTREAM_ERRORS_OFFSET = %zu;\n", UPSTREAM_COUNTER_OFFSET(error));
 	printf("/** Where the first upstream begins in a page, and how far it is to the next. */\n"
 	       "export const UPSTREAM_COUNTERS_OFFSET = %zu;\n", COUNTER_OFFSET(upstream));
@@ -275,10 +275,10 @@ static void print_entry(void)
 	SIDETRACK_RELAY_ENTRY_FLAGS(X)
 #undef X
 	end();
-	printf("\n/** What a walk over the open connections is for. */\n"
-	       "export const WALK_LIST = %d;\nexport const WALK_CLOSE = %d;\n"
+	printf("\n/** What a snapshot of the open connections is for. */\n"
+	       "export const SNAPSHOT_LIST = %d;\nexport const SNAPSHOT_CLOSE = %d;\n"
 	       "/** Bytes for the name of an upstream in a line of the log. */\n"
-	       "export const NAME_LENGTH = %d;\n", WALK_LIST, WALK_CLOSE,
+	       "export const NAME_LENGTH = %d;\n", SNAPSHOT_LIST, SNAPSHOT_CLOSE,
 	       SIDETRACK_RELAY_NAME_LENGTH);
 }
 
@@ -286,7 +286,7 @@ static void print_status(void)
 {
 	begin("statusOffset", "Unsigned 32-bit values; byte offsets.");
 	entry("port", STATUS_OFFSET(port), "the port in use");
-	entry("threads", STATUS_OFFSET(threads), "worker threads");
+	entry("threads", STATUS_OFFSET(threads), "thread threads");
 	entry("max_connections", STATUS_OFFSET(max_connections), "the limit in force");
 	entry("active", STATUS_OFFSET(active), "connections open now");
 	entry("generations", STATUS_OFFSET(generations), "the current one and older ones in use");

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised whenever a list below changes; create() refuses any other version. */
-#define SIDETRACK_RELAY_ABI_VERSION 6
+#define SIDETRACK_RELAY_ABI_VERSION 7
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
 #define SIDETRACK_RELAY_RECENT 256
@@ -49,7 +49,7 @@
 #define SIDETRACK_RELAY_OPTIONS(X)						\
 	X(abi_version, "must be the version this table was generated from")	\
 	X(port, "TCP port to listen on; 0 lets the kernel choose one")		\
-	X(threads, "worker threads; 0 is one for each CPU we may run on")	\
+	X(threads, "thread threads; 0 is one for each CPU we may run on")	\
 	X(backlog, "listen backlog; 0 is 4096")					\
 	X(max_connections, "0 is as many as the descriptor limit allows")	\
 	X(max_connections_per_client, "an IPv6 client is its /64; 0 is no limit") \
@@ -84,7 +84,7 @@
 
 /* X(NAME, label, what it means): how to choose among several */
 #define SIDETRACK_RELAY_STRATEGIES(X)						\
-	X(FAILOVER, "failover", "the first in order that is not at rest")	\
+	X(FAILOVER, "failover", "the first in order that is not backing off")	\
 	X(WEIGHTED, "weighted", "in turns, as often as their weights say")	\
 	X(LEAST_CONNECTIONS, "least-connections",				\
 	  "the one with the fewest connections for its weight")
@@ -113,7 +113,7 @@
 	X(promotions, "directions that began to splice")			\
 	X(demotions, "directions that went back to copying")			\
 	X(coalesced, "directions that may be read by the clock")		\
-	X(looks, "times that the clock, and no event, had them read")		\
+	X(coalesced_polls, "times that the clock, and no event, had them read")		\
 	X(stalls, "times a direction had to wait for a slow receiver")		\
 	X(pipes, "pipes owned now")						\
 	X(pipe_bytes, "room in the pipes owned now")				\
@@ -241,10 +241,10 @@ enum guard_bit {
 	GUARD_BIT_COUNT
 };
 
-/* What a walk over the open connections is for. */
-enum walk_kind {
-	WALK_LIST,
-	WALK_CLOSE,
+/* What a snapshot of the open connections is for. */
+enum snapshot_kind {
+	SNAPSHOT_LIST,
+	SNAPSHOT_CLOSE,
 };
 
 enum upstream_kind {
@@ -356,7 +356,7 @@ struct sidetrack_relay_upstream_counters {
 #define X(name, help) uint64_t name;
 	SIDETRACK_RELAY_UPSTREAM_COUNTERS(X)
 #undef X
-	uint64_t error[OUTCOME_COUNT];	/* attempts that failed, also if another followed */
+	uint64_t error[OUTCOME_COUNT];	/* failures, also if another upstream was tried next */
 };
 
 /* What one thread has done by one route. */
@@ -405,7 +405,7 @@ struct sidetrack_relay_record {
 	uint32_t retransmitted[2];	/* segments */
 };
 
-/* One open connection, as a walk found it.  IPv4 as ::ffff:a.b.c.d. */
+/* One open connection, as a snapshot found it.  IPv4 as ::ffff:a.b.c.d. */
 struct sidetrack_relay_entry {
 	uint64_t id;
 	uint64_t accepted_ms;	/* Unix time */
@@ -436,7 +436,7 @@ struct sidetrack_relay_status {
 	uint32_t generations;		/* alive: the current one, and older ones in use */
 	uint32_t adopted;		/* threads that use the current one */
 	uint32_t busy_upstreams;	/* bits of slots that a living generation uses */
-	uint32_t failing_upstreams;	/* bits of slots: at rest, or not tried again yet */
+	uint32_t failing_upstreams;	/* bits of slots: backing off, or not tried again yet */
 	uint32_t lacking_upstreams[FAMILIES];	/* bits of slots: the last probe failed */
 	uint32_t silent_upstreams;	/* bits of slots: they hang up without a byte */
 	uint32_t unresolved_upstreams;	/* bits of slots of the current one: no address yet */
@@ -489,12 +489,12 @@ SIDETRACK_EXPORT int32_t sidetrack_relay_read_counters(struct relay *relay, int3
 						       uint8_t *out, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t thread,
 						     uint8_t *out, int32_t length);
-SIDETRACK_EXPORT int32_t sidetrack_relay_walk(struct relay *relay, int32_t kind,
-					      const uint8_t *ids, int32_t length);
-SIDETRACK_EXPORT int32_t sidetrack_relay_walked(struct relay *relay);
-SIDETRACK_EXPORT int32_t sidetrack_relay_walk_count(struct relay *relay, int32_t thread);
-SIDETRACK_EXPORT int32_t sidetrack_relay_read_walk(struct relay *relay, int32_t thread,
-						   uint8_t *out, int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_snapshot(struct relay *relay, int32_t kind,
+						  const uint8_t *ids, int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_snapshot_done(struct relay *relay);
+SIDETRACK_EXPORT int32_t sidetrack_relay_snapshot_count(struct relay *relay, int32_t thread);
+SIDETRACK_EXPORT int32_t sidetrack_relay_read_snapshot(struct relay *relay, int32_t thread,
+						       uint8_t *out, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_log(struct relay *relay, int32_t thread,
 						  const uint8_t *names, int32_t names_length,
 						  uint8_t *out, int32_t length);

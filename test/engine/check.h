@@ -47,11 +47,11 @@ struct test {
 	void (*run)(void);
 };
 
-extern const struct test unit_tests[], handshake_tests[], roster_tests[];
+extern const struct test unit_tests[], handshake_tests[], upstreams_tests[];
 extern const struct test relay_tests[], fault_tests[], limit_tests[], hand_over_tests[];
 extern const struct test upstream_tests[], socks_tests[], http_tests[], failover_tests[];
 extern const struct test reset_tests[], endure_tests[], observe_tests[], accept_tests[], coalesce_tests[];
-extern const struct test client_tests[], fast_open_tests[], sustain_tests[];
+extern const struct test client_tests[], fast_open_tests[], bulk_tests[];
 extern const struct test route_tests[], generation_tests[], probe_tests[], dial_tests[];
 extern const struct test guard_tests[], refusal_tests[];
 

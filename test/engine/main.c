@@ -65,11 +65,11 @@ static int run(const struct test *test)
 int main(int argc, char **argv)
 {
 	static const struct test *const suites[] = {
-		unit_tests, handshake_tests, roster_tests,
+		unit_tests, handshake_tests, upstreams_tests,
 		relay_tests, fault_tests, limit_tests, hand_over_tests,
 		upstream_tests, socks_tests, http_tests, failover_tests,
 		reset_tests, endure_tests, observe_tests, accept_tests, coalesce_tests,
-		client_tests, fast_open_tests, sustain_tests,
+		client_tests, fast_open_tests, bulk_tests,
 		route_tests, generation_tests, probe_tests, dial_tests,
 		guard_tests, refusal_tests
 	};

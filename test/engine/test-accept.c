@@ -219,9 +219,9 @@ static bool refuse(struct relay *relay, uint32_t families)
 
 	__atomic_store_n(&relay->refused, families, __ATOMIC_RELEASE);
 	for (i = 0; i < relay->thread_count; i++) {
-		const struct listener *listener = &relay->workers[i].listener;
+		const struct listener *listener = &relay->threads[i].listener;
 
-		worker_wake(&relay->workers[i]);
+		thread_wake(&relay->threads[i]);
 		all &= __atomic_load_n(&listener->refused, __ATOMIC_ACQUIRE) == families;
 	}
 	return all;

@@ -67,17 +67,17 @@ static uint64_t coalesced(struct relay *relay)
 	return counters_of(relay).coalesced;
 }
 
-static uint64_t looks(struct relay *relay)
+static uint64_t polls(struct relay *relay)
 {
-	return counters_of(relay).looks;
+	return counters_of(relay).coalesced_polls;
 }
 
 static uint64_t turns_of(struct relay *relay)
 {
-	return __atomic_load_n(&relay->workers[0].turns, __ATOMIC_RELAXED);
+	return __atomic_load_n(&relay->threads[0].turns, __ATOMIC_RELAXED);
 }
 
-/* Under ThreadSanitizer packets may come more rarely than the clock looks. */
+/* Under ThreadSanitizer packets may come more rarely than the clock polls. */
 #ifdef __SANITIZE_THREAD__
 #define MAY_BE_SLOW true
 #else
@@ -87,9 +87,9 @@ static uint64_t turns_of(struct relay *relay)
 /* As fast as it goes until the clock decides: there, the rest of a test begins. */
 static uint64_t pass_until_looks(struct relay *relay, int from, int to, uint64_t at)
 {
-	uint64_t before = looks(relay), most = at + 64 * BULK;
+	uint64_t before = polls(relay), most = at + 64 * BULK;
 
-	while ((looks(relay) < before + 20 || !coalesced(relay)) && at < most) {
+	while ((polls(relay) < before + 20 || !coalesced(relay)) && at < most) {
 		pass_bulk(from, to, at, BULK);
 		at += BULK;
 	}
@@ -120,19 +120,19 @@ static void bulk_and_back(void)
 }
 
 /* When bulk rests, so does the thread. */
-static void rest(void)
+static void idle(void)
 {
 	struct relay *relay = one_thread();
 	struct pair pair = pair_open(AF_INET);
 	uint64_t at = pass_until_looks(relay, pair.upstream, pair.client, 0), last, turns;
 
 	do {
-		last = looks(relay);
+		last = polls(relay);
 		usleep(10000);
-	} while (looks(relay) != last);
+	} while (polls(relay) != last);
 	turns = turns_of(relay);
 	usleep(200000);
-	expect_equal(looks(relay), last);
+	expect_equal(polls(relay), last);
 	expect(turns_of(relay) <= turns + 20);	/* timers of 32 ms */
 	pass_bulk(pair.upstream, pair.client, at, BULK);
 	pair_close(&pair);
@@ -168,7 +168,7 @@ static void reset_is_handed_on(void)
 	finish(relay);
 }
 
-/* An urgent byte has to be noticed by looks, and ends splicing for good. */
+/* An urgent byte has to be noticed by polls, and ends splicing for good. */
 static void urgent_byte(void)
 {
 	struct relay *relay = one_thread();
@@ -246,7 +246,7 @@ static void clock_decides(void)
 	pthread_join(receiver, NULL);
 	elapsed_us = clock_us() - begin_us;
 	turns = turns_of(relay) - turns;
-	/* besides, a few wake-ups in 64 looks, and when the client has made room again */
+	/* besides, a few wake-ups in 64 polls, and when the client has made room again */
 	if (turns > elapsed_us / COALESCE_US * 3 / 2 + 50)
 		fprintf(stderr, "  %lu turns in %lu us\n", turns, elapsed_us);
 	expect(turns <= elapsed_us / COALESCE_US * 3 / 2 + 50);
@@ -318,7 +318,7 @@ static bool small_window_is_let_go(void)
 }
 
 /*
- * A sender that can only have little on its way stands still between looks, because
+ * A sender that can only have little on its way stands still between polls, because
  * the kernel keeps acknowledgements back while bytes are unread: it is let go, unless
  * everything else is so slow that it makes no difference.  A machine that is busy
  * elsewhere spoils the comparison of paces now and then, but not each time.
@@ -361,7 +361,7 @@ static void without_precise_waits(int error)
 	for (at = 0; at < 16 * BULK; at += BULK)
 		pass_bulk(pair.upstream, pair.client, at, BULK);
 	expect(coalesced(relay) == 1 || MAY_BE_SLOW);
-	expect(looks(relay) <= 1);
+	expect(polls(relay) <= 1);
 	pair_close(&pair);
 	finish(relay);
 }
@@ -378,7 +378,7 @@ static void kernel_lacks_precise_waits(void)
 
 const struct test coalesce_tests[] = {
 	{ "coalescing: small messages after bulk", bulk_and_back },
-	{ "coalescing: the thread rests when bulk does", rest },
+	{ "coalescing: the thread rests when bulk does", idle },
 	{ "coalescing: the end is handed on", end_is_handed_on },
 	{ "coalescing: a reset is handed on", reset_is_handed_on },
 	{ "coalescing: an urgent byte", urgent_byte },

@@ -53,7 +53,7 @@ static void reset_after_half_close(void)
 	finish(relay);
 }
 
-/* The receiver of a stalled transfer resets: the sender must not hang. */
+/* The receiver of a stalled io resets: the sender must not hang. */
 static void reset_of_stalled_receiver(void)
 {
 	struct relay *relay = begin_default();

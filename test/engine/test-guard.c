@@ -315,12 +315,12 @@ static void mapped_destinations(void)
 
 static enum outcome judged(const char *client, const char *destination)
 {
-	static struct worker worker;	/* without a table */
+	static struct thread thread;	/* without a table */
 	struct endpoint from = { .port = 1024 }, to = { .port = 80 };
 
 	expect(inet_pton(AF_INET6, client, &from.address) == 1);
 	expect(inet_pton(AF_INET6, destination, &to.address) == 1);
-	return guard_judge(&worker, &from, &to);
+	return guard_judge(&thread, &from, &to);
 }
 
 static void families(void)

@@ -225,7 +225,7 @@ static void wrong_sockets(void)
 	sidetrack_relay_destroy(relay);
 }
 
-static void hanging_event(struct worker *worker, struct event_source *source, uint32_t events);
+static void hanging_event(struct thread *thread, struct event_source *source, uint32_t events);
 
 static bool hang;
 static struct {
@@ -233,9 +233,9 @@ static struct {
 	int fd;
 } hanging = { .source = { hanging_event } };
 
-static void hanging_event(struct worker *worker, struct event_source *source, uint32_t events)
+static void hanging_event(struct thread *thread, struct event_source *source, uint32_t events)
 {
-	(void)worker;
+	(void)thread;
 	(void)source;
 	(void)events;
 	expect(read(hanging.fd, &(uint64_t){ 0 }, sizeof(uint64_t)) == sizeof(uint64_t));
@@ -309,7 +309,7 @@ static void heartbeat(void)
 	int i;
 
 	hanging.fd = eventfd(0, EFD_CLOEXEC);
-	expect(epoll_ctl(relay->workers[1].epoll, EPOLL_CTL_ADD, hanging.fd, &event) == 0);
+	expect(epoll_ctl(relay->threads[1].epoll, EPOLL_CTL_ADD, hanging.fd, &event) == 0);
 
 	for (i = 0; i < 5; i++) {
 		expect_equal(sidetrack_relay_heartbeat(relay), 0);

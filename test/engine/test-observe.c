@@ -100,31 +100,32 @@ static void round_trips_at_the_end(void)
 
 /* --- the list ----------------------------------------------------------------------- */
 
-static int walk(struct relay *relay, enum walk_kind kind, const uint64_t *ids, int count)
+static int snapshot(struct relay *relay, enum snapshot_kind kind, const uint64_t *ids, int count)
 {
-	return sidetrack_relay_walk(relay, kind, (const uint8_t *)ids, count * (int)sizeof(*ids));
+	return sidetrack_relay_snapshot(relay, kind, (const uint8_t *)ids,
+					count * (int)sizeof(*ids));
 }
 
-static int read_walk(struct relay *relay, struct sidetrack_relay_entry *entry, int limit)
+static int read_snapshot(struct relay *relay, struct sidetrack_relay_entry *entry, int limit)
 {
 	int thread, count, total = 0;
 
-	wait_for(sidetrack_relay_walked(relay));
+	wait_for(sidetrack_relay_snapshot_done(relay));
 	for (thread = 0;; thread++) {
-		count = sidetrack_relay_walk_count(relay, thread);
+		count = sidetrack_relay_snapshot_count(relay, thread);
 		if (count < 0)
 			return total;
 		expect(total + count <= limit);
-		expect_equal(sidetrack_relay_read_walk(relay, thread, (uint8_t *)&entry[total],
-						       count * (int)sizeof(*entry)), count);
+		expect_equal(sidetrack_relay_read_snapshot(relay, thread, (uint8_t *)&entry[total],
+							   count * (int)sizeof(*entry)), count);
 		total += count;
 	}
 }
 
 static int list_all(struct relay *relay, struct sidetrack_relay_entry *entry, int limit)
 {
-	expect_equal(walk(relay, WALK_LIST, NULL, 0), 0);
-	return read_walk(relay, entry, limit);
+	expect_equal(snapshot(relay, SNAPSHOT_LIST, NULL, 0), 0);
+	return read_snapshot(relay, entry, limit);
 }
 
 static bool has(const struct sidetrack_relay_entry *entry, enum entry_flag bit)
@@ -275,15 +276,15 @@ static void close_resets_both_ends(void)
 
 	expect_equal(list_all(relay, entry, 2), 2);
 	id = entry[entry[1].client_port == port_of(pair.client)].id;
-	expect_equal(walk(relay, WALK_CLOSE, &id, 1), 0);
-	expect_equal(read_walk(relay, entry, 2), 1);
+	expect_equal(snapshot(relay, SNAPSHOT_CLOSE, &id, 1), 0);
+	expect_equal(read_snapshot(relay, entry, 2), 1);
 	expect_equal(entry[0].id, id);
 	expect_reset(pair.client);
 	expect_reset(pair.upstream);
 	expect_equal(ended(relay, OUTCOME_CLOSED), 1);
 	/* gone, and the other still there */
-	expect_equal(walk(relay, WALK_CLOSE, &id, 1), 0);
-	expect_equal(read_walk(relay, entry, 2), 0);
+	expect_equal(snapshot(relay, SNAPSHOT_CLOSE, &id, 1), 0);
+	expect_equal(read_snapshot(relay, entry, 2), 0);
 	write_all(other, "x", 1);
 	expect(readable(other_end, TIMEOUT_MS));
 	close(other);
@@ -307,14 +308,14 @@ static void list_amid_comings_and_goings(void)
 	for (round = 0; round < 20; round++) {
 		int count, twice = 0, j;
 
-		expect_equal(walk(relay, WALK_LIST, NULL, 0), 0);
+		expect_equal(snapshot(relay, SNAPSHOT_LIST, NULL, 0), 0);
 		for (i = round; i < MANY; i += 20) {	/* a twentieth is replaced meanwhile */
 			reset(client[i]);
 			close(end[i]);
 			client[i] = client_connect(AF_INET, INTERNET, PORT);
 			end[i] = take(listener);
 		}
-		count = read_walk(relay, entry, 4 * MANY);
+		count = read_snapshot(relay, entry, 4 * MANY);
 		expect(count >= MANY - MANY / 20 && count <= MANY + MANY / 20);
 		for (i = 0; i < count; i++)
 			for (j = 0; j < i; j++)
@@ -336,10 +337,10 @@ static void list_and_stop(void)
 	struct relay *relay = begin_observed(2, 0);
 	struct pair pair = pair_open(AF_INET);
 
-	expect_equal(walk(relay, WALK_LIST, NULL, 0), 0);
+	expect_equal(snapshot(relay, SNAPSHOT_LIST, NULL, 0), 0);
 	expect_equal(sidetrack_relay_stop(relay), 0);
-	expect_equal(sidetrack_relay_walked(relay), 1);
-	expect_equal(walk(relay, WALK_LIST, NULL, 0), -ESHUTDOWN);
+	expect_equal(sidetrack_relay_snapshot_done(relay), 1);
+	expect_equal(snapshot(relay, SNAPSHOT_LIST, NULL, 0), -ESHUTDOWN);
 	pair_close(&pair);
 	finish(relay);
 }

@@ -135,7 +135,7 @@ static bool refuses(struct relay *relay, uint32_t families)
 
 	expect_equal(status.listening_families, (IPV4 | IPV6) & ~status.refused_families);
 	for (i = 0; i < relay->thread_count; i++)
-		if (__atomic_load_n(&relay->workers[i].listener.refused, __ATOMIC_ACQUIRE) !=
+		if (__atomic_load_n(&relay->threads[i].listener.refused, __ATOMIC_ACQUIRE) !=
 		    families)
 			return false;
 	return status.refused_families == families;

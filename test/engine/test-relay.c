@@ -37,7 +37,7 @@ static void *stream_expect(void *argument)
 }
 
 /* One way from a thread, the other end here. */
-static void transfer(int from, int to, uint64_t length, size_t chunk)
+static void io(int from, int to, uint64_t length, size_t chunk)
 {
 	struct stream out = { from, length, chunk }, in = { to, length, chunk };
 	pthread_t sender;
@@ -122,9 +122,9 @@ static void bulk(int family, bool splice, bool upload)
 	relay = begin(&options);
 	pair = pair_open(family);
 	if (upload)
-		transfer(pair.client, pair.upstream, 64 * MIB, 256 << 10);
+		io(pair.client, pair.upstream, 64 * MIB, 256 << 10);
 	else
-		transfer(pair.upstream, pair.client, 64 * MIB, 256 << 10);
+		io(pair.upstream, pair.client, 64 * MIB, 256 << 10);
 	counters = counters_of(relay);
 	expect_equal(upload ? counters.upload_bytes : counters.download_bytes, 64 * MIB);
 	expect_equal(counters.copied_bytes + counters.spliced_bytes, 64 * MIB);
@@ -178,8 +178,8 @@ static void single_bytes(void)
 	struct relay *relay = begin_default();
 	struct pair pair = pair_open(AF_INET);
 
-	transfer(pair.client, pair.upstream, 20000, 1);
-	transfer(pair.upstream, pair.client, 20000, 1);
+	io(pair.client, pair.upstream, 20000, 1);
+	io(pair.upstream, pair.client, 20000, 1);
 	pair_close(&pair);
 	finish(relay);
 }
@@ -220,7 +220,7 @@ static void half_close_by_client(void)
 	expect_equal(recv(pair.upstream, &(char){ 0 }, 1, 0), 1);
 	expect_end(pair.upstream);
 	expect_equal(sidetrack_relay_active(relay), 1);
-	transfer(pair.upstream, pair.client, 16 * MIB, 64 << 10);
+	io(pair.upstream, pair.client, 16 * MIB, 64 << 10);
 	wait_for(ended(relay, OUTCOME_FINISHED) == 1);
 	pair_close(&pair);
 	finish(relay);
@@ -233,7 +233,7 @@ static void half_close_by_upstream(void)
 
 	shutdown(pair.upstream, SHUT_WR);
 	expect_end(pair.client);
-	transfer(pair.client, pair.upstream, 16 * MIB, 64 << 10);
+	io(pair.client, pair.upstream, 16 * MIB, 64 << 10);
 	wait_for(ended(relay, OUTCOME_FINISHED) == 1);
 	pair_close(&pair);
 	finish(relay);

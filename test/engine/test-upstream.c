@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What may happen while hands are shaken, and right behind. */
+/* What may happen during the handshake, and right behind. */
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/wait.h>

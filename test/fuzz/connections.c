@@ -27,16 +27,16 @@
 #define CLIENTS_IN_ALL 200
 #define SETTLING_MOST 3000
 #define SETTLING_CAPACITY (4U << 20)	/* so that it does not take long */
-#define LOOKS_AT_RESETS 6
-#define LOOK_MS 100
-#define SOON_US 2000			/* no timer, but a look of the thread at its second set */
+#define CHECKS_OF_RESETS 6
+#define CHECK_MS 100
+#define SOON_US 2000			/* no timer, but a poll by the thread of its second set */
 
 static struct {
 	struct script script;
 	struct relay *relay;
 	unsigned int clients;
 	unsigned int settling;
-	unsigned int looks;
+	unsigned int checks;
 	uint64_t moved;
 	unsigned int sleepless;
 } world;
@@ -251,9 +251,9 @@ static void socket_is_woken(struct script *script)
 /* One of the last few: many have ended already, and some have yet to come. */
 static void operator_closes(uint8_t back)
 {
-	uint64_t id = world.relay->workers[0].recent->count - back % 8;
+	uint64_t id = world.relay->threads[0].recent->count - back % 8;
 
-	if (sidetrack_relay_walk(world.relay, WALK_CLOSE, (uint8_t *)&id, sizeof(id)) == 0)
+	if (sidetrack_relay_snapshot(world.relay, SNAPSHOT_CLOSE, (uint8_t *)&id, sizeof(id)) == 0)
 		kernel.operator_closed = true;
 }
 
@@ -269,7 +269,7 @@ static void relay_is_told(struct script *script)
 	else if (what % 4 == 2)
 		operator_closes(amount);
 	else if (what % 4 == 3)
-		sidetrack_relay_walk(world.relay, WALK_LIST, NULL, 0);
+		sidetrack_relay_snapshot(world.relay, SNAPSHOT_LIST, NULL, 0);
 }
 
 static void (*const happenings[])(struct script *script) = {
@@ -354,10 +354,10 @@ static void all_peers_read(void)
 static void stop(void)
 {
 	__atomic_store_n(&world.relay->phase, PHASE_STOPPING, __ATOMIC_RELEASE);
-	worker_wake(&world.relay->workers[0]);
+	thread_wake(&world.relay->threads[0]);
 }
 
-/* Nothing new any more: the engine comes to rest, in bounded time. */
+/* Nothing new any more: the engine becomes idle, in bounded time. */
 static int settle(struct epoll_event *events, int most, int64_t timeout_us)
 {
 	int count;
@@ -371,8 +371,8 @@ static int settle(struct epoll_event *events, int most, int64_t timeout_us)
 		kernel.now_us += (uint64_t)timeout_us;
 		return 0;
 	}
-	if (world.looks++ < LOOKS_AT_RESETS) {
-		kernel.now_us += LOOK_MS * 1000;
+	if (world.checks++ < CHECKS_OF_RESETS) {
+		kernel.now_us += CHECK_MS * 1000;
 		return 0;
 	}
 	invariant_settled();

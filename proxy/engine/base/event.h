@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-struct worker;
+struct thread;
 struct event_source;
-typedef void (*event_handler)(struct worker *worker, struct event_source *source, uint32_t events);
+typedef void (*event_handler)(struct thread *thread, struct event_source *source, uint32_t events);
 
 struct event_source {
 	event_handler handle;

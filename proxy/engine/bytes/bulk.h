@@ -11,23 +11,23 @@
  *
  * Nor may the clock slow down anybody else.  Linux can keep an acknowledgement
  * back while bytes are unread, and then a sender with a small buffer or window
- * stands still until the next look.  So the pace is measured while credit is
+ * stands still until the next poll.  So the pace is measured while credit is
  * earned, when every packet wakes the thread, and compared with the pace under
  * the clock: who is slower there leaves, and has to earn twice as much before
- * the next try.  Only portions that follow each other as closely as looks do are
+ * the next try.  Only portions that follow each other as closely as polls do are
  * compared, for others are not held up by the clock; and from time to time the
  * pace of such a flow is measured anew.
  *
  * Pure: no sockets, no clock.  Times are the lower 32 bits of microseconds.
  */
-#ifndef SIDETRACK_SUSTAIN_H
-#define SIDETRACK_SUSTAIN_H
+#ifndef SIDETRACK_BULK_H
+#define SIDETRACK_BULK_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct sustain {
+struct bulk {
 	uint32_t credit;	/* bytes */
 	uint32_t last_us;	/* the last portion */
 	uint32_t since_us;	/* what is measured began, while it is earned or held */
@@ -39,8 +39,8 @@ struct sustain {
 	bool holds;
 };
 
-void sustain_moved(struct sustain *sustain, size_t bytes, uint64_t now_us);
-void sustain_answered(struct sustain *sustain);
-void sustain_end(struct sustain *sustain);
+void bulk_moved(struct bulk *bulk, size_t bytes, uint64_t now_us);
+void bulk_answered(struct bulk *bulk);
+void bulk_end(struct bulk *bulk);
 
-#endif /* SIDETRACK_SUSTAIN_H */
+#endif /* SIDETRACK_BULK_H */

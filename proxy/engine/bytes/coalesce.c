@@ -10,52 +10,52 @@
 #include "thread/thread.h"
 
 #define EARLY_WAKES 4		/* then it is time to wait for more */
-#define QUIET_LOOKS 8		/* then there is nothing to wait for */
-#define MOST_LOOKS 64		/* then it is seen again how wake-ups come by themselves */
-#define EVENTS 256		/* for more of them a look has another turn of the loop */
+#define QUIET_POLLS 8		/* then there is nothing to wait for */
+#define MOST_POLLS 64		/* then it is seen again how wake-ups come by themselves */
+#define EVENTS 256		/* for more of them a poll has another turn of the loop */
 
 /* Return: 0 or -errno */
-static int coalesce_mask(struct worker *worker, int operation, bool masked)
+static int coalesce_mask(struct thread *thread, int operation, bool masked)
 {
-	struct coalescing *coalescing = &worker->coalescing;
+	struct coalescing *coalescing = &thread->coalescing;
 	struct epoll_event event = {
 		.events = masked ? 0 : EPOLLIN,
 		.data.ptr = &coalescing->source,
 	};
 
-	if (epoll_ctl(worker->epoll, operation, coalescing->epoll, &event) < 0)
+	if (epoll_ctl(thread->epoll, operation, coalescing->epoll, &event) < 0)
 		return -errno;
 	coalescing->masked = masked;
-	coalescing->early = coalescing->quiet = coalescing->looks = 0;
+	coalescing->early = coalescing->quiet = coalescing->polls = 0;
 	return 0;
 }
 
 /* Return: how many legs had something */
-static int coalesce_take(struct worker *worker, uint64_t since_us)
+static int coalesce_take(struct thread *thread, uint64_t since_us)
 {
 	struct epoll_event event[EVENTS];
-	int count = epoll_wait(worker->coalescing.epoll, event, EVENTS, 0);
+	int count = epoll_wait(thread->coalescing.epoll, event, EVENTS, 0);
 
-	worker->transfer.announced_us = since_us;
-	worker_dispatch(worker, event, count);
-	worker->transfer.announced_us = worker->transfer.now_us;
+	thread->io.announced_us = since_us;
+	thread_dispatch(thread, event, count);
+	thread->io.announced_us = thread->io.now_us;
 	if (count < EVENTS)
-		worker->coalescing.looked_us = worker->transfer.now_us;
+		thread->coalescing.polled_us = thread->io.now_us;
 	return count;
 }
 
-static void coalesce_event(struct worker *worker, struct event_source *source, uint32_t events)
+static void coalesce_event(struct thread *thread, struct event_source *source, uint32_t events)
 {
-	struct coalescing *coalescing = &worker->coalescing;
-	uint64_t now_us = worker->transfer.now_us;
-	bool early = now_us - coalescing->looked_us < COALESCE_US / 2;
+	struct coalescing *coalescing = &thread->coalescing;
+	uint64_t now_us = thread->io.now_us;
+	bool early = now_us - coalescing->polled_us < COALESCE_US / 2;
 
 	(void)source;
 	(void)events;
-	coalesce_take(worker, now_us);
+	coalesce_take(thread, now_us);
 	coalescing->early = early ? coalescing->early + 1 : 0;
 	if (coalescing->early >= EARLY_WAKES && !coalescing->impossible)
-		(void)coalesce_mask(worker, EPOLL_CTL_MOD, true);
+		(void)coalesce_mask(thread, EPOLL_CTL_MOD, true);
 }
 
 void coalesce_init(struct coalescing *coalescing)
@@ -65,16 +65,16 @@ void coalesce_init(struct coalescing *coalescing)
 
 /**
  * coalesce_open() - Make the second epoll set
- * @worker:	Thread that has the first one
+ * @thread:	Thread that has the first one
  *
  * Return: 0 or -errno
  */
-int coalesce_open(struct worker *worker)
+int coalesce_open(struct thread *thread)
 {
-	worker->coalescing.epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (worker->coalescing.epoll < 0)
+	thread->coalescing.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (thread->coalescing.epoll < 0)
 		return -errno;
-	return coalesce_mask(worker, EPOLL_CTL_ADD, false);
+	return coalesce_mask(thread, EPOLL_CTL_ADD, false);
 }
 
 void coalesce_close(struct coalescing *coalescing)
@@ -86,7 +86,7 @@ void coalesce_close(struct coalescing *coalescing)
 
 /**
  * coalesce_review() - Put a leg where it belongs
- * @worker:	Its thread
+ * @thread:	Its thread
  * @leg:	Leg of a connection that is RELAYING
  * @wanted:	Its direction is sustained bulk
  *
@@ -94,31 +94,31 @@ void coalesce_close(struct coalescing *coalescing)
  * readable is an event.  If it cannot be added it stays where it is, where it
  * is served as well.
  */
-void coalesce_review(struct worker *worker, struct leg *leg, bool wanted)
+void coalesce_review(struct thread *thread, struct leg *leg, bool wanted)
 {
-	int to = wanted ? worker->coalescing.epoll : worker->epoll;
-	int from = wanted ? worker->epoll : worker->coalescing.epoll;
+	int to = wanted ? thread->coalescing.epoll : thread->epoll;
+	int from = wanted ? thread->epoll : thread->coalescing.epoll;
 
 	if (leg->coalesced == wanted || leg_watch(to, leg) < 0)
 		return;
 	(void)epoll_ctl(from, EPOLL_CTL_DEL, leg->fd, NULL);
 	leg->coalesced = wanted;
 	if (wanted)
-		counter_add(&worker->counters->coalesced, 1);
+		counter_add(&thread->counters->coalesced, 1);
 	else
-		counter_subtract(&worker->counters->coalesced, 1);
+		counter_subtract(&thread->counters->coalesced, 1);
 }
 
 /* The leg's socket is about to be closed. */
-void coalesce_forget(struct worker *worker, struct leg *leg)
+void coalesce_forget(struct thread *thread, struct leg *leg)
 {
 	if (leg->coalesced)
-		counter_subtract(&worker->counters->coalesced, 1);
+		counter_subtract(&thread->counters->coalesced, 1);
 	leg->coalesced = false;
 }
 
 /**
- * coalesce_wait_us() - How long the thread may sleep before the next look
+ * coalesce_wait_us() - How long the thread may sleep before the next poll
  * @coalescing:	Of this thread
  * @now_us:	Time
  *
@@ -126,7 +126,7 @@ void coalesce_forget(struct worker *worker, struct leg *leg)
  */
 int64_t coalesce_wait_us(const struct coalescing *coalescing, uint64_t now_us)
 {
-	uint64_t due_us = coalescing->looked_us + COALESCE_US;
+	uint64_t due_us = coalescing->polled_us + COALESCE_US;
 
 	if (!coalescing->masked)
 		return -1;
@@ -134,31 +134,31 @@ int64_t coalesce_wait_us(const struct coalescing *coalescing, uint64_t now_us)
 }
 
 /**
- * coalesce_look() - See what has come for the legs in the second set
- * @worker:	Its thread, when the look is due
+ * coalesce_poll() - See what has come for the legs in the second set
+ * @thread:	Its thread, when the poll is due
  *
- * When it came is not known: it is taken to have waited since the last look.
+ * When it came is not known: it is taken to have waited since the last poll.
  */
-void coalesce_look(struct worker *worker)
+void coalesce_poll(struct thread *thread)
 {
-	struct coalescing *coalescing = &worker->coalescing;
+	struct coalescing *coalescing = &thread->coalescing;
 
-	counter_add(&worker->counters->looks, 1);
-	if (coalesce_take(worker, coalescing->looked_us) > 0)
+	counter_add(&thread->counters->coalesced_polls, 1);
+	if (coalesce_take(thread, coalescing->polled_us) > 0)
 		coalescing->quiet = 0;
 	else
 		coalescing->quiet++;
-	if (++coalescing->looks >= MOST_LOOKS || coalescing->quiet >= QUIET_LOOKS)
-		(void)coalesce_mask(worker, EPOLL_CTL_MOD, false);
+	if (++coalescing->polls >= MOST_POLLS || coalescing->quiet >= QUIET_POLLS)
+		(void)coalesce_mask(thread, EPOLL_CTL_MOD, false);
 }
 
 /**
  * coalesce_give_up() - Never mask again: the thread cannot wait for less than milliseconds
- * @worker:	The thread
+ * @thread:	The thread
  */
-void coalesce_give_up(struct worker *worker)
+void coalesce_give_up(struct thread *thread)
 {
-	worker->coalescing.impossible = true;
-	if (worker->coalescing.masked)
-		(void)coalesce_mask(worker, EPOLL_CTL_MOD, false);
+	thread->coalescing.impossible = true;
+	if (thread->coalescing.masked)
+		(void)coalesce_mask(thread, EPOLL_CTL_MOD, false);
 }

@@ -7,18 +7,18 @@
  * What a relay of bulk spends most of its time on is waking up: a packet comes,
  * the thread is scheduled, moves 64 KB, sleeps.  Network cards have the same
  * trouble with interrupts and the same cure, which ethtool(8) calls coalescing.
- * Here too: a direction that has proved to be sustained bulk (see sustain.h)
+ * Here too: a direction that has proved to be sustained bulk (see bulk.h)
  * takes its source's leg out of the thread's epoll set and into a second one,
- * which is looked at every COALESCE_US.  By then more has come, and one pass
+ * which is polled every COALESCE_US.  By then more has come, and one pass
  * moves all of it.
  *
- *	worker->epoll ─┬─ listener, eventfd, all other legs: at once
+ *	thread->epoll ─┬─ listener, eventfd, all other legs: at once
  *	               └─ coalescing.epoll ─── legs of sustained bulk
  *
  * The second set lies in the first one and wakes the thread as the first does,
- * until it has done so some times in a row twice as soon as a look would have
+ * until it has done so some times in a row twice as soon as a poll would have
  * been due.  Then it is masked, and time alone decides; but not for long, nor
- * when looks find nothing.  (NAPI turns interrupts off and on in the same way.)
+ * when polls find nothing.  (NAPI turns interrupts off and on in the same way.)
  * So a flow that comes in larger portions by itself, as one does whose sender
  * waits for the receive window, is not cut into smaller ones.
  *
@@ -36,10 +36,10 @@
 
 #include "base/event.h"
 
-#define COALESCE_US 500		/* between looks; network cards wait about as long */
+#define COALESCE_US 500		/* between polls; network cards wait about as long */
 
 struct leg;
-struct worker;
+struct thread;
 
 struct coalescing {
 	struct event_source source;	/* in the thread's epoll set */
@@ -47,19 +47,19 @@ struct coalescing {
 	bool impossible;		/* to wait as exactly as that */
 	bool masked;			/* time decides */
 	uint8_t early;			/* wake-ups in a row before half of COALESCE_US had passed */
-	uint8_t quiet;			/* looks in a row that found nothing */
-	uint8_t looks;			/* since it was masked */
-	uint64_t looked_us;		/* when the last look was */
+	uint8_t quiet;			/* polls in a row that found nothing */
+	uint8_t polls;			/* since it was masked */
+	uint64_t polled_us;		/* when the last poll was */
 };
 
 void coalesce_init(struct coalescing *coalescing);
-int coalesce_open(struct worker *worker);
+int coalesce_open(struct thread *thread);
 void coalesce_close(struct coalescing *coalescing);
 
-void coalesce_review(struct worker *worker, struct leg *leg, bool wanted);
-void coalesce_forget(struct worker *worker, struct leg *leg);
+void coalesce_review(struct thread *thread, struct leg *leg, bool wanted);
+void coalesce_forget(struct thread *thread, struct leg *leg);
 int64_t coalesce_wait_us(const struct coalescing *coalescing, uint64_t now_us);
-void coalesce_look(struct worker *worker);
-void coalesce_give_up(struct worker *worker);
+void coalesce_poll(struct thread *thread);
+void coalesce_give_up(struct thread *thread);
 
 #endif /* SIDETRACK_COALESCE_H */

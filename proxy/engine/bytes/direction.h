@@ -27,11 +27,11 @@
  *
  * FIN is handed on only when nothing is pending.
  *
- * One that has spliced for long may be read by the clock: sustain.h says when.
+ * One that has spliced for long may be read by the clock: bulk.h says when.
  *
  * Residency, from readable to written, is counted with every hand-over.  Bytes
  * count as readable from the return of epoll_wait() that announced them, or, if
- * they are read by the clock, from the time when they were last looked for.  What
+ * they are read by the clock, from the time when they were last polled for.  What
  * is left in the source after a pass is counted from the end of that pass, so
  * other connections' turns show; after a stall, from where the stall began, so
  * the wait shows and yet no stream's residency grows without bound.
@@ -48,7 +48,7 @@
 #include "sockets/pipe.h"
 
 /* What a thread lends to whichever direction is running. */
-struct transfer {
+struct io_context {
 	unsigned char *buffer;
 	uint32_t buffer_size;
 	bool may_splice;
@@ -82,7 +82,7 @@ struct direction {
 	uint32_t stash_sent;
 	uint32_t pending;	/* in the pipe, or in the stash after stash_sent */
 	uint32_t last_run_us;
-	struct sustain sustain;
+	struct bulk bulk;
 	int16_t error;		/* errno behind the last PROGRESS_*_FAILED */
 	uint8_t streak;		/* passes in a row that speak for the other mode */
 	bool splicing;
@@ -94,10 +94,10 @@ struct direction {
 void direction_init(struct direction *direction, uint64_t *total_bytes,
 		    struct sidetrack_relay_histogram *residency);
 int direction_preload(struct direction *direction, const unsigned char *bytes, size_t length);
-int direction_skip(struct direction *direction, struct transfer *transfer, int source,
+int direction_skip(struct direction *direction, struct io_context *io, int source,
 		   size_t length);
-enum progress direction_run(struct direction *direction, struct transfer *transfer,
+enum progress direction_run(struct direction *direction, struct io_context *io,
 			    int source, int sink);
-void direction_release(struct direction *direction, struct transfer *transfer);
+void direction_release(struct direction *direction, struct io_context *io);
 
 #endif /* SIDETRACK_DIRECTION_H */

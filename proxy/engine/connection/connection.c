@@ -45,16 +45,16 @@ void leg_close(struct leg *leg, bool reset)
 }
 
 /* While the sockets are there; an upstream that was never reached has nothing to tell. */
-static void take_vitals(struct worker *worker, const struct connection *connection,
-			struct vitals vitals[SIDES])
+static void take_tcp_info(struct thread *thread, const struct connection *connection,
+			  struct tcp_summary info[SIDES])
 {
 	if (!connection->generation->options.tcp_info || connection->probe)
 		return;
-	if (vitals_read(connection->leg[CLIENT].fd, &vitals[CLIENT]))
-		vitals_count_client(worker->counters, &vitals[CLIENT]);
+	if (tcp_info_read(connection->leg[CLIENT].fd, &info[CLIENT]))
+		tcp_info_count_client(thread->counters, &info[CLIENT]);
 	if (connection->state != CONNECTING &&
-	    vitals_read(connection->leg[UPSTREAM].fd, &vitals[UPSTREAM]))
-		vitals_count_upstream(worker->counters, &vitals[UPSTREAM]);
+	    tcp_info_read(connection->leg[UPSTREAM].fd, &info[UPSTREAM]))
+		tcp_info_count_upstream(thread->counters, &info[UPSTREAM]);
 }
 
 /* --- limits ----------------------------------------------------------------- */
@@ -79,33 +79,33 @@ static uint32_t client_share(const struct relay *relay, uint32_t most)
 }
 
 /* Return: OUTCOME_OPEN, or which limit the connection is beyond */
-static enum outcome limits_enter(struct worker *worker, struct connection *connection)
+static enum outcome limits_enter(struct thread *thread, struct connection *connection)
 {
 	const struct sidetrack_relay_options *options = &connection->generation->options;
-	uint32_t most = client_share(worker->relay, options->max_connections_per_client);
-	enum client_verdict verdict = clients_enter(&worker->relay->clients, &connection->client,
+	uint32_t most = client_share(thread->relay, options->max_connections_per_client);
+	enum client_verdict verdict = clients_enter(&thread->relay->clients, &connection->client,
 						    most);
 
 	if (verdict == CLIENT_REFUSED)
 		return OUTCOME_CLIENT_LIMIT;
 	connection->client_counted = verdict == CLIENT_COUNTED;
-	connection->waiting = relay_handshake_begin(worker->relay, options->max_handshakes);
+	connection->waiting = relay_handshake_begin(thread->relay, options->max_handshakes);
 	return connection->waiting ? OUTCOME_OPEN : OUTCOME_HANDSHAKE_LIMIT;
 }
 
 /* It has got its upstream, or never will. */
-void connection_waits_no_more(struct worker *worker, struct connection *connection)
+void connection_waits_no_more(struct thread *thread, struct connection *connection)
 {
 	if (connection->waiting)
-		relay_handshake_end(worker->relay);
+		relay_handshake_end(thread->relay);
 	connection->waiting = false;
 }
 
-static void limits_release(struct worker *worker, struct connection *connection)
+static void limits_release(struct thread *thread, struct connection *connection)
 {
-	connection_waits_no_more(worker, connection);
+	connection_waits_no_more(thread, connection);
 	if (connection->client_counted)
-		clients_leave(&worker->relay->clients, &connection->client);
+		clients_leave(&thread->relay->clients, &connection->client);
 	connection->client_counted = false;
 }
 
@@ -113,33 +113,33 @@ static void limits_release(struct worker *worker, struct connection *connection)
 
 /**
  * connection_close() - End a connection: in order if it has finished, else with RST on both legs
- * @worker:	Its thread
+ * @thread:	Its thread
  * @connection:	Connection, not yet closed
  * @outcome:	Why
  */
-void connection_close(struct worker *worker, struct connection *connection, enum outcome outcome)
+void connection_close(struct thread *thread, struct connection *connection, enum outcome outcome)
 {
-	struct vitals vitals[SIDES] = { 0 };
+	struct tcp_summary info[SIDES] = { 0 };
 	bool finished = outcome == OUTCOME_FINISHED;
 	int side;
 
-	take_vitals(worker, connection, vitals);
+	take_tcp_info(thread, connection, info);
 	for (side = 0; side < SIDES; side++) {
-		direction_release(&connection->direction[side], &worker->transfer);
-		coalesce_forget(worker, &connection->leg[side]);
-		leg_close(&connection->leg[side], !finished || vitals[side].ended);
+		direction_release(&connection->direction[side], &thread->io);
+		coalesce_forget(thread, &connection->leg[side]);
+		leg_close(&connection->leg[side], !finished || info[side].ended);
 	}
-	attempt_release(worker, connection);
-	limits_release(worker, connection);
+	establish_release(thread, connection);
+	limits_release(thread, connection);
 	connection->state = CLOSED;
 	if (connection->probe)
-		probe_ended(worker, connection, outcome);
+		probe_ended(thread, connection, outcome);
 	else
-		record_end(worker, connection, outcome, vitals);
-	generation_leave(connection->generation, worker->index);
-	timer_cancel(&worker->timers, &connection->timer);
+		record_end(thread, connection, outcome, info);
+	generation_leave(connection->generation, thread->index);
+	timer_cancel(&thread->timers, &connection->timer);
 	list_remove(&connection->turn);
-	worker_bury(worker, connection);
+	thread_free_later(thread, connection);
 }
 
 /* --- time ------------------------------------------------------------------- */
@@ -162,12 +162,12 @@ static uint32_t half_close_patience(const struct connection *connection)
 	return connection->generation->options.half_close_timeout_ms / SHORTER_WHEN_FULL;
 }
 
-static bool must_make_room(const struct worker *worker, const struct connection *connection)
+static bool must_make_room(const struct thread *thread, const struct connection *connection)
 {
 	uint32_t patience = half_close_patience(connection);
 
-	return patience && relay_is_full(worker->relay) &&
-	       connection->active_ms + patience <= worker->transfer.now_ms;
+	return patience && relay_is_full(thread->relay) &&
+	       connection->active_ms + patience <= thread->io.now_ms;
 }
 
 /* Return: when the connection is to be given up, 0 for never */
@@ -193,7 +193,7 @@ static bool wants_keepalive(const struct connection *connection)
 }
 
 /* Return: after how many milliseconds to look at it though it has not expired; 0 for never */
-static uint32_t time_to_look(const struct connection *connection)
+static uint32_t time_to_check(const struct connection *connection)
 {
 	uint32_t patience = half_close_patience(connection);
 
@@ -204,47 +204,47 @@ static uint32_t time_to_look(const struct connection *connection)
 
 /**
  * connection_update_timer() - Set the timer to what the connection waits for now
- * @worker:	Its thread
+ * @thread:	Its thread
  * @connection:	Connection
  */
-void connection_update_timer(struct worker *worker, struct connection *connection)
+void connection_update_timer(struct thread *thread, struct connection *connection)
 {
 	uint64_t deadline = connection_deadline(connection);
-	uint64_t look = time_to_look(connection);
+	uint64_t check = time_to_check(connection);
 
-	if (look && (!deadline || deadline > worker->transfer.now_ms + look))
-		deadline = worker->transfer.now_ms + look;
+	if (check && (!deadline || deadline > thread->io.now_ms + check))
+		deadline = thread->io.now_ms + check;
 	if (deadline)
-		timer_set(&worker->timers, &connection->timer, deadline);
+		timer_set(&thread->timers, &connection->timer, deadline);
 	else
-		timer_cancel(&worker->timers, &connection->timer);
+		timer_cancel(&thread->timers, &connection->timer);
 }
 
 /**
  * connection_enter() - Go into a state and give it its time
- * @worker:	Its thread
+ * @thread:	Its thread
  * @connection:	Connection
  * @state:	State
  */
-void connection_enter(struct worker *worker, struct connection *connection,
+void connection_enter(struct thread *thread, struct connection *connection,
 		      enum connection_state state)
 {
 	connection->state = state;
 	if (!connection->probe)	/* whose time is for all of it */
-		connection->active_ms = worker->transfer.now_ms;
-	connection_update_timer(worker, connection);
+		connection->active_ms = thread->io.now_ms;
+	connection_update_timer(thread, connection);
 }
 
-static bool is_attempting(const struct connection *connection)
+static bool is_establishing(const struct connection *connection)
 {
 	return connection->state == CONNECTING || connection->state == HANDSHAKING;
 }
 
-static bool expired(const struct worker *worker, const struct connection *connection)
+static bool expired(const struct thread *thread, const struct connection *connection)
 {
 	uint64_t deadline = connection_deadline(connection);
 
-	return deadline && deadline <= worker->transfer.now_ms;
+	return deadline && deadline <= thread->io.now_ms;
 }
 
 static void turn_on_keepalive(struct connection *connection)
@@ -260,37 +260,37 @@ static void turn_on_keepalive(struct connection *connection)
 static void connection_timer(struct timer *timer, void *context)
 {
 	struct connection *connection = container_of(timer, struct connection, timer);
-	struct worker *worker = context;
+	struct thread *thread = context;
 
 	if (wants_keepalive(connection))
 		turn_on_keepalive(connection);
 	if (connection->state == RESETTING)
-		resetting_look(worker, connection);
-	else if (!expired(worker, connection) && !must_make_room(worker, connection))
-		connection_update_timer(worker, connection);	/* it moved bytes meanwhile */
-	else if (is_attempting(connection))
-		attempt_timeout(worker, connection);
+		resetting_check(thread, connection);
+	else if (!expired(thread, connection) && !must_make_room(thread, connection))
+		connection_update_timer(thread, connection);	/* it moved bytes meanwhile */
+	else if (is_establishing(connection))
+		establish_timeout(thread, connection);
 	else if (connection->broken != OUTCOME_OPEN)
-		connection_close(worker, connection, connection->broken);
+		connection_close(thread, connection, connection->broken);
 	else if (half_closed(connection))
-		connection_close(worker, connection, OUTCOME_HALF_CLOSE_TIMEOUT);
+		connection_close(thread, connection, OUTCOME_HALF_CLOSE_TIMEOUT);
 	else
-		connection_close(worker, connection, OUTCOME_IDLE_TIMEOUT);
+		connection_close(thread, connection, OUTCOME_IDLE_TIMEOUT);
 }
 
 /* --- events ------------------------------------------------------------------- */
 
 /* The client may finish sending meanwhile, but not go away. */
-static void attempting_event(struct worker *worker, struct connection *connection, int side,
-			     uint32_t events)
+static void establishing_event(struct thread *thread, struct connection *connection, int side,
+			       uint32_t events)
 {
 	if (side == UPSTREAM)
-		attempt_event(worker, connection, events);
+		establish_event(thread, connection, events);
 	else if (events & EPOLLERR)
-		connection_close(worker, connection, OUTCOME_CLIENT_RESET);
+		connection_close(thread, connection, OUTCOME_CLIENT_RESET);
 }
 
-static void leg_event(struct worker *worker, struct event_source *source, uint32_t events)
+static void leg_event(struct thread *thread, struct event_source *source, uint32_t events)
 {
 	struct leg *leg = container_of(source, struct leg, source);
 	struct connection *connection = leg_connection(leg);
@@ -301,21 +301,21 @@ static void leg_event(struct worker *worker, struct event_source *source, uint32
 	if ((events & END_EVENTS) && !direction->hangup) {
 		direction->hangup = true;
 		if (connection->state == RELAYING) {
-			connection->active_ms = worker->transfer.now_ms;	/* an end is news */
-			connection_update_timer(worker, connection);
+			connection->active_ms = thread->io.now_ms;	/* an end is news */
+			connection_update_timer(thread, connection);
 		}
 	}
-	if (is_attempting(connection))
-		attempting_event(worker, connection, leg->side, events);
+	if (is_establishing(connection))
+		establishing_event(thread, connection, leg->side, events);
 	else if (connection->state == RELAYING)
-		relaying_event(worker, connection, leg->side, events);
+		relaying_event(thread, connection, leg->side, events);
 	else if (connection->state == RESETTING)
-		resetting_event(worker, connection, leg->side, events);
+		resetting_event(thread, connection, leg->side, events);
 }
 
 /* --- the beginning -------------------------------------------------------------- */
 
-static struct connection *connection_create(struct worker *worker, int fd,
+static struct connection *connection_create(struct thread *thread, int fd,
 					    const struct endpoint *client)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -328,18 +328,18 @@ static struct connection *connection_create(struct worker *worker, int fd,
 	connection->leg[CLIENT].fd = fd;
 	connection->client = *client;
 	connection->upstream = NO_UPSTREAM;
-	connection->generation = worker->generation;
-	generation_enter(connection->generation, worker->index);
-	direction_init(&connection->direction[CLIENT], &worker->counters->upload_bytes,
-		       &worker->counters->histogram[HISTOGRAM_residency_upload]);
-	direction_init(&connection->direction[UPSTREAM], &worker->counters->download_bytes,
-		       &worker->counters->histogram[HISTOGRAM_residency_download]);
+	connection->generation = thread->generation;
+	generation_enter(connection->generation, thread->index);
+	direction_init(&connection->direction[CLIENT], &thread->counters->upload_bytes,
+		       &thread->counters->histogram[HISTOGRAM_residency_upload]);
+	direction_init(&connection->direction[UPSTREAM], &thread->counters->download_bytes,
+		       &thread->counters->histogram[HISTOGRAM_residency_download]);
 	connection->accepted_us = clock_us();
 	connection->accepted_unix_ms = clock_unix_ms();
-	connection->active_ms = worker->transfer.now_ms;
+	connection->active_ms = thread->io.now_ms;
 	timer_init(&connection->timer, connection_timer);
 	list_init(&connection->turn);
-	list_add(&worker->connections, &connection->node);
+	list_add(&thread->connections, &connection->node);
 	return connection;
 }
 
@@ -356,55 +356,55 @@ int leg_watch(int epoll, struct leg *leg)
 
 /**
  * connection_probe() - Try an upstream without a client
- * @worker:		The thread
+ * @thread:		The thread
  * @destination:	Where to
  * @upstream:		Number of the only one to try
  *
  * Return: true if probe_ended() hears of its end, or has already; false if there was
  *	   no memory to begin
  */
-bool connection_probe(struct worker *worker, const struct endpoint *destination, uint32_t upstream)
+bool connection_probe(struct thread *thread, const struct endpoint *destination, uint32_t upstream)
 {
-	struct connection *connection = connection_create(worker, -1, destination);
+	struct connection *connection = connection_create(thread, -1, destination);
 
 	if (!connection)
 		return false;
 	connection->probe = true;
 	connection->destination = *destination;
 	connection->tried = ~(1U << upstream);
-	attempt_begin(worker, connection);
+	establish_begin(thread, connection);
 	return true;
 }
 
 /**
  * connection_open() - Take over an accepted socket
- * @worker:	Its thread, which has counted it as active
+ * @thread:	Its thread, which has counted it as active
  * @fd:		Socket
  * @client:	Its peer
  */
-void connection_open(struct worker *worker, int fd, const struct endpoint *client)
+void connection_open(struct thread *thread, int fd, const struct endpoint *client)
 {
-	struct connection *connection = connection_create(worker, fd, client);
+	struct connection *connection = connection_create(thread, fd, client);
 	enum outcome outcome;
 	int error;
 
 	if (!connection) {
 		close(fd);
-		counter_add(&worker->counters->outcome[OUTCOME_NO_MEMORY], 1);
-		worker_connection_gone(worker);
+		counter_add(&thread->counters->outcome[OUTCOME_NO_MEMORY], 1);
+		thread_connection_gone(thread);
 		return;
 	}
-	error = destination_original(fd, (enum capture)worker->relay->options.capture, client,
+	error = destination_original(fd, (enum capture)thread->relay->options.capture, client,
 				     &connection->destination);
-	record_begin(worker, connection);
+	record_begin(thread, connection);
 	outcome = error ? OUTCOME_NO_ORIGINAL_DESTINATION
-			: guard_judge(worker, client, &connection->destination);
+			: guard_judge(thread, client, &connection->destination);
 	if (outcome == OUTCOME_OPEN)
-		outcome = limits_enter(worker, connection);
+		outcome = limits_enter(thread, connection);
 	if (outcome != OUTCOME_OPEN)
-		connection_close(worker, connection, outcome);
-	else if (leg_watch(worker->epoll, &connection->leg[CLIENT]) < 0)
-		connection_close(worker, connection, OUTCOME_NO_MEMORY);
+		connection_close(thread, connection, outcome);
+	else if (leg_watch(thread->epoll, &connection->leg[CLIENT]) < 0)
+		connection_close(thread, connection, OUTCOME_NO_MEMORY);
 	else
-		attempt_begin(worker, connection);
+		establish_begin(thread, connection);
 }

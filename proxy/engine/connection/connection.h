@@ -17,7 +17,7 @@
  *		has got a byte, as close as one can come to never having
  *		accepted.
  * HANDSHAKING	connected to a proxy that has yet to connect for us; the
- *		client waits as before.  See attempt.h for both.
+ *		client waits as before.  See establish.h for both.
  * RELAYING	both directions run.  Each ends on its own: FIN received, all
  *		bytes delivered, FIN handed on.  When both have ended, so has
  *		the connection.
@@ -32,7 +32,7 @@
  * stream for a complete one.  But first what the broken leg had received is
  * handed on, as a server that answers "too large" and resets the rest expects.
  * A connection has one timer, whose meaning is the state's: connect, handshake,
- * half-close or idle time-out, or a look at what is still unacknowledged.  It
+ * half-close or idle time-out, or a check of what is still unacknowledged.  It
  * also turns on the upstream leg's keep-alive once the connection has lived for
  * a second: most never do, and are spared four system calls.  For the same reason
  * that leg's TCP_NODELAY waits for its second write.  (Accepted sockets inherit
@@ -72,7 +72,7 @@ struct leg {
 struct connection {
 	struct leg leg[SIDES];
 	struct direction direction[SIDES];
-	struct list node;	/* all of the thread's, or its graveyard */
+	struct list node;	/* all of the thread's, or those to free */
 	struct list turn;	/* those whose turn was over too soon */
 	struct timer timer;
 	struct endpoint client;
@@ -97,8 +97,8 @@ struct connection {
 	uint16_t early;		/* bytes the upstream has that are still with the client's socket */
 	bool probe;		/* without a client: see probe.h */
 	bool asking;		/* a probe that is connected and waits for an answer */
-	bool shakes;		/* the upstream wants a handshake */
-	bool attempting;	/* counts as active with its upstream */
+	bool has_handshake;		/* the upstream wants a handshake */
+	bool upstream_counted;	/* counts as active with its upstream */
 	bool waiting;		/* counts as one that waits for its upstream */
 	bool client_counted;	/* counts as one of its client's */
 	bool turn_over[SIDES];
@@ -116,13 +116,13 @@ _Static_assert(sizeof(struct connection) <= 512, "an idle connection must stay s
 int leg_watch(int epoll, struct leg *leg);
 void leg_close(struct leg *leg, bool reset);
 
-bool connection_probe(struct worker *worker, const struct endpoint *destination,
+bool connection_probe(struct thread *thread, const struct endpoint *destination,
 		      uint32_t upstream);
-void connection_open(struct worker *worker, int fd, const struct endpoint *client);
-void connection_enter(struct worker *worker, struct connection *connection,
+void connection_open(struct thread *thread, int fd, const struct endpoint *client);
+void connection_enter(struct thread *thread, struct connection *connection,
 		      enum connection_state state);
-void connection_update_timer(struct worker *worker, struct connection *connection);
-void connection_waits_no_more(struct worker *worker, struct connection *connection);
-void connection_close(struct worker *worker, struct connection *connection, enum outcome outcome);
+void connection_update_timer(struct thread *thread, struct connection *connection);
+void connection_waits_no_more(struct thread *thread, struct connection *connection);
+void connection_close(struct thread *thread, struct connection *connection, enum outcome outcome);
 
 #endif /* SIDETRACK_CONNECTION_H */

@@ -18,35 +18,35 @@
 #include "thread/thread.h"
 #include "upstreams/fault.h"
 
-static struct roster *attempt_roster(const struct connection *connection)
+static struct upstream_set *upstreams_of(const struct connection *connection)
 {
-	return &connection->generation->roster;
+	return &connection->generation->upstreams;
 }
 
-static const struct upstream *attempt_upstream(const struct connection *connection)
+static const struct upstream *establish_upstream(const struct connection *connection)
 {
-	return &attempt_roster(connection)->entry[connection->upstream].upstream;
+	return &upstreams_of(connection)->entry[connection->upstream].upstream;
 }
 
 /* Return: where the upstream is counted, or NO_UPSTREAM before there is one */
-uint32_t attempt_slot(const struct connection *connection)
+uint32_t establish_slot(const struct connection *connection)
 {
 	return connection->upstream == NO_UPSTREAM ? NO_UPSTREAM
-						   : attempt_upstream(connection)->slot;
+						   : establish_upstream(connection)->slot;
 }
 
 static struct sidetrack_relay_upstream_counters *
-attempt_counters(const struct worker *worker, const struct connection *connection)
+establish_counters(const struct thread *thread, const struct connection *connection)
 {
-	return &worker->counters->upstream[attempt_slot(connection)];
+	return &thread->counters->upstream[establish_slot(connection)];
 }
 
 /* --- choosing and leaving --------------------------------------------------------- */
 
 /* Leaves out the upstreams that are not for this destination. */
-static void attempt_route(struct worker *worker, struct connection *connection)
+static void establish_route(struct thread *thread, struct connection *connection)
 {
-	const struct roster *roster = attempt_roster(connection);
+	const struct upstream_set *upstreams = upstreams_of(connection);
 	const struct route_table *routes = &connection->generation->routes;
 	int number = route_find(routes, &connection->destination);
 
@@ -54,114 +54,114 @@ static void attempt_route(struct worker *worker, struct connection *connection)
 		connection->route = (uint8_t)routes->route[number].slot;
 		connection->tried = ~routes->route[number].upstreams;
 	}
-	connection->tried |= ~roster->carries[endpoint_family(&connection->destination)];
-	counter_add(&worker->counters->route[connection->route].connections, 1);
+	connection->tried |= ~upstreams->carries[endpoint_family(&connection->destination)];
+	counter_add(&thread->counters->route[connection->route].connections, 1);
 }
 
 /* Return: false if every upstream has been tried */
-static bool attempt_choose(struct worker *worker, struct connection *connection)
+static bool establish_choose(struct thread *thread, struct connection *connection)
 {
-	int chosen = roster_choose(attempt_roster(connection), &worker->rotation,
-				   endpoint_family(&connection->destination), connection->tried,
-				   worker->transfer.now_ms);
+	int chosen = upstreams_choose(upstreams_of(connection), &thread->rotation,
+				      endpoint_family(&connection->destination), connection->tried,
+				      thread->io.now_ms);
 
 	if (chosen < 0)
 		return false;
 	connection->upstream = (uint32_t)chosen;
 	connection->tried |= 1U << chosen;
 	connection->tried_addresses = 0;
-	connection->attempting = true;
-	counter_add(&attempt_counters(worker, connection)->active, 1);
+	connection->upstream_counted = true;
+	counter_add(&establish_counters(thread, connection)->active, 1);
 	return true;
 }
 
 /**
- * attempt_release() - The connection no longer counts as one of its upstream's
- * @worker:	Its thread
+ * establish_release() - The connection no longer counts as one of its upstream's
+ * @thread:	Its thread
  * @connection:	Connection, which may have none
  */
-void attempt_release(struct worker *worker, struct connection *connection)
+void establish_release(struct thread *thread, struct connection *connection)
 {
-	if (!connection->attempting)
+	if (!connection->upstream_counted)
 		return;
-	connection->attempting = false;
-	counter_subtract(&attempt_counters(worker, connection)->active, 1);
-	roster_leave(attempt_roster(connection), connection->upstream);
+	connection->upstream_counted = false;
+	counter_subtract(&establish_counters(thread, connection)->active, 1);
+	upstreams_leave(upstreams_of(connection), connection->upstream);
 }
 
 /* --- failures --------------------------------------------------------------------- */
 
-static void attempt_judge(struct worker *worker, struct connection *connection, enum fault fault)
+static void establish_judge(struct thread *thread, struct connection *connection, enum fault fault)
 {
-	struct roster *roster = attempt_roster(connection);
+	struct upstream_set *upstreams = upstreams_of(connection);
 
 	if (!connection->probe) {
-		roster_judge(roster, connection->upstream, fault, worker->transfer.now_ms);
+		upstreams_judge(upstreams, connection->upstream, fault, thread->io.now_ms);
 		return;
 	}
-	roster_judge_probe(roster, connection->upstream,
-			   endpoint_family(&connection->destination), fault,
-			   worker->transfer.now_ms);
-	refusal_review(worker);
+	upstreams_judge_probe(upstreams, connection->upstream,
+			      endpoint_family(&connection->destination), fault,
+			      thread->io.now_ms);
+	refusal_review(thread);
 }
 
 /*
  * Taken out of the epoll set by hand, because close() does not when a child has the
  * socket too, and its events would pass for those of the next one.
  */
-static void leg_forget(struct worker *worker, struct connection *connection)
+static void leg_forget(struct thread *thread, struct connection *connection)
 {
 	if (connection->leg[UPSTREAM].fd >= 0)
-		(void)epoll_ctl(worker->epoll, EPOLL_CTL_DEL, connection->leg[UPSTREAM].fd, NULL);
+		(void)epoll_ctl(thread->epoll, EPOLL_CTL_DEL, connection->leg[UPSTREAM].fd, NULL);
 	leg_close(&connection->leg[UPSTREAM], true);
 	connection->early = 0;
 	connection->asking = false;
-	direction_release(&connection->direction[UPSTREAM], &worker->transfer);
+	direction_release(&connection->direction[UPSTREAM], &thread->io);
 	connection->direction[UPSTREAM].hangup = false;
 	connection->direction[UPSTREAM].urgent = false;
 	connection->announced[UPSTREAM] = false;
 }
 
 /* Return: true if the upstream has another address, which may do better */
-static bool attempt_next_address(struct worker *worker, struct connection *connection,
-				 enum outcome outcome, bool again)
+static bool establish_next_address(struct thread *thread, struct connection *connection,
+				   enum outcome outcome, bool again)
 {
-	uint32_t count = attempt_upstream(connection)->address_count;
+	uint32_t count = establish_upstream(connection)->address_count;
 
 	if (!again || count < 2 || outcome == OUTCOME_UPSTREAM_AUTH ||
 	    outcome == OUTCOME_UPSTREAM_REFUSED)
 		return false;
 	/* a probe's destination may be what one family of addresses lacks */
 	if (!connection->probe || connection->state == CONNECTING)
-		roster_judge_address(attempt_roster(connection), connection->upstream,
-				     connection->address, false, worker->transfer.now_ms);
+		upstreams_judge_address(upstreams_of(connection), connection->upstream,
+					connection->address, false, thread->io.now_ms);
 	connection->tried_addresses |= (uint8_t)(1U << connection->address);
 	if (connection->tried_addresses == (1U << count) - 1)
 		return false;
-	leg_forget(worker, connection);
+	leg_forget(thread, connection);
 	return true;
 }
 
 /* Return: true if the next upstream may do better */
-static bool attempt_failed(struct worker *worker, struct connection *connection,
-			   enum outcome outcome)
+static bool establish_failed(struct thread *thread, struct connection *connection,
+			     enum outcome outcome)
 {
 	enum fault fault = fault_of(connection, outcome);
 	bool again = fault_another_may_help(connection, outcome, fault);
 
 	if (!connection->probe)
-		counter_add(&attempt_counters(worker, connection)->error[outcome], 1);
-	if (attempt_next_address(worker, connection, outcome, again))
+		counter_add(&establish_counters(thread, connection)->error[outcome], 1);
+	if (establish_next_address(thread, connection, outcome, again))
 		return true;
 	/* being out of ports, descriptors or memory says nothing about the upstream */
 	if (fault != FAULT_NONE || (connection->state == HANDSHAKING && !connection->probe))
-		attempt_judge(worker, connection, fault);
+		establish_judge(thread, connection, fault);
 	if (fault_is_forbidden(connection, outcome))
-		roster_forbid(attempt_roster(connection), connection->upstream,
-			      connection->destination.port);
+		upstreams_forbid(upstreams_of(connection), connection->upstream,
+				 connection->destination.port);
 	if (again) {
-		attempt_release(worker, connection);
-		leg_forget(worker, connection);
+		establish_release(thread, connection);
+		leg_forget(thread, connection);
 	}
 	return again;
 }
@@ -169,165 +169,165 @@ static bool attempt_failed(struct worker *worker, struct connection *connection,
 /* --- dialling --------------------------------------------------------------------- */
 
 /* Return: OUTCOME_OPEN with the upstream leg on its way, or why not */
-static enum outcome attempt_socket(struct worker *worker, struct connection *connection,
-				   struct greeting *greeting)
+static enum outcome establish_socket(struct thread *thread, struct connection *connection,
+				     struct greeting *greeting)
 {
 	const struct sidetrack_relay_options *options = &connection->generation->options;
 	const struct endpoint *destination = &connection->destination;
 	const struct endpoint *address =
-		upstream_address(attempt_upstream(connection), connection->address, destination);
+		upstream_address(establish_upstream(connection), connection->address, destination);
 	int *fd = &connection->leg[UPSTREAM].fd;
 	enum outcome outcome = dial(options, address, destination, greeting, fd);
 
-	if (outcome == OUTCOME_NO_DESCRIPTORS && listener_spend_reserve(worker))
+	if (outcome == OUTCOME_NO_DESCRIPTORS && listener_spend_reserve(thread))
 		outcome = dial(options, address, destination, greeting, fd);
 	return outcome;
 }
 
 /* The first words for a proxy are known before it has answered. */
-static enum outcome attempt_reach(struct worker *worker, struct connection *connection)
+static enum outcome establish_reach(struct thread *thread, struct connection *connection)
 {
 	struct handshake *handshake = &connection->handshake;
 	unsigned char message[HANDSHAKE_MESSAGE_MOST];
 	struct greeting greeting = { .bytes = message };
 	enum outcome outcome;
 
-	connection->shakes = handshake_begin(handshake, attempt_upstream(connection),
-					     &connection->destination);
-	if (connection->shakes && worker->relay->options.fast_open)
+	connection->has_handshake = handshake_begin(handshake, establish_upstream(connection),
+						    &connection->destination);
+	if (connection->has_handshake && thread->relay->options.fast_open)
 		greeting.length = handshake_message(handshake, message);
-	outcome = attempt_socket(worker, connection, &greeting);
+	outcome = establish_socket(thread, connection, &greeting);
 	if (greeting.sent)
 		handshake_sent(handshake, greeting.sent, greeting.length);
 	return outcome;
 }
 
-static enum outcome attempt_dial(struct worker *worker, struct connection *connection)
+static enum outcome establish_dial(struct thread *thread, struct connection *connection)
 {
 	enum outcome outcome;
 
-	connection->address = (uint8_t)roster_choose_address(
-		attempt_roster(connection), &worker->rotation, connection->upstream,
-		connection->tried_addresses, worker->transfer.now_ms);
+	connection->address = (uint8_t)upstreams_choose_address(
+		upstreams_of(connection), &thread->rotation, connection->upstream,
+		connection->tried_addresses, thread->io.now_ms);
 	connection->connect_us = clock_us();
-	connection_enter(worker, connection, CONNECTING);
-	outcome = attempt_reach(worker, connection);
-	if (outcome == OUTCOME_OPEN && leg_watch(worker->epoll, &connection->leg[UPSTREAM]) < 0)
+	connection_enter(thread, connection, CONNECTING);
+	outcome = establish_reach(thread, connection);
+	if (outcome == OUTCOME_OPEN && leg_watch(thread->epoll, &connection->leg[UPSTREAM]) < 0)
 		outcome = OUTCOME_NO_MEMORY;
 	return outcome;
 }
 
 /* Goes on with the next upstream for as long as that may help. */
-static void attempt_give_up(struct worker *worker, struct connection *connection,
-			    enum outcome outcome)
+static void establish_give_up(struct thread *thread, struct connection *connection,
+			      enum outcome outcome)
 {
-	while (attempt_failed(worker, connection, outcome)) {
-		if (!connection->attempting && !attempt_choose(worker, connection))
+	while (establish_failed(thread, connection, outcome)) {
+		if (!connection->upstream_counted && !establish_choose(thread, connection))
 			break;
-		outcome = attempt_dial(worker, connection);
+		outcome = establish_dial(thread, connection);
 		if (outcome == OUTCOME_OPEN)
 			return;
 	}
-	connection_close(worker, connection, outcome);
+	connection_close(thread, connection, outcome);
 }
 
 /**
- * attempt_begin() - Set out for the destination
- * @worker:	Its thread
+ * establish_begin() - Set out for the destination
+ * @thread:	Its thread
  * @connection:	Connection whose destination is known
  */
-void attempt_begin(struct worker *worker, struct connection *connection)
+void establish_begin(struct thread *thread, struct connection *connection)
 {
 	enum outcome outcome;
 
 	if (!connection->probe)
-		attempt_route(worker, connection);
-	if (!attempt_choose(worker, connection)) {
-		connection_close(worker, connection, OUTCOME_NO_UPSTREAM);
+		establish_route(thread, connection);
+	if (!establish_choose(thread, connection)) {
+		connection_close(thread, connection, OUTCOME_NO_UPSTREAM);
 		return;
 	}
-	outcome = attempt_dial(worker, connection);
+	outcome = establish_dial(thread, connection);
 	if (outcome != OUTCOME_OPEN)
-		attempt_give_up(worker, connection, outcome);
+		establish_give_up(thread, connection, outcome);
 }
 
 /* --- a probe's question ------------------------------------------------------------ */
 
-static void attempt_succeeded(struct worker *worker, struct connection *connection);
+static void establish_succeeded(struct thread *thread, struct connection *connection);
 
-static void attempt_listen(struct worker *worker, struct connection *connection)
+static void establish_listen(struct thread *thread, struct connection *connection)
 {
 	enum outcome outcome = probe_listen(connection);
 
 	if (outcome == OUTCOME_FINISHED)
-		attempt_succeeded(worker, connection);
+		establish_succeeded(thread, connection);
 	else if (outcome != OUTCOME_OPEN)
-		attempt_give_up(worker, connection, outcome);
+		establish_give_up(thread, connection, outcome);
 }
 
-static void attempt_ask(struct worker *worker, struct connection *connection)
+static void establish_ask(struct thread *thread, struct connection *connection)
 {
 	enum outcome outcome = probe_ask(connection);
 
-	connection_enter(worker, connection, HANDSHAKING);
+	connection_enter(thread, connection, HANDSHAKING);
 	if (outcome == OUTCOME_OPEN)
-		attempt_listen(worker, connection);
+		establish_listen(thread, connection);
 	else
-		attempt_give_up(worker, connection, outcome);
+		establish_give_up(thread, connection, outcome);
 }
 
-/* --- shaking hands ---------------------------------------------------------------- */
+/* --- the handshake ---------------------------------------------------------------- */
 
 /* Bytes can pass; a probe may want some. */
-static void attempt_succeeded(struct worker *worker, struct connection *connection)
+static void establish_succeeded(struct thread *thread, struct connection *connection)
 {
 	if (connection->probe && !connection->asking && probe_asks(connection)) {
-		attempt_ask(worker, connection);
+		establish_ask(thread, connection);
 		return;
 	}
-	if (attempt_upstream(connection)->kind != UPSTREAM_DIRECT || connection->probe)
-		attempt_judge(worker, connection, FAULT_NONE);
-	roster_judge_address(attempt_roster(connection), connection->upstream,
-			     connection->address, true, worker->transfer.now_ms);
+	if (establish_upstream(connection)->kind != UPSTREAM_DIRECT || connection->probe)
+		establish_judge(thread, connection, FAULT_NONE);
+	upstreams_judge_address(upstreams_of(connection), connection->upstream,
+				connection->address, true, thread->io.now_ms);
 	if (!connection->probe)
-		counter_add(&attempt_counters(worker, connection)->connections, 1);
-	if (direction_skip(&connection->direction[CLIENT], &worker->transfer,
+		counter_add(&establish_counters(thread, connection)->connections, 1);
+	if (direction_skip(&connection->direction[CLIENT], &thread->io,
 			   connection->leg[CLIENT].fd, connection->early) < 0)
-		connection_close(worker, connection, OUTCOME_CLIENT_RESET);
+		connection_close(thread, connection, OUTCOME_CLIENT_RESET);
 	else
-		relaying_begin(worker, connection);
+		relaying_begin(thread, connection);
 }
 
-static void attempt_shake(struct worker *worker, struct connection *connection)
+static void establish_handshake(struct thread *thread, struct connection *connection)
 {
 	enum outcome outcome = OUTCOME_OPEN;
 
-	switch (shake_run(worker, connection, attempt_upstream(connection), &outcome)) {
-	case SHAKE_DONE:
-		attempt_succeeded(worker, connection);
+	switch (handshaking_run(thread, connection, establish_upstream(connection), &outcome)) {
+	case HANDSHAKING_DONE:
+		establish_succeeded(thread, connection);
 		break;
-	case SHAKE_FAILED:
+	case HANDSHAKING_FAILED:
 		if (outcome == OUTCOME_CLIENT_RESET)
-			connection_close(worker, connection, outcome);
+			connection_close(thread, connection, outcome);
 		else
-			attempt_give_up(worker, connection, outcome);
+			establish_give_up(thread, connection, outcome);
 		break;
-	case SHAKE_WAITS:
-	case SHAKE_GOES_ON:
+	case HANDSHAKING_WAITS:
+	case HANDSHAKING_GOES_ON:
 		break;
 	}
 }
 
 /* The upstream, or the destination itself, has answered connect(). */
-static void attempt_connected(struct worker *worker, struct connection *connection)
+static void establish_connected(struct thread *thread, struct connection *connection)
 {
-	if (!connection->shakes) {
-		attempt_succeeded(worker, connection);
+	if (!connection->has_handshake) {
+		establish_succeeded(thread, connection);
 		return;
 	}
 	connection->announced[UPSTREAM] = true;	/* the handshake's reads use up edges */
-	connection_enter(worker, connection, HANDSHAKING);
-	attempt_shake(worker, connection);
+	connection_enter(thread, connection, HANDSHAKING);
+	establish_handshake(thread, connection);
 }
 
 /* --- events ----------------------------------------------------------------------- */
@@ -348,12 +348,12 @@ static bool has_last_words(const struct connection *connection, int error)
 {
 	char byte;
 
-	return !connection->shakes && !connection->probe &&
+	return !connection->has_handshake && !connection->probe &&
 	       (error == ECONNRESET || error == EPIPE) &&
 	       recv(connection->leg[UPSTREAM].fd, &byte, 1, MSG_PEEK) == 1;
 }
 
-static void connecting_event(struct worker *worker, struct connection *connection, uint32_t events)
+static void connecting_event(struct thread *thread, struct connection *connection, uint32_t events)
 {
 	int error;
 
@@ -361,38 +361,38 @@ static void connecting_event(struct worker *worker, struct connection *connectio
 		return;
 	error = connect_error(connection->leg[UPSTREAM].fd, events);
 	if (error && !has_last_words(connection, error)) {
-		attempt_give_up(worker, connection, dial_outcome(error));
+		establish_give_up(thread, connection, dial_outcome(error));
 		return;
 	}
 	if (error)
 		relaying_expect_reset(connection, UPSTREAM);
-	attempt_connected(worker, connection);
+	establish_connected(thread, connection);
 }
 
 /**
- * attempt_event() - Something has happened on the upstream leg
- * @worker:	Its thread
+ * establish_event() - Something has happened on the upstream leg
+ * @thread:	Its thread
  * @connection:	Connection that is CONNECTING or HANDSHAKING
  * @events:	From epoll
  */
-void attempt_event(struct worker *worker, struct connection *connection, uint32_t events)
+void establish_event(struct thread *thread, struct connection *connection, uint32_t events)
 {
 	if (connection->state == CONNECTING)
-		connecting_event(worker, connection, events);
+		connecting_event(thread, connection, events);
 	else if (connection->asking)
-		attempt_listen(worker, connection);
+		establish_listen(thread, connection);
 	else
-		attempt_shake(worker, connection);
+		establish_handshake(thread, connection);
 }
 
 /**
- * attempt_timeout() - The attempt has taken too long
- * @worker:	Its thread
+ * establish_timeout() - It has taken too long
+ * @thread:	Its thread
  * @connection:	Connection that is CONNECTING or HANDSHAKING
  */
-void attempt_timeout(struct worker *worker, struct connection *connection)
+void establish_timeout(struct thread *thread, struct connection *connection)
 {
-	attempt_give_up(worker, connection,
-			connection->state == CONNECTING ? OUTCOME_CONNECT_TIMEOUT
+	establish_give_up(thread, connection,
+			  connection->state == CONNECTING ? OUTCOME_CONNECT_TIMEOUT
 							: OUTCOME_HANDSHAKE_TIMEOUT);
 }

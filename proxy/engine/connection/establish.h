@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a connection gets its upstream leg: choose, dial, shake hands, or try the next.
+ * How a connection gets its upstream leg: choose, dial, speak with a proxy, or try the next.
  *
  * A route says among which upstreams; with none, among all.  Of an upstream with
  * several addresses each is tried before the next upstream is.  One that has no
@@ -20,18 +20,18 @@
  * other credentials has certainly not handed them on; after any other failure
  * nobody else gets them, since a request must not be made twice.
  */
-#ifndef SIDETRACK_ATTEMPT_H
-#define SIDETRACK_ATTEMPT_H
+#ifndef SIDETRACK_ESTABLISH_H
+#define SIDETRACK_ESTABLISH_H
 
 #include <stdint.h>
 
 struct connection;
-struct worker;
+struct thread;
 
-void attempt_begin(struct worker *worker, struct connection *connection);
-void attempt_event(struct worker *worker, struct connection *connection, uint32_t events);
-void attempt_timeout(struct worker *worker, struct connection *connection);
-void attempt_release(struct worker *worker, struct connection *connection);
-uint32_t attempt_slot(const struct connection *connection);
+void establish_begin(struct thread *thread, struct connection *connection);
+void establish_event(struct thread *thread, struct connection *connection, uint32_t events);
+void establish_timeout(struct thread *thread, struct connection *connection);
+void establish_release(struct thread *thread, struct connection *connection);
+uint32_t establish_slot(const struct connection *connection);
 
-#endif /* SIDETRACK_ATTEMPT_H */
+#endif /* SIDETRACK_ESTABLISH_H */

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* A handshake's messages on the connection's sockets; what they say is handshake.h's. */
-#ifndef SIDETRACK_SHAKE_H
-#define SIDETRACK_SHAKE_H
+#ifndef SIDETRACK_HANDSHAKING_H
+#define SIDETRACK_HANDSHAKING_H
 
 #include "abi.h"
 
 struct connection;
 struct upstream;
-struct worker;
+struct thread;
 
-enum shake {
-	SHAKE_GOES_ON,
-	SHAKE_WAITS,	/* for an event */
-	SHAKE_DONE,	/* bytes may pass */
-	SHAKE_FAILED,
+enum handshaking {
+	HANDSHAKING_GOES_ON,
+	HANDSHAKING_WAITS,	/* for an event */
+	HANDSHAKING_DONE,	/* bytes may pass */
+	HANDSHAKING_FAILED,
 };
 
-enum shake shake_run(struct worker *worker, struct connection *connection,
-		     const struct upstream *upstream, enum outcome *why);
+enum handshaking handshaking_run(struct thread *thread, struct connection *connection,
+				 const struct upstream *upstream, enum outcome *why);
 
-#endif /* SIDETRACK_SHAKE_H */
+#endif /* SIDETRACK_HANDSHAKING_H */

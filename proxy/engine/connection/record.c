@@ -15,28 +15,28 @@
 
 /**
  * record_id() - The connection's number as people see it
- * @worker:	Its thread
+ * @thread:	Its thread
  * @connection:	Connection that has a record
  *
  * Return: a number that no other connection of this relay has
  */
-uint64_t record_id(const struct worker *worker, const struct connection *connection)
+uint64_t record_id(const struct thread *thread, const struct connection *connection)
 {
-	return connection->number * worker->relay->thread_count + worker->index;
+	return connection->number * thread->relay->thread_count + thread->index;
 }
 
-static void record_fill(const struct connection *connection, const struct worker *worker,
+static void record_fill(const struct connection *connection, const struct thread *thread,
 			enum outcome outcome, struct sidetrack_relay_record *record)
 {
 	memset(record, 0, sizeof(*record));
-	record->id = record_id(worker, connection);
+	record->id = record_id(thread, connection);
 	record->accepted_ms = connection->accepted_unix_ms;
 	memcpy(record->client, &connection->client.address, sizeof(record->client));
 	memcpy(record->destination, &connection->destination.address, sizeof(record->destination));
 	record->client_port = connection->client.port;
 	record->destination_port = connection->destination.port;
 	record->outcome = outcome;
-	record->upstream = attempt_slot(connection);
+	record->upstream = establish_slot(connection);
 	record->route = connection->route;
 	if (outcome == OUTCOME_OPEN)
 		return;
@@ -49,59 +49,59 @@ static void record_fill(const struct connection *connection, const struct worker
 
 /**
  * record_begin() - Put a new connection on the list of recent ones
- * @worker:	Its thread
+ * @thread:	Its thread
  * @connection:	Connection whose destination is known
  */
-void record_begin(struct worker *worker, struct connection *connection)
+void record_begin(struct thread *thread, struct connection *connection)
 {
 	struct sidetrack_relay_record record;
 
-	connection->number = worker->recent->count;
-	record_fill(connection, worker, OUTCOME_OPEN, &record);
-	recent_begin(worker->recent, &record);
+	connection->number = thread->recent->count;
+	record_fill(connection, thread, OUTCOME_OPEN, &record);
+	recent_begin(thread->recent, &record);
 }
 
 /**
  * record_established() - Note which upstream it has got
- * @worker:	Its thread
+ * @thread:	Its thread
  * @connection:	Connection whose bytes may pass from now on
  */
-void record_established(struct worker *worker, struct connection *connection)
+void record_established(struct thread *thread, struct connection *connection)
 {
 	struct sidetrack_relay_record record;
 
-	record_fill(connection, worker, OUTCOME_OPEN, &record);
-	recent_update(worker->recent, connection->number, &record);
+	record_fill(connection, thread, OUTCOME_OPEN, &record);
+	recent_update(thread->recent, connection->number, &record);
 }
 
-static void record_vitals(struct sidetrack_relay_record *record,
-			  const struct vitals vitals[SIDES])
+static void record_tcp_info(struct sidetrack_relay_record *record,
+			    const struct tcp_summary info[SIDES])
 {
 	int side;
 
 	for (side = 0; side < SIDES; side++) {
-		record->rtt_us[side] = vitals[side].rtt_us;
-		record->retransmitted[side] = vitals[side].retransmitted_segments;
+		record->rtt_us[side] = info[side].rtt_us;
+		record->retransmitted[side] = info[side].retransmitted_segments;
 	}
 }
 
 /**
  * record_end() - Note how a connection ended, in the list, the log and the counters
- * @worker:	Its thread
+ * @thread:	Its thread
  * @connection:	Connection that has just been closed
  * @outcome:	Why
- * @vitals:	What the kernel said of each leg, zeroed if it was not asked
+ * @info:	What the kernel said of each leg, zeroed if it was not asked
  */
-void record_end(struct worker *worker, struct connection *connection, enum outcome outcome,
-		const struct vitals vitals[SIDES])
+void record_end(struct thread *thread, struct connection *connection, enum outcome outcome,
+		const struct tcp_summary info[SIDES])
 {
 	struct sidetrack_relay_record record;
 
-	record_fill(connection, worker, outcome, &record);
-	record_vitals(&record, vitals);
-	if (worker->log)
-		log_put(worker->log, worker->counters, &record);
-	recent_update(worker->recent, connection->number, &record);
-	histogram_record(&worker->counters->histogram[HISTOGRAM_lifetime], record.duration_us);
-	counter_add(&worker->counters->outcome[outcome], 1);
+	record_fill(connection, thread, outcome, &record);
+	record_tcp_info(&record, info);
+	if (thread->log)
+		log_put(thread->log, thread->counters, &record);
+	recent_update(thread->recent, connection->number, &record);
+	histogram_record(&thread->counters->histogram[HISTOGRAM_lifetime], record.duration_us);
+	counter_add(&thread->counters->outcome[outcome], 1);
 }

@@ -16,7 +16,7 @@
 #include "sockets/dial.h"
 #include "thread/thread.h"
 
-#define RESET_LOOK_MS 50	/* between looks at what a reset has to wait for */
+#define RESET_CHECK_MS 50	/* between checks of what a reset has to wait for */
 #define RESET_PATIENCE_MS 10000	/* with a receiver that acknowledges nothing */
 
 static const enum outcome outcome_reset[SIDES] = { OUTCOME_CLIENT_RESET, OUTCOME_UPSTREAM_RESET };
@@ -32,15 +32,15 @@ static int bytes_unacknowledged(int fd)
 }
 
 /**
- * resetting_look() - Reset once everything has arrived, or nothing does any more
- * @worker:	Its thread
+ * resetting_check() - Reset once everything has arrived, or nothing does any more
+ * @thread:	Its thread
  * @connection:	Connection with a broken leg, all of whose bytes have been handed over
  */
-void resetting_look(struct worker *worker, struct connection *connection)
+void resetting_check(struct thread *thread, struct connection *connection)
 {
 	int receiver = connection->leg[connection->broken == OUTCOME_CLIENT_RESET].fd;
 	int bytes = bytes_unacknowledged(receiver);
-	uint64_t now_ms = worker->transfer.now_ms;
+	uint64_t now_ms = thread->io.now_ms;
 
 	if (connection->state != RESETTING)
 		dial_set_no_delay(receiver);	/* pushes what waits for a FIN that will not come */
@@ -49,36 +49,36 @@ void resetting_look(struct worker *worker, struct connection *connection)
 	connection->state = RESETTING;
 	connection->unacknowledged = bytes;
 	if (bytes == 0 || now_ms - connection->active_ms > RESET_PATIENCE_MS)
-		connection_close(worker, connection, connection->broken);
+		connection_close(thread, connection, connection->broken);
 	else
-		timer_set(&worker->timers, &connection->timer, now_ms + RESET_LOOK_MS);
+		timer_set(&thread->timers, &connection->timer, now_ms + RESET_CHECK_MS);
 }
 
 /**
  * resetting_event() - If the receiver of the last bytes has gone too, there is nothing to wait for
- * @worker:	Its thread
+ * @thread:	Its thread
  * @connection:	Connection that is RESETTING
  * @side:	Which leg has an event
  * @events:	From epoll
  */
-void resetting_event(struct worker *worker, struct connection *connection, int side,
+void resetting_event(struct thread *thread, struct connection *connection, int side,
 		     uint32_t events)
 {
 	if ((events & EPOLLERR) && connection->broken != outcome_reset[side])
-		connection_close(worker, connection, connection->broken);
+		connection_close(thread, connection, connection->broken);
 }
 
 /* --- relaying --------------------------------------------------------------- */
 
-static void run(struct worker *worker, struct connection *connection, int side);
+static void run(struct thread *thread, struct connection *connection, int side);
 
-static void coalesce_legs(struct worker *worker, struct connection *connection)
+static void coalesce_legs(struct thread *thread, struct connection *connection)
 {
 	int side;
 
 	for (side = 0; side < SIDES; side++)
-		coalesce_review(worker, &connection->leg[side],
-				connection->direction[side].sustain.holds);
+		coalesce_review(thread, &connection->leg[side],
+				connection->direction[side].bulk.holds);
 }
 
 /**
@@ -104,39 +104,39 @@ static bool client_has_spoken(const struct connection *connection)
 }
 
 /* The upstream has hung up; was there ever anything?  Once in a connection's life at most. */
-static void hear_end(struct worker *worker, struct connection *connection)
+static void hear_end(struct thread *thread, struct connection *connection)
 {
 	const struct direction *direction = connection->direction;
 
 	if (direction[UPSTREAM].bytes || direction[UPSTREAM].pending ||
 	    direction[CLIENT].hangup || !client_has_spoken(connection))
 		return;
-	roster_hear_nothing(&connection->generation->roster, connection->upstream,
-			    &connection->destination, worker->transfer.now_ms);
+	upstreams_hear_nothing(&connection->generation->upstreams, connection->upstream,
+			       &connection->destination, thread->io.now_ms);
 }
 
 /*
  * The leg's socket has failed.  Nothing can be sent to it, but unless it has
  * been emptied it may still hold what it received before.
  */
-static void leg_broken(struct worker *worker, struct connection *connection, int side, bool empty)
+static void leg_broken(struct thread *thread, struct connection *connection, int side, bool empty)
 {
 	if (connection->broken == outcome_reset[!side]) {
-		connection_close(worker, connection, connection->broken);
+		connection_close(thread, connection, connection->broken);
 		return;
 	}
 	if (side == UPSTREAM && empty)
-		hear_end(worker, connection);
+		hear_end(thread, connection);
 	relaying_expect_reset(connection, side);
-	sustain_end(&connection->direction[!side].sustain);
-	coalesce_legs(worker, connection);
-	direction_release(&connection->direction[!side], &worker->transfer);
+	bulk_end(&connection->direction[!side].bulk);
+	coalesce_legs(thread, connection);
+	direction_release(&connection->direction[!side], &thread->io);
 	if (empty || connection->direction[side].finished) {
-		resetting_look(worker, connection);
+		resetting_check(thread, connection);
 		return;
 	}
-	connection_update_timer(worker, connection);
-	run(worker, connection, side);
+	connection_update_timer(thread, connection);
+	run(thread, connection, side);
 }
 
 /*
@@ -144,7 +144,7 @@ static void leg_broken(struct worker *worker, struct connection *connection, int
  * A leg that has ended is not read any more and would hide it; so look at the
  * socket itself: now, or when its last bytes have gone, for the edge is spent.
  */
-static void check_error(struct worker *worker, struct connection *connection, int side)
+static void check_error(struct thread *thread, struct connection *connection, int side)
 {
 	socklen_t length = sizeof(int);
 	int error = 0;
@@ -156,54 +156,54 @@ static void check_error(struct worker *worker, struct connection *connection, in
 		return;
 	if (getsockopt(connection->leg[side].fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 &&
 	    error)
-		leg_broken(worker, connection, side, false);
+		leg_broken(thread, connection, side, false);
 }
 
-static void direction_finished(struct worker *worker, struct connection *connection, int side)
+static void direction_finished(struct thread *thread, struct connection *connection, int side)
 {
 	if (side == UPSTREAM)
-		hear_end(worker, connection);
+		hear_end(thread, connection);
 	if (connection->broken != OUTCOME_OPEN) {
-		resetting_look(worker, connection);
+		resetting_check(thread, connection);
 		return;
 	}
 	connection->direction[side].finished = true;
 	/* the last FIN goes out with close() */
 	if (connection->direction[!side].finished)
-		connection_close(worker, connection, OUTCOME_FINISHED);
+		connection_close(thread, connection, OUTCOME_FINISHED);
 	else if (shutdown(connection->leg[!side].fd, SHUT_WR) < 0)
-		leg_broken(worker, connection, !side, false);
+		leg_broken(thread, connection, !side, false);
 	else if (connection->error_seen[side])
-		check_error(worker, connection, side);
+		check_error(thread, connection, side);
 }
 
-static void count_bytes(struct worker *worker, const struct connection *connection, int side,
+static void count_bytes(struct thread *thread, const struct connection *connection, int side,
 			uint64_t bytes)
 {
-	struct sidetrack_relay_counters *counters = worker->counters;
+	struct sidetrack_relay_counters *counters = thread->counters;
 	struct sidetrack_relay_upstream_counters *upstream =
-		&counters->upstream[attempt_slot(connection)];
+		&counters->upstream[establish_slot(connection)];
 	struct sidetrack_relay_route_counters *route = &counters->route[connection->route];
 
 	counter_add(side == CLIENT ? &upstream->upload_bytes : &upstream->download_bytes, bytes);
 	counter_add(side == CLIENT ? &route->upload_bytes : &route->download_bytes, bytes);
 }
 
-static void note_activity(struct worker *worker, struct connection *connection, int side,
+static void note_activity(struct thread *thread, struct connection *connection, int side,
 			  uint64_t bytes)
 {
-	count_bytes(worker, connection, side, bytes);
-	connection->active_ms = worker->transfer.now_ms;
+	count_bytes(thread, connection, side, bytes);
+	connection->active_ms = thread->io.now_ms;
 	if (connection->first_byte_us || !connection->direction[UPSTREAM].bytes)
 		return;
 	connection->first_byte_us = clock_us() - connection->accepted_us;
-	histogram_record(&worker->counters->histogram[HISTOGRAM_first_byte],
+	histogram_record(&thread->counters->histogram[HISTOGRAM_first_byte],
 			 connection->first_byte_us);
-	roster_hear_byte(&connection->generation->roster, connection->upstream);
+	upstreams_hear_byte(&connection->generation->upstreams, connection->upstream);
 }
 
 /* Nagle's algorithm holds back a second small write, never the first. */
-static void upstream_set_no_delay(struct connection *connection)
+static void upstreams_no_delay(struct connection *connection)
 {
 	if (!connection->no_delay)
 		dial_set_no_delay(connection->leg[UPSTREAM].fd);
@@ -211,25 +211,25 @@ static void upstream_set_no_delay(struct connection *connection)
 }
 
 /* What follows from a run's end. */
-static void run_ended(struct worker *worker, struct connection *connection, int side,
+static void run_ended(struct thread *thread, struct connection *connection, int side,
 		      enum progress progress)
 {
 	switch (progress) {
 	case PROGRESS_TURN_OVER:
 		connection->turn_over[side] = true;
-		worker_queue(worker, connection);
+		thread_queue(thread, connection);
 		break;
 	case PROGRESS_FINISHED:
-		direction_finished(worker, connection, side);
+		direction_finished(thread, connection, side);
 		break;
 	case PROGRESS_SOURCE_FAILED:
-		leg_broken(worker, connection, side, true);
+		leg_broken(thread, connection, side, true);
 		break;
 	case PROGRESS_SINK_FAILED:
-		leg_broken(worker, connection, !side, false);
+		leg_broken(thread, connection, !side, false);
 		break;
 	case PROGRESS_NO_MEMORY:
-		connection_close(worker, connection, OUTCOME_NO_MEMORY);
+		connection_close(thread, connection, OUTCOME_NO_MEMORY);
 		break;
 	default:
 		break;
@@ -237,7 +237,7 @@ static void run_ended(struct worker *worker, struct connection *connection, int 
 }
 
 /* Reads from @side and writes to the other until that has to wait. */
-static void run(struct worker *worker, struct connection *connection, int side)
+static void run(struct thread *thread, struct connection *connection, int side)
 {
 	struct direction *direction = &connection->direction[side];
 	uint64_t before = direction->bytes;
@@ -247,28 +247,28 @@ static void run(struct worker *worker, struct connection *connection, int side)
 		return;
 	/* an urgent mark cuts one read in two; the FIN behind the last bytes takes them along */
 	if (side == CLIENT && (before || direction->urgent) && !direction->hangup)
-		upstream_set_no_delay(connection);
-	progress = direction_run(direction, &worker->transfer, connection->leg[side].fd,
+		upstreams_no_delay(connection);
+	progress = direction_run(direction, &thread->io, connection->leg[side].fd,
 				 connection->leg[!side].fd);
 	if (direction->bytes != before) {
-		note_activity(worker, connection, side, direction->bytes - before);
-		sustain_answered(&connection->direction[!side].sustain);
+		note_activity(thread, connection, side, direction->bytes - before);
+		bulk_answered(&connection->direction[!side].bulk);
 	}
 	/* it was more than one write, and the last bytes may have been held back */
-	if (side == CLIENT && direction->bytes > worker->transfer.buffer_size)
-		upstream_set_no_delay(connection);
+	if (side == CLIENT && direction->bytes > thread->io.buffer_size)
+		upstreams_no_delay(connection);
 	if (progress == PROGRESS_FINISHED)
-		sustain_end(&direction->sustain);
-	coalesce_legs(worker, connection);
-	run_ended(worker, connection, side, progress);
+		bulk_end(&direction->bulk);
+	coalesce_legs(thread, connection);
+	run_ended(thread, connection, side, progress);
 }
 
 /**
  * relaying_resume() - Go on after a turn that was over too soon
- * @worker:	Its thread
+ * @thread:	Its thread
  * @connection:	Connection from the thread's queue
  */
-void relaying_resume(struct worker *worker, struct connection *connection)
+void relaying_resume(struct thread *thread, struct connection *connection)
 {
 	int side;
 
@@ -277,51 +277,51 @@ void relaying_resume(struct worker *worker, struct connection *connection)
 
 		connection->turn_over[side] = false;
 		if (turn_over)
-			run(worker, connection, side);
+			run(thread, connection, side);
 	}
 }
 
 /**
  * relaying_event() - Something has happened on a leg
- * @worker:	Its thread
+ * @thread:	Its thread
  * @connection:	Connection that is RELAYING
  * @side:	Which leg
  * @events:	From epoll
  */
-void relaying_event(struct worker *worker, struct connection *connection, int side,
+void relaying_event(struct thread *thread, struct connection *connection, int side,
 		    uint32_t events)
 {
 	if (events & READ_EVENTS)
-		run(worker, connection, side);
+		run(thread, connection, side);
 	/* edges report writability with everything else; it only matters to a stall */
 	if ((events & EPOLLOUT) && connection->direction[!side].pending)
-		run(worker, connection, !side);
+		run(thread, connection, !side);
 	if (events & EPOLLERR)
-		check_error(worker, connection, side);
+		check_error(thread, connection, side);
 }
 
 /**
  * relaying_begin() - Bytes may pass from now on
- * @worker:	Its thread
+ * @thread:	Its thread
  * @connection:	Connection whose upstream leg stands
  */
-void relaying_begin(struct worker *worker, struct connection *connection)
+void relaying_begin(struct thread *thread, struct connection *connection)
 {
 	int side;
 
 	if (connection->probe) {
-		connection_close(worker, connection, OUTCOME_FINISHED);
+		connection_close(thread, connection, OUTCOME_FINISHED);
 		return;
 	}
 	connection->connect_took_us = clock_us() - connection->connect_us;
-	histogram_record(&worker->counters->histogram[HISTOGRAM_connect],
+	histogram_record(&thread->counters->histogram[HISTOGRAM_connect],
 			 connection->connect_took_us);
-	record_established(worker, connection);
-	connection_waits_no_more(worker, connection);
-	connection_enter(worker, connection, RELAYING);
+	record_established(thread, connection);
+	connection_waits_no_more(thread, connection);
+	connection_enter(thread, connection, RELAYING);
 	if (connection->direction[CLIENT].bytes)	/* sent with the handshake */
-		note_activity(worker, connection, CLIENT, connection->direction[CLIENT].bytes);
+		note_activity(thread, connection, CLIENT, connection->direction[CLIENT].bytes);
 	for (side = 0; side < SIDES; side++)
 		if (connection->announced[side])
-			run(worker, connection, side);
+			run(thread, connection, side);
 }

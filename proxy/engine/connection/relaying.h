@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A connection that is RELAYING, and what follows when one leg breaks: RESETTING.
- * The states before are in attempt.h, all of them in connection.h.
+ * The states before are in establish.h, all of them in connection.h.
  */
 #ifndef SIDETRACK_RELAYING_H
 #define SIDETRACK_RELAYING_H
@@ -11,13 +11,13 @@
 #define END_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 #define READ_EVENTS (EPOLLIN | EPOLLPRI | END_EVENTS)
 
-void relaying_begin(struct worker *worker, struct connection *connection);
-void relaying_event(struct worker *worker, struct connection *connection, int side,
+void relaying_begin(struct thread *thread, struct connection *connection);
+void relaying_event(struct thread *thread, struct connection *connection, int side,
 		    uint32_t events);
 void relaying_expect_reset(struct connection *connection, int side);
-void relaying_resume(struct worker *worker, struct connection *connection);
-void resetting_event(struct worker *worker, struct connection *connection, int side,
+void relaying_resume(struct thread *thread, struct connection *connection);
+void resetting_event(struct thread *thread, struct connection *connection, int side,
 		     uint32_t events);
-void resetting_look(struct worker *worker, struct connection *connection);
+void resetting_check(struct thread *thread, struct connection *connection);
 
 #endif /* SIDETRACK_RELAYING_H */

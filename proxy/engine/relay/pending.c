@@ -15,44 +15,44 @@ static void hand_out(struct relay *relay, struct generation *generation)
 	uint32_t i;
 
 	for (i = 0; i < relay->thread_count; i++) {
-		struct worker *worker = &relay->workers[i];
+		struct thread *thread = &relay->threads[i];
 		struct generation *missed =
-			__atomic_exchange_n(&worker->next, generation, __ATOMIC_ACQ_REL);
+			__atomic_exchange_n(&thread->next, generation, __ATOMIC_ACQ_REL);
 
 		if (missed)
 			generation_retire(missed, i);
-		worker_wake(worker);
+		thread_wake(thread);
 	}
 }
 
-void draft_discard(struct relay *relay)
+void pending_discard(struct relay *relay)
 {
-	generation_discard(relay->draft);
-	relay->draft = NULL;
+	generation_discard(relay->pending);
+	relay->pending = NULL;
 	guard_discard(relay);
 }
 
-int draft_settle(struct relay *relay)
+int pending_settle(struct relay *relay)
 {
-	if (!relay->draft)
+	if (!relay->pending)
 		return relay_fail(relay, -EINVAL, "nothing has been begun");
-	if (relay->draft->options.strategy >= STRATEGY_COUNT)
+	if (relay->pending->options.strategy >= STRATEGY_COUNT)
 		return relay_fail(relay, -EINVAL, "there is no strategy %u",
-				  relay->draft->options.strategy);
-	if (generation_complete(relay->draft) < 0)
+				  relay->pending->options.strategy);
+	if (generation_complete(relay->pending) < 0)
 		return relay_fail(relay, -EINVAL,
 				  "a route goes through an upstream that is not there");
 	return 0;
 }
 
 /* It becomes the current one; for each thread once that is awake. */
-void draft_publish(struct relay *relay)
+void pending_publish(struct relay *relay)
 {
-	struct generation *generation = relay->draft;
+	struct generation *generation = relay->pending;
 
 	generation_publish(generation, relay->current, &relay->occupancy, relay->thread_count);
 	relay->current = generation;
-	relay->draft = NULL;
+	relay->pending = NULL;
 	__atomic_store_n(&relay->max_connections,
 			 relay_max_connections(relay, &generation->options), __ATOMIC_RELAXED);
 	sockets_refresh(relay, &generation->options);
@@ -82,9 +82,9 @@ int32_t sidetrack_relay_begin(struct relay *relay, const uint8_t *options, int32
 	if (length != (int32_t)sizeof(from))
 		return relay_fail(relay, -EINVAL, "the options are of another version");
 	memcpy(&from, options, sizeof(from));
-	draft_discard(relay);
-	relay->draft = generation_create(&from, relay->health);
-	return relay->draft ? 0 : relay_fail(relay, -ENOMEM, "out of memory");
+	pending_discard(relay);
+	relay->pending = generation_create(&from, relay->health);
+	return relay->pending ? 0 : relay_fail(relay, -ENOMEM, "out of memory");
 }
 
 /**
@@ -102,22 +102,22 @@ int32_t sidetrack_relay_commit(struct relay *relay)
 	if (relay_phase(relay) != PHASE_RUNNING)
 		error = relay_fail(relay, -EALREADY, "the relay is not running");
 	else
-		error = draft_settle(relay);
+		error = pending_settle(relay);
 	if (error)
-		draft_discard(relay);
+		pending_discard(relay);
 	else
-		draft_publish(relay);
+		pending_publish(relay);
 	return error;
 }
 
-/* Return: 0 with a draft like the current generation, or -errno with a sentence */
+/* Return: 0 with a pending one like the current generation, or -errno with a sentence */
 static int copy_current(struct relay *relay)
 {
 	if (relay_phase(relay) != PHASE_RUNNING)
 		return relay_fail(relay, -EALREADY, "the relay is not running");
-	draft_discard(relay);
-	relay->draft = generation_copy(relay->current);
-	return relay->draft ? 0 : relay_fail(relay, -ENOMEM, "out of memory");
+	pending_discard(relay);
+	relay->pending = generation_copy(relay->current);
+	return relay->pending ? 0 : relay_fail(relay, -ENOMEM, "out of memory");
 }
 
 /**
@@ -140,16 +140,16 @@ int32_t sidetrack_relay_set_addresses(struct relay *relay, int32_t slot,
 
 	if (error)
 		return error;
-	index = roster_find(&relay->draft->roster, (uint32_t)slot);
+	index = upstreams_find(&relay->pending->upstreams, (uint32_t)slot);
 	error = index < 0 || length < 0
 			? -ENOENT
-			: roster_set_addresses(&relay->draft->roster, (uint32_t)index, addresses,
-					       (size_t)length);
+			: upstreams_set_addresses(&relay->pending->upstreams, (uint32_t)index,
+						  addresses, (size_t)length);
 	if (!error) {
-		draft_publish(relay);
+		pending_publish(relay);
 		return 0;
 	}
-	draft_discard(relay);
+	pending_discard(relay);
 	return relay_fail(relay, error, "cannot use the addresses: %s", strerror(-error));
 }
 
@@ -167,13 +167,13 @@ int32_t sidetrack_relay_add_upstream(struct relay *relay, const uint8_t *upstrea
 	uint32_t number;
 	int error;
 
-	if (!relay->draft)
+	if (!relay->pending)
 		return relay_fail(relay, -EINVAL, "nothing has been begun");
-	number = relay->draft->roster.count + 1;
+	number = relay->pending->upstreams.count + 1;
 	if (length != (int32_t)sizeof(from))
 		return relay_fail(relay, -EINVAL, "upstream %u is of another version", number);
 	memcpy(&from, upstream, sizeof(from));
-	error = roster_add(&relay->draft->roster, &from);
+	error = upstreams_add(&relay->pending->upstreams, &from);
 	explicit_bzero(&from, sizeof(from));
 	if (error)
 		return relay_fail(relay, error, "cannot use upstream %u: %s",
@@ -196,10 +196,10 @@ int32_t sidetrack_relay_set_destinations(struct relay *relay, const uint8_t *des
 {
 	int error;
 
-	if (!relay->draft)
+	if (!relay->pending)
 		return relay_fail(relay, -EINVAL, "nothing has been begun");
 	error = length < 0 ? -EINVAL
-			   : route_set_destinations(&relay->draft->routes, destinations,
+			   : route_set_destinations(&relay->pending->routes, destinations,
 						    (size_t)length);
 	return error ? relay_fail(relay, error, "cannot use the destinations of the routes: %s",
 				  strerror(-error)) : 0;
@@ -219,13 +219,13 @@ int32_t sidetrack_relay_add_route(struct relay *relay, const uint8_t *route, int
 	uint32_t number;
 	int error;
 
-	if (!relay->draft)
+	if (!relay->pending)
 		return relay_fail(relay, -EINVAL, "nothing has been begun");
-	number = relay->draft->routes.count + 1;
+	number = relay->pending->routes.count + 1;
 	if (length != (int32_t)sizeof(from))
 		return relay_fail(relay, -EINVAL, "route %u is of another version", number);
 	memcpy(&from, route, sizeof(from));
-	error = route_add(&relay->draft->routes, &from);
+	error = route_add(&relay->pending->routes, &from);
 	return error ? relay_fail(relay, error, "cannot use route %u: %s",
 				  number, strerror(-error)) : 0;
 }

@@ -3,13 +3,13 @@
  * The generation that the control thread puts together (generation.h), until new
  * connections use it.
  */
-#ifndef SIDETRACK_DRAFT_H
-#define SIDETRACK_DRAFT_H
+#ifndef SIDETRACK_PENDING_H
+#define SIDETRACK_PENDING_H
 
 #include "relay/relay.h"
 
-int draft_settle(struct relay *relay);
-void draft_publish(struct relay *relay);
-void draft_discard(struct relay *relay);
+int pending_settle(struct relay *relay);
+void pending_publish(struct relay *relay);
+void pending_discard(struct relay *relay);
 
-#endif /* SIDETRACK_DRAFT_H */
+#endif /* SIDETRACK_PENDING_H */

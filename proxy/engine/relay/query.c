@@ -12,22 +12,22 @@
 #include "thread/snapshot.h"
 #include "thread/thread.h"
 
-#define WALK_SLACK 64		/* connections that come while a list is asked for */
-#define WALK_IDS 1024
+#define SNAPSHOT_SLACK 64		/* connections that come while a list is asked for */
+#define SNAPSHOT_IDS 1024
 
-static struct worker *find_worker(struct relay *relay, int32_t thread)
+static struct thread *find_thread(struct relay *relay, int32_t index)
 {
-	if (!relay->workers || thread < 0 || (uint32_t)thread >= relay->thread_count)
+	if (!relay->threads || index < 0 || (uint32_t)index >= relay->thread_count)
 		return NULL;
-	return &relay->workers[thread];
+	return &relay->threads[index];
 }
 
 static uint32_t count_adopted(const struct relay *relay)
 {
 	uint32_t i, adopted = 0;
 
-	for (i = 0; relay->workers && i < relay->thread_count; i++)
-		adopted += !__atomic_load_n(&relay->workers[i].next, __ATOMIC_ACQUIRE);
+	for (i = 0; relay->threads && i < relay->thread_count; i++)
+		adopted += !__atomic_load_n(&relay->threads[i].next, __ATOMIC_ACQUIRE);
 	return adopted;
 }
 
@@ -49,13 +49,14 @@ static void fill_health(const struct health *health, uint32_t slot,
 }
 
 /* What only the current generation knows. */
-static void fill_current(const struct roster *roster, struct sidetrack_relay_status *status)
+static void fill_current(const struct upstream_set *upstreams,
+			 struct sidetrack_relay_status *status)
 {
 	uint32_t i, family;
 
-	for (i = 0; i < roster->count; i++) {
-		const struct upstream *upstream = &roster->entry[i].upstream;
-		uint32_t lacking = roster_lacking(roster, i);
+	for (i = 0; i < upstreams->count; i++) {
+		const struct upstream *upstream = &upstreams->entry[i].upstream;
+		uint32_t lacking = upstreams_lacking(upstreams, i);
 
 		set_bit_if(&status->unresolved_upstreams, upstream->slot,
 			   upstream->address_count == 0);
@@ -74,11 +75,12 @@ static void fill_slots(const struct relay *relay, struct sidetrack_relay_status 
 	for (i = 0; i < SIDETRACK_RELAY_UPSTREAM_SLOTS; i++) {
 		set_bit_if(&status->busy_upstreams, i,
 			   __atomic_load_n(&occupancy->upstream[i], __ATOMIC_ACQUIRE) != 0);
-		set_bit_if(&status->failing_upstreams, i, rest_is_due(&relay->health[i].rest));
+		set_bit_if(&status->failing_upstreams, i,
+			   backoff_is_due(&relay->health[i].backoff));
 		fill_health(&relay->health[i], i, status);
 	}
 	if (relay->current)
-		fill_current(&relay->current->roster, status);
+		fill_current(&relay->current->upstreams, status);
 	for (i = 0; i < SIDETRACK_RELAY_ROUTE_SLOTS; i++)
 		set_bit_if(status->busy_routes, i,
 			   __atomic_load_n(&occupancy->route[i], __ATOMIC_ACQUIRE) != 0);
@@ -120,8 +122,8 @@ int32_t sidetrack_relay_heartbeat(struct relay *relay)
 	int32_t hanging = 0;
 	uint32_t i;
 
-	for (i = 0; relay->workers && i < relay->thread_count; i++)
-		if (relay->workers[i].has_thread && !worker_turned(&relay->workers[i]))
+	for (i = 0; relay->threads && i < relay->thread_count; i++)
+		if (relay->threads[i].has_thread && !thread_turned(&relay->threads[i]))
 			hanging++;
 	if (relay->asked_heartbeat)
 		return hanging;
@@ -130,33 +132,33 @@ int32_t sidetrack_relay_heartbeat(struct relay *relay)
 }
 
 /* Return: 0, or -EINVAL if there is no such thread or @out is not one page */
-int32_t sidetrack_relay_read_counters(struct relay *relay, int32_t thread, uint8_t *out,
+int32_t sidetrack_relay_read_counters(struct relay *relay, int32_t index, uint8_t *out,
 				      int32_t length)
 {
-	struct worker *worker = find_worker(relay, thread);
+	struct thread *thread = find_thread(relay, index);
 	struct sidetrack_relay_counters counters;
 
-	if (!worker || !worker->page || length != (int32_t)sizeof(counters))
+	if (!thread || !thread->page || length != (int32_t)sizeof(counters))
 		return -EINVAL;
-	counters_copy(worker->page, &counters);
+	counters_copy(thread->page, &counters);
 	memcpy(out, &counters, sizeof(counters));
 	return 0;
 }
 
 /* Return: records copied, as many as fit, or -EINVAL if there is no such thread */
-int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t thread, uint8_t *out,
+int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t index, uint8_t *out,
 				    int32_t length)
 {
-	struct worker *worker = find_worker(relay, thread);
+	struct thread *thread = find_thread(relay, index);
 	struct sidetrack_relay_record record[SIDETRACK_RELAY_RECENT];
 	int limit = length / (int)sizeof(record[0]);
 	int count;
 
-	if (!worker || !worker->recent || length < 0)
+	if (!thread || !thread->recent || length < 0)
 		return -EINVAL;
 	if (limit > SIDETRACK_RELAY_RECENT)
 		limit = SIDETRACK_RELAY_RECENT;
-	count = recent_read(worker->recent, record, limit);
+	count = recent_read(thread->recent, record, limit);
 	memcpy(out, record, (size_t)count * sizeof(record[0]));
 	return count;
 }
@@ -164,7 +166,7 @@ int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t thread, uint8_t
 /**
  * sidetrack_relay_read_log() - Take finished connections as lines of JSON
  * @relay:		Handle
- * @thread:		Number of the thread
+ * @index:		Number of the thread
  * @names:		Names of the upstreams, see log_take_lines()
  * @names_length:	Bytes of them
  * @out:		Where to put the lines
@@ -172,101 +174,103 @@ int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t thread, uint8_t
  *
  * Return: bytes, 0 if there is nothing, or -EINVAL if there is no log
  */
-int32_t sidetrack_relay_read_log(struct relay *relay, int32_t thread, const uint8_t *names,
+int32_t sidetrack_relay_read_log(struct relay *relay, int32_t index, const uint8_t *names,
 				 int32_t names_length, uint8_t *out, int32_t length)
 {
-	struct worker *worker = find_worker(relay, thread);
+	struct thread *thread = find_thread(relay, index);
 
-	if (!worker || !worker->log || names_length < 0)
+	if (!thread || !thread->log || names_length < 0)
 		return -EINVAL;
-	return log_take_lines(worker->log, (const char *)names,
+	return log_take_lines(thread->log, (const char *)names,
 			      names_length / SIDETRACK_RELAY_NAME_LENGTH, (char *)out, length);
 }
 
-/* --- looking at connections ------------------------------------------------------- */
+/* --- snapshots of connections ----------------------------------------------------- */
 
-/* A walk begins on all threads at once. */
-static int walk_threads(struct relay *relay, enum walk_kind kind, const uint64_t *id,
-			uint32_t id_count)
+/* A snapshot begins on all threads at once. */
+static int snapshot_threads(struct relay *relay, enum snapshot_kind kind, const uint64_t *id,
+			    uint32_t id_count)
 {
-	uint32_t room = id_count ? id_count : (uint32_t)sidetrack_relay_active(relay) + WALK_SLACK;
+	uint32_t active = (uint32_t)sidetrack_relay_active(relay);
+	uint32_t room = id_count ? id_count : active + SNAPSHOT_SLACK;
 	uint32_t i;
 	int error;
 
 	for (i = 0; i < relay->thread_count; i++) {
-		error = walk_prepare(&relay->workers[i].walk, kind, room, id, id_count);
+		error = snapshot_prepare(&relay->threads[i].snapshot, kind, room, id, id_count);
 		if (error)
 			return relay_fail(relay, error,
 					  "out of memory for a list of %u connections",
 					  room);
 	}
 	for (i = 0; i < relay->thread_count; i++) {
-		walk_want(&relay->workers[i].walk);
-		worker_wake(&relay->workers[i]);
+		snapshot_want(&relay->threads[i].snapshot);
+		thread_wake(&relay->threads[i]);
 	}
 	return 0;
 }
 
 /* Return: 1 once all threads have looked at all their connections, else 0 */
-int32_t sidetrack_relay_walked(struct relay *relay)
+int32_t sidetrack_relay_snapshot_done(struct relay *relay)
 {
 	uint32_t i;
 
-	for (i = 0; relay->workers && i < relay->thread_count; i++)
-		if (walk_busy(&relay->workers[i].walk))
+	for (i = 0; relay->threads && i < relay->thread_count; i++)
+		if (snapshot_busy(&relay->threads[i].snapshot))
 			return 0;
 	return 1;
 }
 
 /**
- * sidetrack_relay_walk() - Have the threads list or close connections
+ * sidetrack_relay_snapshot() - Have the threads list or close connections
  * @relay:	Handle
- * @kind:	enum walk_kind
+ * @kind:	enum snapshot_kind
  * @ids:	To close: numbers of connections, 64 bits each
  * @length:	Bytes of them
  *
- * Returns at once; sidetrack_relay_walked() tells when it is done.
+ * Returns at once; sidetrack_relay_snapshot_done() tells when it is done.
  *
  * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
  */
-int32_t sidetrack_relay_walk(struct relay *relay, int32_t kind, const uint8_t *ids, int32_t length)
+int32_t sidetrack_relay_snapshot(struct relay *relay, int32_t kind, const uint8_t *ids,
+				 int32_t length)
 {
-	uint64_t id[WALK_IDS];
-	uint32_t id_count = kind == WALK_CLOSE ? (uint32_t)length / sizeof(id[0]) : 0;
+	uint64_t id[SNAPSHOT_IDS];
+	uint32_t id_count = kind == SNAPSHOT_CLOSE ? (uint32_t)length / sizeof(id[0]) : 0;
 	enum phase phase = relay_phase(relay);
 
 	if (phase != PHASE_RUNNING && phase != PHASE_DRAINING)
 		return relay_fail(relay, -ESHUTDOWN, "the relay is not running");
-	if (!sidetrack_relay_walked(relay))
+	if (!sidetrack_relay_snapshot_done(relay))
 		return relay_fail(relay, -EBUSY, "the connections are being looked at already");
-	if (kind == WALK_CLOSE && (!id_count || length > (int32_t)sizeof(id)))
+	if (kind == SNAPSHOT_CLOSE && (!id_count || length > (int32_t)sizeof(id)))
 		return relay_fail(relay, -EINVAL,
 				  "from 1 to %d connections can be closed at a time",
-				  WALK_IDS);
+				  SNAPSHOT_IDS);
 	if (id_count)
 		memcpy(id, ids, id_count * sizeof(id[0]));
-	return walk_threads(relay, (enum walk_kind)kind, id, id_count);
+	return snapshot_threads(relay, (enum snapshot_kind)kind, id, id_count);
 }
 
-static struct walk *find_walk(struct relay *relay, int32_t thread)
+static struct snapshot *find_snapshot(struct relay *relay, int32_t index)
 {
-	struct worker *worker = find_worker(relay, thread);
+	struct thread *thread = find_thread(relay, index);
 
-	return worker && !walk_busy(&worker->walk) ? &worker->walk : NULL;
+	return thread && !snapshot_busy(&thread->snapshot) ? &thread->snapshot : NULL;
 }
 
 /* Return: connections that were listed or closed, or -EINVAL */
-int32_t sidetrack_relay_walk_count(struct relay *relay, int32_t thread)
+int32_t sidetrack_relay_snapshot_count(struct relay *relay, int32_t index)
 {
-	struct walk *walk = find_walk(relay, thread);
+	struct snapshot *snapshot = find_snapshot(relay, index);
 
-	return walk ? (int32_t)walk->count : -EINVAL;
+	return snapshot ? (int32_t)snapshot->count : -EINVAL;
 }
 
 /**
- * sidetrack_relay_read_walk() - Take what a walk has found, once
+ * sidetrack_relay_read_snapshot() - Take what a snapshot has found, once
  * @relay:	Handle
- * @thread:	Number of the thread
+ * @index:	Number of the thread
  * @out:	struct sidetrack_relay_entry, as many as fit
  * @length:	Bytes there
  *
@@ -274,19 +278,20 @@ int32_t sidetrack_relay_walk_count(struct relay *relay, int32_t thread)
  *
  * Return: entries copied, or -EINVAL
  */
-int32_t sidetrack_relay_read_walk(struct relay *relay, int32_t thread, uint8_t *out, int32_t length)
+int32_t sidetrack_relay_read_snapshot(struct relay *relay, int32_t index, uint8_t *out,
+				      int32_t length)
 {
-	struct walk *walk = find_walk(relay, thread);
+	struct snapshot *snapshot = find_snapshot(relay, index);
 	uint32_t count;
 
-	if (!walk || length < 0)
+	if (!snapshot || length < 0)
 		return -EINVAL;
-	count = (uint32_t)length / sizeof(*walk->entry);
-	if (count > walk->count)
-		count = walk->count;
-	conntrack_translate(walk->entry, count);
+	count = (uint32_t)length / sizeof(*snapshot->entry);
+	if (count > snapshot->count)
+		count = snapshot->count;
+	conntrack_translate(snapshot->entry, count);
 	if (count)
-		memcpy(out, walk->entry, count * sizeof(*walk->entry));
-	walk_forget(walk);
+		memcpy(out, snapshot->entry, count * sizeof(*snapshot->entry));
+	snapshot_forget(snapshot);
 	return (int32_t)count;
 }

@@ -156,18 +156,18 @@ static int init_clients(struct relay *relay)
 	return 0;
 }
 
-static int init_workers(struct relay *relay)
+static int init_threads(struct relay *relay)
 {
 	uint32_t i;
 	int error = 0;
 
-	relay->workers = calloc(relay->thread_count, sizeof(*relay->workers));
-	if (!relay->workers)
+	relay->threads = calloc(relay->thread_count, sizeof(*relay->threads));
+	if (!relay->threads)
 		return relay_fail(relay, -ENOMEM, "out of memory for %u threads",
 				  relay->thread_count);
 	/* all of them, so that each may be released whatever happened */
 	for (i = 0; i < relay->thread_count; i++) {
-		int failed = worker_init(&relay->workers[i], relay, i);
+		int failed = thread_init(&relay->threads[i], relay, i);
 
 		error = error ? error : failed;
 	}
@@ -177,7 +177,7 @@ static int init_workers(struct relay *relay)
 	return error;
 }
 
-static int start_workers(struct relay *relay)
+static int start_threads(struct relay *relay)
 {
 	uint32_t i;
 	int error;
@@ -185,7 +185,7 @@ static int start_workers(struct relay *relay)
 	relay->listening = relay->thread_count;
 	__atomic_store_n(&relay->phase, PHASE_RUNNING, __ATOMIC_RELEASE);
 	for (i = 0; i < relay->thread_count; i++) {
-		error = worker_start(&relay->workers[i]);
+		error = thread_start(&relay->threads[i]);
 		if (error)
 			return relay_fail(relay, error, "cannot start thread %u: %s", i,
 					  strerror(-error));
@@ -198,18 +198,18 @@ static void enter_phase(struct relay *relay, enum phase phase)
 	uint32_t i;
 
 	__atomic_store_n(&relay->phase, phase, __ATOMIC_RELEASE);
-	for (i = 0; relay->workers && i < relay->thread_count; i++)
-		worker_wake(&relay->workers[i]);
+	for (i = 0; relay->threads && i < relay->thread_count; i++)
+		thread_wake(&relay->threads[i]);
 }
 
-static void stop_workers(struct relay *relay)
+static void stop_threads(struct relay *relay)
 {
 	uint32_t i;
 
 	enter_phase(relay, PHASE_STOPPING);
-	for (i = 0; relay->workers && i < relay->thread_count; i++) {
-		worker_join(&relay->workers[i]);
-		worker_close(&relay->workers[i]);
+	for (i = 0; relay->threads && i < relay->thread_count; i++) {
+		thread_join(&relay->threads[i]);
+		thread_close(&relay->threads[i]);
 	}
 }
 
@@ -233,8 +233,8 @@ struct relay *sidetrack_relay_create(const uint8_t *options, int32_t length)
 		return NULL;
 	memcpy(&relay->options, options, sizeof(relay->options));
 	if (relay->options.abi_version == SIDETRACK_RELAY_ABI_VERSION)
-		relay->draft = generation_create(&relay->options, relay->health);
-	if (relay->draft)
+		relay->pending = generation_create(&relay->options, relay->health);
+	if (relay->pending)
 		return relay;
 	free(relay);
 	return NULL;
@@ -253,23 +253,23 @@ int32_t sidetrack_relay_start(struct relay *relay)
 	if (relay->phase != PHASE_IDLE)
 		return relay_fail(relay, -EALREADY, "the relay was started before");
 	relay->thread_count = choose_threads(&relay->options);
-	error = draft_settle(relay);
+	error = pending_settle(relay);
 	if (!error)
 		error = check_capture(relay);
 	if (!error)
 		error = init_clients(relay);
 	if (!error)
-		error = init_workers(relay);
+		error = init_threads(relay);
 	if (!error)
 		error = sockets_open(relay);
 	if (!error) {
 		sockets_steer(relay);
-		draft_publish(relay);
+		pending_publish(relay);
 	}
 	if (!error)
-		error = start_workers(relay);
+		error = start_threads(relay);
 	if (error)
-		stop_workers(relay);
+		stop_threads(relay);
 	return error;
 }
 
@@ -331,8 +331,8 @@ int32_t sidetrack_relay_forking(struct relay *relay, int32_t forking)
 	uint32_t i;
 
 	__atomic_store_n(&relay->forking, forking != 0, __ATOMIC_SEQ_CST);
-	for (i = 0; !forking && relay->workers && i < relay->thread_count; i++)
-		worker_wake(&relay->workers[i]);	/* to free them now */
+	for (i = 0; !forking && relay->threads && i < relay->thread_count; i++)
+		thread_wake(&relay->threads[i]);	/* to free them now */
 	return 0;
 }
 
@@ -358,7 +358,7 @@ int32_t sidetrack_relay_active(struct relay *relay)
 int32_t sidetrack_relay_stop(struct relay *relay)
 {
 	if (relay_phase(relay) != PHASE_STOPPING)
-		stop_workers(relay);
+		stop_threads(relay);
 	return 0;
 }
 
@@ -375,10 +375,10 @@ int32_t sidetrack_relay_destroy(struct relay *relay)
 	for (i = 0; !relay->listeners_placed && i < relay->listener_count; i++)
 		close(relay->listener[i]);
 	sidetrack_relay_stop(relay);
-	draft_discard(relay);
-	for (i = 0; relay->workers && i < relay->thread_count; i++)
-		worker_release(&relay->workers[i]);
-	free(relay->workers);
+	pending_discard(relay);
+	for (i = 0; relay->threads && i < relay->thread_count; i++)
+		thread_release(&relay->threads[i]);
+	free(relay->threads);
 	clients_release(&relay->clients);
 	free(relay);
 	return 0;

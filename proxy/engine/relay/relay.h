@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The relay as a whole: options, worker threads, and the little that they share.
+ * The relay as a whole: options, thread threads, and the little that they share.
  *
  * Threads share a few words: what they are asked to do (phase), how many
  * connections there are and how many of them are on their way (active and
  * handshakes, for the limits) and how many threads still listen; and what they
- * know of the upstreams and of clients (roster.h, clients.h); and
+ * know of the upstreams and of clients (upstreams.h, clients.h); and
  * generations (generation.h), which do not change; and whether a child has copies
  * of their sockets (forking).  Everything else
- * belongs to one worker.  A handle is used by one control thread; no call blocks for
- * longer than it takes the workers to wake up.
+ * belongs to one thread.  A handle is used by one control thread; no call blocks for
+ * longer than it takes the threads to wake up.
  */
 #ifndef SIDETRACK_RELAY_H
 #define SIDETRACK_RELAY_H
@@ -33,13 +33,13 @@ struct guard;
 
 struct relay {
 	struct sidetrack_relay_options options;	/* as at the start: what cannot change */
-	struct generation *draft;		/* the control thread's, like the next one */
+	struct generation *pending;		/* the control thread's, like the next one */
 	struct generation *current;
-	struct guard *draft_guard;		/* likewise */
+	struct guard *pending_guard;		/* likewise */
 	struct occupancy occupancy;
 	struct health health[SIDETRACK_RELAY_UPSTREAM_SLOTS];
 	struct clients clients;
-	struct worker *workers;
+	struct thread *threads;
 	uint32_t thread_count;
 	uint32_t max_connections;	/* atomic, it may change */
 	uint16_t port;

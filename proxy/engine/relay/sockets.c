@@ -175,7 +175,7 @@ static int share_listeners(struct relay *relay, const int *fd, uint32_t count, u
 		if (copy < 0)
 			return relay_fail(relay, -errno, "cannot share a socket: %s",
 					  strerror(errno));
-		listener_add(&relay->workers[i].listener, copy, families);
+		listener_add(&relay->threads[i].listener, copy, families);
 	}
 	return 0;
 }
@@ -189,7 +189,7 @@ static int place_listeners(struct relay *relay, uint32_t families)
 	for (i = 0; i < relay->listener_count; i++) {
 		if (relay->listener_families[i] != families)
 			continue;
-		listener_add(&relay->workers[count % relay->thread_count].listener,
+		listener_add(&relay->threads[count % relay->thread_count].listener,
 			     relay->listener[i], families);
 		fd[count++] = relay->listener[i];
 	}

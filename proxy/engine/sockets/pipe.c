@@ -48,10 +48,10 @@ void pipe_pool_release(struct pipe_pool *pool)
 /* Return: bytes the pipe holds once it is as large as it may be, or -errno */
 static int pipe_grow(int fd, uint32_t size)
 {
-	uint32_t attempt;
+	uint32_t bytes;
 
-	for (attempt = size; attempt >= SMALLEST_USEFUL; attempt /= 4)
-		if (fcntl(fd, F_SETPIPE_SZ, (int)attempt) >= 0)
+	for (bytes = size; bytes >= SMALLEST_USEFUL; bytes /= 4)
+		if (fcntl(fd, F_SETPIPE_SZ, (int)bytes) >= 0)
 			break;
 	return fcntl(fd, F_GETPIPE_SZ);
 }

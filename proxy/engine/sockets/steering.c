@@ -81,24 +81,24 @@ int steering_attach(int listener, const cpu_set_t *cpus)
 			  sizeof(program)) < 0 ? -errno : 0;
 }
 
-static uint64_t accepted(const struct worker *worker)
+static uint64_t accepted(const struct thread *thread)
 {
-	return counter_read(&worker->counters->accepted_ipv4) +
-	       counter_read(&worker->counters->accepted_ipv6);
+	return counter_read(&thread->counters->accepted_ipv4) +
+	       counter_read(&thread->counters->accepted_ipv6);
 }
 
 /**
  * steering_review() - Detach the program where it leaves other threads idle
- * @worker:	Thread that has just accepted a connection
+ * @thread:	Thread that has just accepted a connection
  *
  * More than one and a half times the fair share is far more.  The threads stay
  * where they are: one on each CPU is right for the kernel's hash, too.
  */
-void steering_review(struct worker *worker)
+void steering_review(struct thread *thread)
 {
-	struct relay *relay = worker->relay;
-	uint64_t own = accepted(worker), all = 0;
-	const struct listener *listener = &worker->listener;
+	struct relay *relay = thread->relay;
+	uint64_t own = accepted(thread), all = 0;
+	const struct listener *listener = &thread->listener;
 	int zero = 0;
 	uint32_t i;
 
@@ -106,7 +106,7 @@ void steering_review(struct worker *worker)
 	    !__atomic_load_n(&relay->steering, __ATOMIC_RELAXED))
 		return;
 	for (i = 0; i < relay->thread_count; i++)
-		all += accepted(&relay->workers[i]);
+		all += accepted(&relay->threads[i]);
 	if (own * relay->thread_count * 2 <= all * 3)
 		return;
 	__atomic_store_n(&relay->steering, false, __ATOMIC_RELAXED);

@@ -30,12 +30,12 @@
 #define STEERING_INSTRUCTIONS(threads) (2 + 2 * (threads))
 
 struct relay;
-struct worker;
+struct thread;
 
 bool steering_cpus(cpu_set_t *cpus, uint32_t threads);
 int steering_cpu(const cpu_set_t *cpus, uint32_t index);
 uint32_t steering_program(const cpu_set_t *cpus, struct sock_filter *out);
 int steering_attach(int listener, const cpu_set_t *cpus);
-void steering_review(struct worker *worker);
+void steering_review(struct thread *thread);
 
 #endif /* SIDETRACK_STEERING_H */

@@ -13,13 +13,13 @@
 #define STATE_CLOSE 7
 
 /**
- * vitals_read() - Ask the kernel how a socket has fared
+ * tcp_info_read() - Ask the kernel how a socket has fared
  * @fd:		TCP socket, or -1
- * @vitals:	Where to put the answer; what an old kernel does not know is zero
+ * @summary:	Where to put the answer; what an old kernel does not know is zero
  *
  * Return: false if it cannot be asked
  */
-bool vitals_read(int fd, struct vitals *vitals)
+bool tcp_info_read(int fd, struct tcp_summary *summary)
 {
 	struct tcp_info info;
 	socklen_t length = sizeof(info);
@@ -27,7 +27,7 @@ bool vitals_read(int fd, struct vitals *vitals)
 	memset(&info, 0, sizeof(info));
 	if (fd < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0)
 		return false;
-	*vitals = (struct vitals){
+	*summary = (struct tcp_summary){
 		.rtt_us = info.tcpi_rtt,
 		.retransmitted_segments = info.tcpi_total_retrans,
 		.retransmitted_bytes = info.tcpi_bytes_retrans,
@@ -37,24 +37,26 @@ bool vitals_read(int fd, struct vitals *vitals)
 }
 
 static void count(struct sidetrack_relay_histogram *rtt, uint64_t *segments, uint64_t *bytes,
-		  const struct vitals *vitals)
+		  const struct tcp_summary *summary)
 {
-	if (vitals->rtt_us)
-		histogram_record(rtt, vitals->rtt_us);
-	counter_add(segments, vitals->retransmitted_segments);
-	counter_add(bytes, vitals->retransmitted_bytes);
+	if (summary->rtt_us)
+		histogram_record(rtt, summary->rtt_us);
+	counter_add(segments, summary->retransmitted_segments);
+	counter_add(bytes, summary->retransmitted_bytes);
 }
 
-void vitals_count_client(struct sidetrack_relay_counters *counters, const struct vitals *vitals)
+void tcp_info_count_client(struct sidetrack_relay_counters *counters,
+			   const struct tcp_summary *summary)
 {
 	count(&counters->histogram[HISTOGRAM_rtt_client],
 	      &counters->client_retransmitted_segments,
-	      &counters->client_retransmitted_bytes, vitals);
+	      &counters->client_retransmitted_bytes, summary);
 }
 
-void vitals_count_upstream(struct sidetrack_relay_counters *counters, const struct vitals *vitals)
+void tcp_info_count_upstream(struct sidetrack_relay_counters *counters,
+			     const struct tcp_summary *summary)
 {
 	count(&counters->histogram[HISTOGRAM_rtt_upstream],
 	      &counters->upstream_retransmitted_segments,
-	      &counters->upstream_retransmitted_bytes, vitals);
+	      &counters->upstream_retransmitted_bytes, summary);
 }

@@ -5,23 +5,25 @@
  * The kernel keeps all of it anyway; one getsockopt() for each leg fetches it
  * while the socket is still there.
  */
-#ifndef SIDETRACK_VITALS_H
-#define SIDETRACK_VITALS_H
+#ifndef SIDETRACK_TCP_INFO_H
+#define SIDETRACK_TCP_INFO_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "abi.h"
 
-struct vitals {
+struct tcp_summary {
 	uint32_t rtt_us;	/* smoothed; 0: never measured */
 	uint32_t retransmitted_segments;
 	uint64_t retransmitted_bytes;
 	bool ended;		/* both FINs acknowledged: close() has nothing left to send */
 };
 
-bool vitals_read(int fd, struct vitals *vitals);
-void vitals_count_client(struct sidetrack_relay_counters *counters, const struct vitals *vitals);
-void vitals_count_upstream(struct sidetrack_relay_counters *counters, const struct vitals *vitals);
+bool tcp_info_read(int fd, struct tcp_summary *summary);
+void tcp_info_count_client(struct sidetrack_relay_counters *counters,
+			   const struct tcp_summary *summary);
+void tcp_info_count_upstream(struct sidetrack_relay_counters *counters,
+			     const struct tcp_summary *summary);
 
-#endif /* SIDETRACK_VITALS_H */
+#endif /* SIDETRACK_TCP_INFO_H */

@@ -54,11 +54,11 @@ struct listener {
 
 void listener_init(struct listener *listener);
 void listener_add(struct listener *listener, int fd, uint32_t families);
-int listener_watch(struct worker *worker);
-void listener_resume(struct worker *worker);
-void listener_obey(struct worker *worker);
-bool listener_spend_reserve(struct worker *worker);
-void listener_close(struct worker *worker);
+int listener_watch(struct thread *thread);
+void listener_resume(struct thread *thread);
+void listener_obey(struct thread *thread);
+bool listener_spend_reserve(struct thread *thread);
+void listener_close(struct thread *thread);
 void listener_release(struct listener *listener);
 
 #endif /* SIDETRACK_LISTENER_H */

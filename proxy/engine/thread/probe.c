@@ -25,67 +25,67 @@ static struct endpoint probe_destination(const struct sidetrack_relay_probe *pro
 }
 
 /* Without memory for it there is none this time, but there may be the next. */
-static void probe_begin(struct worker *worker, const struct endpoint *destination, uint32_t number)
+static void probe_begin(struct thread *thread, const struct endpoint *destination, uint32_t number)
 {
-	uint32_t slot = worker->generation->roster.entry[number].upstream.slot;
-	uint32_t *probing = &worker->probing[endpoint_family(destination)];
+	uint32_t slot = thread->generation->upstreams.entry[number].upstream.slot;
+	uint32_t *probing = &thread->probing[endpoint_family(destination)];
 
 	*probing |= 1U << slot;
-	if (connection_probe(worker, destination, number))
+	if (connection_probe(thread, destination, number))
 		return;
 	*probing &= ~(1U << slot);
-	counter_add(&worker->counters->upstream[slot].probes_skipped, 1);
+	counter_add(&thread->counters->upstream[slot].probes_skipped, 1);
 }
 
 /* One for each upstream that can be asked, and whose last one has ended. */
-static void probe_round(struct worker *worker, const struct sidetrack_relay_probe *probe)
+static void probe_round(struct thread *thread, const struct sidetrack_relay_probe *probe)
 {
-	const struct roster *roster = &worker->generation->roster;
+	const struct upstream_set *upstreams = &thread->generation->upstreams;
 	struct endpoint destination = probe_destination(probe);
 	enum family family = endpoint_family(&destination);
 	uint32_t i;
 
-	for (i = 0; probe->port && i < roster->count; i++) {
-		uint32_t bit = 1U << roster->entry[i].upstream.slot;
+	for (i = 0; probe->port && i < upstreams->count; i++) {
+		uint32_t bit = 1U << upstreams->entry[i].upstream.slot;
 
-		if (roster->carries[family] & 1U << i && !(worker->probing[family] & bit))
-			probe_begin(worker, &destination, i);
+		if (upstreams->carries[family] & 1U << i && !(thread->probing[family] & bit))
+			probe_begin(thread, &destination, i);
 	}
 }
 
 static void probe_timer(struct timer *timer, void *context)
 {
-	struct worker *worker = context;
-	const struct sidetrack_relay_options *options = &worker->generation->options;
+	struct thread *thread = context;
+	const struct sidetrack_relay_options *options = &thread->generation->options;
 	uint32_t interval_ms = options->probe_interval_ms, i;
 
 	for (i = 0; i < FAMILIES; i++)
-		probe_round(worker, &options->probe[i]);
+		probe_round(thread, &options->probe[i]);
 	if (interval_ms < SHORTEST_INTERVAL_MS)
 		interval_ms = SHORTEST_INTERVAL_MS;
-	timer_set(&worker->timers, timer, worker->transfer.now_ms + interval_ms);
+	timer_set(&thread->timers, timer, thread->io.now_ms + interval_ms);
 }
 
-void probe_init(struct worker *worker)
+void probe_init(struct thread *thread)
 {
-	timer_init(&worker->probe_timer, probe_timer);
+	timer_init(&thread->probe_timer, probe_timer);
 }
 
 /**
  * probe_schedule() - The thread has a new generation, which may want probes
- * @worker:	Thread; only the first one makes any
+ * @thread:	Thread; only the first one makes any
  */
-void probe_schedule(struct worker *worker)
+void probe_schedule(struct thread *thread)
 {
-	if (worker->index == 0 && worker->generation->roster.probed)
-		timer_set(&worker->timers, &worker->probe_timer, worker->transfer.now_ms);
+	if (thread->index == 0 && thread->generation->upstreams.probed)
+		timer_set(&thread->timers, &thread->probe_timer, thread->io.now_ms);
 	else
-		probe_cancel(worker);
+		probe_cancel(thread);
 }
 
-void probe_cancel(struct worker *worker)
+void probe_cancel(struct thread *thread)
 {
-	timer_cancel(&worker->timers, &worker->probe_timer);
+	timer_cancel(&thread->timers, &thread->probe_timer);
 }
 
 /* --- questions and answers ----------------------------------------------------------- */
@@ -220,17 +220,17 @@ static uint64_t *probe_counter(struct sidetrack_relay_upstream_counters *counter
 
 /**
  * probe_ended() - Count it, and let the next one come
- * @worker:	Its thread
+ * @thread:	Its thread
  * @connection:	The probe
  * @outcome:	OUTCOME_FINISHED, or why not
  */
-void probe_ended(struct worker *worker, const struct connection *connection,
+void probe_ended(struct thread *thread, const struct connection *connection,
 		 enum outcome outcome)
 {
-	uint32_t slot = attempt_slot(connection);
-	struct sidetrack_relay_upstream_counters *counters = &worker->counters->upstream[slot];
+	uint32_t slot = establish_slot(connection);
+	struct sidetrack_relay_upstream_counters *counters = &thread->counters->upstream[slot];
 
-	worker->probing[endpoint_family(&connection->destination)] &= ~(1U << slot);
+	thread->probing[endpoint_family(&connection->destination)] &= ~(1U << slot);
 	counter_add(probe_counter(counters, outcome), 1);
 	if (outcome == OUTCOME_FINISHED)
 		counter_set(&counters->probe_us, clock_us() - connection->accepted_us);

@@ -20,25 +20,25 @@ uint32_t refusal_of(const struct relay *relay)
 
 /**
  * refusal_inherit() - The sockets that were handed to us refuse already
- * @relay:	Relay that is being started, with its draft
+ * @relay:	Relay that is being started, with its pending generation
  * @families:	Bits of families
  *
  * As long as probes will tell, it stays so until they do.
  */
 void refusal_inherit(struct relay *relay, uint32_t families)
 {
-	relay->refused = families & relay->draft->roster.probed;
+	relay->refused = families & relay->pending->upstreams.probed;
 }
 
-static enum verdict judge(const struct roster *roster, enum family family)
+static enum verdict judge(const struct upstream_set *upstreams, enum family family)
 {
-	uint32_t bit = 1U << family, set = roster->carries[family] & roster->used;
+	uint32_t bit = 1U << family, set = upstreams->carries[family] & upstreams->used;
 	uint32_t lacking = 0, i;
 
-	if (!(roster->probed & bit) || !set)
+	if (!(upstreams->probed & bit) || !set)
 		return VERDICT_NONE;
-	for (i = 0; i < roster->count; i++) {
-		const struct health *health = roster->entry[i].health;
+	for (i = 0; i < upstreams->count; i++) {
+		const struct health *health = upstreams->entry[i].health;
 
 		if (!(set & 1U << i))
 			continue;
@@ -63,18 +63,18 @@ static uint32_t families_with(const enum verdict *verdict, enum verdict wanted)
 
 /**
  * refusal_review() - A probe has told something, or other upstreams are in use
- * @worker:	Thread; only the first one decides
+ * @thread:	Thread; only the first one decides
  */
-void refusal_review(struct worker *worker)
+void refusal_review(struct thread *thread)
 {
-	struct relay *relay = worker->relay;
+	struct relay *relay = thread->relay;
 	enum verdict verdict[FAMILIES];
 	uint32_t before = refusal_of(relay), refused, i;
 
-	if (worker->index || relay_phase(relay) != PHASE_RUNNING)
+	if (thread->index || relay_phase(relay) != PHASE_RUNNING)
 		return;
 	for (i = 0; i < FAMILIES; i++)
-		verdict[i] = judge(&worker->generation->roster, (enum family)i);
+		verdict[i] = judge(&thread->generation->upstreams, (enum family)i);
 	refused = before & families_with(verdict, VERDICT_PENDING);
 	refused |= (families_with(verdict, VERDICT_CARRIED) ? ~0U : before) &
 		   families_with(verdict, VERDICT_LACKING);
@@ -82,5 +82,5 @@ void refusal_review(struct worker *worker)
 		return;
 	__atomic_store_n(&relay->refused, refused, __ATOMIC_RELEASE);
 	for (i = 0; i < relay->thread_count; i++)
-		worker_wake(&relay->workers[i]);
+		thread_wake(&relay->threads[i]);
 }

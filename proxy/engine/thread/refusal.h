@@ -20,10 +20,10 @@
 #include <stdint.h>
 
 struct relay;
-struct worker;
+struct thread;
 
 uint32_t refusal_of(const struct relay *relay);
 void refusal_inherit(struct relay *relay, uint32_t families);
-void refusal_review(struct worker *worker);
+void refusal_review(struct thread *thread);
 
 #endif /* SIDETRACK_REFUSAL_H */

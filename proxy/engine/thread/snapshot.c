@@ -17,27 +17,27 @@
 
 /* --- the control side ------------------------------------------------------------- */
 
-static enum walk_state walk_state(const struct walk *walk)
+static enum snapshot_state snapshot_state(const struct snapshot *snapshot)
 {
-	return (enum walk_state)__atomic_load_n(&walk->state, __ATOMIC_ACQUIRE);
+	return (enum snapshot_state)__atomic_load_n(&snapshot->state, __ATOMIC_ACQUIRE);
 }
 
-bool walk_busy(const struct walk *walk)
+bool snapshot_busy(const struct snapshot *snapshot)
 {
-	return walk_state(walk) == WALK_WANTED;
+	return snapshot_state(snapshot) == SNAPSHOT_WANTED;
 }
 
-/* Frees what the last walk found.  The thread must not have it. */
-void walk_forget(struct walk *walk)
+/* Frees what the last snapshot found.  The thread must not have it. */
+void snapshot_forget(struct snapshot *snapshot)
 {
-	free(walk->entry);
-	free(walk->id);
-	memset(walk, 0, sizeof(*walk));
+	free(snapshot->entry);
+	free(snapshot->id);
+	memset(snapshot, 0, sizeof(*snapshot));
 }
 
 /**
- * walk_prepare() - Get ready all that a walk needs
- * @walk:	Walk that is not busy; what it found before is gone
+ * snapshot_prepare() - Get ready all that a snapshot needs
+ * @snapshot:	One that is not busy; what it found before is gone
  * @kind:	What for
  * @room:	Most connections to report
  * @id:		Those to close
@@ -45,28 +45,28 @@ void walk_forget(struct walk *walk)
  *
  * Return: 0 or -ENOMEM
  */
-int walk_prepare(struct walk *walk, enum walk_kind kind, uint32_t room, const uint64_t *id,
-		 uint32_t id_count)
+int snapshot_prepare(struct snapshot *snapshot, enum snapshot_kind kind, uint32_t room,
+		     const uint64_t *id, uint32_t id_count)
 {
-	walk_forget(walk);
-	walk->kind = kind;
-	walk->room = room;
-	walk->entry = calloc(room ? room : 1, sizeof(*walk->entry));
-	walk->id = calloc(id_count ? id_count : 1, sizeof(*walk->id));
-	if (!walk->entry || !walk->id) {
-		walk_forget(walk);
+	snapshot_forget(snapshot);
+	snapshot->kind = kind;
+	snapshot->room = room;
+	snapshot->entry = calloc(room ? room : 1, sizeof(*snapshot->entry));
+	snapshot->id = calloc(id_count ? id_count : 1, sizeof(*snapshot->id));
+	if (!snapshot->entry || !snapshot->id) {
+		snapshot_forget(snapshot);
 		return -ENOMEM;
 	}
 	if (id_count)
-		memcpy(walk->id, id, id_count * sizeof(*id));
-	walk->id_count = id_count;
+		memcpy(snapshot->id, id, id_count * sizeof(*id));
+	snapshot->id_count = id_count;
 	return 0;
 }
 
 /* The thread has to be woken. */
-void walk_want(struct walk *walk)
+void snapshot_want(struct snapshot *snapshot)
 {
-	__atomic_store_n(&walk->state, WALK_WANTED, __ATOMIC_RELEASE);
+	__atomic_store_n(&snapshot->state, SNAPSHOT_WANTED, __ATOMIC_RELEASE);
 }
 
 /* --- what is seen of a connection ------------------------------------------------- */
@@ -113,124 +113,124 @@ static void entry_endpoints(struct sidetrack_relay_entry *entry,
 	entry_local(entry, connection->leg[CLIENT].fd);
 }
 
-static void entry_fill(struct sidetrack_relay_entry *entry, const struct worker *worker,
+static void entry_fill(struct sidetrack_relay_entry *entry, const struct thread *thread,
 		       const struct connection *connection)
 {
-	struct vitals vitals[SIDES] = { 0 };
-	uint64_t now_ms = worker->transfer.now_ms;
+	struct tcp_summary info[SIDES] = { 0 };
+	uint64_t now_ms = thread->io.now_ms;
 	int side;
 
-	entry->id = record_id(worker, connection);
+	entry->id = record_id(thread, connection);
 	entry->accepted_ms = connection->accepted_unix_ms;
 	entry->age_us = clock_us() - connection->accepted_us;
 	entry->idle_ms = now_ms > connection->active_ms ? now_ms - connection->active_ms : 0;
 	entry->upload_bytes = connection->direction[CLIENT].bytes;
 	entry->download_bytes = connection->direction[UPSTREAM].bytes;
-	entry->upstream = attempt_slot(connection);
+	entry->upstream = establish_slot(connection);
 	entry->route = connection->route;
 	entry->state = connection->state;
 	entry->flags = entry_flags(connection);
 	entry_endpoints(entry, connection);
 	for (side = 0; side < SIDES; side++) {
 		if (side == CLIENT || connection->state != CONNECTING)
-			vitals_read(connection->leg[side].fd, &vitals[side]);
-		entry->rtt_us[side] = vitals[side].rtt_us;
+			tcp_info_read(connection->leg[side].fd, &info[side]);
+		entry->rtt_us[side] = info[side].rtt_us;
 	}
 }
 
 /* --- the thread ------------------------------------------------------------------- */
 
-bool walk_wanted(const struct walk *walk)
+bool snapshot_wanted(const struct snapshot *snapshot)
 {
-	return walk_busy(walk);
+	return snapshot_busy(snapshot);
 }
 
-static void walk_end(struct walk *walk)
+static void snapshot_end(struct snapshot *snapshot)
 {
-	list_remove(&walk->cursor);
-	__atomic_store_n(&walk->state, WALK_DONE, __ATOMIC_RELEASE);
+	list_remove(&snapshot->cursor);
+	__atomic_store_n(&snapshot->state, SNAPSHOT_DONE, __ATOMIC_RELEASE);
 }
 
-static void walk_begin(struct walk *walk, struct list *connections)
+static void snapshot_begin(struct snapshot *snapshot, struct list *connections)
 {
-	walk->begun = true;
-	walk->begun_us = clock_us();
-	list_add(connections->next, &walk->cursor);	/* before the first */
+	snapshot->begun = true;
+	snapshot->begun_us = clock_us();
+	list_add(connections->next, &snapshot->cursor);	/* before the first */
 }
 
-static bool is_to_close(const struct walk *walk, uint64_t id)
+static bool is_to_close(const struct snapshot *snapshot, uint64_t id)
 {
 	uint32_t i;
 
-	for (i = 0; i < walk->id_count; i++)
-		if (walk->id[i] == id)
+	for (i = 0; i < snapshot->id_count; i++)
+		if (snapshot->id[i] == id)
 			return true;
 	return false;
 }
 
-static void visit(struct worker *worker, struct connection *connection)
+static void visit(struct thread *thread, struct connection *connection)
 {
-	struct walk *walk = &worker->walk;
-	bool close = walk->kind == WALK_CLOSE;
+	struct snapshot *snapshot = &thread->snapshot;
+	bool close = snapshot->kind == SNAPSHOT_CLOSE;
 
 	if (connection->probe)	/* nobody's */
 		return;
-	if (close && !is_to_close(walk, record_id(worker, connection)))
+	if (close && !is_to_close(snapshot, record_id(thread, connection)))
 		return;
-	entry_fill(&walk->entry[walk->count++], worker, connection);
+	entry_fill(&snapshot->entry[snapshot->count++], thread, connection);
 	if (close)
-		connection_close(worker, connection, OUTCOME_CLOSED);
+		connection_close(thread, connection, OUTCOME_CLOSED);
 }
 
 /* Return: the connection behind the cursor, which moves past it, or NULL at the end */
-static struct connection *walk_step(struct walk *walk, const struct list *connections)
+static struct connection *snapshot_step(struct snapshot *snapshot, const struct list *connections)
 {
-	struct list *node = walk->cursor.next;
+	struct list *node = snapshot->cursor.next;
 	struct connection *connection;
 
-	if (node == connections || walk->count == walk->room)
+	if (node == connections || snapshot->count == snapshot->room)
 		return NULL;
 	connection = container_of(node, struct connection, node);
-	if (connection->accepted_us > walk->begun_us)
+	if (connection->accepted_us > snapshot->begun_us)
 		return NULL;	/* and so are all behind it */
-	list_remove(&walk->cursor);
-	list_add(node->next, &walk->cursor);
+	list_remove(&snapshot->cursor);
+	list_add(node->next, &snapshot->cursor);
 	return connection;
 }
 
 /**
- * walk_slice() - Look at the next few connections, if anybody wants it
- * @worker:	The thread
+ * snapshot_slice() - Look at the next few connections, if anybody wants it
+ * @thread:	The thread
  */
-void walk_slice(struct worker *worker)
+void snapshot_slice(struct thread *thread)
 {
-	struct walk *walk = &worker->walk;
+	struct snapshot *snapshot = &thread->snapshot;
 	int i;
 
-	if (!walk_wanted(walk))
+	if (!snapshot_wanted(snapshot))
 		return;
-	if (!walk->begun)
-		walk_begin(walk, &worker->connections);
+	if (!snapshot->begun)
+		snapshot_begin(snapshot, &thread->connections);
 	for (i = 0; i < SLICE; i++) {
-		struct connection *connection = walk_step(walk, &worker->connections);
+		struct connection *connection = snapshot_step(snapshot, &thread->connections);
 
 		if (!connection) {
-			walk_end(walk);
+			snapshot_end(snapshot);
 			return;
 		}
-		visit(worker, connection);
+		visit(thread, connection);
 	}
 }
 
 /**
- * walk_abandon() - End a walk with what it has found so far
- * @worker:	The thread, which is about to close all its connections
+ * snapshot_abandon() - End a snapshot with what it has found so far
+ * @thread:	The thread, which is about to close all its connections
  */
-void walk_abandon(struct worker *worker)
+void snapshot_abandon(struct thread *thread)
 {
-	if (!walk_wanted(&worker->walk))
+	if (!snapshot_wanted(&thread->snapshot))
 		return;
-	if (!worker->walk.begun)
-		walk_begin(&worker->walk, &worker->connections);
-	walk_end(&worker->walk);
+	if (!thread->snapshot.begun)
+		snapshot_begin(&thread->snapshot, &thread->connections);
+	snapshot_end(&thread->snapshot);
 }

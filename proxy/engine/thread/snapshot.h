@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A walk over one thread's open connections, on behalf of the control side: to
+ * A snapshot of one thread's open connections, on behalf of the control side: to
  * list them, or to close some.
  *
  * Connections belong to their thread, so it is the thread that looks, a few of
  * them in each turn of its loop, and traffic goes on in between.  Nothing is
  * written for a list that nobody asks for.
  *
- * Whose the walk is says `state`.  While IDLE or DONE the control side may read
+ * Whose the snapshot is says `state`.  While IDLE or DONE the control side may read
  * and free everything; it hands it over with WANTED, and the thread hands it
  * back with DONE.  A cursor in the thread's own list of connections marks how
  * far it has come, whatever opens or closes meanwhile; those accepted after the
- * walk began are left out.
+ * snapshot began are left out.
  */
-#ifndef SIDETRACK_WALK_H
-#define SIDETRACK_WALK_H
+#ifndef SIDETRACK_SNAPSHOT_H
+#define SIDETRACK_SNAPSHOT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,17 +22,17 @@
 #include "abi.h"
 #include "base/list.h"
 
-struct worker;
+struct thread;
 
-enum walk_state {
-	WALK_IDLE,
-	WALK_WANTED,
-	WALK_DONE,
+enum snapshot_state {
+	SNAPSHOT_IDLE,
+	SNAPSHOT_WANTED,
+	SNAPSHOT_DONE,
 };
 
-struct walk {
-	uint32_t state;			/* enum walk_state, atomic */
-	enum walk_kind kind;
+struct snapshot {
+	uint32_t state;			/* enum snapshot_state, atomic */
+	enum snapshot_kind kind;
 	struct list cursor;
 	bool begun;			/* the thread's: the cursor is in its list */
 	uint64_t begun_us;
@@ -44,15 +44,15 @@ struct walk {
 };
 
 /* the control side */
-int walk_prepare(struct walk *walk, enum walk_kind kind, uint32_t room, const uint64_t *id,
-		 uint32_t id_count);
-void walk_want(struct walk *walk);
-bool walk_busy(const struct walk *walk);
-void walk_forget(struct walk *walk);
+int snapshot_prepare(struct snapshot *snapshot, enum snapshot_kind kind, uint32_t room,
+		     const uint64_t *id, uint32_t id_count);
+void snapshot_want(struct snapshot *snapshot);
+bool snapshot_busy(const struct snapshot *snapshot);
+void snapshot_forget(struct snapshot *snapshot);
 
 /* the thread */
-bool walk_wanted(const struct walk *walk);
-void walk_slice(struct worker *worker);
-void walk_abandon(struct worker *worker);
+bool snapshot_wanted(const struct snapshot *snapshot);
+void snapshot_slice(struct thread *thread);
+void snapshot_abandon(struct thread *thread);
 
-#endif /* SIDETRACK_WALK_H */
+#endif /* SIDETRACK_SNAPSHOT_H */

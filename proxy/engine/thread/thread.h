@@ -2,13 +2,13 @@
 /*
  * One thread of the relay: an epoll loop with everything it needs to itself.
  *
- * Each turn of the loop: wait; take every event; if it is time, look at the legs
+ * Each turn of the loop: wait; take every event; if it is time, poll the legs
  * that are read by the clock (coalesce.h); give those connections whose turn was
  * over another one; fire timers; free what was closed.  Memory of closed
  * connections is freed last because the events at hand may name them.
  */
-#ifndef SIDETRACK_WORKER_H
-#define SIDETRACK_WORKER_H
+#ifndef SIDETRACK_THREAD_H
+#define SIDETRACK_THREAD_H
 
 #include <pthread.h>
 
@@ -28,7 +28,7 @@ struct connection;
 struct epoll_event;
 struct guard;
 
-struct worker {
+struct thread {
 	struct relay *relay;
 	uint32_t index;
 	int epoll;
@@ -37,16 +37,16 @@ struct worker {
 	uint64_t turns;			/* of the loop; one writer, see relay_heartbeat() */
 	uint64_t turns_seen;		/* by the control thread */
 	enum phase phase;		/* as far as this thread has acted on it */
-	pthread_t thread;
+	pthread_t pthread;
 	struct event_source wake_source;
 	struct listener listener;
 	struct coalescing coalescing;
-	struct transfer transfer;
+	struct io_context io;
 	struct counter_page *page;
 	struct sidetrack_relay_counters *counters;	/* in the page */
 	struct recent *recent;
 	struct log *log;		/* NULL: nobody wants one */
-	struct walk walk;
+	struct snapshot snapshot;
 	struct generation *generation;	/* what new connections get */
 	struct generation *next;	/* the box: put in by the control thread, atomic */
 	struct guard *guard;		/* what newcomers are asked; NULL asks little */
@@ -56,22 +56,22 @@ struct worker {
 	uint32_t probing[FAMILIES];	/* bits of slots whose probe is on its way */
 	struct list connections;
 	struct list queue;		/* connections whose turn was over */
-	struct list graves;
+	struct list deferred_free;
 	struct timer drain_timer;
 	struct timer_wheel timers;
 };
 
-int worker_init(struct worker *worker, struct relay *relay, uint32_t index);
-int worker_start(struct worker *worker);
-void worker_wake(struct worker *worker);
-bool worker_turned(struct worker *worker);
-void worker_join(struct worker *worker);
-void worker_close(struct worker *worker);
-void worker_release(struct worker *worker);
+int thread_init(struct thread *thread, struct relay *relay, uint32_t index);
+int thread_start(struct thread *thread);
+void thread_wake(struct thread *thread);
+bool thread_turned(struct thread *thread);
+void thread_join(struct thread *thread);
+void thread_close(struct thread *thread);
+void thread_release(struct thread *thread);
 
-void worker_dispatch(struct worker *worker, const struct epoll_event *event, int count);
-void worker_queue(struct worker *worker, struct connection *connection);
-void worker_bury(struct worker *worker, struct connection *connection);
-void worker_connection_gone(struct worker *worker);
+void thread_dispatch(struct thread *thread, const struct epoll_event *event, int count);
+void thread_queue(struct thread *thread, struct connection *connection);
+void thread_free_later(struct thread *thread, struct connection *connection);
+void thread_connection_gone(struct thread *thread);
 
-#endif /* SIDETRACK_WORKER_H */
+#endif /* SIDETRACK_THREAD_H */

@@ -7,7 +7,7 @@
 /* The upstream has been asked, and may be waiting for the destination. */
 static bool has_asked(const struct connection *connection)
 {
-	return connection->state == HANDSHAKING && connection->shakes &&
+	return connection->state == HANDSHAKING && connection->has_handshake &&
 	       handshake_asked(&connection->handshake);
 }
 
@@ -28,11 +28,11 @@ static enum fault probe_fault(enum outcome outcome)
 /* Return: what @outcome says of the upstream that is being tried */
 enum fault fault_of(const struct connection *connection, enum outcome outcome)
 {
-	const struct roster *roster = &connection->generation->roster;
+	const struct upstream_set *upstreams = &connection->generation->upstreams;
 
 	if (connection->probe)
 		return probe_fault(outcome);
-	if (roster->entry[connection->upstream].upstream.kind == UPSTREAM_DIRECT)
+	if (upstreams->entry[connection->upstream].upstream.kind == UPSTREAM_DIRECT)
 		return FAULT_NONE;
 	switch (outcome) {
 	case OUTCOME_UPSTREAM_AUTH:

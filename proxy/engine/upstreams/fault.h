@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whose fault it is that an attempt has failed, and whether another upstream may do better. */
+/* Whose fault it is that no connection came about, and whether another upstream may do better. */
 #ifndef SIDETRACK_FAULT_H
 #define SIDETRACK_FAULT_H
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /**
- * generation_create() - Begin a draft
+ * generation_create() - Begin a pending configuration
  * @options:	Options, copied
  * @health:	What is known of the upstreams in all slots; must outlive it
  *
@@ -20,23 +20,23 @@ struct generation *generation_create(const struct sidetrack_relay_options *optio
 	if (!generation)
 		return NULL;
 	generation->options = *options;
-	generation->roster.health = health;
+	generation->upstreams.health = health;
 	return generation;
 }
 
 /**
- * generation_copy() - Begin a draft that is like the current one
+ * generation_copy() - Begin a pending configuration that is like the current one
  * @from:	Current generation
  *
  * Return: generation, or NULL
  */
 struct generation *generation_copy(const struct generation *from)
 {
-	struct generation *generation = generation_create(&from->options, from->roster.health);
+	struct generation *generation = generation_create(&from->options, from->upstreams.health);
 
 	if (!generation)
 		return NULL;
-	generation->roster = from->roster;
+	generation->upstreams = from->upstreams;
 	if (route_copy(&generation->routes, &from->routes) == 0)
 		return generation;
 	generation_discard(generation);
@@ -44,30 +44,30 @@ struct generation *generation_copy(const struct generation *from)
 }
 
 /**
- * generation_complete() - Check a draft as a whole
- * @generation:	Draft; without any upstream it gets a direct one
+ * generation_complete() - Check a pending configuration as a whole
+ * @generation:	Pending; without any upstream it gets a direct one
  *
  * Return: 0, or -EINVAL: no such strategy, or a route through an upstream that is not there
  */
 int generation_complete(struct generation *generation)
 {
 	static const struct sidetrack_relay_upstream direct = { .kind = UPSTREAM_DIRECT };
-	struct roster *roster = &generation->roster;
+	struct upstream_set *upstreams = &generation->upstreams;
 	uint32_t i;
 
 	if (generation->options.strategy >= STRATEGY_COUNT ||
 	    generation->options.probe_answer >= PROBE_ANSWER_COUNT)
 		return -EINVAL;
-	roster->strategy = (enum strategy)generation->options.strategy;
+	upstreams->strategy = (enum strategy)generation->options.strategy;
 	for (i = 0; i < FAMILIES; i++)
 		if (generation->options.probe[i].port)
-			roster->probed |= 1U << i;
-	roster->used = route_upstreams(&generation->routes);
-	roster->answered = generation->options.probe_answer != PROBE_ANSWER_NONE;
-	if (!roster->count && roster_add(roster, &direct) < 0)
+			upstreams->probed |= 1U << i;
+	upstreams->used = route_upstreams(&generation->routes);
+	upstreams->answered = generation->options.probe_answer != PROBE_ANSWER_NONE;
+	if (!upstreams->count && upstreams_add(upstreams, &direct) < 0)
 		return -EINVAL;
 	for (i = 0; i < generation->routes.count; i++)
-		if (generation->routes.route[i].upstreams >> roster->count)
+		if (generation->routes.route[i].upstreams >> upstreams->count)
 			return -EINVAL;
 	return 0;
 }
@@ -84,15 +84,15 @@ static void occupy(const struct generation *generation, uint32_t amount)
 	uint32_t i;
 
 	add(&occupancy->generations, amount);
-	for (i = 0; i < generation->roster.count; i++)
-		add(&occupancy->upstream[generation->roster.entry[i].upstream.slot], amount);
+	for (i = 0; i < generation->upstreams.count; i++)
+		add(&occupancy->upstream[generation->upstreams.entry[i].upstream.slot], amount);
 	for (i = 0; i < generation->route_count; i++)
 		add(&occupancy->route[generation->route_slot[i]], amount);
 }
 
 /**
  * generation_publish() - From now on it never changes, and threads may have it
- * @generation:	Complete draft
+ * @generation:	Complete and pending
  * @before:	The current one, or NULL
  * @occupancy:	Where to note which slots it uses
  * @threads:	How many; each has a hold, and it counts as current there
@@ -108,11 +108,11 @@ void generation_publish(struct generation *generation, const struct generation *
 	generation->occupancy = occupancy;
 	generation->holds = threads;
 	generation->current = threads;
-	roster_inherit(&generation->roster, before ? &before->roster : NULL);
+	upstreams_inherit(&generation->upstreams, before ? &before->upstreams : NULL);
 	occupy(generation, 1);
 }
 
-/* A draft that comes to nothing, or the last hold. */
+/* A pending one that comes to nothing, or the last hold. */
 void generation_discard(struct generation *generation)
 {
 	if (!generation)
@@ -120,7 +120,7 @@ void generation_discard(struct generation *generation)
 	if (generation->occupancy)
 		occupy(generation, UINT32_MAX);	/* less one */
 	route_release(&generation->routes);
-	explicit_bzero(&generation->roster, sizeof(generation->roster));	/* passwords */
+	explicit_bzero(&generation->upstreams, sizeof(generation->upstreams));	/* passwords */
 	free(generation);
 }
 

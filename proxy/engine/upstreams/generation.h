@@ -4,14 +4,14 @@
  *
  * Theory of operation
  *
- *	draft ──publish──▶ current in every thread ──retire──▶ old ──▶ freed
+ *	pending ──publish──▶ current in every thread ──retire──▶ old ──▶ freed
  *
  * A connection keeps the generation under which it was accepted until it
  * closes: its upstreams, its time-outs.  A new one takes its thread's current
  * one.  Threads change over by themselves, when they are woken: the control
- * thread puts the new generation into each thread's box (worker->next), with a
+ * thread puts the new generation into each thread's box (thread->next), with a
  * hold already taken on the thread's behalf, and the thread takes it out.  So
- * nobody looks at a generation without holding it.
+ * no generation is used without holding it.
  *
  * A thread counts its connections of each generation itself, on a cache line of
  * its own, and gives its hold back when the generation is neither current nor
@@ -50,7 +50,7 @@ struct share {
 
 struct generation {
 	struct sidetrack_relay_options options;
-	struct roster roster;
+	struct upstream_set upstreams;
 	struct route_table routes;
 	struct occupancy *occupancy;	/* once it has been published */
 	uint32_t route_slot[SIDETRACK_RELAY_ROUTES];	/* also when the routes are gone */

@@ -26,13 +26,13 @@ static bool embeds_ipv4(const struct in6_addr *address)
 
 /**
  * guard_judge() - May this client be connected with this destination?
- * @worker:		Thread that has accepted it
+ * @thread:		Thread that has accepted it
  * @client:		Its peer
  * @destination:	Where it wanted to go
  *
  * Return: OUTCOME_OPEN if so, or why not
  */
-enum outcome guard_judge(const struct worker *worker, const struct endpoint *client,
+enum outcome guard_judge(const struct thread *thread, const struct endpoint *client,
 			 const struct endpoint *destination)
 {
 	const struct destinations *addresses;
@@ -40,9 +40,9 @@ enum outcome guard_judge(const struct worker *worker, const struct endpoint *cli
 
 	if (!endpoint_is_ipv4(client) && embeds_ipv4(&destination->address))
 		return OUTCOME_DENIED;
-	if (!worker->guard)
+	if (!thread->guard)
 		return OUTCOME_OPEN;
-	addresses = &worker->guard->addresses;
+	addresses = &thread->guard->addresses;
 	bits = destinations_find(addresses, destination);
 	if ((bits | destinations_find(addresses, client)) & 1U << GUARD_OWN_BIT)
 		return OUTCOME_LOOP;
@@ -64,52 +64,52 @@ static void give_back(struct guard *guard)
 }
 
 /**
- * guard_publish() - Put the draft, if there is one, into every thread's box
+ * guard_publish() - Put the pending one, if there is one, into every thread's box
  * @relay:	Relay that knows how many threads it has
  */
 void guard_publish(struct relay *relay)
 {
-	struct guard *guard = relay->draft_guard;
+	struct guard *guard = relay->pending_guard;
 	uint32_t i;
 
 	if (!guard)
 		return;
-	relay->draft_guard = NULL;
+	relay->pending_guard = NULL;
 	guard->holds = relay->thread_count;
 	for (i = 0; i < relay->thread_count; i++) {
-		struct worker *worker = &relay->workers[i];
+		struct thread *thread = &relay->threads[i];
 
 		/* who has not taken the last one never will */
-		give_back(__atomic_exchange_n(&worker->next_guard, guard, __ATOMIC_ACQ_REL));
-		worker_wake(worker);
+		give_back(__atomic_exchange_n(&thread->next_guard, guard, __ATOMIC_ACQ_REL));
+		thread_wake(thread);
 	}
 }
 
-/* A draft that comes to nothing. */
+/* A pending one that comes to nothing. */
 void guard_discard(struct relay *relay)
 {
-	if (relay->draft_guard)
-		destroy(relay->draft_guard);
-	relay->draft_guard = NULL;
+	if (relay->pending_guard)
+		destroy(relay->pending_guard);
+	relay->pending_guard = NULL;
 }
 
 /* Take what is in the box; by the thread itself. */
-void guard_adopt(struct worker *worker)
+void guard_adopt(struct thread *thread)
 {
-	struct guard *next = __atomic_exchange_n(&worker->next_guard, NULL, __ATOMIC_ACQ_REL);
+	struct guard *next = __atomic_exchange_n(&thread->next_guard, NULL, __ATOMIC_ACQ_REL);
 
 	if (!next)
 		return;
-	give_back(worker->guard);
-	worker->guard = next;
+	give_back(thread->guard);
+	thread->guard = next;
 }
 
 /* When the thread has ended. */
-void guard_forget(struct worker *worker)
+void guard_forget(struct thread *thread)
 {
-	guard_adopt(worker);
-	give_back(worker->guard);
-	worker->guard = NULL;
+	guard_adopt(thread);
+	give_back(thread->guard);
+	thread->guard = NULL;
 }
 
 /* --- the interface ---------------------------------------------------------------- */
@@ -140,7 +140,7 @@ int32_t sidetrack_relay_set_guard(struct relay *relay, const uint8_t *table, int
 				  strerror(-error));
 	}
 	guard_discard(relay);
-	relay->draft_guard = guard;
+	relay->pending_guard = guard;
 	return 0;
 }
 

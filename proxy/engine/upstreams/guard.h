@@ -36,14 +36,14 @@
 #include "abi.h"
 #include "base/endpoint.h"
 
-struct worker;
+struct thread;
 
-enum outcome guard_judge(const struct worker *worker, const struct endpoint *client,
+enum outcome guard_judge(const struct thread *thread, const struct endpoint *client,
 			 const struct endpoint *destination);
 
 void guard_publish(struct relay *relay);
 void guard_discard(struct relay *relay);
-void guard_adopt(struct worker *worker);
-void guard_forget(struct worker *worker);
+void guard_adopt(struct thread *thread);
+void guard_forget(struct thread *thread);
 
 #endif /* SIDETRACK_GUARD_H */

@@ -23,33 +23,33 @@ void health_renew(struct health *health)
 {
 	uint32_t i;
 
-	rest_end(&health->rest);
+	backoff_end(&health->backoff);
 	for (i = 0; i < SIDETRACK_RELAY_ADDRESSES; i++)
-		rest_end(&health->address[i]);
+		backoff_end(&health->address[i]);
 	for (i = 0; i < SIDETRACK_RELAY_FORBIDDEN_PORTS; i++)
 		store(&health->forbidden[i], 0);
 	store(&health->doubts, 0);
 	store(&health->silence, 0);
 	store(&health->lacking, 0);
 	store(&health->carrying, 0);
-	__atomic_add_fetch(&health->edition, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&health->epoch, 1, __ATOMIC_RELAXED);
 }
 
-/* A single address has no rest of its own: the upstream's is the same thing. */
-static const struct rest *address_rest(const struct health *health,
-				       const struct upstream *upstream, int address)
+/* A single address has no backoff of its own: the upstream's is the same thing. */
+static const struct backoff *address_backoff(const struct health *health,
+					     const struct upstream *upstream, int address)
 {
-	return upstream->address_count == 1 ? &health->rest : &health->address[address];
+	return upstream->address_count == 1 ? &health->backoff : &health->address[address];
 }
 
 /*
- * Some addresses have come or gone: the others keep their rests, under their new
- * numbers.  One that has come deserves a try, so the upstream as a whole rests no more.
+ * Some addresses have come or gone: the others keep their backoff, under their new
+ * numbers.  One that has come deserves a try, so the upstream as a whole is tried again.
  */
 void health_carry_over(struct health *health, const struct upstream *before,
 		       const struct upstream *after)
 {
-	struct rest kept[SIDETRACK_RELAY_ADDRESSES] = { 0 };
+	struct backoff kept[SIDETRACK_RELAY_ADDRESSES] = { 0 };
 	bool fresh = false;
 	uint32_t i;
 
@@ -59,16 +59,16 @@ void health_carry_over(struct health *health, const struct upstream *before,
 		if (address < 0)
 			fresh = true;
 		else
-			rest_copy(&kept[i], address_rest(health, before, address));
+			backoff_copy(&kept[i], address_backoff(health, before, address));
 	}
 	if (fresh)
 		health_renew(health);
 	else
-		__atomic_add_fetch(&health->edition, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&health->epoch, 1, __ATOMIC_RELAXED);
 	for (i = 0; i < after->address_count; i++)
-		rest_copy(&health->address[i], &kept[i]);
+		backoff_copy(&health->address[i], &kept[i]);
 	if (after->address_count == 1)
-		rest_copy(&health->rest, &kept[0]);
+		backoff_copy(&health->backoff, &kept[0]);
 }
 
 /* --- silence ------------------------------------------------------------------------ */

@@ -2,7 +2,7 @@
 /*
  * What is known of the upstream in one slot; all of it atomic.
  *
- * Three things speak against an upstream: it fails (its rest), it is asked and
+ * Three things speak against an upstream: it fails (its backoff), it is asked and
  * says nothing (doubts), or it says yes and then hangs up without a byte, though
  * the client has spoken (silence).  The last may be the destination's way, so it
  * takes several in a row: each of them counts, one to another destination than
@@ -26,16 +26,16 @@ struct endpoint;
 struct upstream;
 
 struct health {
-	struct rest rest __attribute__((aligned(CACHE_LINE)));
+	struct backoff backoff __attribute__((aligned(CACHE_LINE)));
 	uint32_t doubts;	/* doubtful faults in a row */
 	uint32_t silence;	/* see above; 0 nearly always */
 	uint32_t silent;	/* the last destination that said nothing, as a number */
 	uint32_t lacking;	/* families whose last probe failed: 1 << enum family */
 	uint32_t carrying;	/* those whose last probe succeeded */
 	uint32_t active;	/* connections, also on their way */
-	uint32_t edition;	/* raised when another upstream, or a changed one, moves in */
+	uint32_t epoch;	/* raised when another upstream, or a changed one, moves in */
 	uint32_t forbidden[SIDETRACK_RELAY_FORBIDDEN_PORTS];	/* 0: none */
-	struct rest address[SIDETRACK_RELAY_ADDRESSES];
+	struct backoff address[SIDETRACK_RELAY_ADDRESSES];
 };
 
 void health_renew(struct health *health);

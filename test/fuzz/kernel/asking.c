@@ -128,7 +128,7 @@ void invariant_early(struct file *sink, const unsigned char *bytes, uint64_t len
 }
 
 /*
- * An attempt is over.  Whoever had the client's first bytes may have handed them
+ * An upstream has been given up.  Whoever had the client's first bytes may have handed them
  * on, unless it wanted other credentials: nobody else may get them.
  */
 void asking_left(const struct file *file, const struct connection *connection)

@@ -24,13 +24,13 @@ static uint64_t readable_bytes(const struct file *file, uint64_t most)
 }
 
 /*
- * Nothing to read: is that the end, an error, or for now?  A look takes the error
+ * Nothing to read: is that the end, an error, or for now?  A peek takes the error
  * away as a read does; after that a reset looks like an end.
  */
-static ssize_t nothing_to_read(struct file *file, bool look)
+static ssize_t nothing_to_read(struct file *file, bool peek)
 {
 	if (file->fin) {
-		file->end_seen |= !look;
+		file->end_seen |= !peek;
 		return 0;
 	}
 	if (file->error)

@@ -27,9 +27,9 @@ void *kernel_malloc(size_t size);
 void *kernel_calloc(size_t count, size_t size);
 int kernel_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			  void *(*run)(void *argument), void *argument);
-int kernel_pthread_join(pthread_t thread, void **result);
-int kernel_pthread_setaffinity_np(pthread_t thread, size_t size, const cpu_set_t *cpus);
-int kernel_pthread_setname_np(pthread_t thread, const char *name);
+int kernel_pthread_join(pthread_t pthread, void **result);
+int kernel_pthread_setaffinity_np(pthread_t pthread, size_t size, const cpu_set_t *cpus);
+int kernel_pthread_setname_np(pthread_t pthread, const char *name);
 
 int kernel_socket(int family, int type, int protocol);
 int kernel_bind(int fd, const struct sockaddr *address, socklen_t length);

@@ -8,20 +8,20 @@
 
 static struct relay *the_relay;
 
-static struct worker *the_worker(void)
+static struct thread *the_thread(void)
 {
-	return &the_relay->workers[0];
+	return &the_relay->threads[0];
 }
 
 static struct connection *next_connection(const struct list *node)
 {
-	return node->next == &the_worker()->connections
+	return node->next == &the_thread()->connections
 		       ? NULL : container_of(node->next, struct connection, node);
 }
 
 static struct connection *first_connection(void)
 {
-	return next_connection(&the_worker()->connections);
+	return next_connection(&the_thread()->connections);
 }
 
 struct file *leg_file(const struct connection *connection, int side)
@@ -39,7 +39,7 @@ struct connection *connection_of(const struct file *file)
 	return NULL;
 }
 
-static bool is_attempting(const struct connection *connection)
+static bool is_establishing(const struct connection *connection)
 {
 	return connection->state == CONNECTING || connection->state == HANDSHAKING;
 }
@@ -66,7 +66,7 @@ void invariant_written(struct file *sink, const unsigned char *bytes, uint64_t l
 	struct file *source;
 	uint64_t at;
 
-	if (connection && is_attempting(connection)) {
+	if (connection && is_establishing(connection)) {
 		asking_said(sink, connection, bytes, length);
 		return;
 	}
@@ -199,14 +199,14 @@ static void client_is_within_limit(const struct connection *one)
 	require(!most || count <= most);
 }
 
-static void counts_are_right(uint32_t clients, uint32_t attempting)
+static void counts_are_right(uint32_t clients, uint32_t establishing)
 {
 	uint32_t most = settings_most_handshakes();
 
 	require(the_relay->active == clients);
-	require(counter_read(&the_worker()->counters->active) == clients);
-	require(the_relay->handshakes == attempting);
-	require(!most || attempting <= most);
+	require(counter_read(&the_thread()->counters->active) == clients);
+	require(the_relay->handshakes == establishing);
+	require(!most || establishing <= most);
 }
 
 /* Who gets the last bytes of a broken connection. */
@@ -217,7 +217,7 @@ static const struct file *resetting_receiver(const struct connection *one)
 
 void invariant_step(void)
 {
-	uint32_t clients = 0, attempting = 0;
+	uint32_t clients = 0, establishing = 0;
 	struct connection *one;
 
 	for (one = first_connection(); one; one = next_connection(&one->node)) {
@@ -230,12 +230,12 @@ void invariant_step(void)
 		step_with_client(one);
 		client_is_within_limit(one);
 		clients++;
-		attempting += is_attempting(one);
+		establishing += is_establishing(one);
 	}
-	counts_are_right(clients, attempting);
+	counts_are_right(clients, establishing);
 }
 
-/* --- rest -------------------------------------------------------------------------------- */
+/* --- idle -------------------------------------------------------------------------------- */
 
 /* All that came has gone on, to somebody who reads. */
 static void relayed(struct connection *connection, int side)
@@ -250,7 +250,7 @@ static void relayed(struct connection *connection, int side)
 	require(connection->direction[side].bytes == sink->written);
 }
 
-static void attempted(struct connection *connection)
+static void established(struct connection *connection)
 {
 	struct file *upstream = leg_file(connection, UPSTREAM);
 
@@ -272,11 +272,11 @@ static void attempted(struct connection *connection)
 /* Only what somebody uses is kept. */
 static void generations_are_used(void)
 {
-	const struct generation *seen[GENERATIONS_MOST] = { the_worker()->generation };
+	const struct generation *seen[GENERATIONS_MOST] = { the_thread()->generation };
 	const struct connection *one;
 	uint32_t count = 1, i;
 
-	require(!the_worker()->next && the_relay->current == seen[0]);
+	require(!the_thread()->next && the_relay->current == seen[0]);
 	for (one = first_connection(); one; one = next_connection(&one->node)) {
 		for (i = 0; i < count && seen[i] != one->generation; i++)
 			;
@@ -296,7 +296,7 @@ void invariant_settled(void)
 	for (one = first_connection(); one; one = next_connection(&one->node)) {
 		require(one->state != RESETTING);
 		if (one->state != RELAYING)
-			attempted(one);
+			established(one);
 		for (side = 0; side < SIDES && one->state == RELAYING; side++)
 			relayed(one, side);
 	}
@@ -304,15 +304,15 @@ void invariant_settled(void)
 
 static void nobody_is_counted(void)
 {
-	const struct worker *worker = the_worker();
+	const struct thread *thread = the_thread();
 	uint32_t i;
 
 	require(the_relay->active == 0 && the_relay->handshakes == 0);
 	require(the_relay->clients.used == 0);
-	require(!worker->probing[FAMILY_IPV4] && !worker->probing[FAMILY_IPV6]);
-	require(counter_read(&worker->counters->active) == 0);
+	require(!thread->probing[FAMILY_IPV4] && !thread->probing[FAMILY_IPV6]);
+	require(counter_read(&thread->counters->active) == 0);
 	for (i = 0; i < SIDETRACK_RELAY_UPSTREAM_SLOTS; i++)
-		require(counter_read(&worker->counters->upstream[i].active) == 0);
+		require(counter_read(&thread->counters->upstream[i].active) == 0);
 	for (i = 0; i < SIDETRACK_RELAY_UPSTREAM_SLOTS; i++)
 		require(the_relay->health[i].active == 0);
 }
@@ -320,13 +320,13 @@ static void nobody_is_counted(void)
 /* The thread has ended. */
 void invariant_end(void)
 {
-	const struct worker *worker = the_worker();
+	const struct thread *thread = the_thread();
 
-	require(list_empty(&worker->connections));
-	require(list_empty(&worker->queue) && list_empty(&worker->graves));
-	require(worker->timers.count == (uint32_t)!list_empty(&worker->drain_timer.node) +
-						!list_empty(&worker->probe_timer.node));
-	require(worker->transfer.pipes.owned == worker->transfer.pipes.free_count);
+	require(list_empty(&thread->connections));
+	require(list_empty(&thread->queue) && list_empty(&thread->deferred_free));
+	require(thread->timers.count == (uint32_t)!list_empty(&thread->drain_timer.node) +
+						!list_empty(&thread->probe_timer.node));
+	require(thread->io.pipes.owned == thread->io.pipes.free_count);
 	nobody_is_counted();
 }
 

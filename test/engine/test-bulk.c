@@ -9,7 +9,7 @@
 
 /* A flow of @portion bytes every @natural_us, or @clock_us while it is read by the clock. */
 struct flow {
-	struct sustain sustain;
+	struct bulk bulk;
 	uint64_t now_us;
 	size_t portion;
 	size_t clock_portion;
@@ -28,13 +28,13 @@ static struct flow flow_of(size_t portion, uint32_t natural_us, size_t clock_por
 
 static void step(struct flow *flow)
 {
-	bool holds = flow->sustain.holds;
+	bool holds = flow->bulk.holds;
 	size_t bytes = holds ? flow->clock_portion : flow->portion;
 
 	flow->now_us += holds ? flow->clock_us : flow->natural_us;
 	flow->moved += bytes;
 	flow->held += holds ? bytes : 0;
-	sustain_moved(&flow->sustain, bytes, flow->now_us);
+	bulk_moved(&flow->bulk, bytes, flow->now_us);
 }
 
 static void run(struct flow *flow, uint64_t bytes)
@@ -51,12 +51,12 @@ static void streams_hold(void)
 	struct flow flow = flow_of(64000, 50, 640000, 500);
 
 	run(&flow, 3 * MIB);
-	expect(!flow.sustain.holds);
+	expect(!flow.bulk.holds);
 	run(&flow, 2 * MIB);
-	expect(flow.sustain.holds);
+	expect(flow.bulk.holds);
 	run(&flow, 10000 * MIB);
 	expect(flow.held > flow.moved * 98 / 100);
-	expect_equal(flow.sustain.back_off, 0);
+	expect_equal(flow.bulk.back_off, 0);
 }
 
 /* One of many: every 5 ms, clock or not. */
@@ -68,18 +68,18 @@ static void sparse_streams_hold(void)
 	expect(flow.held > flow.moved * 98 / 100);
 }
 
-/* 32 KB on its way at most: 20 us, or until the next look. */
+/* 32 KB on its way at most: 20 us, or until the next poll. */
 static void small_windows_leave(void)
 {
 	struct flow flow = flow_of(32000, 20, 32000, COALESCE_US);
 
 	run(&flow, 2000 * MIB);
 	expect(flow.held < flow.moved / 100);
-	expect(flow.sustain.back_off > 5);
+	expect(flow.bulk.back_off > 5);
 	/* another network: what was learnt is forgotten once it holds again */
 	flow.clock_portion = 800000;
 	run(&flow, 3000 * MIB);
-	expect(flow.sustain.back_off == 0);
+	expect(flow.bulk.back_off == 0);
 }
 
 /* However large they are, unless megabytes answer one byte. */
@@ -92,9 +92,9 @@ static void answers_do_not_hold(void)
 		struct flow flow = flow_of(sizes[i], 100, sizes[i], COALESCE_US);
 
 		for (round = 0; round < 1000; round++) {
-			sustain_answered(&flow.sustain);
+			bulk_answered(&flow.bulk);
 			step(&flow);
-			expect(!flow.sustain.holds);
+			expect(!flow.bulk.holds);
 		}
 	}
 }
@@ -105,24 +105,24 @@ static void small_portions_lose(void)
 	int portions;
 
 	run(&flow, 100 * MIB);
-	expect(flow.sustain.holds);
-	for (portions = 0; flow.sustain.holds; portions++)
-		sustain_moved(&flow.sustain, 1000, flow.now_us += 500);
+	expect(flow.bulk.holds);
+	for (portions = 0; flow.bulk.holds; portions++)
+		bulk_moved(&flow.bulk, 1000, flow.now_us += 500);
 	expect(portions > 32 && portions <= 64);
 	/* one now and then does not */
 	run(&flow, 100 * MIB);
 	for (portions = 0; portions < 500; portions++) {
 		step(&flow);
-		sustain_moved(&flow.sustain, 1000, flow.now_us += 10);
+		bulk_moved(&flow.bulk, 1000, flow.now_us += 10);
 	}
-	expect(flow.sustain.holds);
+	expect(flow.bulk.holds);
 }
 
-const struct test sustain_tests[] = {
-	{ "sustain: streams hold", streams_hold },
-	{ "sustain: sparse streams hold", sparse_streams_hold },
-	{ "sustain: small windows leave", small_windows_leave },
-	{ "sustain: answers do not hold", answers_do_not_hold },
-	{ "sustain: small portions lose it", small_portions_lose },
+const struct test bulk_tests[] = {
+	{ "bulk: streams hold", streams_hold },
+	{ "bulk: sparse streams hold", sparse_streams_hold },
+	{ "bulk: small windows leave", small_windows_leave },
+	{ "bulk: answers do not hold", answers_do_not_hold },
+	{ "bulk: small portions lose it", small_portions_lose },
 	{ NULL, NULL }
 };
