@@ -16,11 +16,13 @@ export interface AddressSet {
   v6Intervals(): Intervals<bigint>;
 }
 
+/** Inclusive range of TCP or UDP ports; a single port has `first === last`. */
 export interface PortRange {
   first: number;
   last: number;
 }
 
+/** `proxy`: hand over to the server. `direct`: leave alone. `block`: drop. */
 export type Verdict = 'proxy' | 'direct' | 'block';
 
 /** Every condition present must hold; the source holds by address or by MAC. */
@@ -38,6 +40,7 @@ export interface ClassifierRule {
 
 /** A prefix of NAT64 (RFC 6052); its length is 32, 40, 48, 56, 64 or 96. */
 export interface Nat64Prefix {
+  /** Without host bits. */
   address: bigint;
   length: number;
 }

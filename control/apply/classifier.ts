@@ -2,7 +2,7 @@
 import { type ErrorSource, SidetrackError } from '../error.js';
 import { commandError, type Host } from '../hosts/host.js';
 import type { ObservedClassifier } from '../plan/state.js';
-import type { Attachment } from '../policy/attachment.js';
+import type { ClassifierSpec } from '../policy/classifier-spec.js';
 import { asInput } from '../resources/classifier.js';
 
 /** The part of `sidetrack bpf stats --json` that a status shows. */
@@ -28,9 +28,9 @@ export async function observeClassifier(host: Host): Promise<ObservedClassifier 
   return (await ask<ObservedClassifier | null>(host, ['show'])) ?? undefined;
 }
 
-/** Loads the attachment and changes nothing. @throws SidetrackError when it could not be attached. */
-export async function tryAttachment(host: Host, attachment: Attachment): Promise<void> {
-  await ask(host, ['attach', '--dry-run'], asInput(attachment));
+/** Loads the specification and changes nothing. @throws SidetrackError when it could not be attached. */
+export async function trySpec(host: Host, spec: ClassifierSpec): Promise<void> {
+  await ask(host, ['attach', '--dry-run'], asInput(spec));
 }
 
 /** Why there are none: an attach that ended before it counted anything, or a program of another version. */

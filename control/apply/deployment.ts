@@ -21,7 +21,7 @@ import {
   ourRules,
 } from '../resources/diff.js';
 import { applySteps, downSteps } from '../resources/steps.js';
-import { tryAttachment } from './classifier.js';
+import { trySpec } from './classifier.js';
 import { type ExecuteOptions, executeAll, executeSteps } from './execute.js';
 import { withLock } from './lock.js';
 import { ROUTER, resolveMacs, routerMacs, serverMac } from './macs.js';
@@ -107,7 +107,7 @@ export async function surveyDeployment(deployment: Deployment): Promise<HostSurv
   const hosts = [...observed.keys()].map((name) => surveyHost(deployment, observed, name));
   for (const { name, plan } of hosts)
     if (plan?.diff.classifier?.kind === 'attach')
-      await tryAttachment(hostNamed(deployment, name), plan.diff.classifier.desired.attachment);
+      await trySpec(hostNamed(deployment, name), plan.diff.classifier.desired.spec);
   return hosts;
 }
 

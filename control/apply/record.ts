@@ -2,7 +2,7 @@
 import { type Host, runChecked } from '../hosts/host.js';
 import { listingDigests } from '../nft/listing.js';
 import { type Command, writeFile } from '../plan/command.js';
-import { savedAttachmentPath } from '../plan/paths.js';
+import { savedSpecPath } from '../plan/paths.js';
 import type { HostState, ObservedHost, SavedState } from '../plan/state.js';
 import { asInput } from '../resources/classifier.js';
 import { desiredDigests } from '../resources/diff.js';
@@ -26,11 +26,11 @@ export async function recordState(host: Host, desired: HostState): Promise<void>
     objects: Object.fromEntries(objects),
     ...(name !== undefined && { classifier: name }),
   };
-  // The attachment before the state that vouches for it, the old one after that.
-  const file = (digest: string) => savedAttachmentPath(host.stateDir, digest);
+  // The specification before the state that vouches for it, the old one after that.
+  const file = (digest: string) => savedSpecPath(host.stateDir, digest);
   const isNew = name !== undefined && name !== saved?.classifier;
   try {
-    if (isNew) await run(host, writeFile(file(name), asInput(desired.classifier!.attachment)));
+    if (isNew) await run(host, writeFile(file(name), asInput(desired.classifier!.spec)));
     await run(host, writeState(host.stateDir, state));
   } catch (error) {
     if (isNew) await host.run(['rm', '-f', file(name)]);

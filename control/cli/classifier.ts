@@ -1,26 +1,26 @@
-/** From an attachment to the eBPF classifier's options, and from its errors to ours. */
+/** From a specification to the eBPF classifier's options, and from its errors to ours. */
 import type { AttachOptions } from '../../bpf/classifier.js';
 import { ClassifierError } from '../../bpf/error.js';
 import { findInterface } from '../../bpf/interface.js';
 import { isCallError, permissionError } from '../../bpf/object.js';
 import { type Address, parseAddress } from '../config/address.js';
 import { SidetrackError } from '../error.js';
-import { type Attachment, attachedPolicy, parseAttachment } from '../policy/attachment.js';
+import { type ClassifierSpec, parseSpec, specPolicy } from '../policy/classifier-spec.js';
 import { packageFile } from './package.js';
 
 export const CLASSIFIER_OBJECT = packageFile('build/bpf/classify.bpf.o');
 
 type Place = Pick<AttachOptions, 'directory' | 'object' | 'digest'>;
 
-/** @param text an attachment as JSON. */
+/** @param text a specification as JSON. */
 export function attachOptions(text: string, place: Place): AttachOptions {
-  const input = parseAttachment(text);
+  const input = parseSpec(text);
   const { v4, v6 } = input.serverInterface;
   const direct = input.forwarding === 'mark' ? undefined : (v4 ?? v6);
   return {
     ...place,
     interfaces: input.interfaces,
-    policy: attachedPolicy(input),
+    policy: specPolicy(input),
     steering: asSidetrackError(() => steering(input)),
     ...(direct !== undefined && { redirectInterface: direct }),
     ...(input.forwarding === 'xdp' && { xdp: true }),
@@ -28,7 +28,7 @@ export function attachOptions(text: string, place: Place): AttachOptions {
   };
 }
 
-function steering(input: Attachment): AttachOptions['steering'] {
+function steering(input: ClassifierSpec): AttachOptions['steering'] {
   const { mark, serverMacs, onFailure, serverInterface, maxFlowsPerClient } = input;
   const v4 = parseAddress(input.nextHop.v4 ?? '');
   const v6 = parseAddress(input.nextHop.v6 ?? '');

@@ -131,10 +131,10 @@ export function formatV6(address: bigint): string {
   for (let shift = 112n; shift >= 0n; shift -= 16n) {
     groups.push(Number((address >> shift) & 0xffffn));
   }
-  const hex = (part: readonly number[]): string => part.map((g) => g.toString(16)).join(':');
+  const text = (part: readonly number[]): string => part.map((g) => g.toString(16)).join(':');
   const run = longestZeroRun(groups);
-  if (run === undefined) return hex(groups);
-  return `${hex(groups.slice(0, run.start))}::${hex(groups.slice(run.end))}`;
+  if (run === undefined) return text(groups);
+  return `${text(groups.slice(0, run.start))}::${text(groups.slice(run.end))}`;
 }
 
 export function formatAddress(address: Address): string {

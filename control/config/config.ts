@@ -1,17 +1,13 @@
 /** The configuration after validation: what everything but the loader sees of `sidetrack.yaml`. */
 
+import type { Nat64Prefix, PortRange, Verdict } from '../../bpf/policy.js';
 import type { Diagnostic, Position } from './diagnostic.js';
 import type { AddressEntry } from './entry.js';
 import type { HostAddress } from './host-address.js';
-import type { Nat64Prefix } from './nat64-prefix.js';
 import type { ProbeTarget } from './probe.js';
 import type { Path } from './raw.js';
-import type { PortRange } from './scalar.js';
+import type { Forwarding } from './schema.js';
 import type { UpstreamTarget } from './upstream-url.js';
-
-export type Action = 'proxy' | 'direct' | 'block';
-
-export type Forwarding = 'mark' | 'redirect' | 'xdp';
 
 export interface RouterConfig {
   host: HostAddress;
@@ -146,7 +142,7 @@ export interface RuleConfig {
   to?: AddressList;
   /** As written: neither sorted nor merged. */
   ports?: PortRange[];
-  action: Action;
+  action: Verdict;
   position: Position;
 }
 
@@ -158,7 +154,7 @@ export interface Config {
   relay: RelayConfig;
   sets: Readonly<Record<string, SetConfig>>;
   rules: RuleConfig[];
-  default: Action;
+  default: Verdict;
   onFailure: 'direct' | 'block';
   /** Not wrong, but hardly meant. */
   warnings: Diagnostic[];

@@ -1,13 +1,10 @@
 /** Prefixes of NAT64 (RFC 6052): IPv6 addresses below them hold an IPv4 address. */
+import type { Nat64Prefix } from '../../bpf/policy.js';
 import { formatAddress } from './address.js';
 import type { Problem } from './diagnostic.js';
 import { isProblem, parseEntry } from './entry.js';
 
-export interface Nat64Prefix {
-  /** Without host bits. */
-  address: bigint;
-  length: number;
-}
+export type { Nat64Prefix };
 
 /** RFC 6052, 2.2. */
 export const NAT64_LENGTHS: readonly number[] = [32, 40, 48, 56, 64, 96];

@@ -1,5 +1,6 @@
 /** From the checked file to `Config`: names in camel case, one value or many always a list. */
 import { dirname, isAbsolute, join } from 'node:path';
+import type { PortRange } from '../../bpf/policy.js';
 import { formatAddress, parseAddress } from './address.js';
 import { capturing } from './carried.js';
 import type {
@@ -18,7 +19,7 @@ import { type HostAddress, parseHostAddress } from './host-address.js';
 import { parseMac } from './mac.js';
 import { type Nat64Prefix, parseNat64 } from './nat64-prefix.js';
 import { PROBE_KEYS, type ProbeTarget, parseProbeUrl } from './probe.js';
-import { type PortRange, parsePorts } from './scalar.js';
+import { parsePorts } from './scalar.js';
 import type { CheckedFile } from './schema.js';
 import type { Source } from './source.js';
 import { readToken } from './token.js';

@@ -1,14 +1,9 @@
 /** What single values may look like; each check says what is wrong with one, or nothing. */
+import type { PortRange } from '../../bpf/policy.js';
 import { parseAddress } from './address.js';
 import type { Problem } from './diagnostic.js';
 import { isProblem, networkOf, parseEntry } from './entry.js';
 import { parseMac } from './mac.js';
-
-/** Inclusive; a single port has `first === last`. */
-export interface PortRange {
-  first: number;
-  last: number;
-}
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$/;
 const SET_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,62}$/;

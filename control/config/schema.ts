@@ -16,6 +16,7 @@ import {
   section,
   text,
 } from './field.js';
+import { hex } from './hex.js';
 import { hostProblem } from './host-address.js';
 import { macProblem } from './mac.js';
 import { NAT64_PREFIXES_MAX, nat64Problem, WELL_KNOWN_NAT64 } from './nat64-prefix.js';
@@ -37,6 +38,10 @@ import { upstreamUrlProblem } from './upstream-url.js';
 const HOUR = 3600;
 const HALF_HOUR = 1800;
 
+/** How the classifier `ebpf` hands packets over. */
+export const FORWARDINGS = ['mark', 'redirect', 'xdp'] as const;
+export type Forwarding = (typeof FORWARDINGS)[number];
+
 const host = text(hostProblem).describe('local, netns://name or ssh://user@host[:port]');
 const interfaceName = text(interfaceProblem);
 const port = integer(1, 65535);
@@ -54,7 +59,7 @@ const markOf = (value: number) =>
     if ((BigInt(value) & ~BigInt(mask)) === 0n) return;
     context.addIssue({
       code: 'custom',
-      message: `mark ${value} (0x${value.toString(16)}) has bits outside mask 0x${mask.toString(16)}`,
+      message: `mark ${value} (${hex(value)}) has bits outside mask ${hex(mask)}`,
       params: { hint: 'widen the mask or choose a smaller mark' },
       path: ['value'],
     });
@@ -72,12 +77,12 @@ const router = section({
     .describe('Source MACs of the frames that the server captures: auto, MACs, or both in a list')
     .meta({ examples: [['auto', '00:00:5e:00:01:01']] }),
   classifier: choice('nftables', 'ebpf').default('nftables').describe('What judges packets'),
-  forwarding: choice('mark', 'redirect', 'xdp')
+  forwarding: choice(...FORWARDINGS)
     .default('mark')
     .describe(
       'For classifier ebpf. mark: through the policy route; redirect: straight to the server, past routing and netfilter; xdp: the same before the kernel makes a packet of the frame',
     ),
-  way_out: choice('mark', 'redirect', 'xdp')
+  way_out: choice(...FORWARDINGS)
     .optional()
     .describe('Old name of forwarding')
     .meta({ deprecated: true }),

@@ -1,7 +1,7 @@
 /** What the router is like where the eBPF classifier judges. Pure. */
 import { companionTable } from '../nft/companion-table.js';
 import { digest } from '../nft/listing.js';
-import { type Attachment, attachment } from '../policy/attachment.js';
+import { type ClassifierSpec, classifierSpec } from '../policy/classifier-spec.js';
 import { guardedPolicy } from '../policy/guard-rules.js';
 import { PrefixSet } from '../policy/prefix-set.js';
 import { guardedAddresses, interfaceTowards, routerMacs } from './address.js';
@@ -11,7 +11,7 @@ import type { HostState } from './state.js';
 export function ebpfState(input: RouterPlanInput): Pick<HostState, 'table' | 'classifier'> {
   const { serverMac, router, config } = input;
   const { interfaces, mark } = config.router;
-  const made = routerAttachment(input);
+  const made = routerSpec(input);
   const table = {
     interfaces,
     routerMacs: routerMacs(router, interfaces),
@@ -21,11 +21,11 @@ export function ebpfState(input: RouterPlanInput): Pick<HostState, 'table' | 'cl
   };
   return {
     table: companionTable(table),
-    classifier: { attachment: made, digest: attachmentDigest(made) },
+    classifier: { spec: made, digest: specDigest(made) },
   };
 }
 
-function routerAttachment({ config, policy, router, serverMac }: RouterPlanInput) {
+function routerSpec({ config, policy, router, serverMac }: RouterPlanInput) {
   const { interfaces, forwarding, mark, flowTableSize, maxFlowsPerClient } = config.router;
   const { v4, v6 } = config.servers[0]!.address;
   const guarded = guardedAddresses(config.servers[0]!);
@@ -38,7 +38,7 @@ function routerAttachment({ config, policy, router, serverMac }: RouterPlanInput
   const device = (address: string | undefined) =>
     address && interfaceTowards(router, interfaces, address)?.name;
   const [device4, device6] = [device(v4), device(v6)];
-  return attachment(guardedPolicy(policy, guards), {
+  return classifierSpec(guardedPolicy(policy, guards), {
     interfaces,
     forwarding,
     serverInterface: { ...(device4 && { v4: device4 }), ...(device6 && { v6: device6 }) },
@@ -53,9 +53,9 @@ function routerAttachment({ config, policy, router, serverMac }: RouterPlanInput
 
 /**
  * The router's own addresses come and go, and the program asks the routing table for those that it
- * was not told: they are no reason for another attachment.
+ * was not told: they are no reason for another attach.
  */
-function attachmentDigest({ sets, ...rest }: Attachment): string {
+function specDigest({ sets, ...rest }: ClassifierSpec): string {
   const local = rest.rules.find(({ name }) => name === 'guard:local')?.to;
   return digest([rest, sets.map((set, i) => (i === local ? [] : set))]);
 }

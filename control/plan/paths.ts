@@ -8,8 +8,8 @@ export const TABLE_NAME_FILE = '/etc/iproute2/rt_tables.d/sidetrack.conf';
 
 export const savedStatePath = (stateDir: string) => `${stateDir}/state.json`;
 
-/** The attachment in force, for the roll-back of a later one. */
-export const savedAttachmentPath = (stateDir: string, digest: string) =>
+/** The classifier's specification in force, for the roll-back of a later one; earlier versions gave the file its name. */
+export const savedSpecPath = (stateDir: string, digest: string) =>
   `${stateDir}/attachment-${digest}.json`;
 
 export const lockPath = (stateDir: string) => `${stateDir}/lock`;

@@ -2,6 +2,7 @@
 
 import type { Config, ServerConfig } from '../config/config.js';
 import type { Diagnostic } from '../config/diagnostic.js';
+import { hex } from '../config/hex.js';
 import { probeMark } from '../nft/steering.js';
 import { interfaceTowards, sameSubnet } from './address.js';
 import { divertedOnBridge, onlyStrangers, secondUplink, strangers } from './capture-check.js';
@@ -10,7 +11,6 @@ import { type Finding, locate } from './finding.js';
 import { missingInterface, missingInterfaces, unreachableServers } from './interface-check.js';
 import { layeredInterfaces, listedUplinks } from './layer-check.js';
 import { unguardedWays } from './loop-check.js';
-import { hex } from './mark-text.js';
 import { otherNeighbour } from './neighbour-check.js';
 import { foreignTable, routerRoute, serverRoute, sharedMark, takenPackets } from './rule-check.js';
 import type { ObservedHost } from './state.js';

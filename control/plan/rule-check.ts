@@ -1,8 +1,8 @@
 /** Whether others use our mark or table, or take our packets before our rules see them. Pure. */
 import type { Config, ServerConfig } from '../config/config.js';
+import { hex } from '../config/hex.js';
 import type { Path } from '../config/raw.js';
 import type { Finding } from './finding.js';
-import { hex } from './mark-text.js';
 import type { Packets } from './packets.js';
 import {
   FIRST_PRIORITY,

@@ -1,5 +1,5 @@
 /** An `ip rule` in the words of `ip rule show`. Pure. */
-import { hex } from './mark-text.js';
+import { hex } from '../config/hex.js';
 import type { NumberRange, ObservedIpRule, Prefix } from './state.js';
 
 /** `IPv4 rule 100 (from 192.168.1.0/24 lookup 100)`. */

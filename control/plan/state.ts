@@ -1,7 +1,7 @@
 /** What a host should look like, as data. Made by `router.ts` and `server.ts`, compared by `diff.ts`. */
 import type { Table } from '../nft/json.js';
 import type { TableListing } from '../nft/listing.js';
-import type { Attachment } from '../policy/attachment.js';
+import type { ClassifierSpec } from '../policy/classifier-spec.js';
 
 export type Family = 4 | 6;
 
@@ -63,8 +63,8 @@ export interface HostState {
 }
 
 export interface DesiredClassifier {
-  attachment: Attachment;
-  /** Names the attachment, except for what may change without a plan. */
+  spec: ClassifierSpec;
+  /** Names the specification, except for what may change without a plan. */
   digest: string;
 }
 
@@ -180,7 +180,7 @@ export interface SavedState {
   sysctls: Record<string, string>;
   /** Digest of every nft object as we wanted it and as nft listed it then. */
   objects: Record<string, { desired: string; listed: string }>;
-  /** Digest of the attachment that lies beside this file. */
+  /** Digest of the specification that lies beside this file. */
   classifier?: string;
 }
 

@@ -2,17 +2,10 @@
  * The policy's intermediate form: what the rules mean, free of YAML and of any classifier.
  * `evaluate.ts` is the reference reading; `nft/build.ts` and `bpf/tables.ts` compile it.
  */
-import type { Nat64Prefix } from '../config/nat64-prefix.js';
+import type { Nat64Prefix, PortRange, Verdict } from '../../bpf/policy.js';
 import type { PrefixSet } from './prefix-set.js';
 
-/** `proxy`: hand over to the server. `direct`: leave alone. `block`: drop. */
-export type Verdict = 'proxy' | 'direct' | 'block';
-
-/** Inclusive range of TCP or UDP ports; a single port has `first === last`. */
-export interface PortRange {
-  first: number;
-  last: number;
-}
+export type { PortRange, Verdict };
 
 /**
  * One rule. Every condition present must hold; an absent one holds for every packet.

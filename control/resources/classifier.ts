@@ -1,14 +1,14 @@
 /** The eBPF classifier in a plan: whether it is as desired, and the commands that bring it there. */
 import { FLOW_SETS } from '../nft/flow-elements.js';
 import { type Command, withInputFile } from '../plan/command.js';
-import { savedAttachmentPath } from '../plan/paths.js';
+import { savedSpecPath } from '../plan/paths.js';
 import type {
   DesiredClassifier,
   HostState,
   ObservedClassifier,
   ObservedHost,
 } from '../plan/state.js';
-import type { Attachment } from '../policy/attachment.js';
+import type { ClassifierSpec } from '../policy/classifier-spec.js';
 
 /** `flowsMove`: the nftables classifier steers before, or will steer after. */
 export type ClassifierChange =
@@ -34,12 +34,12 @@ export function diffClassifier(
 
 /** In a few words; nothing when there is none. */
 function difference(
-  { attachment, digest: wanted }: DesiredClassifier,
+  { spec, digest: wanted }: DesiredClassifier,
   found: ObservedClassifier | undefined,
 ): string | undefined {
   if (found === undefined) return 'not attached';
   const { interfaces, ...xdp } = found;
-  const lost = lostFilters(interfaces, attachment.interfaces);
+  const lost = lostFilters(interfaces, spec.interfaces);
   if (lost !== undefined) return lost;
   if (found.digest !== wanted) return 'policy';
   return lostXdp(xdp) ?? (found.outdated ? 'another build' : undefined);
@@ -81,17 +81,17 @@ function attach(
   observed: ObservedHost,
   { desired, why, flowsMove }: ClassifierChange & { kind: 'attach' },
 ): Commands {
-  const { attachment, digest: name } = desired;
+  const { spec, digest: name } = desired;
   const options = ['--digest', name, ...(flowsMove ? ['--take-over'] : [])];
-  const where = `${attachment.interfaces.join(', ')} (forwarding: ${attachment.forwarding})`;
+  const where = `${spec.interfaces.join(', ')} (forwarding: ${spec.forwarding})`;
   const title = flowsMove
     ? `attach the eBPF classifier to ${where}; it takes over the live flows of nftables`
     : observed.classifier
-      ? `update the eBPF classifier on ${attachment.interfaces.join(', ')} (${why}); live flows stay`
+      ? `update the eBPF classifier on ${spec.interfaces.join(', ')} (${why}); live flows stay`
       : `attach the eBPF classifier to ${where}`;
   const back = flowsMove ? ['--hand-over'] : [];
   const undo = reattach(observed) ?? { argv: bpf(observed, 'detach', ...back) };
-  return [title, { argv: bpf(observed, 'attach', ...options), stdin: asInput(attachment) }, [undo]];
+  return [title, { argv: bpf(observed, 'attach', ...options), stdin: asInput(spec) }, [undo]];
 }
 
 function detach(
@@ -113,8 +113,8 @@ export function detachCommand(observed: ObservedHost, flowsMove = false): Comman
 function reattach(observed: ObservedHost, ...options: string[]): Command | undefined {
   const name = observed.saved?.classifier;
   if (observed.classifier === undefined || name === undefined) return undefined;
-  const path = savedAttachmentPath(observed.stateDir, name);
+  const path = savedSpecPath(observed.stateDir, name);
   return withInputFile(path, bpf(observed, 'attach', '--digest', name, ...options));
 }
 
-export const asInput = (attachment: Attachment): string => `${JSON.stringify(attachment)}\n`;
+export const asInput = (spec: ClassifierSpec): string => `${JSON.stringify(spec)}\n`;

@@ -1,5 +1,6 @@
 /** Differences → ordered commands, each with the commands that undo it. Pure. */
 
+import { hex } from '../config/hex.js';
 import { MOST_ELEMENTS } from '../nft/divide.js';
 import type { Table, Transaction } from '../nft/json.js';
 import {
@@ -10,8 +11,7 @@ import {
   restoreListing,
 } from '../nft/transaction.js';
 import { type Command, writeFile } from '../plan/command.js';
-import { hex } from '../plan/mark-text.js';
-import { savedAttachmentPath, savedStatePath, TABLE_NAME_FILE } from '../plan/paths.js';
+import { savedSpecPath, savedStatePath, TABLE_NAME_FILE } from '../plan/paths.js';
 import {
   type HostState,
   type IpRule,
@@ -130,8 +130,8 @@ function judgeSteps(desired: HostState, observed: ObservedHost, diff: HostDiff) 
 }
 
 function savedFiles(stateDir: string, { classifier }: SavedState): string[] {
-  const attachment = classifier ? [savedAttachmentPath(stateDir, classifier)] : [];
-  return [savedStatePath(stateDir), ...attachment];
+  const spec = classifier ? [savedSpecPath(stateDir, classifier)] : [];
+  return [savedStatePath(stateDir), ...spec];
 }
 
 /**

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ADDRESS } from '../../control/lab/topology.js';
-import { type Attachment, attachment } from '../../control/policy/attachment.js';
+import { type ClassifierSpec, classifierSpec } from '../../control/policy/classifier-spec.js';
 import { PrefixSet } from '../../control/policy/prefix-set.js';
 import type { Policy } from '../../control/policy/rule.js';
 import { SteeringLab } from './lab.js';
@@ -20,9 +20,9 @@ const POLICY: Policy = {
   default: 'direct',
 };
 
-const input = (policy: Policy, changes: Partial<Attachment> = {}): string =>
+const input = (policy: Policy, changes: Partial<ClassifierSpec> = {}): string =>
   JSON.stringify({
-    ...attachment(policy, {
+    ...classifierSpec(policy, {
       interfaces: ['br-lan', 'lan2'],
       forwarding: 'mark',
       serverInterface: { v4: 'br-lan', v6: 'br-lan' },

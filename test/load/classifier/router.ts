@@ -1,4 +1,5 @@
 /** A lab whose router steers to server1 as `apply` would have it, by one classifier or another. */
+import { FORWARDINGS, type Forwarding } from '../../../control/config/schema.js';
 import { Lab } from '../../../control/lab/lab.js';
 import { ADDRESS } from '../../../control/lab/topology.js';
 import { companionTable } from '../../../control/nft/companion-table.js';
@@ -11,8 +12,8 @@ import { writeRanges } from './load.js';
 import { PINS, peer } from './paths.js';
 import { onlyList, tenRules, tenRulesAndList } from './policies.js';
 
-export type Contestant = 'nftables' | 'mark' | 'redirect' | 'xdp';
-export const CONTESTANTS: readonly Contestant[] = ['nftables', 'mark', 'redirect', 'xdp'];
+export type Contestant = 'nftables' | Forwarding;
+export const CONTESTANTS: readonly Contestant[] = ['nftables', ...FORWARDINGS];
 
 /** Policies by name, since the router's program makes its own. */
 export const POLICIES = {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { DataType } from 'ffi-rs';
 import { expect, it } from 'vitest';
 import { TYPES as BPF_TYPES } from '../../../bpf/ffi.js';
-import { ATTACHMENT_VERSION } from '../../../control/policy/attachment.js';
+import { SPEC_VERSION } from '../../../control/policy/classifier-spec.js';
 import { TYPES as RELAY_TYPES } from '../../../proxy/ffi.js';
 import { folderOf, MINIMAL } from '../config/temporary.js';
 
@@ -23,7 +23,7 @@ Module._resolveFilename = function (name, ...rest) {
 `;
 
 const ATTACHMENT = JSON.stringify({
-  version: ATTACHMENT_VERSION,
+  version: SPEC_VERSION,
   ...{ rules: [], sets: [], interfaces: ['lo'], serverMacs: [], serverInterface: 'lo' },
   ...{ mark: { value: 1, mask: 1 }, nextHop: {}, forwarding: 'mark', default: 'direct' },
 });

@@ -22,6 +22,6 @@ it.each(['nftables', 'ebpf'])('is guarded by %s', async (classifier) => {
   const set = table.sets.find(({ name }) => name === 'server6');
   expect(set?.elements).toEqual(['fd00:1::2']);
   expect(routes.map(({ family }) => family)).not.toContain(6);
-  const guard = attached?.attachment.rules.find(({ to }) => to !== undefined);
-  if (attached) expect(attached.attachment.sets[guard!.to!]).toContain('fd00:1::2/128');
+  const guard = attached?.spec.rules.find(({ to }) => to !== undefined);
+  if (attached) expect(attached.spec.sets[guard!.to!]).toContain('fd00:1::2/128');
 });

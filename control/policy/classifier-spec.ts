@@ -5,17 +5,18 @@
  */
 
 import { formatNat64, type Nat64Prefix, parseNat64 } from '../config/nat64-prefix.js';
+import type { Forwarding } from '../config/schema.js';
 import { SidetrackError } from '../error.js';
 import { PrefixSet } from './prefix-set.js';
 import type { Policy, PortRange, Rule, Verdict } from './rule.js';
 
-export const ATTACHMENT_VERSION = 2;
+export const SPEC_VERSION = 2;
 
 /** How to hand over, and everything else that the policy does not say. */
-export interface AttachmentSteering {
+export interface SpecSteering {
   /** Where client packets come in. */
   interfaces: readonly string[];
-  forwarding: 'mark' | 'redirect' | 'xdp';
+  forwarding: Forwarding;
   /** Interfaces to the server by family. */
   serverInterface: { v4?: string; v6?: string };
   nextHop: { v4?: string; v6?: string };
@@ -28,7 +29,7 @@ export interface AttachmentSteering {
 }
 
 /** A rule with numbers of sets instead of addresses. */
-export interface AttachmentRule {
+export interface SpecRule {
   name: string;
   action: Verdict;
   proto?: 'tcp' | 'udp';
@@ -38,10 +39,10 @@ export interface AttachmentRule {
   ports?: readonly PortRange[];
 }
 
-export interface Attachment extends AttachmentSteering {
-  version: typeof ATTACHMENT_VERSION;
+export interface ClassifierSpec extends SpecSteering {
+  version: typeof SPEC_VERSION;
   /** Guards first. */
-  rules: AttachmentRule[];
+  rules: SpecRule[];
   /** How many of them are; absent: none. */
   guards?: number;
   /** CIDRs; absent: none. */
@@ -51,7 +52,7 @@ export interface Attachment extends AttachmentSteering {
   sets: string[][];
 }
 
-export function attachment(policy: Policy, steering: AttachmentSteering): Attachment {
+export function classifierSpec(policy: Policy, steering: SpecSteering): ClassifierSpec {
   const numbers = new Map<PrefixSet, number>();
   const numberOf = (set: PrefixSet): number => {
     const number = numbers.get(set) ?? numbers.size;
@@ -68,7 +69,7 @@ export function attachment(policy: Policy, steering: AttachmentSteering): Attach
     ...(ports && { ports }),
   }));
   return {
-    version: ATTACHMENT_VERSION,
+    version: SPEC_VERSION,
     ...steering,
     rules,
     ...(policy.guards !== undefined && { guards: policy.guards }),
@@ -92,8 +93,8 @@ function parsePrefix(text: string): Nat64Prefix {
   return prefix;
 }
 
-/** The policy of an attachment: the same one that it was made from. */
-export function attachedPolicy(from: Attachment): Policy {
+/** The policy of a specification: the same one that it was made from. */
+export function specPolicy(from: ClassifierSpec): Policy {
   const { rules, sets, default: otherwise, guards, nat64 } = from;
   const parsed = sets.map(parseSet);
   const setOf = (number: number): PrefixSet => {
@@ -114,16 +115,16 @@ export function attachedPolicy(from: Attachment): Policy {
 }
 
 /** What the version before this one wrote: it lies on /run until the next apply. */
-type Version1 = Omit<Attachment, 'version' | 'forwarding'> & {
+type Version1 = Omit<ClassifierSpec, 'version' | 'forwarding'> & {
   version: 1;
-  wayOut: Attachment['forwarding'];
+  wayOut: ClassifierSpec['forwarding'];
 };
 
-/** @throws SidetrackError `attachment-malformed` */
-export function parseAttachment(text: string): Attachment {
-  let value: Partial<Attachment | Version1> | null;
+/** @throws SidetrackError `classifier-spec-malformed` */
+export function parseSpec(text: string): ClassifierSpec {
+  let value: Partial<ClassifierSpec | Version1> | null;
   try {
-    value = JSON.parse(text) as Partial<Attachment | Version1> | null;
+    value = JSON.parse(text) as Partial<ClassifierSpec | Version1> | null;
   } catch (cause) {
     throw malformed(text.trim() === '' ? 'it is empty' : 'it is no JSON', cause);
   }
@@ -135,16 +136,16 @@ export function parseAttachment(text: string): Attachment {
   return ofThisVersion(value);
 }
 
-function ofThisVersion(value: Partial<Attachment | Version1>): Attachment {
-  if (value.version === ATTACHMENT_VERSION) return value as Attachment;
+function ofThisVersion(value: Partial<ClassifierSpec | Version1>): ClassifierSpec {
+  if (value.version === SPEC_VERSION) return value as ClassifierSpec;
   if (value.version !== 1) throw malformed(`its version is ${value.version}`);
   const { wayOut: forwarding, ...rest } = value as Version1;
-  return { ...rest, version: ATTACHMENT_VERSION, forwarding };
+  return { ...rest, version: SPEC_VERSION, forwarding };
 }
 
 function malformed(what: string, cause?: unknown): SidetrackError {
   return new SidetrackError(`standard input is not what sidetrack bpf attach reads: ${what}`, {
-    code: 'attachment-malformed',
+    code: 'classifier-spec-malformed',
     source: 'user',
     hint: 'docs/classifier.md says what it reads',
     cause,

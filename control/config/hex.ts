@@ -1,2 +1,2 @@
-/** Marks as `ip` writes them. */
+/** Marks and masks as `ip` writes them. */
 export const hex = (value: number) => `0x${value.toString(16)}`;

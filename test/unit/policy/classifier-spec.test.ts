@@ -2,15 +2,15 @@ import { expect, it } from 'vitest';
 import { formatV4 } from '../../../control/config/address.js';
 import { SidetrackError } from '../../../control/error.js';
 import {
-  type AttachmentSteering,
-  attachedPolicy,
-  attachment,
-  parseAttachment,
-} from '../../../control/policy/attachment.js';
+  classifierSpec,
+  parseSpec,
+  type SpecSteering,
+  specPolicy,
+} from '../../../control/policy/classifier-spec.js';
 import { PrefixSet } from '../../../control/policy/prefix-set.js';
 import type { Policy } from '../../../control/policy/rule.js';
 
-const STEERING: AttachmentSteering = {
+const STEERING: SpecSteering = {
   interfaces: ['br-lan'],
   forwarding: 'mark',
   serverInterface: { v4: 'br-lan' },
@@ -29,27 +29,25 @@ const policyOf = (to: PrefixSet): Policy => ({
 it('hands over a list that is longer than a call may have arguments', () => {
   const cidrs = Array.from({ length: 300_000 }, (_, i) => `${formatV4(i * 8192)}/24`);
   const policy = policyOf(PrefixSet.parseAll(cidrs));
-  const text = JSON.stringify(attachment(policy, STEERING));
-  expect(attachedPolicy(parseAttachment(text))).toEqual(policy);
+  const text = JSON.stringify(classifierSpec(policy, STEERING));
+  expect(specPolicy(parseSpec(text))).toEqual(policy);
 }, 30_000);
 
 it('reads what the version before wrote', () => {
-  const current = attachment(policyOf(PrefixSet.parse('192.0.2.0/24')), STEERING);
+  const current = classifierSpec(policyOf(PrefixSet.parse('192.0.2.0/24')), STEERING);
   const { forwarding: wayOut, ...rest } = current;
   const before = { ...rest, version: 1, wayOut };
-  expect(parseAttachment(JSON.stringify(before))).toEqual(current);
-  expect(() => parseAttachment(JSON.stringify({ ...before, version: 3 }))).toThrow(
-    'its version is 3',
-  );
+  expect(parseSpec(JSON.stringify(before))).toEqual(current);
+  expect(() => parseSpec(JSON.stringify({ ...before, version: 3 }))).toThrow('its version is 3');
 });
 
 it('says which set has what is no prefix', () => {
-  const { sets, ...rest } = attachment(policyOf(PrefixSet.parse('192.0.2.0/24')), STEERING);
+  const { sets, ...rest } = classifierSpec(policyOf(PrefixSet.parse('192.0.2.0/24')), STEERING);
   expect(sets).toEqual([['192.0.2.0/24']]);
-  expect(() => attachedPolicy({ ...rest, sets: [['192.0.2.0/33']] })).toThrow(
+  expect(() => specPolicy({ ...rest, sets: [['192.0.2.0/33']] })).toThrow(
     expect.objectContaining({
       constructor: SidetrackError,
-      code: 'attachment-malformed',
+      code: 'classifier-spec-malformed',
       message: expect.stringContaining('in set 0: '),
     }),
   );
