@@ -104,7 +104,7 @@ static void print_config(void)
 
 static void print_sizes(void)
 {
-	begin("recordSize", "Bytes of a map's key or value.");
+	begin("structSize", "Bytes of a map's key or value.");
 	entry("flowKeyV4", sizeof(struct flow_key_v4), "source, destination, their ports");
 	entry("flowKeyV6", sizeof(struct flow_key_v6), "source, destination, their ports");
 	entry("flow", sizeof(struct flow), "u32 seen, u32 state");

@@ -20,7 +20,7 @@
 #define SERVERS_MAX 16
 #define RULE_NAME_LENGTH 128
 #define NAT64_MAX 8
-/* Network devices that one generation's XDP program may sit on. */
+/* Network devices that one program set's XDP program may sit on. */
 #define PORTS_MAX 16
 
 /* An interior node of the IPv6 tree has 7 keys between 8 references. */
@@ -162,7 +162,7 @@ struct nat64 {
 	__u64 length;
 };
 
-/* One program generation's constants: .rodata, so the verifier folds them. */
+/* One program set's constants: .rodata, so the verifier folds them. */
 struct config {
 #define X(name, help) __u32 name;
 	SETTINGS(X)

@@ -192,7 +192,7 @@ export const configArray = {
 export const CONFIG_SIZE = 2200;
 
 /** Bytes of a map's key or value. */
-export const recordSize = {
+export const structSize = {
   /** source, destination, their ports */
   flowKeyV4: 12,
   /** source, destination, their ports */

@@ -1,26 +1,26 @@
 /**
  * The eBPF classifier as others change it: attach, try, detach. state.ts and stats.ts look at it.
  *
- * To attach is to bring a new generation into force: everything is loaded and written first, then
+ * To attach is to bring a new program set into force: everything is loaded and written first, then
  * each interface's filter is replaced in one step, so every packet meets either the old policy or
  * the new one. The flow table is shared, and live flows do not notice. Whatever fails, the old
- * generation stays; whatever is left by a crash is repaired by the next call.
+ * program set stays; whatever is left by a crash is repaired by the next call.
  */
-import { events, outcomes, recordSize } from './abi.js';
+import { events, outcomes, structSize } from './abi.js';
 import { countFlowsOf } from './clients.js';
 import type { Steering } from './config.js';
 import { ClassifierError } from './error.js';
 import { requireFeatures } from './feature.js';
 import { closeDescriptor } from './ffi.js';
 import { addFlows, FLOW_MAPS, type Flow, readFlows } from './flows.js';
-import { loadGeneration, PROGRAM, SHARED_MAPS, type SharedMap } from './generation.js';
 import { findInterface, listInterfaces, requireEthernet } from './interface.js';
 import { mapInfo } from './map.js';
-import { policyNote, wayNote } from './note.js';
 import type { BpfObject } from './object.js';
 import { PinDirectory } from './pin.js';
+import { policyMetadata, wayMetadata } from './pin-metadata.js';
 import type { ClassifierPolicy } from './policy.js';
 import { findXdpWay, type XdpWay } from './port.js';
+import { loadProgramSet, PROGRAM, SHARED_MAPS, type SharedMap } from './program-set.js';
 import { compileTables } from './tables.js';
 import {
   attachFilter,
@@ -29,7 +29,7 @@ import {
   holdsOurs,
   removeUnusedQdisc,
   requireFreePriority,
-  requireOwnPlace,
+  requireOwnFilter,
 } from './tc.js';
 import { attachXdp, detachXdp, requireFreeXdp, XDP_PROGRAM } from './xdp.js';
 
@@ -54,19 +54,19 @@ export interface AttachOptions {
   takeOver?: () => readonly Flow[];
 }
 
-interface Place {
+interface Device {
   name: string;
   ifindex: number;
 }
 
-/** Pins of a generation; `program` comes last, so that it vouches for the others. */
-const GENERATION_PINS = ['rule_counters', 'rule_names', 'program'] as const;
+/** Pins of a program set; `program` comes last, so that it vouches for the others. */
+const PROGRAM_PINS = ['rule_counters', 'rule_names', 'program'] as const;
 
 const SHARED_SIZES: Readonly<Record<SharedMap, [key: number, value: number]>> = {
-  flows_v4: [recordSize.flowKeyV4, recordSize.flow],
-  flows_v6: [recordSize.flowKeyV6, recordSize.flow],
-  clients: [recordSize.clientKey, recordSize.client],
-  counters: [4, recordSize.counter],
+  flows_v4: [structSize.flowKeyV4, structSize.flow],
+  flows_v6: [structSize.flowKeyV6, structSize.flow],
+  clients: [structSize.clientKey, structSize.client],
+  counters: [4, structSize.counter],
 };
 
 /** BPF_MAP_TYPE_HASH of linux/bpf.h. */
@@ -103,7 +103,7 @@ function findXdp({ xdp, redirectInterface, interfaces, steering }: AttachOptions
 }
 
 /**
- * The maps that the next generation goes on with: those of the size that it wants. In a flow table of
+ * The maps that the next program set goes on with: those of the size that it wants. In a flow table of
  * another size not every flow may find room, so its clients are counted anew.
  */
 function openKept(pins: PinDirectory, flowTableSize: number): Partial<Record<SharedMap, number>> {
@@ -121,8 +121,8 @@ function openKept(pins: PinDirectory, flowTableSize: number): Partial<Record<Sha
   return kept;
 }
 
-/** A generation that is loaded and not in force yet. */
-interface NextGeneration {
+/** A program set that is loaded and not in force yet. */
+interface NextProgramSet {
   object: BpfObject;
   /** Shared maps that begin with it. */
   made: SharedMap[];
@@ -132,10 +132,10 @@ function loadNext(
   options: AttachOptions,
   pins: PinDirectory,
   xdp: XdpWay | undefined,
-): NextGeneration {
+): NextProgramSet {
   const shared = openKept(pins, options.flowTableSize);
   try {
-    const object = loadGeneration({
+    const object = loadProgramSet({
       object: options.object,
       tables: compileTables(options.policy),
       steering: fullSteering(options, xdp),
@@ -149,7 +149,7 @@ function loadNext(
 }
 
 /** Tells a new flow table what the old one, or another classifier, knows; and `clients` of whom that is. */
-function fillFlows(pins: PinDirectory, { object, made }: NextGeneration, others: readonly Flow[]) {
+function fillFlows(pins: PinDirectory, { object, made }: NextProgramSet, others: readonly Flow[]) {
   const clients = object.mapDescriptor('clients');
   for (const { map, family } of FLOW_MAPS) {
     const fd = object.mapDescriptor(map);
@@ -163,7 +163,7 @@ function fillFlows(pins: PinDirectory, { object, made }: NextGeneration, others:
 }
 
 /** A new table of clients beside a flow table that goes on: an older version did not count. */
-function countKeptFlows({ object, made }: NextGeneration): void {
+function countKeptFlows({ object, made }: NextProgramSet): void {
   if (!made.includes('clients')) return;
   for (const { map, family } of FLOW_MAPS)
     if (!made.includes(map))
@@ -172,10 +172,10 @@ function countKeptFlows({ object, made }: NextGeneration): void {
 
 function attachTo(pins: PinDirectory, name: string, ifindex: number, program: number): void {
   pins.addInterface(name);
-  const isNoted = pins.madeQdisc(name);
+  const wasMade = pins.hasQdisc(name);
   // Before it is made: a crash in between must not leave one of which nobody knows.
-  pins.noteQdisc(name);
-  if (!ensureQdisc(ifindex) && !isNoted) pins.forgetQdisc(name);
+  pins.addQdisc(name);
+  if (!ensureQdisc(ifindex) && !wasMade) pins.removeQdisc(name);
   attachFilter(name, ifindex, program, PROGRAM);
 }
 
@@ -183,21 +183,21 @@ function detachFrom(pins: PinDirectory, name: string): void {
   const ifindex = findInterface(name);
   if (ifindex !== undefined) {
     detachFilter(ifindex, PROGRAM);
-    if (pins.madeQdisc(name)) removeUnusedQdisc(name, ifindex);
+    if (pins.hasQdisc(name)) removeUnusedQdisc(name, ifindex);
   }
   // An interface that vanished took its filters with it.
   pins.removeInterface(name);
 }
 
 /** Somebody removed our pins, but programs stay where they are attached. */
-function detachUnnoted(name: string, ifindex: number): void {
+function detachUnpinned(name: string, ifindex: number): void {
   detachXdp(ifindex);
   if (!holdsOurs(ifindex, PROGRAM)) return;
   detachFilter(ifindex, PROGRAM);
   removeUnusedQdisc(name, ifindex);
 }
 
-function attachXdpTo(pins: PinDirectory, { name, ifindex }: Place, program: number): void {
+function attachXdpTo(pins: PinDirectory, { name, ifindex }: Device, program: number): void {
   pins.addDevice(name);
   attachXdp(name, ifindex, program);
 }
@@ -208,7 +208,7 @@ function detachXdpFrom(pins: PinDirectory, name: string): void {
   pins.removeDevice(name);
 }
 
-/** Puts XDP of the generation in force back where it was, and takes it away elsewhere. */
+/** Puts XDP of the program set in force back where it was, and takes it away elsewhere. */
 function revertXdp(
   pins: PinDirectory,
   touched: readonly string[],
@@ -226,8 +226,8 @@ function revertXdp(
   if (old !== undefined) closeDescriptor(old);
 }
 
-/** Comes after the filters: what XDP passes must be judged by the same generation or a later one. */
-function replaceXdp(pins: PinDirectory, devices: readonly Place[], program: number): string[] {
+/** Comes after the filters: what XDP passes must be judged by the same program set or a later one. */
+function replaceXdp(pins: PinDirectory, devices: readonly Device[], program: number): string[] {
   const before = pins.devices();
   const touched: string[] = [];
   try {
@@ -242,7 +242,7 @@ function replaceXdp(pins: PinDirectory, devices: readonly Place[], program: numb
   }
 }
 
-/** Puts the generation in force back where another one was already. */
+/** Puts the program set in force back where another one was already. */
 function revert(pins: PinDirectory, touched: readonly string[], before: ReadonlySet<string>): void {
   const old = pins.open('program');
   for (const name of touched) {
@@ -259,14 +259,14 @@ function revert(pins: PinDirectory, touched: readonly string[], before: Readonly
 /** Replaces the filters, then does `next`; if either fails, the old filters are put back. */
 function replaceFilters(
   pins: PinDirectory,
-  places: ReadonlyMap<string, number>,
+  interfaces: ReadonlyMap<string, number>,
   program: number,
   next: () => void,
 ): void {
   const before = new Set(pins.interfaces());
   const touched: string[] = [];
   try {
-    for (const [name, ifindex] of places) {
+    for (const [name, ifindex] of interfaces) {
       touched.push(name);
       attachTo(pins, name, ifindex, program);
     }
@@ -282,13 +282,13 @@ function descriptorOf(object: BpfObject, pin: string): number {
   return pin === 'xdp_program' ? object.programDescriptor(XDP_PROGRAM) : object.mapDescriptor(pin);
 }
 
-function requirePlaces({ interfaces }: AttachOptions): ReadonlyMap<string, number> {
-  const places = new Map(interfaces.map((name) => [name, requireEthernet(name)]));
-  for (const [name, ifindex] of places) {
-    requireOwnPlace(name, ifindex, PROGRAM);
+function requireInterfaces({ interfaces }: AttachOptions): ReadonlyMap<string, number> {
+  const indexes = new Map(interfaces.map((name) => [name, requireEthernet(name)]));
+  for (const [name, ifindex] of indexes) {
+    requireOwnFilter(name, ifindex, PROGRAM);
     requireFreePriority(name);
   }
-  return places;
+  return indexes;
 }
 
 /**
@@ -299,7 +299,7 @@ export function tryClassifier(options: AttachOptions): void {
   requireFeatures();
   const pins = new PinDirectory(options.directory);
   pins.requireFileSystem();
-  requirePlaces(options);
+  requireInterfaces(options);
   const xdp = findXdp(options);
   for (const { name, ifindex } of xdp?.ports ?? []) requireFreeXdp(name, ifindex);
   loadNext(options, pins, xdp).object.close();
@@ -309,23 +309,23 @@ export function tryClassifier(options: AttachOptions): void {
 export function attachClassifier(options: AttachOptions): void {
   requireFeatures();
   const pins = new PinDirectory(options.directory);
-  const places = requirePlaces(options);
+  const interfaces = requireInterfaces(options);
   const xdp = findXdp(options);
   for (const { name, ifindex } of xdp?.ports ?? []) requireFreeXdp(name, ifindex);
   pins.requireFileSystem();
   const next = loadNext(options, pins, xdp);
   const { object } = next;
-  const pinned = [...next.made, ...(xdp ? (['xdp_program'] as const) : []), ...GENERATION_PINS];
-  const note = pins.readNote('policy');
+  const pinned = [...next.made, ...(xdp ? (['xdp_program'] as const) : []), ...PROGRAM_PINS];
+  const before = pins.readMetadata('policy');
   try {
     pins.create();
     pins.discardAllNext();
-    pins.writeNote('policy', undefined);
+    pins.writeMetadata('policy', undefined);
     for (const pin of pinned) pins.pinNext(pin, descriptorOf(object, pin));
     countKeptFlows(next);
     fillFlows(pins, next, options.takeOver?.() ?? []);
     let others: readonly Flow[] = [];
-    replaceFilters(pins, places, object.programDescriptor(), () => {
+    replaceFilters(pins, interfaces, object.programDescriptor(), () => {
       // What was admitted in between; asked while the old filters can still be put back.
       others = options.takeOver?.() ?? [];
       if (xdp) replaceXdp(pins, xdp.ports, object.programDescriptor(XDP_PROGRAM));
@@ -335,15 +335,15 @@ export function attachClassifier(options: AttachOptions): void {
     const devices = new Set(xdp?.ports.map(({ name }) => name));
     for (const name of pins.devices()) if (!devices.has(name)) detachXdpFrom(pins, name);
     if (!xdp) pins.discard('xdp_program');
-    for (const name of pins.interfaces()) if (!places.has(name)) detachFrom(pins, name);
-    pins.writeNote('way', xdp?.heard && wayNote(xdp.heard));
-    pins.writeNote('policy', policyNote(options.digest, options.object));
+    for (const name of pins.interfaces()) if (!interfaces.has(name)) detachFrom(pins, name);
+    pins.writeMetadata('way', xdp?.heard && wayMetadata(xdp.heard));
+    pins.writeMetadata('policy', policyMetadata(options.digest, options.object));
   } catch (error) {
     for (const pin of pinned) pins.discardNext(pin);
     if (pins.has('program')) {
-      pins.writeNote('policy', note);
+      pins.writeMetadata('policy', before);
     } else {
-      detachNoted(pins);
+      detachPinned(pins);
       pins.remove();
     }
     throw error;
@@ -353,7 +353,7 @@ export function attachClassifier(options: AttachOptions): void {
 }
 
 /** From where the pins say that we are. */
-function detachNoted(pins: PinDirectory): void {
+function detachPinned(pins: PinDirectory): void {
   for (const name of pins.devices()) detachXdpFrom(pins, name);
   for (const name of pins.interfaces()) detachFrom(pins, name);
 }
@@ -365,8 +365,8 @@ function detachNoted(pins: PinDirectory): void {
  */
 export function detachClassifier(directory: string, handOver: () => void = () => {}): void {
   const pins = new PinDirectory(directory);
-  detachNoted(pins);
-  for (const { name, ifindex } of listInterfaces()) detachUnnoted(name, ifindex);
+  detachPinned(pins);
+  for (const { name, ifindex } of listInterfaces()) detachUnpinned(name, ifindex);
   if (pins.exists) handOver();
   pins.remove();
 }

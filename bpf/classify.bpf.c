@@ -12,7 +12,7 @@
  *
  * The rules, the guards among them, arrive as tables (lookup.h) that never
  * change.  What cannot be judged, because it hides its ports or its protocol, is
- * dropped if a rule could block it.  A new policy is a new generation of this program with tables of its
+ * dropped if a rule could block it.  A new policy is a new program set, with tables of its
  * own; it replaces the old one in one step and shares its flow table.
  *
  * xdp.h does the same one step earlier, for floods of small packets.
@@ -200,7 +200,7 @@ static __always_inline int classify_transport(struct __sk_buff *skb, const struc
 						       classify_other(skb, packet);
 
 	if (config.blocks && packet->fragment == FRAGMENT_FIRST)
-		fragment_note(packet, action == TC_ACT_SHOT);
+		fragment_remember(packet, action == TC_ACT_SHOT);
 	return action;
 }
 

@@ -1,5 +1,5 @@
 /** How many flows each client has in the flow table: `clients` of maps.h, as user space sees it. */
-import { recordSize } from './abi.js';
+import { structSize } from './abi.js';
 import { type Address, addressBytes } from './config.js';
 import { type Flow, flowClock, readBatches, UNIT_SECONDS } from './flows.js';
 import { lookupElement, updateElement } from './map.js';
@@ -18,7 +18,7 @@ const SHOWN_SECONDS = 600;
 const FAMILY = 16;
 
 function clientKey({ family, source }: Flow): Buffer {
-  const key = Buffer.alloc(recordSize.clientKey);
+  const key = Buffer.alloc(structSize.clientKey);
   addressBytes(source).copy(key);
   key.writeUInt32LE(family, FAMILY);
   return key;
@@ -33,7 +33,7 @@ export function countFlowsOf(fd: number, flows: readonly Flow[]): void {
   }
   for (const [hex, count] of counts) {
     const key = Buffer.from(hex, 'hex');
-    const value = lookupElement(fd, key, recordSize.client) ?? Buffer.alloc(recordSize.client);
+    const value = lookupElement(fd, key, structSize.client) ?? Buffer.alloc(structSize.client);
     value.writeInt32LE(value.readInt32LE(0) + count, 0);
     try {
       updateElement(fd, key, value);
@@ -53,7 +53,7 @@ function sourceOf(key: Buffer): Address {
 export function refusedClients(fd: number): RefusedClient[] {
   const refused: RefusedClient[] = [];
   const now = flowClock();
-  const { clientKey: keySize, client: valueSize } = recordSize;
+  const { clientKey: keySize, client: valueSize } = structSize;
   readBatches(fd, keySize, valueSize, (keys, values, count) => {
     for (let i = 0; i < count; i++) {
       const value = values.subarray(i * valueSize, (i + 1) * valueSize);

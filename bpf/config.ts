@@ -1,12 +1,12 @@
-/** The constants of one program generation: `struct config` of abi.h. */
+/** The constants of one program set: `struct config` of abi.h. */
 import {
   CONFIG_SIZE,
   configArray,
   configOffset,
   NAT64_MAX,
   PORTS_MAX,
-  recordSize,
   SERVERS_MAX,
+  structSize,
   verdictNumber,
 } from './abi.js';
 import { ClassifierError } from './error.js';
@@ -62,23 +62,23 @@ class ConfigWriter {
     bytes.copy(this.bytes, configArray[array] + index * stride);
   }
 
-  /** A list of at most SERVERS_MAX records, and how many there are. */
+  /** A list of at most SERVERS_MAX structs, and how many there are. */
   list(
     array: 'server_mac' | 'server_v4' | 'server_v6',
     count: 'server_macs' | 'server_v4s' | 'server_v6s',
-    records: readonly Buffer[],
+    structs: readonly Buffer[],
     stride: number,
   ): void {
-    if (records.length > SERVERS_MAX) {
+    if (structs.length > SERVERS_MAX) {
       throw new ClassifierError(`the ebpf classifier knows at most ${SERVERS_MAX} servers`, {
         code: 'too-many-servers',
         source: 'user',
         hint: 'write classifier: nftables',
       });
     }
-    this.set(count, records.length);
-    records.forEach((record, i) => {
-      this.put(array, record, i, stride);
+    this.set(count, structs.length);
+    structs.forEach((bytes, i) => {
+      this.put(array, bytes, i, stride);
     });
   }
 }
@@ -107,7 +107,7 @@ function writeXdp(writer: ConfigWriter, { ifindex, ports }: XdpWay): void {
   writer.set('xdp_ifindex', ifindex);
   writer.set('ports', ports.length);
   ports.forEach((port, i) => {
-    const bytes = Buffer.alloc(recordSize.port);
+    const bytes = Buffer.alloc(structSize.port);
     bytes.writeUInt32LE(port.ifindex, 0);
     bytes.writeUInt32LE(port.router, 4);
     macBytes(port.mac).copy(bytes, 8);
@@ -129,7 +129,7 @@ function writeNat64(writer: ConfigWriter, { policy: { nat64 = [], guards = 0 } }
   nat64.forEach(({ address, length }, i) => {
     const mask = ((1n << 128n) - 1n) ^ ((1n << BigInt(128 - length)) - 1n);
     const words = [address >> 64n, address & HALF, mask >> 64n, mask & HALF, BigInt(length)];
-    const bytes = Buffer.alloc(recordSize.nat64);
+    const bytes = Buffer.alloc(structSize.nat64);
     words.forEach((word, j) => {
       bytes.writeBigUInt64LE(word, 8 * j);
     });

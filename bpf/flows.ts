@@ -2,7 +2,7 @@
  * The flow table as user space sees it: read, counted, and filled with flows that another classifier
  * or a table of another size has steered until now.
  */
-import { FLOW_CLOCK_SHIFT, flowState, recordSize } from './abi.js';
+import { FLOW_CLOCK_SHIFT, flowState, structSize } from './abi.js';
 import { type Address, addressBytes } from './config.js';
 import { addressOf, CallError, call, check, errnoName } from './ffi.js';
 import { isCallError } from './object.js';
@@ -26,7 +26,7 @@ export const FLOW_MAPS = [
   { map: 'flows_v6', family: 6 },
 ] as const;
 
-const KEY_SIZE = { 4: recordSize.flowKeyV4, 6: recordSize.flowKeyV6 } as const;
+const KEY_SIZE = { 4: structSize.flowKeyV4, 6: structSize.flowKeyV6 } as const;
 const ADDRESS_SIZE = { 4: 4, 6: 16 } as const;
 const STATES: readonly FlowStateName[] = ['opening', 'established', 'closing'];
 const STATE_NUMBER: Readonly<Record<FlowStateName, number>> = {
@@ -77,7 +77,7 @@ export function readBatches(
 
 export function countFlows(fd: number, family: 4 | 6): number {
   let sum = 0;
-  readBatches(fd, KEY_SIZE[family], recordSize.flow, (_keys, _values, count) => {
+  readBatches(fd, KEY_SIZE[family], structSize.flow, (_keys, _values, count) => {
     sum += count;
   });
   return sum;
@@ -93,8 +93,8 @@ const AGE_UNITS: Readonly<Record<FlowStateName, number>> = {
 export function countLiveFlows(fd: number, family: 4 | 6): number {
   let sum = 0;
   const now = flowClock();
-  readBatches(fd, KEY_SIZE[family], recordSize.flow, (_keys, values, count) => {
-    for (let offset = 0; offset < count * recordSize.flow; offset += recordSize.flow) {
+  readBatches(fd, KEY_SIZE[family], structSize.flow, (_keys, values, count) => {
+    for (let offset = 0; offset < count * structSize.flow; offset += structSize.flow) {
       const state = STATES[values.readUInt32LE(offset + 4)] ?? 'established';
       if (((now - values.readUInt32LE(offset)) | 0) <= AGE_UNITS[state]) sum++;
     }
@@ -125,10 +125,10 @@ export function readFlows(fd: number, family: 4 | 6): Flow[] {
   const flows: Flow[] = [];
   const now = flowClock();
   const keySize = KEY_SIZE[family];
-  readBatches(fd, keySize, recordSize.flow, (keys, values, count) => {
+  readBatches(fd, keySize, structSize.flow, (keys, values, count) => {
     for (let i = 0; i < count; i++) {
       const key = keys.subarray(i * keySize, (i + 1) * keySize);
-      const value = values.subarray(i * recordSize.flow, (i + 1) * recordSize.flow);
+      const value = values.subarray(i * structSize.flow, (i + 1) * structSize.flow);
       flows.push(parseFlow(key, value, family, now));
     }
   });
@@ -150,7 +150,7 @@ export function addFlows(fd: number, family: 4 | 6, flows: readonly Flow[]): Flo
   const now = flowClock();
   return flows.filter((flow) => {
     if (flow.family !== family) return false;
-    const value = Buffer.alloc(recordSize.flow);
+    const value = Buffer.alloc(structSize.flow);
     value.writeUInt32LE((now - Math.round(flow.silent / UNIT_SECONDS)) >>> 0, 0);
     value.writeUInt32LE(STATE_NUMBER[flow.state], 4);
     try {

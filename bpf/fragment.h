@@ -46,7 +46,7 @@ static __always_inline void fragment_key(const struct packet *packet, struct fra
 }
 
 /* Not static, and so verified once. */
-__noinline int fragment_note(const struct packet *packet, bool is_dropped)
+__noinline int fragment_remember(const struct packet *packet, bool is_dropped)
 {
 	struct fragment_fate fate = { .seen = flow_clock(), .is_dropped = is_dropped };
 	struct fragment_key key;

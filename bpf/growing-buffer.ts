@@ -1,16 +1,16 @@
-/** Records of one size, appended one by one; machine byte order is little-endian throughout. */
+/** Structs of one size, appended one by one; machine byte order is little-endian throughout. */
 export class GrowingBuffer {
   private buffer = Buffer.alloc(64 * 1024);
   private view = new DataView(this.buffer.buffer, this.buffer.byteOffset);
   private count = 0;
 
-  constructor(private readonly recordSize: number) {}
+  constructor(private readonly structSize: number) {}
 
-  /** A new record of zeros: where to write it, and its index. */
+  /** A new struct of zeros: where to write it, and its index. */
   add(): { view: DataView; offset: number; index: number } {
     const index = this.count++;
-    const offset = index * this.recordSize;
-    if (offset + this.recordSize > this.buffer.length) this.grow();
+    const offset = index * this.structSize;
+    if (offset + this.structSize > this.buffer.length) this.grow();
     return { view: this.view, offset, index };
   }
 
@@ -18,9 +18,9 @@ export class GrowingBuffer {
     return this.count;
   }
 
-  /** All records; nothing may be added after this. */
+  /** All of them; nothing may be added after this. */
   finish(): Buffer {
-    return this.buffer.subarray(0, this.count * this.recordSize);
+    return this.buffer.subarray(0, this.count * this.structSize);
   }
 
   private grow(): void {

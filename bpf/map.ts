@@ -1,5 +1,5 @@
 /** Reading and writing maps by file descriptor. */
-import { recordSize } from './abi.js';
+import { structSize } from './abi.js';
 import { call, check } from './ffi.js';
 
 const ANY = 0n;
@@ -28,12 +28,12 @@ export interface Count {
 export function readCounters(fd: number, length: number): Count[] {
   const cpus = check('libbpf_num_possible_cpus');
   const key = Buffer.alloc(4);
-  const values = Buffer.alloc(cpus * recordSize.counter);
+  const values = Buffer.alloc(cpus * structSize.counter);
   return Array.from({ length }, (_, index) => {
     key.writeUInt32LE(index);
     check('bpf_map_lookup_elem', fd, key, values);
     const sum = { packets: 0, bytes: 0 };
-    for (let offset = 0; offset < values.length; offset += recordSize.counter) {
+    for (let offset = 0; offset < values.length; offset += structSize.counter) {
       sum.packets += Number(values.readBigUInt64LE(offset));
       sum.bytes += Number(values.readBigUInt64LE(offset + 8));
     }

@@ -3,7 +3,7 @@
  * The maps.  Sizes that depend on the policy are 1 here and set by the loader.
  *
  * `flows_*`, `clients` and `counters` are pinned and outlive a program; everything else
- * belongs to one generation, is written before that generation is attached and
+ * belongs to one program set, is written before that program set is attached and
  * never changed.
  *
  * The tables are arrays of middling elements, not one element of megabytes:

@@ -1,11 +1,11 @@
 /**
  * What outlives the process: pins in one directory of a BPF file system.
  *
- *   flows_v4 flows_v6 clients counters  shared by all generations
- *   program rule_counters rule_names  of the generation in force
- *   xdp_program                     of the generation in force, if it has one
+ *   flows_v4 flows_v6 clients counters  shared by all program sets
+ *   program rule_counters rule_names  of the program set in force
+ *   xdp_program                     of the program set in force, if it has one
  *   xdp/<device>/                   it is there, or is about to be
- *   policy/<digest>/                what the generation in force was made from
+ *   policy/<digest>/                what the program set in force was made from
  *   way/<bridge>=<mac>=<port>/      on which port the bridge heard the server, for XDP
  *   interfaces/<name>/              our filter is there, or is about to be
  *   interfaces/<name>/clsact/       so is the qdisc, which we made
@@ -27,11 +27,11 @@ import { permissionError } from './object.js';
 
 const BPF_FS_MAGIC = 0xcafe4a11;
 
-/** A generation's pins appear under this name first, and replace the old ones by a rename. */
+/** A program set's pins appear under this name first, and replace the old ones by a rename. */
 const NEXT = '_next';
 
-const NOTES = ['policy', 'way'] as const;
-type NoteKind = (typeof NOTES)[number];
+const METADATA = ['policy', 'way'] as const;
+type MetadataKind = (typeof METADATA)[number];
 
 /** The BPF file system reserves dots. */
 const escapeName = (name: string) => name.replaceAll('%', '%25').replaceAll('.', '%2e');
@@ -92,7 +92,7 @@ export class PinDirectory {
     check('bpf_obj_pin', fd, join(this.path, name));
   }
 
-  /** Pins beside the generation in force; `commitNext` puts it into force. */
+  /** Pins beside the program set in force; `commitNext` puts it into force. */
   pinNext(name: string, fd: number): void {
     this.pin(name + NEXT, fd);
   }
@@ -137,15 +137,15 @@ export class PinDirectory {
     mkdirSync(this.interfacePath(name), { recursive: true });
   }
 
-  noteQdisc(name: string): void {
+  addQdisc(name: string): void {
     mkdirSync(join(this.interfacePath(name), 'clsact'), { recursive: true });
   }
 
-  forgetQdisc(name: string): void {
+  removeQdisc(name: string): void {
     rmdirSync(join(this.interfacePath(name), 'clsact'));
   }
 
-  madeQdisc(name: string): boolean {
+  hasQdisc(name: string): boolean {
     return existsSync(join(this.interfacePath(name), 'clsact'));
   }
 
@@ -155,28 +155,28 @@ export class PinDirectory {
   }
 
   /**
-   * `policy` says what the generation in force was made from, nothing while that is about to
+   * `policy` says what the program set in force was made from, nothing while that is about to
    * change; `way` where its XDP program sends.
    */
-  writeNote(kind: NoteKind, note: string | undefined): void {
+  writeMetadata(kind: MetadataKind, value: string | undefined): void {
     const path = join(this.path, kind);
     if (existsSync(path)) {
       for (const old of readdirSync(path)) rmdirSync(join(path, old));
       rmdirSync(path);
     }
-    if (note !== undefined) mkdirSync(join(path, escapeName(note)), { recursive: true });
+    if (value !== undefined) mkdirSync(join(path, escapeName(value)), { recursive: true });
   }
 
-  readNote(kind: NoteKind): string | undefined {
+  readMetadata(kind: MetadataKind): string | undefined {
     const path = join(this.path, kind);
-    const notes = existsSync(path) ? readdirSync(path).map(unescapeName) : [];
-    return notes.length === 1 ? notes[0] : undefined;
+    const values = existsSync(path) ? readdirSync(path).map(unescapeName) : [];
+    return values.length === 1 ? values[0] : undefined;
   }
 
   /** Everything, when no interface is left. */
   remove(): void {
     if (!this.exists) return;
-    for (const kind of NOTES) this.writeNote(kind, undefined);
+    for (const kind of METADATA) this.writeMetadata(kind, undefined);
     for (const entry of readdirSync(this.path, { withFileTypes: true })) {
       const path = join(this.path, entry.name);
       if (entry.isDirectory()) rmdirSync(path);

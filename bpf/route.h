@@ -33,7 +33,7 @@ static __always_inline void fib_of(__u32 ifindex, const struct packet *packet,
 
 /*
  * Whether the router would deliver the packet, come in by `ifindex`, to itself.  The guards list its
- * addresses, but those of a dynamic uplink change between two generations.
+ * addresses, but those of a dynamic uplink change between two program sets.
  * "Not forwarded" also stands for "no route"; then the main table has none, too.
  */
 static __always_inline bool is_for_router(void *context, __u32 ifindex,

@@ -3,7 +3,7 @@
  * that rule r does not mind. The rules that match a packet are the AND of its rows, and the first of
  * them is the lowest bit, so the number of rules costs next to nothing.
  */
-import { recordSize } from './abi.js';
+import { structSize } from './abi.js';
 import type { AddressSet, ClassifierRule } from './policy.js';
 import { cutIntoSegments, PORT_SPACE, type Segments } from './segments.js';
 
@@ -33,7 +33,7 @@ class Rows {
   }
 
   add(bit: Bit): void {
-    const row = Buffer.alloc(recordSize.row);
+    const row = Buffer.alloc(structSize.row);
     this.rules.forEach((rule, i) => {
       if (bit(rule)) row[i >> 3]! |= 1 << (i & 7);
     });
@@ -48,7 +48,7 @@ class Rows {
     const sets = this.rules.map(setOf);
     for (const members of classes) {
       const inside = new Set(members);
-      const row = Buffer.alloc(recordSize.row);
+      const row = Buffer.alloc(structSize.row);
       sets.forEach((set, i) => {
         if (set === undefined || inside.has(set)) row[i >> 3]! |= 1 << (i & 7);
       });

@@ -1,22 +1,22 @@
-/** What is in force now: programs, where they sit, flows, notes. Only looks. */
+/** What is in force now: programs, where they sit, flows, metadata. Only looks. */
 import { existsSync } from 'node:fs';
 import { type RefusedClient, refusedClients } from './clients.js';
 import { countFlows, countLiveFlows, FLOW_MAPS, type Flow, readFlows } from './flows.js';
-import type { SharedMap } from './generation.js';
 import { findInterface } from './interface.js';
 import { mapInfo } from './map.js';
-import { fileDigest } from './note.js';
 import { PinDirectory } from './pin.js';
+import { fileDigest } from './pin-metadata.js';
 import { hear, portsOf } from './port.js';
+import type { SharedMap } from './program-set.js';
 import { attachedProgram, programId } from './tc.js';
 import { attachedXdp, type XdpMode } from './xdp.js';
 
 export interface ClassifierState {
-  /** Id of the generation in force. */
+  /** Id of the program set in force. */
   program: number | undefined;
   interfaces: {
     name: string;
-    /** `other`: our place holds another program than the generation in force. */
+    /** `other`: another program is attached than that of the program set in force. */
     filter: 'attached' | 'missing' | 'other';
   }[];
   /** Devices with the XDP program, or that should have it; absent if redirect goes without it. */
@@ -45,7 +45,7 @@ export function classifierFlows(directory: string): Flow[] {
 
 /** What the bridge says now, if that is another port than XDP sends to. */
 function serverMoved(pins: PinDirectory): ClassifierState['serverMoved'] {
-  const [bridge, mac, from] = pins.readNote('way')?.split('=') ?? [];
+  const [bridge, mac, from] = pins.readMetadata('way')?.split('=') ?? [];
   if (bridge === undefined || mac === undefined || from === undefined) return undefined;
   const to = findInterface(bridge) === undefined ? undefined : hear(bridge, [mac])?.port;
   return to === undefined || to === from ? undefined : { from, to };
@@ -53,11 +53,11 @@ function serverMoved(pins: PinDirectory): ClassifierState['serverMoved'] {
 
 /** Devices that have the XDP program, and ports that joined a bridge since. */
 function xdpDevices(pins: PinDirectory): string[] {
-  const noted = pins.devices();
-  if (noted.length === 0) return [];
+  const marked = pins.devices();
+  if (marked.length === 0) return [];
   const present = pins.interfaces().filter((name) => findInterface(name) !== undefined);
   const ports = present.flatMap(portsOf).map(({ name }) => name);
-  return [...new Set([...noted, ...ports])].sort();
+  return [...new Set([...marked, ...ports])].sort();
 }
 
 /**
@@ -74,7 +74,7 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
     pins.use(map, (fd) => countFlows(fd, family)) ?? 0;
   const live = (map: SharedMap, family: 4 | 6) =>
     pins.use(map, (fd) => countLiveFlows(fd, family)) ?? 0;
-  const [digest, loaded] = pins.readNote('policy')?.split('-') ?? [];
+  const [digest, loaded] = pins.readMetadata('policy')?.split('-') ?? [];
   const stateOf = (name: string) => {
     const ifindex = findInterface(name);
     const id = ifindex === undefined ? undefined : attachedProgram(ifindex);

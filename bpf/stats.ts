@@ -9,7 +9,7 @@ export interface ClassifierStats {
   outcomes: Record<(typeof outcomes)[number], Count>;
   /** How often what happened besides. */
   events: Record<(typeof events)[number], number>;
-  /** First packets by rule, guards first, `default` last; since this generation. */
+  /** First packets by rule, guards first, `default` last; since this program set. */
   rules: ({ name: string } & Count)[];
 }
 

@@ -2,7 +2,7 @@
  * Policy → lookup tables, pure. An address's class says in which of the policy's sets it lies;
  * everything else is about classes. docs/classifier.md draws the whole.
  */
-import { REF_VALUE_MASK, RULES_MAX, recordSize } from './abi.js';
+import { REF_VALUE_MASK, RULES_MAX, structSize } from './abi.js';
 import { ClassifierError } from './error.js';
 import type { AddressSet, ClassifierPolicy } from './policy.js';
 import { buildRuleMatrix, type RuleMatrix } from './rule-matrix.js';
@@ -10,7 +10,7 @@ import { ClassIds, cutIntoSegments, V4_SPACE, V6_SPACE } from './segments.js';
 import { buildV4Table, type V4Table } from './v4-table.js';
 import { buildV6Tree, type V6Tree } from './v6-tree.js';
 
-/** What one generation of tables may take in the kernel. */
+/** What one program set of tables may take in the kernel. */
 export const TABLE_BYTES_MAX = 64 * 1024 * 1024;
 /** Leaves hold classes in 16 bits. */
 const CLASSES_MAX = 1 << 16;
@@ -82,7 +82,7 @@ export function compileTables(policy: ClassifierPolicy): Tables {
   const size = sizeOf(v4, v6, matrix);
   if (size > TABLE_BYTES_MAX) {
     const [has, of] = [size, TABLE_BYTES_MAX].map((bytes) => Math.ceil(bytes / 2 ** 20));
-    const mixed = (v4.pairs.length / recordSize.pair + v4.leaves.length / recordSize.leaf) | 0;
+    const mixed = (v4.pairs.length / structSize.pair + v4.leaves.length / structSize.leaf) | 0;
     throw tooLarge(`its tables take ${has} MiB, of ${of} (${mixed} divided IPv4 /24s)`);
   }
   return { policy, v4, v6, matrix, size };

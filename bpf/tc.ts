@@ -35,13 +35,13 @@ function filter(program: number, flags: number): Buffer {
   return bytes;
 }
 
-/** Id of the program in our place, or nothing. */
+/** Id of the program at our handle and priority, or nothing. */
 export function attachedProgram(ifindex: number): number | undefined {
-  const place = filter(0, 0);
+  const ours = filter(0, 0);
   // Without a qdisc or a filter there is nothing to find: ENOENT or EINVAL, by kernel.
-  return call('bpf_tc_query', hook(ifindex, INGRESS), place) < 0
+  return call('bpf_tc_query', hook(ifindex, INGRESS), ours) < 0
     ? undefined
-    : place.readUInt32LE(PROGRAM_ID);
+    : ours.readUInt32LE(PROGRAM_ID);
 }
 
 /** Where `struct bpf_prog_info` keeps them. */
@@ -74,7 +74,7 @@ export function programName(id: number): string {
 
 function foreign(name: string): ClassifierError {
   return new ClassifierError(
-    `another tool's filter has our place on ${name} (ingress, priority ${PRIORITY})`,
+    `another tool's filter is on ${name} at priority ${PRIORITY}, which is ours`,
     {
       code: 'tc-filter-foreign',
       source: 'host',
@@ -83,14 +83,14 @@ function foreign(name: string): ClassifierError {
   );
 }
 
-/** Whether the filter in our place is the program called `program`. */
+/** Whether the filter at our handle and priority is the program called `program`. */
 export function holdsOurs(ifindex: number, program: string): boolean {
   const id = attachedProgram(ifindex);
   return id !== undefined && programName(id) === program;
 }
 
-/** @throws ClassifierError when the filter in our place is not ours. */
-export function requireOwnPlace(name: string, ifindex: number, program: string): void {
+/** @throws ClassifierError when the filter at our handle and priority is not ours. */
+export function requireOwnFilter(name: string, ifindex: number, program: string): void {
   if (attachedProgram(ifindex) !== undefined && !holdsOurs(ifindex, program)) throw foreign(name);
 }
 
@@ -117,9 +117,9 @@ export function ensureQdisc(ifindex: number): boolean {
   }
 }
 
-/** Puts `fd`, a program called `program`, in our place, in one step if there is one already. */
+/** Attaches `fd`, a program called `program`; in one step where a filter of ours is already. */
 export function attachFilter(name: string, ifindex: number, fd: number, program: string): void {
-  requireOwnPlace(name, ifindex, program);
+  requireOwnFilter(name, ifindex, program);
   try {
     check('bpf_tc_attach', hook(ifindex, INGRESS), filter(fd, REPLACE));
   } catch (cause) {
@@ -129,7 +129,7 @@ export function attachFilter(name: string, ifindex: number, fd: number, program:
   }
 }
 
-/** Takes our filter away, if it is there; one that took our place stays. */
+/** Takes our filter away, if it is there; another one at our priority stays. */
 export function detachFilter(ifindex: number, program: string): void {
   if (!holdsOurs(ifindex, program)) return;
   check('bpf_tc_detach', hook(ifindex, INGRESS), filter(0, 0));

@@ -12,8 +12,8 @@ import {
   CODE_ESCAPE,
   pairOffset,
   REF_KIND_SHIFT,
-  recordSize,
   refKind,
+  structSize,
 } from './abi.js';
 import { GrowingBuffer } from './growing-buffer.js';
 
@@ -77,8 +77,8 @@ class V4Builder {
   readonly blockClasses = new Uint32Array(BLOCKS).fill(SEVERAL);
   readonly codes = new Uint32Array(NETWORKS / CODES_PER_WORD);
   readonly refs = new GrowingBuffer(4);
-  readonly pairs = new GrowingBuffer(recordSize.pair);
-  readonly leaves = new GrowingBuffer(recordSize.leaf);
+  readonly pairs = new GrowingBuffer(structSize.pair);
+  readonly leaves = new GrowingBuffer(structSize.leaf);
   /** The /24 that is being put together from several segments: class of each address. */
   private readonly mixed = new Uint16Array(256);
 
@@ -187,7 +187,7 @@ const WORDS_PER_BLOCK = BLOCK_SIZE / NETWORK_SIZE / CODES_PER_WORD;
 
 /** A block whose references begin at `firstRef`. */
 function makeBlock(codes: Uint32Array, firstRef: number): Buffer {
-  const block = Buffer.alloc(recordSize.block);
+  const block = Buffer.alloc(structSize.block);
   let escapes = 0;
   block.writeUInt32LE(firstRef, blockOffset.firstRef);
   codes.forEach((word, i) => {
@@ -215,7 +215,7 @@ function makeUniformBlock(builder: V4Builder, id: number): Buffer {
 /** References of blocks of several classes are there already, in the order of their /24s. */
 function layOutBlocks(builder: V4Builder): Buffer {
   const { blockClasses, codes } = builder;
-  const blocks = Buffer.alloc(BLOCKS * recordSize.block);
+  const blocks = Buffer.alloc(BLOCKS * structSize.block);
   const uniform = new Map<number, Buffer>();
   let refs = 0;
   blockClasses.forEach((id, number) => {
@@ -229,7 +229,7 @@ function layOutBlocks(builder: V4Builder): Buffer {
       block = makeUniformBlock(builder, id);
       uniform.set(id, block);
     }
-    block.copy(blocks, number * recordSize.block);
+    block.copy(blocks, number * structSize.block);
   });
   return blocks;
 }

@@ -4,7 +4,7 @@
  * /64, by the lower. Every node has eight ways on and fills about a cache line and a half, so
  * 100 000 prefixes are six steps if they all begin alike, and fewer the more they spread.
  */
-import { nodeOffset, REF_KIND_SHIFT, recordSize, refKind, TREE_DEPTH, TREE_KEYS } from './abi.js';
+import { nodeOffset, REF_KIND_SHIFT, refKind, structSize, TREE_DEPTH, TREE_KEYS } from './abi.js';
 import { GrowingBuffer } from './growing-buffer.js';
 import type { ClassedSegments } from './v4-table.js';
 
@@ -27,7 +27,7 @@ const WAYS = TREE_KEYS + 1;
 const ref = (kind: number, value: number) => ((kind << REF_KIND_SHIFT) | value) >>> 0;
 
 class TreeBuilder {
-  readonly nodes = new GrowingBuffer(recordSize.node);
+  readonly nodes = new GrowingBuffer(structSize.node);
   private depth = 0;
   /** The deepest tree of each kind; an address passes through one of both. */
   readonly depths = { high: 0, low: 0 };

@@ -147,7 +147,7 @@ it('a take-over from an nft that fails changes nothing, and says why', async () 
     expect(await steering.pins()).toBe('');
     expect(await filters()).toBe('');
   }
-  // With a generation in force, that one stays.
+  // With a program set in force, that one stays.
   await succeed(input(POLICY), 'attach', '--digest', 'old');
   const before = await filters();
   for (const answers of [0, 4]) {

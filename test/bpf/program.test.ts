@@ -1,6 +1,6 @@
 /** The program, packet by packet. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { outcomes, recordSize } from '../../bpf/abi.js';
+import { outcomes, structSize } from '../../bpf/abi.js';
 import { addressBytes } from '../../bpf/config.js';
 import { lookupElement, updateElement } from '../../bpf/map.js';
 import type { ClassifierPolicy } from '../../bpf/policy.js';
@@ -96,7 +96,7 @@ describe.each(BOTH)('%s', (_, packet) => {
     );
     const mark = (one: Runner, tcpFlags: number) => one.run(frame(packet, { tcpFlags })).mark;
     expect(mark(open, SYN)).toBe(MARK.value);
-    // The new generation goes on with the flow until the client opens it again.
+    // The new program set goes on with the flow until the client opens it again.
     expect(mark(closed, ACK)).toBe(MARK.value);
     expect(mark(closed, SYN)).toBe(0);
     expect(mark(closed, ACK)).toBe(0);
@@ -293,7 +293,7 @@ describe('IPv6', () => {
       const other = { ...v6, destination: (0xfd00n << 112n) | 9n };
       expect(all.run(frame(other)).mark).toBe(MARK.value);
       const flows = all.object.mapDescriptor('flows_v6');
-      const entry = lookupElement(flows, flowKey(other), recordSize.flow)!;
+      const entry = lookupElement(flows, flowKey(other), structSize.flow)!;
       updateElement(flows, flowKey(flow), entry);
       expect(all.run(frame(other, { tcpFlags: ACK })).mark).toBe(MARK.value);
       expect(all.run(frame(flow, { tcpFlags: ACK }))).toMatchObject({ action: DROP, mark: 0 });
@@ -445,12 +445,12 @@ describe('a full flow table', () => {
     const flows = small.object.mapDescriptor('flows_v4');
     for (const port of ports(1, SIZE)) open(small, port);
     for (const port of ports(1, SIZE / 2)) {
-      const key = Buffer.alloc(recordSize.flowKeyV4);
+      const key = Buffer.alloc(structSize.flowKeyV4);
       key.writeUInt32BE(Number(v4.source), 0);
       key.writeUInt32BE(Number(v4.destination), 4);
       key.writeUInt16BE(port, 8);
       key.writeUInt16BE(v4.destinationPort!, 10);
-      const flow = lookupElement(flows, key, recordSize.flow)!;
+      const flow = lookupElement(flows, key, structSize.flow)!;
       // Four minutes are less than 300 units of the flow table's clock.
       flow.writeUInt32LE((flow.readUInt32LE(0) - 300) >>> 0, 0);
       updateElement(flows, key, flow);

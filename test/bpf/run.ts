@@ -1,14 +1,14 @@
-/** Runs packets through a loaded generation with BPF_PROG_TEST_RUN: the real program, no network. */
+/** Runs packets through a loaded program set with BPF_PROG_TEST_RUN: the real program, no network. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DataType, load, open } from 'ffi-rs';
 import { events, outcomes } from '../../bpf/abi.js';
 import type { Steering } from '../../bpf/config.js';
 import { addressOf, check } from '../../bpf/ffi.js';
-import { loadGeneration, type SharedMap } from '../../bpf/generation.js';
 import { type Count, readCounters } from '../../bpf/map.js';
 import { type BpfObject, isCallError } from '../../bpf/object.js';
 import type { ClassifierPolicy } from '../../bpf/policy.js';
+import { loadProgramSet, type SharedMap } from '../../bpf/program-set.js';
 import { compileTables } from '../../bpf/tables.js';
 import { XDP_PROGRAM } from '../../bpf/xdp.js';
 import { GUARDS } from './arbitraries.js';
@@ -87,7 +87,7 @@ export class Runner {
     shared: Partial<Record<SharedMap, number>> = {},
     flowTableSize = 4096,
   ): Runner {
-    const object = loadGeneration({
+    const object = loadProgramSet({
       object: OBJECT,
       tables: compileTables(policy),
       steering: { ...STEERING, ...steering },

@@ -1,6 +1,6 @@
 /** A client's share of the flow table, and what it takes for a flow to be remembered for hours. */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { recordSize } from '../../bpf/abi.js';
+import { structSize } from '../../bpf/abi.js';
 import { refusedClients } from '../../bpf/clients.js';
 import { addressBytes } from '../../bpf/config.js';
 import { readFlows } from '../../bpf/flows.js';
@@ -82,7 +82,7 @@ function open(client: Packet, count: number, ...later: number[]): number {
 }
 
 const clientKey = ({ family, source }: Packet): Buffer => {
-  const key = Buffer.alloc(recordSize.clientKey);
+  const key = Buffer.alloc(structSize.clientKey);
   if (typeof source === 'number') key.writeUInt32BE(source);
   else addressBytes(source).copy(key);
   key.writeUInt32LE(family, 16);
@@ -91,7 +91,7 @@ const clientKey = ({ family, source }: Packet): Buffer => {
 
 const clientFlows = (client: Packet): number | undefined => {
   const clients = runner.object.mapDescriptor('clients');
-  return lookupElement(clients, clientKey(client), recordSize.client)?.readUInt32LE(0);
+  return lookupElement(clients, clientKey(client), structSize.client)?.readUInt32LE(0);
 };
 
 describe('one client floods the flow table', () => {
@@ -155,7 +155,7 @@ describe.each(FAMILIES)('the share over %s', (_, client) => {
   it('is not used up by a count below zero, as two CPUs that discount at once may leave it', () => {
     runner = load(4, 64);
     expect(open(client, 1)).toBe(1);
-    const value = Buffer.alloc(recordSize.client);
+    const value = Buffer.alloc(structSize.client);
     value.writeInt32LE(-1, 0);
     updateElement(runner.object.mapDescriptor('clients'), clientKey(client), value);
     expect(open(client, 4)).toBe(4);
@@ -171,7 +171,7 @@ describe.each(FAMILIES)('the share over %s', (_, client) => {
 
   function makeOld(): void {
     const fd = runner.object.mapDescriptor(client.family === 4 ? 'flows_v4' : 'flows_v6');
-    const bytes = client.family === 4 ? recordSize.flowKeyV4 : recordSize.flowKeyV6;
+    const bytes = client.family === 4 ? structSize.flowKeyV4 : structSize.flowKeyV6;
     for (let i = 0; i < 5; i++) {
       const { source, sourcePort = 0, destination, destinationPort = 0 } = flowOf(client, i);
       const hex = (value: number | bigint) =>
@@ -179,7 +179,7 @@ describe.each(FAMILIES)('the share over %s', (_, client) => {
       const key = Buffer.alloc(bytes, Buffer.from(hex(source) + hex(destination), 'hex'));
       key.writeUInt16BE(sourcePort, bytes - 4);
       key.writeUInt16BE(destinationPort, bytes - 2);
-      const value = lookupElement(fd, key, recordSize.flow);
+      const value = lookupElement(fd, key, structSize.flow);
       if (value === undefined) continue;
       value.writeUInt32LE((value.readUInt32LE(0) - 300) >>> 0, 0);
       updateElement(fd, key, value);

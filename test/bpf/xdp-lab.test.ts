@@ -51,7 +51,7 @@ describe('redirect in XDP', () => {
     expect((await steering.stats()).events.xdp_passed).toBeGreaterThan(0);
   });
 
-  it('swaps generations and ways of forwarding under a live flow', async () => {
+  it('swaps program sets and ways of forwarding under a live flow', async () => {
     await steering.attach(TC);
     const flow = steering.stream('client', INTERNET.v4);
     let text = '';

@@ -23,15 +23,15 @@
 #define SYN 0x02
 #define ACK 0x10
 
-enum place {
+enum sink {
 	SERVER,
 	INTERNET,
-	PLACES,
+	SINKS,
 };
 
 struct destination {
 	__be32 address;
-	__u32 place;
+	__u32 sink;
 };
 
 #define ARRAY(name, type_, entries)					\
@@ -44,7 +44,7 @@ struct destination {
 
 ARRAY(destinations, struct destination, FLOWS);
 /* By where a packet is, and where it should be; the loader pins it. */
-ARRAY(arrived, __u64, PLACES * PLACES);
+ARRAY(arrived, __u64, SINKS * SINKS);
 ARRAY(sent, __u64, 1);
 /* Packets that will not come any more, as user space says. */
 ARRAY(written_off, __u64, 1);
@@ -102,7 +102,7 @@ static __always_inline bool may_send(__u64 count)
 	if (!config.window)
 		return true;
 	gone = read(&written_off, 0);
-	for (i = 0; i < PLACES * PLACES; i++)
+	for (i = 0; i < SINKS * SINKS; i++)
 		gone += read(&arrived, i);
 	return count - gone < config.window;
 }
@@ -131,7 +131,7 @@ int flood(struct xdp_md *frame)
 		((__u8 *)&packet->tcp)[FLAGS] = *count / FLOWS & 1 ? ACK : SYN;
 	packet->tcp.source = flow;
 	packet->ip.daddr = destination->address;
-	packet->ip.id = destination->place;
+	packet->ip.id = destination->sink;
 	packet->ip.check = 0;
 	packet->ip.check = checksum((void *)packet + ETH_HLEN);
 	++*count;
@@ -139,7 +139,7 @@ int flood(struct xdp_md *frame)
 }
 
 /* What is not the flood's, neighbour discovery for one, goes its way. */
-static __always_inline int swallow(struct xdp_md *frame, __u32 place)
+static __always_inline int swallow(struct xdp_md *frame, __u32 sink)
 {
 	struct headers *packet = (void *)(long)frame->data;
 	__u32 index;
@@ -148,7 +148,7 @@ static __always_inline int swallow(struct xdp_md *frame, __u32 place)
 	if ((void *)(packet + 1) > (void *)(long)frame->data_end ||
 	    packet->ethernet.h_proto != bpf_htons(ETH_P_IP) || packet->ip.protocol != IPPROTO_TCP)
 		return XDP_PASS;
-	index = place * PLACES + (packet->ip.id & 1);
+	index = sink * SINKS + (packet->ip.id & 1);
 	count = bpf_map_lookup_elem(&arrived, &index);
 	if (count)
 		__sync_fetch_and_add(count, 1);

@@ -144,7 +144,7 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
       await onRouter(`ip link add extra0 type veth peer name extra1
         ip link set extra0 up; tc qdisc add dev extra0 clsact
         tc filter add dev extra0 ingress ${filter}`);
-      const said = /another tool's filter has our place on extra0 \(ingress, priority 1500\)/;
+      const said = /another tool's filter is on extra0 at priority 1500/;
       await expectRefusal(said, 'write classifier: nftables', { yaml: NEW });
       fixture.configure(NEW);
       expect((await fixture.sidetrack('plan')).stderr).toMatch(said);

@@ -65,7 +65,7 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
       `for i in br-lan lan2; do tc qdisc show dev $i; tc filter show dev $i ingress; done; find ${DIRECTORY}* 2>/dev/null | sort`,
     );
 
-  /** Without what tells one generation of the same policy from another. */
+  /** Without what tells one program set of the same policy from another. */
   const alike = (text: string) => text.replace(/sidetrack_tc:\[\d+\]| (id|tag) \S+/g, '');
 
   async function everything() {

@@ -39,7 +39,7 @@ export async function leftovers(lab: Lab): Promise<string> {
   return (await lab.run(undefined, ['sh', '-c', find])).stdout;
 }
 
-/** What tells one generation of the same program from another. */
+/** What tells one program set of the same program from another. */
 const withoutIds = (text: string) => text.replace(/sidetrack_tc:\[\d+\]| (id|tag) \S+/g, '');
 
 /** The kernel lists routes and rules of one priority in the order in which they were made. */

@@ -5,11 +5,11 @@ import { random } from '../prefixes.js';
 export const FLOWS = 1 << 16;
 
 /** Where a packet must arrive, as flood.bpf.c counts it. */
-export const PLACE = { server: 0, internet: 1 } as const;
+export const SINK = { server: 0, internet: 1 } as const;
 
 export interface Destination {
   address: number;
-  place: (typeof PLACE)[keyof typeof PLACE];
+  sink: (typeof SINK)[keyof typeof SINK];
 }
 
 /** What is not the Internet's, or is an address of the lab. */
@@ -28,22 +28,22 @@ const ELSEWHERE = PrefixSet.parse(
   '224.0.0.0/3',
 );
 
-/** Addresses of the whole Internet for which `placeOf` knows a place. */
+/** Addresses of the whole Internet for which `sinkOf` knows a sink. */
 export function destinations(
-  placeOf: (address: number) => Destination['place'] | undefined,
+  sinkOf: (address: number) => Destination['sink'] | undefined,
 ): Destination[] {
   const next = random(5);
   const found = new Map<number, Destination>();
   while (found.size < FLOWS) {
     const address = next();
-    const place = ELSEWHERE.contains(address) ? undefined : placeOf(address);
-    if (place !== undefined) found.set(address, { address, place });
+    const sink = ELSEWHERE.contains(address) ? undefined : sinkOf(address);
+    if (sink !== undefined) found.set(address, { address, sink });
   }
   return [...found.values()];
 }
 
 /** All to the server. */
-export const steeredDestinations = () => destinations(() => PLACE.server);
+export const steeredDestinations = () => destinations(() => SINK.server);
 
 /**
  * Half of them in both lists, half in neither, in no order: whichever list is in force, the right
@@ -53,7 +53,7 @@ export function undisputedDestinations(first: PrefixSet, second: PrefixSet): Des
   const left = [FLOWS / 2, FLOWS / 2];
   return destinations((address) => {
     const isListed = first.contains(address);
-    const place = isListed ? PLACE.server : PLACE.internet;
-    return isListed === second.contains(address) && left[place]!-- > 0 ? place : undefined;
+    const sink = isListed ? SINK.server : SINK.internet;
+    return isListed === second.contains(address) && left[sink]!-- > 0 ? sink : undefined;
   });
 }

@@ -2,7 +2,7 @@
  * `flood-peer.js MODE FLAGS ROUTER_MAC [SECONDS]`, on the client: small packets out of eth0.
  *   fast   as many as one core makes, for SECONDS, whatever becomes of them
  *   once   each flow once, with a window
- *   paced  with a window, to places that two lists agree upon, until end of input
+ *   paced  with a window, to sinks that two lists agree upon, until end of input
  * With a window it says how many went out and where they arrived.
  */
 import { setTimeout } from 'node:timers/promises';
@@ -50,9 +50,9 @@ function constants(): Buffer {
 
 function writeDestinations(object: BpfObject, list: readonly Destination[]): void {
   const values = Buffer.alloc(8 * list.length);
-  list.forEach(({ address, place }, i) => {
+  list.forEach(({ address, sink }, i) => {
     values.writeUInt32BE(address, 8 * i);
-    values.writeUInt32LE(place, 8 * i + 4);
+    values.writeUInt32LE(sink, 8 * i + 4);
   });
   fillArray(object.mapDescriptor('destinations'), values, 8);
 }

@@ -1,7 +1,7 @@
 /** `load-peer.js LIST`: reads, compiles and loads a list, in a process whose memory is its own. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { loadGeneration, SHARED_MAPS } from '../../../bpf/generation.js';
 import type { BpfObject } from '../../../bpf/object.js';
+import { loadProgramSet, SHARED_MAPS } from '../../../bpf/program-set.js';
 import { compileTables } from '../../../bpf/tables.js';
 import { type AddressEntry, isProblem, parseEntry } from '../../../control/config/entry.js';
 import { PrefixSet } from '../../../control/policy/prefix-set.js';
@@ -22,7 +22,7 @@ function readList(path: string): PrefixSet {
 
 function load(path: string): BpfObject {
   const to = readList(path);
-  return loadGeneration({
+  return loadProgramSet({
     object: CLASSIFIER_OBJECT,
     tables: compileTables({ rules: [{ name: 'list', to, action: 'direct' }], default: 'proxy' }),
     steering: STEERING,
@@ -31,7 +31,7 @@ function load(path: string): BpfObject {
   });
 }
 
-/** What the kernel charges for each map that this process has open, but those of all generations. */
+/** What the kernel charges for each map that this process has open, but those of all program sets. */
 function kernelBytes(object: BpfObject): number {
   const shared = SHARED_MAPS.map((map) => `${object.mapDescriptor(map)}`);
   return readdirSync('/proc/self/fdinfo')

@@ -49,7 +49,7 @@ export function writeLists(directory: string): Lists {
 export interface Loaded {
   /** To read, compile and load. */
   milliseconds: number;
-  /** Bytes of the generation's maps, as the kernel counts them. */
+  /** Bytes of the program set's maps, as the kernel counts them. */
   kernelBytes: number;
   /** Most that the process held, beside what it held before. */
   addedBytes: number;

@@ -1,8 +1,8 @@
 /** Nanoseconds a lookup: our tables and the kernel's LPM trie with the same prefixes. */
 import { check } from '../../../bpf/ffi.js';
-import { loadGeneration } from '../../../bpf/generation.js';
 import type { BpfObject } from '../../../bpf/object.js';
 import type { ClassifierPolicy } from '../../../bpf/policy.js';
+import { loadProgramSet } from '../../../bpf/program-set.js';
 import { compileTables } from '../../../bpf/tables.js';
 import { STEERING } from '../../bpf/run.js';
 import {
@@ -28,7 +28,7 @@ export interface Contest {
 }
 
 export function loadBenchObject(policy: ClassifierPolicy, flowTableSize = 1024): BpfObject {
-  return loadGeneration({
+  return loadProgramSet({
     object: BENCH_OBJECT,
     tables: compileTables(policy),
     steering: STEERING,

@@ -81,12 +81,12 @@ export class Rounds {
         const figures = await (isExact
           ? measurement()
           : this.measureQuietly(measurement, deadline));
-        for (const [figure, value] of Object.entries(figures)) this.note(figure, round, value);
+        for (const [figure, value] of Object.entries(figures)) this.addFigure(figure, round, value);
       });
     }
   }
 
-  private note(figure: string, round: number, value: number): void {
+  private addFigure(figure: string, round: number, value: number): void {
     const values = this.outcome.samples.get(figure) ?? [];
     values[round] = value;
     this.outcome.samples.set(figure, values);

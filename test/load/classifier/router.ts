@@ -87,7 +87,7 @@ async function loadEbpf(lab: Lab, contestant: Contestant, policy: PolicyName): P
   await lab.check('router', peer('router-peer', contestant, policy), { timeoutMs: LOAD_MS });
 }
 
-/** Without XDP on the way yet: that wants the server's place in the bridge's table. */
+/** Without XDP on the way yet: that wants the server in the bridge's table. */
 export async function startRouter(
   contestant: Contestant,
   policy: PolicyName,

@@ -1,5 +1,5 @@
 /**
- * Generations swapped under a flood with a window, so that what is missing in the end was lost by
+ * Program sets swapped under a flood with a window, so that what is missing in the end was lost by
  * the router. Two lists of a million prefixes, each tables of its own, take turns; every packet goes
  * to an address for which both say the same.
  */
@@ -19,7 +19,7 @@ const SOME = 20_000;
 const TIMEOUT_MS = 60_000;
 
 export interface SwapLab extends FloodLab {
-  /** Attaches the next generation, and tells what is counted, a line each. */
+  /** Attaches the next program set, and tells what is counted, a line each. */
   classifier: LabProcess;
   answers: AsyncIterator<string>;
 }

@@ -19,7 +19,7 @@ export interface Arrivals {
 }
 
 /** In the order of the map `arrived`. */
-const PLACES = ['server', 'strayed', 'escaped', 'internet'] as const;
+const SINKS = ['server', 'strayed', 'escaped', 'internet'] as const;
 
 const keyOf = (index: number) => Buffer.from(Uint32Array.of(index).buffer);
 const numberAt = (fd: number, index: number) =>
@@ -59,12 +59,12 @@ export class Traffic {
   }
 
   arrivals(): Arrivals {
-    const counts = this.counts().map((count, i) => [PLACES[i]!, count - this.before[i]!]);
+    const counts = this.counts().map((count, i) => [SINKS[i]!, count - this.before[i]!]);
     return { sent: this.sent, ...Object.fromEntries(counts) } as Arrivals;
   }
 
   private counts(): number[] {
-    return PLACES.map((_, index) => numberAt(this.arrivedFd, index));
+    return SINKS.map((_, index) => numberAt(this.arrivedFd, index));
   }
 
   private writeOff(lost: number): void {

@@ -6,8 +6,8 @@ import {
   pairOffset,
   REF_KIND_SHIFT,
   REF_VALUE_MASK,
-  recordSize,
   refKind,
+  structSize,
   TREE_KEYS,
 } from '../../../bpf/abi.js';
 import type { Tables } from '../../../bpf/tables.js';
@@ -19,7 +19,7 @@ function popcount(value: bigint): number {
 }
 
 export function classOfV4({ v4 }: Tables, address: number): number {
-  const block = (address >>> 16) * recordSize.block;
+  const block = (address >>> 16) * structSize.block;
   const word = (address >>> 13) & 7;
   const shift = BigInt(((address >>> 8) & 31) * 2);
   const codes = v4.blocks.readBigUInt64LE(block + blockOffset.codes + 8 * word);
@@ -34,12 +34,12 @@ export function classOfV4({ v4 }: Tables, address: number): number {
   const value = ref & REF_VALUE_MASK;
   switch (ref >>> REF_KIND_SHIFT) {
     case refKind.pair: {
-      const pair = value * recordSize.pair;
+      const pair = value * structSize.pair;
       const bits = v4.pairs.readUInt8(pair + pairOffset.bits + ((address & 255) >> 3));
       return v4.pairs.readUInt32LE(pair + pairOffset.class + 4 * ((bits >> (address & 7)) & 1));
     }
     case refKind.leaf:
-      return v4.leaves.readUInt16LE(value * recordSize.leaf + 2 * (address & 255));
+      return v4.leaves.readUInt16LE(value * structSize.leaf + 2 * (address & 255));
     default:
       return value;
   }
@@ -50,7 +50,7 @@ export function classOfV6({ v6 }: Tables, address: bigint): number {
   let half = address >> 64n;
   while (ref >>> REF_KIND_SHIFT !== refKind.class) {
     if (ref >>> REF_KIND_SHIFT === refKind.low) half = address & ((1n << 64n) - 1n);
-    const node = (ref & REF_VALUE_MASK) * recordSize.node;
+    const node = (ref & REF_VALUE_MASK) * structSize.node;
     let branch = 0;
     for (let i = 0; i < TREE_KEYS; i++) {
       if (half >= v6.nodes.readBigUInt64LE(node + nodeOffset.key + 8 * i)) branch++;
@@ -74,7 +74,7 @@ export function matchingRule(tables: Tables, packet: Packet): number {
   const { matrix, policy } = tables;
   const classOf = (address: number | bigint) =>
     typeof address === 'number' ? classOfV4(tables, address) : classOfV6(tables, address);
-  const byte = (row: number, i: number) => matrix.rows[row * recordSize.row + i]!;
+  const byte = (row: number, i: number) => matrix.rows[row * structSize.row + i]!;
   const to = classOf(packet.destination);
   const inner = embeddedV4(policy.nat64 ?? [], packet.destination);
   const within = inner === undefined ? undefined : classOf(inner);
@@ -82,7 +82,7 @@ export function matchingRule(tables: Tables, packet: Packet): number {
   const from = matrix.fromRows + classOf(packet.source);
   const port = matrix.portRows + rowOfPort(tables, packet);
   const mac = matrix.macs.get(packet.sourceMac) ?? 0;
-  for (let i = 0; i < recordSize.row; i++) {
+  for (let i = 0; i < structSize.row; i++) {
     const source = byte(from, i) | byte(matrix.fromMacRows + mac, i);
     const ownOnly = (guards >>> (8 * i)) & (i < 4 ? 0xff : 0);
     const holds = byte(to, i) | (within === undefined ? 0 : byte(within, i) & ~ownOnly);

@@ -1,5 +1,5 @@
-/** One generation of the classifier: the program with the tables of one policy, loaded. */
-import { REFS_PER_BLOCK, RULE_NAME_LENGTH, recordSize } from './abi.js';
+/** One program set of the classifier: the program with the tables of one policy, loaded. */
+import { REFS_PER_BLOCK, RULE_NAME_LENGTH, structSize } from './abi.js';
 import { macBytes, type Steering, writeConfig } from './config.js';
 import { fillArray, updateElement } from './map.js';
 import { BpfObject } from './object.js';
@@ -9,7 +9,7 @@ import { XDP_PROGRAM } from './xdp.js';
 /** The program's function, which is also the name that the kernel shows. */
 export const PROGRAM = 'sidetrack_tc';
 
-/** Maps that every generation shares. */
+/** Maps that every program set shares. */
 export const SHARED_MAPS = ['flows_v4', 'flows_v6', 'clients', 'counters'] as const;
 export type SharedMap = (typeof SHARED_MAPS)[number];
 
@@ -48,14 +48,14 @@ function ruleNames({ policy }: Tables): Buffer {
 function arrays(tables: Tables): Table[] {
   const { v4, v6, matrix } = tables;
   return [
-    { map: 'v4_blocks', values: v4.blocks, valueSize: recordSize.block },
+    { map: 'v4_blocks', values: v4.blocks, valueSize: structSize.block },
     { map: 'v4_refs', values: padTo(v4.refs, REF_BLOCK), valueSize: REF_BLOCK },
-    { map: 'v4_pairs', values: v4.pairs, valueSize: recordSize.pair },
-    { map: 'v4_leaves', values: v4.leaves, valueSize: recordSize.leaf },
+    { map: 'v4_pairs', values: v4.pairs, valueSize: structSize.pair },
+    { map: 'v4_leaves', values: v4.leaves, valueSize: structSize.leaf },
     { map: 'v6_index', values: v6.index, valueSize: REF_BLOCK },
-    { map: 'v6_nodes', values: v6.nodes, valueSize: recordSize.node },
+    { map: 'v6_nodes', values: v6.nodes, valueSize: structSize.node },
     { map: 'port_classes', values: matrix.portTable, valueSize: matrix.portTable.length },
-    { map: 'rows', values: matrix.rows, valueSize: recordSize.row },
+    { map: 'rows', values: matrix.rows, valueSize: structSize.row },
     { map: 'rule_names', values: ruleNames(tables), valueSize: RULE_NAME_LENGTH },
   ];
 }
@@ -88,8 +88,8 @@ function writeTables(object: BpfObject, tables: Tables): void {
   }
 }
 
-/** Loads a generation and writes its tables; it is not attached anywhere yet. */
-export function loadGeneration(options: LoadOptions): BpfObject {
+/** Loads a program set and writes its tables; it is not attached anywhere yet. */
+export function loadProgramSet(options: LoadOptions): BpfObject {
   const object = BpfObject.open(options.object, PROGRAM);
   try {
     if (options.steering.xdp === undefined) object.skipProgram(XDP_PROGRAM);

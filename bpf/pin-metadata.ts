@@ -1,4 +1,4 @@
-/** What an attach notes beside its pins, for whoever looks later. */
+/** What an attach leaves beside its pins: what the programs were made from, and where XDP sends to. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Heard } from './port.js';
@@ -8,8 +8,8 @@ export function fileDigest(path: string): string {
 }
 
 /** The digest of the options, and of the program that they were given to. */
-export function policyNote(digest: string | undefined, object: string): string | undefined {
+export function policyMetadata(digest: string | undefined, object: string): string | undefined {
   return digest === undefined ? undefined : `${digest}-${fileDigest(object)}`;
 }
 
-export const wayNote = ({ bridge, mac, port }: Heard): string => [bridge, mac, port].join('=');
+export const wayMetadata = ({ bridge, mac, port }: Heard): string => [bridge, mac, port].join('=');
