@@ -24,7 +24,7 @@ import { applySteps, downSteps } from '../resources/steps.js';
 import { trySpec } from './classifier.js';
 import { type ExecuteOptions, executeAll, executeSteps } from './execute.js';
 import { withLock } from './lock.js';
-import { ROUTER, resolveMacs, routerMacs, serverMac } from './macs.js';
+import { ROUTER, resolveMacs, routerMacs, serverMacs } from './macs.js';
 import { observeHost } from './observe.js';
 import { isUnrecorded, recordState } from './record.js';
 
@@ -69,15 +69,17 @@ export function openDeployment(config: Config, policy: Policy, only?: string): D
 }
 
 function assertDistinct(config: Config, hosts: ReadonlyMap<string, Host>): void {
-  const addresses = [...hosts.values()].map(({ address }) => address);
-  if (new Set(addresses).size === addresses.length) return;
-  throw new ConfigError([
-    {
-      ...config.positionOf(['servers', 0, 'host']),
-      message: `router and server are the same host (${addresses[0]})`,
-      hint: 'on the router run `sidetrack apply --only router`, on the server `sidetrack apply --only server1`',
-    },
-  ]);
+  const same = config.servers.flatMap(({ name }, index) => {
+    const own = hosts.get(name)?.address;
+    // The router is the last of them.
+    const others = [...hosts].filter(([other, { address }]) => other !== name && address === own);
+    return others.slice(-1).map(([other]) => ({
+      ...config.positionOf(['servers', index, 'host']),
+      message: `${other} and ${name} are the same host (${own})`,
+      hint: `on one run \`sidetrack apply --only ${other}\`, on the other \`sidetrack apply --only ${name}\``,
+    }));
+  });
+  if (same.length > 0) throw new ConfigError(same);
 }
 
 /** @throws ConfigError with every finding, when a host cannot take the configuration. */
@@ -149,7 +151,7 @@ function checkHost(
   const server = config.servers.find((one) => one.name === name);
   const host = all.get(name)!;
   if (server) return checkServer(config, server, host);
-  return checkRouter(config, host, all.get(config.servers[0]!.name));
+  return checkRouter(config, host, all);
 }
 
 function desiredState(
@@ -163,7 +165,7 @@ function desiredState(
     const macs = routerMacs(config, server, observed);
     return serverState({ config, server, host, routerMacs: macs });
   }
-  return routerState({ config, policy, router: host, serverMac: serverMac(config, observed) });
+  return routerState({ config, policy, router: host, serverMacs: serverMacs(config, observed) });
 }
 
 /** Locks, plans, runs and records. Returns the plan as it was carried out. */

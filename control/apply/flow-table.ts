@@ -2,7 +2,7 @@
 import type { Config } from '../config/config.js';
 import { type Diagnostic, diagnosticAt } from '../config/diagnostic.js';
 import type { Host } from '../hosts/host.js';
-import { FLOW_SETS } from '../nft/flow-elements.js';
+import { isFlowSet } from '../nft/flow-elements.js';
 import { OVER_SHARE_SETS } from '../nft/flow-share.js';
 import { parseListing } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
@@ -29,15 +29,17 @@ export async function readFlowTable(host: Host, observed: ObservedHost): Promise
     const overShare = classifier.overShare?.map(({ client }) => client) ?? [];
     return { flows: v4 + v6, fullest: Math.max(live.v4, live.v6), overShare };
   }
-  const present = (name: string) => listing?.sets.some((set) => set.name === name);
+  const names = listing?.sets.map(({ name }) => name) ?? [];
   const counts = await Promise.all(
-    FLOW_SETS.filter(present).map(async (name) => {
+    names.filter(isFlowSet).map(async (name) => {
       // One element is one `concat`; parsing hundreds of thousands of them would be slower.
       return (await listSet(host, name)).split('"concat"').length - 1;
     }),
   );
   const refused = await Promise.all(
-    OVER_SHARE_SETS.filter(present).map(async (name) => clientsIn(await listSet(host, name))),
+    names
+      .filter((name) => OVER_SHARE_SETS.includes(name))
+      .map(async (name) => clientsIn(await listSet(host, name))),
   );
   return {
     flows: counts.reduce((sum, count) => sum + count, 0),

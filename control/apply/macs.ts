@@ -13,9 +13,25 @@ interface Seen {
   hosts: ReadonlyMap<string, Host>;
 }
 
-/** As configured, from the server itself, or from the router's neighbour table. */
-export function serverMac(config: Config, observed: ReadonlyMap<string, ObservedHost>): string {
-  const server = config.servers[0]!;
+/** MACs of all servers by name: as configured, from the server itself, or from the router's neighbour table. */
+export function serverMacs(
+  config: Config,
+  observed: ReadonlyMap<string, ObservedHost>,
+): Map<string, string> {
+  return new Map(
+    config.servers.map((server, index) => [
+      server.name,
+      serverMac(config, index, server, observed),
+    ]),
+  );
+}
+
+function serverMac(
+  config: Config,
+  index: number,
+  server: ServerConfig,
+  observed: ReadonlyMap<string, ObservedHost>,
+): string {
   if (server.mac !== 'auto') return server.mac;
   const own = observed
     .get(server.name)
@@ -27,7 +43,7 @@ export function serverMac(config: Config, observed: ReadonlyMap<string, Observed
   if (known !== undefined) return known;
   throw new ConfigError([
     {
-      ...config.positionOf(['servers', 0, 'mac']),
+      ...config.positionOf(['servers', index, 'mac']),
       message: `the MAC of ${server.name} is not known here`,
       hint: `write it down (\`mac: …\`, from \`ip link show ${server.interface}\` there), or ping ${server.address.v4 ?? server.address.v6} first`,
     },

@@ -5,7 +5,8 @@ import { classifierFlows } from '../../bpf/state.js';
 import { SidetrackError } from '../error.js';
 import { runChecked } from '../hosts/host.js';
 import { localHost } from '../hosts/local.js';
-import { addFlowElements, FLOW_SETS, flowsOfSet } from '../nft/flow-elements.js';
+import { addFlowElements, flowSetsOf, flowsOfSet } from '../nft/flow-elements.js';
+import { MOST_TARGETS } from '../nft/flow-target.js';
 import { parseListing } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
 
@@ -25,10 +26,17 @@ const NFT_FAILED = 1;
  * @throws SidetrackError when nft does not say: "no flows" would be a guess that cuts them all.
  */
 export function nftablesFlows(limits: ListingLimits = {}): Flow[] {
-  return FLOW_SETS.flatMap((name) => {
-    const listing = listSet(name, limits);
-    return listing === undefined ? [] : readListing(name, listing);
-  });
+  const flows: Flow[][] = [];
+  // The targets are numbered from 0, without a gap.
+  for (let number = 0; number < MOST_TARGETS; number++) {
+    const found = flowSetsOf(number).flatMap((name) => {
+      const listing = listSet(name, limits);
+      return listing === undefined ? [] : [readListing(name, listing)];
+    });
+    if (found.length === 0) break;
+    flows.push(...found);
+  }
+  return flows.flat();
 }
 
 function listSet(

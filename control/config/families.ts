@@ -15,3 +15,10 @@ export function familiesOf({ sets }: Config, list: AddressList | undefined): rea
   if (entries.length === 0) return BOTH;
   return BOTH.filter((family) => entries.some((entry) => entry.family === family));
 }
+
+/** The families in which some server has an address. */
+export function servedFamilies({ servers }: Config): readonly Family[] {
+  return BOTH.filter((family) =>
+    servers.some(({ address }) => (family === 4 ? address.v4 : address.v6) !== undefined),
+  );
+}

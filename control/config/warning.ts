@@ -1,7 +1,7 @@
 /** Rules that can never match: allowed, but hardly what somebody meant. */
 import type { AddressList, Config, RuleConfig } from './config.js';
 import { type Diagnostic, diagnosticAt } from './diagnostic.js';
-import { BOTH, BUILT_IN_SETS, familiesOf } from './families.js';
+import { BOTH, BUILT_IN_SETS, familiesOf, servedFamilies } from './families.js';
 
 /** Whether a list names addresses or sets and yet comes to nothing. */
 export function isEmpty(config: Config, list: AddressList): boolean {
@@ -27,9 +27,9 @@ function emptied(config: Config): Diagnostic[] {
   });
 }
 
-/** `from` of one family and `to` of the other, or a server that has no address of the rule's family. */
+/** `from` of one family and `to` of the other, or no server that has an address of the rule's family. */
 function mixedUp(config: Config): Diagnostic[] {
-  const { v4, v6 } = config.servers[0]!.address;
+  const served = servedFamilies(config);
   return config.rules.flatMap((rule, i) => {
     const from = rule.from?.macs.length ? BOTH : familiesOf(config, rule.from);
     const to = familiesOf(config, rule.to);
@@ -42,7 +42,7 @@ function mixedUp(config: Config): Diagnostic[] {
         `rule "${rule.name}" never matches: "from" is IPv${from[0]} and "to" is IPv${to[0]}`,
         'to',
       );
-    if (rule.action !== 'proxy' || both.some((family) => (family === 4 ? v4 : v6))) return [];
+    if (rule.action !== 'proxy' || both.some((family) => served.includes(family))) return [];
     return warn(
       `rule "${rule.name}" hands nothing over: the server has no IPv${both[0]} address`,
       to.length === 1 ? 'to' : 'from',

@@ -15,7 +15,7 @@ import {
   type Statement,
   type Table,
 } from './json.js';
-import type { Mark } from './mark.js';
+import { hasMark, type Mark } from './mark.js';
 import {
   outputChain,
   RAW_PRIORITY,
@@ -30,7 +30,8 @@ export interface CompanionTableInput {
   routerMacs: readonly string[];
   serverMacs: readonly string[];
   serverAddresses: ServerAddresses;
-  mark: Mark;
+  /** By which steered packets are known. */
+  marks: readonly Mark[];
 }
 
 const HIDE: Statement[] = [{ notrack: null }, counter(), { accept: null }];
@@ -40,7 +41,7 @@ export function companionTable({
   routerMacs,
   serverMacs,
   serverAddresses,
-  mark,
+  marks,
 }: CompanionTableInput): Table {
   return {
     family: 'inet',
@@ -51,18 +52,20 @@ export function companionTable({
       macSet('server_macs', serverMacs),
       ...serverSets(serverAddresses),
     ],
-    chains: [preroutingChain(mark), ...forwardChains(mark), outputChain()],
+    chains: [preroutingChain(marks), ...forwardChains(marks), outputChain()],
   };
 }
 
-function preroutingChain({ value, mask }: Mark): Chain {
-  const mark: Expression = { '&': [{ meta: { key: 'mark' } }, mask] };
+function preroutingChain(marks: readonly Mark[]): Chain {
   return {
     name: 'prerouting',
     hook: { type: 'filter', hook: 'prerouting', prio: RAW_PRIORITY },
     rules: [
       { expr: [notEqual({ meta: { key: 'iifname' } }, '@interfaces'), { return: null }] },
-      { comment: 'steered by mark, not tracked', expr: [equal(mark, value), ...HIDE] },
+      ...marks.map((mark) => ({
+        comment: 'steered by mark, not tracked',
+        expr: [hasMark(mark), ...HIDE],
+      })),
       answerRule(),
     ],
   };

@@ -1,13 +1,18 @@
 /** Flows of the eBPF classifier as elements of the nftables classifier's sets, and back. */
 import type { Flow } from '../../bpf/flows.js';
 import { formatAddress, parseAddress } from '../config/address.js';
+import { closingSet, flowsSet, parseFlowSet } from './flow-target.js';
 import { ESTABLISHED_SECONDS, FAMILIES, TRANSITORY_SECONDS } from './flow-time.js';
 import type { Command, Transaction } from './json.js';
 import type { ListedSet } from './listing.js';
 import { TABLE_NAME } from './router-table.js';
 
-/** Names of the sets that hold flows. */
-export const FLOW_SETS = FAMILIES.flatMap((family) => [`flows${family}`, `closing${family}`]);
+/** The sets of one target's flows. */
+export const flowSetsOf = (number: number): string[] =>
+  FAMILIES.flatMap((family) => [flowsSet(family, number), closingSet(family, number)]);
+
+/** Whether a set holds flows, of any target. */
+export const isFlowSet = (name: string): boolean => parseFlowSet(name) !== undefined;
 
 interface FlowElement {
   elem: { val: { concat: (string | number)[] }; timeout?: number; expires?: number };
@@ -18,7 +23,9 @@ interface FlowElement {
  * too, and they look alike; as opening ones all go on with what their clients still send.
  */
 export function flowsOfSet({ name, elements }: ListedSet): Flow[] {
-  const usual = name.startsWith('closing') ? TRANSITORY_SECONDS : ESTABLISHED_SECONDS;
+  const set = parseFlowSet(name);
+  if (set === undefined) return [];
+  const usual = set.kind === 'closing' ? TRANSITORY_SECONDS : ESTABLISHED_SECONDS;
   return (elements as FlowElement[]).flatMap(
     ({ elem: { val, timeout = usual, expires = usual } }) => {
       const [source, sourcePort, destination, destinationPort] = val.concat;
@@ -41,19 +48,27 @@ export function flowsOfSet({ name, elements }: ListedSet): Flow[] {
 
 /** Enters flows; those that are too old are left out. */
 export function addFlowElements(flows: readonly Flow[]): Transaction {
-  const commands = FLOW_SETS.flatMap((name): Command[] => {
-    const elem = flows.filter((flow) => setOf(flow) === name).flatMap(element);
-    return elem.length === 0
+  const sets = new Map<string, FlowElement[]>();
+  for (const flow of flows) {
+    const name = setOf(flow);
+    const elements = sets.get(name) ?? [];
+    elements.push(...element(flow));
+    sets.set(name, elements);
+  }
+  const commands = [...sets].flatMap(([name, elem]): Command[] =>
+    elem.length === 0
       ? []
-      : [{ add: { element: { family: 'inet', table: TABLE_NAME, name, elem } } }];
-  });
+      : [{ add: { element: { family: 'inet', table: TABLE_NAME, name, elem } } }],
+  );
   return { nftables: commands };
 }
 
-const setOf = ({ family, state }: Flow) =>
-  `${state === 'established' ? 'flows' : 'closing'}${family}`;
+const FIRST_TARGET = 0;
 
-function element(flow: Flow) {
+const setOf = ({ family, state }: Flow) =>
+  state === 'established' ? flowsSet(family, FIRST_TARGET) : closingSet(family, FIRST_TARGET);
+
+function element(flow: Flow): FlowElement[] {
   const { source, sourcePort, destination, destinationPort, state, silent } = flow;
   const timeout = state === 'established' ? ESTABLISHED_SECONDS : TRANSITORY_SECONDS;
   const expires = timeout - silent;

@@ -1,7 +1,7 @@
 /**
  * The flow table in nft: "decide once per flow".
  *
- * Two dynamic sets a family. A flow whose first packet was judged `proxy` enters `closing`, the set of
+ * Two dynamic sets for each family and target (flow-target.ts). A flow whose first packet was judged `proxy` enters `closing`, the set of
  * those that are remembered for minutes; it moves to `flows`, where hours are, when it has shown life:
  * its client has sent data (PSH, which every stack sets on the last piece of what was written). So a
  * flood that nobody answers never reaches `flows`. FIN and RST move a flow back to `closing`.
@@ -12,6 +12,15 @@
  * do first packets enter `flows` themselves.
  */
 import { isOverShare, noteOverShare, shareSets } from './flow-share.js';
+import {
+  closingChainName,
+  closingSet,
+  establishedChainName,
+  type FlowTarget,
+  flowsSet,
+  promoteChainName,
+  steerChainName,
+} from './flow-target.js';
 import {
   ESTABLISHED_SECONDS,
   FAMILIES,
@@ -56,8 +65,6 @@ function reversedTuple(family: Family): Expression {
 
 const concat = (...parts: Expression[]): Expression => ({ concat: parts });
 const dport = (): Expression => payload('tcp', 'dport');
-const flows = (family: Family) => `flows${family}`;
-const closing = (family: Family) => `closing${family}`;
 const recent = (family: Family) => `recent${family}`;
 const update = (op: 'add' | 'update' | 'delete', set: string, elem: Expression): Statement => ({
   set: { op, elem, set: `@${set}` },
@@ -65,12 +72,14 @@ const update = (op: 'add' | 'update' | 'delete', set: string, elem: Expression):
 
 const RECENT_SECONDS = 60;
 
-/** The sets, the four of flows each with room for `size`. */
-export function flowSets(size: number, share: number): NftSet[] {
+/** The sets, those of flows each with room for `size`. */
+export function flowSets(targets: readonly FlowTarget[], size: number, share: number): NftSet[] {
   return [
     ...FAMILIES.flatMap((family) => [
-      flowSet(flows(family), family, size, ESTABLISHED_SECONDS),
-      flowSet(closing(family), family, size, TRANSITORY_SECONDS),
+      ...targets.flatMap(({ number }) => [
+        flowSet(flowsSet(family, number), family, size, ESTABLISHED_SECONDS),
+        flowSet(closingSet(family, number), family, size, TRANSITORY_SECONDS),
+      ]),
       ...(share > 0 ? [flowSet(recent(family), family, size, RECENT_SECONDS)] : []),
     ]),
     ...shareSets(share),
@@ -89,18 +98,32 @@ function flowSet(name: string, family: Family, size: number, timeout: number): N
  * of a deleted entry back only at its next sweep, so in a full table a flow that repeats its SYN
  * would lose its place and be steered by halves.
  */
-export function forgetFlow(): Rule[] {
+export function forgetFlow(targets: readonly FlowTarget[]): Rule[] {
   return FAMILIES.map((family) => ({
-    expr: [
-      update('delete', flows(family), tuple(family)),
-      update('delete', closing(family), tuple(family)),
-    ],
+    expr: targets.flatMap((target) => forgetAt(family, target)),
   }));
 }
 
-/** Enters the flow, or renews it, and steers it; falls through when the table is full. */
-export function admitFlow(families: readonly Family[], share: number, steer: string): Rule[] {
-  return families.flatMap((family) => [
+function forgetAt(family: Family, { number }: FlowTarget): Statement[] {
+  return [
+    update('delete', flowsSet(family, number), tuple(family)),
+    update('delete', closingSet(family, number), tuple(family)),
+  ];
+}
+
+/**
+ * Enters the flow, or renews it, and steers it; falls through when the table is full.
+ * @param others targets to which an earlier flow of the same tuple may have gone.
+ */
+export function admitFlow(
+  family: Family,
+  { number }: FlowTarget,
+  others: readonly FlowTarget[],
+  share: number,
+): Rule[] {
+  const steer = goto(steerChainName(number));
+  const elsewhere = others.flatMap((other) => forgetAt(family, other));
+  return [
     ...(share > 0
       ? [
           { expr: [isOverShare('entered', family, share), goto(OVER_SHARE)] },
@@ -109,31 +132,37 @@ export function admitFlow(families: readonly Family[], share: number, steer: str
       : []),
     {
       expr: [
-        update('update', closing(family), tuple(family)),
-        update('delete', flows(family), tuple(family)),
-        goto(steer),
+        update('update', closingSet(family, number), tuple(family)),
+        update('delete', flowsSet(family, number), tuple(family)),
+        ...elsewhere,
+        steer,
       ],
     },
     {
       expr: [
-        update('update', flows(family), {
+        update('update', flowsSet(family, number), {
           elem: { val: tuple(family), timeout: TRANSITORY_SECONDS },
         }),
-        goto(steer),
+        ...elsewhere,
+        steer,
       ],
     },
-  ]);
+  ];
 }
 
+const takes = (family: Family) => (target: FlowTarget) => target.families.includes(family);
+
 /** A first packet of a client that is over its share; a flow that is there already stays steered. */
-export function overShareChain(steer: string, refuse: string): Chain {
+export function overShareChain(targets: readonly FlowTarget[], refuse: string): Chain {
   return {
     name: OVER_SHARE,
     rules: [
       ...FAMILIES.flatMap((family) =>
-        [closing(family), flows(family)].map((set) => ({
-          expr: [equal(tuple(family), `@${set}`), goto(steer)],
-        })),
+        targets.flatMap(({ number }) =>
+          [closingSet(family, number), flowsSet(family, number)].map((set) => ({
+            expr: [equal(tuple(family), `@${set}`), goto(steerChainName(number))],
+          })),
+        ),
       ),
       ...FAMILIES.map((family) => ({ expr: [noteOverShare(family)] })),
       { comment: FAILURE_COMMENT.overShare, expr: [counter(), goto(refuse)] },
@@ -141,20 +170,34 @@ export function overShareChain(steer: string, refuse: string): Chain {
   };
 }
 
-/** Sends packets of known flows to `established<family>` and `closing<family>`. */
-export function matchFlow(families: readonly Family[]): Rule[] {
-  return families.flatMap((family) => [
-    { expr: [equal(tuple(family), `@${flows(family)}`), goto(`established${family}`)] },
-    { expr: [equal(tuple(family), `@${closing(family)}`), goto(`closing${family}`)] },
-  ]);
+/** Sends packets of known flows to the chains of their target. */
+export function matchFlow(targets: readonly FlowTarget[]): Rule[] {
+  return FAMILIES.flatMap((family) =>
+    targets.filter(takes(family)).flatMap(({ number }) => [
+      {
+        expr: [
+          equal(tuple(family), `@${flowsSet(family, number)}`),
+          goto(establishedChainName(family, number)),
+        ],
+      },
+      {
+        expr: [
+          equal(tuple(family), `@${closingSet(family, number)}`),
+          goto(closingChainName(family, number)),
+        ],
+      },
+    ]),
+  );
 }
 
 /** Answers of steered flows that come back through this router. */
-export function matchAnswer(families: readonly Family[], verdict: Rule['expr']): Rule[] {
-  return families.flatMap((family) =>
-    [flows(family), closing(family)].map((set) => ({
-      expr: [equal(reversedTuple(family), `@${set}`), ...verdict],
-    })),
+export function matchAnswer(targets: readonly FlowTarget[], verdict: Rule['expr']): Rule[] {
+  return FAMILIES.flatMap((family) =>
+    targets.filter(takes(family)).flatMap(({ number }) =>
+      [flowsSet(family, number), closingSet(family, number)].map((set) => ({
+        expr: [equal(reversedTuple(family), `@${set}`), ...verdict],
+      })),
+    ),
   );
 }
 
@@ -164,23 +207,24 @@ const flagsAmong = (...flags: string[]): Expression => ({ '&': [payload('tcp', '
  * Chain `established<family>`: FIN and RST move the flow to `closing`; when that is full the rule
  * breaks and the flow stays where it is, so a flow is never half steered.
  */
-function establishedChain(family: Family, steer: string): Chain {
+function establishedChain(family: Family, number: number): Chain {
   const key = tuple(family);
+  const steer = goto(steerChainName(number));
   return {
-    name: `established${family}`,
+    name: establishedChainName(family, number),
     rules: [
       {
         comment: 'flow: client closes',
         expr: [
           notEqual(flagsAmong('fin', 'rst'), 0),
-          update('add', closing(family), key),
-          update('delete', flows(family), key),
+          update('add', closingSet(family, number), key),
+          update('delete', flowsSet(family, number), key),
           counter(),
-          goto(steer),
+          steer,
         ],
       },
-      { expr: [update('update', flows(family), key)] },
-      { expr: [goto(steer)] },
+      { expr: [update('update', flowsSet(family, number), key)] },
+      { expr: [steer] },
     ],
   };
 }
@@ -189,36 +233,42 @@ function establishedChain(family: Family, steer: string): Chain {
  * Chain `closing<family>`: a flow that opens or closes. Data of the client promotes it; else its entry
  * is kept while packets still come (a half-closed download).
  */
-function closingChain(family: Family, share: number, steer: string): Chain {
+function closingChain(family: Family, share: number, number: number): Chain {
   const key = tuple(family);
+  const steer = goto(steerChainName(number));
   const paid: Rule[] = [
-    { expr: [equal(key, `@${recent(family)}`), goto(steer)] },
-    { expr: [isOverShare('entered', family, share), goto(steer)] },
+    { expr: [equal(key, `@${recent(family)}`), steer] },
+    { expr: [isOverShare('entered', family, share), steer] },
     { expr: [update('update', recent(family), key)] },
   ];
   return {
-    name: `closing${family}`,
+    name: closingChainName(family, number),
     rules: [
-      { expr: [equal(flagsAmong('fin', 'rst', 'psh'), 'psh'), jump(`promote${family}`)] },
+      {
+        expr: [
+          equal(flagsAmong('fin', 'rst', 'psh'), 'psh'),
+          jump(promoteChainName(family, number)),
+        ],
+      },
       ...(share > 0 ? paid : []),
-      { expr: [update('update', closing(family), key)] },
-      { expr: [goto(steer)] },
+      { expr: [update('update', closingSet(family, number), key)] },
+      { expr: [steer] },
     ],
   };
 }
 
 /** Falls through where the flow has to stay in `closing`: its client is over its share, or no room. */
-function promoteChain(family: Family, share: number, steer: string): Chain {
+function promoteChain(family: Family, share: number, number: number): Chain {
   const key = tuple(family);
   return {
-    name: `promote${family}`,
+    name: promoteChainName(family, number),
     rules: [
       ...(share > 0 ? [{ expr: [isOverShare('promoted', family, share), { return: null }] }] : []),
       {
         expr: [
-          update('update', flows(family), key),
-          update('delete', closing(family), key),
-          goto(steer),
+          update('update', flowsSet(family, number), key),
+          update('delete', closingSet(family, number), key),
+          goto(steerChainName(number)),
         ],
       },
     ],
@@ -226,10 +276,14 @@ function promoteChain(family: Family, share: number, steer: string): Chain {
 }
 
 /** What packets of known flows go through. */
-export function flowChains(families: readonly Family[], share: number, steer: string): Chain[] {
-  return families.flatMap((family) => [
-    establishedChain(family, steer),
-    promoteChain(family, share, steer),
-    closingChain(family, share, steer),
-  ]);
+export function flowChains(targets: readonly FlowTarget[], share: number): Chain[] {
+  return FAMILIES.flatMap((family) =>
+    targets
+      .filter(takes(family))
+      .flatMap(({ number }) => [
+        establishedChain(family, number),
+        promoteChain(family, share, number),
+        closingChain(family, share, number),
+      ]),
+  );
 }

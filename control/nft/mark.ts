@@ -1,5 +1,5 @@
 /** Firewall marks of which only some bits are ours. */
-import type { Expression, Statement } from './json.js';
+import { type Expression, equal, type Statement } from './json.js';
 
 /** Only the bits in `mask` are ours. */
 export interface Mark {
@@ -15,3 +15,10 @@ export function setMark({ value, mask }: Mark): Statement {
   const kept: Expression = { '&': [META_MARK, keep] };
   return { mangle: { key: META_MARK, value: value === 0 ? kept : { '|': [kept, value] } } };
 }
+
+export const hasMark = ({ value, mask }: Mark): Statement =>
+  equal({ '&': [META_MARK, mask] }, value);
+
+/** Takes the bits of all of them away. */
+export const clearMarks = (marks: readonly Mark[]): Statement =>
+  setMark({ value: 0, mask: marks.reduce((bits, { mask }) => (bits | mask) >>> 0, 0) });

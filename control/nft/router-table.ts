@@ -10,7 +10,7 @@ import {
   matchFlow,
   overShareChain,
 } from './flow-table.js';
-import { FAMILIES, type Family } from './flow-time.js';
+import type { FlowTarget } from './flow-target.js';
 import { embeddedV4Guards, fragmentGuards, guardRules, nat64Guards } from './guards.js';
 import {
   type Chain,
@@ -25,7 +25,6 @@ import {
   type Statement,
   type Table,
 } from './json.js';
-import type { Mark } from './mark.js';
 import {
   alone,
   defaultRule,
@@ -34,15 +33,7 @@ import {
   unseenPackets,
 } from './other-packets.js';
 import { compileRules, only, type Verdicts } from './rules.js';
-import {
-  admitChain,
-  forwardChains,
-  REFUSE,
-  type RouteProbe,
-  refuseChain,
-  STEER,
-  steerChain,
-} from './steering.js';
+import { admitChain, forwardChains, REFUSE, refuseChain, steerChain } from './steering.js';
 
 export const TABLE_NAME = 'sidetrack';
 export const RAW_PRIORITY = -300;
@@ -60,13 +51,10 @@ export interface RouterTableInput {
   /** Of those interfaces. */
   routerMacs: readonly string[];
   serverMacs: readonly string[];
-  /** Where flows are handed over: a family without one is not steered. */
+  /** All that the servers have. */
   serverAddresses: ServerAddresses;
-  /** All that the server has; absent: no others. */
-  guardedAddresses?: ServerAddresses;
-  mark: Mark;
-  /** How a flow's first packet makes sure that the policy route exists; absent: it does not. */
-  probe?: RouteProbe;
+  /** Where flows are handed over: a family that none of them takes is not steered. */
+  targets: readonly FlowTarget[];
   /** Flows that each family's table can hold. */
   flowTableSize: number;
   /** Flows that one client may enter in the time for which an opening one is remembered; 0: no limit. */
@@ -87,7 +75,7 @@ const FIRST_PACKET: Verdicts = {
 
 /** Pure: the same input always gives the same table, down to the order of its rules. */
 export function routerTable(input: RouterTableInput): Table {
-  const { maxFlowsPerClient: share } = input;
+  const { targets, maxFlowsPerClient: share } = input;
   // nft finds no IPv4 address inside of an IPv6 one: its sets hold the addresses around them.
   const policy = expandNat64(input.policy);
   const tcp = compileRules(
@@ -97,22 +85,20 @@ export function routerTable(input: RouterTableInput): Table {
   );
   const other = otherProtocols(policy);
   const unseen = unseenPackets(policy);
-  // Families without a server address cannot be steered; their flows take the on_failure way.
-  const families = FAMILIES.filter((family) => addressesOf(input, family).length > 0);
   return {
     family: 'inet',
     name: TABLE_NAME,
     sets: [...ownSets(input), ...uniqueSets([tcp, other, unseen].flatMap(({ sets }) => sets))],
     chains: [
-      steerChain(input.mark),
-      { name: 'direct', rules: [...forgetFlow(), { expr: [leave] }] },
-      { name: 'block', rules: [...forgetFlow(), { expr: [drop] }] },
-      refuseChain(input.mark, input.onFailure, FIRST_PACKET[input.onFailure]),
-      ...(share > 0 ? [overShareChain(STEER, REFUSE)] : []),
-      admitChain(families, share, input.mark, input.probe),
-      ...flowChains(families, share, STEER),
+      ...targets.map(steerChain),
+      { name: 'direct', rules: [...forgetFlow(targets), { expr: [leave] }] },
+      { name: 'block', rules: [...forgetFlow(targets), { expr: [drop] }] },
+      refuseChain(targets, input.onFailure, FIRST_PACKET[input.onFailure]),
+      ...(share > 0 ? [overShareChain(targets, REFUSE)] : []),
+      admitChain(targets, share),
+      ...flowChains(targets, share),
       { name: 'ipv6', rules: ipv6Rules(input.policy.nat64) },
-      { name: 'from_server', rules: fromServerRules(families) },
+      { name: 'from_server', rules: fromServerRules(targets) },
       {
         name: 'classify',
         rules: [
@@ -124,15 +110,11 @@ export function routerTable(input: RouterTableInput): Table {
       },
       ...other.chains,
       ...unseen.chains,
-      preroutingChain(families, policy),
-      ...forwardChains(input.mark),
+      preroutingChain(targets, policy),
+      ...forwardChains(targets.map(({ mark }) => mark)),
       outputChain(),
     ],
   };
-}
-
-function addressesOf({ serverAddresses }: RouterTableInput, family: Family): readonly string[] {
-  return family === 4 ? serverAddresses.v4 : serverAddresses.v6;
 }
 
 function ownSets(input: RouterTableInput): NftSet[] {
@@ -140,8 +122,8 @@ function ownSets(input: RouterTableInput): NftSet[] {
     { name: 'interfaces', type: 'ifname', elements: [...input.interfaces].sort() },
     macSet('router_macs', input.routerMacs),
     macSet('server_macs', input.serverMacs),
-    ...serverSets(input.guardedAddresses ?? input.serverAddresses),
-    ...flowSets(input.flowTableSize, input.maxFlowsPerClient),
+    ...serverSets(input.serverAddresses),
+    ...flowSets(input.targets, input.flowTableSize, input.maxFlowsPerClient),
   ];
 }
 
@@ -156,7 +138,7 @@ function uniqueSets(sets: readonly NftSet[]): NftSet[] {
   return [...new Map(sets.map((set) => [set.name, set])).values()];
 }
 
-function preroutingChain(families: readonly Family[], policy: Policy): Chain {
+function preroutingChain(targets: readonly FlowTarget[], policy: Policy): Chain {
   const synWithoutAck = equal({ '&': [payload('tcp', 'flags'), ['syn', 'ack']] }, 'syn');
   return {
     name: 'prerouting',
@@ -167,7 +149,7 @@ function preroutingChain(families: readonly Family[], policy: Policy): Chain {
       { expr: [equal(payload('ether', 'saddr'), '@server_macs'), goto('from_server')] },
       { expr: [equal(payload('ip', 'saddr'), '@server4'), leave] },
       { expr: [synWithoutAck, goto('classify')] },
-      ...matchFlow(families),
+      ...matchFlow(targets),
       ...alone(policy),
     ],
   };
@@ -183,8 +165,8 @@ function ipv6Rules(nat64: Policy['nat64']): Rule[] {
 }
 
 /** Nothing from a server is steered. Answers to clients of another subnet pass here untracked. */
-function fromServerRules(families: readonly Family[]): Rule[] {
-  return matchAnswer(families, [{ notrack: null }, counter(), accept]).map((rule) => ({
+function fromServerRules(targets: readonly FlowTarget[]): Rule[] {
+  return matchAnswer(targets, [{ notrack: null }, counter(), accept]).map((rule) => ({
     comment: 'answer of a steered flow',
     ...rule,
   }));

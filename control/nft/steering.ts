@@ -1,5 +1,6 @@
 /** What happens to a flow that a rule proxies: entered, marked, hidden from conntrack, never leaked. */
 import { admitFlow, FAILURE_COMMENT, forgetFlow } from './flow-table.js';
+import { type FlowTarget, steerChainName } from './flow-target.js';
 import { FAMILIES, type Family, ipProtocol } from './flow-time.js';
 import {
   type Chain,
@@ -12,22 +13,10 @@ import {
   type Rule,
   type Statement,
 } from './json.js';
-import { type Mark, META_MARK, setMark } from './mark.js';
-
-/**
- * How a flow's first packet asks the kernel whether the policy route is there. nft looks routes up
- * as if they came from `lo`, so a rule of their own (`iif lo fwmark probe lookup table`) shows it
- * the table, and a mark of their own keeps that rule away from real packets.
- */
-export interface RouteProbe {
-  mark: number;
-  /** Interface that each family's policy route must use. */
-  devices: Readonly<Partial<Record<Family, string>>>;
-}
+import { clearMarks, hasMark, type Mark, setMark } from './mark.js';
 
 const FILTER_PRIORITY = 0;
 const NFPROTO: Expression = { meta: { key: 'nfproto' } };
-export const STEER = 'steer';
 export const REFUSE = 'refuse';
 /** What the forward chain does with steered packets. */
 const ONWARD = 'onward';
@@ -42,24 +31,33 @@ export function probeMark({ value, mask }: Mark): number | undefined {
  * Marks every packet (only the SYN would have a conntrack entry to keep a mark in) and hides the
  * flow from conntrack: the answers bypass this router, so it would call the rest INVALID.
  */
-export function steerChain(mark: Mark): Chain {
+export function steerChain({ number, mark }: FlowTarget): Chain {
   const expr: Statement[] = [setMark(mark), { notrack: null }, counter(), { accept: null }];
-  return { name: STEER, rules: [{ comment: 'steered', expr }] };
+  return { name: steerChainName(number), rules: [{ comment: 'steered', expr }] };
 }
 
-/** Enters a new flow and steers it; `refuse` takes what cannot be handed over. */
-export function admitChain(
-  families: readonly Family[],
-  share: number,
-  mark: Mark,
-  probe: RouteProbe | undefined,
-): Chain {
+/**
+ * Enters a new flow and steers it; `refuse` takes what cannot be handed over. The first target of the
+ * packet's family takes all.
+ */
+export function admitChain(targets: readonly FlowTarget[], share: number): Chain {
+  const chosen = FAMILIES.flatMap((family) => {
+    const target = targets.find(({ families }) => families.includes(family));
+    return target === undefined ? [] : [{ family, target }];
+  });
   return {
     name: 'admit',
     rules: [
-      ...(probe ? probeRules(mark, probe) : []),
-      ...admitFlow(families, share, STEER),
-      ...families.map((family) => ({
+      ...probeRules(chosen),
+      ...chosen.flatMap(({ family, target }) =>
+        admitFlow(
+          family,
+          target,
+          targets.filter((other) => other !== target),
+          share,
+        ),
+      ),
+      ...chosen.map(({ family }) => ({
         comment: FAILURE_COMMENT.full,
         expr: [equal(NFPROTO, `ipv${family}`), counter(), goto(REFUSE)],
       })),
@@ -68,29 +66,45 @@ export function admitChain(
   };
 }
 
-function probeRules(mark: Mark, { mark: value, devices }: RouteProbe): Rule[] {
+type Choice = { family: Family; target: FlowTarget };
+
+/** Rules of one family match it first, unless the target has that family's packets to itself. */
+function probeRules(chosen: readonly Choice[]): Rule[] {
   const routeDevice: Expression = { fib: { result: 'oifname', flags: ['daddr', 'mark'] } };
-  return [
-    { expr: [setMark({ ...mark, value })] },
-    ...FAMILIES.flatMap((family) => {
-      const device = devices[family];
-      if (device === undefined) return [];
-      const match = [equal(NFPROTO, `ipv${family}`), notEqual(routeDevice, device)];
-      return [{ comment: FAILURE_COMMENT.noRoute, expr: [...match, counter(), goto(REFUSE)] }];
-    }),
-  ];
+  const targets = [...new Set(chosen.map(({ target }) => target))];
+  return targets.flatMap((target): Rule[] => {
+    const { mark, probe } = target;
+    if (probe === undefined) return [];
+    const families = chosen.filter((one) => one.target === target).map(({ family }) => family);
+    const ask = setMark({ ...mark, value: probe.mark });
+    return [
+      ...(targets.length === 1
+        ? [{ expr: [ask] }]
+        : families.map((family) => ({ expr: [equal(NFPROTO, `ipv${family}`), ask] }))),
+      ...families.flatMap((family) => {
+        const device = probe.devices[family];
+        if (device === undefined) return [];
+        const match = [equal(NFPROTO, `ipv${family}`), notEqual(routeDevice, device)];
+        return [{ comment: FAILURE_COMMENT.noRoute, expr: [...match, counter(), goto(REFUSE)] }];
+      }),
+    ];
+  });
 }
 
 /**
  * The way of `on_failure`, for flows that cannot be handed over: the route to the server is gone,
- * the flow table is full, its client is over its share, or the server has no address of this family.
+ * the flow table is full, its client is over its share, or no server has an address of this family.
  * What is known of the tuple goes: its later packets must not be steered by halves.
  */
-export function refuseChain(mark: Mark, onFailure: string, verdict: Statement): Chain {
-  const expr: Statement[] = [setMark({ ...mark, value: 0 }), counter(), verdict];
+export function refuseChain(
+  targets: readonly FlowTarget[],
+  onFailure: string,
+  verdict: Statement,
+): Chain {
+  const expr: Statement[] = [clearMarks(targets.map(({ mark }) => mark)), counter(), verdict];
   return {
     name: REFUSE,
-    rules: [...forgetFlow(), { comment: `on_failure ${onFailure}`, expr }],
+    rules: [...forgetFlow(targets), { comment: `on_failure ${onFailure}`, expr }],
   };
 }
 
@@ -99,8 +113,7 @@ export function refuseChain(mark: Mark, onFailure: string, verdict: Statement): 
  * source address: the far end could not even answer. The interface alone would not tell, for the
  * uplink may be the clients' own; the next hop does.
  */
-export function forwardChains({ value, mask }: Mark): Chain[] {
-  const ours = equal({ '&': [META_MARK, mask] }, value);
+export function forwardChains(marks: readonly Mark[]): Chain[] {
   const nextHop = (family: Family): Expression => ({
     rt: { key: 'nexthop', family: ipProtocol(family) },
   });
@@ -122,7 +135,7 @@ export function forwardChains({ value, mask }: Mark): Chain[] {
     {
       name: 'forward',
       hook: { type: 'filter', hook: 'forward', prio: FILTER_PRIORITY },
-      rules: [{ expr: [ours, goto(ONWARD)] }],
+      rules: marks.map((mark) => ({ expr: [hasMark(mark), goto(ONWARD)] })),
     },
   ];
 }

@@ -1,8 +1,6 @@
-/** Addresses of a host: which of its interfaces reaches one directly, its MACs, a server's. */
+/** Addresses of a host: which of its interfaces reaches one directly, its MACs. */
 import { familyOf, parseAddress } from '../config/address.js';
-import type { ServerConfig } from '../config/config.js';
 import { parseMac } from '../config/mac.js';
-import type { ServerAddresses } from '../nft/router-table.js';
 import type { InterfaceFacts, ObservedHost } from './state.js';
 
 /** The first of `names` that has a subnet containing `address`. */
@@ -32,16 +30,4 @@ export function sameSubnet(own: string, prefixLength: number, other: string): bo
 export function routerMacs(host: ObservedHost, names: readonly string[]): string[] {
   const macs = host.interfaces.filter(({ name }) => names.includes(name)).map(({ mac }) => mac);
   return [...new Set(macs.flatMap((mac) => parseMac(mac) ?? []))];
-}
-
-/** By family, as the tables want them: all that are the server's, whether anything is handed to them or not. */
-export function guardedAddresses({ address, uncarried }: ServerConfig): ServerAddresses {
-  const of = (family: 'v4' | 'v6') =>
-    [address[family], uncarried?.[family]].filter((one) => one !== undefined);
-  return { v4: of('v4'), v6: of('v6') };
-}
-
-/** Those to which something is handed over. */
-export function serverAddresses({ address: { v4, v6 } }: ServerConfig): ServerAddresses {
-  return { v4: v4 ? [v4] : [], v6: v6 ? [v6] : [] };
 }

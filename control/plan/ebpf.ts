@@ -4,20 +4,24 @@ import { digest } from '../nft/listing.js';
 import { type ClassifierSpec, classifierSpec } from '../policy/classifier-spec.js';
 import { guardedPolicy } from '../policy/guard-rules.js';
 import { PrefixSet } from '../policy/prefix-set.js';
-import { guardedAddresses, interfaceTowards, routerMacs } from './address.js';
+import { routerMacs } from './address.js';
 import type { RouterPlanInput } from './router-input.js';
-import type { HostState } from './state.js';
+import type { Family, HostState } from './state.js';
+import { type Target, targetAddresses, targetMacs } from './targets.js';
 
-export function ebpfState(input: RouterPlanInput): Pick<HostState, 'table' | 'classifier'> {
-  const { serverMac, router, config } = input;
-  const { interfaces, mark } = config.router;
-  const made = routerSpec(input);
+export function ebpfState(
+  input: RouterPlanInput,
+  targets: readonly Target[],
+): Pick<HostState, 'table' | 'classifier'> {
+  const { router, config } = input;
+  const { interfaces } = config.router;
+  const made = routerSpec(input, targets);
   const table = {
     interfaces,
     routerMacs: routerMacs(router, interfaces),
-    serverMacs: [serverMac],
-    serverAddresses: guardedAddresses(config.servers[0]!),
-    mark,
+    serverMacs: targetMacs(targets),
+    serverAddresses: targetAddresses(targets),
+    marks: targets.map(({ mark }) => mark),
   };
   return {
     table: companionTable(table),
@@ -25,25 +29,25 @@ export function ebpfState(input: RouterPlanInput): Pick<HostState, 'table' | 'cl
   };
 }
 
-function routerSpec({ config, policy, router, serverMac }: RouterPlanInput) {
+function routerSpec({ config, policy, router }: RouterPlanInput, targets: readonly Target[]) {
   const { interfaces, forwarding, mark, flowTableSize, maxFlowsPerClient } = config.router;
-  const { v4, v6 } = config.servers[0]!.address;
-  const guarded = guardedAddresses(config.servers[0]!);
+  const guarded = targetAddresses(targets);
+  const serverMacs = targetMacs(targets);
   const own = router.interfaces.flatMap(({ addresses }) => addresses);
   const guards = {
-    serverMacs: [serverMac],
+    serverMacs,
     serverAddresses: PrefixSet.parse(...guarded.v4, ...guarded.v6),
     localAddresses: PrefixSet.parse(...own.map(({ address }) => address)),
   };
-  const device = (address: string | undefined) =>
-    address && interfaceTowards(router, interfaces, address)?.name;
-  const [device4, device6] = [device(v4), device(v6)];
+  const hop = (family: Family) =>
+    targets.flatMap(({ hops }) => hops).find((one) => one.family === family);
+  const [hop4, hop6] = [hop(4), hop(6)];
   return classifierSpec(guardedPolicy(policy, guards), {
     interfaces,
     forwarding,
-    serverInterface: { ...(device4 && { v4: device4 }), ...(device6 && { v6: device6 }) },
-    nextHop: { ...(v4 && { v4 }), ...(v6 && { v6 }) },
-    serverMacs: [serverMac],
+    serverInterface: { ...(hop4?.dev && { v4: hop4.dev }), ...(hop6?.dev && { v6: hop6.dev }) },
+    nextHop: { ...(hop4 && { v4: hop4.via }), ...(hop6 && { v6: hop6.via }) },
+    serverMacs,
     mark,
     flowTableSize,
     maxFlowsPerClient,

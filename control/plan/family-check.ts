@@ -7,20 +7,17 @@ import type { Finding } from './finding.js';
 import type { Family, InterfaceFacts, ObservedHost } from './state.js';
 
 export function unservedClients(config: Config, router: ObservedHost): Finding[] {
-  const { name } = config.servers[0]!;
   return addresslessFamilies(config).flatMap((family) => {
     const listed = config.router.interfaces
       .flatMap((wanted) => router.interfaces.filter((one) => one.name === wanted))
       .filter((one) => subnetOf(one, family) !== undefined);
     if (listed.length === 0 || !reachesInternet(router, family)) return [];
     const names = listed.map((one) => `${one.name} (${subnetOf(one, family)})`).join(', ');
-    return [
-      {
-        path: ['servers', 0, 'address'],
-        message: `clients on ${names} have IPv${family}, and ${name} has no IPv${family} address: IPv${family} that rules proxy ${fateOf(config)}`,
-        hint: `give ${name} an IPv${family} address of that subnet and add it to \`address\`${config.onFailure === 'direct' ? ', or write on_failure: block' : ''}`,
-      },
-    ];
+    return config.servers.map(({ name }, index) => ({
+      path: ['servers', index, 'address'],
+      message: `clients on ${names} have IPv${family}, and ${name} has no IPv${family} address: IPv${family} that rules proxy ${fateOf(config)}`,
+      hint: `give ${name} an IPv${family} address of that subnet and add it to \`address\`${config.onFailure === 'direct' ? ', or write on_failure: block' : ''}`,
+    }));
   });
 }
 

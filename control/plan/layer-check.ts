@@ -4,6 +4,7 @@ import { interfaceTowards, sameSubnet } from './address.js';
 import { uplinkDevices } from './default-route.js';
 import type { Finding } from './finding.js';
 import type { InterfaceFacts, ObservedHost } from './state.js';
+import type { Target } from './targets.js';
 
 const isLinkLocal = (address: string) => /^(fe[89ab]|169\.254\.)/.test(address);
 
@@ -77,11 +78,14 @@ function sharedOf(own: InterfaceFacts, other: InterfaceFacts): string | undefine
 }
 
 /** A router with one interface has clients and uplink on it; then its server is there, too. */
-export function listedUplinks(config: Config, router: ObservedHost): Finding[] {
+export function listedUplinks(
+  config: Config,
+  router: ObservedHost,
+  targets: readonly Target[],
+): Finding[] {
   const uplinks = uplinkDevices(router);
-  const { v4, v6 } = config.servers[0]!.address;
   const isServers = (name: string) =>
-    [v4, v6].some((address) => address && interfaceTowards(router, [name], address));
+    targets.some(({ hops }) => hops.some(({ via }) => interfaceTowards(router, [name], via)));
   return config.router.interfaces.flatMap((name, index) =>
     !uplinks.includes(name) || isServers(name)
       ? []

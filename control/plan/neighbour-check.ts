@@ -1,19 +1,29 @@
-/** Whether the router reaches the server at the interface that captures. Pure. */
-import type { Config } from '../config/config.js';
+/** Whether the router reaches the servers at the interfaces that capture. Pure. */
+import type { Config, ServerConfig } from '../config/config.js';
 import type { Finding } from './finding.js';
 import type { ObservedHost } from './state.js';
 
 /**
  * A machine with two interfaces in one LAN answers for each address on both (Linux: arp_ignore=0), so
  * that the router may learn the MAC of the one that captures nothing.
- * @param host the server, where it was seen.
+ * @param hosts by name, as far as they were seen.
  */
-export function otherNeighbour(
+export function otherNeighbours(
   { servers }: Config,
+  router: ObservedHost,
+  hosts: ReadonlyMap<string, ObservedHost>,
+): Finding[] {
+  return servers.flatMap((server, index) =>
+    otherNeighbour(server, index, router, hosts.get(server.name)),
+  );
+}
+
+function otherNeighbour(
+  { name, interface: device, address, mac }: ServerConfig,
+  index: number,
   router: ObservedHost,
   host: ObservedHost | undefined,
 ): Finding[] {
-  const { name, interface: device, address, mac } = servers[0]!;
   const own = host?.interfaces.find((one) => one.name === device)?.mac;
   const wanted = (mac === 'auto' ? own : mac)?.toLowerCase();
   const strange = router.neighbours.find(
@@ -25,7 +35,7 @@ export function otherNeighbour(
   if (strange === undefined) return [];
   return [
     {
-      path: ['servers', 0, 'mac'],
+      path: ['servers', index, 'mac'],
       message: `${router.address} reaches ${strange.address} at MAC ${strange.mac}, which is not that of ${name}'s ${device} (${wanted}): what it hands over arrives elsewhere and is not captured`,
       hint: `where ${name} has a second interface in that LAN: sysctl -w net.ipv4.conf.all.arp_ignore=1 there; else correct \`mac\`, or on the router: ip neigh flush to ${strange.address}`,
     },

@@ -3,17 +3,17 @@
 import type { Config, ServerConfig } from '../config/config.js';
 import type { Diagnostic } from '../config/diagnostic.js';
 import { hex } from '../config/hex.js';
-import { probeMark } from '../nft/steering.js';
-import { interfaceTowards, sameSubnet } from './address.js';
+import { sameSubnet } from './address.js';
 import { divertedOnBridge, onlyStrangers, secondUplink, strangers } from './capture-check.js';
 import { unservedClients } from './family-check.js';
 import { type Finding, locate } from './finding.js';
 import { missingInterface, missingInterfaces, unreachableServers } from './interface-check.js';
 import { layeredInterfaces, listedUplinks } from './layer-check.js';
 import { unguardedWays } from './loop-check.js';
-import { otherNeighbour } from './neighbour-check.js';
+import { otherNeighbours } from './neighbour-check.js';
 import { foreignTable, routerRoute, serverRoute, sharedMark, takenPackets } from './rule-check.js';
-import type { ObservedHost } from './state.js';
+import type { Family, ObservedHost } from './state.js';
+import { hopOfFamily, routeProbe, type Target, targetsOf } from './targets.js';
 
 export interface Findings {
   errors: Diagnostic[];
@@ -22,8 +22,13 @@ export interface Findings {
   warnings: Diagnostic[];
 }
 
-/** @param server the server's host, where this run sees it too. */
-export function checkRouter(config: Config, router: ObservedHost, server?: ObservedHost): Findings {
+/** @param hosts by name, as far as this run sees them. */
+export function checkRouter(
+  config: Config,
+  router: ObservedHost,
+  hosts: ReadonlyMap<string, ObservedHost> = new Map(),
+): Findings {
+  const targets = targetsOf(config, router);
   const missing = missingInterfaces(config, router);
   const route = routerRoute(config, router);
   const taken = takenPackets(route, router);
@@ -35,16 +40,16 @@ export function checkRouter(config: Config, router: ObservedHost, server?: Obser
       ...foreignTable(route, router),
       ...sharedMark(route, router),
       ...taken.errors,
-      ...dividedServer(config, router),
+      ...dividedServers(config, targets),
     ]),
     bypasses: locate(config, taken.warnings),
     warnings: locate(config, [
       ...unservedClients(config, router),
       ...layeredInterfaces(config, router),
-      ...listedUplinks(config, router),
-      ...otherNeighbour(config, router, server),
-      ...notForwarding(config, router),
-      ...noProbeBit(config),
+      ...listedUplinks(config, router, targets),
+      ...otherNeighbours(config, router, hosts),
+      ...notForwarding(targets, router),
+      ...noProbeBit(config, targets),
       ...bridgeNetfilter(config, router),
     ]),
   };
@@ -103,32 +108,31 @@ function checkDiversion(server: ServerConfig, index: number, host: ObservedHost)
 /** Compares all bits; longer than any address, so that it suits both families. */
 const FULL = 128;
 
-function noProbeBit({ router: { classifier, mark } }: Config): Finding[] {
-  if (classifier === 'ebpf' || probeMark(mark) !== undefined) return [];
-  return [
-    {
+function noProbeBit({ router: { classifier } }: Config, targets: readonly Target[]): Finding[] {
+  if (classifier === 'ebpf') return [];
+  return targets
+    .filter((target) => routeProbe(target) === undefined)
+    .map(({ mark }) => ({
       path: ['router', 'mark'],
       message: `mark ${hex(mark.value)}/${hex(mark.mask)} leaves no bit to ask for the route with, so flows are handed over even when the route to the server is gone`,
       hint: 'widen the mask by a bit that nobody uses',
-    },
-  ];
+    }));
 }
 
 /** Redirected packets leave by one interface. */
-function dividedServer({ router: own, servers }: Config, router: ObservedHost): Finding[] {
+function dividedServers({ router: own }: Config, targets: readonly Target[]): Finding[] {
   if (own.classifier !== 'ebpf' || own.forwarding === 'mark') return [];
-  const { v4, v6 } = servers[0]!.address;
-  const device = (address: string | undefined) =>
-    address && interfaceTowards(router, own.interfaces, address)?.name;
-  const [device4, device6] = [device(v4), device(v6)];
-  if (!device4 || !device6 || device4 === device6) return [];
-  return [
-    {
-      path: ['router', 'forwarding'],
-      message: `the server's addresses are behind two interfaces (${device4} and ${device6}), and redirected packets leave by one`,
-      hint: 'write forwarding: mark',
-    },
-  ];
+  return targets.flatMap((target) => {
+    const [device4, device6] = [hopOfFamily(target, 4)?.dev, hopOfFamily(target, 6)?.dev];
+    if (!device4 || !device6 || device4 === device6) return [];
+    return [
+      {
+        path: ['router', 'forwarding'],
+        message: `the addresses of ${target.name} are behind two interfaces (${device4} and ${device6}), and redirected packets leave by one`,
+        hint: 'write forwarding: mark',
+      },
+    ];
+  });
 }
 
 /** The mark must be there before netfilter sees the packet; then it is too late. */
@@ -151,11 +155,12 @@ function bridgeNetfilter({ router: own }: Config, router: ObservedHost): Finding
   ];
 }
 
-function notForwarding({ servers }: Config, router: ObservedHost): Finding[] {
-  const { v4, v6 } = servers[0]!.address;
+function notForwarding(targets: readonly Target[], router: ObservedHost): Finding[] {
+  const isHandedOver = (family: Family) =>
+    targets.some((target) => hopOfFamily(target, family) !== undefined);
   const needed = [
-    ...(v4 ? ['net/ipv4/ip_forward'] : []),
-    ...(v6 ? ['net/ipv6/conf/all/forwarding'] : []),
+    ...(isHandedOver(4) ? ['net/ipv4/ip_forward'] : []),
+    ...(isHandedOver(6) ? ['net/ipv6/conf/all/forwarding'] : []),
   ];
   return needed
     .filter((key) => router.sysctls[key] === '0')

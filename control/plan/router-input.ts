@@ -7,6 +7,6 @@ export interface RouterPlanInput {
   config: Config;
   policy: Policy;
   router: ObservedHost;
-  /** The server's MAC, resolved. */
-  serverMac: string;
+  /** MACs of the servers by name, resolved. */
+  serverMacs: ReadonlyMap<string, string>;
 }

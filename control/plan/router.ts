@@ -1,15 +1,14 @@
 /** Config + policy + what the hosts told us → the router's desired state. Pure. */
-import type { Config, ServerConfig } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import type { FlowTarget } from '../nft/flow-target.js';
 import type { Table } from '../nft/json.js';
 import type { Mark } from '../nft/mark.js';
 import { routerTable } from '../nft/router-table.js';
-import { probeMark, type RouteProbe } from '../nft/steering.js';
-import { guardedAddresses, interfaceTowards, routerMacs, serverAddresses } from './address.js';
+import { routerMacs } from './address.js';
 import { ebpfState } from './ebpf.js';
 import { hopsOf } from './hops.js';
 import type { RouterPlanInput } from './router-input.js';
 import { routerPlace } from './rule-priority.js';
-import { serverFamilies } from './server-families.js';
 import {
   type Family,
   type HostState,
@@ -19,59 +18,75 @@ import {
   type Route,
   type Sysctl,
 } from './state.js';
+import {
+  type Hop,
+  hopOfFamily,
+  routeProbe,
+  type Target,
+  targetAddresses,
+  targetMacs,
+  targetsOf,
+} from './targets.js';
 
 export function routerState(input: RouterPlanInput): HostState {
-  const { config, router } = input;
-  const server = config.servers[0]!;
+  const { config, router, serverMacs } = input;
+  const targets = targetsOf(config, router, serverMacs);
   const { classifier, interfaces, table } = config.router;
   return {
     name: 'router',
-    ...(classifier === 'ebpf' ? ebpfState(input) : { table: nftablesTable(input) }),
-    ipRules: serverFamilies(server).flatMap((family) => ipRules(config, router, family)),
-    routes: serverFamilies(server).flatMap((family) => routes(config, server, router, family)),
-    sysctls: [...redirectSysctls(interfaces), ...reversePathSysctls(config, router)],
+    ...(classifier === 'ebpf'
+      ? ebpfState(input, targets)
+      : { table: nftablesTable(input, targets) }),
+    ipRules: targets.flatMap((target) => ipRules(config, router, target)),
+    routes: targets.flatMap((target) => target.hops.flatMap((hop) => routes(config, target, hop))),
+    sysctls: [...redirectSysctls(interfaces), ...reversePathSysctls(config, router, targets)],
     tableName: table,
   };
 }
 
-function nftablesTable({ config, policy, router, serverMac }: RouterPlanInput): Table {
-  const server = config.servers[0]!;
-  const { interfaces, mark, flowTableSize, maxFlowsPerClient } = config.router;
+function nftablesTable({ config, policy, router }: RouterPlanInput, targets: Target[]): Table {
+  const { interfaces, flowTableSize, maxFlowsPerClient } = config.router;
   return routerTable({
     policy,
     interfaces,
     routerMacs: routerMacs(router, interfaces),
-    serverMacs: [serverMac],
-    serverAddresses: serverAddresses(server),
-    guardedAddresses: guardedAddresses(server),
-    mark,
+    serverMacs: targetMacs(targets),
+    serverAddresses: targetAddresses(targets),
+    targets: targets.map(flowTarget),
     flowTableSize,
     maxFlowsPerClient,
     onFailure: config.onFailure,
-    ...routeProbe(config, router),
   });
 }
 
-function ipRules(config: Config, host: ObservedHost, family: Family): IpRule[] {
+function flowTarget(target: Target): FlowTarget {
+  const { number, hops, mark } = target;
+  const probe = routeProbe(target);
+  return { number, families: hops.map(({ family }) => family), mark, ...(probe && { probe }) };
+}
+
+function ipRules(config: Config, host: ObservedHost, target: Target): IpRule[] {
   const { router } = config;
-  const { mark, table } = router;
+  const { mark, table } = target;
   const place = routerPlace(config, host);
-  const rule = (iif: string, value: number): IpRule => ({
-    family,
-    ...place,
-    iif,
-    mark: value,
-    mask: mark.mask,
-    table: table.id,
-  });
   // The eBPF program looks routes up as if from the client's interface and needs no rule for that.
-  const probe = router.classifier === 'ebpf' ? undefined : probeMark(mark);
-  return [
-    ...router.interfaces.map((iif) => rule(iif, mark.value)),
-    ...(probe === undefined
-      ? []
-      : [rule('lo', probe), probeEnd(family, place.priority, probe, mark)]),
-  ];
+  const probe = router.classifier === 'ebpf' ? undefined : routeProbe(target)?.mark;
+  return target.hops.flatMap(({ family }) => {
+    const rule = (iif: string, value: number): IpRule => ({
+      family,
+      ...place,
+      iif,
+      mark: value,
+      mask: mark.mask,
+      table,
+    });
+    return [
+      ...router.interfaces.map((iif) => rule(iif, mark.value)),
+      ...(probe === undefined
+        ? []
+        : [rule('lo', probe), probeEnd(family, place.priority, probe, mark)]),
+    ];
+  });
 }
 
 /**
@@ -82,28 +97,10 @@ function probeEnd(family: Family, priority: number, mark: number, { mask }: Mark
   return { family, priority: priority + 1, iif: 'lo', mark, mask };
 }
 
-function routeProbe(config: Config, router: ObservedHost): { probe?: RouteProbe } {
-  const mark = probeMark(config.router.mark);
-  if (mark === undefined) return {};
-  const server = config.servers[0]!;
-  const device = (address: string | undefined) =>
-    address && interfaceTowards(router, config.router.interfaces, address)?.name;
-  const [v4, v6] = [device(server.address.v4), device(server.address.v6)];
-  return { probe: { mark, devices: { ...(v4 && { 4: v4 }), ...(v6 && { 6: v6 }) } } };
-}
-
-function routes(
-  config: Config,
-  server: ServerConfig,
-  router: ObservedHost,
-  family: Family,
-): Route[] {
-  const via = (family === 4 ? server.address.v4 : server.address.v6)!;
-  const dev = interfaceTowards(router, config.router.interfaces, via)!.name;
-  const table = config.router.table.id;
-  const route: Route = { family, table, nextHop: { via, dev } };
+function routes({ onFailure }: Config, { table }: Target, { family, via, dev }: Hop): Route[] {
+  const route: Route = { family, table, nextHop: { via, dev: dev! } };
   // A link flap takes the route away. Without a second one the traffic then goes direct.
-  return config.onFailure === 'block' ? [route, { family, table, metric: LAST_METRIC }] : [route];
+  return onFailure === 'block' ? [route, { family, table, metric: LAST_METRIC }] : [route];
 }
 
 /**
@@ -123,19 +120,25 @@ const LOOSE = '2';
 
 /**
  * Answers to clients of another subnet come back through this router with Internet sources, which
- * strict reverse-path filtering drops. Loosened only on the server's interface, and only where such
+ * strict reverse-path filtering drops. Loosened only on the servers' interfaces, and only where such
  * clients can exist: several interfaces, or a route to another subnet behind one of them.
  */
-function reversePathSysctls(config: Config, router: ObservedHost): Sysctl[] {
-  const v4 = config.servers[0]!.address.v4;
-  if (v4 === undefined || !hasDistantClients(config, router)) return [];
-  const { name } = interfaceTowards(router, config.router.interfaces, v4)!;
+function reversePathSysctls(
+  config: Config,
+  router: ObservedHost,
+  targets: readonly Target[],
+): Sysctl[] {
+  if (!hasDistantClients(config, router)) return [];
+  const devices = targets.map((target) => hopOfFamily(target, 4)?.dev);
   const value = (key: string) => Number(router.sysctls[`net/ipv4/conf/${key}/rp_filter`] ?? 0);
-  const key = `net/ipv4/conf/${name}/rp_filter`;
-  // Keep what we loosened before: the value found is then our own.
-  const loosenedByUs = router.saved?.sysctls[key] !== undefined;
-  const effective = Math.max(value('all'), value(name));
-  return effective === STRICT || loosenedByUs ? [{ key, value: LOOSE }] : [];
+  return [...new Set(devices)].flatMap((name) => {
+    if (name === undefined) return [];
+    const key = `net/ipv4/conf/${name}/rp_filter`;
+    // Keep what we loosened before: the value found is then our own.
+    const loosenedByUs = router.saved?.sysctls[key] !== undefined;
+    const effective = Math.max(value('all'), value(name));
+    return effective === STRICT || loosenedByUs ? [{ key, value: LOOSE }] : [];
+  });
 }
 
 function hasDistantClients({ router: { interfaces } }: Config, router: ObservedHost): boolean {

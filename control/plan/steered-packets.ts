@@ -1,31 +1,35 @@
 /** The packets that our rules are for, on either machine. Pure. */
 import type { Config, ServerConfig } from '../config/config.js';
-import { probeMark } from '../nft/steering.js';
 import { hopsOf } from './hops.js';
 import { addressNumber, everything, type Packets, type Span, spanOf, without } from './packets.js';
 import { prefixOfRoute } from './route-lookup.js';
 import { serverFamilies } from './server-families.js';
 import { type Family, MAIN_TABLE, type ObservedHost } from './state.js';
+import { routeProbe, type Target, targetsOf } from './targets.js';
 
-/** What the router hands over, and the packets by which nft asks for the route. */
-export function routerPackets({ router, servers }: Config, host: ObservedHost): Packets[] {
-  const server = servers[0]!;
-  const probe = router.classifier === 'ebpf' ? undefined : probeMark(router.mark);
-  return serverFamilies(server).flatMap((family) => {
-    const guarded = [...ownAddresses(host, family), ...serverAddresses(server, family)];
-    const packets = router.interfaces.map((iif) => ({
-      family,
-      iif,
-      ...(isInVrf(host, iif) && { inVrf: true }),
-      mark: router.mark.value,
-      sources: without(clientsOf(host, iif, family), guarded),
-    }));
-    const sources = packets.flatMap((one) => one.sources);
-    return [
-      ...packets,
-      ...(probe === undefined ? [] : [{ family, iif: 'lo', mark: probe, sources }]),
-    ];
-  });
+/** What the router hands over, and the packets by which nft asks for the routes. */
+export function routerPackets(config: Config, host: ObservedHost): Packets[] {
+  return targetsOf(config, host).flatMap((target) =>
+    target.hops.flatMap(({ family }) => packetsTo(target, family, config, host)),
+  );
+}
+
+function packetsTo(target: Target, family: Family, { router }: Config, host: ObservedHost) {
+  const probe = router.classifier === 'ebpf' ? undefined : routeProbe(target)?.mark;
+  const known = family === 4 ? target.addresses.v4 : target.addresses.v6;
+  const guarded = [...ownAddresses(host, family), ...known.map(addressNumber)];
+  const packets = router.interfaces.map((iif) => ({
+    family,
+    iif,
+    ...(isInVrf(host, iif) && { inVrf: true }),
+    mark: target.mark.value,
+    sources: without(clientsOf(host, iif, family), guarded),
+  }));
+  const sources = packets.flatMap((one) => one.sources);
+  return [
+    ...packets,
+    ...(probe === undefined ? [] : [{ family, iif: 'lo', mark: probe, sources }]),
+  ];
 }
 
 /** What `capture: tproxy` diverts; clients are everywhere. */
@@ -45,11 +49,6 @@ function ownAddresses({ interfaces }: ObservedHost, family: Family): bigint[] {
     .flatMap(({ addresses }) => addresses)
     .filter((one) => one.family === family)
     .map(({ address }) => addressNumber(address));
-}
-
-function serverAddresses({ address }: ServerConfig, family: Family): bigint[] {
-  const own = family === 4 ? address.v4 : address.v6;
-  return own === undefined ? [] : [addressNumber(own)];
 }
 
 function isInVrf({ interfaces }: ObservedHost, name: string): boolean {

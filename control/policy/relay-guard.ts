@@ -119,7 +119,7 @@ function routeWarnings(config: Config, addresses: Addresses, refused: PrefixSet)
 }
 
 export function relayGuardWarnings(config: Config): Diagnostic[] {
-  if (config.servers[0]?.program !== 'relay') return [];
+  if (!config.servers.some(({ program }) => program === 'relay')) return [];
   const addresses = addressResolver(config);
   const refused = PRIVATE.minus(addresses(config.relay.allow));
   return [

@@ -1,5 +1,5 @@
 /** The eBPF classifier in a plan: whether it is as desired, and the commands that bring it there. */
-import { FLOW_SETS } from '../nft/flow-elements.js';
+import { isFlowSet } from '../nft/flow-elements.js';
 import { type Command, withInputFile } from '../plan/command.js';
 import { savedSpecPath } from '../plan/paths.js';
 import type {
@@ -20,7 +20,7 @@ export function diffClassifier(
   { classifier: found, listing, saved }: ObservedHost,
 ): ClassifierChange | undefined {
   const hasFlows = (names: readonly { name: string }[] = []) =>
-    names.some(({ name }) => FLOW_SETS.includes(name));
+    names.some(({ name }) => isFlowSet(name));
   // Remembered and not found: its pins may be gone, and the programs still there.
   if (desired === undefined)
     return found || saved?.classifier

@@ -54,7 +54,7 @@ describe('the configuration does not fit the hosts', () => {
     [
       'two hosts that are one',
       [['netns://server1', 'netns://router']],
-      [at(6, /router and server are the same host/), /--only router/],
+      [at(6, /router and server1 are the same host/), /--only router/],
     ],
   ])('%s', async (_name, changes, said) => {
     await expectRefusal(changes, 2, said);

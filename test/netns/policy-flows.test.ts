@@ -184,8 +184,8 @@ describe('a full flow table', () => {
   test.each(['direct', 'block'] as const)(
     'is also what a family without a server address meets: %s',
     async (onFailure) => {
-      const serverAddresses = { v4: [ADDRESS.server1.v4], v6: [] };
-      await bench.load(table(PROXY_ALL, { serverAddresses, onFailure }));
+      const targets = ROUTER.targets.map((target) => ({ ...target, families: [4 as const] }));
+      await bench.load(table(PROXY_ALL, { targets, onFailure }));
       expect(await fire([packetOf('v6')], [syn, ack])).toEqual([onFailure, 'direct']);
       expect(await fire([packetOf('v4')], [syn, ack])).toEqual(['proxy', 'proxy']);
     },

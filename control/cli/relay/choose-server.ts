@@ -2,16 +2,22 @@
 import type { Config, ServerConfig } from '../../config/config.js';
 import { SidetrackError } from '../../error.js';
 
-/** @throws SidetrackError when there is none of that name, or it has no relay of ours. */
+/**
+ * @param name may be absent where the file has one server only.
+ * @throws SidetrackError when there is none of that name, or it has no relay of ours.
+ */
 export function chooseServer({ servers, file }: Config, name: string | undefined): ServerConfig {
-  const server = name === undefined ? servers[0] : servers.find((one) => one.name === name);
+  const server = servers.find((one) =>
+    name === undefined ? servers.length === 1 : one.name === name,
+  );
   const names = servers.map((one) => one.name).join(', ');
   if (server === undefined)
-    throw new SidetrackError(`there is no server "${name}" in ${file}`, {
-      code: 'no-such-host',
-      source: 'user',
-      hint: `choose one of ${names}`,
-    });
+    throw new SidetrackError(
+      name === undefined
+        ? `${file} has several servers, and this machine could be any of them`
+        : `there is no server "${name}" in ${file}`,
+      { code: 'no-such-host', source: 'user', hint: `choose one of ${names}: --server NAME` },
+    );
   if (server.program === 'relay') return server;
   throw new SidetrackError(`${file} says that ${server.name} runs a program of its own`, {
     code: 'program-external',

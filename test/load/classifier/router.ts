@@ -71,8 +71,9 @@ async function loadNftables(lab: Lab, policy: Policy): Promise<void> {
     policy,
     interfaces: ['br-lan'],
     ...IDENTITY,
-    mark: MARK,
-    probe: { mark: probe, devices: { 4: 'br-lan' } },
+    targets: [
+      { number: 0, families: [4], mark: MARK, probe: { mark: probe, devices: { 4: 'br-lan' } } },
+    ],
     flowTableSize: FLOW_TABLE_SIZE,
     // One client opens them all.
     maxFlowsPerClient: FLOW_TABLE_SIZE,
@@ -82,7 +83,7 @@ async function loadNftables(lab: Lab, policy: Policy): Promise<void> {
 }
 
 async function loadEbpf(lab: Lab, contestant: Contestant, policy: PolicyName): Promise<void> {
-  const table = companionTable({ interfaces: ['br-lan'], ...IDENTITY, mark: MARK });
+  const table = companionTable({ interfaces: ['br-lan'], ...IDENTITY, marks: [MARK] });
   await nft(lab, ['-j'], JSON.stringify(recreateTable(table)));
   await lab.check('router', peer('router-peer', contestant, policy), { timeoutMs: LOAD_MS });
 }

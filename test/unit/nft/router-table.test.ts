@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import type { FlowTarget } from '../../../control/nft/flow-target.js';
 import type { Statement, Table } from '../../../control/nft/json.js';
 import { type RouterTableInput, routerTable } from '../../../control/nft/router-table.js';
 import { type ServerTableInput, serverTable } from '../../../control/nft/server-table.js';
 import { PrefixSet } from '../../../control/policy/prefix-set.js';
 import { nat64 } from '../nat64.js';
+
+const TARGET: FlowTarget = { number: 0, families: [4, 6], mark: { value: 150, mask: 0xff } };
 
 const INPUT: RouterTableInput = {
   policy: {
@@ -37,7 +40,7 @@ const INPUT: RouterTableInput = {
   routerMacs: ['02:00:00:00:01:01'],
   serverMacs: ['02:00:00:00:01:02'],
   serverAddresses: { v4: ['192.168.1.2'], v6: ['fd00::2'] },
-  mark: { value: 150, mask: 0xff },
+  targets: [TARGET],
   flowTableSize: 1000,
   maxFlowsPerClient: 250,
   onFailure: 'direct',
@@ -49,8 +52,8 @@ function rulesOf(table: Table, chain: string) {
   return table.chains.find(({ name }) => name === chain)?.rules ?? [];
 }
 
-const markOf = (mark: RouterTableInput['mark']) =>
-  rulesOf(routerTable({ ...INPUT, mark }), 'steer')[0]!.expr.find(
+const markOf = (mark: FlowTarget['mark']) =>
+  rulesOf(routerTable({ ...INPUT, targets: [{ ...TARGET, mark }] }), 'steer')[0]!.expr.find(
     (statement): statement is Statement & { mangle: unknown } => 'mangle' in statement,
   );
 
@@ -70,11 +73,35 @@ describe('the router table', () => {
   });
 
   it('steers no family for which the server has no address', () => {
-    const table = routerTable({ ...INPUT, serverAddresses: { v4: ['192.168.1.2'], v6: [] } });
+    const table = routerTable({ ...INPUT, targets: [{ ...TARGET, families: [4] }] });
     const text = JSON.stringify(rulesOf(table, 'admit'));
     expect(text).toContain('flows4');
     expect(text).not.toContain('flows6');
     expect(table.chains.map(({ name }) => name)).not.toContain('established6');
+  });
+
+  it('enters a flow into the sets of the target that takes it, and out of those of others', () => {
+    const mark = { value: 151, mask: 0xff };
+    const targets: FlowTarget[] = [
+      { ...TARGET, families: [4] },
+      { number: 1, families: [6], mark },
+    ];
+    const table = routerTable({ ...INPUT, targets });
+    const admission = JSON.stringify(rulesOf(table, 'admit'));
+    expect(admission).toContain('"op":"update","elem":{"concat":[{"payload":{"protocol":"ip6"');
+    const setsOf = (op: string) =>
+      [...admission.matchAll(new RegExp(`"op":"${op}".*?"set":"@([a-z_0-9]+)"`, 'g'))].map(
+        ([, set]) => set,
+      );
+    expect(setsOf('update').filter((set) => /^(flows|closing)/.test(set!))).toEqual([
+      'closing4',
+      'flows4',
+      'closing6_1',
+      'flows6_1',
+    ]);
+    expect(setsOf('delete')).toEqual(expect.arrayContaining(['closing4_1', 'flows6']));
+    expect(JSON.stringify(rulesOf(table, 'steer_1'))).toContain('151');
+    expect(JSON.stringify(rulesOf(table, 'established6_1'))).toContain('"steer_1"');
   });
 
   it('drops instead of returning when on_failure is block', () => {

@@ -52,9 +52,11 @@ describe('a server that the router knows by another MAC', () => {
     });
   const server = bareRouter({ interfaces: [link('eth0', ['192.168.1.2/24', 'fd00:1::2/64'])] });
   const warnings = async (found: string, host?: ObservedHost, mac = 'auto') =>
-    checkRouter(await config({ mac }), neighbour(found), host).warnings.map(
-      ({ message }) => message,
-    );
+    checkRouter(
+      await config({ mac }),
+      neighbour(found),
+      new Map(host && [['server1', host]]),
+    ).warnings.map(({ message }) => message);
 
   it('is warned of, as seen there or as configured', async () => {
     const told = [

@@ -14,7 +14,8 @@ relay: { upstreams: [{ name: proxy, url: "socks5://192.0.2.1:1080", families: ip
 on_failure: block`,
   );
   const policy = compilePolicy(config);
-  return routerState({ config, policy, router: bareRouter(), serverMac: '02:00:00:00:00:09' });
+  const serverMacs = new Map([['server1', '02:00:00:00:00:09']]);
+  return routerState({ config, policy, router: bareRouter(), serverMacs });
 }
 
 it.each(['nftables', 'ebpf'])('is guarded by %s', async (classifier) => {
