@@ -3,10 +3,10 @@
 import type { Nat64Prefix, PortRange, Verdict } from '../../bpf/policy.js';
 import type { Diagnostic, Position } from './diagnostic.js';
 import type { AddressEntry } from './entry.js';
+import type { Forwarding } from './forwarding.js';
 import type { HostAddress } from './host-address.js';
 import type { ProbeTarget } from './probe.js';
 import type { Path } from './raw.js';
-import type { Forwarding } from './schema.js';
 import type { UpstreamTarget } from './upstream-url.js';
 
 export interface RouterConfig {

@@ -16,6 +16,7 @@ import {
   section,
   text,
 } from './field.js';
+import { FORWARDINGS } from './forwarding.js';
 import { hex } from './hex.js';
 import { hostProblem } from './host-address.js';
 import { macProblem } from './mac.js';
@@ -37,10 +38,6 @@ import { upstreamUrlProblem } from './upstream-url.js';
 
 const HOUR = 3600;
 const HALF_HOUR = 1800;
-
-/** How the classifier `ebpf` hands packets over. */
-export const FORWARDINGS = ['mark', 'redirect', 'xdp'] as const;
-export type Forwarding = (typeof FORWARDINGS)[number];
 
 const host = text(hostProblem).describe('local, netns://name or ssh://user@host[:port]');
 const interfaceName = text(interfaceProblem);

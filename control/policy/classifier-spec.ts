@@ -4,53 +4,110 @@
  * one that several rules name is written, and compiled, once.
  */
 
+import { z } from 'zod';
+import { parseAddress } from '../config/address.js';
+import { FORWARDINGS } from '../config/forwarding.js';
 import { formatNat64, type Nat64Prefix, parseNat64 } from '../config/nat64-prefix.js';
-import type { Forwarding } from '../config/schema.js';
+import { readContract } from '../contract.js';
 import { SidetrackError } from '../error.js';
 import { PrefixSet } from './prefix-set.js';
-import type { Policy, PortRange, Rule, Verdict } from './rule.js';
+import type { Policy, Rule } from './rule.js';
 
 export const SPEC_VERSION = 2;
 
-/** How to hand over, and everything else that the policy does not say. */
-export interface SpecSteering {
-  /** Where client packets come in. */
-  interfaces: readonly string[];
-  forwarding: Forwarding;
-  /** Interfaces to the server by family. */
-  serverInterface: { v4?: string; v6?: string };
-  nextHop: { v4?: string; v6?: string };
-  serverMacs: readonly string[];
-  mark: { value: number; mask: number };
-  flowTableSize: number;
-  /** Flows of each family that one client may have; 0 or absent: no limit. */
-  maxFlowsPerClient?: number;
-  onFailure: 'direct' | 'block';
-}
+const uint32 = z.int().min(0).max(0xffffffff);
+const port = z.int().min(0).max(65535);
+const verdict = z.enum(['proxy', 'direct', 'block']);
+const strings = z.array(z.string()).readonly();
+const macs = z
+  .array(z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, 'must be a MAC'))
+  .readonly();
+const ofFamily = (type: 'number' | 'bigint') =>
+  z
+    .string()
+    .refine((text) => typeof parseAddress(text) === type, 'must be an address of its family');
+
+/** Element by element, a million of them would take longer than to compile them; `PrefixSet` reads each anyway. */
+const sets = z.custom<string[][]>(
+  (value) =>
+    Array.isArray(value) &&
+    value.every((set) => Array.isArray(set) && set.every((cidr) => typeof cidr === 'string')),
+  'must be lists of CIDRs',
+);
 
 /** A rule with numbers of sets instead of addresses. */
-export interface SpecRule {
-  name: string;
-  action: Verdict;
-  proto?: 'tcp' | 'udp';
-  from?: { set: number; macs: readonly string[] };
-  macs?: readonly string[];
-  to?: number;
-  ports?: readonly PortRange[];
-}
+const specRule = z.strictObject({
+  name: z.string(),
+  action: verdict,
+  proto: z.enum(['tcp', 'udp']).exactOptional(),
+  from: z.strictObject({ set: uint32, macs }).exactOptional(),
+  macs: macs.exactOptional(),
+  to: uint32.exactOptional(),
+  ports: z
+    .array(z.strictObject({ first: port, last: port }))
+    .readonly()
+    .exactOptional(),
+});
 
-export interface ClassifierSpec extends SpecSteering {
-  version: typeof SPEC_VERSION;
+/** How to hand over, and everything else that the policy does not say. */
+const steering = {
+  /** Where client packets come in. */
+  interfaces: strings,
+  /** Interfaces to the server by family. */
+  serverInterface: z.strictObject({
+    v4: z.string().exactOptional(),
+    v6: z.string().exactOptional(),
+  }),
+  nextHop: z.strictObject({
+    v4: ofFamily('number').exactOptional(),
+    v6: ofFamily('bigint').exactOptional(),
+  }),
+  serverMacs: macs,
+  mark: z.strictObject({ value: uint32, mask: uint32 }),
+  flowTableSize: z
+    .int()
+    .min(1)
+    .max(2 ** 24),
+  /** Flows of each family that one client may have; 0 or absent: no limit. */
+  maxFlowsPerClient: uint32.exactOptional(),
+  onFailure: z.enum(['direct', 'block']),
+};
+
+const policy = {
   /** Guards first. */
-  rules: SpecRule[];
+  rules: z.array(specRule),
   /** How many of them are; absent: none. */
-  guards?: number;
+  guards: uint32.exactOptional(),
   /** CIDRs; absent: none. */
-  nat64?: string[];
-  default: Verdict;
+  nat64: z.array(z.string()).exactOptional(),
+  default: verdict,
   /** CIDRs of each set. */
-  sets: string[][];
-}
+  sets,
+};
+
+const forwarding = z.enum(FORWARDINGS);
+const current = z.strictObject({
+  version: z.literal(SPEC_VERSION),
+  ...steering,
+  forwarding,
+  ...policy,
+});
+
+/** What the version before this one wrote: it lies on /run until the next apply. */
+const version1 = z
+  .strictObject({ version: z.literal(1), ...steering, wayOut: forwarding, ...policy })
+  .transform(
+    ({ wayOut, ...rest }): ClassifierSpec => ({
+      ...rest,
+      version: SPEC_VERSION,
+      forwarding: wayOut,
+    }),
+  );
+
+const schema = z.discriminatedUnion('version', [current, version1]);
+
+export type ClassifierSpec = z.output<typeof current>;
+export type SpecSteering = Omit<ClassifierSpec, 'version' | keyof typeof policy>;
 
 export function classifierSpec(policy: Policy, steering: SpecSteering): ClassifierSpec {
   const numbers = new Map<PrefixSet, number>();
@@ -114,33 +171,11 @@ export function specPolicy(from: ClassifierSpec): Policy {
   };
 }
 
-/** What the version before this one wrote: it lies on /run until the next apply. */
-type Version1 = Omit<ClassifierSpec, 'version' | 'forwarding'> & {
-  version: 1;
-  wayOut: ClassifierSpec['forwarding'];
-};
-
 /** @throws SidetrackError `classifier-spec-malformed` */
 export function parseSpec(text: string): ClassifierSpec {
-  let value: Partial<ClassifierSpec | Version1> | null;
-  try {
-    value = JSON.parse(text) as Partial<ClassifierSpec | Version1> | null;
-  } catch (cause) {
-    throw malformed(text.trim() === '' ? 'it is empty' : 'it is no JSON', cause);
-  }
-  const lists = [value?.rules, value?.sets, value?.interfaces, value?.serverMacs];
-  if (!lists.every(Array.isArray) || !value?.mark || !value.nextHop || !value.serverInterface)
-    throw malformed(
-      'it lacks rules, sets, interfaces, serverMacs, mark, nextHop or serverInterface',
-    );
-  return ofThisVersion(value);
-}
-
-function ofThisVersion(value: Partial<ClassifierSpec | Version1>): ClassifierSpec {
-  if (value.version === SPEC_VERSION) return value as ClassifierSpec;
-  if (value.version !== 1) throw malformed(`its version is ${value.version}`);
-  const { wayOut: forwarding, ...rest } = value as Version1;
-  return { ...rest, version: SPEC_VERSION, forwarding };
+  const read = readContract(text, schema);
+  if ('problem' in read) throw malformed(read.problem);
+  return read.value;
 }
 
 function malformed(what: string, cause?: unknown): SidetrackError {

@@ -21,17 +21,18 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   test: ['bpf', 'proxy', 'monitoring', 'control'],
 };
 
-const UP_TO_RESOURCES = ['error', 'config', 'policy', 'nft', 'plan', 'resources'];
+const UP_TO_RESOURCES = ['error', 'contract', 'config', 'policy', 'nft', 'plan', 'resources'];
 const UP_TO_APPLY = [...UP_TO_RESOURCES, 'hosts', 'apply'];
 
 /** Parts of control that each part may import from, besides itself. */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   error: [],
+  contract: [],
   config: ['error'],
-  policy: ['error', 'config'],
-  nft: ['error', 'config', 'policy'],
-  plan: ['error', 'config', 'policy', 'nft'],
-  resources: ['error', 'config', 'policy', 'nft', 'plan'],
+  policy: ['error', 'contract', 'config'],
+  nft: ['error', 'contract', 'config', 'policy'],
+  plan: ['error', 'contract', 'config', 'policy', 'nft'],
+  resources: ['error', 'contract', 'config', 'policy', 'nft', 'plan'],
   hosts: ['error'],
   apply: [...UP_TO_RESOURCES, 'hosts'],
   doctor: UP_TO_APPLY,

@@ -1,5 +1,5 @@
 /** A lab whose router steers to server1 as `apply` would have it, by one classifier or another. */
-import { FORWARDINGS, type Forwarding } from '../../../control/config/schema.js';
+import { FORWARDINGS, type Forwarding } from '../../../control/config/forwarding.js';
 import { Lab } from '../../../control/lab/lab.js';
 import { ADDRESS } from '../../../control/lab/topology.js';
 import { companionTable } from '../../../control/nft/companion-table.js';

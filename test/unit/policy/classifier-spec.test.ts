@@ -41,6 +41,39 @@ it('reads what the version before wrote', () => {
   expect(() => parseSpec(JSON.stringify({ ...before, version: 3 }))).toThrow('its version is 3');
 });
 
+const SPEC = classifierSpec(policyOf(PrefixSet.parse('192.0.2.0/24')), STEERING);
+
+it.each([
+  ['', 'it is empty'],
+  ['{ "version": 2', 'it is no JSON'],
+  ['null', 'expected object, received null'],
+  [{ ...SPEC, version: undefined }, 'it has no version'],
+  [
+    { ...SPEC, version: '2\u001b[2J' },
+    'its version is no number, which this sidetrack does not know',
+  ],
+  [{ ...SPEC, version: 9 }, 'its version is 9, which this sidetrack does not know'],
+  [{ ...SPEC, mark: undefined }, 'mark: expected object, received undefined'],
+  [{ ...SPEC, mark: { value: -1, mask: 255 } }, 'mark.value: Too small'],
+  [{ ...SPEC, serverMacs: ['02-00'] }, 'serverMacs.0: must be a MAC'],
+  [{ ...SPEC, nextHop: { v4: 'fd00::2' } }, 'nextHop.v4: must be an address of its family'],
+  [{ ...SPEC, forwarding: 'teleport' }, 'forwarding: '],
+  [{ ...SPEC, onfailure: 'block' }, 'Unrecognized key: "onfailure"'],
+  [{ ...SPEC, sets: [['192.0.2.0/24', 7]] }, 'sets: must be lists of CIDRs'],
+  [{ ...SPEC, rules: [{ name: 'a', action: 'prox' }] }, 'rules.0.action: '],
+  [{ ...SPEC, version: 1 }, 'wayOut: '],
+])('says in one line what is wrong: %#', (value, problem) => {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  expect(() => parseSpec(text)).toThrow(
+    expect.objectContaining({
+      constructor: SidetrackError,
+      code: 'classifier-spec-malformed',
+      message: expect.stringMatching(/^[\x20-\x7e]+$/),
+    }),
+  );
+  expect(() => parseSpec(text)).toThrow(problem);
+});
+
 it('says which set has what is no prefix', () => {
   const { sets, ...rest } = classifierSpec(policyOf(PrefixSet.parse('192.0.2.0/24')), STEERING);
   expect(sets).toEqual([['192.0.2.0/24']]);
