@@ -6,12 +6,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-const BPF = fileURLToPath(new URL('../../../bpf', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const BPF = join(ROOT, 'bpf');
 
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'sidetrack-prebuilt-'));
   cpSync(BPF, join(directory, 'bpf'), { recursive: true });
+  cpSync(join(ROOT, 'build.mk'), join(directory, 'build.mk'));
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
