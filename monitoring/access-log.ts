@@ -128,7 +128,7 @@ function lineWriter(target: Target, { take, say, file }: AccessLogOptions) {
   let failing = false;
   let waiting = false;
   let changed = false;
-  const note = (problem?: string) => {
+  const report = (problem?: string) => {
     if (failing !== (problem !== undefined))
       say(`access log ${file}: ${problem ?? 'written again'}`);
     failing = problem !== undefined;
@@ -157,14 +157,15 @@ function lineWriter(target: Target, { take, say, file }: AccessLogOptions) {
         changed = false;
         const begun = rest.length;
         rest = rest.subarray(await target.write(rest));
-        note();
+        report();
         waiting = false;
         return rest.length > 0 || begun > BUFFER_LENGTH / 2;
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         // A pipe whose reader is slow: the rest goes next time.
         waiting = code === 'EAGAIN';
-        if (!waiting) note(`cannot be written (${code}); connections are not logged until it can`);
+        if (!waiting)
+          report(`cannot be written (${code}); connections are not logged until it can`);
         return false;
       }
     },

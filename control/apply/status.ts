@@ -20,7 +20,7 @@ export interface RuleCounter {
   bytes?: number;
 }
 
-export type ClassifierPlaces = Pick<ObservedClassifier, 'interfaces' | 'xdp'>;
+export type AttachPoints = Pick<ObservedClassifier, 'interfaces' | 'xdp'>;
 
 export interface HostStatus {
   name: string;
@@ -40,7 +40,7 @@ export interface HostStatus {
   /** Clients that were over their share of it in the last ten minutes; router only. */
   overShare?: string[];
   /** Where the eBPF classifier sits; absent where nftables classifies. */
-  classifier?: ClassifierPlaces;
+  classifier?: AttachPoints;
 }
 
 export interface DeploymentStatus {
@@ -84,14 +84,14 @@ async function hostStatus(
     problems: [...problems, ...bypasses],
     counters: await countersOf(deployment, name, observed),
     ...(flowTable && { flows: flowTable.flows, overShare: flowTable.overShare }),
-    ...(observed.classifier && { classifier: places(observed.classifier) }),
+    ...(observed.classifier && { classifier: attachPoints(observed.classifier) }),
   };
 }
 
 /** What no packet depends on is no drift: where it cannot be had, it would be one for ever. */
 const matters = ({ optional }: Step) => !optional;
 
-function places({ interfaces, xdp }: ObservedClassifier): ClassifierPlaces {
+function attachPoints({ interfaces, xdp }: ObservedClassifier): AttachPoints {
   return { interfaces, ...(xdp && { xdp }) };
 }
 

@@ -10,15 +10,15 @@ import { packageFile } from './package.js';
 
 export const CLASSIFIER_OBJECT = packageFile('build/bpf/classify.bpf.o');
 
-type Place = Pick<AttachOptions, 'directory' | 'object' | 'digest'>;
+type Files = Pick<AttachOptions, 'directory' | 'object' | 'digest'>;
 
 /** @param text a specification as JSON. */
-export function attachOptions(text: string, place: Place): AttachOptions {
+export function attachOptions(text: string, files: Files): AttachOptions {
   const input = parseSpec(text);
   const { v4, v6 } = input.serverInterface;
   const direct = input.forwarding === 'mark' ? undefined : (v4 ?? v6);
   return {
-    ...place,
+    ...files,
     interfaces: input.interfaces,
     policy: specPolicy(input),
     steering: asSidetrackError(() => steering(input)),

@@ -14,7 +14,7 @@ export function print(line = ''): void {
 }
 
 /** Progress and warnings: never mixed into data on standard output. */
-export function note(line: string): void {
+export function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
@@ -23,7 +23,7 @@ export function printJson(value: unknown): void {
 }
 
 export function printWarnings(warnings: readonly Diagnostic[]): void {
-  for (const warning of warnings) note(`${pc.yellow('warning:')} ${formatDiagnostic(warning)}`);
+  for (const warning of warnings) say(`${pc.yellow('warning:')} ${formatDiagnostic(warning)}`);
 }
 
 /** What is right as it is, and good to know. */
@@ -38,19 +38,19 @@ const lines = (text: string) => text.trimEnd().split('\n').map(printable).join('
 export function reportError(error: unknown, json: boolean): number {
   const known = error instanceof SidetrackError ? error : asBug(error);
   if (json) printJson({ error: describe(known) });
-  else noteError(known);
+  else sayError(known);
   return known.source === 'user' ? EXIT_USAGE : EXIT_FAILED;
 }
 
-function noteError(error: SidetrackError): void {
+function sayError(error: SidetrackError): void {
   if (error instanceof ConfigError) {
     for (const diagnostic of error.diagnostics)
-      note(`${pc.red('error:')} ${formatDiagnostic(diagnostic)}`);
+      say(`${pc.red('error:')} ${formatDiagnostic(diagnostic)}`);
     return;
   }
-  note(`${pc.red('error:')} ${lines(error.message)}`);
-  if (error.hint) note(`  hint: ${lines(error.hint)}`);
-  if (error.source === 'bug' && error.cause instanceof Error) note(error.cause.stack ?? '');
+  say(`${pc.red('error:')} ${lines(error.message)}`);
+  if (error.hint) say(`  hint: ${lines(error.hint)}`);
+  if (error.source === 'bug' && error.cause instanceof Error) say(error.cause.stack ?? '');
 }
 
 function describe(error: SidetrackError) {

@@ -1,5 +1,5 @@
 /** Ctrl-C, `kill` and a lost ssh session, while hosts are being changed. The same once more ends the process. */
-import { note } from './output.js';
+import { say } from './output.js';
 
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -23,5 +23,5 @@ export function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Pro
 
 /** Runs `work` to its end: a removal that stops half-way helps nobody. */
 export function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
-  return handling(() => note('  going on to the end; once more to stop half-way'), work);
+  return handling(() => say('  going on to the end; once more to stop half-way'), work);
 }

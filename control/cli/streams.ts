@@ -1,5 +1,5 @@
 /** Output that nobody takes: what is under way goes on, since a change must not stop half-way. */
-import { EXIT_FAILED, note } from './output.js';
+import { EXIT_FAILED, say } from './output.js';
 
 const WORDS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left on the device',
@@ -13,7 +13,7 @@ export function outliveReaders(): void {
     // A reader that closes the pipe early (head) is no error.
     if (code === 'EPIPE' || failed !== undefined) return;
     failed = WORDS[code] ?? code;
-    note(`error: the output could not be written: ${failed}`);
+    say(`error: the output could not be written: ${failed}`);
   });
   process.stderr.on('error', () => {});
   process.on('exit', () => {

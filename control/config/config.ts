@@ -159,7 +159,7 @@ export interface Config {
   /** Not wrong, but hardly meant. */
   warnings: Diagnostic[];
   /**
-   * Place of a value, by its keys as the file writes them (`['router', 'rule_priority']`), or of
+   * Position of a value, by its keys as the file writes them (`['router', 'rule_priority']`), or of
    * what encloses it where a default fills in; for whoever finds later that a value does not fit.
    */
   positionOf(path: Path): Position;

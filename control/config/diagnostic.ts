@@ -1,14 +1,14 @@
 /** What is wrong with a configuration, where, and what to write instead. */
 import { SidetrackError } from '../error.js';
 
-/** Something wrong with one value; whoever knows the value's place makes it a `Diagnostic`. */
+/** Something wrong with one value; what knows the value's position makes it a `Diagnostic`. */
 export interface Problem {
   message: string;
   /** What to write instead, one line. */
   hint?: string;
 }
 
-/** A place in a file; lines and columns count from 1. */
+/** A position in a file; lines and columns count from 1. */
 export interface Position {
   file: string;
   line: number;

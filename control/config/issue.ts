@@ -1,4 +1,4 @@
-/** Turns what zod found into diagnostics that name the place and what to write. */
+/** Turns what zod found into diagnostics that name the position and what to write. */
 import { z } from 'zod';
 import { DEPRECATED_KEYS } from './deprecated.js';
 import { type Diagnostic, diagnosticAt, type Problem } from './diagnostic.js';

@@ -1,4 +1,4 @@
-/** The YAML file as text, as values, and as a map from values back to places in the text. */
+/** The YAML file as text, as values, and as a map from values back to positions in the text. */
 import {
   type Document,
   isAlias,
@@ -39,7 +39,7 @@ export class Source {
   }
 
   /**
-   * Place of a character, by its offset in the text. Counted here, for the parser's own line
+   * Position of a character, by its offset in the text. Counted here, for the parser's own line
    * counter misses the line breaks inside some broken documents.
    */
   positionAt(offset: number): Position {
@@ -52,7 +52,7 @@ export class Source {
     return this.document.toJS({ maxAliasCount: ALIASES_MOST });
   }
 
-  /** Place of a value; of what encloses it where the value itself is not in the file. */
+  /** Position of a value; of what encloses it where the value itself is not in the file. */
   positionOf(path: Path): Position {
     for (let length = path.length; length > 0; length--) {
       const range = this.#nodeAt(path.slice(0, length))?.range;
@@ -61,7 +61,7 @@ export class Source {
     return this.positionAt(this.document.contents?.range?.[0] ?? 0);
   }
 
-  /** Place of the key of a value. */
+  /** Position of the key of a value. */
   positionOfKey(path: Path): Position {
     const map = this.#nodeAt(path.slice(0, -1));
     const items = isMap(map) ? map.items : [];

@@ -16,7 +16,7 @@ import { Lab } from './lab.js';
 
 export const DEFAULT_LAB = 'lab';
 
-interface Record extends Holder {
+interface LabEntry extends Holder {
   /** Where `pid` means that process: inside a lab the same number is another one, or none. */
   pidNamespace?: string;
 }
@@ -29,11 +29,11 @@ export async function startNamedLab(name: string): Promise<Lab> {
       source: 'user',
       hint: `use it with \`sidetrack lab exec --name ${name} client -- …\`, or choose another --name`,
     });
-  if (readRecord(name) !== undefined) throw strangerError(name);
+  if (readEntry(name) !== undefined) throw strangerError(name);
   makeDirectory();
   const lab = await Lab.start(undefined, 'detached');
-  const record: Record = { ...lab.holder, pidNamespace: ownPidNamespace() };
-  writeFileSync(recordPath(name), JSON.stringify(record), { mode: 0o600 });
+  const entry: LabEntry = { ...lab.holder, pidNamespace: ownPidNamespace() };
+  writeFileSync(entryPath(name), JSON.stringify(entry), { mode: 0o600 });
   return lab;
 }
 
@@ -41,7 +41,7 @@ export async function startNamedLab(name: string): Promise<Lab> {
 export function enterNamedLab(name: string): Lab {
   const holder = findHolder(name);
   if (holder) return Lab.enter(holder);
-  if (readRecord(name) !== undefined) throw strangerError(name);
+  if (readEntry(name) !== undefined) throw strangerError(name);
   throw new SidetrackError(`no lab "${name}" is running`, {
     code: 'lab-missing',
     source: 'user',
@@ -51,7 +51,7 @@ export function enterNamedLab(name: string): Lab {
 
 export function stopNamedLab(name: string): void {
   enterNamedLab(name).stop();
-  rmSync(recordPath(name), { force: true });
+  rmSync(entryPath(name), { force: true });
 }
 
 export interface KnownLabs {
@@ -60,28 +60,28 @@ export interface KnownLabs {
   elsewhere: string[];
 }
 
-/** Records of labs that are dead for sure are removed on the way. */
+/** Entries of labs that are dead for sure are removed on the way. */
 export function listLabs(): KnownLabs {
-  const names = recordedNames();
+  const names = entryNames();
   const running = names.filter((name) => findHolder(name) !== undefined);
   const others = names.filter((name) => !running.includes(name));
-  return { running, elsewhere: others.filter((name) => readRecord(name) !== undefined) };
+  return { running, elsewhere: others.filter((name) => readEntry(name) !== undefined) };
 }
 
-/** Afterwards a record that is still there is not ours to judge. */
+/** Afterwards an entry that is still there is not ours to judge. */
 function findHolder(name: string): Holder | undefined {
-  const record = readRecord(name);
-  if (record === undefined || record.pidNamespace !== ownPidNamespace()) return undefined;
-  if (holderAlive(record)) return record;
-  rmSync(recordPath(name), { force: true });
+  const entry = readEntry(name);
+  if (entry === undefined || entry.pidNamespace !== ownPidNamespace()) return undefined;
+  if (holderAlive(entry)) return entry;
+  rmSync(entryPath(name), { force: true });
   return undefined;
 }
 
-function readRecord(name: string): Record | undefined {
+function readEntry(name: string): LabEntry | undefined {
   try {
-    return JSON.parse(readFileSync(recordPath(name), 'utf8')) as Record;
+    return JSON.parse(readFileSync(entryPath(name), 'utf8')) as LabEntry;
   } catch {
-    // No such record, or half of one.
+    // No such entry, or half of one.
     return undefined;
   }
 }
@@ -95,12 +95,12 @@ function strangerError(name: string): SidetrackError {
     {
       code: 'lab-elsewhere',
       source: 'user',
-      hint: `use it outside of this lab or container; or choose another --name; if it is long gone: rm ${recordPath(name)}`,
+      hint: `use it outside of this lab or container; or choose another --name; if it is long gone: rm ${entryPath(name)}`,
     },
   );
 }
 
-function recordPath(name: string): string {
+function entryPath(name: string): string {
   if (!/^[\w-]{1,32}$/.test(name))
     throw new SidetrackError(`"${name}" is no name for a lab`, {
       code: 'lab-name',
@@ -126,7 +126,7 @@ function makeDirectory(): void {
   });
 }
 
-function recordedNames(): string[] {
+function entryNames(): string[] {
   try {
     const files = readdirSync(directory()).filter((file) => file.endsWith('.json'));
     return files.map((file) => file.slice(0, -'.json'.length));

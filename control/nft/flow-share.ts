@@ -54,8 +54,8 @@ export function isOverShare(bucket: Bucket, family: Family, share: number): Stat
   return { set: { op: 'update', elem: client(family), set, stmt } };
 }
 
-/** Notes who was over its share, for `status`. */
-export function noteOverShare(family: Family): Statement {
+/** Remembers who was over its share, for `status`. */
+export function rememberOverShare(family: Family): Statement {
   return { set: { op: 'update', elem: client(family), set: `@${overShareSet(family)}` } };
 }
 

@@ -11,7 +11,7 @@
  * (flow-share.ts); `recent` holds those that were refreshed in this minute. Only when `closing` is full
  * do first packets enter `flows` themselves.
  */
-import { isOverShare, noteOverShare, shareSets } from './flow-share.js';
+import { isOverShare, rememberOverShare, shareSets } from './flow-share.js';
 import {
   closingChainName,
   closingSet,
@@ -164,7 +164,7 @@ export function overShareChain(targets: readonly FlowTarget[], refuse: string): 
           })),
         ),
       ),
-      ...FAMILIES.map((family) => ({ expr: [noteOverShare(family)] })),
+      ...FAMILIES.map((family) => ({ expr: [rememberOverShare(family)] })),
       { comment: FAILURE_COMMENT.overShare, expr: [counter(), goto(refuse)] },
     ],
   };

@@ -136,7 +136,7 @@ function usableAddresses({ addresses }: InterfaceFacts): string[] {
 export function starterYaml(starter: Starter, schema: string): string {
   const { routerHost, serverHost, interfaces, serverInterface, serverAddresses, serverMac } =
     starter;
-  const note = ({ check }: Guess<unknown>) => (check ? `   # CHECK: ${check}` : '');
+  const checkComment = ({ check }: Guess<unknown>) => (check ? `   # CHECK: ${check}` : '');
   const list = (values: readonly string[]) => `[${values.map(quoted).join(', ')}]`;
   return `# yaml-language-server: $schema=${schema}
 # What sidetrack does: the router hands chosen packets, unmodified, to the server; the server
@@ -144,15 +144,15 @@ export function starterYaml(starter: Starter, schema: string): string {
 
 router:
   host: ${routerHost}   # local | netns://name
-  interfaces: ${list(interfaces.value)}   # where client packets come in${note(interfaces)}
+  interfaces: ${list(interfaces.value)}   # where client packets come in${checkComment(interfaces)}
   # classifier: ebpf   # nftables (default) | ebpf: cheaper with many rules, prefixes and packets
   # forwarding: redirect  # for ebpf: mark (default) | redirect | xdp: past routing and firewall
 
 servers:
   - name: server1
     host: ${serverHost}   # local | netns://name
-    interface: ${quoted(serverInterface.value)}${note(serverInterface)}
-    address: ${list(serverAddresses.value)}${note(serverAddresses)}
+    interface: ${quoted(serverInterface.value)}${checkComment(serverInterface)}
+    address: ${list(serverAddresses.value)}${checkComment(serverAddresses)}
     mac: ${serverMac ?? 'auto'}   # auto: asked of the server, or of the router's neighbours
     program: relay           # relay (sidetrack's own) | external (redsocks, ss-redir, …)
     port: 12345              # where that program listens

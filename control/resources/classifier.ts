@@ -46,20 +46,26 @@ function difference(
 }
 
 /** What the classifier has lost since it was attached, in a few words; nothing when nothing. */
-export function lossOf({ interfaces, ...xdp }: Places): string | undefined {
+export function lossOf({ interfaces, ...xdp }: AttachPoints): string | undefined {
   const names = interfaces.map(({ name }) => name);
   return lostFilters(interfaces, names) ?? lostXdp(xdp);
 }
 
-type Places = Pick<ObservedClassifier, 'interfaces' | 'xdp' | 'serverMoved'>;
+type AttachPoints = Pick<ObservedClassifier, 'interfaces' | 'xdp' | 'serverMoved'>;
 
-function lostFilters(found: Places['interfaces'], wanted: readonly string[]): string | undefined {
+function lostFilters(
+  found: AttachPoints['interfaces'],
+  wanted: readonly string[],
+): string | undefined {
   const filterOf = (name: string) => found.find((one) => one.name === name)?.filter;
   const lost = wanted.filter((name) => filterOf(name) !== 'attached');
   return lost.length > 0 ? `no filter of ours on ${lost.join(', ')}` : undefined;
 }
 
-function lostXdp({ xdp = [], serverMoved: moved }: Omit<Places, 'interfaces'>): string | undefined {
+function lostXdp({
+  xdp = [],
+  serverMoved: moved,
+}: Omit<AttachPoints, 'interfaces'>): string | undefined {
   const lost = xdp.filter(({ mode }) => mode === 'missing' || mode === 'other');
   if (lost.length > 0)
     return `no XDP program of ours on ${lost.map(({ name }) => name).join(', ')}`;

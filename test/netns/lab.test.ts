@@ -9,7 +9,7 @@ import { Lab } from '../../control/lab/lab.js';
 import { openDirectories } from '../open-checkout.js';
 import { CLI, waitFor } from './fixture.js';
 
-// Records lie there if it is set, and a lab has a /run of its own.
+// The registry lies there if it is set, and a lab has a /run of its own.
 delete process.env.XDG_RUNTIME_DIR;
 
 const NAME = `test-${process.pid}`;
@@ -28,7 +28,7 @@ describe('a lab that outlives its command', () => {
     );
     const own = await lab('exec', '--name', NAME, 'all', '--', 'sidetrack', '--version');
     expect(own.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
-    // From inside it cannot be seen, and must still be there afterwards. Root keeps its records where
+    // From inside it cannot be seen, and must still be there afterwards. Root keeps its registry where
     // root inside looks for them.
     const known = process.getuid!() === 0;
     const inside = (...args: string[]) =>

@@ -51,7 +51,7 @@ function prove(rival: Rival): void {
     for (const one of running) await one.stop();
   });
 
-  const record = async () => rival.record?.(fixture) ?? running.at(-1)!.log;
+  const report = async () => rival.report?.(fixture) ?? running.at(-1)!.log;
   const seenByInternet = async (family: FamilyName) => {
     const argv = ['curl', '-gsSf', '--max-time', '10', url(ADDRESS.internet[family], '/who')];
     return (await fixture.lab.check('client', argv)).replace('::ffff:', '');
@@ -94,7 +94,7 @@ function prove(rival: Rival): void {
       const misled = rival.misled(ADDRESS.server1[family], conntrack);
       // A client that is cut off before its request was read leaves no trace in some programs' logs.
       await expect
-        .poll(() => fail(family).then(record), { timeout: 30_000, interval: 200 })
+        .poll(() => fail(family).then(report), { timeout: 30_000, interval: 200 })
         .toMatch(misled);
       expect(await divertedByDnat(fixture)).toBeGreaterThan(0);
     });
@@ -111,7 +111,7 @@ function prove(rival: Rival): void {
       expect(after.rule).toBeGreaterThan(before.rule);
       // server1's kernel handed every connection to the program, and none went another way.
       expect(after.redirected - before.redirected).toBe(SIZES.length + 1);
-      if (rival.reached) await expect.poll(record).toMatch(rival.reached(ADDRESS.internet[family]));
+      if (rival.reached) await expect.poll(report).toMatch(rival.reached(ADDRESS.internet[family]));
     });
 
     test('and after `sidetrack down` everything goes directly again', async () => {

@@ -11,7 +11,7 @@ import {
   withJson,
 } from '../context.js';
 import { count } from '../count.js';
-import { note, print, printJson, printWarnings } from '../output.js';
+import { print, printJson, printWarnings, say } from '../output.js';
 import { interruptible } from '../signals.js';
 
 export function applyCommand(): Command {
@@ -49,5 +49,5 @@ async function runApply(options: HostOptions): Promise<undefined> {
 /** One line a step on standard error, unless programs are reading. */
 export function progress({ json }: HostOptions): ExecuteOptions {
   if (json) return {};
-  return { onStep: ({ host, title }) => note(`  ${pc.dim(`${host}:`)} ${title}`) };
+  return { onStep: ({ host, title }) => say(`  ${pc.dim(`${host}:`)} ${title}`) };
 }

@@ -4,7 +4,7 @@ import pc from 'picocolors';
 import { type AddressEntry, isProblem, parseEntry } from '../../config/entry.js';
 import { SidetrackError } from '../../error.js';
 import { action, type CommonOptions, command, withJson } from '../context.js';
-import { EXIT_FAILED, EXIT_OK, note, print, printJson, table } from '../output.js';
+import { EXIT_FAILED, EXIT_OK, print, printJson, say, table } from '../output.js';
 import { connectRelay } from '../relay/client.js';
 import {
   COLUMNS,
@@ -70,7 +70,7 @@ function printList(shown: readonly RatedConnection[], open: number): void {
       rows,
     ))
       print(line);
-  note(pc.dim(shown.length === open ? `${open} open` : `${shown.length} of ${open} open`));
+  say(pc.dim(shown.length === open ? `${open} open` : `${shown.length} of ${open} open`));
 }
 
 export function readFilter({ to, client, upstream }: ListOptions): Filter {
@@ -110,7 +110,7 @@ async function runClose(options: ListOptions, words: string[]): Promise<number> 
   else {
     for (const { id, client, originalDestination } of closed)
       print(`closed ${id}: ${client} to ${originalDestination}`);
-    for (const id of gone) note(`${id}: there is no such connection any more`);
+    for (const id of gone) say(`${id}: there is no such connection any more`);
   }
   return gone.length === 0 ? EXIT_OK : EXIT_FAILED;
 }

@@ -11,7 +11,7 @@ import {
 import { DEFAULT_TOPOLOGY } from '../../lab/topology.js';
 import { action, type CommonOptions, command, withJson } from '../context.js';
 import { demoPrinter, TOPOLOGY_PICTURE } from '../demo-output.js';
-import { note, print, printJson } from '../output.js';
+import { print, printJson, say } from '../output.js';
 
 interface LabOptions extends CommonOptions {
   name: string;
@@ -114,7 +114,7 @@ function labStatusCommand(): Command {
             : pc.dim('no lab runs here; start one: sidetrack lab up'),
         );
       if (elsewhere.length > 0)
-        note(
+        say(
           `started in another PID namespace, and not to be seen from here: ${elsewhere.join(', ')}`,
         );
       return undefined;

@@ -6,7 +6,7 @@ import { loadConfig } from '../../config/load.js';
 import { SidetrackError } from '../../error.js';
 import { action, type CommonOptions, command, configFile, withConfigFile } from '../context.js';
 import { count } from '../count.js';
-import { EXIT_FAILED, EXIT_OK, note } from '../output.js';
+import { EXIT_FAILED, EXIT_OK, say } from '../output.js';
 import { watchAttached } from '../relay/attached.js';
 import type { RelaySetup } from '../relay/changes.js';
 import { chooseServer } from '../relay/choose-server.js';
@@ -75,13 +75,13 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
     listeners: inheritance.sockets,
   });
   signals.stop.removeEventListener('abort', quit);
-  const adopted = noteRefused(relay, inheritance);
+  const adopted = sayRefused(relay, inheritance);
   if (inheritance.hasPredecessor) await relievePredecessor(adopted);
   const reloading = reloadOnHangup(relay, setup, read, service);
   const observation = await startObservation(relay, config.relay);
   const pages = await startPages(config, relay, inheritance, reloading.reloads);
   const summary = `relay on port ${relay.port} with ${count(relay.threads, 'thread')}, at most ${count(relay.maxConnections, 'connection')}; ${pages.description}`;
-  note(summary);
+  say(summary);
   service.store(relay.listeners(), adopted ? 0 : inheritance.sockets.length);
   service.watch(() => relay.hangingThreads() === 0);
   service.ready(summary);
@@ -124,14 +124,14 @@ async function serve(running: RunningRelay): Promise<number> {
 }
 
 /** @returns false when sockets from outside were not those of our port; they are closed then. */
-function noteRefused(relay: Relay, { sockets }: Inheritance): boolean {
+function sayRefused(relay: Relay, { sockets }: Inheritance): boolean {
   for (const { fd, reason } of relay.refusedListeners) {
-    note(`a listening socket handed to us is not used: ${reason}`);
+    say(`a listening socket handed to us is not used: ${reason}`);
     closeSync(fd);
   }
   const adopted = sockets.length === 0 || relay.refusedListeners.length < sockets.length;
   if (!adopted)
-    note(`opened port ${relay.port} instead; \`sidetrack apply\` makes the redirect follow`);
+    say(`opened port ${relay.port} instead; \`sidetrack apply\` makes the redirect follow`);
   return adopted;
 }
 

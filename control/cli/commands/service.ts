@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/load.js';
 import { action, type CommonOptions, command, configFile, withConfigFile } from '../context.js';
-import { note, print } from '../output.js';
+import { print, say } from '../output.js';
 import { chooseServer } from '../relay/choose-server.js';
 import { relayUnit, unreadableByOthers } from '../relay/unit.js';
 
@@ -41,7 +41,7 @@ async function printUnit(options: ServiceOptions): Promise<undefined> {
     ...Object.values(config.sets).map(({ file }) => resolve(file)),
   ]);
   if (unreadable !== undefined)
-    note(
+    say(
       `warning: the service's user cannot read ${unreadable}\n  hint: chmod it and the folders above, or move it out of private ones`,
     );
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { type ClassifierPlaces, deploymentStatus, type HostStatus } from '../../apply/status.js';
+import { type AttachPoints, deploymentStatus, type HostStatus } from '../../apply/status.js';
 import { formatDiagnostic } from '../../config/diagnostic.js';
 import {
   action,
@@ -40,7 +40,7 @@ const WORDS: Readonly<Record<HostStatus['state'], string>> = {
 };
 
 /** `eBPF classifier: br-lan attached, lan2 attached; XDP: lan0 native`. */
-function places({ interfaces, xdp }: ClassifierPlaces): string {
+function attachPoints({ interfaces, xdp }: AttachPoints): string {
   const filters = interfaces.map(({ name, filter }) => `${name} ${filter}`).join(', ');
   const devices = xdp?.map(({ name, mode }) => `${name} ${mode}`).join(', ');
   return `eBPF classifier: ${filters}${devices ? `; XDP: ${devices}` : ''}`;
@@ -51,7 +51,7 @@ function printStatus(status: HostStatus): void {
   print(`${pc.bold(name)} (${address}): ${WORDS[state]}`);
   if (state === 'drifted') for (const line of differences) print(`  ${pc.yellow('~')} ${line}`);
   for (const problem of problems) print(`  ${pc.red('!')} ${formatDiagnostic(problem)}`);
-  if (classifier) print(`  ${places(classifier)}`);
+  if (classifier) print(`  ${attachPoints(classifier)}`);
   if (flows !== undefined && state !== 'absent') print(`  flows in the flow table: ${flows}`);
   // Guards and other rarities only when they counted something; --json has them all.
   const shown = counters.filter(

@@ -11,7 +11,7 @@ import { parseAddress } from '../../config/address.js';
 import type { Config } from '../../config/config.js';
 import { type AddressEntry, networkOf } from '../../config/entry.js';
 import { type Attached, NOTHING_ATTACHED, relayGuard } from '../../policy/relay-guard.js';
-import { note } from '../output.js';
+import { say } from '../output.js';
 
 const LOOK_EVERY_MS = 2000;
 
@@ -63,7 +63,7 @@ export function watchAttached(relay: Pick<Relay, 'setGuard'>, config: () => Conf
     } catch (error) {
       // It accepts nobody any more.
       if (error instanceof RelayError && error.code === 'EALREADY') return;
-      note(`warning: the relay does not know of the server's new addresses: ${String(error)}`);
+      say(`warning: the relay does not know of the server's new addresses: ${String(error)}`);
     }
   };
   look();

@@ -4,7 +4,7 @@ import pc from 'picocolors';
 import type { Relay } from '../../../proxy/relay.js';
 import type { DrainSeconds } from '../../config/config.js';
 import { count } from '../count.js';
-import { note } from '../output.js';
+import { say } from '../output.js';
 import type { Names } from './names.js';
 import type { Observation } from './observation.js';
 import type { Pages } from './pages.js';
@@ -46,7 +46,7 @@ export async function handOver(running: RunningRelay): Promise<boolean | undefin
 }
 
 async function successorFor({ relay, service, signals, names }: RunningRelay) {
-  note('SIGUSR2: starting the program anew to take over');
+  say('SIGUSR2: starting the program anew to take over');
   service.status('starting the program anew to take over');
   try {
     const successor = await startSuccessor(
@@ -59,7 +59,7 @@ async function successorFor({ relay, service, signals, names }: RunningRelay) {
     return dismissed(successor);
   } catch (error) {
     const reason = (error as Error).message;
-    note(`${pc.red('not handed over:')} ${reason}; this relay goes on as before`);
+    say(`${pc.red('not handed over:')} ${reason}; this relay goes on as before`);
     service.status(`relaying; the last hand-over failed: ${reason}`);
     return undefined;
   } finally {
@@ -94,7 +94,7 @@ export async function drain(
 ): Promise<boolean> {
   const open = relay.active();
   if (open > 0)
-    note(
+    say(
       `${why}: no new connections; ${count(open, 'connection')} may finish ${within(limit)} ${pc.dim(hint(patient))}`,
     );
   const all = letGo(milliseconds(limit));
@@ -102,7 +102,7 @@ export async function drain(
   else await Promise.race([all, stopSignal(signals)]);
   const left = relay.active();
   const cut = left + relay.stats().outcomes.drained;
-  if (cut > 0) note(`${count(cut, 'connection')} ${cut === 1 ? 'was' : 'were'} cut off`);
+  if (cut > 0) say(`${count(cut, 'connection')} ${cut === 1 ? 'was' : 'were'} cut off`);
   unwatch();
   relay.stop();
   await observation.close();
@@ -124,14 +124,14 @@ async function stopSignal(signals: Signals): Promise<string> {
   for (;;) {
     const signal = await signals.next();
     if (signal !== 'SIGUSR2') return signal;
-    note('SIGUSR2: this relay is ending already');
+    say('SIGUSR2: this relay is ending already');
   }
 }
 
 /** Until the second signal to stop, or until a stop's time has passed since the first. */
 async function bounded(signals: Signals, limit: DrainSeconds): Promise<void> {
   const signal = await stopSignal(signals);
-  note(
+  say(
     `${signal}: the open connections may go on ${within(limit)} ${pc.dim('(again to stop now)')}`,
   );
   const over = limit === 'unlimited' ? [] : [delay(limit * 1000, undefined, { ref: false })];

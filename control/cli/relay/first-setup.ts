@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError } from '../../config/diagnostic.js';
 import { SidetrackError } from '../../error.js';
-import { note } from '../output.js';
+import { say } from '../output.js';
 
 /** Less than the unit's TimeoutStartSec, 60 s. */
 const PATIENCE_MS = 45_000;
@@ -30,7 +30,7 @@ export async function patiently<Setup>(
     } catch (error) {
       if (!mayPass(error)) throw error;
       if (Date.now() >= deadline) throw asHostError(error);
-      if (!told) note(`waiting: ${error.message}`);
+      if (!told) say(`waiting: ${error.message}`);
       status(`waiting for files of sets: ${error.message}`);
       await delay(AGAIN_MS);
     }

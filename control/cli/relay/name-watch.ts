@@ -5,7 +5,7 @@
 import { isIP } from 'node:net';
 import pc from 'picocolors';
 import type { UpstreamConfig } from '../../config/config.js';
-import { note } from '../output.js';
+import { say } from '../output.js';
 import type { Names, Resolution } from './names.js';
 import { addressesOf } from './upstreams.js';
 
@@ -117,7 +117,7 @@ const isSameSet = (a: readonly string[], b: readonly string[]) =>
 
 /** @returns what ends it. */
 export function watchNames(relay: Readdressed, names: Names): () => void {
-  const look = nameWatch(relay, names, note);
+  const look = nameWatch(relay, names, say);
   const tick = () => void look(Date.now());
   tick();
   const timer = setInterval(tick, LOOK_EVERY_MS);

@@ -5,7 +5,7 @@ import type { Relay } from '../../../proxy/relay.js';
 import type { RelayConfig } from '../../config/config.js';
 import { SidetrackError } from '../../error.js';
 import { RELAY_SOCKETS } from '../../plan/paths.js';
-import { note } from '../output.js';
+import { say } from '../output.js';
 
 export interface Observation {
   /** When the relay has stopped: its last connections are still to be logged. */
@@ -36,7 +36,7 @@ async function openLog(relay: Relay, { accessLog }: RelayConfig) {
   if (accessLog === undefined) return undefined;
   const { file } = accessLog;
   try {
-    return await startAccessLog({ file, take: (out) => relay.takeLog(out), say: note });
+    return await startAccessLog({ file, take: (out) => relay.takeLog(out), say: say });
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     throw new SidetrackError(`cannot open the access log ${file} (${code})`, {
@@ -56,7 +56,7 @@ async function openSocket(relay: Relay) {
     return await startControlSocket(directory, relay);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    note(
+    say(
       `warning: no socket in ${directory} (${code}): sidetrack connections, close and top cannot reach this relay`,
     );
     return undefined;

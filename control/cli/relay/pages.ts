@@ -12,7 +12,7 @@ import {
 import type { Relay } from '../../../proxy/relay.js';
 import type { Config } from '../../config/config.js';
 import { SidetrackError } from '../../error.js';
-import { note } from '../output.js';
+import { say } from '../output.js';
 import { version } from '../package.js';
 import type { Inheritance } from './sockets.js';
 
@@ -71,7 +71,7 @@ const pagesOf = ({ url, close }: MonitoringServer): Pages => ({
 
 /** Connections depend on us alone by now; pages are not worth ending them. */
 function withoutPages({ message, hint }: SidetrackError): Pages {
-  note(`going on without metrics: ${message}; ${hint}`);
+  say(`going on without metrics: ${message}; ${hint}`);
   return { description: 'no metrics', close: async () => {} };
 }
 

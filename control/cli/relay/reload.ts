@@ -4,7 +4,7 @@ import { RelayError } from '../../../proxy/error.js';
 import type { Relay } from '../../../proxy/relay.js';
 import type { Config } from '../../config/config.js';
 import { SidetrackError } from '../../error.js';
-import { note, printWarnings, reportError } from '../output.js';
+import { printWarnings, reportError, say } from '../output.js';
 import {
   addressesIn,
   describeChanges,
@@ -47,7 +47,7 @@ export function reloadOnHangup(
     },
   };
   const once = async () => {
-    if (ended) return note('SIGHUP: no reload, the relay is ending');
+    if (ended) return say('SIGHUP: no reload, the relay is ending');
     service.reloading();
     try {
       inForce = await reload(relay, inForce, await read());
@@ -58,7 +58,7 @@ export function reloadOnHangup(
       reloads.failure++;
       reloads.lastSucceeded = false;
       reportError(asKnown(error), false);
-      note('reload failed: what ran before goes on unchanged');
+      say('reload failed: what ran before goes on unchanged');
     }
     service.ready(reloads.lastSucceeded ? 'reloaded' : 'the last reload failed');
   };
@@ -83,9 +83,9 @@ async function reload(relay: Relay, before: SetupPicture, next: RelaySetup): Pro
   await relay.reload(next.options);
   const after = settle(next);
   printWarnings(next.config.warnings);
-  note(`reloaded ${next.config.file}: ${describeChanges(before, after)}`);
+  say(`reloaded ${next.config.file}: ${describeChanges(before, after)}`);
   const later = needRestart(before, after);
-  if (later.length > 0) note(`  only a restart brings into force: ${later.join(', ')}`);
+  if (later.length > 0) say(`  only a restart brings into force: ${later.join(', ')}`);
   // What has not come into force is compared with again next time.
   return { ...after, fixed: before.fixed };
 }

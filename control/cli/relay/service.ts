@@ -4,7 +4,7 @@
  */
 import { notifyManager } from '../../../proxy/notify.js';
 import type { DrainSeconds } from '../../config/config.js';
-import { note } from '../output.js';
+import { say } from '../output.js';
 import { socketName } from './sockets.js';
 
 /** What ending takes beyond the drain. */
@@ -78,7 +78,7 @@ function sender(socket: string | undefined): (fields: Fields, fd?: number) => vo
     const failure = socket ? notifyManager(socket, fields, fd) : undefined;
     if (failure === undefined || complained) return;
     complained = true;
-    note(`the service manager at ${socket} does not hear us: ${failure}`);
+    say(`the service manager at ${socket} does not hear us: ${failure}`);
   };
 }
 

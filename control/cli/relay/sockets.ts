@@ -14,13 +14,13 @@ export type KnownAddresses = Record<string, readonly string[]>;
 
 export interface Inheritance {
   sockets: readonly number[];
-  /** True when a relay waits for us to take its place. */
+  /** True when a relay waits for us to take over. */
   hasPredecessor: boolean;
   /** Should the resolver fail just now. */
   addresses: KnownAddresses;
 }
 
-/** The place of a socket among the others: systemd gives them back in no order. */
+/** Says which socket it is: systemd gives them back in no order. */
 export const socketName = (index: number) => `relay-${index}`;
 
 /** Takes the announcement out of `env`, so that no child believes it is meant. */
@@ -33,8 +33,8 @@ export function takeInheritance(env: NodeJS.ProcessEnv = process.env): Inheritan
   for (const name of [PREDECESSOR, ADDRESSES, 'LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES'])
     delete env[name];
   const sockets = descriptors(Number.isSafeInteger(count) ? count : 0);
-  const place = (fd: number) => placeOf(names[fd - FIRST_DESCRIPTOR]);
-  return { sockets: sockets.sort((a, b) => place(a) - place(b)), hasPredecessor, addresses };
+  const order = (fd: number) => orderOf(names[fd - FIRST_DESCRIPTOR]);
+  return { sockets: sockets.sort((a, b) => order(a) - order(b)), hasPredecessor, addresses };
 }
 
 /** The environment of a successor that inherits `count` sockets; LISTEN_PID cannot be known yet. */
@@ -50,9 +50,9 @@ export function successorEnvironment(count: number, addresses: KnownAddresses): 
 }
 
 /** Those of a socket unit have other names and stay in their order, behind ours. */
-function placeOf(name: string | undefined): number {
-  const place = /^relay-(\d+)$/.exec(name ?? '');
-  return place ? Number(place[1]) : Number.MAX_SAFE_INTEGER;
+function orderOf(name: string | undefined): number {
+  const index = /^relay-(\d+)$/.exec(name ?? '');
+  return index ? Number(index[1]) : Number.MAX_SAFE_INTEGER;
 }
 
 function descriptors(count: number): number[] {

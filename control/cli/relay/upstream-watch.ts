@@ -7,7 +7,7 @@ import type { Relay } from '../../../proxy/relay.js';
 import type { Outcome, UpstreamStats } from '../../../proxy/stats.js';
 import type { Family } from '../../../proxy/upstreams.js';
 import type { UpstreamConfig } from '../../config/config.js';
-import { note } from '../output.js';
+import { say } from '../output.js';
 import { hasCredential } from './upstreams.js';
 
 const LOOK_EVERY_MS = 1000;
@@ -167,7 +167,7 @@ export function watchUpstreams(
     // Rests first: the reason is counted before the rest begins.
     const resting = relay.resting();
     const { upstreams, refused } = relay.stats();
-    for (const line of changes({ resting, upstreams, refused }, Date.now())) note(line);
+    for (const line of changes({ resting, upstreams, refused }, Date.now())) say(line);
   };
   const timer = setInterval(look, LOOK_EVERY_MS);
   timer.unref();

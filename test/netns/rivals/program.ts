@@ -17,14 +17,14 @@ export interface Rival {
   /** Starts it on server1's PORT with `args`, and before it what it talks to elsewhere. */
   start(fixture: Fixture, ...args: string[]): Promise<Running[]>;
   /** What it wrote down; by default what the last one of `start` has printed. */
-  record?(fixture: Fixture): Promise<string>;
+  report?(fixture: Fixture): Promise<string>;
   /**
-   * How its record says that it cannot learn the original destination, or takes `own`, which is
+   * How its report says that it cannot learn the original destination, or takes `own`, which is
    * server1's own address, for it. The kernel answers SO_ORIGINAL_DST with an error where conntrack
    * does not run, and with the destination of the packet as it came in where it does.
    */
   misled(own: string, conntrack: boolean): RegExp;
-  /** How its record names a destination that it connected to, where it names any. */
+  /** How its report names a destination that it connected to, where it names any. */
   reached?(address: string): RegExp;
   /**
    * Source address that the Internet sees when it, and nothing else, fetched. Absent when it dials

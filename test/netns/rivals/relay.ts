@@ -8,7 +8,7 @@ export const RELAY: Rival = {
   needs: [],
   families: ['v4', 'v6'],
   start: async (fixture) => [new Running(await fixture.startRelay())],
-  record: ({ lab }) => lab.check('server1', ['curl', '-sf', 'http://127.0.0.1:9150/metrics']),
+  report: ({ lab }) => lab.check('server1', ['curl', '-sf', 'http://127.0.0.1:9150/metrics']),
   misled: (_, conntrack) =>
     conntrack
       ? /^sidetrack_relay_rejected_total\{reason="loop"\} [1-9]/m
