@@ -1,6 +1,9 @@
 /** Asks the eBPF classifier of a host, through the command line that a person would use there. */
+import { commandError } from '../command/answer.js';
+import { whereDirectory } from '../command/command.js';
+import { type Answer, type Query, query } from '../command/query.js';
 import { type ErrorSource, SidetrackError } from '../error.js';
-import { commandError, type Host } from '../hosts/host.js';
+import { ask, type Host } from '../hosts/host.js';
 import type { ObservedClassifier } from '../plan/state.js';
 import type { ClassifierSpec } from '../policy/classifier-spec.js';
 import { asInput } from '../resources/classifier.js';
@@ -17,20 +20,26 @@ interface Count {
   bytes: number;
 }
 
+type BpfHost = Pick<Host, 'sidetrack' | 'bpfDirectory'>;
+
 interface Refusal {
   error: { code: string; source: ErrorSource; message: string; hint?: string };
 }
 
-export async function observeClassifier(host: Host): Promise<ObservedClassifier | undefined> {
-  // Most hosts have none, and a second Node.js takes its time.
-  const { status } = await host.run(['test', '-d', host.bpfDirectory]);
-  if (status !== 0) return undefined;
-  return (await ask<ObservedClassifier | null>(host, ['show'])) ?? undefined;
+/** Most hosts have none, and a second Node.js takes its time. */
+export function classifierQuery(host: BpfHost): Query<ObservedClassifier | undefined> {
+  const command = whereDirectory(host.bpfDirectory, bpfWords(host, ['show']));
+  return query(command, (answer) =>
+    answer.result.status === 0 && answer.result.stdout === ''
+      ? undefined
+      : (bpfAnswer<ObservedClassifier | null>(answer) ?? undefined),
+  );
 }
 
 /** Loads the specification and changes nothing. @throws SidetrackError when it could not be attached. */
 export async function trySpec(host: Host, spec: ClassifierSpec): Promise<void> {
-  await ask(host, ['attach', '--dry-run'], asInput(spec));
+  const argv = bpfWords(host, ['attach', '--dry-run']);
+  await ask(host, { trial: query({ argv, stdin: asInput(spec) }, bpfAnswer) });
 }
 
 /** Why there are none: an attach that ended before it counted anything, or a program of another version. */
@@ -39,21 +48,24 @@ const NO_COUNTERS: readonly string[] = ['not-attached', 'counters-outdated'];
 /** Nothing where there is nothing to read; what is to be done about it the plan says. */
 export async function readCounters(host: Host): Promise<ClassifierCounters | undefined> {
   try {
-    return await ask<ClassifierCounters>(host, ['stats']);
+    const stats = query(bpfWords(host, ['stats']), bpfAnswer<ClassifierCounters>);
+    return (await ask(host, { stats })).stats;
   } catch (error) {
     if (error instanceof SidetrackError && NO_COUNTERS.includes(error.code)) return undefined;
     throw error;
   }
 }
 
-async function ask<T>(host: Host, words: readonly string[], stdin?: string): Promise<T> {
-  const argv = [...host.sidetrack, 'bpf', ...words, '--directory', host.bpfDirectory, '--json'];
-  const result = await host.run(argv, stdin === undefined ? {} : { stdin });
+function bpfWords({ sidetrack, bpfDirectory }: BpfHost, words: readonly string[]): string[] {
+  return [...sidetrack, 'bpf', ...words, '--directory', bpfDirectory, '--json'];
+}
+
+function bpfAnswer<T>({ host, command, result }: Answer): T {
   let answer: T | Refusal;
   try {
     answer = JSON.parse(result.stdout) as T | Refusal;
   } catch {
-    throw commandError(host, argv, result);
+    throw commandError(host, command, result);
   }
   if (!isRefusal(answer)) return answer;
   const { code, source, message, hint } = answer.error;

@@ -1,7 +1,7 @@
 /** Runs steps in order; at the first failure it puts everything back. */
+import type { Command } from '../command/command.js';
 import { SidetrackError } from '../error.js';
 import { type Host, runChecked } from '../hosts/host.js';
-import type { Command } from '../plan/command.js';
 import type { Step } from '../plan/step.js';
 import { isNft, runNftStep } from './nft-step.js';
 
@@ -53,7 +53,7 @@ export async function executeSteps(
 async function runStep(host: Host, step: Step): Promise<string | undefined> {
   try {
     if (isNft(step)) await runNftStep(host, step);
-    else await runChecked(host, step.argv, inputOf(step));
+    else await runChecked(host, step);
     return undefined;
   } catch (error) {
     if (step.optional) return (error as Error).message;
@@ -95,15 +95,13 @@ function hostOf(hosts: Hosts, step: Step): Host {
   throw new SidetrackError(`no host "${step.host}"`, { code: 'no-host', source: 'bug' });
 }
 
-const inputOf = ({ stdin }: { stdin?: string }) => (stdin === undefined ? {} : { stdin });
-
 /** A time-out, or no memory for the program, is a failure like any other: the next one has its turn. */
 async function outcomeOf(
   host: Host,
   command: Command,
 ): Promise<{ status: number; stderr: string }> {
   try {
-    return await host.run(command.argv, inputOf(command));
+    return await host.run(command);
   } catch (error) {
     return { status: 1, stderr: (error as Error).message };
   }

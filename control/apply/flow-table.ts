@@ -1,7 +1,8 @@
 /** How full the router's flow table is, and of whose flows: what `status` shows and warns of. */
+import type { Query } from '../command/query.js';
 import type { Config } from '../config/config.js';
 import { type Diagnostic, diagnosticAt } from '../config/diagnostic.js';
-import type { Host } from '../hosts/host.js';
+import { ask, type Host } from '../hosts/host.js';
 import { isFlowSet } from '../nft/flow-elements.js';
 import { OVER_SHARE_SETS } from '../nft/flow-share.js';
 import { parseListing } from '../nft/listing.js';
@@ -30,17 +31,13 @@ export async function readFlowTable(host: Host, observed: ObservedHost): Promise
     return { flows: v4 + v6, fullest: Math.max(live.v4, live.v6), overShare };
   }
   const names = listing?.sets.map(({ name }) => name) ?? [];
-  const counts = await Promise.all(
-    names.filter(isFlowSet).map(async (name) => {
-      // One element is one `concat`; parsing hundreds of thousands of them would be slower.
-      return (await listSet(host, name)).split('"concat"').length - 1;
-    }),
-  );
-  const refused = await Promise.all(
-    names
-      .filter((name) => OVER_SHARE_SETS.includes(name))
-      .map(async (name) => clientsIn(await listSet(host, name))),
-  );
+  const { counts, refused } = await ask(host, {
+    counts: setsQuery(names.filter(isFlowSet), countElements),
+    refused: setsQuery(
+      names.filter((name) => OVER_SHARE_SETS.includes(name)),
+      clientsIn,
+    ),
+  });
   return {
     flows: counts.reduce((sum, count) => sum + count, 0),
     fullest: Math.max(0, ...counts),
@@ -48,10 +45,17 @@ export async function readFlowTable(host: Host, observed: ObservedHost): Promise
   };
 }
 
-async function listSet(host: Host, name: string): Promise<string> {
-  const { stdout } = await host.run(['nft', '-j', 'list', 'set', 'inet', TABLE_NAME, name]);
-  return stdout;
+function setsQuery<T>(names: readonly string[], read: (listing: string) => T): Query<T[]> {
+  return {
+    commands: names.map((name) => ({
+      argv: ['nft', '-j', 'list', 'set', 'inet', TABLE_NAME, name],
+    })),
+    parse: (...answers) => answers.map(({ result }) => read(result.stdout)),
+  };
 }
+
+/** One element is one `concat`; parsing hundreds of thousands of them would be slower. */
+const countElements = (listing: string) => listing.split('"concat"').length - 1;
 
 interface ClientElement {
   elem: { val: string };

@@ -14,7 +14,7 @@ export async function halfOpenWarnings(
   config: Config,
   server: ServerConfig,
 ): Promise<Diagnostic[]> {
-  const { stdout } = await host.run(LIST);
+  const { stdout } = await host.run({ argv: LIST });
   const own = Object.values(server.address);
   const clients = halfOpenHandshakes(stdout)
     .filter(({ local }) =>

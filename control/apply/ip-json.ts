@@ -1,7 +1,7 @@
 /** What `ip -j` prints of interfaces, rules and routes, as what planning knows of them. */
 
+import { type Answer, jsonOf, outputOf, type Query, query } from '../command/query.js';
 import { parseAddress } from '../config/address.js';
-import { type Host, parseAnswer, runChecked } from '../hosts/host.js';
 import {
   type Family,
   type InterfaceFacts,
@@ -14,12 +14,14 @@ import {
   type RuleAction,
 } from '../plan/state.js';
 
-/** Runs `ip -j` on the host. */
-export async function ipJson<T>(host: Host, argv: readonly string[]): Promise<T[]> {
-  const command = ['ip', '-j', ...argv];
-  const text = await runChecked(host, command);
-  // Some versions print nothing at all for an empty list, and `{}` for what they hide.
-  const entries = text.trim() === '' ? [] : parseAnswer<T[]>(host, command, text);
+/** What `ip -j` says. */
+export function ipQuery<E, T>(words: readonly string[], parse: (entries: E[]) => T): Query<T> {
+  return query(['ip', '-j', ...words], (answer) => parse(entriesOf(answer)));
+}
+
+/** Some versions print nothing at all for an empty list, and `{}` for what they hide. */
+export function entriesOf<E>(answer: Answer): E[] {
+  const entries = outputOf(answer).trim() === '' ? [] : jsonOf<E[]>(answer);
   return entries.filter((entry) => Object.keys(entry as object).length > 0);
 }
 

@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
+import { commandError } from '../command/answer.js';
+import { fileQuery } from '../command/query.js';
 import { SidetrackError } from '../error.js';
-import { commandError, type Host, readFile } from '../hosts/host.js';
+import { ask, type Host } from '../hosts/host.js';
 import { lockPath, RUN } from '../plan/paths.js';
 
 /** Who holds the lock: enough to tell a live owner from a dead one. */
@@ -21,9 +23,9 @@ export async function withLock<T>(host: Host, work: () => Promise<T>): Promise<T
   try {
     return await work();
   } finally {
-    await host.run(['rm', '-f', lockPath(host.stateDir)]);
+    await host.run({ argv: ['rm', '-f', lockPath(host.stateDir)] });
     // After `down` the directories are empty and go too; otherwise this fails, as it should.
-    await host.run(['rmdir', ...ownDirectories(host.stateDir)]);
+    await host.run({ argv: ['rmdir', ...ownDirectories(host.stateDir)] });
   }
 }
 
@@ -48,13 +50,14 @@ const REMOVE = '[ "$(cat "$1")" != "$2" ] || rm -f "$1"';
 
 async function acquire(host: Host, tries: number): Promise<void> {
   const path = lockPath(host.stateDir);
-  const create = ['sh', '-c', CREATE, 'sh', path, `${path}.${randomUUID()}`];
-  const result = await host.run(create, { stdin: JSON.stringify(ownIdentity()) });
+  const argv = ['sh', '-c', CREATE, 'sh', path, `${path}.${randomUUID()}`];
+  const create = { argv, stdin: JSON.stringify(ownIdentity()), writes: path };
+  const result = await host.run(create);
   if (result.status === 0) return;
   const owner = await readOwner(host, path);
   if (tries === 0 && owner === undefined) throw commandError(host, create, result);
   if (tries > 0 && (owner === undefined || isDead(owner))) {
-    if (owner) await host.run(['sh', '-c', REMOVE, 'sh', path, JSON.stringify(owner)]);
+    if (owner) await host.run({ argv: ['sh', '-c', REMOVE, 'sh', path, JSON.stringify(owner)] });
     return acquire(host, tries - 1);
   }
   throw new SidetrackError(
@@ -64,7 +67,7 @@ async function acquire(host: Host, tries: number): Promise<void> {
 }
 
 async function readOwner(host: Host, path: string): Promise<Owner | undefined> {
-  const text = await readFile(host, path);
+  const { text } = await ask(host, { text: fileQuery(path, (content) => content) });
   if (text === undefined) return undefined;
   try {
     return JSON.parse(text) as Owner;

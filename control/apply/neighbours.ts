@@ -1,10 +1,11 @@
 /** The neighbour table, and how an address gets into it. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Query } from '../command/query.js';
 import type { ServerConfig } from '../config/config.js';
-import type { Host } from '../hosts/host.js';
+import { ask, type Host } from '../hosts/host.js';
 import { type Gateway, gatewaysOf, neighbourMac } from '../plan/router-mac.js';
 import type { Neighbour, ObservedHost } from '../plan/state.js';
-import { ipJson } from './ip-json.js';
+import { ipQuery } from './ip-json.js';
 
 interface NeighbourJson {
   dst: string;
@@ -13,15 +14,13 @@ interface NeighbourJson {
   state?: string[];
 }
 
-export async function observeNeighbours(host: Host): Promise<Neighbour[]> {
-  const entries = await listNeighbours(host, []);
-  return entries.flatMap(({ dst, dev, lladdr }) =>
-    dev && lladdr ? [{ address: dst, dev, mac: lladdr }] : [],
-  );
-}
-
-const listNeighbours = (host: Host, words: readonly string[]) =>
-  ipJson<NeighbourJson>(host, ['neigh', 'show', ...words]);
+export const neighboursQuery: Query<Neighbour[]> = ipQuery(
+  ['neigh', 'show'],
+  (entries: NeighbourJson[]) =>
+    entries.flatMap(({ dst, dev, lladdr }) =>
+      dev && lladdr ? [{ address: dst, dev, mac: lladdr }] : [],
+    ),
+);
 
 /** `observed`, with those default gateways of the server that answer when they are asked. */
 export async function resolveGateways(
@@ -42,10 +41,15 @@ const LONGEST_MS = 5000;
 
 /** `use` makes the kernel ask as it does for a packet, and changes nothing where the MAC is known. */
 async function resolve(host: Host, { address, dev }: Gateway): Promise<Neighbour[]> {
-  const { status } = await host.run(['ip', 'neigh', 'replace', address, 'dev', dev, 'use']);
+  const argv = ['ip', 'neigh', 'replace', address, 'dev', dev, 'use'];
+  const { status } = await host.run({ argv });
   if (status !== 0) return [];
+  const found = ipQuery(
+    ['neigh', 'show', 'to', address, 'dev', dev],
+    ([one]: NeighbourJson[]) => one,
+  );
   for (const end = Date.now() + LONGEST_MS; Date.now() < end; await delay(POLL_MS)) {
-    const [entry] = await listNeighbours(host, ['to', address, 'dev', dev]);
+    const { found: entry } = await ask(host, { found });
     if (entry?.lladdr) return [{ address, dev, mac: entry.lladdr }];
     if (entry === undefined || entry.state?.includes('FAILED')) return [];
   }

@@ -1,7 +1,8 @@
 /** What nft says no to for a reason that has a cure: a message too long, a module that is not there. */
+import { commandError } from '../command/answer.js';
+import type { RunResult } from '../command/command.js';
 import { SidetrackError } from '../error.js';
-import { commandError, type Host } from '../hosts/host.js';
-import type { RunResult } from '../hosts/process.js';
+import type { Host } from '../hosts/host.js';
 import { divide } from '../nft/divide.js';
 import type { Statement, Transaction } from '../nft/json.js';
 import type { Step } from '../plan/step.js';
@@ -12,17 +13,18 @@ const write = (transaction: Transaction) => `${JSON.stringify(transaction)}\n`;
 
 /** @throws SidetrackError that says what is missing; whatever a part of the step did is for its undo. */
 export async function runNftStep(host: Host, step: Step): Promise<void> {
-  const result = await host.run(step.argv, { stdin: step.stdin! });
+  const result = await host.run(step);
   if (result.status === 0) return;
   if (/Message too long/.test(result.stderr)) return runDivided(host, step);
-  throw (await missingModule(host, step, result)) ?? commandError(host, step.argv, result);
+  throw (await missingModule(host, step, result)) ?? commandError(host, step, result);
 }
 
 async function runDivided(host: Host, { argv, stdin, freshSets = [] }: Step): Promise<void> {
   for (const transaction of divide(JSON.parse(stdin!) as Transaction, freshSets)) {
-    const result = await host.run(argv, { stdin: write(transaction) });
+    const command = { argv, stdin: write(transaction) };
+    const result = await host.run(command);
     if (/Message too long/.test(result.stderr)) throw tooLong(host, stdin!);
-    if (result.status !== 0) throw commandError(host, argv, result);
+    if (result.status !== 0) throw commandError(host, command, result);
   }
 }
 
@@ -139,7 +141,7 @@ async function missingModule(
   if (!ABSENT.test(stderr)) return undefined;
   for (const feature of FEATURES.filter(({ uses }) => stdin.includes(uses))) {
     const argv = ['nft', '-c', '-j', '-f', '-'];
-    const result = await host.run(argv, { stdin: write(probeOf(feature)) });
+    const result = await host.run({ argv, stdin: write(probeOf(feature)) });
     if (result.status !== 0 && ABSENT.test(result.stderr)) return lacks(host, feature);
   }
   return undefined;

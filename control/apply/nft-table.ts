@@ -1,7 +1,15 @@
 /** Our nft table as the host has it, whatever others have beside it. */
-import { commandError, type Host, parseAnswer, runChecked } from '../hosts/host.js';
-import type { RunResult } from '../hosts/process.js';
-import { type NftAnswer, type TableListing, tableListing, tableOfRuleset } from '../nft/listing.js';
+import { commandError, parseJson } from '../command/answer.js';
+import type { Command } from '../command/command.js';
+import { type Answer, type Query, query } from '../command/query.js';
+import { SidetrackError } from '../error.js';
+import {
+  type ListedSet,
+  type NftAnswer,
+  type TableListing,
+  tableListing,
+  tableOfRuleset,
+} from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
 
 export interface FoundTable {
@@ -11,48 +19,65 @@ export interface FoundTable {
 }
 
 /**
- * The table without the elements of its dynamic sets, which may be hundreds of thousands.
- * `list tables` and `list table --terse` print no elements either, but nft 1.0.6 reads them all
- * first (20 s for half a million addresses); `list ruleset --terse` and `list set` do not.
- * @throws SidetrackError when nft, the privilege or nft's JSON support is missing
+ * The table without the elements of its dynamic sets, which may be hundreds of thousands: `list tables`
+ * and `list table --terse` print no elements either, but nft 1.0.6 reads them all first (20 s for half a
+ * million addresses); `list ruleset --terse` and `list set` do not.
+ *
+ * nft ends, or says no, at the first rule of anybody's that it does not know. Then ours is asked for by
+ * name, slow as that is. A set whose line says "timeout" is dynamic; where a later nft breaks lines
+ * elsewhere, such a set is listed needlessly.
  */
-export async function observeTable(host: Host): Promise<FoundTable> {
-  const argv = ['nft', '-j', '-t', 'list', 'ruleset', 'inet'];
-  const result = await host.run(argv);
-  if (result.status !== 0) return observeAlone(host, argv, result);
-  const listing = tableOfRuleset(parseAnswer<NftAnswer>(host, argv, result.stdout), TABLE_NAME);
-  return listing === undefined ? {} : { listing: await withElements(host, listing) };
-}
+const LIST = `
+listing=$(nft -j -t list ruleset inet)
+status=$?
+[ $status = 0 ] || listing=$(nft -j -t list table inet $1 2>&1)
+printf '%s\\n' "$listing"
+sets='/"timeout"/d; s/^"family": "inet", "name": "\\([^"]*\\)", "table": "'$1'",.*/\\1/p'
+for set in $(printf '%s' "$listing" | tr '{' '\\n' | sed -n "$sets"); do
+  nft -j list set inet $1 "$set" || exit
+done
+exit $status`;
 
-/**
- * nft ends, or says no, at the first rule of whomever that it does not know. Then ours is asked for by
- * name, slow as that is.
- */
-async function observeAlone(
-  host: Host,
-  argv: readonly string[],
-  failure: RunResult,
-): Promise<FoundTable> {
-  const alone = ['nft', '-j', '-t', 'list', 'table', 'inet', TABLE_NAME];
-  const result = await host.run(alone);
-  const absent = /^Error: No such file or directory/m.test(result.stderr);
-  const error = commandError(host, argv, failure);
-  if (result.status !== 0 && !absent) throw error;
+const LIST_TABLE: Command = {
+  argv: ['sh', '-c', LIST, 'sh', TABLE_NAME],
+  program: ['nft', '-j', '-t', 'list', 'ruleset', 'inet'],
+};
+
+/** Its parser throws when nft, the privilege or nft's JSON support is missing. */
+export const tableQuery: Query<FoundTable> = query(LIST_TABLE, foundTable);
+
+const ABSENT = /^Error: No such file or directory/;
+
+function foundTable(answer: Answer): FoundTable {
+  const { host, command, result } = answer;
+  const [first = '', ...sets] = result.stdout.split('\n');
+  const parsed = (text: string) => parseJson<NftAnswer>(host, command, text);
+  const elements = () => sets.filter(Boolean).map((text) => tableListing(parsed(text)).sets[0]!);
+  if (result.status === 0) {
+    const listing = tableOfRuleset(parsed(first), TABLE_NAME);
+    return listing === undefined ? {} : { listing: withElements(answer, listing, elements()) };
+  }
+  const error = commandError(host, command, result);
   const rulesetUnread = error.message;
-  if (absent) return { rulesetUnread };
-  const listing = tableListing(parseAnswer<NftAnswer>(host, alone, result.stdout));
-  return { listing: await withElements(host, listing), rulesetUnread };
+  if (ABSENT.test(first)) return { rulesetUnread };
+  if (!first.startsWith('{')) throw error;
+  return { listing: withElements(answer, tableListing(parsed(first)), elements()), rulesetUnread };
 }
 
-async function withElements(host: Host, listing: TableListing): Promise<TableListing> {
-  const sets = await Promise.all(
-    listing.sets.map(async (set) => (set.dynamic ? set : await observeSet(host, set.name))),
-  );
+function withElements(
+  { host, result }: Answer,
+  listing: TableListing,
+  listed: readonly ListedSet[],
+): TableListing {
+  const sets = listing.sets.map((set) => {
+    const full = set.dynamic ? set : listed.find(({ name }) => name === set.name);
+    if (full !== undefined) return full;
+    throw new SidetrackError(`${host.address}: nft did not list set ${set.name} of ${TABLE_NAME}`, {
+      code: 'unexpected-answer',
+      source: 'host',
+      hint: `see what it says: nft list set inet ${TABLE_NAME} ${set.name}`,
+      cause: result.stderr,
+    });
+  });
   return { ...listing, sets };
-}
-
-async function observeSet(host: Host, name: string) {
-  const argv = ['nft', '-j', 'list', 'set', 'inet', TABLE_NAME, name];
-  const answer = parseAnswer<NftAnswer>(host, argv, await runChecked(host, argv));
-  return tableListing(answer).sets[0]!;
 }

@@ -1,7 +1,10 @@
 /** Reads a host as it is: everything that planning may need, nothing is changed. */
+import { explained } from '../command/answer.js';
+import { readGlobs } from '../command/command.js';
+import { ipWithoutJson } from '../command/explain.js';
+import { fileQuery, type Query, query } from '../command/query.js';
 import { SidetrackError } from '../error.js';
-import { ipWithoutJson } from '../hosts/explain.js';
-import { explained, type Host, readFile } from '../hosts/host.js';
+import { ask, type Host } from '../hosts/host.js';
 import { savedStatePath, TABLE_NAME_FILE } from '../plan/paths.js';
 import type {
   Family,
@@ -11,39 +14,44 @@ import type {
   ObservedRoute,
   SavedState,
 } from '../plan/state.js';
-import { observeClassifier } from './classifier.js';
+import { classifierQuery } from './classifier.js';
 import {
+  entriesOf,
   interfaceOf,
-  ipJson,
+  ipQuery,
   type LinkJson,
   type RouteJson,
   type RuleJson,
   routeOf,
   ruleOf,
 } from './ip-json.js';
-import { observeNeighbours } from './neighbours.js';
-import { observeTable } from './nft-table.js';
+import { neighboursQuery } from './neighbours.js';
+import { tableQuery } from './nft-table.js';
+
+/** All that is asked, by name; one round trip. The first fails for every reason that makes the rest pointless. */
+export const observation = (host: Place) => ({
+  table: tableQuery,
+  classifier: classifierQuery(host),
+  interfaces: interfacesQuery,
+  rules4: rulesQuery(4),
+  rules6: rulesQuery(6),
+  routes4: routesQuery(4),
+  routes6: routesQuery(6),
+  sysctls: sysctlsQuery,
+  saved: savedQuery(host),
+  tableNameFile: tableNameQuery(host),
+  sockets: socketsQuery,
+  neighbours: neighboursQuery,
+});
+
+/** What of a host its questions depend on. */
+type Place = Pick<Host, 'address' | 'sidetrack' | 'stateDir' | 'ownsEtc' | 'bpfDirectory'>;
 
 /** @throws SidetrackError when a program, the privilege or nft's JSON support is missing. */
 export async function observeHost(host: Host): Promise<ObservedHost> {
-  // First, because it fails for every reason that makes the rest pointless.
-  const { listing, rulesetUnread } = await observeTable(host);
-  const [classifier, interfaces, rules4, rules6, routes4, routes6] = await Promise.all([
-    observeClassifier(host),
-    observeInterfaces(host),
-    observeRules(host, 4),
-    observeRules(host, 6),
-    observeRoutes(host, 4),
-    observeRoutes(host, 6),
-  ]);
-  const names = interfaces.map(({ name }) => name);
-  const [sysctls, saved, tableNameFile, sockets, neighbours] = await Promise.all([
-    observeSysctls(host, names),
-    observeSaved(host),
-    host.ownsEtc ? readFile(host, TABLE_NAME_FILE) : undefined,
-    observeSockets(host),
-    observeNeighbours(host),
-  ]);
+  const found = await ask(host, observation(host));
+  const { listing, rulesetUnread } = found.table;
+  const { classifier, saved, tableNameFile } = found;
   return {
     address: host.address,
     stateDir: host.stateDir,
@@ -51,35 +59,38 @@ export async function observeHost(host: Host): Promise<ObservedHost> {
     sidetrack: host.sidetrack,
     bpfDirectory: host.bpfDirectory,
     ...(classifier && { classifier }),
-    interfaces,
-    ipRules: [...rules4, ...rules6],
-    routes: [...routes4, ...routes6],
-    sysctls,
+    interfaces: found.interfaces,
+    ipRules: [...found.rules4, ...found.rules6],
+    routes: [...found.routes4, ...found.routes6],
+    sysctls: found.sysctls,
     ...(listing && { listing }),
     ...(rulesetUnread !== undefined && { rulesetUnread }),
     ...(saved && { saved }),
     ...(tableNameFile !== undefined && { tableNameFile }),
-    ...sockets,
-    neighbours,
+    ...found.sockets,
+    neighbours: found.neighbours,
   };
 }
 
-async function observeInterfaces(host: Host): Promise<InterfaceFacts[]> {
-  const links = await ipJson<LinkJson>(host, ['-d', 'address', 'show']);
-  // There is always lo.
-  if (links.length === 0) throw explained(ipWithoutJson(host), 'no interfaces');
-  return links.map(interfaceOf);
-}
+const interfacesQuery: Query<InterfaceFacts[]> = query(
+  ['ip', '-j', '-d', 'address', 'show'],
+  (answer) => {
+    const links = entriesOf<LinkJson>(answer);
+    // There is always lo.
+    if (links.length === 0) throw explained(ipWithoutJson(answer.host), 'no interfaces');
+    return links.map(interfaceOf);
+  },
+);
 
-async function observeRules(host: Host, family: Family): Promise<ObservedIpRule[]> {
-  const rules = await ipJson<RuleJson>(host, [`-${family}`, '-N', '-d', 'rule', 'show']);
-  return rules.map((rule) => ruleOf(family, rule));
-}
+const rulesQuery = (family: Family): Query<ObservedIpRule[]> =>
+  ipQuery([`-${family}`, '-N', '-d', 'rule', 'show'], (rules: RuleJson[]) =>
+    rules.map((rule) => ruleOf(family, rule)),
+  );
 
-async function observeRoutes(host: Host, family: Family): Promise<ObservedRoute[]> {
-  const argv = [`-${family}`, '-N', 'route', 'show', 'table', 'all'];
-  return (await ipJson<RouteJson>(host, argv)).map((route) => routeOf(family, route));
-}
+const routesQuery = (family: Family): Query<ObservedRoute[]> =>
+  ipQuery([`-${family}`, '-N', 'route', 'show', 'table', 'all'], (routes: RouteJson[]) =>
+    routes.map((route) => routeOf(family, route)),
+  );
 
 const GLOBAL_SYSCTLS = [
   'net/ipv4/ip_forward',
@@ -89,29 +100,37 @@ const GLOBAL_SYSCTLS = [
   'net/bridge/bridge-nf-call-ip6tables',
 ];
 
-async function observeSysctls(host: Host, names: readonly string[]) {
-  const keys = [
-    ...GLOBAL_SYSCTLS,
-    ...['all', 'default', ...names].flatMap((name) => [
-      `net/ipv4/conf/${name}/send_redirects`,
-      `net/ipv4/conf/${name}/rp_filter`,
-    ]),
-  ];
-  // One process for all of them; grep prints `path:value` and skips what does not exist.
-  const paths = keys.map((key) => `/proc/sys/${key}`);
-  const { stdout } = await host.run(['grep', '-s', '-H', '', ...paths]);
-  return Object.fromEntries(stdout.trim().split('\n').filter(Boolean).map(sysctlEntry));
-}
+const PER_INTERFACE = ['send_redirects', 'rp_filter'];
+
+/**
+ * One process for all of them, those of every interface that there is; grep prints `path:value` and skips what does
+ * not exist.
+ */
+const sysctlsQuery: Query<Record<string, string>> = query(
+  readGlobs([
+    ...GLOBAL_SYSCTLS.map((key) => `/proc/sys/${key}`),
+    ...PER_INTERFACE.map((name) => `/proc/sys/net/ipv4/conf/*/${name}`),
+  ]),
+  ({ result }) =>
+    Object.fromEntries(result.stdout.trim().split('\n').filter(Boolean).map(sysctlEntry)),
+);
 
 function sysctlEntry(line: string): [string, string] {
   const colon = line.lastIndexOf(':');
   return [line.slice('/proc/sys/'.length, colon), line.slice(colon + 1).trim()];
 }
 
-export async function observeSaved(host: Host): Promise<SavedState | undefined> {
+const tableNameQuery = ({ ownsEtc }: Place): Query<string | undefined> =>
+  ownsEtc ? fileQuery(TABLE_NAME_FILE, (text) => text) : { commands: [], parse: () => undefined };
+
+export function savedQuery(
+  host: Pick<Host, 'address' | 'stateDir'>,
+): Query<SavedState | undefined> {
   const path = savedStatePath(host.stateDir);
-  const text = await readFile(host, path);
-  if (text === undefined) return undefined;
+  return fileQuery(path, (text) => (text === undefined ? undefined : parseSaved(host, path, text)));
+}
+
+function parseSaved(host: { address: string }, path: string, text: string): SavedState {
   try {
     return JSON.parse(text) as SavedState;
   } catch (cause) {
@@ -127,11 +146,13 @@ export async function observeSaved(host: Host): Promise<SavedState | undefined> 
 const TCP_LISTEN = '0A';
 
 /** One process reads all three; the last is there only with the module pppoe. */
-async function observeSockets(host: Host) {
-  const files = ['tcp', 'tcp6', 'pppoe'].map((name) => `/proc/net/${name}`);
-  const { stdout } = await host.run(['cat', ...files]);
-  return { listeningPorts: listenersOf(stdout), pppoeDevices: pppoeDevicesOf(stdout) };
-}
+const socketsQuery = query(
+  ['cat', ...['tcp', 'tcp6', 'pppoe'].map((name) => `/proc/net/${name}`)],
+  ({ result: { stdout } }) => ({
+    listeningPorts: listenersOf(stdout),
+    pppoeDevices: pppoeDevicesOf(stdout),
+  }),
+);
 
 /** Interfaces over which PPPoE sessions run: `Id Address Device` of /proc/net/pppoe. */
 export function pppoeDevicesOf(stdout: string): string[] {

@@ -1,17 +1,19 @@
 /** Writes down what an apply left on a host, so that the next one can tell "as we left it". */
-import { type Host, runChecked } from '../hosts/host.js';
+
+import { writeFile } from '../command/command.js';
+import { ask, type Host, runChecked } from '../hosts/host.js';
 import { listingDigests } from '../nft/listing.js';
-import { type Command, writeFile } from '../plan/command.js';
 import { savedSpecPath } from '../plan/paths.js';
 import type { HostState, ObservedHost, SavedState } from '../plan/state.js';
 import { asInput } from '../resources/classifier.js';
 import { desiredDigests } from '../resources/diff.js';
 import { writeState } from '../resources/steps.js';
-import { observeTable } from './nft-table.js';
-import { observeSaved } from './observe.js';
+import { tableQuery } from './nft-table.js';
+import { savedQuery } from './observe.js';
 
 export async function recordState(host: Host, desired: HostState): Promise<void> {
-  const [{ listing }, saved] = await Promise.all([observeTable(host), observeSaved(host)]);
+  const { table, saved } = await ask(host, { table: tableQuery, saved: savedQuery(host) });
+  const { listing } = table;
   const listed = listing ? listingDigests(listing) : {};
   const objects = Object.entries(desiredDigests(desired.table)).map(([key, digest]) => [
     key,
@@ -30,18 +32,14 @@ export async function recordState(host: Host, desired: HostState): Promise<void>
   const file = (digest: string) => savedSpecPath(host.stateDir, digest);
   const isNew = name !== undefined && name !== saved?.classifier;
   try {
-    if (isNew) await run(host, writeFile(file(name), asInput(desired.classifier!.spec)));
-    await run(host, writeState(host.stateDir, state));
+    if (isNew) await runChecked(host, writeFile(file(name), asInput(desired.classifier!.spec)));
+    await runChecked(host, writeState(host.stateDir, state));
   } catch (error) {
-    if (isNew) await host.run(['rm', '-f', file(name)]);
+    if (isNew) await host.run({ argv: ['rm', '-f', file(name)] });
     throw error;
   }
   if (saved?.classifier !== undefined && saved.classifier !== name)
-    await run(host, { argv: ['rm', '-f', file(saved.classifier)] });
-}
-
-async function run(host: Host, { argv, stdin }: Command): Promise<void> {
-  await runChecked(host, argv, stdin === undefined ? {} : { stdin });
+    await runChecked(host, { argv: ['rm', '-f', file(saved.classifier)] });
 }
 
 /** Whether a host that needs no step is nevertheless not written down as it is: an apply was killed. */

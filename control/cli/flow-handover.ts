@@ -94,5 +94,5 @@ export async function handOverToNftables(directory: string): Promise<void> {
   const transaction = addFlowElements(classifierFlows(directory));
   if (transaction.nftables.length === 0) return;
   const stdin = `${JSON.stringify(transaction)}\n`;
-  await runChecked(localHost(), ['nft', '-j', '-f', '-'], { stdin });
+  await runChecked(localHost(), { argv: ['nft', '-j', '-f', '-'], stdin });
 }

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { constants as osConstants, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RunResult } from '../command/command.js';
 import { SidetrackError } from '../error.js';
 
 export interface RunOptions {
@@ -14,25 +15,35 @@ export interface RunOptions {
   env?: Readonly<Record<string, string>>;
 }
 
-export interface RunResult {
-  /** Exit status; 127 when the program does not exist, 128 + n after signal n. */
+/** With its output as bytes. */
+export interface RawResult {
   status: number;
-  stdout: string;
-  stderr: string;
+  stdout: Buffer;
+  stderr: Buffer;
 }
 
 /** A huge set keeps nft busy for a minute; anything longer hangs. */
 const DEFAULT_TIMEOUT_MS = 300_000;
 
 const SIGNAL_STATUS = 128;
+const EMPTY = Buffer.alloc(0);
 
 /**
  * Runs `argv` without a shell and collects its output.
  * A non-zero exit is a result, not an error; only a time-out throws.
  */
-export function runProcess(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+export async function runProcess(
+  argv: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const { status, stdout, stderr } = await runRaw(argv, options);
+  return { status, stdout: stdout.toString(), stderr: stderr.toString() };
+}
+
+/** The same, for output that is cut into pieces before it is text. */
+export function runRaw(argv: readonly string[], options: RunOptions = {}): Promise<RawResult> {
   const [file, ...args] = argv;
-  if (file === undefined) throw new RangeError('runProcess needs a program name');
+  if (file === undefined) throw new RangeError('an empty argument vector');
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   return new Promise((resolve, reject) => {
     const input = inputFile(options.stdin ?? '');
@@ -55,7 +66,7 @@ export function runProcess(argv: readonly string[], options: RunOptions = {}): P
     child.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
       if (error.code === 'ENOENT')
-        resolve({ status: 127, stdout: '', stderr: `${file}: not found` });
+        resolve({ status: 127, stdout: EMPTY, stderr: Buffer.from(`${file}: not found`) });
       else reject(error);
     });
     child.on('close', (code, signal) => {
@@ -64,8 +75,8 @@ export function runProcess(argv: readonly string[], options: RunOptions = {}): P
       else
         resolve({
           status: code ?? SIGNAL_STATUS + osConstants.signals[signal!],
-          stdout: Buffer.concat(stdout).toString(),
-          stderr: Buffer.concat(stderr).toString(),
+          stdout: Buffer.concat(stdout),
+          stderr: Buffer.concat(stderr),
         });
     });
   });

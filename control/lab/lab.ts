@@ -1,9 +1,10 @@
 /** A running lab: start, run programs on its nodes, stop. */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import type { RunResult } from '../command/command.js';
 import { SidetrackError } from '../error.js';
 import { netnsHost } from '../hosts/netns.js';
-import { type RunOptions, type RunResult, runProcess } from '../hosts/process.js';
+import { type RunOptions, runProcess } from '../hosts/process.js';
 import { enterArgs, type Holder, type HolderMode, holderAlive, startHolder } from './holder.js';
 import { buildScript } from './script.js';
 import { DEFAULT_TOPOLOGY, type Topology } from './topology.js';

@@ -1,13 +1,7 @@
 /** A plan as text for people and as a shell script that does exactly the same. Pure. */
-import type { Command } from './command.js';
+import type { Command } from '../command/command.js';
+import { shellWords } from '../command/shell.js';
 import type { Step } from './step.js';
-
-const QUOTE_FREE = /^[A-Za-z0-9_@%+=:,./-]+$/;
-
-/** One argument as a POSIX shell word. */
-export function shellWord(text: string): string {
-  return QUOTE_FREE.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
 
 /** One command with its input as a here-document, and what follows it in its line. */
 export function shellCommand(
@@ -15,7 +9,7 @@ export function shellCommand(
   wrap: (argv: readonly string[]) => string[] = (words) => [...words],
   otherwise = '',
 ): string {
-  const words = wrap(argv).map(shellWord).join(' ');
+  const words = shellWords(wrap(argv));
   // tee shows what it writes; a script need not.
   const quiet = argv[0] === 'tee' ? ' >/dev/null' : '';
   if (stdin === undefined) return `${words}${otherwise}`;

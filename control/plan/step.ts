@@ -1,5 +1,5 @@
 /** What a plan is made of. */
-import type { Command } from './command.js';
+import type { Command } from '../command/command.js';
 
 /** One thing that changes on one host. */
 export interface Step extends Command {

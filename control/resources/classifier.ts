@@ -1,6 +1,7 @@
 /** The eBPF classifier in a plan: whether it is as desired, and the commands that bring it there. */
+
+import { type Command, withInputFile } from '../command/command.js';
 import { isFlowSet } from '../nft/flow-elements.js';
-import { type Command, withInputFile } from '../plan/command.js';
 import { savedSpecPath } from '../plan/paths.js';
 import type {
   DesiredClassifier,

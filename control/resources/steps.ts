@@ -1,5 +1,6 @@
 /** Differences → ordered commands, each with the commands that undo it. Pure. */
 
+import { type Command, writeFile } from '../command/command.js';
 import { hex } from '../config/hex.js';
 import { MOST_ELEMENTS } from '../nft/divide.js';
 import type { Table, Transaction } from '../nft/json.js';
@@ -10,7 +11,6 @@ import {
   replaceObjects,
   restoreListing,
 } from '../nft/transaction.js';
-import { type Command, writeFile } from '../plan/command.js';
 import { savedSpecPath, savedStatePath, TABLE_NAME_FILE } from '../plan/paths.js';
 import {
   type HostState,

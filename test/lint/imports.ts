@@ -21,19 +21,29 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   test: ['bpf', 'proxy', 'monitoring', 'control'],
 };
 
-const UP_TO_RESOURCES = ['error', 'contract', 'config', 'policy', 'nft', 'plan', 'resources'];
+const UP_TO_RESOURCES = [
+  'error',
+  'contract',
+  'command',
+  'config',
+  'policy',
+  'nft',
+  'plan',
+  'resources',
+];
 const UP_TO_APPLY = [...UP_TO_RESOURCES, 'hosts', 'apply'];
 
 /** Parts of control that each part may import from, besides itself. */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   error: [],
   contract: [],
+  command: ['error', 'contract'],
   config: ['error'],
   policy: ['error', 'contract', 'config'],
   nft: ['error', 'contract', 'config', 'policy'],
-  plan: ['error', 'contract', 'config', 'policy', 'nft'],
-  resources: ['error', 'contract', 'config', 'policy', 'nft', 'plan'],
-  hosts: ['error'],
+  plan: ['error', 'contract', 'command', 'config', 'policy', 'nft'],
+  resources: ['error', 'contract', 'command', 'config', 'policy', 'nft', 'plan'],
+  hosts: ['error', 'command'],
   apply: [...UP_TO_RESOURCES, 'hosts'],
   doctor: UP_TO_APPLY,
   trace: UP_TO_APPLY,
@@ -42,7 +52,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Parts that compute and touch nothing; their results can be tested without a machine. */
-const PURE_PARTS: readonly string[] = ['policy', 'nft', 'plan', 'resources'];
+const PURE_PARTS: readonly string[] = ['command', 'policy', 'nft', 'plan', 'resources'];
 /** Built-in modules that only compute. */
 const PURE_MODULES: readonly string[] = ['path', 'url', 'util', 'assert', 'buffer', 'crypto'];
 const IMPURE_PACKAGES: readonly string[] = ['ffi-rs', 'pino', 'prom-client'];

@@ -1,7 +1,7 @@
 /** kill -9 at every call of an attach or a detach that leaves something in the kernel. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RunResult } from '../../control/hosts/process.js';
+import type { RunResult } from '../../control/command/command.js';
 import { ADDRESS } from '../../control/lab/topology.js';
 import { type Classifier, Fixture, url } from './fixture.js';
 import { snapshot } from './snapshot.js';

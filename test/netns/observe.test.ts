@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { RunResult } from '../../control/hosts/process.js';
+import type { RunResult } from '../../control/command/command.js';
 import { LAB_CONFIG } from '../../control/lab/demo.js';
 import type { LabProcess } from '../../control/lab/lab.js';
 import { ADDRESS } from '../../control/lab/topology.js';

@@ -1,7 +1,7 @@
 /** The README's way: the same file on both machines, each applied on the machine itself. */
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { RunResult } from '../../control/hosts/process.js';
+import type { RunResult } from '../../control/command/command.js';
 import { ADDRESS } from '../../control/lab/topology.js';
 import { CLI, FAMILIES, Fixture, url } from './fixture.js';
 import { pseudoRandomDigest } from './peers/pseudo-random.mjs';

@@ -8,11 +8,13 @@ const answering = (code: string) =>
     address: 'router',
     sidetrack: ['sidetrack'],
     bpfDirectory: '/sys/fs/bpf/sidetrack',
-    run: async () => ({
-      status: 2,
-      stdout: JSON.stringify({ error: { code, source: 'host', message: 'why' } }),
-      stderr: '',
-    }),
+    batch: async () => [
+      {
+        status: 2,
+        stdout: JSON.stringify({ error: { code, source: 'host', message: 'why' } }),
+        stderr: '',
+      },
+    ],
   }) as unknown as Host;
 
 it('has no counters of a program that counted nothing, or was of another version', async () => {

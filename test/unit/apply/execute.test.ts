@@ -11,8 +11,9 @@ function recordingHost(ran: string[]): Host {
     ownsEtc: true,
     bpfDirectory: '/sys/fs/bpf/sidetrack',
     sidetrack: [],
+    batch: () => Promise.reject(new Error('nothing is asked')),
     wrap: (argv) => [...argv],
-    run: async ([name]) => {
+    run: async ({ argv: [name] }) => {
       ran.push(name!);
       return { status: name!.startsWith('bad') ? 1 : 0, stdout: '', stderr: '' };
     },
@@ -32,9 +33,9 @@ async function failBehind(steps: Step[], how: 'interrupted' | 'unrecorded'): Pro
   const ran: string[] = [];
   const controller = new AbortController();
   const host = recordingHost(ran);
-  const run: Host['run'] = (argv) => {
-    if (how === 'interrupted' && argv[0] === steps.at(-1)!.title) controller.abort();
-    return host.run(argv);
+  const run: Host['run'] = (command) => {
+    if (how === 'interrupted' && command.argv[0] === steps.at(-1)!.title) controller.abort();
+    return host.run(command);
   };
   const finish = () =>
     how === 'unrecorded' ? Promise.reject(new Error('full')) : Promise.resolve();
@@ -88,9 +89,9 @@ it.each(['interrupted', 'unrecorded'] as const)(
 it('goes on putting back when one undo does not even run', async () => {
   const ran: string[] = [];
   const host = recordingHost(ran);
-  const run: Host['run'] = async (argv) => {
-    if (argv[0] === 'hang') throw new Error('did not finish');
-    return host.run(argv);
+  const run: Host['run'] = async (command) => {
+    if (command.argv[0] === 'hang') throw new Error('did not finish');
+    return host.run(command);
   };
   const steps = [step('one', 'undo one'), step('two', 'hang'), step('bad', 'undo bad')];
   await expect(executeSteps(new Map([['router', { ...host, run }]]), steps)).rejects.toThrow(

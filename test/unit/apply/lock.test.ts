@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withLock } from '../../../control/apply/lock.js';
 import type { Host } from '../../../control/hosts/host.js';
-import { runProcess } from '../../../control/hosts/process.js';
+import { localHost } from '../../../control/hosts/local.js';
 
 const ROUNDS = 15;
 
@@ -17,15 +17,7 @@ describe('the lock of a host', () => {
   afterAll(() => rmSync(directory, { recursive: true }));
 
   it('lets one in at a time, and tells the others nothing but that', async () => {
-    const host: Host = {
-      address: 'test',
-      stateDir: join(directory, 'state'),
-      ownsEtc: false,
-      sidetrack: ['sidetrack'],
-      bpfDirectory: '/sys/fs/bpf/sidetrack',
-      wrap: (argv) => [...argv],
-      run: runProcess,
-    };
+    const host: Host = { ...localHost(), stateDir: join(directory, 'state') };
     let inside = 0;
     const together: number[] = [];
     const codes = new Set<string>();

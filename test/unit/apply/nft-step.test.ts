@@ -1,6 +1,7 @@
 /** A kernel without a module that the tables need. */
 import { expect, it } from 'vitest';
 import { runNftStep } from '../../../control/apply/nft-step.js';
+import type { Command } from '../../../control/command/command.js';
 import type { Host } from '../../../control/hosts/host.js';
 import { routerTable } from '../../../control/nft/router-table.js';
 import { objectNames, replaceObjects } from '../../../control/nft/transaction.js';
@@ -21,7 +22,7 @@ const hostWithout = (word: string) =>
   ({
     address: 'router',
     sidetrack: ['sidetrack'],
-    run: async (_argv: readonly string[], { stdin }: { stdin: string }) =>
+    run: async ({ stdin = '' }: Command) =>
       stdin.includes(`"${word}":`)
         ? {
             status: 1,

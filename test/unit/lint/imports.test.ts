@@ -69,9 +69,9 @@ describe('the direction inside control', () => {
     }
   });
 
-  it('lets hosts import only error, and only those who act import hosts', () => {
-    const parts = [...chain, 'doctor', 'trace', 'lab'];
-    expect(parts.filter((part) => allowed('hosts', part))).toEqual(['error']);
+  it('lets hosts import only error and command, and only those who act import hosts', () => {
+    const parts = ['command', ...chain, 'doctor', 'trace', 'lab'];
+    expect(parts.filter((part) => allowed('hosts', part))).toEqual(['command', 'error']);
     expect(parts.filter((part) => allowed(part, 'hosts'))).toEqual([
       'apply',
       'cli',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { shellScript, shellWord } from '../../../control/plan/render.js';
+import { shellWord } from '../../../control/command/shell.js';
+import { shellScript } from '../../../control/plan/render.js';
 import type { ObservedHost } from '../../../control/plan/state.js';
 import { diffHost, isEmpty } from '../../../control/resources/diff.js';
 import { applySteps, downSteps } from '../../../control/resources/steps.js';

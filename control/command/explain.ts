@@ -1,10 +1,12 @@
 /** What programs say when they fail, as an error that a user can act on. */
 import { dirname } from 'node:path';
-import type { RunResult } from './process.js';
+import { type Command, programOf, purposeOf, type RunResult } from './command.js';
 
 /** Of a host, what its errors name. */
-interface Place {
+export interface HostRef {
+  /** As written in the configuration: `local`, `netns://router`. */
   readonly address: string;
+  /** The words that start our own command line there. */
   readonly sidetrack: readonly string[];
 }
 
@@ -22,21 +24,9 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   unshare: 'util-linux',
 };
 
-/** The file that a script of ours writes; undefined for any other command. */
-const writtenFile = ([program, , script, , file]: readonly string[]): string | undefined =>
-  program === 'sh' && script?.includes('cat >') ? file : undefined;
-
-function purposeOf(argv: readonly string[]): string {
-  const file = writtenFile(argv);
-  return file === undefined ? `"${argv.slice(0, 3).join(' ')}"` : `writing ${file}`;
-}
-
 /** Our own command line has said what is wrong, and what to type next. */
-function ownWords(
-  host: Place,
-  argv: readonly string[],
-  { stderr }: RunResult,
-): Explanation | undefined {
+function ownWords(host: HostRef, command: Command, { stderr }: RunResult): Explanation | undefined {
+  const argv = programOf(command);
   const message = /^error: (.*)$/m.exec(stderr)?.[1];
   if (message === undefined || host.sidetrack.some((word, i) => argv[i] !== word)) return undefined;
   const hint = /^ {2}hint: (.*)$/m.exec(stderr)?.[1];
@@ -49,7 +39,7 @@ function ownWords(
 }
 
 /** BusyBox's ip, and iproute2 before it learned JSON, say so in several ways, or just print text. */
-export const ipWithoutJson = (host: Place): Explanation => ({
+export const ipWithoutJson = (host: HostRef): Explanation => ({
   message: `${host.address}: this ip cannot print JSON: it is BusyBox's, or an old one`,
   code: 'ip-without-json',
   source: 'host',
@@ -60,26 +50,27 @@ const UNKNOWN_OPTION = /BusyBox|^Usage: ip|(unrecognized|invalid) option|Option 
 
 /** @returns undefined where nothing better is known than what the program said. */
 export function explain(
-  host: Place,
-  argv: readonly string[],
+  host: HostRef,
+  command: Command,
   result: RunResult,
 ): Explanation | undefined {
-  const own = ownWords(host, argv, result);
+  const own = ownWords(host, command, result);
   if (own) return own;
+  const argv = programOf(command);
   const said = result.stderr + result.stdout;
   const program = /^(\S+): not found$/.exec(result.stderr)?.[1] ?? argv[0] ?? '';
   const [full] = /Read-only file system|No space left on device/.exec(result.stderr) ?? [];
-  const file = writtenFile(argv);
+  const { writes: file } = command;
   if (full !== undefined && file !== undefined)
     return {
-      message: `${host.address}: ${purposeOf(argv)} failed: ${full}`,
+      message: `${host.address}: ${purposeOf(command)} failed: ${full}`,
       code: 'not-writable',
       hint: `make ${dirname(file)} writable: df and findmnt show what is in the way`,
       source: 'host',
     };
   if (/Operation not permitted|must be root|Permission denied/.test(result.stderr))
     return {
-      message: `${host.address}: no privilege for ${purposeOf(argv)}`,
+      message: `${host.address}: no privilege for ${purposeOf(command)}`,
       code: 'privilege-missing',
       source: 'host',
       hint: 'run it as root (sudo), or try everything without root in `sidetrack lab`',

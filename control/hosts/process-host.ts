@@ -1,0 +1,18 @@
+/** A host whose programs are processes of this machine. */
+import { runBatch } from './batch.js';
+import type { Host } from './host.js';
+import type { Places } from './namespace.js';
+import { runProcess, runRaw } from './process.js';
+import { OWN_COMMAND } from './sidetrack.js';
+
+export function processHost(address: string, places: Places, wrap: Host['wrap']): Host {
+  const ref = { address, sidetrack: OWN_COMMAND };
+  return {
+    ...places,
+    ...ref,
+    wrap,
+    run: ({ argv, stdin }, limits) =>
+      runProcess(wrap(argv), { ...limits, ...(stdin !== undefined && { stdin }) }),
+    batch: (commands) => runBatch(ref, commands, (argv, stdin) => runRaw(wrap(argv), { stdin })),
+  };
+}
