@@ -112,7 +112,9 @@ function forgetAt(family: Family, { number }: FlowTarget): Statement[] {
 }
 
 /**
- * Enters the flow, or renews it, and steers it; falls through when the table is full.
+ * Enters the flow, or renews it, and steers it; falls through when the table is full. A tuple that is
+ * used again may stand in `flows` still, and then stands in both: its packets go on by the entry there,
+ * which lives longer, and leave it when they close the flow.
  * @param others targets to which an earlier flow of the same tuple may have gone.
  */
 export function admitFlow(
@@ -130,14 +132,7 @@ export function admitFlow(
           { expr: [update('update', recent(family), tuple(family))] },
         ]
       : []),
-    {
-      expr: [
-        update('update', closingSet(family, number), tuple(family)),
-        update('delete', flowsSet(family, number), tuple(family)),
-        ...elsewhere,
-        steer,
-      ],
-    },
+    { expr: [update('update', closingSet(family, number), tuple(family)), ...elsewhere, steer] },
     {
       expr: [
         update('update', flowsSet(family, number), {
@@ -204,8 +199,8 @@ export function matchAnswer(targets: readonly FlowTarget[], verdict: Rule['expr'
 const flagsAmong = (...flags: string[]): Expression => ({ '&': [payload('tcp', 'flags'), flags] });
 
 /**
- * Chain `established<family>`: FIN and RST move the flow to `closing`; when that is full the rule
- * breaks and the flow stays where it is, so a flow is never half steered.
+ * Chain `established<family>`: FIN and RST move the flow to `closing`, where it may stand already; when
+ * that is full the rule breaks and the flow stays where it is, so a flow is never half steered.
  */
 function establishedChain(family: Family, number: number): Chain {
   const key = tuple(family);
@@ -217,7 +212,7 @@ function establishedChain(family: Family, number: number): Chain {
         comment: 'flow: client closes',
         expr: [
           notEqual(flagsAmong('fin', 'rst'), 0),
-          update('add', closingSet(family, number), key),
+          update('update', closingSet(family, number), key),
           update('delete', flowsSet(family, number), key),
           counter(),
           steer,

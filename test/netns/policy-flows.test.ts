@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseAddress } from '../../control/config/address.js';
 import { ADDRESS } from '../../control/lab/topology.js';
+import { flowsOfSet } from '../../control/nft/flow-elements.js';
 import { FAILURE_COMMENT } from '../../control/nft/flow-table.js';
+import { TRANSITORY_SECONDS } from '../../control/nft/flow-time.js';
 import { type RouterTableInput, routerTable } from '../../control/nft/router-table.js';
 import type { Packet } from '../../control/policy/evaluate.js';
 import type { Policy } from '../../control/policy/rule.js';
@@ -58,6 +60,23 @@ async function fire(
 }
 
 const { syn, ack, fin, rst, psh } = TCP;
+
+/** Gives the flow's entry in `closing` so many seconds to live. */
+async function age(packet: Packet, expires: number): Promise<void> {
+  const element = { family: 'inet', table: 'sidetrack', name: `closing${packet.family}` };
+  const val = { concat: tuple(packet).split(' ') };
+  const timeout = TRANSITORY_SECONDS;
+  await bench.transact([
+    { delete: { element: { ...element, elem: [val] } } },
+    { add: { element: { ...element, elem: [{ elem: { val, timeout, expires } }] } } },
+  ]);
+}
+
+async function secondsLeft(packet: Packet): Promise<number | undefined> {
+  const { sets } = await bench.listing();
+  const flows = sets.filter(({ name }) => name === `closing${packet.family}`).flatMap(flowsOfSet);
+  return flows.map(({ silent }) => TRANSITORY_SECONDS - silent).at(0);
+}
 
 describe.each(['v4', 'v6'] as const)('a flow over %s', (family) => {
   const packet = packetOf(family);
@@ -118,6 +137,19 @@ describe.each(['v4', 'v6'] as const)('a flow over %s', (family) => {
     }
   });
 
+  test('whose tuple is used again keeps its hours, until it is closed', async () => {
+    expect(await fire([packet], [syn, psh | ack])).toEqual(['proxy', 'proxy']);
+    expect(await fire([packet], [syn, ack])).toEqual(['proxy', 'proxy']);
+    expect(listedFlows(await bench.listing(), 'flows')).toEqual([tuple(packet)]);
+    expect(listedFlows(await bench.listing(), 'closing')).toEqual([tuple(packet)]);
+    // As if the SYN were minutes ago: the FIN must not leave the flow what is left of them.
+    await age(packet, 5);
+    expect(await fire([packet], [fin | ack, ack])).toEqual(['proxy', 'proxy']);
+    expect(listedFlows(await bench.listing(), 'flows')).toEqual([]);
+    expect(listedFlows(await bench.listing(), 'closing')).toEqual([tuple(packet)]);
+    expect(await secondsLeft(packet)).toBeGreaterThan(200);
+  });
+
   test('of another client, address or port is another flow', async () => {
     expect(await fire([packet], [syn])).toEqual(['proxy']);
     const others: Packet[] = [
@@ -129,6 +161,53 @@ describe.each(['v4', 'v6'] as const)('a flow over %s', (family) => {
     expect(await fire(others, [ack])).toEqual(others.map(() => 'direct'));
     // A client that roams to another MAC keeps its flow.
     expect(await fire([{ ...packet, sourceMac: MACS[2] }], [ack])).toEqual(['proxy']);
+  });
+});
+
+describe('two targets, one for each family', () => {
+  // The probe takes either for steered, and the bit beside its mask tells them apart.
+  const second = { number: 1, families: [6 as const], mark: { value: 0x196, mask: 0x1ff } };
+  const targets = [
+    ...ROUTER.targets.map((target) => ({ ...target, families: [4 as const] })),
+    second,
+  ];
+  const steered = async () => {
+    const { chains } = await bench.listing();
+    const counts = chains
+      .filter(({ name }) => name.startsWith('steer'))
+      .map(({ name, rules }) => [name, rules.reduce((sum, { packets }) => sum + packets, 0)]);
+    return Object.fromEntries(counts);
+  };
+  const both = [packetOf('v4'), packetOf('v6')];
+
+  test('keep their flows apart, from the SYN to the end', async () => {
+    await bench.load(table(PROXY_ALL, { targets }));
+    const life = [syn, ack, psh | ack, ack, fin | ack];
+    expect(await fire(both, life)).toEqual([...life, ...life].map(() => 'proxy'));
+    expect(await steered()).toEqual({ steer: life.length, steer_1: life.length });
+    const { sets } = await bench.listing();
+    const holding = sets.filter(({ dynamic, elements }) => dynamic && elements.length > 0);
+    expect(holding.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['closing4', 'closing6_1']),
+    );
+    expect(sets.filter(({ name }) => /^closing6$|^closing4_1$/.test(name))).toHaveLength(2);
+  });
+
+  test('follow the flow to the other when a SYN on its tuple is judged anew', async () => {
+    await bench.load(table(PROXY_ALL, { targets }));
+    expect(await fire(both, [syn, psh | ack])).toEqual(['proxy', 'proxy', 'proxy', 'proxy']);
+    const swapped = [
+      ...ROUTER.targets.map((target) => ({ ...target, families: [6 as const] })),
+      { ...second, families: [4 as const] },
+    ];
+    await bench.reload(table(PROXY_ALL, { targets: swapped }));
+    expect(await fire(both, [syn, ack])).toEqual(['proxy', 'proxy', 'proxy', 'proxy']);
+    expect(await steered()).toEqual({ steer: 2, steer_1: 2 });
+    const { sets } = await bench.listing();
+    const holding = sets.filter(
+      ({ name, elements }) => /^(flows|closing)/.test(name) && elements.length > 0,
+    );
+    expect(holding.map(({ name }) => name).sort()).toEqual(['closing4_1', 'closing6']);
   });
 });
 

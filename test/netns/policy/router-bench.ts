@@ -172,7 +172,8 @@ export class RouterBench {
     };
   }
 
-  private async transact(nftables: Command[]): Promise<void> {
+  /** As `nft -j` takes it. */
+  async transact(nftables: Command[]): Promise<void> {
     const stdin = JSON.stringify({ nftables });
     await this.lab.check('router', ['nft', '-j', '-f', '-'], { stdin });
   }
