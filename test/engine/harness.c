@@ -2,7 +2,10 @@
 #include "harness.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "world.h"
@@ -153,4 +156,16 @@ int count_entries(const char *directory)
 		count++;
 	closedir(dir);
 	return count;
+}
+
+/* Return: false, and says so, where an ordinary user's namespace knows no other */
+bool has_other_user(void)
+{
+	if (setresuid(65534, 65534, 0) < 0) {
+		expect(errno == EINVAL);
+		printf("skip  there is no other user here\n");
+		return false;
+	}
+	expect(setresuid(0, 0, 0) == 0);
+	return true;
 }

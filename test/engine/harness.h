@@ -34,5 +34,6 @@ struct pair pair_open(int family);
 void pair_close(struct pair *pair);
 
 int count_entries(const char *directory);
+bool has_other_user(void);
 
 #endif /* HARNESS_H */

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "check.h"
@@ -14,6 +15,7 @@
 #include "world.h"
 
 #define SECONDS_PER_TEST 120
+#define DESCRIPTORS 20000	/* an ordinary user has 1024 until it asks for more */
 
 static void *nothing(void *argument)
 {
@@ -27,6 +29,15 @@ static void start_sanitizer_thread(void)
 
 	expect(pthread_create(&thread, NULL, nothing, NULL) == 0);
 	expect(pthread_join(thread, NULL) == 0);
+}
+
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	expect(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+	expect(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
 /* Nothing may be left: descriptors, threads, and at exit memory. */
@@ -81,6 +92,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s world.sh [part of a test's name]\n", argv[0]);
 		return 2;
 	}
+	raise_descriptors();
 	world_enter(argv[1]);
 	for (suite = 0; suite < sizeof(suites) / sizeof(suites[0]); suite++) {
 		const struct test *test;

@@ -171,10 +171,13 @@ static void old_connections(void)
 static void one_socket_for_all(void)
 {
 	struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_port = htons(RELAY_PORT) };
-	int fd = socket(AF_INET6, SOCK_STREAM, 0);
-	int listener = upstream_listen(AF_INET);
 	struct relay *relay;
+	int fd, listener;
 
+	if (!has_other_user())
+		return;
+	fd = socket(AF_INET6, SOCK_STREAM, 0);
+	listener = upstream_listen(AF_INET);
 	expect(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) == 0);
 	expect(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
 	expect(listen(fd, 10) == 0);
