@@ -3,6 +3,7 @@
  * writes the exposition format, so its own counters are set, never incremented.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
+import { modes } from '../proxy/abi.js';
 import { cumulative } from '../proxy/histogram.js';
 import type { RelayStats, UpstreamStats } from '../proxy/stats.js';
 import { type RelayLimits, registerHeadroom } from './headroom.js';
@@ -11,6 +12,7 @@ import {
   type HistogramMetric,
   histogramMetrics,
   listeningMetric,
+  modeMetrics,
   type NamedMetric,
   outcomeMetrics,
   routeMetrics,
@@ -38,18 +40,13 @@ export function relayRegistry(
   const registry = new Registry();
   const stats = oncePerScrape(read);
   for (const metric of scalarMetrics) registerScalar(registry, metric, stats);
+  for (const { name, help, label, shows } of modeMetrics)
+    registerLabelled(registry, { name, help, label }, () =>
+      modes.map((mode) => [mode, stats().modes[mode][shows]]),
+    );
   for (const { name, help, label, outcomes } of outcomeMetrics)
-    registry.registerMetric(
-      new Counter({
-        name,
-        help,
-        labelNames: [label],
-        registers: [],
-        collect() {
-          this.reset();
-          for (const outcome of outcomes) this.inc({ [label]: outcome }, stats().outcomes[outcome]);
-        },
-      }),
+    registerLabelled(registry, { name, help, label }, () =>
+      outcomes.map((outcome) => [outcome, stats().outcomes[outcome]]),
     );
   for (const metric of upstreamMetrics) registerUpstream(registry, metric, stats);
   for (const metric of upstreamSampleMetrics)
@@ -105,6 +102,19 @@ function registerScalar(registry: Registry, metric: ScalarMetric, stats: () => R
     for (const { labels, counter } of samples) this.inc(labels, stats().counters[counter]);
   };
   registry.registerMetric(new Counter({ ...options, collect }));
+}
+
+/** A counter of one label. @param read its values, and the count of each */
+function registerLabelled(
+  registry: Registry,
+  { name, help, label }: { name: string; help: string; label: string },
+  read: () => readonly (readonly [string, number])[],
+): void {
+  const collect = function (this: Counter) {
+    this.reset();
+    for (const [value, count] of read()) this.inc({ [label]: value }, count);
+  };
+  registry.registerMetric(new Counter({ name, help, labelNames: [label], registers: [], collect }));
 }
 
 function registerUpstream(

@@ -5,6 +5,7 @@
 import type {
   CounterName,
   HistogramName,
+  ModeStats,
   Outcome,
   RouteCounterName,
   UpstreamCounterName,
@@ -25,6 +26,13 @@ export interface ScalarMetric extends Described {
   type: 'counter' | 'gauge';
   labels: readonly string[];
   samples: readonly Sample[];
+}
+
+/** A counter with one label whose values are the engine's modes. */
+export interface ModeMetric extends Described {
+  type: 'counter';
+  label: string;
+  shows: keyof ModeStats;
 }
 
 /** A counter with one label whose values are outcomes of connections. */
@@ -92,26 +100,6 @@ export const scalarMetrics: readonly ScalarMetric[] = [
     samples: [
       { labels: { direction: 'upload' }, counter: 'upload_bytes' },
       { labels: { direction: 'download' }, counter: 'download_bytes' },
-    ],
-  },
-  {
-    name: 'sidetrack_relay_transferred_bytes_total',
-    help: 'The same bytes by how they were moved: through a buffer or through a pipe.',
-    type: 'counter',
-    labels: ['mode'],
-    samples: [
-      { labels: { mode: 'copy' }, counter: 'copied_bytes' },
-      { labels: { mode: 'splice' }, counter: 'spliced_bytes' },
-    ],
-  },
-  {
-    name: 'sidetrack_relay_mode_changes_total',
-    help: 'Directions that began to splice, or went back to copying.',
-    type: 'counter',
-    labels: ['to'],
-    samples: [
-      { labels: { to: 'splice' }, counter: 'promotions' },
-      { labels: { to: 'copy' }, counter: 'demotions' },
     ],
   },
   {
@@ -194,6 +182,23 @@ export const scalarMetrics: readonly ScalarMetric[] = [
     type: 'counter',
     labels: [],
     samples: plain('log_dropped'),
+  },
+];
+
+export const modeMetrics: readonly ModeMetric[] = [
+  {
+    name: 'sidetrack_relay_transferred_bytes_total',
+    help: 'The bytes of sidetrack_relay_bytes_total by how they were moved: through a buffer (copy) or through a pipe (splice).',
+    type: 'counter',
+    label: 'mode',
+    shows: 'bytes',
+  },
+  {
+    name: 'sidetrack_relay_mode_changes_total',
+    help: 'Directions that changed to another way of moving bytes: splice when they prove bulk, copy when they do not any more.',
+    type: 'counter',
+    label: 'to',
+    shows: 'changes',
   },
 ];
 

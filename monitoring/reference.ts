@@ -1,11 +1,13 @@
 /** The text of docs/metrics.md; `make docs` writes it. */
 import { pathToFileURL } from 'node:url';
+import { modes } from '../proxy/abi.js';
 import { RESOURCES } from './headroom.js';
 import {
   buildInfo,
   halfOpenMetric,
   histogramMetrics,
   listeningMetric,
+  modeMetrics,
   type NamedMetric,
   outcomeMetrics,
   portMetrics,
@@ -46,6 +48,12 @@ export function metricsReference(): string {
       type,
       help,
       labels: labelValues(labels, samples).join('; '),
+    })),
+    ...modeMetrics.map(({ name, type, help, label }) => ({
+      name,
+      type,
+      help,
+      labels: `${label}: ${modes.join(', ')}`,
     })),
     ...outcomeMetrics.map(({ name, type, help, label, outcomes }) => ({
       name,

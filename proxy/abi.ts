@@ -1,6 +1,6 @@
 // Generated from proxy/engine/abi.h by `make -C proxy/engine abi`; do not edit.
 
-export const ABI_VERSION = 7;
+export const ABI_VERSION = 8;
 export const ERROR_LENGTH = 256;
 
 /** Unsigned 32-bit options; byte offsets. */
@@ -203,44 +203,36 @@ export const counterOffset = {
   upload_bytes: 24,
   /** bytes handed to the client */
   download_bytes: 32,
-  /** bytes that went through a buffer */
-  copied_bytes: 40,
-  /** bytes that went through a pipe */
-  spliced_bytes: 48,
-  /** directions that began to splice */
-  promotions: 56,
-  /** directions that went back to copying */
-  demotions: 64,
   /** directions that may be read by the clock */
-  coalesced: 72,
+  coalesced: 40,
   /** times that the clock, and no event, had them read */
-  coalesced_polls: 80,
+  coalesced_polls: 48,
   /** times a direction had to wait for a slow receiver */
-  stalls: 88,
+  stalls: 56,
   /** pipes owned now */
-  pipes: 96,
+  pipes: 64,
   /** room in the pipes owned now */
-  pipe_bytes: 104,
+  pipe_bytes: 72,
   /** pipes the kernel refused or made too small */
-  pipe_failures: 112,
+  pipe_failures: 80,
   /** accept pauses: max_connections reached */
-  paused_connections: 120,
+  paused_connections: 88,
   /** accept pauses: EMFILE or ENFILE */
-  paused_descriptors: 128,
+  paused_descriptors: 96,
   /** accept pauses: the kernel was out of memory */
-  paused_memory: 136,
+  paused_memory: 104,
   /** accept pauses: another error */
-  paused_other: 144,
+  paused_other: 112,
   /** segments sent again to clients */
-  client_retransmitted_segments: 152,
+  client_retransmitted_segments: 120,
   /** segments sent again to upstreams */
-  upstream_retransmitted_segments: 160,
+  upstream_retransmitted_segments: 128,
   /** bytes sent again to clients */
-  client_retransmitted_bytes: 168,
+  client_retransmitted_bytes: 136,
   /** bytes sent again to upstreams */
-  upstream_retransmitted_bytes: 176,
+  upstream_retransmitted_bytes: 144,
   /** finished connections for which the log had no room */
-  log_dropped: 184,
+  log_dropped: 152,
 } as const;
 
 /** One 64-bit counter for each outcome. */
@@ -286,6 +278,18 @@ export const routeCounterOffset = {
 /** Where the first route begins in a page, and how far it is to the next. */
 export const ROUTE_COUNTERS_OFFSET = 55608;
 export const ROUTE_COUNTERS_SIZE = 24;
+
+/** How bytes move; the index is the number that the engine uses. */
+export const modes = [
+  /** through a buffer */
+  'copy',
+  /** through a pipe, untouched */
+  'splice',
+] as const;
+
+/** One 64-bit counter for each mode: bytes, and directions that changed to it. */
+export const MODE_BYTES_OFFSET = 160;
+export const MODE_CHANGES_OFFSET = 176;
 
 /** How a connection ended; the index is the number that the engine uses. */
 export const outcomes = [
@@ -441,6 +445,10 @@ export const entryOffset = {
   route: 124,
   /** u32, index into connectionStates */
   state: 108,
+  /** u8, index into modes */
+  upload_mode: 102,
+  /** u8, index into modes */
+  download_mode: 103,
   /** u32, bits of entryFlag */
   flags: 112,
   /** u32, 0 is unknown */
@@ -465,20 +473,16 @@ export const connectionStates = [
 
 /** Bits of an open connection. */
 export const entryFlag = {
-  /** upload goes through a pipe */
-  uploadSplice: 1,
-  /** download goes through a pipe */
-  downloadSplice: 2,
   /** bytes wait for a slow upstream */
-  uploadStalled: 4,
+  uploadStalled: 1,
   /** bytes wait for a slow client */
-  downloadStalled: 8,
+  downloadStalled: 2,
   /** the client's FIN has been handed on */
-  uploadEnded: 16,
+  uploadEnded: 4,
   /** the upstream's FIN has been handed on */
-  downloadEnded: 32,
+  downloadEnded: 8,
   /** the client is as conntrack first saw it */
-  translated: 64,
+  translated: 16,
 } as const;
 
 /** What a snapshot of the open connections is for. */

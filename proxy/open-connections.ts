@@ -5,20 +5,21 @@ import {
   ENTRY_SIZE,
   entryFlag,
   entryOffset,
+  modes,
   SNAPSHOT_CLOSE,
   SNAPSHOT_LIST,
 } from './abi.js';
 import { formatEndpoint } from './address.js';
 import { RelayError } from './error.js';
 import * as ffi from './ffi.js';
-import type { SlotNames } from './stats.js';
+import type { Mode, SlotNames } from './stats.js';
 
 export type ConnectionState = (typeof connectionStates)[number];
 
 /** One way of a connection. */
 export interface DirectionView {
   bytes: number;
-  mode: 'copy' | 'splice';
+  mode: Mode;
   /** Bytes wait for a slow receiver. */
   stalled: boolean;
   /** FIN has been handed on. */
@@ -113,6 +114,7 @@ function readAll(handle: ffi.Handle, threads: number, names: SlotNames): OpenCon
 export function decodeEntry(bytes: Buffer, names: SlotNames): OpenConnection {
   const u64 = (offset: number) => Number(bytes.readBigUInt64LE(offset));
   const flags = bytes.readUInt32LE(entryOffset.flags);
+  const mode = (offset: number) => modes[bytes.readUInt8(offset)] ?? modes[0];
   const has = (flag: number) => (flags & flag) !== 0;
   const endpoint = (address: number, port: number) =>
     formatEndpoint(bytes.subarray(address, address + 16), bytes.readUInt16LE(port));
@@ -131,13 +133,13 @@ export function decodeEntry(bytes: Buffer, names: SlotNames): OpenConnection {
     state: connectionStates[bytes.readUInt32LE(entryOffset.state)] ?? 'relaying',
     upload: {
       bytes: u64(entryOffset.upload_bytes),
-      mode: has(entryFlag.uploadSplice) ? 'splice' : 'copy',
+      mode: mode(entryOffset.upload_mode),
       stalled: has(entryFlag.uploadStalled),
       ended: has(entryFlag.uploadEnded),
     },
     download: {
       bytes: u64(entryOffset.download_bytes),
-      mode: has(entryFlag.downloadSplice) ? 'splice' : 'copy',
+      mode: mode(entryOffset.download_mode),
       stalled: has(entryFlag.downloadStalled),
       ended: has(entryFlag.downloadEnded),
     },

@@ -3,6 +3,9 @@ import {
   counterOffset,
   HISTOGRAM_BUCKETS,
   histogramOffset,
+  MODE_BYTES_OFFSET,
+  MODE_CHANGES_OFFSET,
+  modes,
   OUTCOME_COUNTERS_OFFSET,
   outcomes,
   RECORD_SIZE,
@@ -24,6 +27,14 @@ export type HistogramName = keyof typeof histogramOffset;
 export type UpstreamCounterName = keyof typeof upstreamCounterOffset;
 export type RouteCounterName = keyof typeof routeCounterOffset;
 export type Outcome = (typeof outcomes)[number];
+/** How bytes move: the list of the engine's modes. */
+export type Mode = (typeof modes)[number];
+
+export interface ModeStats {
+  bytes: number;
+  /** Directions that changed to it. */
+  changes: number;
+}
 
 /** What has been done with one upstream. */
 export interface UpstreamStats {
@@ -52,6 +63,8 @@ export interface RouteStats {
 /** Sums over all threads since the start. */
 export interface RelayStats {
   counters: Record<CounterName, number>;
+  /** Bytes by how they moved. */
+  modes: Record<Mode, ModeStats>;
   /** Connections by how they ended. */
   outcomes: Record<Outcome, number>;
   histograms: Record<HistogramName, Histogram>;
@@ -117,7 +130,11 @@ export function sumStats(
     pages.reduce((total, page) => total + Number(page.readBigUInt64LE(offset)), 0);
   return {
     counters: mapValues(counterOffset, sum),
-    outcomes: byOutcome((i) => sum(OUTCOME_COUNTERS_OFFSET + 8 * i)),
+    modes: byName(modes, (i) => ({
+      bytes: sum(MODE_BYTES_OFFSET + 8 * i),
+      changes: sum(MODE_CHANGES_OFFSET + 8 * i),
+    })),
+    outcomes: byName(outcomes, (i) => sum(OUTCOME_COUNTERS_OFFSET + 8 * i)),
     listening: FAMILIES.filter((family) => health.isListening(family)),
     refused: FAMILIES.filter((family) => health.isRefused(family)),
     histograms: mapValues(histogramOffset, (offset) => ({
@@ -130,7 +147,7 @@ export function sumStats(
       return {
         name,
         counters: mapValues(upstreamCounterOffset, (offset) => sum(start + offset)),
-        errors: byOutcome((outcome) => sum(start + UPSTREAM_ERRORS_OFFSET + 8 * outcome)),
+        errors: byName(outcomes, (outcome) => sum(start + UPSTREAM_ERRORS_OFFSET + 8 * outcome)),
         up: !health.isFailing(i) && !health.isUnresolved(i),
         resolved: !health.isUnresolved(i),
         silent: health.isSilent(i),
@@ -146,9 +163,9 @@ export function sumStats(
   };
 }
 
-function byOutcome(count: (index: number) => number): Record<Outcome, number> {
-  const entries = outcomes.map((name, i) => [name, count(i)]);
-  return Object.fromEntries(entries) as Record<Outcome, number>;
+/** One value for each name of a list of the engine, whose index is the engine's number. */
+function byName<Name extends string, V>(names: readonly Name[], value: (index: number) => V) {
+  return Object.fromEntries(names.map((name, i) => [name, value(i)])) as Record<Name, V>;
 }
 
 function mapValues<K extends string, V, W>(record: Readonly<Record<K, V>>, map: (value: V) => W) {

@@ -189,6 +189,19 @@ static void print_counters(void)
 	printf("export const COUNTERS_SIZE = %zu;\n", sizeof(struct sidetrack_relay_counters));
 }
 
+static void print_modes(void)
+{
+	printf("\n/** How bytes move; the index is the number that the engine uses. */\n"
+	       "export const modes = [\n");
+#define X(NAME, name, help) printf("  /** %s */\n  '%s',\n", help, #name);
+	SIDETRACK_RELAY_MODES(X)
+#undef X
+	printf("] as const;\n");
+	printf("\n/** One 64-bit counter for each mode: bytes, and directions that changed to it. */\n"
+	       "export const MODE_BYTES_OFFSET = %zu;\n", COUNTER_OFFSET(mode_bytes));
+	printf("export const MODE_CHANGES_OFFSET = %zu;\n", COUNTER_OFFSET(mode_changes));
+}
+
 static void print_outcomes(void)
 {
 	printf("\n/** How a connection ended; the index is the number that the engine uses. */\n"
@@ -254,6 +267,8 @@ static void print_entry_offsets(void)
 	entry("upstream", ENTRY_OFFSET(upstream), "u32, its slot");
 	entry("route", ENTRY_OFFSET(route), "u32, its slot");
 	entry("state", ENTRY_OFFSET(state), "u32, index into connectionStates");
+	entry("upload_mode", ENTRY_OFFSET(upload_mode), "u8, index into modes");
+	entry("download_mode", ENTRY_OFFSET(download_mode), "u8, index into modes");
 	entry("flags", ENTRY_OFFSET(flags), "u32, bits of entryFlag");
 	entry("client_rtt_us", ENTRY_OFFSET(rtt_us[0]), "u32, 0 is unknown");
 	entry("upstream_rtt_us", ENTRY_OFFSET(rtt_us[1]), "u32, 0 is unknown");
@@ -323,6 +338,7 @@ int main(void)
 	print_counters();
 	print_upstream_counters();
 	print_route_counters();
+	print_modes();
 	print_outcomes();
 	print_histograms();
 	print_record();

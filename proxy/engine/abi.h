@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised whenever a list below changes; create() refuses any other version. */
-#define SIDETRACK_RELAY_ABI_VERSION 7
+#define SIDETRACK_RELAY_ABI_VERSION 8
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
 #define SIDETRACK_RELAY_RECENT 256
@@ -101,6 +101,14 @@
 	X(REDIRECT, "redirect", "conntrack: SO_ORIGINAL_DST")			\
 	X(TPROXY, "tproxy", "the socket itself: getsockname()")
 
+/*
+ * X(NAME, name, what it means): how bytes move, see bytes/mode.h.  A direction begins with
+ * the first; bytes are counted by mode, and directions that change to it.
+ */
+#define SIDETRACK_RELAY_MODES(X)						\
+	X(COPY, copy, "through a buffer")					\
+	X(SPLICE, splice, "through a pipe, untouched")
+
 /* X(name, what it means), 64 bits each, one writer each */
 #define SIDETRACK_RELAY_COUNTERS(X)						\
 	X(accepted_ipv4, "connections accepted over IPv4")			\
@@ -108,10 +116,6 @@
 	X(active, "connections open now")					\
 	X(upload_bytes, "bytes handed to upstream")				\
 	X(download_bytes, "bytes handed to the client")				\
-	X(copied_bytes, "bytes that went through a buffer")			\
-	X(spliced_bytes, "bytes that went through a pipe")			\
-	X(promotions, "directions that began to splice")			\
-	X(demotions, "directions that went back to copying")			\
 	X(coalesced, "directions that may be read by the clock")		\
 	X(coalesced_polls, "times that the clock, and no event, had them read")		\
 	X(stalls, "times a direction had to wait for a slow receiver")		\
@@ -207,8 +211,6 @@
 
 /* X(NAME, name, what it means): bits of an entry */
 #define SIDETRACK_RELAY_ENTRY_FLAGS(X)						\
-	X(UPLOAD_SPLICE, "uploadSplice", "upload goes through a pipe")		\
-	X(DOWNLOAD_SPLICE, "downloadSplice", "download goes through a pipe")	\
 	X(UPLOAD_STALLED, "uploadStalled", "bytes wait for a slow upstream")	\
 	X(DOWNLOAD_STALLED, "downloadStalled", "bytes wait for a slow client")	\
 	X(UPLOAD_ENDED, "uploadEnded", "the client's FIN has been handed on")	\
@@ -219,6 +221,13 @@
 #define SIDETRACK_RELAY_GUARD_BITS(X)						\
 	X(DENIED, "denied", "nobody is connected to it")			\
 	X(OWN, "own", "this machine's: neither a destination nor a client")
+
+enum mode {
+#define X(NAME, name, help) MODE_##NAME,
+	SIDETRACK_RELAY_MODES(X)
+#undef X
+	MODE_COUNT
+};
 
 enum outcome {
 #define X(name, label, help) OUTCOME_##name,
@@ -376,6 +385,8 @@ struct sidetrack_relay_counters {
 #define X(name, help) uint64_t name;
 	SIDETRACK_RELAY_COUNTERS(X)
 #undef X
+	uint64_t mode_bytes[MODE_COUNT];
+	uint64_t mode_changes[MODE_COUNT];	/* to it */
 	uint64_t outcome[OUTCOME_COUNT];
 	struct sidetrack_relay_histogram histogram[HISTOGRAM_COUNT];
 	struct sidetrack_relay_upstream_counters upstream[SIDETRACK_RELAY_UPSTREAM_SLOTS];
@@ -419,7 +430,8 @@ struct sidetrack_relay_entry {
 	uint16_t client_port;
 	uint16_t destination_port;
 	uint16_t local_port;
-	uint16_t reserved;
+	uint8_t upload_mode;	/* enum mode */
+	uint8_t download_mode;
 	uint32_t upstream;	/* slot, or ~0 before one has been chosen */
 	uint32_t state;
 	uint32_t flags;		/* 1 << enum entry_flag */

@@ -47,7 +47,7 @@ struct test {
 	void (*run)(void);
 };
 
-extern const struct test unit_tests[], handshake_tests[], upstreams_tests[];
+extern const struct test unit_tests[], mode_tests[], handshake_tests[], upstreams_tests[];
 extern const struct test relay_tests[], fault_tests[], limit_tests[], hand_over_tests[];
 extern const struct test upstream_tests[], socks_tests[], http_tests[], failover_tests[];
 extern const struct test reset_tests[], endure_tests[], observe_tests[], accept_tests[], coalesce_tests[];

@@ -76,7 +76,7 @@ static int run(const struct test *test)
 int main(int argc, char **argv)
 {
 	static const struct test *const suites[] = {
-		unit_tests, handshake_tests, upstreams_tests,
+		unit_tests, mode_tests, handshake_tests, upstreams_tests,
 		relay_tests, fault_tests, limit_tests, hand_over_tests,
 		upstream_tests, socks_tests, http_tests, failover_tests,
 		reset_tests, endure_tests, observe_tests, accept_tests, coalesce_tests,

@@ -137,7 +137,7 @@ static void pipe_quota_exhausted(void)
 		expect_pattern(pair.upstream, 200000 * (uint64_t)i, 200000, 200000);
 	}
 	expect(counters_of(relay).pipe_failures >= 1);
-	expect_equal(counters_of(relay).spliced_bytes, 0);
+	expect_equal(counters_of(relay).mode_bytes[MODE_SPLICE], 0);
 	expect_equal(counters_of(relay).pipes, 0);
 	while (count--) {
 		close(pipes[count][0]);

@@ -186,7 +186,7 @@ static void no_pipes(void)
 	}
 	set_descriptor_limit(1024);
 	expect(counters_of(relay).pipe_failures >= 1);
-	expect_equal(counters_of(relay).spliced_bytes, 0);
+	expect_equal(counters_of(relay).mode_bytes[MODE_SPLICE], 0);
 	pair_close(&pair);
 	finish(relay);
 }

@@ -162,7 +162,7 @@ static void list_shows_a_connection(void)
 	expect_equal(entry[0].destination_port, PORT);
 	expect_equal(entry[0].local_port, RELAY_PORT);
 	expect(entry[0].rtt_us[0] > 0 && entry[0].rtt_us[1] > 0);
-	expect(!has(&entry[0], ENTRY_UPLOAD_SPLICE_BIT));
+	expect_equal(entry[0].upload_mode, MODE_COPY);
 	expect(!has(&entry[0], ENTRY_DOWNLOAD_STALLED_BIT));
 	shutdown(pair.client, SHUT_WR);
 	wait_for(list_all(relay, entry, 4) == 1 && has(&entry[0], ENTRY_UPLOAD_ENDED_BIT));
@@ -180,9 +180,9 @@ static void list_shows_bulk_and_stalls(void)
 
 	send_pattern_until_full(pair.upstream);
 	expect_equal(list_all(relay, entry, 1), 1);
-	expect(has(&entry[0], ENTRY_DOWNLOAD_SPLICE_BIT));
+	expect_equal(entry[0].download_mode, MODE_SPLICE);
 	expect(has(&entry[0], ENTRY_DOWNLOAD_STALLED_BIT));
-	expect(!has(&entry[0], ENTRY_UPLOAD_SPLICE_BIT));
+	expect_equal(entry[0].upload_mode, MODE_COPY);
 	expect(!has(&entry[0], ENTRY_UPLOAD_STALLED_BIT));
 	reset(pair.client);
 	close(pair.upstream);

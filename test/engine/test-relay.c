@@ -129,8 +129,8 @@ static void bulk(int family, bool splice, bool upload)
 		io(pair.upstream, pair.client, 64 * MIB, 256 << 10);
 	counters = counters_of(relay);
 	expect_equal(upload ? counters.upload_bytes : counters.download_bytes, 64 * MIB);
-	expect_equal(counters.copied_bytes + counters.spliced_bytes, 64 * MIB);
-	expect(splice ? counters.spliced_bytes > 60 * MIB : counters.spliced_bytes == 0);
+	expect_equal(counters.mode_bytes[MODE_COPY] + counters.mode_bytes[MODE_SPLICE], 64 * MIB);
+	expect(splice ? counters.mode_bytes[MODE_SPLICE] > 60 * MIB : counters.mode_bytes[MODE_SPLICE] == 0);
 	pair_close(&pair);
 	finish(relay);
 }
@@ -204,8 +204,8 @@ static void changes_of_mode(void)
 			expect_pattern(pair.upstream, at, 150000, 150000);
 		}
 	}
-	expect(counters_of(relay).promotions >= 1);
-	expect(counters_of(relay).demotions >= 1);
+	expect(counters_of(relay).mode_changes[MODE_SPLICE] >= 1);
+	expect(counters_of(relay).mode_changes[MODE_COPY] >= 1);
 	expect_equal(counters_of(relay).upload_bytes, at);
 	pair_close(&pair);
 	finish(relay);

@@ -81,9 +81,7 @@ static uint32_t entry_flags(const struct connection *connection)
 	const struct direction *upload = &connection->direction[CLIENT];
 	const struct direction *download = &connection->direction[UPSTREAM];
 
-	return flag(upload->splicing, ENTRY_UPLOAD_SPLICE_BIT) |
-	       flag(download->splicing, ENTRY_DOWNLOAD_SPLICE_BIT) |
-	       flag(upload->pending, ENTRY_UPLOAD_STALLED_BIT) |
+	return flag(upload->pending, ENTRY_UPLOAD_STALLED_BIT) |
 	       flag(download->pending, ENTRY_DOWNLOAD_STALLED_BIT) |
 	       flag(upload->finished, ENTRY_UPLOAD_ENDED_BIT) |
 	       flag(download->finished, ENTRY_DOWNLOAD_ENDED_BIT);
@@ -126,6 +124,8 @@ static void entry_fill(struct sidetrack_relay_entry *entry, const struct thread 
 	entry->idle_ms = now_ms > connection->active_ms ? now_ms - connection->active_ms : 0;
 	entry->upload_bytes = connection->direction[CLIENT].bytes;
 	entry->download_bytes = connection->direction[UPSTREAM].bytes;
+	entry->upload_mode = connection->direction[CLIENT].mode;
+	entry->download_mode = connection->direction[UPSTREAM].mode;
 	entry->upstream = establish_slot(connection);
 	entry->route = connection->route;
 	entry->state = connection->state;

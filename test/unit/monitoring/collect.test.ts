@@ -3,6 +3,7 @@ import { relayRegistry } from '../../../monitoring/collect.js';
 import {
   buildInfo,
   histogramMetrics,
+  modeMetrics,
   outcomeMetrics,
   routeMetrics,
   scalarMetrics,
@@ -14,6 +15,9 @@ import {
   COUNTERS_SIZE,
   counterOffset,
   histogramOffset,
+  MODE_BYTES_OFFSET,
+  MODE_CHANGES_OFFSET,
+  modes,
   OUTCOME_COUNTERS_OFFSET,
   outcomes,
   ROUTE_COUNTERS_OFFSET,
@@ -122,6 +126,15 @@ describe('the registry', () => {
     expect(await registry.metrics()).toContain(`${sample} 1500\n`);
   });
 
+  it.each(modes.map((mode, i) => [mode, i] as const))('counts what goes by %s', async (mode, i) => {
+    const pages = new Pages().add(MODE_BYTES_OFFSET + 8 * i, 7).add(MODE_CHANGES_OFFSET + 8 * i, 2);
+    pages.add(MODE_BYTES_OFFSET + 8 * i, 1, 1);
+    const text = await lines(pages);
+    expect(text).toContain(`sidetrack_relay_transferred_bytes_total{mode="${mode}"} 8`);
+    expect(text).toContain(`sidetrack_relay_mode_changes_total{to="${mode}"} 2`);
+    expect(text.filter((line) => /^sidetrack_relay_(tr|mode).* [1-9]/.test(line))).toHaveLength(2);
+  });
+
   it('exports histograms with cumulative buckets, sum and count', async () => {
     const pages = new Pages().observe('connect', 50).observe('connect', 99, 1);
     const text = await lines(pages);
@@ -144,6 +157,7 @@ describe('the registry', () => {
 describe('the table', () => {
   const all = [
     ...scalarMetrics,
+    ...modeMetrics,
     ...outcomeMetrics,
     ...upstreamMetrics,
     upstreamErrorMetric,
