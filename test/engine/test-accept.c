@@ -217,11 +217,11 @@ static bool refuse(struct relay *relay, uint32_t families)
 	bool all = true;
 	uint32_t i;
 
-	__atomic_store_n(&relay->refused, families, __ATOMIC_RELEASE);
-	for (i = 0; i < relay->thread_count; i++) {
-		const struct listener *listener = &relay->threads[i].listener;
+	__atomic_store_n(&relay->group.refused, families, __ATOMIC_RELEASE);
+	for (i = 0; i < relay->group.thread_count; i++) {
+		const struct listener *listener = &relay->group.threads[i].listener;
 
-		thread_wake(&relay->threads[i]);
+		thread_wake(&relay->group.threads[i]);
 		all &= __atomic_load_n(&listener->refused, __ATOMIC_ACQUIRE) == families;
 	}
 	return all;

@@ -74,7 +74,7 @@ static uint64_t polls(struct relay *relay)
 
 static uint64_t turns_of(struct relay *relay)
 {
-	return __atomic_load_n(&relay->threads[0].turns, __ATOMIC_RELAXED);
+	return __atomic_load_n(&relay->group.threads[0].turns, __ATOMIC_RELAXED);
 }
 
 /* Under ThreadSanitizer packets may come more rarely than the clock polls. */

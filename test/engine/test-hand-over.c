@@ -228,7 +228,8 @@ static void wrong_sockets(void)
 	sidetrack_relay_destroy(relay);
 }
 
-static void hanging_event(struct thread *thread, struct event_source *source, uint32_t events);
+static void hanging_event(struct thread_context *thread, struct event_source *source,
+			  uint32_t events);
 
 static bool hang;
 static struct {
@@ -236,7 +237,8 @@ static struct {
 	int fd;
 } hanging = { .source = { hanging_event } };
 
-static void hanging_event(struct thread *thread, struct event_source *source, uint32_t events)
+static void hanging_event(struct thread_context *thread, struct event_source *source,
+			  uint32_t events)
 {
 	(void)thread;
 	(void)source;
@@ -312,7 +314,8 @@ static void heartbeat(void)
 	int i;
 
 	hanging.fd = eventfd(0, EFD_CLOEXEC);
-	expect(epoll_ctl(relay->threads[1].epoll, EPOLL_CTL_ADD, hanging.fd, &event) == 0);
+	expect(epoll_ctl(relay->group.threads[1].context.epoll, EPOLL_CTL_ADD, hanging.fd,
+			 &event) == 0);
 
 	for (i = 0; i < 5; i++) {
 		expect_equal(sidetrack_relay_heartbeat(relay), 0);

@@ -134,8 +134,8 @@ static bool refuses(struct relay *relay, uint32_t families)
 	uint32_t i;
 
 	expect_equal(status.listening_families, (IPV4 | IPV6) & ~status.refused_families);
-	for (i = 0; i < relay->thread_count; i++)
-		if (__atomic_load_n(&relay->threads[i].listener.refused, __ATOMIC_ACQUIRE) !=
+	for (i = 0; i < relay->group.thread_count; i++)
+		if (__atomic_load_n(&relay->group.threads[i].listener.refused, __ATOMIC_ACQUIRE) !=
 		    families)
 			return false;
 	return status.refused_families == families;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "base/recent.h"
 #include "connection/connection.h"
 #include "kernel/invariant.h"
 #include "kernel/kernel.h"
@@ -251,7 +252,7 @@ static void socket_is_woken(struct script *script)
 /* One of the last few: many have ended already, and some have yet to come. */
 static void operator_closes(uint8_t back)
 {
-	uint64_t id = world.relay->threads[0].recent->count - back % 8;
+	uint64_t id = world.relay->group.threads[0].context.recent->count - back % 8;
 
 	if (sidetrack_relay_snapshot(world.relay, SNAPSHOT_CLOSE, (uint8_t *)&id, sizeof(id)) == 0)
 		kernel.operator_closed = true;
@@ -353,8 +354,8 @@ static void all_peers_read(void)
 
 static void stop(void)
 {
-	__atomic_store_n(&world.relay->phase, PHASE_STOPPING, __ATOMIC_RELEASE);
-	thread_wake(&world.relay->threads[0]);
+	__atomic_store_n(&world.relay->group.phase, PHASE_STOPPING, __ATOMIC_RELEASE);
+	thread_wake(&world.relay->group.threads[0]);
 }
 
 /* Nothing new any more: the engine becomes idle, in bounded time. */
@@ -418,7 +419,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kernel.thread(kernel.thread_argument);
 	invariant_end();
 	/* as if it were still running: this is what closes and frees */
-	__atomic_store_n(&world.relay->phase, PHASE_RUNNING, __ATOMIC_RELEASE);
+	__atomic_store_n(&world.relay->group.phase, PHASE_RUNNING, __ATOMIC_RELEASE);
 	sidetrack_relay_stop(world.relay);
 	require(kernel.open == 0);
 	sidetrack_relay_destroy(world.relay);

@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-struct thread;
+struct thread_context;
 struct event_source;
-typedef void (*event_handler)(struct thread *thread, struct event_source *source, uint32_t events);
+typedef void (*event_handler)(struct thread_context *thread, struct event_source *source, uint32_t events);
 
 struct event_source {
 	event_handler handle;

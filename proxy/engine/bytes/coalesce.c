@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/counters.h"
-#include "connection/connection.h"
-#include "thread/thread.h"
+#include "bytes/leg.h"
+#include "bytes/thread-context.h"
 
 #define EARLY_WAKES 4		/* then it is time to wait for more */
 #define QUIET_POLLS 8		/* then there is nothing to wait for */
@@ -15,7 +15,7 @@
 #define EVENTS 256		/* for more of them a poll has another turn of the loop */
 
 /* Return: 0 or -errno */
-static int coalesce_mask(struct thread *thread, int operation, bool masked)
+static int coalesce_mask(struct thread_context *thread, int operation, bool masked)
 {
 	struct coalescing *coalescing = &thread->coalescing;
 	struct epoll_event event = {
@@ -31,20 +31,20 @@ static int coalesce_mask(struct thread *thread, int operation, bool masked)
 }
 
 /* Return: how many legs had something */
-static int coalesce_take(struct thread *thread, uint64_t since_us)
+static int coalesce_take(struct thread_context *thread, uint64_t since_us)
 {
 	struct epoll_event event[EVENTS];
 	int count = epoll_wait(thread->coalescing.epoll, event, EVENTS, 0);
 
 	thread->io.announced_us = since_us;
-	thread_dispatch(thread, event, count);
+	context_dispatch(thread, event, count);
 	thread->io.announced_us = thread->io.now_us;
 	if (count < EVENTS)
 		thread->coalescing.polled_us = thread->io.now_us;
 	return count;
 }
 
-static void coalesce_event(struct thread *thread, struct event_source *source, uint32_t events)
+static void coalesce_event(struct thread_context *thread, struct event_source *source, uint32_t events)
 {
 	struct coalescing *coalescing = &thread->coalescing;
 	uint64_t now_us = thread->io.now_us;
@@ -69,7 +69,7 @@ void coalesce_init(struct coalescing *coalescing)
  *
  * Return: 0 or -errno
  */
-int coalesce_open(struct thread *thread)
+int coalesce_open(struct thread_context *thread)
 {
 	thread->coalescing.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (thread->coalescing.epoll < 0)
@@ -94,7 +94,7 @@ void coalesce_close(struct coalescing *coalescing)
  * readable is an event.  If it cannot be added it stays where it is, where it
  * is served as well.
  */
-void coalesce_review(struct thread *thread, struct leg *leg, bool wanted)
+void coalesce_review(struct thread_context *thread, struct leg *leg, bool wanted)
 {
 	int to = wanted ? thread->coalescing.epoll : thread->epoll;
 	int from = wanted ? thread->epoll : thread->coalescing.epoll;
@@ -110,7 +110,7 @@ void coalesce_review(struct thread *thread, struct leg *leg, bool wanted)
 }
 
 /* The leg's socket is about to be closed. */
-void coalesce_forget(struct thread *thread, struct leg *leg)
+void coalesce_forget(struct thread_context *thread, struct leg *leg)
 {
 	if (leg->coalesced)
 		counter_subtract(&thread->counters->coalesced, 1);
@@ -139,7 +139,7 @@ int64_t coalesce_wait_us(const struct coalescing *coalescing, uint64_t now_us)
  *
  * When it came is not known: it is taken to have waited since the last poll.
  */
-void coalesce_poll(struct thread *thread)
+void coalesce_poll(struct thread_context *thread)
 {
 	struct coalescing *coalescing = &thread->coalescing;
 
@@ -156,7 +156,7 @@ void coalesce_poll(struct thread *thread)
  * coalesce_give_up() - Never mask again: the thread cannot wait for less than milliseconds
  * @thread:	The thread
  */
-void coalesce_give_up(struct thread *thread)
+void coalesce_give_up(struct thread_context *thread)
 {
 	thread->coalescing.impossible = true;
 	if (thread->coalescing.masked)

@@ -39,7 +39,7 @@
 #define COALESCE_US 500		/* between polls; network cards wait about as long */
 
 struct leg;
-struct thread;
+struct thread_context;
 
 struct coalescing {
 	struct event_source source;	/* in the thread's epoll set */
@@ -53,13 +53,13 @@ struct coalescing {
 };
 
 void coalesce_init(struct coalescing *coalescing);
-int coalesce_open(struct thread *thread);
+int coalesce_open(struct thread_context *thread);
 void coalesce_close(struct coalescing *coalescing);
 
-void coalesce_review(struct thread *thread, struct leg *leg, bool wanted);
-void coalesce_forget(struct thread *thread, struct leg *leg);
+void coalesce_review(struct thread_context *thread, struct leg *leg, bool wanted);
+void coalesce_forget(struct thread_context *thread, struct leg *leg);
 int64_t coalesce_wait_us(const struct coalescing *coalescing, uint64_t now_us);
-void coalesce_poll(struct thread *thread);
-void coalesce_give_up(struct thread *thread);
+void coalesce_poll(struct thread_context *thread);
+void coalesce_give_up(struct thread_context *thread);
 
 #endif /* SIDETRACK_COALESCE_H */

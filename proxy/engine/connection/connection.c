@@ -11,19 +11,17 @@
 #include "base/counters.h"
 #include "bytes/coalesce.h"
 #include "connection/establish.h"
+#include "connection/limits.h"
 #include "connection/record.h"
 #include "connection/relaying.h"
-#include "relay/relay.h"
 #include "sockets/destination.h"
 #include "sockets/dial.h"
 #include "sockets/tcp-info.h"
 #include "thread/probe.h"
-#include "thread/thread.h"
+#include "upstreams/generation.h"
 #include "upstreams/guard.h"
 
 #define SHORTER_WHEN_FULL 30
-#define SHARED_FROM 1000	/* connections: fewer are not worth sharing out */
-#define LAST_PLACES 20		/* one in so many is not for a client who has filled the rest */
 #define KEEPALIVE_AFTER_MS 1000	/* far below the first probe's 120 s */
 
 static struct connection *leg_connection(struct leg *leg)
@@ -31,21 +29,8 @@ static struct connection *leg_connection(struct leg *leg)
 	return container_of(leg - leg->side, struct connection, leg[0]);
 }
 
-/* --- sockets --------------------------------------------------------------- */
-
-/* @reset: RST, unless the kernel has already ended the connection */
-void leg_close(struct leg *leg, bool reset)
-{
-	if (leg->fd < 0)
-		return;
-	if (!reset)	/* it was to be, in case we end sooner than the connection */
-		dial_reset_on_close(leg->fd, false);
-	close(leg->fd);
-	leg->fd = -1;
-}
-
 /* While the sockets are there; an upstream that was never reached has nothing to tell. */
-static void take_tcp_info(struct thread *thread, const struct connection *connection,
+static void take_tcp_info(struct thread_context *thread, const struct connection *connection,
 			  struct tcp_summary info[SIDES])
 {
 	if (!connection->generation->options.tcp_info || connection->probe)
@@ -59,53 +44,33 @@ static void take_tcp_info(struct thread *thread, const struct connection *connec
 
 /* --- limits ----------------------------------------------------------------- */
 
-/*
- * The last twentieth of the relay is not for a client who has filled three tenths and more by
- * itself while the rest was taken: a loop by way of a translator, whose connections are
- * ours though their addresses are not, or a flood.  Whoever is counted is so from half of
- * the way on only, so nothing is counted while there is room.
- *
- * Return: connections that a client may have; 0 is no limit
- */
-static uint32_t client_share(const struct relay *relay, uint32_t most)
-{
-	uint32_t room = __atomic_load_n(&relay->max_connections, __ATOMIC_RELAXED);
-	uint32_t active = __atomic_load_n(&relay->active, __ATOMIC_RELAXED);
-	uint32_t share = active < room - room / LAST_PLACES ? room : room / 10 * 3;
-
-	if (room < SHARED_FROM || active < room / 2)
-		return most;
-	return most && most < share ? most : share;
-}
-
 /* Return: OUTCOME_OPEN, or which limit the connection is beyond */
-static enum outcome limits_enter(struct thread *thread, struct connection *connection)
+static enum outcome limits_enter(struct thread_context *thread, struct connection *connection)
 {
 	const struct sidetrack_relay_options *options = &connection->generation->options;
-	uint32_t most = client_share(thread->relay, options->max_connections_per_client);
-	enum client_verdict verdict = clients_enter(&thread->relay->clients, &connection->client,
-						    most);
+	enum client_verdict verdict = limits_client_enter(thread->limits, &connection->client,
+							  options->max_connections_per_client);
 
 	if (verdict == CLIENT_REFUSED)
 		return OUTCOME_CLIENT_LIMIT;
 	connection->client_counted = verdict == CLIENT_COUNTED;
-	connection->waiting = relay_handshake_begin(thread->relay, options->max_handshakes);
+	connection->waiting = limits_handshake_begin(thread->limits, options->max_handshakes);
 	return connection->waiting ? OUTCOME_OPEN : OUTCOME_HANDSHAKE_LIMIT;
 }
 
 /* It has got its upstream, or never will. */
-void connection_waits_no_more(struct thread *thread, struct connection *connection)
+void connection_waits_no_more(struct thread_context *thread, struct connection *connection)
 {
 	if (connection->waiting)
-		relay_handshake_end(thread->relay);
+		limits_handshake_end(thread->limits);
 	connection->waiting = false;
 }
 
-static void limits_release(struct thread *thread, struct connection *connection)
+static void limits_release(struct thread_context *thread, struct connection *connection)
 {
 	connection_waits_no_more(thread, connection);
 	if (connection->client_counted)
-		clients_leave(&thread->relay->clients, &connection->client);
+		clients_leave(&thread->limits->clients, &connection->client);
 	connection->client_counted = false;
 }
 
@@ -117,7 +82,7 @@ static void limits_release(struct thread *thread, struct connection *connection)
  * @connection:	Connection, not yet closed
  * @outcome:	Why
  */
-void connection_close(struct thread *thread, struct connection *connection, enum outcome outcome)
+void connection_close(struct thread_context *thread, struct connection *connection, enum outcome outcome)
 {
 	struct tcp_summary info[SIDES] = { 0 };
 	bool finished = outcome == OUTCOME_FINISHED;
@@ -139,7 +104,9 @@ void connection_close(struct thread *thread, struct connection *connection, enum
 	generation_leave(connection->generation, thread->index);
 	timer_cancel(&thread->timers, &connection->timer);
 	list_remove(&connection->turn);
-	thread_free_later(thread, connection);
+	context_free_later(thread, &connection->node);
+	if (!connection->probe)
+		thread->connection_gone(thread);
 }
 
 /* --- time ------------------------------------------------------------------- */
@@ -162,11 +129,11 @@ static uint32_t half_close_patience(const struct connection *connection)
 	return connection->generation->options.half_close_timeout_ms / SHORTER_WHEN_FULL;
 }
 
-static bool must_make_room(const struct thread *thread, const struct connection *connection)
+static bool must_make_room(const struct thread_context *thread, const struct connection *connection)
 {
 	uint32_t patience = half_close_patience(connection);
 
-	return patience && relay_is_full(thread->relay) &&
+	return patience && limits_are_reached(thread->limits) &&
 	       connection->active_ms + patience <= thread->io.now_ms;
 }
 
@@ -207,7 +174,7 @@ static uint32_t time_to_check(const struct connection *connection)
  * @thread:	Its thread
  * @connection:	Connection
  */
-void connection_update_timer(struct thread *thread, struct connection *connection)
+void connection_update_timer(struct thread_context *thread, struct connection *connection)
 {
 	uint64_t deadline = connection_deadline(connection);
 	uint64_t check = time_to_check(connection);
@@ -226,7 +193,7 @@ void connection_update_timer(struct thread *thread, struct connection *connectio
  * @connection:	Connection
  * @state:	State
  */
-void connection_enter(struct thread *thread, struct connection *connection,
+void connection_enter(struct thread_context *thread, struct connection *connection,
 		      enum connection_state state)
 {
 	connection->state = state;
@@ -240,7 +207,7 @@ static bool is_establishing(const struct connection *connection)
 	return connection->state == CONNECTING || connection->state == HANDSHAKING;
 }
 
-static bool expired(const struct thread *thread, const struct connection *connection)
+static bool expired(const struct thread_context *thread, const struct connection *connection)
 {
 	uint64_t deadline = connection_deadline(connection);
 
@@ -260,7 +227,7 @@ static void turn_on_keepalive(struct connection *connection)
 static void connection_timer(struct timer *timer, void *context)
 {
 	struct connection *connection = container_of(timer, struct connection, timer);
-	struct thread *thread = context;
+	struct thread_context *thread = context;
 
 	if (wants_keepalive(connection))
 		turn_on_keepalive(connection);
@@ -281,7 +248,7 @@ static void connection_timer(struct timer *timer, void *context)
 /* --- events ------------------------------------------------------------------- */
 
 /* The client may finish sending meanwhile, but not go away. */
-static void establishing_event(struct thread *thread, struct connection *connection, int side,
+static void establishing_event(struct thread_context *thread, struct connection *connection, int side,
 			       uint32_t events)
 {
 	if (side == UPSTREAM)
@@ -290,7 +257,7 @@ static void establishing_event(struct thread *thread, struct connection *connect
 		connection_close(thread, connection, OUTCOME_CLIENT_RESET);
 }
 
-static void leg_event(struct thread *thread, struct event_source *source, uint32_t events)
+static void leg_event(struct thread_context *thread, struct event_source *source, uint32_t events)
 {
 	struct leg *leg = container_of(source, struct leg, source);
 	struct connection *connection = leg_connection(leg);
@@ -315,7 +282,7 @@ static void leg_event(struct thread *thread, struct event_source *source, uint32
 
 /* --- the beginning -------------------------------------------------------------- */
 
-static struct connection *connection_create(struct thread *thread, int fd,
+static struct connection *connection_create(struct thread_context *thread, int fd,
 					    const struct endpoint *client)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -343,17 +310,6 @@ static struct connection *connection_create(struct thread *thread, int fd,
 	return connection;
 }
 
-/* Return: 0, or -1 with errno */
-int leg_watch(int epoll, struct leg *leg)
-{
-	struct epoll_event event = {
-		.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
-		.data.ptr = &leg->source,
-	};
-
-	return epoll_ctl(epoll, EPOLL_CTL_ADD, leg->fd, &event);
-}
-
 /**
  * connection_probe() - Try an upstream without a client
  * @thread:		The thread
@@ -363,7 +319,7 @@ int leg_watch(int epoll, struct leg *leg)
  * Return: true if probe_ended() hears of its end, or has already; false if there was
  *	   no memory to begin
  */
-bool connection_probe(struct thread *thread, const struct endpoint *destination, uint32_t upstream)
+bool connection_probe(struct thread_context *thread, const struct endpoint *destination, uint32_t upstream)
 {
 	struct connection *connection = connection_create(thread, -1, destination);
 
@@ -382,7 +338,7 @@ bool connection_probe(struct thread *thread, const struct endpoint *destination,
  * @fd:		Socket
  * @client:	Its peer
  */
-void connection_open(struct thread *thread, int fd, const struct endpoint *client)
+void connection_open(struct thread_context *thread, int fd, const struct endpoint *client)
 {
 	struct connection *connection = connection_create(thread, fd, client);
 	enum outcome outcome;
@@ -391,14 +347,14 @@ void connection_open(struct thread *thread, int fd, const struct endpoint *clien
 	if (!connection) {
 		close(fd);
 		counter_add(&thread->counters->outcome[OUTCOME_NO_MEMORY], 1);
-		thread_connection_gone(thread);
+		thread->connection_gone(thread);
 		return;
 	}
-	error = destination_original(fd, (enum capture)thread->relay->options.capture, client,
+	error = destination_original(fd, (enum capture)thread->options->capture, client,
 				     &connection->destination);
 	record_begin(thread, connection);
 	outcome = error ? OUTCOME_NO_ORIGINAL_DESTINATION
-			: guard_judge(thread, client, &connection->destination);
+			: guard_judge(thread->guard, client, &connection->destination);
 	if (outcome == OUTCOME_OPEN)
 		outcome = limits_enter(thread, connection);
 	if (outcome != OUTCOME_OPEN)

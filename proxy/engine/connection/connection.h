@@ -47,26 +47,15 @@
 #include "base/list.h"
 #include "base/timer.h"
 #include "bytes/direction.h"
+#include "bytes/leg.h"
+#include "bytes/thread-context.h"
 #include "upstreams/handshake.h"
-
-enum side {
-	CLIENT,
-	UPSTREAM,
-	SIDES
-};
 
 enum connection_state {
 #define X(name, label, help) name,
 	SIDETRACK_RELAY_STATES(X)
 #undef X
 	CLOSED,
-};
-
-struct leg {
-	struct event_source source;
-	int fd;
-	enum side side;
-	bool coalesced;		/* in the second epoll set: see coalesce.h */
 };
 
 struct connection {
@@ -113,16 +102,13 @@ _Static_assert(sizeof(struct connection) <= 512, "an idle connection must stay s
 
 #define NO_UPSTREAM UINT32_MAX
 
-int leg_watch(int epoll, struct leg *leg);
-void leg_close(struct leg *leg, bool reset);
-
-bool connection_probe(struct thread *thread, const struct endpoint *destination,
+bool connection_probe(struct thread_context *thread, const struct endpoint *destination,
 		      uint32_t upstream);
-void connection_open(struct thread *thread, int fd, const struct endpoint *client);
-void connection_enter(struct thread *thread, struct connection *connection,
+void connection_open(struct thread_context *thread, int fd, const struct endpoint *client);
+void connection_enter(struct thread_context *thread, struct connection *connection,
 		      enum connection_state state);
-void connection_update_timer(struct thread *thread, struct connection *connection);
-void connection_waits_no_more(struct thread *thread, struct connection *connection);
-void connection_close(struct thread *thread, struct connection *connection, enum outcome outcome);
+void connection_update_timer(struct thread_context *thread, struct connection *connection);
+void connection_waits_no_more(struct thread_context *thread, struct connection *connection);
+void connection_close(struct thread_context *thread, struct connection *connection, enum outcome outcome);
 
 #endif /* SIDETRACK_CONNECTION_H */

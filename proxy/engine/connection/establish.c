@@ -10,13 +10,12 @@
 #include "connection/connection.h"
 #include "connection/handshaking.h"
 #include "connection/relaying.h"
-#include "relay/relay.h"
 #include "sockets/dial.h"
-#include "thread/listener.h"
 #include "thread/probe.h"
 #include "thread/refusal.h"
 #include "thread/thread.h"
 #include "upstreams/fault.h"
+#include "upstreams/generation.h"
 
 static struct upstream_set *upstreams_of(const struct connection *connection)
 {
@@ -36,7 +35,7 @@ uint32_t establish_slot(const struct connection *connection)
 }
 
 static struct sidetrack_relay_upstream_counters *
-establish_counters(const struct thread *thread, const struct connection *connection)
+establish_counters(const struct thread_context *thread, const struct connection *connection)
 {
 	return &thread->counters->upstream[establish_slot(connection)];
 }
@@ -44,7 +43,7 @@ establish_counters(const struct thread *thread, const struct connection *connect
 /* --- choosing and leaving --------------------------------------------------------- */
 
 /* Leaves out the upstreams that are not for this destination. */
-static void establish_route(struct thread *thread, struct connection *connection)
+static void establish_route(struct thread_context *thread, struct connection *connection)
 {
 	const struct upstream_set *upstreams = upstreams_of(connection);
 	const struct route_table *routes = &connection->generation->routes;
@@ -59,7 +58,7 @@ static void establish_route(struct thread *thread, struct connection *connection
 }
 
 /* Return: false if every upstream has been tried */
-static bool establish_choose(struct thread *thread, struct connection *connection)
+static bool establish_choose(struct thread_context *thread, struct connection *connection)
 {
 	int chosen = upstreams_choose(upstreams_of(connection), &thread->rotation,
 				      endpoint_family(&connection->destination), connection->tried,
@@ -80,7 +79,7 @@ static bool establish_choose(struct thread *thread, struct connection *connectio
  * @thread:	Its thread
  * @connection:	Connection, which may have none
  */
-void establish_release(struct thread *thread, struct connection *connection)
+void establish_release(struct thread_context *thread, struct connection *connection)
 {
 	if (!connection->upstream_counted)
 		return;
@@ -91,7 +90,7 @@ void establish_release(struct thread *thread, struct connection *connection)
 
 /* --- failures --------------------------------------------------------------------- */
 
-static void establish_judge(struct thread *thread, struct connection *connection, enum fault fault)
+static void establish_judge(struct thread_context *thread, struct connection *connection, enum fault fault)
 {
 	struct upstream_set *upstreams = upstreams_of(connection);
 
@@ -102,17 +101,12 @@ static void establish_judge(struct thread *thread, struct connection *connection
 	upstreams_judge_probe(upstreams, connection->upstream,
 			      endpoint_family(&connection->destination), fault,
 			      thread->io.now_ms);
-	refusal_review(thread);
+	refusal_review(thread_of(thread));
 }
 
-/*
- * Taken out of the epoll set by hand, because close() does not when a child has the
- * socket too, and its events would pass for those of the next one.
- */
-static void leg_forget(struct thread *thread, struct connection *connection)
+static void leg_forget(struct thread_context *thread, struct connection *connection)
 {
-	if (connection->leg[UPSTREAM].fd >= 0)
-		(void)epoll_ctl(thread->epoll, EPOLL_CTL_DEL, connection->leg[UPSTREAM].fd, NULL);
+	leg_unwatch(thread->epoll, &connection->leg[UPSTREAM]);
 	leg_close(&connection->leg[UPSTREAM], true);
 	connection->early = 0;
 	connection->asking = false;
@@ -123,7 +117,7 @@ static void leg_forget(struct thread *thread, struct connection *connection)
 }
 
 /* Return: true if the upstream has another address, which may do better */
-static bool establish_next_address(struct thread *thread, struct connection *connection,
+static bool establish_next_address(struct thread_context *thread, struct connection *connection,
 				   enum outcome outcome, bool again)
 {
 	uint32_t count = establish_upstream(connection)->address_count;
@@ -143,7 +137,7 @@ static bool establish_next_address(struct thread *thread, struct connection *con
 }
 
 /* Return: true if the next upstream may do better */
-static bool establish_failed(struct thread *thread, struct connection *connection,
+static bool establish_failed(struct thread_context *thread, struct connection *connection,
 			     enum outcome outcome)
 {
 	enum fault fault = fault_of(connection, outcome);
@@ -169,7 +163,7 @@ static bool establish_failed(struct thread *thread, struct connection *connectio
 /* --- dialling --------------------------------------------------------------------- */
 
 /* Return: OUTCOME_OPEN with the upstream leg on its way, or why not */
-static enum outcome establish_socket(struct thread *thread, struct connection *connection,
+static enum outcome establish_socket(struct thread_context *thread, struct connection *connection,
 				     struct greeting *greeting)
 {
 	const struct sidetrack_relay_options *options = &connection->generation->options;
@@ -179,13 +173,13 @@ static enum outcome establish_socket(struct thread *thread, struct connection *c
 	int *fd = &connection->leg[UPSTREAM].fd;
 	enum outcome outcome = dial(options, address, destination, greeting, fd);
 
-	if (outcome == OUTCOME_NO_DESCRIPTORS && listener_spend_reserve(thread))
+	if (outcome == OUTCOME_NO_DESCRIPTORS && context_spend_reserve(thread))
 		outcome = dial(options, address, destination, greeting, fd);
 	return outcome;
 }
 
 /* The first words for a proxy are known before it has answered. */
-static enum outcome establish_reach(struct thread *thread, struct connection *connection)
+static enum outcome establish_reach(struct thread_context *thread, struct connection *connection)
 {
 	struct handshake *handshake = &connection->handshake;
 	unsigned char message[HANDSHAKE_MESSAGE_MOST];
@@ -194,7 +188,7 @@ static enum outcome establish_reach(struct thread *thread, struct connection *co
 
 	connection->has_handshake = handshake_begin(handshake, establish_upstream(connection),
 						    &connection->destination);
-	if (connection->has_handshake && thread->relay->options.fast_open)
+	if (connection->has_handshake && thread->options->fast_open)
 		greeting.length = handshake_message(handshake, message);
 	outcome = establish_socket(thread, connection, &greeting);
 	if (greeting.sent)
@@ -202,7 +196,7 @@ static enum outcome establish_reach(struct thread *thread, struct connection *co
 	return outcome;
 }
 
-static enum outcome establish_dial(struct thread *thread, struct connection *connection)
+static enum outcome establish_dial(struct thread_context *thread, struct connection *connection)
 {
 	enum outcome outcome;
 
@@ -218,7 +212,7 @@ static enum outcome establish_dial(struct thread *thread, struct connection *con
 }
 
 /* Goes on with the next upstream for as long as that may help. */
-static void establish_give_up(struct thread *thread, struct connection *connection,
+static void establish_give_up(struct thread_context *thread, struct connection *connection,
 			      enum outcome outcome)
 {
 	while (establish_failed(thread, connection, outcome)) {
@@ -236,7 +230,7 @@ static void establish_give_up(struct thread *thread, struct connection *connecti
  * @thread:	Its thread
  * @connection:	Connection whose destination is known
  */
-void establish_begin(struct thread *thread, struct connection *connection)
+void establish_begin(struct thread_context *thread, struct connection *connection)
 {
 	enum outcome outcome;
 
@@ -253,9 +247,9 @@ void establish_begin(struct thread *thread, struct connection *connection)
 
 /* --- a probe's question ------------------------------------------------------------ */
 
-static void establish_succeeded(struct thread *thread, struct connection *connection);
+static void establish_succeeded(struct thread_context *thread, struct connection *connection);
 
-static void establish_listen(struct thread *thread, struct connection *connection)
+static void establish_listen(struct thread_context *thread, struct connection *connection)
 {
 	enum outcome outcome = probe_listen(connection);
 
@@ -265,7 +259,7 @@ static void establish_listen(struct thread *thread, struct connection *connectio
 		establish_give_up(thread, connection, outcome);
 }
 
-static void establish_ask(struct thread *thread, struct connection *connection)
+static void establish_ask(struct thread_context *thread, struct connection *connection)
 {
 	enum outcome outcome = probe_ask(connection);
 
@@ -279,7 +273,7 @@ static void establish_ask(struct thread *thread, struct connection *connection)
 /* --- the handshake ---------------------------------------------------------------- */
 
 /* Bytes can pass; a probe may want some. */
-static void establish_succeeded(struct thread *thread, struct connection *connection)
+static void establish_succeeded(struct thread_context *thread, struct connection *connection)
 {
 	if (connection->probe && !connection->asking && probe_asks(connection)) {
 		establish_ask(thread, connection);
@@ -298,7 +292,7 @@ static void establish_succeeded(struct thread *thread, struct connection *connec
 		relaying_begin(thread, connection);
 }
 
-static void establish_handshake(struct thread *thread, struct connection *connection)
+static void establish_handshake(struct thread_context *thread, struct connection *connection)
 {
 	enum outcome outcome = OUTCOME_OPEN;
 
@@ -319,7 +313,7 @@ static void establish_handshake(struct thread *thread, struct connection *connec
 }
 
 /* The upstream, or the destination itself, has answered connect(). */
-static void establish_connected(struct thread *thread, struct connection *connection)
+static void establish_connected(struct thread_context *thread, struct connection *connection)
 {
 	if (!connection->has_handshake) {
 		establish_succeeded(thread, connection);
@@ -353,7 +347,7 @@ static bool has_last_words(const struct connection *connection, int error)
 	       recv(connection->leg[UPSTREAM].fd, &byte, 1, MSG_PEEK) == 1;
 }
 
-static void connecting_event(struct thread *thread, struct connection *connection, uint32_t events)
+static void connecting_event(struct thread_context *thread, struct connection *connection, uint32_t events)
 {
 	int error;
 
@@ -375,7 +369,7 @@ static void connecting_event(struct thread *thread, struct connection *connectio
  * @connection:	Connection that is CONNECTING or HANDSHAKING
  * @events:	From epoll
  */
-void establish_event(struct thread *thread, struct connection *connection, uint32_t events)
+void establish_event(struct thread_context *thread, struct connection *connection, uint32_t events)
 {
 	if (connection->state == CONNECTING)
 		connecting_event(thread, connection, events);
@@ -390,7 +384,7 @@ void establish_event(struct thread *thread, struct connection *connection, uint3
  * @thread:	Its thread
  * @connection:	Connection that is CONNECTING or HANDSHAKING
  */
-void establish_timeout(struct thread *thread, struct connection *connection)
+void establish_timeout(struct thread_context *thread, struct connection *connection)
 {
 	establish_give_up(thread, connection,
 			  connection->state == CONNECTING ? OUTCOME_CONNECT_TIMEOUT

@@ -26,12 +26,12 @@
 #include <stdint.h>
 
 struct connection;
-struct thread;
+struct thread_context;
 
-void establish_begin(struct thread *thread, struct connection *connection);
-void establish_event(struct thread *thread, struct connection *connection, uint32_t events);
-void establish_timeout(struct thread *thread, struct connection *connection);
-void establish_release(struct thread *thread, struct connection *connection);
+void establish_begin(struct thread_context *thread, struct connection *connection);
+void establish_event(struct thread_context *thread, struct connection *connection, uint32_t events);
+void establish_timeout(struct thread_context *thread, struct connection *connection);
+void establish_release(struct thread_context *thread, struct connection *connection);
 uint32_t establish_slot(const struct connection *connection);
 
 #endif /* SIDETRACK_ESTABLISH_H */

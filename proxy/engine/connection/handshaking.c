@@ -6,7 +6,6 @@
 
 #include "connection/connection.h"
 #include "sockets/dial.h"
-#include "thread/thread.h"
 #include "upstreams/upstream.h"
 
 #define EARLY_MOST (16U << 10)	/* of the client's bytes, with the request */
@@ -18,7 +17,7 @@
  *
  * Return: false if the client has gone, else *@seen of its bytes are in the thread's buffer
  */
-static bool early_peek(struct thread *thread, const struct connection *connection,
+static bool early_peek(struct thread_context *thread, const struct connection *connection,
 		       const struct upstream *upstream, size_t *seen)
 {
 	ssize_t received;
@@ -40,7 +39,7 @@ static enum handshaking failed(enum outcome outcome, enum outcome *why)
 	return HANDSHAKING_FAILED;
 }
 
-static enum handshaking message_send(struct thread *thread, struct connection *connection,
+static enum handshaking message_send(struct thread_context *thread, struct connection *connection,
 				     const struct upstream *upstream, enum outcome *why)
 {
 	struct handshake *handshake = &connection->handshake;
@@ -67,7 +66,7 @@ static enum handshaking message_send(struct thread *thread, struct connection *c
 }
 
 /* What came behind the reply is the client's: it goes before all that is yet to come. */
-static enum handshaking reply_done(struct thread *thread, struct connection *connection,
+static enum handshaking reply_done(struct thread_context *thread, struct connection *connection,
 				   size_t taken, size_t received, enum outcome *why)
 {
 	if (taken < received &&
@@ -77,7 +76,7 @@ static enum handshaking reply_done(struct thread *thread, struct connection *con
 	return HANDSHAKING_DONE;
 }
 
-static enum handshaking reply_receive(struct thread *thread, struct connection *connection,
+static enum handshaking reply_receive(struct thread_context *thread, struct connection *connection,
 				      enum outcome *why)
 {
 	struct io_context *io = &thread->io;
@@ -109,7 +108,7 @@ static enum handshaking reply_receive(struct thread *thread, struct connection *
  *
  * Return: never HANDSHAKING_GOES_ON
  */
-enum handshaking handshaking_run(struct thread *thread, struct connection *connection,
+enum handshaking handshaking_run(struct thread_context *thread, struct connection *connection,
 				 const struct upstream *upstream, enum outcome *why)
 {
 	enum handshaking result;

@@ -7,7 +7,7 @@
 
 struct connection;
 struct upstream;
-struct thread;
+struct thread_context;
 
 enum handshaking {
 	HANDSHAKING_GOES_ON,
@@ -16,7 +16,7 @@ enum handshaking {
 	HANDSHAKING_FAILED,
 };
 
-enum handshaking handshaking_run(struct thread *thread, struct connection *connection,
+enum handshaking handshaking_run(struct thread_context *thread, struct connection *connection,
 				 const struct upstream *upstream, enum outcome *why);
 
 #endif /* SIDETRACK_HANDSHAKING_H */

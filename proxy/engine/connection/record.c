@@ -10,8 +10,6 @@
 #include "base/recent.h"
 #include "connection/connection.h"
 #include "connection/establish.h"
-#include "relay/relay.h"
-#include "thread/thread.h"
 
 /**
  * record_id() - The connection's number as people see it
@@ -20,12 +18,12 @@
  *
  * Return: a number that no other connection of this relay has
  */
-uint64_t record_id(const struct thread *thread, const struct connection *connection)
+uint64_t record_id(const struct thread_context *thread, const struct connection *connection)
 {
-	return connection->number * thread->relay->thread_count + thread->index;
+	return connection->number * thread->thread_count + thread->index;
 }
 
-static void record_fill(const struct connection *connection, const struct thread *thread,
+static void record_fill(const struct connection *connection, const struct thread_context *thread,
 			enum outcome outcome, struct sidetrack_relay_record *record)
 {
 	memset(record, 0, sizeof(*record));
@@ -52,7 +50,7 @@ static void record_fill(const struct connection *connection, const struct thread
  * @thread:	Its thread
  * @connection:	Connection whose destination is known
  */
-void record_begin(struct thread *thread, struct connection *connection)
+void record_begin(struct thread_context *thread, struct connection *connection)
 {
 	struct sidetrack_relay_record record;
 
@@ -66,7 +64,7 @@ void record_begin(struct thread *thread, struct connection *connection)
  * @thread:	Its thread
  * @connection:	Connection whose bytes may pass from now on
  */
-void record_established(struct thread *thread, struct connection *connection)
+void record_established(struct thread_context *thread, struct connection *connection)
 {
 	struct sidetrack_relay_record record;
 
@@ -92,7 +90,7 @@ static void record_tcp_info(struct sidetrack_relay_record *record,
  * @outcome:	Why
  * @info:	What the kernel said of each leg, zeroed if it was not asked
  */
-void record_end(struct thread *thread, struct connection *connection, enum outcome outcome,
+void record_end(struct thread_context *thread, struct connection *connection, enum outcome outcome,
 		const struct tcp_summary info[SIDES])
 {
 	struct sidetrack_relay_record record;

@@ -9,10 +9,10 @@
 #include "connection/connection.h"
 #include "sockets/tcp-info.h"
 
-uint64_t record_id(const struct thread *thread, const struct connection *connection);
-void record_begin(struct thread *thread, struct connection *connection);
-void record_established(struct thread *thread, struct connection *connection);
-void record_end(struct thread *thread, struct connection *connection, enum outcome outcome,
+uint64_t record_id(const struct thread_context *thread, const struct connection *connection);
+void record_begin(struct thread_context *thread, struct connection *connection);
+void record_established(struct thread_context *thread, struct connection *connection);
+void record_end(struct thread_context *thread, struct connection *connection, enum outcome outcome,
 		const struct tcp_summary info[SIDES]);
 
 #endif /* SIDETRACK_RECORD_H */

@@ -12,9 +12,8 @@
 #include "bytes/coalesce.h"
 #include "connection/establish.h"
 #include "connection/record.h"
-#include "relay/relay.h"
 #include "sockets/dial.h"
-#include "thread/thread.h"
+#include "upstreams/generation.h"
 
 #define RESET_CHECK_MS 50	/* between checks of what a reset has to wait for */
 #define RESET_PATIENCE_MS 10000	/* with a receiver that acknowledges nothing */
@@ -36,7 +35,7 @@ static int bytes_unacknowledged(int fd)
  * @thread:	Its thread
  * @connection:	Connection with a broken leg, all of whose bytes have been handed over
  */
-void resetting_check(struct thread *thread, struct connection *connection)
+void resetting_check(struct thread_context *thread, struct connection *connection)
 {
 	int receiver = connection->leg[connection->broken == OUTCOME_CLIENT_RESET].fd;
 	int bytes = bytes_unacknowledged(receiver);
@@ -61,7 +60,7 @@ void resetting_check(struct thread *thread, struct connection *connection)
  * @side:	Which leg has an event
  * @events:	From epoll
  */
-void resetting_event(struct thread *thread, struct connection *connection, int side,
+void resetting_event(struct thread_context *thread, struct connection *connection, int side,
 		     uint32_t events)
 {
 	if ((events & EPOLLERR) && connection->broken != outcome_reset[side])
@@ -70,9 +69,9 @@ void resetting_event(struct thread *thread, struct connection *connection, int s
 
 /* --- relaying --------------------------------------------------------------- */
 
-static void run(struct thread *thread, struct connection *connection, int side);
+static void run(struct thread_context *thread, struct connection *connection, int side);
 
-static void coalesce_legs(struct thread *thread, struct connection *connection)
+static void coalesce_legs(struct thread_context *thread, struct connection *connection)
 {
 	int side;
 
@@ -104,7 +103,7 @@ static bool client_has_spoken(const struct connection *connection)
 }
 
 /* The upstream has hung up; was there ever anything?  Once in a connection's life at most. */
-static void hear_end(struct thread *thread, struct connection *connection)
+static void hear_end(struct thread_context *thread, struct connection *connection)
 {
 	const struct direction *direction = connection->direction;
 
@@ -119,7 +118,7 @@ static void hear_end(struct thread *thread, struct connection *connection)
  * The leg's socket has failed.  Nothing can be sent to it, but unless it has
  * been emptied it may still hold what it received before.
  */
-static void leg_broken(struct thread *thread, struct connection *connection, int side, bool empty)
+static void leg_broken(struct thread_context *thread, struct connection *connection, int side, bool empty)
 {
 	if (connection->broken == outcome_reset[!side]) {
 		connection_close(thread, connection, connection->broken);
@@ -144,7 +143,7 @@ static void leg_broken(struct thread *thread, struct connection *connection, int
  * A leg that has ended is not read any more and would hide it; so look at the
  * socket itself: now, or when its last bytes have gone, for the edge is spent.
  */
-static void check_error(struct thread *thread, struct connection *connection, int side)
+static void check_error(struct thread_context *thread, struct connection *connection, int side)
 {
 	socklen_t length = sizeof(int);
 	int error = 0;
@@ -159,7 +158,7 @@ static void check_error(struct thread *thread, struct connection *connection, in
 		leg_broken(thread, connection, side, false);
 }
 
-static void direction_finished(struct thread *thread, struct connection *connection, int side)
+static void direction_finished(struct thread_context *thread, struct connection *connection, int side)
 {
 	if (side == UPSTREAM)
 		hear_end(thread, connection);
@@ -177,7 +176,7 @@ static void direction_finished(struct thread *thread, struct connection *connect
 		check_error(thread, connection, side);
 }
 
-static void count_bytes(struct thread *thread, const struct connection *connection, int side,
+static void count_bytes(struct thread_context *thread, const struct connection *connection, int side,
 			uint64_t bytes)
 {
 	struct sidetrack_relay_counters *counters = thread->counters;
@@ -189,7 +188,7 @@ static void count_bytes(struct thread *thread, const struct connection *connecti
 	counter_add(side == CLIENT ? &route->upload_bytes : &route->download_bytes, bytes);
 }
 
-static void note_activity(struct thread *thread, struct connection *connection, int side,
+static void note_activity(struct thread_context *thread, struct connection *connection, int side,
 			  uint64_t bytes)
 {
 	count_bytes(thread, connection, side, bytes);
@@ -211,13 +210,13 @@ static void upstreams_no_delay(struct connection *connection)
 }
 
 /* What follows from a run's end. */
-static void run_ended(struct thread *thread, struct connection *connection, int side,
+static void run_ended(struct thread_context *thread, struct connection *connection, int side,
 		      enum progress progress)
 {
 	switch (progress) {
 	case PROGRESS_TURN_OVER:
 		connection->turn_over[side] = true;
-		thread_queue(thread, connection);
+		context_queue(thread, &connection->turn);
 		break;
 	case PROGRESS_FINISHED:
 		direction_finished(thread, connection, side);
@@ -237,7 +236,7 @@ static void run_ended(struct thread *thread, struct connection *connection, int 
 }
 
 /* Reads from @side and writes to the other until that has to wait. */
-static void run(struct thread *thread, struct connection *connection, int side)
+static void run(struct thread_context *thread, struct connection *connection, int side)
 {
 	struct direction *direction = &connection->direction[side];
 	uint64_t before = direction->bytes;
@@ -268,7 +267,7 @@ static void run(struct thread *thread, struct connection *connection, int side)
  * @thread:	Its thread
  * @connection:	Connection from the thread's queue
  */
-void relaying_resume(struct thread *thread, struct connection *connection)
+void relaying_resume(struct thread_context *thread, struct connection *connection)
 {
 	int side;
 
@@ -288,7 +287,7 @@ void relaying_resume(struct thread *thread, struct connection *connection)
  * @side:	Which leg
  * @events:	From epoll
  */
-void relaying_event(struct thread *thread, struct connection *connection, int side,
+void relaying_event(struct thread_context *thread, struct connection *connection, int side,
 		    uint32_t events)
 {
 	if (events & READ_EVENTS)
@@ -305,7 +304,7 @@ void relaying_event(struct thread *thread, struct connection *connection, int si
  * @thread:	Its thread
  * @connection:	Connection whose upstream leg stands
  */
-void relaying_begin(struct thread *thread, struct connection *connection)
+void relaying_begin(struct thread_context *thread, struct connection *connection)
 {
 	int side;
 

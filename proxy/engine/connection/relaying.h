@@ -8,16 +8,13 @@
 
 #include "connection/connection.h"
 
-#define END_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
-#define READ_EVENTS (EPOLLIN | EPOLLPRI | END_EVENTS)
-
-void relaying_begin(struct thread *thread, struct connection *connection);
-void relaying_event(struct thread *thread, struct connection *connection, int side,
+void relaying_begin(struct thread_context *thread, struct connection *connection);
+void relaying_event(struct thread_context *thread, struct connection *connection, int side,
 		    uint32_t events);
 void relaying_expect_reset(struct connection *connection, int side);
-void relaying_resume(struct thread *thread, struct connection *connection);
-void resetting_event(struct thread *thread, struct connection *connection, int side,
+void relaying_resume(struct thread_context *thread, struct connection *connection);
+void resetting_event(struct thread_context *thread, struct connection *connection, int side,
 		     uint32_t events);
-void resetting_check(struct thread *thread, struct connection *connection);
+void resetting_check(struct thread_context *thread, struct connection *connection);
 
 #endif /* SIDETRACK_RELAYING_H */

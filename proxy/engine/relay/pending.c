@@ -9,27 +9,30 @@
 #include "thread/thread.h"
 #include "upstreams/guard.h"
 
-/* Each thread finds it in its box; who has not taken the last one never will. */
-static void hand_out(struct relay *relay, struct generation *generation)
+static void discard_guard(struct relay *relay)
 {
-	uint32_t i;
-
-	for (i = 0; i < relay->thread_count; i++) {
-		struct thread *thread = &relay->threads[i];
-		struct generation *missed =
-			__atomic_exchange_n(&thread->next, generation, __ATOMIC_ACQ_REL);
-
-		if (missed)
-			generation_retire(missed, i);
-		thread_wake(thread);
-	}
+	guard_release(relay->pending_guard);
+	relay->pending_guard = NULL;
 }
 
 void pending_discard(struct relay *relay)
 {
 	generation_discard(relay->pending);
 	relay->pending = NULL;
-	guard_discard(relay);
+	discard_guard(relay);
+}
+
+static void publish_guard(struct relay *relay)
+{
+	struct thread_group *group = &relay->group;
+	uint32_t i;
+
+	if (!relay->pending_guard)
+		return;
+	guard_share(relay->pending_guard, group->thread_count);
+	for (i = 0; i < group->thread_count; i++)
+		thread_give_guard(&group->threads[i], relay->pending_guard);
+	relay->pending_guard = NULL;
 }
 
 int pending_settle(struct relay *relay)
@@ -49,15 +52,18 @@ int pending_settle(struct relay *relay)
 void pending_publish(struct relay *relay)
 {
 	struct generation *generation = relay->pending;
+	struct thread_group *group = &relay->group;
+	uint32_t i;
 
-	generation_publish(generation, relay->current, &relay->occupancy, relay->thread_count);
+	generation_publish(generation, relay->current, &relay->occupancy, group->thread_count);
 	relay->current = generation;
 	relay->pending = NULL;
-	__atomic_store_n(&relay->max_connections,
+	__atomic_store_n(&group->limits.max_connections,
 			 relay_max_connections(relay, &generation->options), __ATOMIC_RELAXED);
 	sockets_refresh(relay, &generation->options);
-	guard_publish(relay);	/* first: who has the generation has the guard too */
-	hand_out(relay, generation);
+	publish_guard(relay);	/* first: who has the generation has the guard too */
+	for (i = 0; i < group->thread_count; i++)
+		thread_give_generation(&group->threads[i], generation);
 }
 
 /* --- the interface ---------------------------------------------------------------- */
@@ -248,4 +254,47 @@ int32_t sidetrack_relay_find_route(struct relay *relay, const uint8_t *address, 
 	memcpy(&destination.address, address, sizeof(destination.address));
 	found = route_find(&relay->current->routes, &destination);
 	return found < 0 ? -ENOENT : found;
+}
+
+/**
+ * sidetrack_relay_set_guard() - Say which addresses are refused and which are ours
+ * @relay:	Handle
+ * @table:	struct sidetrack_relay_destinations and what comes behind it, with
+ *		1 << enum guard_bit
+ * @length:	Of all of it
+ *
+ * It comes into force when the relay starts, with sidetrack_relay_commit() of the
+ * generation that has been begun, or by sidetrack_relay_publish_guard().
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
+int32_t sidetrack_relay_set_guard(struct relay *relay, const uint8_t *table, int32_t length)
+{
+	struct guard *guard;
+	int error = guard_create(table, length, &guard);
+
+	if (error)
+		return relay_fail(relay, error, "cannot use the addresses of the guard: %s",
+				  strerror(-error));
+	discard_guard(relay);
+	relay->pending_guard = guard;
+	return 0;
+}
+
+/**
+ * sidetrack_relay_publish_guard() - Newcomers are judged by what has been set
+ * @relay:	Handle, running
+ *
+ * For when this machine's addresses have changed and nothing else has.
+ *
+ * Return: 0, or -errno with a sentence
+ */
+int32_t sidetrack_relay_publish_guard(struct relay *relay)
+{
+	if (relay_phase(relay) != PHASE_RUNNING) {
+		discard_guard(relay);
+		return relay_fail(relay, -EALREADY, "the relay is not running");
+	}
+	publish_guard(relay);
+	return 0;
 }

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/recent.h"
 #include "relay/relay.h"
 #include "relay/sockets.h"
 #include "sockets/conntrack.h"
@@ -17,17 +19,17 @@
 
 static struct thread *find_thread(struct relay *relay, int32_t index)
 {
-	if (!relay->threads || index < 0 || (uint32_t)index >= relay->thread_count)
+	if (!relay->group.threads || index < 0 || (uint32_t)index >= relay->group.thread_count)
 		return NULL;
-	return &relay->threads[index];
+	return &relay->group.threads[index];
 }
 
 static uint32_t count_adopted(const struct relay *relay)
 {
 	uint32_t i, adopted = 0;
 
-	for (i = 0; relay->threads && i < relay->thread_count; i++)
-		adopted += !__atomic_load_n(&relay->threads[i].next, __ATOMIC_ACQUIRE);
+	for (i = 0; relay->group.threads && i < relay->group.thread_count; i++)
+		adopted += !__atomic_load_n(&relay->group.threads[i].next, __ATOMIC_ACQUIRE);
 	return adopted;
 }
 
@@ -91,15 +93,15 @@ int32_t sidetrack_relay_read_status(struct relay *relay, uint8_t *out, int32_t l
 {
 	struct sidetrack_relay_status status = {
 		.port = relay->port,
-		.threads = relay->thread_count,
-		.max_connections = relay->max_connections,
+		.threads = relay->group.thread_count,
+		.max_connections = relay->group.limits.max_connections,
 		.active = (uint32_t)sidetrack_relay_active(relay),
 		.generations = __atomic_load_n(&relay->occupancy.generations, __ATOMIC_ACQUIRE),
 		.adopted = count_adopted(relay),
 	};
 
 	if (relay_phase(relay) == PHASE_RUNNING) {
-		status.listening_families = sockets_families(relay, refusal_of(relay));
+		status.listening_families = sockets_families(relay, refusal_of(&relay->group));
 		status.refused_families = sockets_families(relay, 0) & ~status.listening_families;
 	}
 	fill_slots(relay, &status);
@@ -122,8 +124,8 @@ int32_t sidetrack_relay_heartbeat(struct relay *relay)
 	int32_t hanging = 0;
 	uint32_t i;
 
-	for (i = 0; relay->threads && i < relay->thread_count; i++)
-		if (relay->threads[i].has_thread && !thread_turned(&relay->threads[i]))
+	for (i = 0; relay->group.threads && i < relay->group.thread_count; i++)
+		if (relay->group.threads[i].has_thread && !thread_turned(&relay->group.threads[i]))
 			hanging++;
 	if (relay->asked_heartbeat)
 		return hanging;
@@ -154,11 +156,11 @@ int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t index, uint8_t 
 	int limit = length / (int)sizeof(record[0]);
 	int count;
 
-	if (!thread || !thread->recent || length < 0)
+	if (!thread || !thread->context.recent || length < 0)
 		return -EINVAL;
 	if (limit > SIDETRACK_RELAY_RECENT)
 		limit = SIDETRACK_RELAY_RECENT;
-	count = recent_read(thread->recent, record, limit);
+	count = recent_read(thread->context.recent, record, limit);
 	memcpy(out, record, (size_t)count * sizeof(record[0]));
 	return count;
 }
@@ -179,9 +181,9 @@ int32_t sidetrack_relay_read_log(struct relay *relay, int32_t index, const uint8
 {
 	struct thread *thread = find_thread(relay, index);
 
-	if (!thread || !thread->log || names_length < 0)
+	if (!thread || !thread->context.log || names_length < 0)
 		return -EINVAL;
-	return log_take_lines(thread->log, (const char *)names,
+	return log_take_lines(thread->context.log, (const char *)names,
 			      names_length / SIDETRACK_RELAY_NAME_LENGTH, (char *)out, length);
 }
 
@@ -196,16 +198,16 @@ static int snapshot_threads(struct relay *relay, enum snapshot_kind kind, const 
 	uint32_t i;
 	int error;
 
-	for (i = 0; i < relay->thread_count; i++) {
-		error = snapshot_prepare(&relay->threads[i].snapshot, kind, room, id, id_count);
+	for (i = 0; i < relay->group.thread_count; i++) {
+		error = snapshot_prepare(&relay->group.threads[i].snapshot, kind, room, id, id_count);
 		if (error)
 			return relay_fail(relay, error,
 					  "out of memory for a list of %u connections",
 					  room);
 	}
-	for (i = 0; i < relay->thread_count; i++) {
-		snapshot_want(&relay->threads[i].snapshot);
-		thread_wake(&relay->threads[i]);
+	for (i = 0; i < relay->group.thread_count; i++) {
+		snapshot_want(&relay->group.threads[i].snapshot);
+		thread_wake(&relay->group.threads[i]);
 	}
 	return 0;
 }
@@ -215,8 +217,8 @@ int32_t sidetrack_relay_snapshot_done(struct relay *relay)
 {
 	uint32_t i;
 
-	for (i = 0; relay->threads && i < relay->thread_count; i++)
-		if (snapshot_busy(&relay->threads[i].snapshot))
+	for (i = 0; relay->group.threads && i < relay->group.thread_count; i++)
+		if (snapshot_busy(&relay->group.threads[i].snapshot))
 			return 0;
 	return 1;
 }

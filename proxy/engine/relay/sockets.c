@@ -49,7 +49,7 @@ static int adopt_listeners(struct relay *relay)
 	return 0;
 }
 
-/* A family of which no socket listens is refused until probes say otherwise. */
+/* A family of which no socket listens is refused until probes say otherwise, if they will. */
 static void inherit_refusal(struct relay *relay)
 {
 	uint32_t refused = 0, open = 0, i;
@@ -57,7 +57,7 @@ static void inherit_refusal(struct relay *relay)
 	for (i = 0; i < relay->listener_count; i++)
 		*(listen_refuses(relay->listener[i]) ? &refused : &open) |=
 			relay->listener_families[i];
-	refusal_inherit(relay, refused & ~open);
+	relay->group.refused = refused & ~open & relay->pending->upstreams.probed;
 }
 
 /* Those that are not to refuse any more. */
@@ -67,7 +67,7 @@ static int open_adopted(struct relay *relay)
 	uint32_t i;
 
 	for (i = 0; !error && i < relay->listener_count; i++)
-		if (relay->listener_families[i] & ~refusal_of(relay) &&
+		if (relay->listener_families[i] & ~refusal_of(&relay->group) &&
 		    listen_refuses(relay->listener[i]))
 			error = listen_begin(relay->listener[i], &relay->options);
 	return error ? relay_fail(relay, error, "cannot open the sockets handed to us: %s",
@@ -111,7 +111,7 @@ static int open_family(struct relay *relay, enum family family)
 
 	if (family == FAMILY_IPV6)
 		have += count_listeners(relay, EVERY_FAMILY);
-	for (; have < relay->thread_count; have++) {
+	for (; have < relay->group.thread_count; have++) {
 		int fd = relay->listener_count < SIDETRACK_RELAY_LISTENERS
 				 ? listen_open(&relay->options, relay->port, family) : -ENOSPC;
 
@@ -169,13 +169,13 @@ static int share_listeners(struct relay *relay, const int *fd, uint32_t count, u
 {
 	uint32_t i;
 
-	for (i = count; count && i < relay->thread_count; i++) {
+	for (i = count; count && i < relay->group.thread_count; i++) {
 		int copy = fcntl(fd[i % count], F_DUPFD_CLOEXEC, 0);
 
 		if (copy < 0)
 			return relay_fail(relay, -errno, "cannot share a socket: %s",
 					  strerror(errno));
-		listener_add(&relay->threads[i].listener, copy, families);
+		listener_add(&relay->group.threads[i].listener, copy, families);
 	}
 	return 0;
 }
@@ -189,7 +189,7 @@ static int place_listeners(struct relay *relay, uint32_t families)
 	for (i = 0; i < relay->listener_count; i++) {
 		if (relay->listener_families[i] != families)
 			continue;
-		listener_add(&relay->threads[count % relay->thread_count].listener,
+		listener_add(&relay->group.threads[count % relay->group.thread_count].listener,
 			     relay->listener[i], families);
 		fd[count++] = relay->listener[i];
 	}
@@ -221,8 +221,8 @@ int sockets_open(struct relay *relay)
 /* Return: true if each thread has a socket of its own there, and listens */
 static bool can_be_steered(const struct relay *relay, uint32_t families)
 {
-	return count_listeners(relay, families) >= relay->thread_count &&
-	       !(families & refusal_of(relay));
+	return count_listeners(relay, families) >= relay->group.thread_count &&
+	       !(families & refusal_of(&relay->group));
 }
 
 static int first_listener(const struct relay *relay, uint32_t families)
@@ -243,15 +243,15 @@ static int first_listener(const struct relay *relay, uint32_t families)
  */
 void sockets_steer(struct relay *relay)
 {
-	bool one_to_one = steering_cpus(&relay->cpus, relay->thread_count);
+	bool one_to_one = steering_cpus(&relay->group.cpus, relay->group.thread_count);
 	uint32_t families;
 
 	for (families = 1; one_to_one && families <= EVERY_FAMILY; families++) {
 		if (!can_be_steered(relay, families))
 			continue;
-		relay->pinned = true;
-		if (steering_attach(first_listener(relay, families), &relay->cpus) == 0)
-			relay->steering = true;
+		relay->group.pinned = true;
+		if (steering_attach(first_listener(relay, families), &relay->group.cpus) == 0)
+			relay->group.steering = true;
 	}
 }
 
@@ -296,7 +296,7 @@ int32_t sidetrack_relay_adopt_listener(struct relay *relay, int32_t fd)
 	uint16_t port = 0;
 	int error;
 
-	if (relay->phase != PHASE_IDLE)
+	if (relay->group.phase != PHASE_IDLE)
 		return relay_fail(relay, -EALREADY, "the relay was started before");
 	if (relay->listener_count == SIDETRACK_RELAY_LISTENERS)
 		return relay_fail(relay, -E2BIG, "more than %d sockets",

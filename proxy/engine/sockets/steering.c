@@ -4,13 +4,6 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "base/counters.h"
-#include "relay/relay.h"
-#include "thread/thread.h"
-
-#define REVIEW_EVERY 16		/* connections of one thread */
-#define REVIEW_LEAST 32
-
 /**
  * steering_cpus() - Ask whether threads and CPUs are one to one
  * @cpus:	Where to put the CPUs that we may run on
@@ -79,38 +72,4 @@ int steering_attach(int listener, const cpu_set_t *cpus)
 
 	return setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
 			  sizeof(program)) < 0 ? -errno : 0;
-}
-
-static uint64_t accepted(const struct thread *thread)
-{
-	return counter_read(&thread->counters->accepted_ipv4) +
-	       counter_read(&thread->counters->accepted_ipv6);
-}
-
-/**
- * steering_review() - Detach the program where it leaves other threads idle
- * @thread:	Thread that has just accepted a connection
- *
- * More than one and a half times the fair share is far more.  The threads stay
- * where they are: one on each CPU is right for the kernel's hash, too.
- */
-void steering_review(struct thread *thread)
-{
-	struct relay *relay = thread->relay;
-	uint64_t own = accepted(thread), all = 0;
-	const struct listener *listener = &thread->listener;
-	int zero = 0;
-	uint32_t i;
-
-	if (own % REVIEW_EVERY || own < REVIEW_LEAST ||
-	    !__atomic_load_n(&relay->steering, __ATOMIC_RELAXED))
-		return;
-	for (i = 0; i < relay->thread_count; i++)
-		all += accepted(&relay->threads[i]);
-	if (own * relay->thread_count * 2 <= all * 3)
-		return;
-	__atomic_store_n(&relay->steering, false, __ATOMIC_RELAXED);
-	for (i = 0; i < listener->count; i++)
-		(void)setsockopt(listener->socket[i].fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF,
-				 &zero, sizeof(zero));
 }

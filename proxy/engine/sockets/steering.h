@@ -14,9 +14,7 @@
  * a listener closes, the last one takes its number, so for the moment in which a
  * relay drains a connection may be served on another CPU than its own.
  *
- * A network card with a single queue raises all its interrupts on one CPU, and
- * one thread would do all the work.  So threads compare what they have accepted
- * now and then; when one has far more than its share the program is detached.
+ * Where all interrupts are raised on one CPU, balance.h detaches the program again.
  */
 #ifndef SIDETRACK_STEERING_H
 #define SIDETRACK_STEERING_H
@@ -29,13 +27,9 @@
 /* load the CPU, a jump and a return for each thread, and the way out */
 #define STEERING_INSTRUCTIONS(threads) (2 + 2 * (threads))
 
-struct relay;
-struct thread;
-
 bool steering_cpus(cpu_set_t *cpus, uint32_t threads);
 int steering_cpu(const cpu_set_t *cpus, uint32_t index);
 uint32_t steering_program(const cpu_set_t *cpus, struct sock_filter *out);
 int steering_attach(int listener, const cpu_set_t *cpus);
-void steering_review(struct thread *thread);
 
 #endif /* SIDETRACK_STEERING_H */

@@ -2,15 +2,14 @@
 #include "thread/listener.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/list.h"
 #include "connection/connection.h"
-#include "relay/relay.h"
 #include "sockets/listen.h"
 #include "sockets/steering.h"
+#include "thread/balance.h"
 #include "thread/refusal.h"
 #include "thread/thread.h"
 
@@ -25,7 +24,7 @@ static int listening_watch(struct thread *thread, struct listening *listening, i
 {
 	struct epoll_event event = { .events = events, .data.ptr = &listening->source };
 
-	return epoll_ctl(thread->epoll, operation, listening->fd, &event) < 0 ? -errno : 0;
+	return epoll_ctl(thread->context.epoll, operation, listening->fd, &event) < 0 ? -errno : 0;
 }
 
 /* --- pausing ------------------------------------------------------------------- */
@@ -50,8 +49,8 @@ static void listener_pause(struct thread *thread, uint64_t *counter)
 		listener->backoff_ms = LONGEST_PAUSE_MS;
 	counter_add(counter, 1);
 	listener_arm(thread, 0);
-	timer_set(&thread->timers, &listener->resume,
-		  thread->io.now_ms + listener->backoff_ms);
+	timer_set(&thread->context.timers, &listener->resume,
+		  thread->context.io.now_ms + listener->backoff_ms);
 }
 
 /**
@@ -63,45 +62,20 @@ void listener_resume(struct thread *thread)
 	if (!thread->listener.paused || !thread->listener.count)
 		return;
 	thread->listener.paused = false;
-	timer_cancel(&thread->timers, &thread->listener.resume);
+	timer_cancel(&thread->context.timers, &thread->listener.resume);
 	listener_arm(thread, EPOLLIN);
 }
 
 static void resume_timer(struct timer *timer, void *context)
 {
 	(void)timer;
-	listener_resume(context);
-}
-
-/* A descriptor that is good for nothing but being closed. */
-static bool listener_has_reserve(struct thread *thread)
-{
-	struct listener *listener = &thread->listener;
-
-	if (listener->reserve < 0)
-		listener->reserve = fcntl(thread->epoll, F_DUPFD_CLOEXEC, 0);
-	return listener->reserve >= 0;
-}
-
-/**
- * listener_spend_reserve() - Free one descriptor for an accepted connection
- * @thread:	Its thread
- *
- * Return: false if there was none left to free
- */
-bool listener_spend_reserve(struct thread *thread)
-{
-	if (thread->listener.reserve < 0)
-		return false;
-	close(thread->listener.reserve);
-	thread->listener.reserve = -1;
-	return true;
+	listener_resume(thread_of(context));
 }
 
 /* Return: true to go on accepting */
 static bool accept_failed(struct thread *thread, int error)
 {
-	struct sidetrack_relay_counters *counters = thread->counters;
+	struct sidetrack_relay_counters *counters = thread->context.counters;
 
 	switch (error) {
 	case EAGAIN:
@@ -142,27 +116,27 @@ static bool accept_one(struct thread *thread, int listening)
 	struct endpoint client;
 	int fd, error;
 
-	if (!listener_has_reserve(thread)) {
-		listener_pause(thread, &thread->counters->paused_descriptors);
+	if (!context_fill_reserve(&thread->context)) {
+		listener_pause(thread, &thread->context.counters->paused_descriptors);
 		return false;
 	}
-	if (!relay_admit(thread->relay)) {
-		listener_pause(thread, &thread->counters->paused_connections);
+	if (!limits_admit(thread->context.limits)) {
+		listener_pause(thread, &thread->context.counters->paused_connections);
 		return false;
 	}
 	fd = accept4(listening, &address.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 		error = errno;
-		relay_leave(thread->relay);
+		limits_leave(thread->context.limits);
 		return accept_failed(thread, error);
 	}
 	thread->listener.backoff_ms = 0;
 	endpoint_from_socket_address(&client, &address);
-	counter_add(endpoint_is_ipv4(&client) ? &thread->counters->accepted_ipv4
-					      : &thread->counters->accepted_ipv6, 1);
-	counter_add(&thread->counters->active, 1);
-	steering_review(thread);
-	connection_open(thread, fd, &client);
+	counter_add(endpoint_is_ipv4(&client) ? &thread->context.counters->accepted_ipv4
+					      : &thread->context.counters->accepted_ipv6, 1);
+	counter_add(&thread->context.counters->active, 1);
+	balance_review(thread);
+	connection_open(&thread->context, fd, &client);
 	return true;
 }
 
@@ -180,7 +154,7 @@ static void listening_refuse(struct thread *thread, struct listening *listening)
 	if (!listening->refuses) {
 		if (!thread->listener.paused)
 			accept_batch(thread, listening->fd, LAST_BATCH);
-		(void)epoll_ctl(thread->epoll, EPOLL_CTL_DEL, listening->fd, NULL);
+		(void)epoll_ctl(thread->context.epoll, EPOLL_CTL_DEL, listening->fd, NULL);
 		listening->refuses = true;
 	}
 	/* also when it has been done: somebody who shares it may have opened it */
@@ -190,13 +164,13 @@ static void listening_refuse(struct thread *thread, struct listening *listening)
 /* Should it fail there is another try whenever the thread is woken. */
 static void listening_admit(struct thread *thread, struct listening *listening)
 {
-	struct relay *relay = thread->relay;
+	struct thread_group *group = thread->group;
 
-	if (listen_begin(listening->fd, &relay->options) < 0)
+	if (listen_begin(listening->fd, group->options) < 0)
 		return;
 	/* the program went with the last socket that stopped listening */
-	if (__atomic_load_n(&relay->steering, __ATOMIC_RELAXED))
-		(void)steering_attach(listening->fd, &relay->cpus);
+	if (__atomic_load_n(&group->steering, __ATOMIC_RELAXED))
+		(void)steering_attach(listening->fd, &group->cpus);
 	if (listening_watch(thread, listening, EPOLL_CTL_ADD,
 			    thread->listener.paused ? 0 : EPOLLIN) == 0)
 		listening->refuses = false;
@@ -205,7 +179,7 @@ static void listening_admit(struct thread *thread, struct listening *listening)
 /* Somebody who shares it has closed it, and we want it open. */
 static void listening_lost(struct thread *thread, struct listening *listening)
 {
-	(void)epoll_ctl(thread->epoll, EPOLL_CTL_DEL, listening->fd, NULL);
+	(void)epoll_ctl(thread->context.epoll, EPOLL_CTL_DEL, listening->fd, NULL);
 	listening->refuses = true;
 	listener_obey(thread);
 }
@@ -215,7 +189,7 @@ static uint32_t after_the_others(const struct thread *thread, uint32_t wanted)
 {
 	const struct thread *before = thread - 1;
 
-	if (!thread->index)
+	if (!thread->context.index)
 		return wanted;
 	return wanted | (thread->listener.refused &
 			 __atomic_load_n(&before->listener.refused, __ATOMIC_ACQUIRE));
@@ -227,13 +201,13 @@ static uint32_t after_the_others(const struct thread *thread, uint32_t wanted)
  */
 void listener_obey(struct thread *thread)
 {
-	struct relay *relay = thread->relay;
+	struct thread_group *group = thread->group;
 	struct listener *listener = &thread->listener;
 	uint32_t before = listener->refused;
-	uint32_t wanted = after_the_others(thread, refusal_of(relay));
+	uint32_t wanted = after_the_others(thread, refusal_of(group));
 	unsigned int i;
 
-	if (relay_phase(relay) != PHASE_RUNNING)
+	if (thread_group_phase(group) != PHASE_RUNNING)
 		return;
 	for (i = 0; i < listener->count; i++) {
 		struct listening *listening = &listener->socket[i];
@@ -244,14 +218,16 @@ void listener_obey(struct thread *thread)
 			listening_admit(thread, listening);
 	}
 	__atomic_store_n(&listener->refused, wanted, __ATOMIC_RELEASE);
-	if (before & ~wanted && thread->index + 1 < relay->thread_count)
+	if (before & ~wanted && thread->context.index + 1 < group->thread_count)
 		thread_wake(thread + 1);
 }
 
 /* --- life ------------------------------------------------------------------------ */
 
-static void listener_event(struct thread *thread, struct event_source *source, uint32_t events)
+static void listener_event(struct thread_context *context, struct event_source *source,
+			   uint32_t events)
 {
+	struct thread *thread = thread_of(context);
 	struct listening *listening = container_of(source, struct listening, source);
 
 	if (!thread->listener.count || listening->refuses)
@@ -264,7 +240,7 @@ static void listener_event(struct thread *thread, struct event_source *source, u
 
 void listener_init(struct listener *listener)
 {
-	*listener = (struct listener){ .reserve = -1 };
+	*listener = (struct listener){ 0 };
 	timer_init(&listener->resume, resume_timer);
 }
 
@@ -285,7 +261,7 @@ void listener_add(struct listener *listener, int fd, uint32_t families)
 int listener_watch(struct thread *thread)
 {
 	struct listener *listener = &thread->listener;
-	int error = listener_has_reserve(thread) ? 0 : -errno;
+	int error = context_fill_reserve(&thread->context) ? 0 : -errno;
 	unsigned int i;
 
 	for (i = 0; !error && i < listener->count; i++)
@@ -294,13 +270,13 @@ int listener_watch(struct thread *thread)
 }
 
 /* Give back descriptors that no thread uses any more. */
-void listener_release(struct listener *listener)
+void listener_release(struct thread *thread)
 {
+	struct listener *listener = &thread->listener;
+
 	while (listener->count > 0)
 		close(listener->socket[--listener->count].fd);
-	if (listener->reserve >= 0)
-		close(listener->reserve);
-	listener->reserve = -1;
+	(void)context_spend_reserve(&thread->context);
 }
 
 /*
@@ -312,7 +288,7 @@ static void listener_forget(struct thread *thread)
 	unsigned int i;
 
 	for (i = 0; i < thread->listener.count; i++)
-		(void)epoll_ctl(thread->epoll, EPOLL_CTL_DEL, thread->listener.socket[i].fd,
+		(void)epoll_ctl(thread->context.epoll, EPOLL_CTL_DEL, thread->listener.socket[i].fd,
 				NULL);
 }
 
@@ -330,11 +306,11 @@ void listener_close(struct thread *thread)
 
 	if (!listener->count)
 		return;
-	for (i = 0; i < listener->count && !listener->paused && !thread->relay->handed_over; i++)
+	for (i = 0; i < listener->count && !listener->paused && !thread->group->handed_over; i++)
 		if (!listener->socket[i].refuses)
 			accept_batch(thread, listener->socket[i].fd, LAST_BATCH);
-	timer_cancel(&thread->timers, &listener->resume);
+	timer_cancel(&thread->context.timers, &listener->resume);
 	listener_forget(thread);
-	listener_release(listener);
-	relay_listens_no_more(thread->relay);
+	listener_release(thread);
+	thread_group_listens_no_more(thread->group);
 }

@@ -22,8 +22,8 @@
  * nothing spins on a socket that stays readable.
  *
  * A connection needs two descriptors but accept() only tells of one.  So each
- * thread keeps one in reserve for the upstream leg, and accepts only while it
- * has it: whoever was accepted can be served.
+ * thread keeps one in reserve for the upstream leg (thread-context.h), and accepts
+ * only while it has it: whoever was accepted can be served.
  */
 #ifndef SIDETRACK_LISTENER_H
 #define SIDETRACK_LISTENER_H
@@ -47,18 +47,18 @@ struct listener {
 	struct listening socket[SIDETRACK_RELAY_LISTENERS];
 	unsigned int count;		/* 0 once closed */
 	uint32_t refused;		/* families, as far as acted on; atomic, one writer */
-	int reserve;
 	bool paused;
 	uint32_t backoff_ms;
 };
+
+struct thread;
 
 void listener_init(struct listener *listener);
 void listener_add(struct listener *listener, int fd, uint32_t families);
 int listener_watch(struct thread *thread);
 void listener_resume(struct thread *thread);
 void listener_obey(struct thread *thread);
-bool listener_spend_reserve(struct thread *thread);
 void listener_close(struct thread *thread);
-void listener_release(struct listener *listener);
+void listener_release(struct thread *thread);
 
 #endif /* SIDETRACK_LISTENER_H */

@@ -11,6 +11,7 @@
 #include "connection/establish.h"
 #include "sockets/dial.h"
 #include "thread/thread.h"
+#include "upstreams/generation.h"
 
 #define SHORTEST_INTERVAL_MS 100
 
@@ -27,20 +28,20 @@ static struct endpoint probe_destination(const struct sidetrack_relay_probe *pro
 /* Without memory for it there is none this time, but there may be the next. */
 static void probe_begin(struct thread *thread, const struct endpoint *destination, uint32_t number)
 {
-	uint32_t slot = thread->generation->upstreams.entry[number].upstream.slot;
+	uint32_t slot = thread->context.generation->upstreams.entry[number].upstream.slot;
 	uint32_t *probing = &thread->probing[endpoint_family(destination)];
 
 	*probing |= 1U << slot;
-	if (connection_probe(thread, destination, number))
+	if (connection_probe(&thread->context, destination, number))
 		return;
 	*probing &= ~(1U << slot);
-	counter_add(&thread->counters->upstream[slot].probes_skipped, 1);
+	counter_add(&thread->context.counters->upstream[slot].probes_skipped, 1);
 }
 
 /* One for each upstream that can be asked, and whose last one has ended. */
 static void probe_round(struct thread *thread, const struct sidetrack_relay_probe *probe)
 {
-	const struct upstream_set *upstreams = &thread->generation->upstreams;
+	const struct upstream_set *upstreams = &thread->context.generation->upstreams;
 	struct endpoint destination = probe_destination(probe);
 	enum family family = endpoint_family(&destination);
 	uint32_t i;
@@ -55,15 +56,15 @@ static void probe_round(struct thread *thread, const struct sidetrack_relay_prob
 
 static void probe_timer(struct timer *timer, void *context)
 {
-	struct thread *thread = context;
-	const struct sidetrack_relay_options *options = &thread->generation->options;
+	struct thread *thread = thread_of(context);
+	const struct sidetrack_relay_options *options = &thread->context.generation->options;
 	uint32_t interval_ms = options->probe_interval_ms, i;
 
 	for (i = 0; i < FAMILIES; i++)
 		probe_round(thread, &options->probe[i]);
 	if (interval_ms < SHORTEST_INTERVAL_MS)
 		interval_ms = SHORTEST_INTERVAL_MS;
-	timer_set(&thread->timers, timer, thread->io.now_ms + interval_ms);
+	timer_set(&thread->context.timers, timer, thread->context.io.now_ms + interval_ms);
 }
 
 void probe_init(struct thread *thread)
@@ -77,15 +78,15 @@ void probe_init(struct thread *thread)
  */
 void probe_schedule(struct thread *thread)
 {
-	if (thread->index == 0 && thread->generation->upstreams.probed)
-		timer_set(&thread->timers, &thread->probe_timer, thread->io.now_ms);
+	if (thread->context.index == 0 && thread->context.generation->upstreams.probed)
+		timer_set(&thread->context.timers, &thread->probe_timer, thread->context.io.now_ms);
 	else
 		probe_cancel(thread);
 }
 
 void probe_cancel(struct thread *thread)
 {
-	timer_cancel(&thread->timers, &thread->probe_timer);
+	timer_cancel(&thread->context.timers, &thread->probe_timer);
 }
 
 /* --- questions and answers ----------------------------------------------------------- */
@@ -220,15 +221,16 @@ static uint64_t *probe_counter(struct sidetrack_relay_upstream_counters *counter
 
 /**
  * probe_ended() - Count it, and let the next one come
- * @thread:	Its thread
+ * @context:	Its thread's
  * @connection:	The probe
  * @outcome:	OUTCOME_FINISHED, or why not
  */
-void probe_ended(struct thread *thread, const struct connection *connection,
+void probe_ended(struct thread_context *context, const struct connection *connection,
 		 enum outcome outcome)
 {
+	struct thread *thread = thread_of(context);
 	uint32_t slot = establish_slot(connection);
-	struct sidetrack_relay_upstream_counters *counters = &thread->counters->upstream[slot];
+	struct sidetrack_relay_upstream_counters *counters = &thread->context.counters->upstream[slot];
 
 	thread->probing[endpoint_family(&connection->destination)] &= ~(1U << slot);
 	counter_add(probe_counter(counters, outcome), 1);

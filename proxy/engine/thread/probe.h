@@ -21,6 +21,7 @@
 
 struct connection;
 struct thread;
+struct thread_context;
 
 void probe_init(struct thread *thread);
 void probe_schedule(struct thread *thread);
@@ -28,7 +29,7 @@ void probe_cancel(struct thread *thread);
 bool probe_asks(const struct connection *connection);
 enum outcome probe_ask(struct connection *connection);
 enum outcome probe_listen(const struct connection *connection);
-void probe_ended(struct thread *thread, const struct connection *connection,
+void probe_ended(struct thread_context *context, const struct connection *connection,
 		 enum outcome outcome);
 
 #endif /* SIDETRACK_PROBE_H */

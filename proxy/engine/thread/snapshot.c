@@ -115,10 +115,10 @@ static void entry_fill(struct sidetrack_relay_entry *entry, const struct thread 
 		       const struct connection *connection)
 {
 	struct tcp_summary info[SIDES] = { 0 };
-	uint64_t now_ms = thread->io.now_ms;
+	uint64_t now_ms = thread->context.io.now_ms;
 	int side;
 
-	entry->id = record_id(thread, connection);
+	entry->id = record_id(&thread->context, connection);
 	entry->accepted_ms = connection->accepted_unix_ms;
 	entry->age_us = clock_us() - connection->accepted_us;
 	entry->idle_ms = now_ms > connection->active_ms ? now_ms - connection->active_ms : 0;
@@ -175,11 +175,11 @@ static void visit(struct thread *thread, struct connection *connection)
 
 	if (connection->probe)	/* nobody's */
 		return;
-	if (close && !is_to_close(snapshot, record_id(thread, connection)))
+	if (close && !is_to_close(snapshot, record_id(&thread->context, connection)))
 		return;
 	entry_fill(&snapshot->entry[snapshot->count++], thread, connection);
 	if (close)
-		connection_close(thread, connection, OUTCOME_CLOSED);
+		connection_close(&thread->context, connection, OUTCOME_CLOSED);
 }
 
 /* Return: the connection behind the cursor, which moves past it, or NULL at the end */
@@ -210,9 +210,9 @@ void snapshot_slice(struct thread *thread)
 	if (!snapshot_wanted(snapshot))
 		return;
 	if (!snapshot->begun)
-		snapshot_begin(snapshot, &thread->connections);
+		snapshot_begin(snapshot, &thread->context.connections);
 	for (i = 0; i < SLICE; i++) {
-		struct connection *connection = snapshot_step(snapshot, &thread->connections);
+		struct connection *connection = snapshot_step(snapshot, &thread->context.connections);
 
 		if (!connection) {
 			snapshot_end(snapshot);
@@ -231,6 +231,6 @@ void snapshot_abandon(struct thread *thread)
 	if (!snapshot_wanted(&thread->snapshot))
 		return;
 	if (!thread->snapshot.begun)
-		snapshot_begin(&thread->snapshot, &thread->connections);
+		snapshot_begin(&thread->snapshot, &thread->context.connections);
 	snapshot_end(&thread->snapshot);
 }

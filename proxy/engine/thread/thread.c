@@ -11,55 +11,27 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "base/recent.h"
 #include "bytes/coalesce.h"
 #include "connection/connection.h"
 #include "connection/relaying.h"
-#include "relay/relay.h"
 #include "sockets/steering.h"
 #include "thread/probe.h"
 #include "thread/refusal.h"
+#include "upstreams/generation.h"
 #include "upstreams/guard.h"
 
 #define EVENTS 256	/* taken at a time */
 #define BUFFER_SIZE (64U << 10)
 
-/* --- what connections ask of their thread ------------------------------------ */
-
-/* Run again after everybody else has had a turn. */
-void thread_queue(struct thread *thread, struct connection *connection)
-{
-	if (list_empty(&connection->turn))
-		list_add(&thread->queue, &connection->turn);
-}
-
-/* An active connection has ended; its memory may still be named by events. */
-void thread_free_later(struct thread *thread, struct connection *connection)
-{
-	list_remove(&connection->node);
-	list_add(&thread->deferred_free, &connection->node);
-	if (!connection->probe)
-		thread_connection_gone(thread);
-}
-
 /* What was short may be there again now. */
-void thread_connection_gone(struct thread *thread)
+static void connection_gone(struct thread_context *context)
 {
-	counter_subtract(&thread->counters->active, 1);
-	relay_leave(thread->relay);
-	listener_resume(thread);
-}
-
-/* Hands events to whom they belong. */
-void thread_dispatch(struct thread *thread, const struct epoll_event *event, int count)
-{
-	int i;
-
-	for (i = 0; i < count; i++) {
-		struct event_source *source = event[i].data.ptr;
-
-		source->handle(thread, source, event[i].events);
-	}
+	counter_subtract(&context->counters->active, 1);
+	limits_leave(context->limits);
+	listener_resume(thread_of(context));
 }
 
 /* --- phases ------------------------------------------------------------------- */
@@ -67,16 +39,17 @@ void thread_dispatch(struct thread *thread, const struct epoll_event *event, int
 static void abort_all(struct thread *thread)
 {
 	snapshot_abandon(thread);
-	while (!list_empty(&thread->connections))
-		connection_close(thread, container_of(thread->connections.next,
-						      struct connection, node),
+	while (!list_empty(&thread->context.connections))
+		connection_close(&thread->context,
+				 container_of(thread->context.connections.next,
+					      struct connection, node),
 				 OUTCOME_DRAINED);
 }
 
 static void drain_timer(struct timer *timer, void *context)
 {
 	(void)timer;
-	abort_all(context);
+	abort_all(thread_of(context));
 }
 
 static void enter_phase(struct thread *thread, enum phase phase)
@@ -88,8 +61,8 @@ static void enter_phase(struct thread *thread, enum phase phase)
 		return;
 	listener_close(thread);
 	probe_cancel(thread);
-	if (thread->relay->drain_deadline_ms != UINT64_MAX)
-		timer_set(&thread->timers, &thread->drain_timer, thread->relay->drain_deadline_ms);
+	if (thread->group->drain_deadline_ms != UINT64_MAX)
+		timer_set(&thread->context.timers, &thread->drain_timer, thread->group->drain_deadline_ms);
 }
 
 /* Turns begin anew: the numbers now stand for other upstreams. */
@@ -99,16 +72,29 @@ static void adopt_generation(struct thread *thread)
 
 	if (!next)
 		return;
-	if (thread->generation)
-		generation_retire(thread->generation, thread->index);
-	thread->generation = next;
-	memset(&thread->rotation, 0, sizeof(thread->rotation));
+	if (thread->context.generation)
+		generation_retire(thread->context.generation, thread->context.index);
+	thread->context.generation = next;
+	memset(&thread->context.rotation, 0, sizeof(thread->context.rotation));
 	probe_schedule(thread);
 	refusal_review(thread);
 }
 
-static void wake_event(struct thread *thread, struct event_source *source, uint32_t events)
+/* The one before is nobody's any more: no question takes longer than a turn. */
+static void adopt_guard(struct thread *thread)
 {
+	struct guard *next = __atomic_exchange_n(&thread->next_guard, NULL, __ATOMIC_ACQ_REL);
+
+	if (!next)
+		return;
+	guard_release(thread->context.guard);
+	thread->context.guard = next;
+}
+
+static void wake_event(struct thread_context *context, struct event_source *source,
+		       uint32_t events)
+{
+	struct thread *thread = thread_of(context);
 	uint64_t count;
 
 	(void)source;
@@ -116,39 +102,39 @@ static void wake_event(struct thread *thread, struct event_source *source, uint3
 	if (read(thread->wake, &count, sizeof(count)) != sizeof(count))
 		return;
 	adopt_generation(thread);
-	guard_adopt(thread);
+	adopt_guard(thread);
 	listener_obey(thread);
-	enter_phase(thread, relay_phase(thread->relay));
+	enter_phase(thread, thread_group_phase(thread->group));
 }
 
 /* --- the loop ------------------------------------------------------------------- */
 
 static int sleep_ms(const struct thread *thread)
 {
-	if (!list_empty(&thread->queue) || snapshot_wanted(&thread->snapshot))
+	if (!list_empty(&thread->context.queue) || snapshot_wanted(&thread->snapshot))
 		return 0;
-	return timer_wheel_wait(&thread->timers, clock_ms());
+	return timer_wheel_wait(&thread->context.timers, clock_ms());
 }
 
 /* A poll is due sooner than epoll_wait(), which counts milliseconds, can tell. */
 static int wait_until_poll(struct thread *thread, struct epoll_event *event, int64_t us)
 {
 	struct timespec timeout = { .tv_nsec = us * 1000 };
-	int count = epoll_pwait2(thread->epoll, event, EVENTS, &timeout, NULL);
+	int count = epoll_pwait2(thread->context.epoll, event, EVENTS, &timeout, NULL);
 
 	if (count < 0 && errno != EINTR)	/* Linux 5.11; or a filter that is older */
-		coalesce_give_up(thread);
+		coalesce_give_up(&thread->context);
 	return count;
 }
 
 static int wait_for_events(struct thread *thread, struct epoll_event *event)
 {
 	int ms = sleep_ms(thread);
-	int64_t us = ms ? coalesce_wait_us(&thread->coalescing, clock_us()) : -1;
+	int64_t us = ms ? coalesce_wait_us(&thread->context.coalescing, clock_us()) : -1;
 
 	if (us > 0)
 		return wait_until_poll(thread, event, us);
-	return epoll_wait(thread->epoll, event, EVENTS, us == 0 ? 0 : ms);
+	return epoll_wait(thread->context.epoll, event, EVENTS, us == 0 ? 0 : ms);
 }
 
 static void take_events(struct thread *thread)
@@ -156,12 +142,12 @@ static void take_events(struct thread *thread)
 	struct epoll_event event[EVENTS];
 	int count = wait_for_events(thread, event);
 
-	thread->io.now_us = clock_us();
-	thread->io.now_ms = thread->io.now_us / 1000;
-	thread->io.announced_us = thread->io.now_us;
-	thread_dispatch(thread, event, count);
-	if (coalesce_wait_us(&thread->coalescing, thread->io.now_us) == 0)
-		coalesce_poll(thread);
+	thread->context.io.now_us = clock_us();
+	thread->context.io.now_ms = thread->context.io.now_us / 1000;
+	thread->context.io.announced_us = thread->context.io.now_us;
+	context_dispatch(&thread->context, event, count);
+	if (coalesce_wait_us(&thread->context.coalescing, thread->context.io.now_us) == 0)
+		coalesce_poll(&thread->context);
 }
 
 /* Only those queued so far: a busy connection queues itself again. */
@@ -170,19 +156,19 @@ static void take_turns(struct thread *thread)
 	struct list turn;
 
 	list_init(&turn);
-	list_move_all(&thread->queue, &turn);
+	list_move_all(&thread->context.queue, &turn);
 	while (!list_empty(&turn)) {
 		struct connection *connection = container_of(turn.next, struct connection, turn);
 
 		list_remove(&connection->turn);
-		relaying_resume(thread, connection);
+		relaying_resume(&thread->context, connection);
 	}
 }
 
 static void free_deferred(struct thread *thread)
 {
-	while (!list_empty(&thread->deferred_free)) {
-		struct list *node = thread->deferred_free.next;
+	while (!list_empty(&thread->context.deferred_free)) {
+		struct list *node = thread->context.deferred_free.next;
 
 		list_remove(node);
 		free(container_of(node, struct connection, node));
@@ -194,14 +180,15 @@ static void *thread_main(void *argument)
 	struct thread *thread = argument;
 
 	adopt_generation(thread);
-	guard_adopt(thread);
+	adopt_guard(thread);
 	listener_obey(thread);
 	while (thread->phase != PHASE_STOPPING) {
 		take_events(thread);
 		take_turns(thread);
 		snapshot_slice(thread);
-		timer_wheel_run(&thread->timers, thread->io.now_ms, thread);
-		if (!relay_forking(thread->relay))
+		timer_wheel_run(&thread->context.timers, thread->context.io.now_ms,
+				&thread->context);
+		if (!thread_group_forking(thread->group))
 			free_deferred(thread);
 		__atomic_store_n(&thread->turns, thread->turns + 1, __ATOMIC_RELAXED);
 	}
@@ -217,68 +204,98 @@ static int thread_open(struct thread *thread)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &thread->wake_source };
 
-	thread->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (thread->epoll < 0)
+	thread->context.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (thread->context.epoll < 0)
 		return -errno;
 	thread->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (thread->wake < 0)
 		return -errno;
-	if (epoll_ctl(thread->epoll, EPOLL_CTL_ADD, thread->wake, &event) < 0)
+	if (epoll_ctl(thread->context.epoll, EPOLL_CTL_ADD, thread->wake, &event) < 0)
 		return -errno;
-	return coalesce_open(thread);
+	return coalesce_open(&thread->context);
+}
+
+/* Return: 0 or -ENOMEM */
+static int allocate(struct thread *thread, uint32_t log_records)
+{
+	struct thread_context *context = &thread->context;
+
+	thread->page = memory_allocate(sizeof(*thread->page));
+	context->recent = memory_allocate(sizeof(*context->recent));
+	context->io.buffer = memory_allocate(BUFFER_SIZE);
+	if (log_records)
+		context->log = log_create(log_records);
+	if (!thread->page || !context->recent || !context->io.buffer ||
+	    (log_records && !context->log))
+		return -ENOMEM;
+	context->counters = &thread->page->counters;
+	return 0;
+}
+
+static void init_context(struct thread *thread)
+{
+	struct thread_context *context = &thread->context;
+
+	context->epoll = -1;
+	context->reserve = -1;
+	context->thread_count = thread->group->thread_count;
+	context->options = thread->group->options;
+	context->limits = &thread->group->limits;
+	context->connection_gone = connection_gone;
+	coalesce_init(&context->coalescing);
+	list_init(&context->connections);
+	list_init(&context->queue);
+	list_init(&context->deferred_free);
+	timer_wheel_init(&context->timers, clock_ms());
+}
+
+static void init_io(struct thread_context *context)
+{
+	context->io.counters = context->counters;
+	context->io.buffer_size = BUFFER_SIZE;
+	context->io.may_splice = context->options->splice;
+	context->io.now_ms = clock_ms();
+	pipe_pool_init(&context->io.pipes, context->options, context->counters);
 }
 
 /**
- * thread_init() - Get a zeroed thread all it needs but a listener and a thread
+ * thread_init() - Get a zeroed thread all it needs but a listener and to be started
  * @thread:	Thread
- * @relay:	The relay it belongs to
+ * @group:	The group it belongs to
  * @index:	Its number
  *
  * Return: 0 or -errno; thread_release() is due either way
  */
-int thread_init(struct thread *thread, struct relay *relay, uint32_t index)
+int thread_init(struct thread *thread, struct thread_group *group, uint32_t index)
 {
-	thread->relay = relay;
-	thread->index = index;
-	thread->epoll = -1;
+	int error;
+
+	thread->group = group;
+	thread->context.index = index;
 	thread->wake = -1;
 	thread->phase = PHASE_RUNNING;
 	thread->wake_source.handle = wake_event;
+	init_context(thread);
 	listener_init(&thread->listener);
-	coalesce_init(&thread->coalescing);
-	list_init(&thread->connections);
-	list_init(&thread->queue);
-	list_init(&thread->deferred_free);
 	timer_init(&thread->drain_timer, drain_timer);
 	probe_init(thread);
-	timer_wheel_init(&thread->timers, clock_ms());
-	thread->page = memory_allocate(sizeof(*thread->page));
-	thread->recent = memory_allocate(sizeof(*thread->recent));
-	thread->io.buffer = memory_allocate(BUFFER_SIZE);
-	if (relay->options.log_records)
-		thread->log = log_create(relay->options.log_records);
-	if (!thread->page || !thread->recent || !thread->io.buffer ||
-	    (relay->options.log_records && !thread->log))
-		return -ENOMEM;
-	thread->counters = &thread->page->counters;
-	thread->io.counters = thread->counters;
-	thread->io.buffer_size = BUFFER_SIZE;
-	thread->io.may_splice = relay->options.splice;
-	thread->io.now_ms = clock_ms();
-	pipe_pool_init(&thread->io.pipes, &relay->options, thread->counters);
+	error = allocate(thread, group->options->log_records);
+	if (error)
+		return error;
+	init_io(&thread->context);
 	return thread_open(thread);
 }
 
 /* Best effort: a CPU may have been taken from us since we looked. */
 static void thread_pin(struct thread *thread)
 {
-	const struct relay *relay = thread->relay;
+	const struct thread_group *group = thread->group;
 	cpu_set_t own;
 
-	if (!relay->pinned)
+	if (!group->pinned)
 		return;
 	CPU_ZERO(&own);
-	CPU_SET((size_t)steering_cpu(&relay->cpus, thread->index), &own);
+	CPU_SET((size_t)steering_cpu(&group->cpus, thread->context.index), &own);
 	(void)pthread_setaffinity_np(thread->pthread, sizeof(own), &own);
 }
 
@@ -306,19 +323,27 @@ int thread_start(struct thread *thread)
 	if (error)
 		return -error;
 	thread->has_thread = true;
-	snprintf(name, sizeof(name), "relay/%u", thread->index);
+	snprintf(name, sizeof(name), "relay/%u", thread->context.index);
 	pthread_setname_np(thread->pthread, name);
 	thread_pin(thread);
 	return 0;
 }
 
-/* Tell the thread that the phase has changed. */
-void thread_wake(struct thread *thread)
+/* It finds it in its box; one that has not been taken out never will be. */
+void thread_give_generation(struct thread *thread, struct generation *generation)
 {
-	uint64_t one = 1;
+	struct generation *missed =
+		__atomic_exchange_n(&thread->next, generation, __ATOMIC_ACQ_REL);
 
-	while (thread->wake >= 0 && write(thread->wake, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	if (missed)
+		generation_retire(missed, thread->context.index);
+	thread_wake(thread);
+}
+
+void thread_give_guard(struct thread *thread, struct guard *guard)
+{
+	guard_release(__atomic_exchange_n(&thread->next_guard, guard, __ATOMIC_ACQ_REL));
+	thread_wake(thread);
 }
 
 /**
@@ -355,22 +380,23 @@ static void close_if_open(int *fd)
 /* Give back descriptors; the counters stay readable until thread_release(). */
 void thread_close(struct thread *thread)
 {
-	pipe_pool_release(&thread->io.pipes);
-	listener_release(&thread->listener);
-	coalesce_close(&thread->coalescing);
+	pipe_pool_release(&thread->context.io.pipes);
+	listener_release(thread);
+	coalesce_close(&thread->context.coalescing);
 	close_if_open(&thread->wake);
-	close_if_open(&thread->epoll);
+	close_if_open(&thread->context.epoll);
 }
 
 void thread_release(struct thread *thread)
 {
 	adopt_generation(thread);
-	if (thread->generation)
-		generation_retire(thread->generation, thread->index);
-	guard_forget(thread);
+	if (thread->context.generation)
+		generation_retire(thread->context.generation, thread->context.index);
+	adopt_guard(thread);
+	guard_release(thread->context.guard);
 	free(thread->page);
-	free(thread->recent);
-	free(thread->log);
+	free(thread->context.recent);
+	free(thread->context.log);
 	snapshot_forget(&thread->snapshot);
-	free(thread->io.buffer);
+	free(thread->context.io.buffer);
 }

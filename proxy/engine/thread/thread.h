@@ -11,27 +11,22 @@
 #define SIDETRACK_THREAD_H
 
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 
+#include "abi.h"
 #include "base/counters.h"
 #include "base/event.h"
 #include "base/list.h"
-#include "base/log.h"
-#include "base/recent.h"
 #include "base/timer.h"
-#include "bytes/coalesce.h"
-#include "bytes/direction.h"
-#include "relay/relay.h"
+#include "bytes/thread-context.h"
 #include "thread/listener.h"
 #include "thread/snapshot.h"
-
-struct connection;
-struct epoll_event;
-struct guard;
+#include "thread/thread-group.h"
 
 struct thread {
-	struct relay *relay;
-	uint32_t index;
-	int epoll;
+	struct thread_context context;	/* all that its connections know of it */
+	struct thread_group *group;
 	int wake;			/* eventfd: the phase has changed, or the box is full */
 	bool has_thread;
 	uint64_t turns;			/* of the loop; one writer, see relay_heartbeat() */
@@ -40,38 +35,28 @@ struct thread {
 	pthread_t pthread;
 	struct event_source wake_source;
 	struct listener listener;
-	struct coalescing coalescing;
-	struct io_context io;
 	struct counter_page *page;
-	struct sidetrack_relay_counters *counters;	/* in the page */
-	struct recent *recent;
-	struct log *log;		/* NULL: nobody wants one */
 	struct snapshot snapshot;
-	struct generation *generation;	/* what new connections get */
 	struct generation *next;	/* the box: put in by the control thread, atomic */
-	struct guard *guard;		/* what newcomers are asked; NULL asks little */
 	struct guard *next_guard;	/* its box, likewise */
-	struct rotation rotation;
 	struct timer probe_timer;	/* of the first thread */
 	uint32_t probing[FAMILIES];	/* bits of slots whose probe is on its way */
-	struct list connections;
-	struct list queue;		/* connections whose turn was over */
-	struct list deferred_free;
 	struct timer drain_timer;
-	struct timer_wheel timers;
 };
 
-int thread_init(struct thread *thread, struct relay *relay, uint32_t index);
+/* Events and timers bring the context along. */
+static inline struct thread *thread_of(struct thread_context *context)
+{
+	return container_of(context, struct thread, context);
+}
+
+int thread_init(struct thread *thread, struct thread_group *group, uint32_t index);
 int thread_start(struct thread *thread);
-void thread_wake(struct thread *thread);
+void thread_give_generation(struct thread *thread, struct generation *generation);
+void thread_give_guard(struct thread *thread, struct guard *guard);
 bool thread_turned(struct thread *thread);
 void thread_join(struct thread *thread);
 void thread_close(struct thread *thread);
 void thread_release(struct thread *thread);
-
-void thread_dispatch(struct thread *thread, const struct epoll_event *event, int count);
-void thread_queue(struct thread *thread, struct connection *connection);
-void thread_free_later(struct thread *thread, struct connection *connection);
-void thread_connection_gone(struct thread *thread);
 
 #endif /* SIDETRACK_THREAD_H */

@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "relay/relay.h"
-#include "thread/thread.h"
 #include "upstreams/route.h"
 
 struct guard {
@@ -26,138 +24,65 @@ static bool embeds_ipv4(const struct in6_addr *address)
 
 /**
  * guard_judge() - May this client be connected with this destination?
- * @thread:		Thread that has accepted it
+ * @guard:		What the thread has that accepted it; NULL knows no addresses
  * @client:		Its peer
  * @destination:	Where it wanted to go
  *
  * Return: OUTCOME_OPEN if so, or why not
  */
-enum outcome guard_judge(const struct thread *thread, const struct endpoint *client,
+enum outcome guard_judge(const struct guard *guard, const struct endpoint *client,
 			 const struct endpoint *destination)
 {
-	const struct destinations *addresses;
 	uint32_t bits;
 
 	if (!endpoint_is_ipv4(client) && embeds_ipv4(&destination->address))
 		return OUTCOME_DENIED;
-	if (!thread->guard)
+	if (!guard)
 		return OUTCOME_OPEN;
-	addresses = &thread->guard->addresses;
-	bits = destinations_find(addresses, destination);
-	if ((bits | destinations_find(addresses, client)) & 1U << GUARD_OWN_BIT)
+	bits = destinations_find(&guard->addresses, destination);
+	if ((bits | destinations_find(&guard->addresses, client)) & 1U << GUARD_OWN_BIT)
 		return OUTCOME_LOOP;
 	return bits & 1U << GUARD_DENIED_BIT ? OUTCOME_DENIED : OUTCOME_OPEN;
 }
 
-/* --- changing over ---------------------------------------------------------------- */
-
-static void destroy(struct guard *guard)
-{
-	destinations_release(&guard->addresses);
-	free(guard);
-}
-
-static void give_back(struct guard *guard)
-{
-	if (guard && __atomic_sub_fetch(&guard->holds, 1, __ATOMIC_ACQ_REL) == 0)
-		destroy(guard);
-}
+/* --- life ------------------------------------------------------------------------- */
 
 /**
- * guard_publish() - Put the pending one, if there is one, into every thread's box
- * @relay:	Relay that knows how many threads it has
- */
-void guard_publish(struct relay *relay)
-{
-	struct guard *guard = relay->pending_guard;
-	uint32_t i;
-
-	if (!guard)
-		return;
-	relay->pending_guard = NULL;
-	guard->holds = relay->thread_count;
-	for (i = 0; i < relay->thread_count; i++) {
-		struct thread *thread = &relay->threads[i];
-
-		/* who has not taken the last one never will */
-		give_back(__atomic_exchange_n(&thread->next_guard, guard, __ATOMIC_ACQ_REL));
-		thread_wake(thread);
-	}
-}
-
-/* A pending one that comes to nothing. */
-void guard_discard(struct relay *relay)
-{
-	if (relay->pending_guard)
-		destroy(relay->pending_guard);
-	relay->pending_guard = NULL;
-}
-
-/* Take what is in the box; by the thread itself. */
-void guard_adopt(struct thread *thread)
-{
-	struct guard *next = __atomic_exchange_n(&thread->next_guard, NULL, __ATOMIC_ACQ_REL);
-
-	if (!next)
-		return;
-	give_back(thread->guard);
-	thread->guard = next;
-}
-
-/* When the thread has ended. */
-void guard_forget(struct thread *thread)
-{
-	guard_adopt(thread);
-	give_back(thread->guard);
-	thread->guard = NULL;
-}
-
-/* --- the interface ---------------------------------------------------------------- */
-
-/**
- * sidetrack_relay_set_guard() - Say which addresses are refused and which are ours
- * @relay:	Handle
- * @table:	struct sidetrack_relay_destinations and what comes behind it, with
- *		1 << enum guard_bit
+ * guard_create() - Make one from what TypeScript says, with one hold
+ * @table:	struct sidetrack_relay_destinations and what comes behind it
  * @length:	Of all of it
+ * @guard:	Gets it
  *
- * It comes into force when the relay starts, with sidetrack_relay_commit() of the
- * generation that has been begun, or by sidetrack_relay_publish_guard().
- *
- * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ * Return: 0 or -errno
  */
-int32_t sidetrack_relay_set_guard(struct relay *relay, const uint8_t *table, int32_t length)
+int guard_create(const uint8_t *table, int32_t length, struct guard **guard)
 {
-	struct guard *guard = memory_allocate(sizeof(*guard));
-	int error = guard ? 0 : -ENOMEM;
+	struct guard *made = memory_allocate(sizeof(*made));
+	int error = made ? 0 : -ENOMEM;
 
 	if (!error)
 		error = length < 0 ? -EINVAL
-				   : destinations_set(&guard->addresses, table, (size_t)length);
+				   : destinations_set(&made->addresses, table, (size_t)length);
 	if (error) {
-		free(guard);
-		return relay_fail(relay, error, "cannot use the addresses of the guard: %s",
-				  strerror(-error));
+		free(made);
+		return error;
 	}
-	guard_discard(relay);
-	relay->pending_guard = guard;
+	made->holds = 1;
+	*guard = made;
 	return 0;
 }
 
-/**
- * sidetrack_relay_publish_guard() - Newcomers are judged by what has been set
- * @relay:	Handle, running
- *
- * For when this machine's addresses have changed and nothing else has.
- *
- * Return: 0, or -errno with a sentence
- */
-int32_t sidetrack_relay_publish_guard(struct relay *relay)
+/* Before any thread has it: each of them is to find it in its box. */
+void guard_share(struct guard *guard, uint32_t threads)
 {
-	if (relay_phase(relay) != PHASE_RUNNING) {
-		guard_discard(relay);
-		return relay_fail(relay, -EALREADY, "the relay is not running");
-	}
-	guard_publish(relay);
-	return 0;
+	guard->holds = threads;
+}
+
+/* Give one hold back; the last one frees it.  NULL is none. */
+void guard_release(struct guard *guard)
+{
+	if (!guard || __atomic_sub_fetch(&guard->holds, 1, __ATOMIC_ACQ_REL))
+		return;
+	destinations_release(&guard->addresses);
+	free(guard);
 }

@@ -31,19 +31,18 @@
 #ifndef SIDETRACK_GUARD_H
 #define SIDETRACK_GUARD_H
 
-#include <stdbool.h>
+#include <stdint.h>
 
 #include "abi.h"
 #include "base/endpoint.h"
 
-struct thread;
+struct guard;
 
-enum outcome guard_judge(const struct thread *thread, const struct endpoint *client,
+enum outcome guard_judge(const struct guard *guard, const struct endpoint *client,
 			 const struct endpoint *destination);
 
-void guard_publish(struct relay *relay);
-void guard_discard(struct relay *relay);
-void guard_adopt(struct thread *thread);
-void guard_forget(struct thread *thread);
+int guard_create(const uint8_t *table, int32_t length, struct guard **guard);
+void guard_share(struct guard *guard, uint32_t threads);
+void guard_release(struct guard *guard);
 
 #endif /* SIDETRACK_GUARD_H */

@@ -10,18 +10,18 @@ static struct relay *the_relay;
 
 static struct thread *the_thread(void)
 {
-	return &the_relay->threads[0];
+	return &the_relay->group.threads[0];
 }
 
 static struct connection *next_connection(const struct list *node)
 {
-	return node->next == &the_thread()->connections
+	return node->next == &the_thread()->context.connections
 		       ? NULL : container_of(node->next, struct connection, node);
 }
 
 static struct connection *first_connection(void)
 {
-	return next_connection(&the_thread()->connections);
+	return next_connection(&the_thread()->context.connections);
 }
 
 struct file *leg_file(const struct connection *connection, int side)
@@ -203,9 +203,9 @@ static void counts_are_right(uint32_t clients, uint32_t establishing)
 {
 	uint32_t most = settings_most_handshakes();
 
-	require(the_relay->active == clients);
-	require(counter_read(&the_thread()->counters->active) == clients);
-	require(the_relay->handshakes == establishing);
+	require(the_relay->group.limits.active == clients);
+	require(counter_read(&the_thread()->context.counters->active) == clients);
+	require(the_relay->group.limits.handshakes == establishing);
 	require(!most || establishing <= most);
 }
 
@@ -272,7 +272,7 @@ static void established(struct connection *connection)
 /* Only what somebody uses is kept. */
 static void generations_are_used(void)
 {
-	const struct generation *seen[GENERATIONS_MOST] = { the_thread()->generation };
+	const struct generation *seen[GENERATIONS_MOST] = { the_thread()->context.generation };
 	const struct connection *one;
 	uint32_t count = 1, i;
 
@@ -307,12 +307,12 @@ static void nobody_is_counted(void)
 	const struct thread *thread = the_thread();
 	uint32_t i;
 
-	require(the_relay->active == 0 && the_relay->handshakes == 0);
-	require(the_relay->clients.used == 0);
+	require(the_relay->group.limits.active == 0 && the_relay->group.limits.handshakes == 0);
+	require(the_relay->group.limits.clients.used == 0);
 	require(!thread->probing[FAMILY_IPV4] && !thread->probing[FAMILY_IPV6]);
-	require(counter_read(&thread->counters->active) == 0);
+	require(counter_read(&thread->context.counters->active) == 0);
 	for (i = 0; i < SIDETRACK_RELAY_UPSTREAM_SLOTS; i++)
-		require(counter_read(&thread->counters->upstream[i].active) == 0);
+		require(counter_read(&thread->context.counters->upstream[i].active) == 0);
 	for (i = 0; i < SIDETRACK_RELAY_UPSTREAM_SLOTS; i++)
 		require(the_relay->health[i].active == 0);
 }
@@ -322,11 +322,11 @@ void invariant_end(void)
 {
 	const struct thread *thread = the_thread();
 
-	require(list_empty(&thread->connections));
-	require(list_empty(&thread->queue) && list_empty(&thread->deferred_free));
-	require(thread->timers.count == (uint32_t)!list_empty(&thread->drain_timer.node) +
+	require(list_empty(&thread->context.connections));
+	require(list_empty(&thread->context.queue) && list_empty(&thread->context.deferred_free));
+	require(thread->context.timers.count == (uint32_t)!list_empty(&thread->drain_timer.node) +
 						!list_empty(&thread->probe_timer.node));
-	require(thread->io.pipes.owned == thread->io.pipes.free_count);
+	require(thread->context.io.pipes.owned == thread->context.io.pipes.free_count);
 	nobody_is_counted();
 }
 
