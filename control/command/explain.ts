@@ -20,6 +20,7 @@ export interface Explanation {
 const PACKAGE_OF: Readonly<Record<string, string>> = {
   nft: 'nftables',
   ip: 'iproute2',
+  flock: 'util-linux',
   nsenter: 'util-linux',
   unshare: 'util-linux',
 };

@@ -8,6 +8,7 @@ import type { Command, RunResult } from '../command/command.js';
 import type { HostRef } from '../command/explain.js';
 import { type Answers, parseAnswers, type Queries } from '../command/query.js';
 import type { Places } from './namespace.js';
+import type { RunningProgram } from './running-program.js';
 
 export interface Limits {
   /** Milliseconds until the program is killed. */
@@ -20,6 +21,8 @@ export interface Host extends Places, HostRef {
   run(command: Command, limits?: Limits): Promise<RunResult>;
   /** Runs all of them, one after the other, whatever becomes of each, in one round trip. */
   batch(commands: readonly Command[]): Promise<RunResult[]>;
+  /** Starts one that runs until its input ends, or this process or the way there does; it has no other input. */
+  start(command: Command): RunningProgram;
 }
 
 /**

@@ -3,6 +3,7 @@ import { runBatch } from './batch.js';
 import type { Host } from './host.js';
 import type { Places } from './namespace.js';
 import { runProcess, runRaw } from './process.js';
+import { startProgram } from './running-program.js';
 import { OWN_COMMAND } from './sidetrack.js';
 
 export function processHost(address: string, places: Places, wrap: Host['wrap']): Host {
@@ -13,6 +14,7 @@ export function processHost(address: string, places: Places, wrap: Host['wrap'])
     wrap,
     run: ({ argv, stdin }, limits) =>
       runProcess(wrap(argv), { ...limits, ...(stdin !== undefined && { stdin }) }),
+    start: ({ argv }) => startProgram(wrap(argv)),
     batch: (commands) => runBatch(ref, commands, (argv, stdin) => runRaw(wrap(argv), { stdin })),
   };
 }

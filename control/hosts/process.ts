@@ -1,5 +1,5 @@
 /** Runs one program to its end. Nothing here knows what a host is. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { constants as osConstants, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,44 +41,53 @@ export async function runProcess(
 }
 
 /** The same, for output that is cut into pieces before it is text. */
-export function runRaw(argv: readonly string[], options: RunOptions = {}): Promise<RawResult> {
+export async function runRaw(
+  argv: readonly string[],
+  { stdin = '', timeoutMs = DEFAULT_TIMEOUT_MS, env }: RunOptions = {},
+): Promise<RawResult> {
   const [file, ...args] = argv;
   if (file === undefined) throw new RangeError('an empty argument vector');
-  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const input = inputFile(stdin);
+  const child = spawn(file, args, { ...spawnOptions(env), stdio: [input, 'pipe', 'pipe'] });
+  closeSync(input);
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    child.kill('SIGKILL');
+  }, timeoutMs);
+  try {
+    const result = await endOf(child, file);
+    if (timedOut) throw timeoutError(argv, timeoutMs);
+    return result;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A group of its own: Ctrl-C is for us, and must not kill the command of a step or its undoing. */
+export function spawnOptions(env: RunOptions['env'] = {}) {
+  return { env: { ...process.env, LC_ALL: 'C', ...env }, detached: true };
+}
+
+/** What it said until then; that a program is missing is an end like a shell's. */
+export function endOf(child: ChildProcess, file: string): Promise<RawResult> {
   return new Promise((resolve, reject) => {
-    const input = inputFile(options.stdin ?? '');
-    const child = spawn(file, args, {
-      env: { ...process.env, LC_ALL: 'C', ...options.env },
-      stdio: [input, 'pipe', 'pipe'],
-      // A group of its own: Ctrl-C is for us, and must not kill the command of a step or its undoing.
-      detached: true,
-    });
-    closeSync(input);
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
-    let timedOut = false;
-    const timer = setTimeout(() => {
-      timedOut = true;
-      child.kill('SIGKILL');
-    }, timeoutMs);
     child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
     child.on('error', (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer);
       if (error.code === 'ENOENT')
         resolve({ status: 127, stdout: EMPTY, stderr: Buffer.from(`${file}: not found`) });
       else reject(error);
     });
-    child.on('close', (code, signal) => {
-      clearTimeout(timer);
-      if (timedOut) reject(timeoutError(argv, timeoutMs));
-      else
-        resolve({
-          status: code ?? SIGNAL_STATUS + osConstants.signals[signal!],
-          stdout: Buffer.concat(stdout),
-          stderr: Buffer.concat(stderr),
-        });
-    });
+    child.on('close', (code, signal) =>
+      resolve({
+        status: code ?? SIGNAL_STATUS + osConstants.signals[signal!],
+        stdout: Buffer.concat(stdout),
+        stderr: Buffer.concat(stderr),
+      }),
+    );
   });
 }
 

@@ -11,6 +11,9 @@ function recordingHost(ran: string[]): Host {
     ownsEtc: true,
     bpfDirectory: '/sys/fs/bpf/sidetrack',
     sidetrack: [],
+    start: () => {
+      throw new Error('nothing is started');
+    },
     batch: () => Promise.reject(new Error('nothing is asked')),
     wrap: (argv) => [...argv],
     run: async ({ argv: [name] }) => {

@@ -1,36 +1,169 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { withLock } from '../../../control/apply/lock.js';
+import { directoriesBelow, HELD, lockCommand } from '../../../control/command/lock.js';
 import type { Host } from '../../../control/hosts/host.js';
 import { localHost } from '../../../control/hosts/local.js';
 
 const ROUNDS = 15;
 
-describe('the lock of a host', () => {
-  let directory: string;
-  beforeAll(() => {
-    directory = mkdtempSync(join(tmpdir(), 'sidetrack-lock-'));
-  });
-  afterAll(() => rmSync(directory, { recursive: true }));
+let directory: string;
+let host: Host;
+const children: ChildProcess[] = [];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'sidetrack-lock-'));
+  host = { ...localHost(), address: 'router', stateDir: join(directory, 'state') };
+});
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  rmSync(directory, { recursive: true });
+});
 
-  it('lets one in at a time, and tells the others nothing but that', async () => {
-    const host: Host = { ...localHost(), stateDir: join(directory, 'state') };
-    let inside = 0;
-    const together: number[] = [];
-    const codes = new Set<string>();
-    const contender = async () => {
-      for (let round = 0; round < ROUNDS; round++)
-        await withLock(host, async () => {
-          together.push(++inside);
-          await setTimeout(1);
-          inside--;
-        }).catch((error: { code: string }) => codes.add(error.code));
-    };
-    await Promise.all([contender(), contender(), contender()]);
-    expect(Math.max(...together)).toBe(1);
-    expect([...codes].filter((code) => code !== 'host-locked')).toEqual([]);
+const lockFile = () => join(host.stateDir, 'lock');
+
+/** Takes the lock as another process would, and keeps it as long as that lives. */
+async function takenByAnother(owner: string): Promise<ChildProcess> {
+  const [file, ...args] = lockCommand(lockFile(), owner, []).argv;
+  const child = spawn(file!, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  children.push(child);
+  const [line] = await child.stdout!.take(1).toArray();
+  expect(String(line)).toBe(`${HELD}\n`);
+  return child;
+}
+
+const inside = () => withLock(host, async () => 'done');
+
+it('lets one in at a time, and tells the others nothing but that', async () => {
+  let holders = 0;
+  const together: number[] = [];
+  const codes = new Set<string>();
+  const contender = async () => {
+    for (let round = 0; round < ROUNDS; round++)
+      await withLock(host, async () => {
+        together.push(++holders);
+        await setTimeout(1);
+        holders--;
+      }).catch((error: { code: string }) => codes.add(error.code));
+  };
+  await Promise.all([contender(), contender(), contender()]);
+  expect(Math.max(...together)).toBe(1);
+  expect([...codes].filter((code) => code !== 'host-locked')).toEqual([]);
+});
+
+it('is held over the whole work, and says whose it is', async () => {
+  await withLock(host, async () => {
+    expect(JSON.parse(readFileSync(lockFile(), 'utf8'))).toEqual({
+      machine: hostname(),
+      pid: process.pid,
+    });
+    await expect(inside()).rejects.toMatchObject({
+      code: 'host-locked',
+      message: `router: another sidetrack (process ${process.pid} on ${hostname()}) is changing this host`,
+    });
   });
+  expect(await inside()).toBe('done');
+});
+
+it('is let go when the work fails', async () => {
+  await expect(withLock(host, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+  expect(await inside()).toBe('done');
+});
+
+it('leaves neither itself nor directories that hold nothing', async () => {
+  await inside();
+  expect(existsSync(host.stateDir)).toBe(false);
+  mkdirSync(host.stateDir);
+  writeFileSync(join(host.stateDir, 'state.json'), '{}');
+  await inside();
+  expect(existsSync(lockFile())).toBe(false);
+  expect(existsSync(join(host.stateDir, 'state.json'))).toBe(true);
+});
+
+it('goes with its owner, whatever ends that', async () => {
+  const owner = await takenByAnother('{"machine":"elsewhere","pid":7}');
+  await expect(inside()).rejects.toThrow('(process 7 on elsewhere)');
+  owner.kill('SIGKILL');
+  await vi.waitFor(async () => expect(await inside()).toBe('done'));
+});
+
+it('goes when the process at the other end of its input is no more', async () => {
+  const owner = await takenByAnother('{}');
+  owner.stdin!.destroy();
+  await vi.waitFor(async () => expect(await inside()).toBe('done'));
+});
+
+it.each(['', 'half {', '{"machine":1}', '{"machine":"a","pid":4,"startTime":"17"}'])(
+  'is not in the way when it was left behind, whatever is in it: %s',
+  async (content) => {
+    mkdirSync(host.stateDir);
+    writeFileSync(lockFile(), content);
+    expect(await inside()).toBe('done');
+  },
+);
+
+it('says less of an owner that wrote something else into it', async () => {
+  await takenByAnother('half {');
+  await expect(inside()).rejects.toThrow('router: another sidetrack is changing this host');
+});
+
+it('is no lock where its file was removed under it', async () => {
+  await takenByAnother('{}');
+  rmSync(lockFile());
+  expect(await inside()).toBe('done');
+});
+
+describe('without', () => {
+  const PATH = process.env.PATH ?? '';
+  afterEach(() => {
+    process.env.PATH = PATH;
+  });
+
+  it('flock names its package', async () => {
+    const programs = join(directory, 'bin');
+    mkdirSync(programs);
+    for (const name of ['sh', 'mkdir', 'cat']) symlinkSync(`/bin/${name}`, join(programs, name));
+    process.env.PATH = programs;
+    await expect(inside()).rejects.toMatchObject({
+      code: 'program-missing',
+      message: 'router: the program "flock" is missing',
+      hint: 'install it (Debian: apt-get install util-linux)',
+    });
+  });
+
+  it('a place for it names the file', async () => {
+    const full = join(directory, 'bin');
+    mkdirSync(full);
+    writeFileSync(
+      join(full, 'mkdir'),
+      '#!/bin/sh\necho "mkdir: No space left on device" >&2\nexit 1\n',
+    );
+    chmodSync(join(full, 'mkdir'), 0o755);
+    process.env.PATH = `${full}:${PATH}`;
+    await expect(inside()).rejects.toMatchObject({
+      code: 'not-writable',
+      message: `router: writing ${lockFile()} failed: No space left on device`,
+    });
+  });
+});
+
+it('knows the directories that are its own', () => {
+  expect(directoriesBelow('/run', '/run/sidetrack/netns/router')).toEqual([
+    '/run/sidetrack/netns/router',
+    '/run/sidetrack/netns',
+    '/run/sidetrack',
+  ]);
+  expect(directoriesBelow('/run', '/tmp/x')).toEqual(['/tmp/x']);
 });
