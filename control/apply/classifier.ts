@@ -1,12 +1,10 @@
 /** Asks the eBPF classifier of a host, through the command line that a person would use there. */
 import { commandError } from '../command/answer.js';
-import { whereDirectory } from '../command/command.js';
+import { type Command, whereDirectory } from '../command/command.js';
 import { type Answer, type Query, query } from '../command/query.js';
 import { type ErrorSource, SidetrackError } from '../error.js';
 import { ask, type Host } from '../hosts/host.js';
 import type { ObservedClassifier } from '../plan/state.js';
-import type { ClassifierSpec } from '../policy/classifier-spec.js';
-import { asInput } from '../resources/classifier.js';
 
 /** The part of `sidetrack bpf stats --json` that a status shows. */
 export interface ClassifierCounters {
@@ -36,10 +34,9 @@ export function classifierQuery(host: BpfHost): Query<ObservedClassifier | undef
   );
 }
 
-/** Loads the specification and changes nothing. @throws SidetrackError when it could not be attached. */
-export async function trySpec(host: Host, spec: ClassifierSpec): Promise<void> {
-  const argv = bpfWords(host, ['attach', '--dry-run']);
-  await ask(host, { trial: query({ argv, stdin: asInput(spec) }, bpfAnswer) });
+/** @throws SidetrackError what the step would be refused for */
+export async function rehearse(host: Host, command: Command): Promise<void> {
+  await ask(host, { rehearsal: query(command, bpfAnswer) });
 }
 
 /** Why there are none: an attach that ended before it counted anything, or a program of another version. */

@@ -12,21 +12,14 @@ import { serverState } from '../plan/server.js';
 import type { HostState, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import type { Policy } from '../policy/rule.js';
-import {
-  diffHost,
-  type HostDiff,
-  isEmpty,
-  obsoleteSysctls,
-  ourRoutes,
-  ourRules,
-} from '../resources/diff.js';
-import { applySteps, downSteps } from '../resources/steps.js';
-import { trySpec } from './classifier.js';
+import { isUnrecorded } from '../resources/memory.js';
+import { type HostChanges, hostChanges, removalSteps } from '../resources/steps.js';
+import { rehearse } from './classifier.js';
 import { type ExecuteOptions, executeAll, executeSteps } from './execute.js';
 import { withLock } from './lock.js';
 import { ROUTER, resolveMacs, routerMacs, serverMacs } from './macs.js';
 import { observeHost } from './observe.js';
-import { isUnrecorded, recordState } from './record.js';
+import { recordState } from './record.js';
 
 /** A configuration and the hosts of it that this run acts on. */
 export interface Deployment {
@@ -37,12 +30,10 @@ export interface Deployment {
 }
 
 /** What to do on one host. */
-export interface HostPlan {
+export interface HostPlan extends HostChanges {
   name: string;
   observed: ObservedHost;
   desired: HostState;
-  diff: HostDiff;
-  steps: Step[];
 }
 
 export interface DeploymentPlan {
@@ -108,8 +99,8 @@ export async function surveyDeployment(deployment: Deployment): Promise<HostSurv
   const observed = await resolveMacs(deployment, await observeAll(deployment));
   const hosts = [...observed.keys()].map((name) => surveyHost(deployment, observed, name));
   for (const { name, plan } of hosts)
-    if (plan?.diff.classifier?.kind === 'attach')
-      await trySpec(hostNamed(deployment, name), plan.diff.classifier.desired.spec);
+    for (const command of plan?.rehearsals ?? [])
+      await rehearse(hostNamed(deployment, name), command);
   return hosts;
 }
 
@@ -125,17 +116,12 @@ function surveyHost(
   if (errors.length > 0) return { name, observed, problems: errors, bypasses, warnings };
   try {
     const desired = desiredState(deployment, all, name);
-    const diff = diffHost(desired, observed);
-    const plan = { name, observed, desired, diff, steps: planSteps(desired, observed, diff) };
+    const plan = { name, observed, desired, ...hostChanges(desired, observed) };
     return { name, observed, plan, problems: [], bypasses, warnings };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { name, observed, problems: error.diagnostics, bypasses, warnings };
   }
-}
-
-function planSteps(desired: HostState, host: ObservedHost, diff: HostDiff): Step[] {
-  return isEmpty(diff) ? [] : applySteps(desired, host, diff);
 }
 
 async function observeAll({ hosts }: Deployment): Promise<Map<string, ObservedHost>> {
@@ -197,15 +183,14 @@ function collectSkipped() {
   return { skipped, onSkipped: (step: Step, reason: string) => void skipped.set(step, reason) };
 }
 
-/** The name of the routing table is all that is optional. */
 function skippedWarnings(
   { config, hosts }: Deployment,
   skipped: ReadonlyMap<Step, string>,
 ): Diagnostic[] {
-  return [...skipped].map(([{ host, title }, reason]) => ({
-    ...config.positionOf(['router', 'table', 'name']),
+  return [...skipped].map(([{ host, title, optional }, reason]) => ({
+    ...config.positionOf(optional!.setting),
     message: `${hosts.get(host)!.address}: could not ${title} (${reason}); nothing depends on it`,
-    hint: `ip route show table ${config.router.table.id} works without`,
+    hint: optional!.hint,
   }));
 }
 
@@ -217,24 +202,11 @@ export interface Removal {
 /** The steps that remove everything; the router first, so that nothing is steered into the void. */
 export async function planDown(deployment: Deployment): Promise<Removal> {
   const observed = await observeAll(deployment);
-  const steps = [...observed]
-    .reverse()
-    .flatMap(([name, host]) => downSteps(name, host, removal(host)));
+  const steps = [...observed].reverse().flatMap(([name, host]) => removalSteps(name, host));
   const warnings = [...observed].flatMap(([name, host]) =>
     unreadRuleset(deployment.config, name, host),
   );
   return { steps, warnings };
-}
-
-function removal(host: ObservedHost): HostDiff {
-  return {
-    sysctls: [],
-    restoredSysctls: obsoleteSysctls([], host),
-    addedRoutes: [],
-    removedRoutes: ourRoutes(host),
-    addedRules: [],
-    removedRules: ourRules(host).reverse(),
-  };
 }
 
 /** Locks, plans and runs the removal. Returns what was carried out. */

@@ -2,13 +2,15 @@
 import { explained } from '../command/answer.js';
 import { readGlobs } from '../command/command.js';
 import { ipWithoutJson } from '../command/explain.js';
-import { fileQuery, type Query, query } from '../command/query.js';
+import { type Answer, contentOf, fileQuery, type Query, query } from '../command/query.js';
 import { SidetrackError } from '../error.js';
 import { ask, type Host } from '../hosts/host.js';
-import { savedStatePath, TABLE_NAME_FILE } from '../plan/paths.js';
+import { OWN_FILES } from '../plan/own-files.js';
+import { savedStatePath } from '../plan/paths.js';
 import type {
   Family,
   InterfaceFacts,
+  ObservedFile,
   ObservedHost,
   ObservedIpRule,
   ObservedRoute,
@@ -39,7 +41,7 @@ export const observation = (host: Place) => ({
   routes6: routesQuery(6),
   sysctls: sysctlsQuery,
   saved: savedQuery(host),
-  tableNameFile: tableNameQuery(host),
+  files: filesQuery(host),
   sockets: socketsQuery,
   neighbours: neighboursQuery,
 });
@@ -51,7 +53,7 @@ type Place = Pick<Host, 'address' | 'sidetrack' | 'stateDir' | 'ownsEtc' | 'bpfD
 export async function observeHost(host: Host): Promise<ObservedHost> {
   const found = await ask(host, observation(host));
   const { listing, rulesetUnread } = found.table;
-  const { classifier, saved, tableNameFile } = found;
+  const { classifier, saved } = found;
   return {
     address: host.address,
     stateDir: host.stateDir,
@@ -66,7 +68,7 @@ export async function observeHost(host: Host): Promise<ObservedHost> {
     ...(listing && { listing }),
     ...(rulesetUnread !== undefined && { rulesetUnread }),
     ...(saved && { saved }),
-    ...(tableNameFile !== undefined && { tableNameFile }),
+    files: found.files,
     ...found.sockets,
     neighbours: found.neighbours,
   };
@@ -120,8 +122,30 @@ function sysctlEntry(line: string): [string, string] {
   return [line.slice('/proc/sys/'.length, colon), line.slice(colon + 1).trim()];
 }
 
-const tableNameQuery = ({ ownsEtc }: Place): Query<string | undefined> =>
-  ownsEtc ? fileQuery(TABLE_NAME_FILE, (text) => text) : { commands: [], parse: () => undefined };
+function filesQuery({ ownsEtc }: Place): Query<Record<string, ObservedFile>> {
+  const paths = ownsEtc ? OWN_FILES.map(({ path }) => path) : [];
+  return {
+    // The line of `ls`, and the content behind it.
+    commands: paths.map((path) => ({
+      argv: ['sh', '-c', 'ls -lnL "$1" && cat "$1"', 'sh', path],
+      program: ['cat', path],
+    })),
+    parse: (...answers) =>
+      Object.fromEntries(answers.flatMap((answer, i) => foundFile(paths[i]!, answer))),
+  };
+}
+
+function foundFile(path: string, answer: Answer): [string, ObservedFile][] {
+  const text = contentOf(answer);
+  return text === undefined ? [] : [[path, fileOf(text)]];
+}
+
+/** `-rw-r--r-- 1 0 0 75 Nov  1 10:00 /etc/…`, and the content. */
+export function fileOf(text: string): ObservedFile {
+  const end = text.indexOf('\n');
+  const bits = [...text.slice(1, 10)].map((letter) => (/[-ST]/.test(letter) ? '0' : '1'));
+  return { content: text.slice(end + 1), mode: Number.parseInt(bits.join(''), 2) };
+}
 
 export function savedQuery(
   host: Pick<Host, 'address' | 'stateDir'>,

@@ -27,6 +27,19 @@ export function writeFile(path: string, content: string): Command {
   return { argv: ['sh', '-c', script, 'sh', path], stdin: content, writes: path };
 }
 
+/** The same with permission bits of its own; nobody else reads the file before it has them. */
+export function writeFileWithMode(path: string, content: string, mode: number): Command {
+  const script =
+    'mkdir -p "${2%/*}" && (umask 077 && cat > "$2.new") && chmod "$1" "$2.new" && mv "$2.new" "$2" || { rm -f "$2.new"; exit 1; }';
+  const argv = ['sh', '-c', script, 'sh', mode.toString(8), path];
+  return { argv, stdin: content, writes: path };
+}
+
+/** Those that are not there are no failure. */
+export function removeFiles(paths: readonly string[]): Command {
+  return { argv: ['rm', '-f', ...paths] };
+}
+
 /** `argv` with the file as its standard input. */
 export function withInputFile(path: string, argv: readonly string[]): Command {
   const script = 'file=$1; shift; exec "$@" < "$file"';

@@ -101,6 +101,19 @@ export function restoreListing(
   };
 }
 
+/** Puts a table back that is gone, or another one by now; its dynamic sets come back empty. */
+export function restoreTable(listing: TableListing, name: string): Transaction {
+  const table: Table = { family: 'inet', name, sets: [], chains: [] };
+  return {
+    nftables: [
+      addTable(table),
+      { delete: { table: tableKey(table) } },
+      addTable(table),
+      ...restoreListing(listing, table).nftables,
+    ],
+  };
+}
+
 /** Handles belong to the kernel, and elements are added after the flush. */
 function withoutHandles(entry: RawEntry): Command {
   return Object.fromEntries(

@@ -7,6 +7,7 @@ import { routerTable } from '../nft/router-table.js';
 import { routerMacs } from './address.js';
 import { ebpfState } from './ebpf.js';
 import { hopsOf } from './hops.js';
+import { tableNameFile } from './own-files.js';
 import type { RouterPlanInput } from './router-input.js';
 import { routerPlace } from './rule-priority.js';
 import {
@@ -40,7 +41,7 @@ export function routerState(input: RouterPlanInput): HostState {
     ipRules: targets.flatMap((target) => ipRules(config, router, target)),
     routes: targets.flatMap((target) => target.hops.flatMap((hop) => routes(config, target, hop))),
     sysctls: [...redirectSysctls(interfaces), ...reversePathSysctls(config, router, targets)],
-    tableName: table,
+    files: router.ownsEtc ? [tableNameFile(table)] : [],
   };
 }
 

@@ -28,6 +28,7 @@ export function serverState(input: ServerPlanInput): HostState {
     ],
     routes: diverted.map((family) => deliverRoute(server, family)),
     sysctls: pathMtuSysctls(host),
+    files: [],
   };
 }
 

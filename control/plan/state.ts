@@ -48,6 +48,19 @@ export interface Sysctl {
   value: string;
 }
 
+/** A file as found, or as it should be. */
+export interface ObservedFile {
+  content: string;
+  /** Permission bits. */
+  mode: number;
+}
+
+export interface DesiredFile extends ObservedFile {
+  path: string;
+  /** What it is for, in a few words. */
+  title: string;
+}
+
 /** The desired state of one host. */
 export interface HostState {
   /** As in the configuration: `router`, `server1`. */
@@ -56,8 +69,8 @@ export interface HostState {
   ipRules: IpRule[];
   routes: Route[];
   sysctls: Sysctl[];
-  /** A line for /etc/iproute2/rt_tables.d, so that `ip route show table server1` works. */
-  tableName?: { id: number; name: string };
+  /** Each is one of `OWN_FILES`. */
+  files: DesiredFile[];
   /** What the eBPF classifier does; absent where nftables classifies. */
   classifier?: DesiredClassifier;
 }
@@ -204,8 +217,8 @@ export interface ObservedHost {
   /** Why nft could not list everybody's rules, so that only our own table was read. */
   rulesetUnread?: string;
   saved?: SavedState;
-  /** Content of our rt_tables.d file. */
-  tableNameFile?: string;
+  /** Those of `OWN_FILES` that are there, by path; none where /etc belongs to somebody else. */
+  files: Record<string, ObservedFile>;
   /** TCP ports on which something listens. */
   listeningPorts: number[];
   /** Interfaces below PPPoE sessions. */

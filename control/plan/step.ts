@@ -1,5 +1,6 @@
 /** What a plan is made of. */
 import type { Command } from '../command/command.js';
+import type { Path } from '../config/raw.js';
 
 /** One thing that changes on one host. */
 export interface Step extends Command {
@@ -12,10 +13,22 @@ export interface Step extends Command {
   /** What it wrote down is still needed while anything else on the host is not put back. */
   remembers?: true;
   /** No packet depends on it: where it fails, the others go on. */
-  optional?: true;
+  optional?: Optional;
   /**
    * Sets of a transaction that do not exist before it. Where it is too long for one, they may be
    * filled ahead of it: nothing refers to them yet.
    */
   freshSets?: string[];
+}
+
+/** As data for other programs, which need no more than that a step is optional. */
+export function stepData({ optional, ...step }: Step) {
+  return { ...step, ...(optional && { optional: true }) };
+}
+
+/** What to say where an optional step failed. */
+export interface Optional {
+  /** The setting that asks for it. */
+  setting: Path;
+  hint: string;
 }

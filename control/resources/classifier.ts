@@ -1,36 +1,74 @@
-/** The eBPF classifier in a plan: whether it is as desired, and the commands that bring it there. */
-
+/** The eBPF classifier. Its steps are commands of our own, `sidetrack bpf attach` and `detach`. */
 import { type Command, withInputFile } from '../command/command.js';
-import { isFlowSet } from '../nft/flow-elements.js';
 import { savedSpecPath } from '../plan/paths.js';
-import type {
-  DesiredClassifier,
-  HostState,
-  ObservedClassifier,
-  ObservedHost,
-} from '../plan/state.js';
+import type { DesiredClassifier, ObservedClassifier, ObservedHost } from '../plan/state.js';
 import type { ClassifierSpec } from '../policy/classifier-spec.js';
+import type { ResourceKind } from './kind.js';
+import { holdsFlows } from './nft-table.js';
 
 /** `flowsMove`: the nftables classifier steers before, or will steer after. */
 export type ClassifierChange =
-  | { kind: 'attach'; desired: DesiredClassifier; why: string; flowsMove: boolean }
+  | {
+      kind: 'attach';
+      desired: DesiredClassifier;
+      why: string;
+      flowsMove: boolean;
+      /** Another one is there already. */
+      updates: boolean;
+    }
   | { kind: 'detach'; flowsMove: boolean };
 
-export function diffClassifier(
-  { classifier: desired, table }: HostState,
+interface Desired {
+  /** Absent where nftables classifies. */
+  classifier?: DesiredClassifier;
+  /** nftables will enter flows in sets of its own. */
+  nftablesSteers: boolean;
+}
+
+export const classifier: ResourceKind<Desired, ClassifierChange> = {
+  name: 'eBPF classifier',
+  desired: ({ classifier: wanted, table }) => ({
+    ...(wanted && { classifier: wanted }),
+    nftablesSteers: holdsFlows(table.sets),
+  }),
+  diff,
+  remove: (observed) => diff({ nftablesSteers: false }, observed),
+  clears: ({ kind }) => kind === 'detach',
+  title,
+  apply: (change, observed) =>
+    change.kind === 'attach' ? attach(change, observed) : detach(change, observed),
+  undo,
+  rehearse: (change, observed) =>
+    change.kind === 'attach' ? rehearsal(change.desired.spec, observed) : undefined,
+  memory: {
+    after: ({ classifier: wanted }) => (wanted ? { classifier: wanted.digest } : {}),
+    files: ({ classifier: wanted }, stateDir) =>
+      wanted
+        ? [
+            {
+              path: savedSpecPath(stateDir, wanted.digest),
+              content: asInput(wanted.spec),
+            },
+          ]
+        : [],
+    paths: ({ classifier: name }, stateDir) =>
+      name === undefined ? [] : [savedSpecPath(stateDir, name)],
+  },
+};
+
+function diff(
+  { classifier: desired, nftablesSteers }: Desired,
   { classifier: found, listing, saved }: ObservedHost,
-): ClassifierChange | undefined {
-  const hasFlows = (names: readonly { name: string }[] = []) =>
-    names.some(({ name }) => isFlowSet(name));
-  // Remembered and not found: its pins may be gone, and the programs still there.
-  if (desired === undefined)
-    return found || saved?.classifier
-      ? { kind: 'detach', flowsMove: hasFlows(table.sets) }
-      : undefined;
+): ClassifierChange[] {
+  if (desired === undefined) {
+    // Remembered and not found: its pins may be gone, and the programs still there.
+    const remains = found !== undefined || saved?.classifier !== undefined;
+    return remains ? [{ kind: 'detach', flowsMove: nftablesSteers }] : [];
+  }
   const why = difference(desired, found);
-  return why === undefined
-    ? undefined
-    : { kind: 'attach', desired, why, flowsMove: hasFlows(listing?.sets) };
+  if (why === undefined) return [];
+  const flowsMove = holdsFlows(listing?.sets ?? []);
+  return [{ kind: 'attach', desired, why, flowsMove, updates: found !== undefined }];
 }
 
 /** In a few words; nothing when there is none. */
@@ -73,47 +111,36 @@ function lostXdp({
   return moved && `the server moved from ${moved.from} to ${moved.to}`;
 }
 
-function bpf({ sidetrack, bpfDirectory }: ObservedHost, verb: string, ...options: string[]) {
-  return [...sidetrack, 'bpf', verb, '--directory', bpfDirectory, ...options];
-}
-
-type Commands = [title: string, command: Command, undo: Command[]];
-
-/** Title, command and what undoes it. */
-export function classifierStep(observed: ObservedHost, change: ClassifierChange): Commands {
-  return change.kind === 'attach' ? attach(observed, change) : detach(observed, change);
+function title(change: ClassifierChange): string {
+  if (change.kind === 'detach')
+    return change.flowsMove
+      ? 'detach the eBPF classifier; nftables takes over its live flows'
+      : 'detach the eBPF classifier';
+  const { interfaces, forwarding } = change.desired.spec;
+  const where = interfaces.join(', ');
+  const attach = `attach the eBPF classifier to ${where} (forwarding: ${forwarding})`;
+  if (change.flowsMove) return `${attach}; it takes over the live flows of nftables`;
+  return change.updates
+    ? `update the eBPF classifier on ${where} (${change.why}); live flows stay`
+    : attach;
 }
 
 function attach(
+  { desired, flowsMove }: ClassifierChange & { kind: 'attach' },
   observed: ObservedHost,
-  { desired, why, flowsMove }: ClassifierChange & { kind: 'attach' },
-): Commands {
-  const { spec, digest: name } = desired;
-  const options = ['--digest', name, ...(flowsMove ? ['--take-over'] : [])];
-  const where = `${spec.interfaces.join(', ')} (forwarding: ${spec.forwarding})`;
-  const title = flowsMove
-    ? `attach the eBPF classifier to ${where}; it takes over the live flows of nftables`
-    : observed.classifier
-      ? `update the eBPF classifier on ${spec.interfaces.join(', ')} (${why}); live flows stay`
-      : `attach the eBPF classifier to ${where}`;
-  const back = flowsMove ? ['--hand-over'] : [];
-  const undo = reattach(observed) ?? { argv: bpf(observed, 'detach', ...back) };
-  return [title, { argv: bpf(observed, 'attach', ...options), stdin: asInput(spec) }, [undo]];
+): Command {
+  const options = ['--digest', desired.digest, ...(flowsMove ? ['--take-over'] : [])];
+  return { argv: bpf(observed, 'attach', ...options), stdin: asInput(desired.spec) };
 }
 
-function detach(
-  observed: ObservedHost,
-  { flowsMove }: ClassifierChange & { kind: 'detach' },
-): Commands {
-  const title = flowsMove
-    ? 'detach the eBPF classifier; nftables takes over its live flows'
-    : 'detach the eBPF classifier';
-  const undo = reattach(observed, ...(flowsMove ? ['--take-over'] : []));
-  return [title, detachCommand(observed, flowsMove), undo ? [undo] : []];
-}
-
-export function detachCommand(observed: ObservedHost, flowsMove = false): Command {
+function detach({ flowsMove }: { flowsMove: boolean }, observed: ObservedHost): Command {
   return { argv: bpf(observed, 'detach', ...(flowsMove ? ['--hand-over'] : [])) };
+}
+
+function undo({ kind, flowsMove }: ClassifierChange, observed: ObservedHost): Command[] {
+  if (kind === 'attach') return [reattach(observed) ?? detach({ flowsMove }, observed)];
+  const back = reattach(observed, ...(flowsMove ? ['--take-over'] : []));
+  return back ? [back] : [];
 }
 
 /** Back to what the last apply left; nothing where none did. */
@@ -124,4 +151,13 @@ function reattach(observed: ObservedHost, ...options: string[]): Command | undef
   return withInputFile(path, bpf(observed, 'attach', '--digest', name, ...options));
 }
 
-export const asInput = (spec: ClassifierSpec): string => `${JSON.stringify(spec)}\n`;
+/** Loads the specification into the kernel and lets it go. */
+function rehearsal(spec: ClassifierSpec, observed: ObservedHost): Command {
+  return { argv: bpf(observed, 'attach', '--dry-run', '--json'), stdin: asInput(spec) };
+}
+
+function bpf({ sidetrack, bpfDirectory }: ObservedHost, verb: string, ...options: string[]) {
+  return [...sidetrack, 'bpf', verb, '--directory', bpfDirectory, ...options];
+}
+
+const asInput = (spec: ClassifierSpec): string => `${JSON.stringify(spec)}\n`;

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import pc from 'picocolors';
 import { planDeployment } from '../../apply/deployment.js';
 import { shellScript } from '../../plan/render.js';
-import type { Step } from '../../plan/step.js';
+import { type Step, stepData } from '../../plan/step.js';
 import {
   action,
   command,
@@ -39,7 +39,7 @@ async function runPlan(options: PlanOptions): Promise<undefined> {
   const warnings = [...config.warnings, ...found];
   if (options.json) {
     const steps = hosts.flatMap((host) => host.steps);
-    printJson({ steps, warnings });
+    printJson({ steps: steps.map(stepData), warnings });
     return;
   }
   printWarnings(warnings);

@@ -104,7 +104,8 @@ it('goes on putting back when one undo does not even run', async () => {
 });
 
 it('goes on behind an optional step that fails, and never undoes what was not done', async () => {
-  const optional = { ...step('bad name', 'undo name'), optional: true as const };
+  const why = { setting: ['router', 'table', 'name'], hint: 'the number does' };
+  const optional = { ...step('bad name', 'undo name'), optional: why };
   const skipped: string[] = [];
   const onSkipped = ({ title }: Step) => void skipped.push(title);
   const ran: string[] = [];

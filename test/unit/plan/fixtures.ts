@@ -37,6 +37,7 @@ export function bareRouter(overrides: Partial<ObservedHost> = {}): ObservedHost 
       'net/ipv4/conf/all/send_redirects': '1',
       'net/ipv4/conf/br-lan/send_redirects': '0',
     },
+    files: {},
     listeningPorts: [],
     neighbours: [],
     ...overrides,
@@ -53,6 +54,7 @@ export function routerWish(overrides: Partial<HostState> = {}): HostState {
       { key: 'net/ipv4/conf/all/send_redirects', value: '0' },
       { key: 'net/ipv4/conf/br-lan/send_redirects', value: '0' },
     ],
+    files: [],
     ...overrides,
   };
 }

@@ -1,15 +1,120 @@
 import { describe, expect, it } from 'vitest';
 import { shellWord } from '../../../control/command/shell.js';
+import { tableNameFile } from '../../../control/plan/own-files.js';
 import { shellScript } from '../../../control/plan/render.js';
-import type { ObservedHost } from '../../../control/plan/state.js';
-import { diffHost, isEmpty } from '../../../control/resources/diff.js';
-import { applySteps, downSteps } from '../../../control/resources/steps.js';
+import type { HostState, ObservedHost } from '../../../control/plan/state.js';
+import { stepData } from '../../../control/plan/step.js';
+import { hostChanges, removalSteps } from '../../../control/resources/steps.js';
 import { bareRouter, routerWish } from '../plan/fixtures.js';
+import { attached, withClassifier, withFlows } from './examples.js';
 
-const plan = (observed: ObservedHost, wish = routerWish()) =>
-  applySteps(wish, observed, diffHost(wish, observed));
+const plan = (observed: ObservedHost, wish = routerWish()) => hostChanges(wish, observed).steps;
 const lines = (observed: ObservedHost, wish = routerWish()) =>
   plan(observed, wish).map(({ argv }) => argv.join(' '));
+const titles = (observed: ObservedHost, wish: HostState) =>
+  plan(observed, wish).map(({ title }) => title);
+
+/** As an earlier apply with other settings left it. */
+function usedRouter(overrides: Partial<ObservedHost> = {}): ObservedHost {
+  const key = 'net/ipv4/conf/br-lan/rp_filter';
+  const bare = bareRouter();
+  return {
+    ...bare,
+    ipRules: [
+      ...bare.ipRules,
+      { family: 4, priority: 1400, iif: 'lan9', mark: 1, mask: 1, table: 249, protocol: 150 },
+      { family: 4, priority: 1401, iif: 'lan9', action: 'unreachable', protocol: 150 },
+    ],
+    routes: [
+      ...bare.routes,
+      { family: 6, table: 249, destination: 'default', type: '7', protocol: 150 },
+    ],
+    sysctls: { ...bare.sysctls, [key]: '2' },
+    saved: { version: 1, sysctls: { [key]: '1' }, objects: {} },
+    ownsEtc: true,
+    ...overrides,
+  };
+}
+
+describe('the order of an apply', () => {
+  const wish = (overrides: Partial<HostState> = {}) =>
+    routerWish({ files: [tableNameFile({ id: 250, name: 'server1' })], ...overrides });
+  const MADE = [
+    'remember what was there before',
+    'set net.ipv4.conf.all.send_redirects to 0 (was 1)',
+    'name table 250 "server1"',
+    'IPv4 route: table 250, default via 192.168.1.2 dev br-lan',
+    'IPv4 rule: from br-lan with mark 0x96/0xff use table 250',
+  ];
+  const CLEARED = [
+    'remove: IPv4 rule: from lan9, refuse what no rule before it routes',
+    'remove: IPv4 rule: from lan9 with mark 0x1/0x1 use table 249',
+    'remove: IPv6 route: table 249, default unreachable',
+    'put net.ipv4.conf.br-lan.rp_filter back to 1',
+  ];
+
+  it('is: what routes, what marks, then what is stale, backwards', () => {
+    expect(titles(usedRouter(), wish())).toEqual([
+      ...MADE,
+      'create nft table inet sidetrack',
+      ...CLEARED,
+    ]);
+  });
+
+  it('has the table before the classifier, for that hides what it steers from conntrack', () => {
+    expect(titles(usedRouter(), withClassifier(wish()))).toEqual([
+      ...MADE,
+      'create nft table inet sidetrack',
+      'attach the eBPF classifier to br-lan (forwarding: mark)',
+      ...CLEARED,
+    ]);
+  });
+
+  it('moves flows to the classifier before the table lets them go', () => {
+    expect(titles(withFlows(usedRouter()), withClassifier(wish()))).toEqual([
+      ...MADE,
+      'attach the eBPF classifier to br-lan (forwarding: mark); it takes over the live flows of nftables',
+      'update nft table inet sidetrack (chain steer, - set flows4); live flows stay',
+      ...CLEARED,
+    ]);
+  });
+
+  it('moves flows to the table before the classifier lets them go', () => {
+    const { listing } = withFlows(usedRouter());
+    const table = {
+      ...wish().table,
+      sets: listing!.sets.map(({ name, type }) => ({ name, type, size: 9 })),
+    };
+    expect(titles(attached(usedRouter()), wish({ table }))).toEqual([
+      ...MADE,
+      'create nft table inet sidetrack',
+      'detach the eBPF classifier; nftables takes over its live flows',
+      ...CLEARED,
+    ]);
+  });
+});
+
+describe('the order of down', () => {
+  it('is: what marks, what routes, and what was remembered last', () => {
+    const file = { content: 'x', mode: 0o644 };
+    const path = '/etc/iproute2/rt_tables.d/sidetrack.conf';
+    const observed = attached(withFlows(usedRouter({ files: { [path]: file } })));
+    expect(removalSteps('router', observed).map(({ title }) => title)).toEqual([
+      'detach the eBPF classifier',
+      'remove nft table inet sidetrack',
+      'remove: IPv4 rule: from lan9, refuse what no rule before it routes',
+      'remove: IPv4 rule: from lan9 with mark 0x1/0x1 use table 249',
+      'remove: IPv6 route: table 249, default unreachable',
+      `remove ${path}`,
+      'put net.ipv4.conf.br-lan.rp_filter back to 1',
+      'forget the saved state',
+    ]);
+  });
+
+  it('on a host without us is nothing', () => {
+    expect(removalSteps('router', bareRouter())).toEqual([]);
+  });
+});
 
 describe('steps', () => {
   it('on a bare router: remember, sysctls, route, rule, and the marks last', () => {
@@ -20,27 +125,6 @@ describe('steps', () => {
       'ip -4 rule add priority 1500 iif br-lan fwmark 0x96/0xff lookup 250 protocol 150',
       'nft -j -f -',
     ]);
-  });
-
-  it('make and remove a local route, and find it again', () => {
-    const wish = routerWish({ routes: [{ family: 6, table: 251, local: true }], sysctls: [] });
-    expect(lines(bareRouter(), wish)).toContain(
-      'ip -6 route replace local default dev lo table 251 protocol 150',
-    );
-    const found = {
-      family: 6,
-      table: 251,
-      destination: 'default',
-      dev: 'lo',
-      protocol: 150,
-    } as const;
-    const there = bareRouter({ routes: [{ ...found, type: '2', metric: 1024 }] });
-    expect(diffHost(wish, there).addedRoutes).toEqual([]);
-    expect(lines(there, routerWish({ routes: [], sysctls: [] }))).toContain(
-      'ip -6 route del local default dev lo table 251 protocol 150',
-    );
-    const elsewhere = bareRouter({ routes: [{ ...found, type: '7' }] });
-    expect(diffHost(wish, elsewhere).addedRoutes).toHaveLength(1);
   });
 
   it('are a script that a person can read and run', async () => {
@@ -59,70 +143,24 @@ describe('steps', () => {
     ]);
   });
 
-  it('a moved server replaces its route and keeps the rest', () => {
-    const old = {
-      family: 4,
-      table: 250,
-      destination: 'default',
-      type: 'unicast',
-      via: '192.168.1.3',
-      dev: 'br-lan',
-      protocol: 150,
-    } as const;
-    const diff = diffHost(routerWish(), bareRouter({ routes: [old] }));
-    expect(diff.addedRoutes[0]?.replaces?.nextHop?.via).toBe('192.168.1.3');
-    expect(diff.removedRoutes).toEqual([]);
-  });
-
-  it('remove only what carries our protocol number', () => {
-    const foreign = {
-      family: 4,
-      priority: 1400,
-      iif: 'br-lan',
-      mark: 150,
-      mask: 255,
-      table: 250,
-    } as const;
-    const ours = { ...foreign, protocol: 150 };
-    expect(diffHost(routerWish(), bareRouter({ ipRules: [foreign] })).removedRules).toEqual([]);
-    expect(diffHost(routerWish(), bareRouter({ ipRules: [ours] })).removedRules).toEqual([foreign]);
-  });
-
-  it('never lose an original sysctl: a value of ours is not taken for one', () => {
-    const observed = bareRouter({
-      sysctls: {
-        'net/ipv4/conf/all/send_redirects': '0',
-        'net/ipv4/conf/br-lan/send_redirects': '1',
-      },
-      saved: { version: 1, sysctls: { 'net/ipv4/conf/all/send_redirects': '1' }, objects: {} },
-    });
-    const remember = plan(observed)[0]!;
-    expect(JSON.parse(remember.stdin!)).toMatchObject({
-      sysctls: {
-        'net/ipv4/conf/all/send_redirects': '1',
-        'net/ipv4/conf/br-lan/send_redirects': '1',
-      },
-    });
-  });
-
-  it('a sysctl that is no longer wanted goes back to its original', () => {
-    const key = 'net/ipv4/conf/br-lan/rp_filter';
-    const observed = bareRouter({
-      sysctls: { ...bareRouter().sysctls, [key]: '2' },
-      saved: { version: 1, sysctls: { [key]: '1' }, objects: {} },
-    });
-    expect(diffHost(routerWish(), observed).restoredSysctls).toEqual([
-      { key, value: '1', from: '2' },
-    ]);
-  });
-
-  it('down on a host without us does nothing', () => {
-    const observed = bareRouter();
-    const nothing = { ...diffHost(routerWish(), observed), removedRules: [], removedRoutes: [] };
-    expect(downSteps('router', observed, nothing)).toEqual([]);
+  it('are none where nothing differs, not even one that remembers', () => {
+    const nothing = { ipRules: [], routes: [], sysctls: [] };
+    const table = routerWish().table;
+    const { listing } = withFlows(bareRouter());
+    const empty = { ...listing!, sets: [], chains: [] };
     expect(
-      isEmpty(diffHost({ ...routerWish(), ipRules: [], routes: [], sysctls: [] }, observed)),
-    ).toBe(false);
+      plan(
+        bareRouter({ listing: empty }),
+        routerWish({ ...nothing, table: { ...table, chains: [] } }),
+      ),
+    ).toEqual([]);
+  });
+
+  it('tell other programs only that they are optional', () => {
+    const wish = routerWish({ files: [tableNameFile({ id: 250, name: 'server1' })] });
+    const found = plan(bareRouter(), wish).map(stepData);
+    expect(found.filter(({ optional }) => optional === true)).toHaveLength(1);
+    expect(found.filter((step) => 'optional' in step)).toHaveLength(1);
   });
 });
 

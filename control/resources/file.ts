@@ -1,0 +1,48 @@
+/** Files of ours outside the state directory. Others' content under our names comes back on a roll-back. */
+import { removeFiles, writeFileWithMode } from '../command/command.js';
+import { OWN_FILES } from '../plan/own-files.js';
+import type { DesiredFile, ObservedFile, ObservedHost } from '../plan/state.js';
+import type { ResourceKind } from './kind.js';
+
+/** `before`: what the path holds now; nothing where there is no such file. */
+export type FileChange =
+  | { kind: 'write'; file: DesiredFile; before?: ObservedFile }
+  | { kind: 'delete'; path: string; before: ObservedFile };
+
+export const file: ResourceKind<readonly DesiredFile[], FileChange> = {
+  name: 'file',
+  desired: ({ files }) => files,
+  diff,
+  remove: (observed) => diff([], observed),
+  clears: ({ kind }) => kind === 'delete',
+  title: (change) => (change.kind === 'write' ? change.file.title : `remove ${change.path}`),
+  apply(change) {
+    const command =
+      change.kind === 'write' ? write(change.file.path, change.file) : removeFiles([change.path]);
+    const optional = OWN_FILES.find(({ path }) => path === pathOf(change))?.optional;
+    return { ...command, ...(optional && { optional }) };
+  },
+  undo: (change) => [
+    change.before ? write(pathOf(change), change.before) : removeFiles([pathOf(change)]),
+  ],
+};
+
+function diff(desired: readonly DesiredFile[], { files: found }: ObservedHost): FileChange[] {
+  const written = desired
+    .filter((one) => !sameFile(one, found[one.path]))
+    .map((one) => {
+      const before = found[one.path];
+      return { kind: 'write' as const, file: one, ...(before && { before }) };
+    });
+  const stale = Object.entries(found)
+    .filter(([path]) => !desired.some((one) => one.path === path))
+    .map(([path, before]) => ({ kind: 'delete' as const, path, before }));
+  return [...written, ...stale];
+}
+
+const sameFile = (wanted: DesiredFile, found: ObservedFile | undefined) =>
+  wanted.content === found?.content && wanted.mode === found.mode;
+
+const pathOf = (change: FileChange) => (change.kind === 'write' ? change.file.path : change.path);
+const write = (path: string, { content, mode }: ObservedFile) =>
+  writeFileWithMode(path, content, mode);

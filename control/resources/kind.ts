@@ -1,0 +1,49 @@
+/**
+ * What sidetrack sets up on a host comes in kinds: routes, rules, files and so on. Each kind is one file
+ * in this folder and one line in `registry.ts`. Pure: a kind compares data and makes commands.
+ */
+import type { Command } from '../command/command.js';
+import type { HostState, ObservedHost, SavedState } from '../plan/state.js';
+import type { Step } from '../plan/step.js';
+
+/** `Change` is whatever the kind needs to know of one difference. */
+export interface ResourceKind<Desired = unknown, Change = unknown> {
+  /** What it is called in the kernel or in its tool: `route`, `nft table`. */
+  readonly name: string;
+  /** What the host should have of it. */
+  desired(state: HostState): Desired;
+  /** What differs, in the order in which it is to change; nothing when the host is as desired. */
+  diff(desired: Desired, observed: ObservedHost): Change[];
+  /** What takes everything of ours away and puts back what was there before. */
+  remove(observed: ObservedHost): Change[];
+  /** Whether it takes away something that packets may still need; `registry.ts` says when those come. */
+  clears(change: Change): boolean;
+  /** What the change is for, in a few words. */
+  title(change: Change): string;
+  apply(change: Change, observed: ObservedHost): Action;
+  /** Puts back what `apply` changed, in this order. */
+  undo(change: Change, observed: ObservedHost): Command[];
+  /** Changes nothing, and is refused where `apply` would be; prints JSON, and on refusal an error. */
+  rehearse?(change: Change, observed: ObservedHost): Command | undefined;
+  /** What of the kind the state file keeps. */
+  readonly memory?: Memory<Desired>;
+}
+
+/** What a change runs; its step has the host and the title besides. */
+export type Action = Command & Pick<Step, 'optional' | 'freshSets'>;
+
+export interface Memory<Desired = unknown> {
+  /** What `down` will need, written before the first change; nothing where it is written already. */
+  before?(desired: Desired, observed: ObservedHost): Partial<SavedState> | undefined;
+  /** What the next apply will need, written after the last change, of the host as it is then. */
+  after(desired: Desired, found: Pick<ObservedHost, 'listing' | 'saved'>): Partial<SavedState>;
+  /** Files beside the state file, for which `after` vouches. */
+  files?(desired: Desired, stateDir: string): SavedFile[];
+  /** Paths of those that a state file vouches for. */
+  paths?(saved: SavedState, stateDir: string): string[];
+}
+
+export interface SavedFile {
+  path: string;
+  content: string;
+}

@@ -1,0 +1,90 @@
+/**
+ * The state file of a host: what sidetrack wrote down when it last changed something. Each kind says what
+ * it needs there.
+ */
+import { type Command, removeFiles, writeFile } from '../command/command.js';
+import { savedStatePath } from '../plan/paths.js';
+import type { HostState, ObservedHost, SavedState } from '../plan/state.js';
+import type { Step } from '../plan/step.js';
+import type { Memory, SavedFile } from './kind.js';
+import { RESOURCES } from './registry.js';
+
+const EMPTY: SavedState = { version: 1, sysctls: {}, objects: {} };
+
+/** Written before the first change; nothing where the file has all of it. */
+export function rememberSteps(desired: HostState, observed: ObservedHost): Step[] {
+  const { saved, stateDir } = observed;
+  const parts = partsOf(desired, (memory, wanted) => memory.before?.(wanted, observed));
+  if (saved !== undefined && parts.length === 0) return [];
+  const state: SavedState = Object.assign({ ...EMPTY, ...saved }, ...parts);
+  return [
+    {
+      host: desired.name,
+      title: 'remember what was there before',
+      ...writeState(stateDir, state),
+      undo: [saved ? writeState(stateDir, saved) : removeFiles([savedStatePath(stateDir)])],
+      remembers: true,
+    },
+  ];
+}
+
+/** The last step of all when everything else is gone. */
+export function forgetStep(host: string, { saved, stateDir }: ObservedHost): Step[] {
+  if (saved === undefined) return [];
+  const paths = [savedStatePath(stateDir), ...pathsOf(saved, stateDir)];
+  return [{ host, title: 'forget the saved state', ...removeFiles(paths), undo: [] }];
+}
+
+/** What is written down behind the last step. */
+export interface StateRecord {
+  /** Files beside the state file that were not there; they come before it. */
+  added: SavedFile[];
+  state: Command;
+  /** Paths for which the new state file vouches no more; they go after it. */
+  stale: string[];
+}
+
+/** @param found the host as it is behind the last step */
+export function recordOf(
+  desired: HostState,
+  found: Pick<ObservedHost, 'listing' | 'saved' | 'stateDir'>,
+): StateRecord {
+  const { saved, stateDir } = found;
+  const parts = partsOf(desired, (memory, wanted) => memory.after(wanted, found));
+  const files = filesOf(desired, stateDir);
+  const known = saved ? pathsOf(saved, stateDir) : [];
+  return {
+    added: files.filter(({ path }) => !known.includes(path)),
+    state: writeState(stateDir, Object.assign({ ...EMPTY }, ...parts)),
+    stale: known.filter((path) => !files.some((one) => one.path === path)),
+  };
+}
+
+/** Whether a host that needs no step is nevertheless not written down as it is: an apply was killed. */
+export function isUnrecorded(desired: HostState, { saved, stateDir }: ObservedHost): boolean {
+  const wanted = filesOf(desired, stateDir).map(({ path }) => path);
+  const known = saved ? pathsOf(saved, stateDir) : [];
+  return wanted.length !== known.length || wanted.some((path) => !known.includes(path));
+}
+
+function partsOf<Part>(
+  state: HostState,
+  part: (memory: Memory, desired: unknown) => Part | undefined,
+): Part[] {
+  return RESOURCES.flatMap(({ memory, desired }) => {
+    const one = memory && part(memory, desired(state));
+    return one === undefined ? [] : [one];
+  });
+}
+
+function filesOf(state: HostState, stateDir: string): SavedFile[] {
+  return partsOf(state, (memory, desired) => memory.files?.(desired, stateDir)).flat();
+}
+
+function pathsOf(saved: SavedState, stateDir: string): string[] {
+  return RESOURCES.flatMap(({ memory }) => memory?.paths?.(saved, stateDir) ?? []);
+}
+
+function writeState(stateDir: string, state: SavedState): Command {
+  return writeFile(savedStatePath(stateDir), `${JSON.stringify(state)}\n`);
+}

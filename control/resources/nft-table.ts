@@ -1,0 +1,207 @@
+/** The table `inet sidetrack`: chains and sets are replaced in place, so that live flows stay. */
+
+import type { Command } from '../command/command.js';
+import { MOST_ELEMENTS } from '../nft/divide.js';
+import { isFlowSet } from '../nft/flow-elements.js';
+import type { Chain, NftSet, Table, Transaction } from '../nft/json.js';
+import {
+  digest,
+  type ListedChain,
+  type ListedSet,
+  listingDigests,
+  type TableListing,
+} from '../nft/listing.js';
+import { TABLE_NAME } from '../nft/router-table.js';
+import {
+  deleteTable,
+  objectNames,
+  recreateTable,
+  replaceObjects,
+  restoreListing,
+  restoreTable,
+  type TableObjects,
+} from '../nft/transaction.js';
+import type { ObservedHost, SavedState } from '../plan/state.js';
+import type { Action, ResourceKind } from './kind.js';
+
+/** `recreate` only where live flows cannot be kept anyway. */
+export type TableChange =
+  | { kind: 'create'; table: Table }
+  | ({ kind: 'recreate'; table: Table; why: string } & LosesFlows)
+  | ({ kind: 'replace'; table: Table; changed: TableObjects; stale: TableObjects } & LosesFlows)
+  | { kind: 'delete' };
+
+interface LosesFlows {
+  /** It holds flows now and will hold none: the eBPF classifier takes them over. */
+  losesFlows: boolean;
+}
+
+export const nftTable: ResourceKind<Table, TableChange> = {
+  name: 'nft table',
+  desired: ({ table }) => table,
+  diff,
+  remove: ({ listing }) => (listing ? [{ kind: 'delete' }] : []),
+  clears: (change) => change.kind === 'delete' || ('losesFlows' in change && change.losesFlows),
+  title,
+  apply,
+  undo,
+  memory: {
+    after: (desired, { listing }) => ({ objects: objectDigests(desired, listing) }),
+  },
+};
+
+function diff(desired: Table, { listing, saved }: ObservedHost): TableChange[] {
+  if (listing === undefined) return [{ kind: 'create', table: desired }];
+  const losesFlows = holdsFlows(listing.sets) && !holdsFlows(desired.sets);
+  const why = obstacle(desired, listing);
+  if (why !== undefined) return [{ kind: 'recreate', table: desired, why, losesFlows }];
+  const objects = differingObjects(desired, saved, listingDigests(listing));
+  const { changed, stale } = objects;
+  const count = [changed.sets, changed.chains, stale.sets, stale.chains].flat().length;
+  return count === 0 ? [] : [{ kind: 'replace', table: desired, ...objects, losesFlows }];
+}
+
+/** Whether packets enter flows in the table that has these sets. */
+export function holdsFlows(sets: readonly { name: string }[]): boolean {
+  return sets.some(({ name }) => isFlowSet(name));
+}
+
+/** Why the objects cannot be replaced in place; nothing where they can. */
+function obstacle(desired: Table, listing: TableListing): string | undefined {
+  const rehooked = listing.chains.find((chain) => otherHook(chain, desired));
+  if (rehooked) return `chain ${rehooked.name} had another hook`;
+  const rebuilt = desired.sets.find((set) => {
+    const found = listing.sets.find(({ name }) => name === set.name);
+    return found !== undefined && !sameKind(set, found);
+  });
+  return rebuilt && `size or type of set ${rebuilt.name} changes`;
+}
+
+/** What the kernel fixes when a set is made. */
+function sameKind({ type, size }: NftSet, found: ListedSet): boolean {
+  return JSON.stringify(type) === JSON.stringify(found.type) && size === found.size;
+}
+
+function otherHook(listed: ListedChain, desired: Table): boolean {
+  const wanted = desired.chains.find(({ name }) => name === listed.name);
+  return (
+    wanted !== undefined &&
+    (wanted.hook?.type !== listed.type ||
+      wanted.hook?.hook !== listed.hook ||
+      wanted.hook?.prio !== listed.prio)
+  );
+}
+
+function differingObjects(
+  desired: Table,
+  saved: SavedState | undefined,
+  listed: Record<string, string>,
+): { changed: TableObjects; stale: TableObjects } {
+  const differs = (key: string, digests: Record<string, string>) => {
+    const known = saved?.objects[key];
+    return known?.desired !== digests[key] || known?.listed !== listed[key];
+  };
+  const wanted = desiredDigests(desired);
+  const present = (name: string) => listed[`set ${name}`] !== undefined;
+  const changed = {
+    sets: desired.sets
+      .filter(({ name, elements }) => elements !== undefined || !present(name))
+      .map(({ name }) => name)
+      .filter((name) => differs(`set ${name}`, wanted)),
+    chains: desired.chains
+      .map(({ name }) => name)
+      .filter((name) => differs(`chain ${name}`, wanted)),
+  };
+  return { changed, stale: staleObjects(desired, Object.keys(listed)) };
+}
+
+/** Digest of every object as we write it, keyed like `listingDigests`. */
+function desiredDigests({ sets, chains }: Table): Record<string, string> {
+  const entry = (kind: string) => (object: Chain | NftSet) =>
+    [`${kind} ${object.name}`, digest(object)] as const;
+  return Object.fromEntries([...sets.map(entry('set')), ...chains.map(entry('chain'))]);
+}
+
+/** Both digests of every object: as we wanted it, and as nft then listed it. */
+function objectDigests(desired: Table, listing?: TableListing): SavedState['objects'] {
+  const listed = listing ? listingDigests(listing) : {};
+  const entries = Object.entries(desiredDigests(desired)).map(([key, wanted]) => [
+    key,
+    { desired: wanted, listed: listed[key] ?? '' },
+  ]);
+  return Object.fromEntries(entries);
+}
+
+function staleObjects(desired: Table, listedKeys: readonly string[]): TableObjects {
+  const names = objectNames(desired);
+  const listed = (kind: string) =>
+    listedKeys.filter((key) => key.startsWith(`${kind} `)).map((key) => key.slice(kind.length + 1));
+  return {
+    sets: listed('set').filter((name) => !names.sets.includes(name)),
+    chains: listed('chain').filter((name) => !names.chains.includes(name)),
+  };
+}
+
+const TABLE = `nft table inet ${TABLE_NAME}`;
+
+function title(change: TableChange): string {
+  switch (change.kind) {
+    case 'create':
+      return `create ${TABLE}`;
+    case 'recreate':
+      return `re-create ${TABLE}: ${change.why}; steered connections break`;
+    case 'replace':
+      return `update ${TABLE} (${names(change)}); live flows stay`;
+    case 'delete':
+      return `remove ${TABLE}`;
+  }
+}
+
+function names({ changed, stale }: TableChange & { kind: 'replace' }): string {
+  return [
+    ...changed.chains.map((name) => `chain ${name}`),
+    ...changed.sets.map((name) => `set ${name}`),
+    ...stale.chains.map((name) => `- chain ${name}`),
+    ...stale.sets.map((name) => `- set ${name}`),
+  ].join(', ');
+}
+
+const NOTHING: TableObjects = { sets: [], chains: [] };
+
+function apply(change: TableChange, { listing }: ObservedHost): Action {
+  switch (change.kind) {
+    case 'create': {
+      const { table } = change;
+      const created = replaceObjects(table, objectNames(table), NOTHING);
+      return { ...nft(created), ...freshSets(table, []) };
+    }
+    case 'recreate':
+      return nft(recreateTable(change.table));
+    case 'replace': {
+      const { table, changed, stale } = change;
+      const replaced = replaceObjects(table, changed, stale);
+      return { ...nft(replaced), ...freshSets(table, listing?.sets ?? []) };
+    }
+    case 'delete':
+      return nft(deleteTable(TABLE_NAME));
+  }
+}
+
+function undo(change: TableChange, { listing }: ObservedHost): Command[] {
+  if (listing === undefined) return [nft(deleteTable(TABLE_NAME))];
+  // Its flows are lost, and what the kernel fixes in sets and chains cannot be put back in place.
+  if (change.kind !== 'replace') return [nft(restoreTable(listing, TABLE_NAME))];
+  const { table, changed, stale } = change;
+  return [nft(restoreListing(listing, table, [...changed.sets, ...stale.sets]))];
+}
+
+function nft(transaction: Transaction): Command {
+  return { argv: ['nft', '-j', '-f', '-'], stdin: `${JSON.stringify(transaction)}\n` };
+}
+
+/** Only what one transaction may be too long for has use for them. */
+function freshSets({ sets }: Table, present: readonly { name: string }[]): Partial<Action> {
+  const fresh = sets.filter((set) => !present.some(({ name }) => name === set.name));
+  const count = fresh.reduce((sum, { elements = [] }) => sum + elements.length, 0);
+  return count > MOST_ELEMENTS ? { freshSets: fresh.map(({ name }) => name) } : {};
+}

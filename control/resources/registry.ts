@@ -1,0 +1,25 @@
+/**
+ * All kinds of resources, in the order that keeps each half-way state harmless.
+ *
+ * Apply makes what is new from top to bottom: what routes marked packets comes before what marks them.
+ * Then it clears what is stale from bottom to top: what marks goes before what routes. Down clears
+ * everything from bottom to top.
+ */
+import { classifier } from './classifier.js';
+import { file } from './file.js';
+import type { ResourceKind } from './kind.js';
+import { nftTable } from './nft-table.js';
+import { route } from './route.js';
+import { rule } from './rule.js';
+import { sysctl } from './sysctl.js';
+
+export const RESOURCES: readonly ResourceKind[] = [
+  sysctl,
+  file,
+  route,
+  rule,
+  // It hides from conntrack what the classifier steers. A table that gives up its live flows to the
+  // classifier clears, so that they move before they go; see `losesFlows`.
+  nftTable,
+  classifier,
+];

@@ -1,0 +1,87 @@
+/** Default routes in tables of ours. */
+import type { Command } from '../command/command.js';
+import {
+  type ObservedHost,
+  type ObservedRoute,
+  ROUTE_PROTOCOL,
+  type Route,
+} from '../plan/state.js';
+import type { ResourceKind } from './kind.js';
+
+/** `replaces`: the route of ours whose place it takes. */
+export type RouteChange =
+  | { kind: 'add'; route: Route; replaces?: Route }
+  | { kind: 'delete'; route: Route };
+
+export const route: ResourceKind<readonly Route[], RouteChange> = {
+  name: 'route',
+  desired: ({ routes }) => routes,
+  diff,
+  remove: (observed) => diff([], observed),
+  clears: ({ kind }) => kind === 'delete',
+  title: ({ kind, route: one }) => (kind === 'delete' ? `remove: ${words(one)}` : words(one)),
+  apply: ({ kind, route: one }) => command(kind === 'delete' ? 'del' : 'replace', one),
+  undo(change) {
+    if (change.kind === 'delete') return [command('replace', change.route)];
+    const { route: added, replaces } = change;
+    return [replaces ? command('replace', replaces) : command('del', added)];
+  },
+};
+
+function diff(desired: readonly Route[], observed: ObservedHost): RouteChange[] {
+  const present = ourRoutes(observed);
+  const added = desired
+    .filter((one) => !present.some((other) => sameRoute(one, other)))
+    .map((one) => {
+      const replaces = present.find((other) => slot(other) === slot(one));
+      return { kind: 'add' as const, route: one, ...(replaces && { replaces }) };
+    });
+  const wanted = new Set(desired.map(slot));
+  const stale = present.filter((one) => !wanted.has(slot(one)));
+  return [...added, ...stale.map((one) => ({ kind: 'delete' as const, route: one }))];
+}
+
+/** RTN_UNREACHABLE as `ip -N` prints it (linux/rtnetlink.h). */
+const UNREACHABLE = '7';
+/** RTN_LOCAL, likewise. */
+const LOCAL = '2';
+
+function ourRoutes({ routes }: ObservedHost): Route[] {
+  return routes.filter(({ protocol }) => protocol === ROUTE_PROTOCOL).map(asRoute);
+}
+
+function asRoute({ family, table, type, via, dev, metric }: ObservedRoute): Route {
+  if (type === UNREACHABLE) return { family, table, ...(metric !== undefined && { metric }) };
+  if (type === LOCAL) return { family, table, local: true };
+  return { family, table, nextHop: { via: via ?? '', dev: dev ?? '' } };
+}
+
+/** Two routes with the same slot cannot exist side by side. */
+const slot = ({ family, table, nextHop, local }: Route) =>
+  `${family} ${table} ${nextHop === undefined && !local}`;
+const sameRoute = (a: Route, b: Route) =>
+  slot(a) === slot(b) &&
+  a.local === b.local &&
+  a.nextHop?.via === b.nextHop?.via &&
+  a.nextHop?.dev === b.nextHop?.dev;
+
+function words(one: Route): string {
+  const { family, table, nextHop } = one;
+  const where = nextHop ? `via ${nextHop.via} dev ${nextHop.dev}` : typeOf(one)[0];
+  return `IPv${family} route: table ${table}, default ${where}`;
+}
+
+/** Nothing for the usual type, which has a next hop. */
+function typeOf({ nextHop, local }: Route): string[] {
+  if (local) return ['local'];
+  return nextHop ? [] : ['unreachable'];
+}
+
+function command(verb: 'replace' | 'del', one: Route): Command {
+  const { family, table, nextHop, local, metric } = one;
+  const hop = nextHop ? ['via', nextHop.via, 'dev', nextHop.dev] : local ? ['dev', 'lo'] : [];
+  const last = metric === undefined ? [] : ['metric', String(metric)];
+  const ours = ['table', String(table), 'protocol', String(ROUTE_PROTOCOL)];
+  const selector = [...typeOf(one), 'default', ...hop, ...last, ...ours];
+  return { argv: ['ip', `-${family}`, 'route', verb, ...selector] };
+}

@@ -1,0 +1,84 @@
+/** Rules of policy routing. */
+
+import type { Command } from '../command/command.js';
+import { hex } from '../config/hex.js';
+import {
+  type IpRule,
+  type ObservedHost,
+  type ObservedIpRule,
+  ROUTE_PROTOCOL,
+} from '../plan/state.js';
+import type { ResourceKind } from './kind.js';
+
+export interface RuleChange {
+  kind: 'add' | 'delete';
+  rule: IpRule;
+}
+
+export const rule: ResourceKind<readonly IpRule[], RuleChange> = {
+  name: 'rule',
+  desired: ({ ipRules }) => ipRules,
+  diff,
+  remove: (observed) => diff([], observed),
+  clears: ({ kind }) => kind === 'delete',
+  title: ({ kind, rule: one }) => (kind === 'delete' ? `remove: ${words(one)}` : words(one)),
+  apply: ({ kind, rule: one }) => command(kind === 'delete' ? 'del' : 'add', one),
+  undo: ({ kind, rule: one }) => [command(kind === 'delete' ? 'add' : 'del', one)],
+};
+
+function diff(desired: readonly IpRule[], observed: ObservedHost): RuleChange[] {
+  const present = ourRules(observed);
+  const key = ({ family, priority, iif, mark, mask, table, suppressPrefixLength }: IpRule) =>
+    [family, priority, iif, mark, mask, table, suppressPrefixLength].join(' ');
+  const wanted = new Set(desired.map(key));
+  const found = new Set(present.map(key));
+  const added = desired.filter((one) => !found.has(key(one)));
+  // Backwards: what refuses the rest goes before what lets something pass.
+  const stale = present.filter((one) => !wanted.has(key(one))).reverse();
+  return [
+    ...added.map((one) => ({ kind: 'add' as const, rule: one })),
+    ...stale.map((one) => ({ kind: 'delete' as const, rule: one })),
+  ];
+}
+
+/** Those that carry our protocol number. */
+function ourRules({ ipRules }: ObservedHost): IpRule[] {
+  return ipRules.filter(({ protocol }) => protocol === ROUTE_PROTOCOL).flatMap(asRule);
+}
+
+function asRule(found: ObservedIpRule): IpRule[] {
+  const { family, priority, iif, mark, mask, table, suppressPrefixLength, action } = found;
+  if (iif === undefined || (table === undefined && action !== 'unreachable')) return [];
+  return [
+    {
+      family,
+      priority,
+      iif,
+      ...(mark !== undefined && { mark }),
+      ...(mask !== undefined && { mask }),
+      ...(table !== undefined && { table }),
+      ...(suppressPrefixLength !== undefined && { suppressPrefixLength }),
+    },
+  ];
+}
+
+function words(one: IpRule): string {
+  const { family, priority, iif, mark, mask, table, suppressPrefixLength, note } = one;
+  const place = note === undefined ? '' : `; rule priority ${priority}: ${note}`;
+  const marked = mark === undefined ? '' : ` with mark ${hex(mark)}/${hex(mask!)}`;
+  const text = `IPv${family} rule: from ${iif}${marked}`;
+  if (table === undefined) return `${text}, refuse what no rule before it routes`;
+  if (suppressPrefixLength !== undefined)
+    return `${text} use the main table without its default route`;
+  return `${text} use table ${table}${place}`;
+}
+
+function command(verb: 'add' | 'del', one: IpRule): Command {
+  const { family, priority, iif, mark, mask, table, suppressPrefixLength: length } = one;
+  const marked = mark === undefined ? [] : ['fwmark', `${hex(mark)}/${hex(mask!)}`];
+  const suppress = length === undefined ? [] : ['suppress_prefixlength', String(length)];
+  const action = table === undefined ? ['unreachable'] : ['lookup', String(table), ...suppress];
+  const selector = ['priority', String(priority), 'iif', iif, ...marked];
+  const ours = ['protocol', String(ROUTE_PROTOCOL)];
+  return { argv: ['ip', `-${family}`, 'rule', verb, ...selector, ...action, ...ours] };
+}

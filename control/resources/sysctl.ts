@@ -1,0 +1,75 @@
+/** Kernel settings below /proc/sys. The values found before the first apply come back with `down`. */
+import type { Command } from '../command/command.js';
+import type { ObservedHost, SavedState, Sysctl } from '../plan/state.js';
+import type { ResourceKind } from './kind.js';
+
+export interface SysctlChange extends Sysctl {
+  /** The value found. */
+  from: string;
+  /** An earlier apply changed it, and nothing wants that any more. */
+  restores?: true;
+}
+
+export const sysctl: ResourceKind<readonly Sysctl[], SysctlChange> = {
+  name: 'sysctl',
+  desired: ({ sysctls }) => sysctls,
+  diff: (desired, observed) => [...changed(desired, observed), ...obsolete(desired, observed)],
+  remove: (observed) => obsolete([], observed),
+  clears: ({ restores = false }) => restores,
+  title({ key, value, from, restores }) {
+    const name = key.replaceAll('/', '.');
+    return restores ? `put ${name} back to ${value}` : `set ${name} to ${value} (was ${from})`;
+  },
+  apply: write,
+  undo: ({ key, from }) => [write({ key, value: from })],
+  memory: {
+    before: originals,
+    after: (desired, { saved }) => ({ sysctls: kept(saved?.sysctls ?? {}, keysOf(desired)) }),
+  },
+};
+
+function changed(desired: readonly Sysctl[], { sysctls }: ObservedHost): SysctlChange[] {
+  return desired.flatMap(({ key, value }) => {
+    const from = sysctls[key];
+    return from === undefined || from === value ? [] : [{ key, value, from }];
+  });
+}
+
+/** Those that we changed earlier, are not in `desired` and do not have their original value. */
+function obsolete(
+  desired: readonly Sysctl[],
+  { sysctls, saved }: Pick<ObservedHost, 'sysctls' | 'saved'>,
+): SysctlChange[] {
+  const wanted = keysOf(desired);
+  return Object.entries(saved?.sysctls ?? {}).flatMap(([key, value]) => {
+    const from = sysctls[key];
+    if (wanted.has(key) || from === undefined || from === value) return [];
+    return [{ key, value, from, restores: true as const }];
+  });
+}
+
+function write({ key, value }: Sysctl): Command {
+  return { argv: ['tee', `/proc/sys/${key}`], stdin: `${value}\n` };
+}
+
+/**
+ * Written down before the first change, so that `down` finds them even when sidetrack or the machine's
+ * power stops between two steps. Originals of an earlier apply win: the value found now is our own.
+ */
+function originals(
+  desired: readonly Sysctl[],
+  observed: ObservedHost,
+): Partial<SavedState> | undefined {
+  const known = observed.saved?.sysctls ?? {};
+  const found = changed(desired, observed);
+  if (found.every(({ key }) => known[key] !== undefined)) return undefined;
+  const all = { ...Object.fromEntries(found.map(({ key, from }) => [key, from])), ...known };
+  const restored = obsolete(desired, observed).map(({ key }) => key);
+  return { sysctls: kept(all, new Set([...keysOf(desired), ...restored])) };
+}
+
+const keysOf = (sysctls: readonly Sysctl[]) => new Set(sysctls.map(({ key }) => key));
+
+function kept(values: Record<string, string>, keys: ReadonlySet<string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => keys.has(key)));
+}
