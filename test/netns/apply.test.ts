@@ -207,6 +207,20 @@ describe('failure half-way', () => {
     expect(await knowsFlow()).toBe(true);
   });
 
+  it('an update with another flow table that fails puts the former one back', async () => {
+    await fixture.succeed('apply');
+    const before = await snapshots();
+    fixture.configureWith([
+      ['interfaces: [br-lan, lan2]', 'interfaces: [br-lan]\n  flow_table_size: 5000'],
+    ]);
+    const { status, stderr } = await applyWithBroken('ip', 'rule del');
+    expect(status).toBe(1);
+    expect(stderr).toContain('every change was put back');
+    expect(await snapshots()).toEqual(before);
+    fixture.configureWith([]);
+    expect(await fixture.succeed('apply')).toContain('Nothing changes');
+  });
+
   /** nft is told of a flow. The eBPF flow table has to see one: a SYN, which server1 refuses. */
   async function enterFlow(): Promise<void> {
     const element = '{ 192.168.1.10 . 1234 . 198.51.100.7 . 80 }';
