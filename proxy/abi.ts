@@ -32,9 +32,9 @@ export const optionOffset = {
   /** TCP_USER_TIMEOUT; 0 is the kernel's own */
   user_timeout_ms: 48,
   /** silence of upstream before a probe; 0 is no probes */
-  keepalive_idle_s: 52,
+  upstream_keepalive_s: 52,
   /** silence of a client before a probe; 0 is none */
-  client_keepalive_idle_s: 56,
+  keepalive_s: 56,
   /** time between probes */
   keepalive_interval_s: 60,
   /** 0 always copies, 1 splices the directions that prove bulk */

@@ -6,23 +6,26 @@ import { addressToBytes } from './address.js';
 import { RelayError } from './error.js';
 import * as ffi from './ffi.js';
 import {
-  type Capture,
   commitNames,
-  encodeOptions,
   fillGeneration,
-  type GenerationOptions,
   type Names,
   newNames,
-  PIPES_PER_THREAD,
   type Proposal,
   propose,
-  type RelayOptions,
   readStatus,
   reusedSlots,
 } from './generation.js';
 import { adoptListeners, errorText, type RefusedListener, readListeners } from './listeners.js';
 import { encodeNames, takeLog } from './log.js';
 import { type OpenConnection, openConnections } from './open-connections.js';
+import {
+  type Capture,
+  encodeOptions,
+  fixedOptions,
+  type GenerationOptions,
+  PIPES_PER_THREAD,
+  type RelayOptions,
+} from './options.js';
 import { Pages } from './pages.js';
 import { type DestinationTable, encodeDestinations } from './routes.js';
 import {
@@ -33,7 +36,7 @@ import {
   sumStats,
 } from './stats.js';
 
-export type { Capture, GenerationOptions, RelayOptions } from './generation.js';
+export type { Capture, GenerationOptions, RelayOptions } from './options.js';
 
 export interface Relay {
   /** The port in use. */
@@ -195,7 +198,7 @@ function relayOf(
       const proposal = propose(names, next, readStatus(handle));
       const reused = reusedSlots(names, proposal);
       const before = pages.picture(reused.upstreams, reused.routes);
-      replace(handle, { ...fixedOf(options), ...next }, proposal);
+      replace(handle, { ...next, ...fixedOptions(options) }, proposal);
       pages.startAnew(before);
       commitNames(names, proposal);
       await adopted(handle, threads, () => stopped);
@@ -216,19 +219,6 @@ function relayOf(
       stopped = true;
       ffi.destroy(handle);
     },
-  };
-}
-
-function fixedOf({ port, address, threads, splice, ...rest }: RelayOptions): RelayOptions {
-  const { capture, fastOpen, log } = rest;
-  return {
-    port,
-    ...(capture !== undefined && { capture }),
-    ...(fastOpen !== undefined && { fastOpen }),
-    ...(log !== undefined && { log }),
-    ...(address !== undefined && { address }),
-    ...(threads !== undefined && { threads }),
-    ...(splice !== undefined && { splice }),
   };
 }
 

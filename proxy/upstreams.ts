@@ -2,7 +2,7 @@
 import {
   ADDRESSES,
   CREDENTIAL_LENGTH,
-  strategies,
+  type strategies,
   UPSTREAM_ADDRESS_OFFSET,
   UPSTREAM_MORE_ADDRESS_OFFSET,
   UPSTREAM_PASSWORD_OFFSET,
@@ -47,8 +47,6 @@ const FAMILY_BITS: Readonly<Record<Family, number>> = { ipv4: 1, ipv6: 2 };
 
 const familyBits = (families: readonly Family[] = []) =>
   families.reduce((bits, family) => bits | FAMILY_BITS[family], 0);
-
-export const strategyNumber = (strategy: Strategy) => strategies.indexOf(strategy);
 
 /**
  * Holds the password: whoever asked for it wipes it.

@@ -7,6 +7,8 @@ import type { Forwarding } from './forwarding.js';
 import type { HostAddress } from './host-address.js';
 import type { ProbeTarget } from './probe.js';
 import type { Path } from './raw.js';
+import type { Scalars } from './relay-scalars.js';
+import type { CheckedFile } from './schema.js';
 import type { UpstreamTarget } from './upstream-url.js';
 
 export interface RouterConfig {
@@ -79,45 +81,31 @@ export type RelayFamily = 'ipv4' | 'ipv6';
 
 export type DrainSeconds = number | 'unlimited';
 
-export interface RelayConfig {
+type RelayFile = CheckedFile['relay'];
+
+export interface ProbeConfig extends Scalars<NonNullable<RelayFile['probe']>> {
+  /** What a probe waits for once it is connected. */
+  answer: 'none' | 'http' | 'tls' | 'banner';
+  /** One of each family at most. */
+  targets: ProbeTarget[];
+}
+
+/** What the schema has as a number, true or false, or a word is here by its name; the rest is listed. */
+export interface RelayConfig extends Omit<Scalars<RelayFile>, 'drainSeconds'> {
   upstreams: UpstreamConfig[];
   /** First match wins; what none matches may use every upstream. */
   routes: RouteConfig[];
   /** What the relay refuses; and what it does not, though it would by itself. `deny` wins. */
   deny: AddressList;
   allow: AddressList;
-  strategy: 'failover' | 'weighted' | 'least-connections';
-  probe?: {
-    /** What a probe waits for once it is connected. */
-    answer: 'none' | 'http' | 'tls' | 'banner';
-    /** One of each family at most. */
-    targets: ProbeTarget[];
-    intervalSeconds: number;
-    timeoutSeconds: number;
-  };
-  threads?: number;
+  probe?: ProbeConfig;
   metrics: { address: string; port: number; connections: boolean; hosts: string[] };
-  /** RTT and retransmissions of both legs at the end of each connection. */
-  tcpInfo: boolean;
   /** `-`, or absolute or relative to the working directory. */
   accessLog?: { file: string };
   /** After a signal to stop. */
   drainSeconds: DrainSeconds;
   /** In the process that has handed over. */
   handOverSeconds: DrainSeconds;
-  /** Silence of a client before it is probed; 0: never. */
-  keepaliveSeconds: number;
-  connectTimeoutSeconds: number;
-  handshakeTimeoutSeconds: number;
-  /** 0: never. */
-  idleTimeoutSeconds: number;
-  halfCloseTimeoutSeconds: number;
-  maxConnections?: number;
-  /** 0: no limit. */
-  maxConnectionsPerClient?: number;
-  /** Connections that still wait for their upstreams; 0: no limit. */
-  maxHandshakes?: number;
-  fastOpen: boolean;
 }
 
 export interface SetConfig {

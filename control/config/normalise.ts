@@ -19,8 +19,9 @@ import { type HostAddress, parseHostAddress } from './host-address.js';
 import { parseMac } from './mac.js';
 import { type Nat64Prefix, parseNat64 } from './nat64-prefix.js';
 import { PROBE_KEYS, type ProbeTarget, parseProbeUrl } from './probe.js';
+import { scalarsOf } from './relay-scalars.js';
 import { parsePorts } from './scalar.js';
-import type { CheckedFile } from './schema.js';
+import { type CheckedFile, probeSchema, relaySchema } from './schema.js';
 import type { Source } from './source.js';
 import { readToken } from './token.js';
 import { parseUpstreamUrl, type UpstreamTarget } from './upstream-url.js';
@@ -114,8 +115,7 @@ function probe(file: NonNullable<CheckedFile['relay']['probe']>) {
   return {
     answer,
     targets: toList(file[key]!).map((text) => certain<ProbeTarget>(parse(text))),
-    intervalSeconds: file.interval_seconds,
-    timeoutSeconds: file.timeout_seconds,
+    ...scalarsOf(file, probeSchema),
   };
 }
 
@@ -124,6 +124,7 @@ const STOP_DRAIN_SECONDS = 30;
 
 function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
   return {
+    ...scalarsOf(file, relaySchema),
     upstreams: file.upstreams.map(
       ({ name, url, weight, addresses, families, optimistic, username, password_file }) => ({
         name,
@@ -141,25 +142,11 @@ function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
     routes: file.routes.map(route),
     deny: destinations(file.deny),
     allow: destinations(file.allow),
-    strategy: file.strategy,
     ...(file.probe !== undefined && { probe: probe(file.probe) }),
-    ...(file.threads !== undefined && { threads: file.threads }),
     metrics: { ...file.metrics, hosts: toList(file.metrics.hosts).map((one) => one.toLowerCase()) },
-    tcpInfo: file.tcp_info,
     ...(file.access_log !== undefined && { accessLog: accessLog(file.access_log, yaml) }),
     drainSeconds: file.drain_seconds ?? STOP_DRAIN_SECONDS,
     handOverSeconds: file.drain_seconds ?? 'unlimited',
-    keepaliveSeconds: file.keepalive_seconds,
-    connectTimeoutSeconds: file.connect_timeout_seconds,
-    handshakeTimeoutSeconds: file.handshake_timeout_seconds,
-    idleTimeoutSeconds: file.idle_timeout_seconds,
-    halfCloseTimeoutSeconds: file.half_close_timeout_seconds,
-    ...(file.max_connections !== undefined && { maxConnections: file.max_connections }),
-    ...(file.max_connections_per_client !== undefined && {
-      maxConnectionsPerClient: file.max_connections_per_client,
-    }),
-    ...(file.max_handshakes !== undefined && { maxHandshakes: file.max_handshakes }),
-    fastOpen: file.fast_open,
   };
 }
 

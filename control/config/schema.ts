@@ -186,7 +186,30 @@ const route = section({
     .meta({ examples: [['direct']] }),
 });
 
-const relay = section({
+export const probeSchema = section({
+  destination: oneOrMore(text(destinationProblem))
+    .optional()
+    .describe(
+      'Address and port that accept connections at all times; with one IPv4 and one IPv6 address each family is judged by itself, here as in url, tls and banner',
+    )
+    .meta({ examples: ['1.1.1.1:443'] }),
+  url: oneOrMore(text(probeUrlProblem))
+    .optional()
+    .describe('GET this, and wait for a status below 500; http:// and an address')
+    .meta({ examples: ['http://1.1.1.1/'] }),
+  tls: oneOrMore(text(destinationProblem))
+    .optional()
+    .describe('Begin TLS with this address and port, and wait for an answer')
+    .meta({ examples: ['1.1.1.1:443'] }),
+  banner: oneOrMore(text(destinationProblem))
+    .optional()
+    .describe('Wait for the first byte from this address and port, which must speak first')
+    .meta({ examples: ['192.0.2.1:22'] }),
+  interval_seconds: integer(1, HOUR).default(10),
+  timeout_seconds: integer(1, HOUR).default(5),
+});
+
+export const relaySchema = section({
   upstreams: list(upstream)
     .max(16, { error: 'must have at most 16 entries' })
     .default([{ name: 'direct', url: 'direct:', weight: 1, optimistic: false }])
@@ -207,28 +230,7 @@ const relay = section({
   strategy: choice('failover', 'weighted', 'least-connections')
     .default('failover')
     .describe('How to choose among the upstreams that can be reached'),
-  probe: section({
-    destination: oneOrMore(text(destinationProblem))
-      .optional()
-      .describe(
-        'Address and port that accept connections at all times; with one IPv4 and one IPv6 address each family is judged by itself, here as in url, tls and banner',
-      )
-      .meta({ examples: ['1.1.1.1:443'] }),
-    url: oneOrMore(text(probeUrlProblem))
-      .optional()
-      .describe('GET this, and wait for a status below 500; http:// and an address')
-      .meta({ examples: ['http://1.1.1.1/'] }),
-    tls: oneOrMore(text(destinationProblem))
-      .optional()
-      .describe('Begin TLS with this address and port, and wait for an answer')
-      .meta({ examples: ['1.1.1.1:443'] }),
-    banner: oneOrMore(text(destinationProblem))
-      .optional()
-      .describe('Wait for the first byte from this address and port, which must speak first')
-      .meta({ examples: ['192.0.2.1:22'] }),
-    interval_seconds: integer(1, HOUR).default(10),
-    timeout_seconds: integer(1, HOUR).default(5),
-  })
+  probe: probeSchema
     .optional()
     .describe('Connect through every upstream now and then, to know which ones work'),
   threads: integer(1, 256).optional().describe('Default: one per processor'),
@@ -309,7 +311,7 @@ const setOfAddresses = section({
 export const configSchema = section({
   router,
   servers: list(server),
-  relay: relay.prefault({}),
+  relay: relaySchema.prefault({}),
   sets: z.record(z.string(), setOfAddresses, { error: 'must be a section of keys' }).default({}),
   rules: z
     .array(rule, { error: 'must be a list' })

@@ -45,7 +45,10 @@
 /* 0..99 us in steps of 1, then 90 steps for each power of ten: see histogram.h */
 #define SIDETRACK_RELAY_HISTOGRAM_BUCKETS 820
 
-/* X(name, what it means); zero is the default everywhere */
+/*
+ * X(name, what it means); zero is the default everywhere.  A key x_seconds of the
+ * configuration's relay section reaches x_ms or x_s, any other key its own name.
+ */
 #define SIDETRACK_RELAY_OPTIONS(X)						\
 	X(abi_version, "must be the version this table was generated from")	\
 	X(port, "TCP port to listen on; 0 lets the kernel choose one")		\
@@ -60,8 +63,8 @@
 	X(idle_timeout_ms, "time without a byte in either direction; 0 is never")	\
 	X(half_close_timeout_ms, "the same once one side sent FIN; 0 is never")	\
 	X(user_timeout_ms, "TCP_USER_TIMEOUT; 0 is the kernel's own")		\
-	X(keepalive_idle_s, "silence of upstream before a probe; 0 is no probes")	\
-	X(client_keepalive_idle_s, "silence of a client before a probe; 0 is none")	\
+	X(upstream_keepalive_s, "silence of upstream before a probe; 0 is no probes")	\
+	X(keepalive_s, "silence of a client before a probe; 0 is none")	\
 	X(keepalive_interval_s, "time between probes")				\
 	X(splice, "0 always copies, 1 splices the directions that prove bulk")	\
 	X(pipe_size, "bytes in flight in one splice; 0 is 1 MiB")		\

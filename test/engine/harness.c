@@ -20,8 +20,8 @@ struct sidetrack_relay_options default_options(void)
 		.connect_timeout_ms = 10000,
 		.handshake_timeout_ms = 10000,
 		.half_close_timeout_ms = 30000,
-		.keepalive_idle_s = 120,
-		.client_keepalive_idle_s = 1800,
+		.upstream_keepalive_s = 120,
+		.keepalive_s = 1800,
 		.keepalive_interval_s = 30,
 		.splice = 1,
 	};

@@ -458,7 +458,7 @@ static void keepalive_of_clients(void)
 	wait_for(seconds_to_client_probe(local_port(pair.client)) > 1700);
 	expect(seconds_to_client_probe(local_port(pair.client)) <= 1800);
 	pair_close(&pair);
-	options.client_keepalive_idle_s = 0;
+	options.keepalive_s = 0;
 	expect_equal(sidetrack_relay_begin(relay, (const uint8_t *)&options, sizeof(options)), 0);
 	expect_equal(sidetrack_relay_commit(relay), 0);
 	pair = pair_open(AF_INET6);

@@ -37,8 +37,8 @@ static void take_limits(struct sidetrack_relay_options *options, uint8_t bits)
 	options->max_connections_per_client = bits & 4 ? 2 : 0;
 	options->max_handshakes = bits & 8 ? 2 : 0;
 	options->tcp_info = options->log_records = bits >> 5 & 1;
-	options->keepalive_idle_s = bits >> 6 & 1;
-	options->client_keepalive_idle_s = bits >> 6 & 1;
+	options->upstream_keepalive_s = bits >> 6 & 1;
+	options->keepalive_s = bits >> 6 & 1;
 	if (!(bits & 16))
 		return;
 	options->probe_answer = bits & 1 ? bits >> 1 & 3 : PROBE_ANSWER_NONE;

@@ -1,9 +1,11 @@
 /** What a reload of the relay's configuration changes, in words; and what only a restart can. */
 import { createHmac, randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { RelayOptions } from '../../../proxy/relay.js';
+import { camelCase } from '../../../proxy/camel-case.js';
+import { FIXED_OPTIONS, type RelayOptions } from '../../../proxy/options.js';
 import type { Upstream } from '../../../proxy/upstreams.js';
 import type { Config, ServerConfig } from '../../config/config.js';
+import { RELAY_SCALARS } from '../../config/relay-scalars.js';
 import { addressResolver } from '../../policy/compile.js';
 
 /** A configuration as the relay uses it. */
@@ -61,8 +63,7 @@ export function pictureOf({ config, server, options }: RelaySetup): SetupPicture
     fixed: {
       port: server.port,
       capture: server.capture,
-      'relay.threads': config.relay.threads,
-      'relay.fast_open': config.relay.fastOpen,
+      ...Object.fromEntries(FIXED.map((key) => [`relay.${key}`, settingOf(config, key)])),
       'relay.access_log': config.relay.accessLog,
       'relay.metrics': config.relay.metrics,
     },
@@ -92,25 +93,27 @@ function namesThatDiffer(
   return reordered ? ['order'] : words;
 }
 
-/** Values of the relay's section that need no more than to be passed on, by their key in the file. */
-const LIMITS = {
-  strategy: 'strategy',
-  drain_seconds: 'drainSeconds',
-  keepalive_seconds: 'keepaliveSeconds',
-  connect_timeout_seconds: 'connectTimeoutSeconds',
-  handshake_timeout_seconds: 'handshakeTimeoutSeconds',
-  idle_timeout_seconds: 'idleTimeoutSeconds',
-  half_close_timeout_seconds: 'halfCloseTimeoutSeconds',
-  max_connections: 'maxConnections',
-} as const;
+/** Keys of the relay's section that are settled when it starts. */
+const FIXED = RELAY_SCALARS.filter((key) => isFixed(camelCase(key)));
+/** Those that need no more than to be passed on. */
+const LIMITS = [...RELAY_SCALARS.filter((key) => !FIXED.includes(key)), 'drain_seconds'];
+
+function isFixed(option: string): boolean {
+  return (FIXED_OPTIONS as readonly string[]).includes(option);
+}
+
+function settingOf({ relay }: Config, key: string): unknown {
+  const settings: Readonly<Record<string, unknown>> = { ...relay };
+  return settings[camelCase(key)];
+}
 
 export function describeChanges(before: SetupPicture, after: SetupPicture): string {
   const upstreams = namesThatDiffer(before.upstreams, after.upstreams);
   const routes = namesThatDiffer(before.routes, after.routes);
   if (routes.length === 0 && !isDeepStrictEqual(before.destinations, after.destinations))
     routes.push('destinations');
-  const limits = Object.entries(LIMITS).flatMap(([key, name]) => {
-    const [old, now] = [before.config.relay[name], after.config.relay[name]];
+  const limits = LIMITS.flatMap((key) => {
+    const [old, now] = [settingOf(before.config, key), settingOf(after.config, key)];
     return old === now ? [] : [`${key} ${old ?? 'default'} → ${now ?? 'default'}`];
   });
   if (!isDeepStrictEqual(before.guard, after.guard)) limits.push('allow, deny');

@@ -1,5 +1,6 @@
 /** The relay's part of the configuration as the engine's options. */
-import type { RelayOptions } from '../../../proxy/relay.js';
+import { LOG_RECORDS } from '../../../proxy/log.js';
+import { ENGINE_OPTIONS, type EngineOptions, type RelayOptions } from '../../../proxy/options.js';
 import type { Upstream } from '../../../proxy/upstreams.js';
 import type { Config, ServerConfig } from '../../config/config.js';
 import { relayGuard } from '../../policy/relay-guard.js';
@@ -7,43 +8,52 @@ import { compileRoutes } from '../../policy/routes.js';
 import { attached } from './attached.js';
 import { probeTarget } from './probe-request.js';
 
-const MS = 1000;
-
-/** Seconds become milliseconds; what the file leaves open stays open. */
+/** What the file leaves open stays open. */
 export function relayOptions(
   config: Config,
   { port, capture }: ServerConfig,
   upstreams: readonly Upstream[],
 ): RelayOptions {
   const { relay } = config;
+  const { probe, accessLog } = relay;
   return {
+    ...engineOptions('', relay),
+    ...(probe !== undefined && {
+      ...engineOptions('probe', probe),
+      probeTargets: probe.targets.map((target) => probeTarget(target, probe.answer)),
+    }),
     port,
     capture,
-    ...(relay.threads !== undefined && { threads: relay.threads }),
-    ...(relay.maxConnections !== undefined && { maxConnections: relay.maxConnections }),
-    ...(relay.maxConnectionsPerClient !== undefined && {
-      maxConnectionsPerClient: relay.maxConnectionsPerClient,
-    }),
-    ...(relay.maxHandshakes !== undefined && { maxHandshakes: relay.maxHandshakes }),
-    fastOpen: relay.fastOpen,
-    clientKeepaliveS: relay.keepaliveSeconds,
-    connectTimeoutMs: relay.connectTimeoutSeconds * MS,
-    handshakeTimeoutMs: relay.handshakeTimeoutSeconds * MS,
-    idleTimeoutMs: relay.idleTimeoutSeconds * MS,
-    halfCloseTimeoutMs: relay.halfCloseTimeoutSeconds * MS,
     upstreams,
-    strategy: relay.strategy,
-    tcpInfo: relay.tcpInfo,
-    log: relay.accessLog !== undefined,
-    ...(relay.probe !== undefined && {
-      probe: {
-        answer: relay.probe.answer,
-        targets: relay.probe.targets.map((target) => probeTarget(target, relay.probe!.answer)),
-        intervalMs: relay.probe.intervalSeconds * MS,
-        timeoutMs: relay.probe.timeoutSeconds * MS,
-      },
-    }),
+    logRecords: accessLog === undefined ? 0 : LOG_RECORDS,
     routing: compileRoutes(config),
     guard: relayGuard(config, attached()),
   };
 }
+
+/** Those values of a section that the engine has an option for. */
+function engineOptions(section: string, values: object): EngineOptions {
+  const options = Object.entries(values).flatMap(([key, value]) => {
+    const option = engineOption(
+      section === '' ? key : `${section}${key[0]!.toUpperCase()}${key.slice(1)}`,
+    );
+    return option === undefined ? [] : [[option.name, scaled(value, option.factor)]];
+  });
+  return Object.fromEntries(options);
+}
+
+/** Seconds of the file are milliseconds or seconds of the engine; any other name is the same there. */
+function engineOption(name: string): { name: string; factor: number } | undefined {
+  const base = name.replace(/Seconds$/, '');
+  const candidates =
+    base === name
+      ? [{ name, factor: 1 }]
+      : [
+          { name: `${base}Ms`, factor: 1000 },
+          { name: `${base}S`, factor: 1 },
+        ];
+  return candidates.find((one) => ENGINE_OPTIONS.has(one.name));
+}
+
+const scaled = (value: unknown, factor: number): unknown =>
+  typeof value === 'number' ? value * factor : value;

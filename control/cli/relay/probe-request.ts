@@ -1,15 +1,13 @@
 /** What a probe says once it is connected: nothing, a GET, or the beginning of TLS. */
 import { randomBytes } from 'node:crypto';
 import { isIPv6 } from 'node:net';
-import type { ProbeOptions } from '../../../proxy/generation.js';
+import type { ProbeAnswer, ProbeDestination } from '../../../proxy/options.js';
 import type { ProbeTarget } from '../../config/probe.js';
-
-type Answer = NonNullable<ProbeOptions['answer']>;
 
 export function probeTarget(
   { address, port, path }: ProbeTarget,
-  answer: Answer,
-): ProbeOptions['targets'][number] {
+  answer: ProbeAnswer,
+): ProbeDestination {
   if (answer === 'http') return { address, port, request: httpRequest(address, port, path ?? '/') };
   if (answer === 'tls') return { address, port, request: clientHello() };
   return { address, port };

@@ -219,8 +219,8 @@ static void turn_on_keepalive(struct connection *connection)
 	const struct sidetrack_relay_options *options = &connection->generation->options;
 
 	connection->keepalive = true;
-	if (options->keepalive_idle_s)
-		dial_set_keepalive(connection->leg[UPSTREAM].fd, options->keepalive_idle_s,
+	if (options->upstream_keepalive_s)
+		dial_set_keepalive(connection->leg[UPSTREAM].fd, options->upstream_keepalive_s,
 				   options->keepalive_interval_s);
 }
 

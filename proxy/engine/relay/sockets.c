@@ -278,7 +278,7 @@ void sockets_refresh(struct relay *relay, const struct sidetrack_relay_options *
 	uint32_t i;
 
 	for (i = 0; i < relay->listener_count; i++)
-		dial_set_keepalive(relay->listener[i], options->client_keepalive_idle_s,
+		dial_set_keepalive(relay->listener[i], options->keepalive_s,
 				   options->keepalive_interval_s);
 }
 

@@ -87,7 +87,7 @@ static int listen_configure(int fd, int family, const struct sidetrack_relay_opt
 {
 	dial_set_options(fd, options);
 	dial_set_no_delay(fd);
-	dial_set_keepalive(fd, options->client_keepalive_idle_s, options->keepalive_interval_s);
+	dial_set_keepalive(fd, options->keepalive_s, options->keepalive_interval_s);
 	return options->capture == CAPTURE_TPROXY ? listen_set_transparent(fd, family) : 0;
 }
 

@@ -51,6 +51,16 @@ describe('describeChanges', () => {
     expect(describeChanges(before, after)).toBe('upstreams order, routes destinations');
   });
 
+  it('names every setting of the relay that is another', async () => {
+    const before = await picture('max_handshakes: 7');
+    const after = await picture(
+      'max_handshakes: 8, max_connections_per_client: 9, tcp_info: false, drain_seconds: 3',
+    );
+    expect(describeChanges(before, after)).toBe(
+      'tcp_info true → false, max_connections_per_client default → 9, max_handshakes 7 → 8, drain_seconds 30 → 3',
+    );
+  });
+
   it('says when there is nothing, and keeps no password', async () => {
     const before = await picture('', [vps('hunter2')]);
     expect(describeChanges(before, await picture('', [vps('hunter2')]))).toBe(

@@ -22,10 +22,11 @@ Module._resolveFilename = function (name, ...rest) {
 };
 `;
 
-const ATTACHMENT = JSON.stringify({
+const SPEC = JSON.stringify({
   version: SPEC_VERSION,
-  ...{ rules: [], sets: [], interfaces: ['lo'], serverMacs: [], serverInterface: 'lo' },
+  ...{ rules: [], sets: [], interfaces: ['lo'], serverMacs: [], serverInterface: {} },
   ...{ mark: { value: 1, mask: 1 }, nextHop: {}, forwarding: 'mark', default: 'direct' },
+  ...{ flowTableSize: 1, onFailure: 'direct' },
 });
 
 async function sidetrack(...args: string[]) {
@@ -36,7 +37,7 @@ async function sidetrack(...args: string[]) {
     NO_COLOR: '1',
     NODE_OPTIONS: `--require ${join(folder, 'hook.cjs')}`,
   };
-  return spawnSync(process.execPath, [CLI, ...argv], { env, encoding: 'utf8', input: ATTACHMENT });
+  return spawnSync(process.execPath, [CLI, ...argv], { env, encoding: 'utf8', input: SPEC });
 }
 
 it.each([

@@ -151,9 +151,9 @@ describe('the end', () => {
 describe('reload', () => {
   /** Its destination is this machine, so each probe is skipped, which is counted. */
   const probe = {
-    targets: [{ address: '127.0.0.1', port: 9 }],
-    intervalMs: 100,
-    timeoutMs: 100,
+    probeTargets: [{ address: '127.0.0.1', port: 9 }],
+    probeIntervalMs: 100,
+    probeTimeoutMs: 100,
   };
   const skipped = (relay: Relay) =>
     relay.stats().upstreams.map(({ name, counters }) => [name, counters.probes_skipped]);
@@ -166,7 +166,7 @@ describe('reload', () => {
   it('keeps counters with their names, also when there are more names than slots', async () => {
     const relay = start();
     const use = (name: string, probed = false) =>
-      relay.reload({ upstreams: [{ name, kind: 'direct' }], ...(probed && { probe }) });
+      relay.reload({ upstreams: [{ name, kind: 'direct' }], ...(probed && probe) });
     await use('first', true);
     await until(() => Number(skipped(relay)[0]?.[1]) >= 1);
     await use('first');
