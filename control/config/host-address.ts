@@ -42,7 +42,7 @@ export function parseHostAddress(text: string): HostAddress | Problem {
   }
   return {
     message: `"${text}" is not a host`,
-    hint: 'write local, netns://name or ssh://user@host[:port]',
+    hint: 'write local or netns://name',
   };
 }
 

@@ -39,7 +39,7 @@ import { upstreamUrlProblem } from './upstream-url.js';
 const HOUR = 3600;
 const HALF_HOUR = 1800;
 
-const host = text(hostProblem).describe('local, netns://name or ssh://user@host[:port]');
+const host = text(hostProblem).describe('local or netns://name');
 const interfaceName = text(interfaceProblem);
 const port = integer(1, 65535);
 
@@ -318,7 +318,11 @@ export const configSchema = section({
     .optional()
     .describe('First match wins; without this key private is direct and all other TCP is proxied'),
   default: choice('proxy', 'direct', 'block').default('direct').describe('When no rule matches'),
-  on_failure: choice('direct', 'block').default('direct').describe('When no server is healthy'),
+  on_failure: choice('direct', 'block')
+    .default('direct')
+    .describe(
+      'What becomes of a flow that cannot be handed over: the route to the server is gone, the flow table is full, the client is over its share, or the server lacks the address family',
+    ),
 });
 
 /** The file after validation, every default filled in. */

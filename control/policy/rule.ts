@@ -1,6 +1,6 @@
 /**
  * The policy's intermediate form: what the rules mean, free of YAML and of any classifier.
- * `evaluate.ts` is the reference reading; `nft/build.ts` and `bpf/tables.ts` compile it.
+ * `evaluate.ts` is the reference reading; `nft/rules.ts` and `bpf/tables.ts` compile it.
  */
 import type { Nat64Prefix, PortRange, Verdict } from '../../bpf/policy.js';
 import type { PrefixSet } from './prefix-set.js';

@@ -77,7 +77,7 @@ function lineOf(code: string, symbol: string): number {
 /**
  * Who calls whom, as the compiler has left it: one arrow for each symbol that one object wants and
  * another one of the tree defines. A function whose address is taken counts, too.
- * @param objects where the object of `folder/a/b.c` lies as `a/b.o`; sources without one are left out
+ * @param objects where the object of `relay/relay.c` below `folder` lies as `relay/relay.o`; sources without one are left out
  */
 export function callsOf(
   files: readonly CFile[],

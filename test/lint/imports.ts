@@ -55,7 +55,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
 const PURE_PARTS: readonly string[] = ['command', 'policy', 'nft', 'plan', 'resources'];
 /** Built-in modules that only compute. */
 const PURE_MODULES: readonly string[] = ['path', 'url', 'util', 'assert', 'buffer', 'crypto'];
-const IMPURE_PACKAGES: readonly string[] = ['ffi-rs', 'pino', 'prom-client'];
+const IMPURE_PACKAGES: readonly string[] = ['ffi-rs', 'prom-client'];
 
 const PRINTS_OR_EXITS = /\bconsole\s*\.|\bprocess\s*\.\s*(?:stdout|stderr|exit|exitCode|abort)\b/;
 
@@ -165,7 +165,7 @@ export function checkImports(root: string): Violation[] {
   ];
 }
 
-/** `control/nft/build.ts:3: control/nft must not import from control/plan` */
+/** `control/nft/rules.ts:3: control/nft must not import from control/plan` */
 export function formatViolation({ path, line, message }: Violation): string {
   return `${path}:${line}: ${message}`;
 }

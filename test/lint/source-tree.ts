@@ -41,6 +41,18 @@ export function withoutComments(text: string): string {
   );
 }
 
+/** The comments with everything else turned into blanks. */
+export function commentsOf(text: string): string {
+  const blank = (piece: string) => piece.replace(/[^\n]/g, ' ');
+  let end = 0;
+  let found = '';
+  for (const { 0: piece, index } of text.matchAll(COMMENT_OR_TEXT)) {
+    found += blank(text.slice(end, index)) + (piece.startsWith('/') ? piece : blank(piece));
+    end = index + piece.length;
+  }
+  return found + blank(text.slice(end));
+}
+
 /** The code with texts blanked, too; what is left is what runs. */
 export function withoutTexts(code: string): string {
   return code.replace(COMMENT_OR_TEXT, (piece) => piece.replace(/[^\n]/g, ' '));

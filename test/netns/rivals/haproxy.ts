@@ -1,6 +1,6 @@
 /**
  * HAProxy with `option transparent`. IPv4 only: HAProxy 2.6 asks SO_ORIGINAL_DST for AF_INET and
- * never IP6T_SO_ORIGINAL_DST (tcp_get_dst in its src/proto_tcp.c).
+ * never IP6T_SO_ORIGINAL_DST (tcp_get_dst() there).
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -81,7 +81,7 @@ describe('an error in a single value', () => {
     ],
     [
       MINIMAL.replace('host: local', 'host: remote'),
-      '2:9: "remote" is not a host; write local, netns://name or ssh://user@host[:port]',
+      '2:9: "remote" is not a host; write local or netns://name',
     ],
     [
       MINIMAL.replace('host: local', 'host: netns://a/b'),
