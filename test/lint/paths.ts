@@ -16,7 +16,7 @@ const UNCHECKED = new Set(['CHANGELOG.md', 'LICENSE']);
 /** Headers of the system, which texts of ours name, too. */
 const FOREIGN = [
   /^(?:linux|net|netinet|netfilter_ipv6|sys|asm|arpa|bpf|uapi)\/[\w/-]+\.h$/,
-  /^(?:vmlinux|bpf_helpers|bpf_endian)\.h$/,
+  /^(?:vmlinux|bpf_helpers|bpf_endian|errno|sysexits)\.h$/,
 ];
 
 /** Words with one of these endings are files of source or of documentation. */
