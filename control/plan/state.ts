@@ -1,4 +1,4 @@
-/** What a host should look like, as data. Made by `router.ts` and `server.ts`, compared by `diff.ts`. */
+/** What a host should look like, as data. Made by `router.ts` and `server.ts`, compared by `resources/registry.ts`. */
 import type { Table } from '../nft/json.js';
 import type { TableListing } from '../nft/listing.js';
 import type { ClassifierSpec } from '../policy/classifier-spec.js';
