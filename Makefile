@@ -132,7 +132,7 @@ netns-test-tsan: netns-test-thread ## the same under TSan
 netns-test-%: build test-programs
 	@mkdir -p $(SANITIZED)/$* && rm -f $(SANITIZED)/$*/report.*
 	@$(COMPILE) -C proxy/engine BUILD=$(SANITIZED)/$* \
-		CFLAGS="-O1 -g -fno-omit-frame-pointer $(SANITIZER_FLAGS_$*)"
+		CFLAGS="-O1 -g -DSIDETRACK_DEBUG -fno-omit-frame-pointer $(SANITIZER_FLAGS_$*)"
 	$(RIVAL_ENV) $(REQUIRE) SIDETRACK_RELAY_PREFIX="$(PREFIX_$*) SIDETRACK_RELAY_LIBRARY=$(SANITIZED)/$*/libsidetrack-relay.so" \
 		npx vitest run --project netns $(FILES)
 	@cat $(SANITIZED)/$*/report.* 2>/dev/null && exit 1 || echo "netns-test-$*: nothing reported"

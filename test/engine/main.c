@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "check.h"
+#include "flow-trace.h"
 #include "harness.h"
 #include "world.h"
 
@@ -62,6 +63,7 @@ static int run(const struct test *test)
 	int status = 0;
 
 	fflush(NULL);
+	flow_trace_begin();
 	child = fork();
 	if (child == 0)
 		run_child(test);
@@ -69,6 +71,8 @@ static int run(const struct test *test)
 		return 1;
 	if (WIFSIGNALED(status))
 		fprintf(stderr, "  ended by signal %d\n", WTERMSIG(status));
+	if (status)
+		flow_trace_show();
 	printf("%s  %s\n", status ? "FAIL" : "ok  ", test->name);
 	return status != 0;
 }
@@ -94,6 +98,7 @@ int main(int argc, char **argv)
 	}
 	raise_descriptors();
 	world_enter(argv[1]);
+	flow_trace_open();
 	for (suite = 0; suite < sizeof(suites) / sizeof(suites[0]); suite++) {
 		const struct test *test;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* The parts that need no socket. */
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include "base/histogram.h"
 #include "base/list.h"
@@ -130,7 +132,27 @@ static void recent_keeps_the_last(void)
 	free(recent);
 }
 
+/* What a debug build promises: the first broken invariant ends the process. */
+static void assertions_end_the_process(void)
+{
+	struct list list, node = { NULL, NULL };
+	int status = 0;
+	pid_t child = fork();
+
+	expect(child >= 0);
+	if (child == 0) {
+		fclose(stderr);
+		list_init(&list);
+		list_add(&list, &node);
+		list_add(&list, &node);
+		_exit(0);
+	}
+	expect(waitpid(child, &status, 0) == child);
+	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 const struct test unit_tests[] = {
+	{ "assert: ends the process", assertions_end_the_process },
 	{ "histogram: edges", histogram_edges },
 	{ "histogram: monotonic", histogram_is_monotonic },
 	{ "timer: fires in time", timers_fire_in_time },

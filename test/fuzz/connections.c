@@ -11,10 +11,13 @@
  * missed), the relay is stopped, and nothing may be left.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #include "base/recent.h"
+#include "base/trace.h"
 #include "connection/connection.h"
 #include "kernel/invariant.h"
 #include "kernel/kernel.h"
@@ -407,6 +410,13 @@ int world_wait(struct epoll_event *events, int most, int64_t timeout_us)
 }
 
 /* --- one run ------------------------------------------------------------------------------ */
+
+/* Flows are shown by `make replay` alone. */
+void trace_write(const char *line, int length)
+{
+	if (getenv("FUZZ_TRACE"))
+		fwrite(line, 1, (size_t)length, stderr);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "base/assert.h"
 #include "base/memory.h"
 
 struct counter_page {
@@ -35,6 +36,7 @@ static inline void counter_add(uint64_t *counter, uint64_t amount)
 
 static inline void counter_subtract(uint64_t *counter, uint64_t amount)
 {
+	ASSERT(counter_read(counter) >= amount);
 	counter_set(counter, counter_read(counter) - amount);
 }
 

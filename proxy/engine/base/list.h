@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/assert.h"
+
 #define container_of(pointer, type, member) \
 	((type *)((char *)(pointer) - offsetof(type, member)))
 
@@ -26,9 +28,10 @@ static inline bool list_empty(const struct list *list)
 	return list->next == list;
 }
 
-/* Adds at the end. */
+/* Adds at the end.  The node is in no list: as list_init() left it, or all zero. */
 static inline void list_add(struct list *list, struct list *node)
 {
+	ASSERT(!node->next || list_empty(node));
 	node->previous = list->previous;
 	node->next = list;
 	list->previous->next = node;
@@ -46,6 +49,7 @@ static inline void list_remove(struct list *node)
 /* Moves everything in `from` to `to`, which must be empty. */
 static inline void list_move_all(struct list *from, struct list *to)
 {
+	ASSERT(list_empty(to));
 	if (list_empty(from))
 		return;
 	*to = *from;

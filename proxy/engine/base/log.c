@@ -6,6 +6,7 @@
 
 #include "base/counters.h"
 #include "base/endpoint.h"
+#include "base/label.h"
 
 /* --- the ring --------------------------------------------------------------------- */
 
@@ -118,17 +119,6 @@ static char *put_endpoint(char *at, const char *name, const uint8_t address[16],
 		return at;	/* the original destination was not to be had */
 	endpoint_format(&endpoint, text);
 	return put_string(at, name, text);
-}
-
-static const char *outcome_label(uint32_t outcome)
-{
-	static const char *const label[] = {
-#define X(name, text, help) text,
-		SIDETRACK_RELAY_OUTCOMES(X)
-#undef X
-	};
-
-	return outcome < OUTCOME_COUNT ? label[outcome] : "unknown";
 }
 
 static char *put_legs(char *at, const struct sidetrack_relay_record *record)

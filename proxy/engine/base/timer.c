@@ -58,6 +58,7 @@ void timer_cancel(struct timer_wheel *wheel, struct timer *timer)
 {
 	if (list_empty(&timer->node))
 		return;
+	ASSERT(wheel->count > 0);
 	list_remove(&timer->node);
 	wheel->count--;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/counters.h"
 
@@ -42,6 +43,7 @@ enum progress direction_sink_failed(struct direction *direction)
 void deliver_count(struct direction *direction, struct io_context *io, enum mode mode,
 		   size_t bytes)
 {
+	ASSERT(bytes && direction->residency.readable_us);
 	io->delivered_us = clock_us();
 	residency_deliver(&direction->residency, io->delivered_us);
 	direction->bytes += bytes;
@@ -63,6 +65,7 @@ ssize_t deliver_bytes(struct direction *direction, struct io_context *io, int si
 /* Keeps what the sink would not take, at its exact size. */
 enum progress deliver_stash(struct direction *direction, const unsigned char *bytes, size_t length)
 {
+	ASSERT(length && !direction->pending && !direction->stash);
 	direction->stash = malloc(length);
 	if (!direction->stash)
 		return PROGRESS_NO_MEMORY;
@@ -121,6 +124,7 @@ static enum progress pipe_flush(struct direction *direction, struct io_context *
  */
 enum progress deliver_pending(struct direction *direction, struct io_context *io, int sink)
 {
+	ASSERT(direction->pending);
 	return direction->pipe ? pipe_flush(direction, io, sink)
 			       : stash_flush(direction, io, sink);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "base/assert.h"
 #include "base/counters.h"
 #include "bytes/deliver.h"
 
@@ -15,6 +16,7 @@ static void enter_mode(struct direction *direction, struct io_context *io, enum 
 {
 	const struct mode_ops *from = mode_ops[direction->mode], *to = mode_ops[mode];
 
+	ASSERT(mode < MODE_COUNT);
 	if (to->begin && to->begin(direction, io) < 0)
 		return;
 	if (from->end)
@@ -67,6 +69,13 @@ static void note_waiting(struct direction *direction, const struct io_context *i
 		residency_stall(&direction->residency, io->now_us);
 }
 
+/* What is pending is in the pipe or in the stash, and nothing else is in either. */
+static bool holds_what_is_pending(const struct direction *direction)
+{
+	return !(direction->pipe && direction->stash) &&
+	       !direction->pending == !(direction->pipe || direction->stash);
+}
+
 static enum progress pass(struct direction *direction, struct io_context *io, int source, int sink,
 			  size_t *moved)
 {
@@ -79,6 +88,8 @@ static enum progress pass(struct direction *direction, struct io_context *io, in
 	note_waiting(direction, io, progress, *moved);
 	if (*moved)
 		choose_mode(direction, io, *moved, false);
+	ASSERT(holds_what_is_pending(direction));
+	ASSERT(progress != PROGRESS_MADE || !direction->pending);
 	return progress;
 }
 
@@ -160,6 +171,7 @@ enum progress direction_run(struct direction *direction, struct io_context *io,
 	enum progress progress;
 	size_t moved, total = 0;
 
+	ASSERT(!direction->finished && holds_what_is_pending(direction));
 	begin_run(direction, io);
 	do {
 		progress = pass(direction, io, source, sink, &moved);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/assert.h"
 #include "bytes/copy.h"
 #include "bytes/deliver.h"
 
@@ -24,6 +25,7 @@ static enum progress splice_pass(struct direction *direction, struct io_context 
 		errno = error;
 		return received ? direction_source_failed(direction) : PROGRESS_FINISHED;
 	}
+	ASSERT(!direction->pipe);
 	*moved = received;
 	direction->pipe = pipe;
 	direction->pending = received;

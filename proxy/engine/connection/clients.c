@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/assert.h"
+
 #define CLIENTS_LEAST 64
 
 /* ::ffff:a.b.c.d has a place of its own: no IPv6 host is in 0:ffff::/32. */
@@ -45,6 +47,7 @@ static void client_remove(struct clients *clients, size_t hole)
 {
 	size_t i = hole;
 
+	ASSERT(clients->used > 0);
 	clients->slot[hole].count = 0;
 	clients->used--;
 	for (;;) {
@@ -129,6 +132,7 @@ void clients_leave(struct clients *clients, const struct endpoint *client)
 
 	pthread_mutex_lock(&clients->lock);
 	i = client_find(clients, client_key(client));
+	ASSERT(clients->slot[i].count > 0);
 	if (--clients->slot[i].count == 0)
 		client_remove(clients, i);
 	pthread_mutex_unlock(&clients->lock);

@@ -3,6 +3,8 @@
 
 #include <sys/resource.h>
 
+#include "base/assert.h"
+
 #define SHARED_FROM 1000	/* connections: fewer are not worth sharing out */
 #define LAST_PLACES 20		/* one in so many is not for a client who has filled the rest */
 #define DESCRIPTORS_PER_CONNECTION 2
@@ -51,7 +53,9 @@ bool limits_admit(struct limits *limits)
 
 void limits_leave(struct limits *limits)
 {
-	__atomic_sub_fetch(&limits->active, 1, __ATOMIC_RELAXED);
+	uint32_t before = __atomic_fetch_sub(&limits->active, 1, __ATOMIC_RELAXED);
+
+	ASSERT(before > 0);
 }
 
 /**
@@ -79,7 +83,9 @@ bool limits_handshake_begin(struct limits *limits, uint32_t most)
 
 void limits_handshake_end(struct limits *limits)
 {
-	__atomic_sub_fetch(&limits->handshakes, 1, __ATOMIC_RELAXED);
+	uint32_t before = __atomic_fetch_sub(&limits->handshakes, 1, __ATOMIC_RELAXED);
+
+	ASSERT(before > 0);
 }
 
 /*

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/counters.h"
 
 #define DEFAULT_SIZE (1U << 20)
@@ -26,6 +27,7 @@ void pipe_pool_init(struct pipe_pool *pool, const struct sidetrack_relay_options
 
 static void pipe_close(struct pipe_pool *pool, struct pipe *pipe)
 {
+	ASSERT(pool->owned > 0);
 	close(pipe->read_end);
 	close(pipe->write_end);
 	counter_subtract(&pool->counters->pipe_bytes, pipe->size);
@@ -43,6 +45,7 @@ void pipe_pool_release(struct pipe_pool *pool)
 		pool->free = pipe->next;
 		pipe_close(pool, pipe);
 	}
+	ASSERT(pool->owned == 0);
 }
 
 /* Return: bytes the pipe holds once it is as large as it may be, or -errno */
@@ -113,6 +116,7 @@ struct pipe *pipe_take(struct pipe_pool *pool, uint64_t now_ms)
 /* Give back an empty pipe. */
 void pipe_give(struct pipe_pool *pool, struct pipe *pipe)
 {
+	ASSERT(pool->free_count < pool->owned);
 	if (pool->free_count >= SPARE) {
 		pipe_close(pool, pipe);
 		return;

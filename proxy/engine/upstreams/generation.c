@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
+
 /**
  * generation_create() - Begin a pending configuration
  * @options:	Options, copied
@@ -126,7 +128,10 @@ void generation_discard(struct generation *generation)
 
 static void give_back_hold(struct generation *generation)
 {
-	if (__atomic_sub_fetch(&generation->holds, 1, __ATOMIC_ACQ_REL) == 0)
+	uint32_t before = __atomic_fetch_sub(&generation->holds, 1, __ATOMIC_ACQ_REL);
+
+	ASSERT(before > 0);
+	if (before == 1)
 		generation_discard(generation);
 }
 
@@ -141,6 +146,7 @@ void generation_leave(struct generation *generation, uint32_t thread)
 {
 	struct share *share = &generation->share[thread];
 
+	ASSERT(share->connections > 0);
 	share->connections--;
 	if (share->retired && share->connections == 0)
 		give_back_hold(generation);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "base/assert.h"
+
 #define DOUBTS_ENOUGH 3
 
 /* Return: number of the upstream that is counted there, or -1 */
@@ -353,7 +355,10 @@ int upstreams_choose(struct upstream_set *upstreams, struct rotation *rotation, 
 
 void upstreams_leave(struct upstream_set *upstreams, uint32_t index)
 {
-	__atomic_sub_fetch(&upstreams->entry[index].health->active, 1, __ATOMIC_RELAXED);
+	uint32_t before = __atomic_fetch_sub(&upstreams->entry[index].health->active, 1,
+					     __ATOMIC_RELAXED);
+
+	ASSERT(before > 0);
 }
 
 /**

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* What the engine traces of its connections, kept to be shown when a test fails. */
+#ifndef FLOW_TRACE_H
+#define FLOW_TRACE_H
+
+void flow_trace_open(void);
+void flow_trace_begin(void);
+void flow_trace_show(void);
+
+#endif /* FLOW_TRACE_H */
