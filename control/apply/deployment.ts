@@ -12,14 +12,14 @@ import { serverState } from '../plan/server.js';
 import type { HostState, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import type { Policy } from '../policy/rule.js';
-import { isUnrecorded } from '../resources/memory.js';
+import { isUnsaved } from '../resources/memory.js';
 import { type HostChanges, hostChanges, removalSteps } from '../resources/steps.js';
 import { rehearse } from './classifier.js';
 import { type ExecuteOptions, executeAll, executeSteps } from './execute.js';
 import { withLock } from './lock.js';
 import { ROUTER, resolveMacs, routerMacs, serverMacs } from './macs.js';
 import { observeHost } from './observe.js';
-import { recordState } from './record.js';
+import { saveState } from './save-state.js';
 
 /** A configuration and the hosts of it that this run acts on. */
 export interface Deployment {
@@ -162,13 +162,13 @@ export async function applyDeployment(
   return withLocks([...deployment.hosts.values()], async () => {
     const plan = await planDeployment(deployment);
     const changed = plan.hosts.filter(
-      ({ steps, desired, observed }) => steps.length > 0 || isUnrecorded(desired, observed),
+      ({ steps, desired, observed }) => steps.length > 0 || isUnsaved(desired, observed),
     );
     const steps = changed.flatMap((host) => host.steps);
     const { skipped, onSkipped } = collectSkipped();
     await executeSteps(deployment.hosts, steps, { ...options, onSkipped }, async () => {
       for (const { name, desired } of changed)
-        await recordState(hostNamed(deployment, name), desired);
+        await saveState(hostNamed(deployment, name), desired);
     });
     const hosts = plan.hosts.map((host) => ({
       ...host,

@@ -31,7 +31,7 @@ import { neighboursQuery } from './neighbours.js';
 import { tableQuery } from './nft-table.js';
 
 /** All that is asked, by name; one round trip. The first fails for every reason that makes the rest pointless. */
-export const observation = (host: Place) => ({
+export const observation = (host: ObservedFrom) => ({
   table: tableQuery,
   classifier: classifierQuery(host),
   interfaces: interfacesQuery,
@@ -47,7 +47,7 @@ export const observation = (host: Place) => ({
 });
 
 /** What of a host its questions depend on. */
-type Place = Pick<Host, 'address' | 'sidetrack' | 'stateDir' | 'ownsEtc' | 'bpfDirectory'>;
+type ObservedFrom = Pick<Host, 'address' | 'sidetrack' | 'stateDir' | 'ownsEtc' | 'bpfDirectory'>;
 
 /** @throws SidetrackError when a program, the privilege or nft's JSON support is missing. */
 export async function observeHost(host: Host): Promise<ObservedHost> {
@@ -122,7 +122,7 @@ function sysctlEntry(line: string): [string, string] {
   return [line.slice('/proc/sys/'.length, colon), line.slice(colon + 1).trim()];
 }
 
-function filesQuery({ ownsEtc }: Place): Query<Record<string, ObservedFile>> {
+function filesQuery({ ownsEtc }: ObservedFrom): Query<Record<string, ObservedFile>> {
   const paths = ownsEtc ? OWN_FILES.map(({ path }) => path) : [];
   return {
     // The line of `ls`, and the content behind it.

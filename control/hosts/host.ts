@@ -7,7 +7,7 @@ import { commandError } from '../command/answer.js';
 import type { Command, RunResult } from '../command/command.js';
 import type { HostRef } from '../command/explain.js';
 import { type Answers, parseAnswers, type Queries } from '../command/query.js';
-import type { Places } from './namespace.js';
+import type { HostPaths } from './namespace.js';
 import type { RunningProgram } from './running-program.js';
 
 export interface Limits {
@@ -15,7 +15,7 @@ export interface Limits {
   timeoutMs?: number;
 }
 
-export interface Host extends Places, HostRef {
+export interface Host extends HostPaths, HostRef {
   /** The argument vector that runs `argv` there; what `plan --sh` prints. */
   wrap(argv: readonly string[]): string[];
   run(command: Command, limits?: Limits): Promise<RunResult>;

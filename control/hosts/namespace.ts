@@ -7,7 +7,7 @@ import { readdirSync, readlinkSync, statSync } from 'node:fs';
 const NAMED = '/run/netns';
 
 /** What of a `Host` depends on the network namespace. */
-export interface Places {
+export interface HostPaths {
   /** Directory for sidetrack's run-time state. On /run, because a reboot forgets sysctls and rules too. */
   readonly stateDir: string;
   /** False where /etc belongs to somebody else (a network namespace shares it with its host). */
@@ -16,14 +16,14 @@ export interface Places {
   readonly bpfDirectory: string;
 }
 
-const MACHINE: Places = {
+const MACHINE: HostPaths = {
   stateDir: '/run/sidetrack',
   ownsEtc: true,
   bpfDirectory: '/sys/fs/bpf/sidetrack',
 };
 
 /** Of a namespace with a name (ip-netns(8)), or a number in place of one. */
-export function placesOf(name: string): Places {
+export function pathsOf(name: string): HostPaths {
   return {
     stateDir: `/run/sidetrack/netns/${name}`,
     ownsEtc: false,
@@ -62,12 +62,12 @@ function inodeOf(path: string): number | undefined {
  * Of the namespace that we are in. It is the machine's if the first process is in it, as in a
  * container; else it goes by its name, as `netns://name` would, or by the number of its inode.
  */
-export function ownPlaces(): Places {
+export function ownPaths(): HostPaths {
   const own = namespaceOf('self');
   const first = namespaceOf('1');
   if (own === undefined || own === first) return MACHINE;
   const inode = own.replace(/\D/g, '');
   const name = nameOf(Number(inode));
   if (name === undefined && first === undefined) return MACHINE;
-  return placesOf(name ?? inode);
+  return pathsOf(name ?? inode);
 }

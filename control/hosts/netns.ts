@@ -1,5 +1,5 @@
 import type { Host } from './host.js';
-import { placesOf } from './namespace.js';
+import { pathsOf } from './namespace.js';
 import { processHost } from './process-host.js';
 
 /**
@@ -8,7 +8,7 @@ import { processHost } from './process-host.js';
  * works inside a user namespace, where a second sysfs may not be mounted.
  */
 export function netnsHost(name: string): Host {
-  return processHost(`netns://${name}`, placesOf(name), (argv) => [
+  return processHost(`netns://${name}`, pathsOf(name), (argv) => [
     'nsenter',
     `--net=/run/netns/${name}`,
     '--',

@@ -9,7 +9,7 @@ import { ebpfState } from './ebpf.js';
 import { hopsOf } from './hops.js';
 import { tableNameFile } from './own-files.js';
 import type { RouterPlanInput } from './router-input.js';
-import { routerPlace } from './rule-priority.js';
+import { routerRulePriority } from './rule-priority.js';
 import {
   type Family,
   type HostState,
@@ -69,13 +69,13 @@ function flowTarget(target: Target): FlowTarget {
 function ipRules(config: Config, host: ObservedHost, target: Target): IpRule[] {
   const { router } = config;
   const { mark, table } = target;
-  const place = routerPlace(config, host);
+  const chosen = routerRulePriority(config, host);
   // The eBPF program looks routes up as if from the client's interface and needs no rule for that.
   const probe = router.classifier === 'ebpf' ? undefined : routeProbe(target)?.mark;
   return target.hops.flatMap(({ family }) => {
     const rule = (iif: string, value: number): IpRule => ({
       family,
-      ...place,
+      ...chosen,
       iif,
       mark: value,
       mask: mark.mask,
@@ -85,7 +85,7 @@ function ipRules(config: Config, host: ObservedHost, target: Target): IpRule[] {
       ...router.interfaces.map((iif) => rule(iif, mark.value)),
       ...(probe === undefined
         ? []
-        : [rule('lo', probe), probeEnd(family, place.priority, probe, mark)]),
+        : [rule('lo', probe), probeEnd(family, chosen.priority, probe, mark)]),
     ];
   });
 }

@@ -6,10 +6,10 @@ import type { Finding } from './finding.js';
 import type { Packets } from './packets.js';
 import {
   FIRST_PRIORITY,
-  type Place,
-  placeInFront,
-  routerPlace,
-  serverPlace,
+  priorityInFront,
+  type RulePriority,
+  routerRulePriority,
+  serverRulePriority,
   USUAL_ROUTER_PRIORITY,
   USUAL_SERVER_PRIORITY,
 } from './rule-priority.js';
@@ -22,9 +22,9 @@ import { routerPackets, serverPackets } from './steered-packets.js';
 export interface PolicyRoute {
   mark: { value: number; mask: number };
   table: number;
-  place: Place;
+  chosen: RulePriority;
   /** What `rule_priority: auto` would mean. */
-  better: Place;
+  better: RulePriority;
   packets: Packets[];
   path: { section: Path; table: Path };
 }
@@ -35,8 +35,8 @@ export function routerRoute(config: Config, host: ObservedHost): PolicyRoute {
   return {
     mark,
     table: table.id,
-    place: routerPlace(config, host),
-    better: placeInFront(USUAL_ROUTER_PRIORITY, host, packets),
+    chosen: routerRulePriority(config, host),
+    better: priorityInFront(USUAL_ROUTER_PRIORITY, host, packets),
     packets,
     path: { section: ['router'], table: ['router', 'table', 'id'] },
   };
@@ -49,8 +49,8 @@ export function serverRoute(server: ServerConfig, index: number, host: ObservedH
   return {
     mark,
     table,
-    place: serverPlace(server, host),
-    better: placeInFront(USUAL_SERVER_PRIORITY, host, packets),
+    chosen: serverRulePriority(server, host),
+    better: priorityInFront(USUAL_SERVER_PRIORITY, host, packets),
     packets,
     path: { section, table: [...section, 'table'] },
   };
@@ -71,7 +71,7 @@ export function foreignTable({ table, path }: PolicyRoute, host: ObservedHost): 
   ];
 }
 
-/** `not fwmark …` means everybody else's packets: whether it takes ours is a matter of its place. */
+/** `not fwmark …` means everybody else's packets: whether it takes ours is a matter of its priority. */
 export function sharedMark({ mark, path }: PolicyRoute, host: ObservedHost): Finding[] {
   const same = host.ipRules.find(
     ({ protocol, mask, inverted }) =>
@@ -110,7 +110,7 @@ export function takenPackets(
   host: ObservedHost,
 ): { errors: Finding[]; warnings: Finding[] } {
   const takers = route.packets.flatMap((packets) =>
-    takersBefore(route.place.priority, host, packets).map((taker) => ({ ...taker, packets })),
+    takersBefore(route.chosen.priority, host, packets).map((taker) => ({ ...taker, packets })),
   );
   const byRule = new Map<string, Taken>();
   for (const { rule, share, packets } of takers) {
@@ -128,7 +128,7 @@ export function takenPackets(
 }
 
 function describeTaken(route: PolicyRoute, host: ObservedHost, taken: Taken): Finding {
-  const { place, path } = route;
+  const { chosen, path } = route;
   const { rule, share, interfaces } = taken;
   // Only nft asks for the route as if from lo, and what it asks for is the clients' packets.
   const real = interfaces.filter((name) => name !== 'lo');
@@ -136,7 +136,7 @@ function describeTaken(route: PolicyRoute, host: ObservedHost, taken: Taken): Fi
   const what = share === 'all' ? 'the' : 'some of the';
   return {
     path: [...path.section, 'rule_priority'],
-    message: `${describeRule(rule)} on ${host.address} takes ${what} packets${from} that rule priority ${place.priority} is for, so they are not handed over`,
+    message: `${describeRule(rule)} on ${host.address} takes ${what} packets${from} that rule priority ${chosen.priority} is for, so they are not handed over`,
     hint: hintFor(route, taken),
   };
 }

@@ -3,7 +3,7 @@ import type { Config, ServerConfig } from '../config/config.js';
 import { type ServerTableInput, serverTable } from '../nft/server-table.js';
 import { flushGuard } from './flush-guard.js';
 import { carriesEthernet } from './router-mac.js';
-import { type Place, serverPlace } from './rule-priority.js';
+import { type RulePriority, serverRulePriority } from './rule-priority.js';
 import { serverFamilies } from './server-families.js';
 import type { Family, HostState, IpRule, ObservedHost, Route, Sysctl } from './state.js';
 
@@ -23,7 +23,7 @@ export function serverState(input: ServerPlanInput): HostState {
     name: server.name,
     table: serverTable(tableInput(input, diverted)),
     ipRules: [
-      ...diverted.map((family) => deliverRule(server, serverPlace(server, host), family)),
+      ...diverted.map((family) => deliverRule(server, serverRulePriority(server, host), family)),
       ...(config.onFailure === 'block' ? flushGuard(server, host) : []),
     ],
     routes: diverted.map((family) => deliverRoute(server, family)),
@@ -66,10 +66,10 @@ function zone({ sysctls }: ObservedHost): { zone?: number } {
  */
 function deliverRule(
   { interface: iif, tproxy: { mark, table } }: ServerConfig,
-  place: Place,
+  chosen: RulePriority,
   family: Family,
 ): IpRule {
-  return { family, ...place, iif, mark: mark.value, mask: mark.mask, table };
+  return { family, ...chosen, iif, mark: mark.value, mask: mark.mask, table };
 }
 
 function deliverRoute({ tproxy: { table } }: ServerConfig, family: Family): Route {

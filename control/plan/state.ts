@@ -28,8 +28,8 @@ export interface IpRule {
   table?: number;
   /** Routes of this prefix length or less are passed over (`suppress_prefixlength`). */
   suppressPrefixLength?: number;
-  /** Why it is where it is, for the plan. */
-  note?: string;
+  /** Why it has that priority, for the plan. */
+  why?: string;
 }
 
 export interface Route {
@@ -130,7 +130,7 @@ export interface NumberRange {
 export type RuleAction = 'lookup' | 'goto' | 'nop' | 'unreachable' | 'prohibit' | 'blackhole';
 
 /** A rule as the kernel has it, whoever made it. */
-export interface ObservedIpRule extends Partial<Omit<IpRule, 'family' | 'priority' | 'note'>> {
+export interface ObservedIpRule extends Partial<Omit<IpRule, 'family' | 'priority' | 'why'>> {
   family: Family;
   priority: number;
   /** `ip rule add not …`: fits every packet that the selectors together do not fit. */

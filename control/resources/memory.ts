@@ -36,7 +36,7 @@ export function forgetStep(host: string, { saved, stateDir }: ObservedHost): Ste
 }
 
 /** What is written down behind the last step. */
-export interface StateRecord {
+export interface StateUpdate {
   /** Files beside the state file that were not there; they come before it. */
   added: SavedFile[];
   state: Command;
@@ -45,10 +45,10 @@ export interface StateRecord {
 }
 
 /** @param found the host as it is behind the last step */
-export function recordOf(
+export function stateUpdate(
   desired: HostState,
   found: Pick<ObservedHost, 'listing' | 'saved' | 'stateDir'>,
-): StateRecord {
+): StateUpdate {
   const { saved, stateDir } = found;
   const parts = partsOf(desired, (memory, wanted) => memory.after(wanted, found));
   const files = filesOf(desired, stateDir);
@@ -61,7 +61,7 @@ export function recordOf(
 }
 
 /** Whether a host that needs no step is nevertheless not written down as it is: an apply was killed. */
-export function isUnrecorded(desired: HostState, { saved, stateDir }: ObservedHost): boolean {
+export function isUnsaved(desired: HostState, { saved, stateDir }: ObservedHost): boolean {
   const wanted = filesOf(desired, stateDir).map(({ path }) => path);
   const known = saved ? pathsOf(saved, stateDir) : [];
   return wanted.length !== known.length || wanted.some((path) => !known.includes(path));

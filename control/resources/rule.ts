@@ -63,14 +63,14 @@ function asRule(found: ObservedIpRule): IpRule[] {
 }
 
 function words(one: IpRule): string {
-  const { family, priority, iif, mark, mask, table, suppressPrefixLength, note } = one;
-  const place = note === undefined ? '' : `; rule priority ${priority}: ${note}`;
+  const { family, priority, iif, mark, mask, table, suppressPrefixLength, why } = one;
+  const reason = why === undefined ? '' : `; rule priority ${priority}: ${why}`;
   const marked = mark === undefined ? '' : ` with mark ${hex(mark)}/${hex(mask!)}`;
   const text = `IPv${family} rule: from ${iif}${marked}`;
   if (table === undefined) return `${text}, refuse what no rule before it routes`;
   if (suppressPrefixLength !== undefined)
     return `${text} use the main table without its default route`;
-  return `${text} use table ${table}${place}`;
+  return `${text} use table ${table}${reason}`;
 }
 
 function command(verb: 'add' | 'del', one: IpRule): Command {

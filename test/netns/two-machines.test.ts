@@ -85,7 +85,7 @@ it('works on two namespaces of one machine that share /run and /etc, each with i
 });
 
 it('gives a namespace without a name a number', async () => {
-  const script = `import('${NAMESPACE}').then(({ ownPlaces }) => console.log(JSON.stringify(ownPlaces())))`;
+  const script = `import('${NAMESPACE}').then(({ ownPaths }) => console.log(JSON.stringify(ownPaths())))`;
   const argv = ['unshare', '--net', process.execPath, '-e', script];
   expect(JSON.parse(await fixture.lab.check('router', argv))).toMatchObject({
     stateDir: expect.stringMatching(/^\/run\/sidetrack\/netns\/\d{10}$/),

@@ -4,7 +4,7 @@ import { attachClassifier, detachClassifier, tryClassifier } from '../../../bpf/
 import { showClassifier } from '../../../bpf/state.js';
 import { type ClassifierStats, readStats } from '../../../bpf/stats.js';
 import { formatAddress } from '../../config/address.js';
-import { ownPlaces } from '../../hosts/namespace.js';
+import { ownPaths } from '../../hosts/namespace.js';
 import { lossOf } from '../../resources/classifier.js';
 import { asSidetrackError, attachOptions, CLASSIFIER_OBJECT } from '../classifier.js';
 import { action, type CommonOptions, command, withJson } from '../context.js';
@@ -40,7 +40,7 @@ export function bpfCommand(): Command {
 function withDirectory(target: Command): Command {
   const directory = new Option('--directory <path>', 'where the pins are, in a BPF file system');
   return withJson(target)
-    .addOption(directory.default(ownPlaces().bpfDirectory, 'where apply has them on this machine'))
+    .addOption(directory.default(ownPaths().bpfDirectory, 'where apply has them on this machine'))
     .option('--object <file>', 'the program, when it is not the one that was built here');
 }
 

@@ -32,7 +32,7 @@ const step = (name: string, undo: string, remembers?: true): Step => ({
 });
 
 /** The last step succeeds, and what comes after it does not. */
-async function failBehind(steps: Step[], how: 'interrupted' | 'unrecorded'): Promise<string[]> {
+async function failBehind(steps: Step[], how: 'interrupted' | 'unsaved'): Promise<string[]> {
   const ran: string[] = [];
   const controller = new AbortController();
   const host = recordingHost(ran);
@@ -40,8 +40,7 @@ async function failBehind(steps: Step[], how: 'interrupted' | 'unrecorded'): Pro
     if (how === 'interrupted' && command.argv[0] === steps.at(-1)!.title) controller.abort();
     return host.run(command);
   };
-  const finish = () =>
-    how === 'unrecorded' ? Promise.reject(new Error('full')) : Promise.resolve();
+  const finish = () => (how === 'unsaved' ? Promise.reject(new Error('full')) : Promise.resolve());
   await expect(
     executeSteps(
       new Map([['router', { ...host, run }]]),
@@ -81,7 +80,7 @@ it('keeps what it remembered for down when something has not', async () => {
   ]);
 });
 
-it.each(['interrupted', 'unrecorded'] as const)(
+it.each(['interrupted', 'unsaved'] as const)(
   'also when the apply was %s behind its last step',
   async (how) => {
     const steps = [step('remember', 'forget', true), step('set', 'bad unset')];

@@ -6,7 +6,7 @@ import { parseConfig } from '../../../control/config/load.js';
 import { addressNumber, type Packets, spanOf } from '../../../control/plan/packets.js';
 import { routeOfPacket } from '../../../control/plan/route-lookup.js';
 import { routerRoute, serverRoute, takenPackets } from '../../../control/plan/rule-check.js';
-import { routerPlace } from '../../../control/plan/rule-priority.js';
+import { routerRulePriority } from '../../../control/plan/rule-priority.js';
 import { takersBefore } from '../../../control/plan/rule-walk.js';
 import type { ObservedHost, ObservedIpRule, ObservedRoute } from '../../../control/plan/state.js';
 import { bareRouter } from './fixtures.js';
@@ -34,8 +34,8 @@ function host(rules: readonly ObservedIpRule[], routes: readonly ObservedRoute[]
   return bareRouter({ ipRules, routes: [...bareRouter().routes, ...routes] });
 }
 
-const place = async (observed: ObservedHost, router = '') =>
-  routerPlace(await config(router), observed);
+const priorityOf = async (observed: ObservedHost, router = '') =>
+  routerRulePriority(await config(router), observed);
 const taken = async (observed: ObservedHost) => {
   const fixed = await config(', rule_priority: 1500');
   return takenPackets(routerRoute(fixed, observed), observed);
@@ -64,9 +64,9 @@ describe('rule_priority: auto', () => {
   ])('goes in front of a rule for %s', async (_what, json, text) => {
     const main = rule({ priority: 32_766, table: '254', protocol: '2' });
     const observed = host([rule({ priority: 300, ...json }), main]);
-    expect(await place(observed)).toEqual({
+    expect(await priorityOf(observed)).toEqual({
       priority: 299,
-      note: `in front of IPv4 rule 300 (${text})`,
+      why: `in front of IPv4 rule 300 (${text})`,
     });
   });
 
@@ -89,7 +89,7 @@ describe('rule_priority: auto', () => {
     ['nobody, by a goto that leads nowhere', { goto: 777 }],
     ['the machine itself', { table: '255' }],
   ])('stays where it is for a rule about %s', async (_what, json) => {
-    expect(await place(host([rule(json)]))).toEqual({ priority: 1500 });
+    expect(await priorityOf(host([rule(json)]))).toEqual({ priority: 1500 });
   });
 
   it('does not mind what a goto leads past', async () => {
@@ -98,8 +98,8 @@ describe('rule_priority: auto', () => {
       rule({ priority: 20, ...LAN, table: '100' }),
       rule({ priority: 30, nop: null }),
     ];
-    expect((await place(host(rules({})))).priority).toBe(1500);
-    expect((await place(host(rules({ dport: 443 })))).priority).toBe(19);
+    expect((await priorityOf(host(rules({})))).priority).toBe(1500);
+    expect((await priorityOf(host(rules({ dport: 443 })))).priority).toBe(19);
   });
 
   it('is one number for both families, does not see our own rules, and does not move by itself', async () => {
@@ -116,11 +116,11 @@ describe('rule_priority: auto', () => {
         table: '250',
         protocol: '150',
       });
-    expect((await place(host(foreign))).priority).toBe(39);
-    expect((await place(host([...foreign, own(39)]))).priority).toBe(39);
-    expect((await place(host([foreign[0]!, own(1500)]))).priority).toBe(1498);
+    expect((await priorityOf(host(foreign))).priority).toBe(39);
+    expect((await priorityOf(host([...foreign, own(39)]))).priority).toBe(39);
+    expect((await priorityOf(host([foreign[0]!, own(1500)]))).priority).toBe(1498);
     // A VPN that is up or down is no reason to move.
-    expect((await place(host(foreign, [route(100)]))).priority).toBe(39);
+    expect((await priorityOf(host(foreign, [route(100)]))).priority).toBe(39);
   });
 
   it('is in front of l3mdev where a listed interface belongs to a VRF', async () => {
@@ -129,12 +129,14 @@ describe('rule_priority: auto', () => {
       one.name === 'br-lan' ? { ...one, master: 'blue' } : one,
     );
     const vrf = { name: 'blue', mac: '', up: true, kind: 'vrf', addresses: [] };
-    expect((await place({ ...observed, interfaces: [...interfaces, vrf] })).priority).toBe(999);
+    expect((await priorityOf({ ...observed, interfaces: [...interfaces, vrf] })).priority).toBe(
+      999,
+    );
   });
 
   it('gives way to a number in the file', async () => {
     const observed = host([rule({ ...LAN, table: '100' })]);
-    expect(await place(observed, ', rule_priority: 1500')).toEqual({ priority: 1500 });
+    expect(await priorityOf(observed, ', rule_priority: 1500')).toEqual({ priority: 1500 });
   });
 });
 

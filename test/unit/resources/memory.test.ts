@@ -1,35 +1,35 @@
 import { describe, expect, it } from 'vitest';
-import { isUnrecorded, recordOf } from '../../../control/resources/memory.js';
+import { isUnsaved, stateUpdate } from '../../../control/resources/memory.js';
 import { bareRouter, routerWish } from '../plan/fixtures.js';
 import { attached, withClassifier } from './examples.js';
 
 const DIRECTORY = '/run/sidetrack/netns/router';
-const stateOf = (record: ReturnType<typeof recordOf>) => JSON.parse(record.state.stdin!);
+const stateOf = (update: ReturnType<typeof stateUpdate>) => JSON.parse(update.state.stdin!);
 
 describe('what an apply writes down', () => {
   it('has the specification beside it, and the old one goes', () => {
-    const record = recordOf(withClassifier(routerWish()), attached(bareRouter()));
-    expect(record.added.map(({ path }) => path)).toEqual([`${DIRECTORY}/attachment-new.json`]);
-    expect(record.stale).toEqual([`${DIRECTORY}/attachment-old.json`]);
-    expect(stateOf(record)).toMatchObject({ version: 1, sysctls: {}, classifier: 'new' });
+    const update = stateUpdate(withClassifier(routerWish()), attached(bareRouter()));
+    expect(update.added.map(({ path }) => path)).toEqual([`${DIRECTORY}/attachment-new.json`]);
+    expect(update.stale).toEqual([`${DIRECTORY}/attachment-old.json`]);
+    expect(stateOf(update)).toMatchObject({ version: 1, sysctls: {}, classifier: 'new' });
   });
 
   it('does not write the same specification again', () => {
-    const record = recordOf(withClassifier(routerWish(), 'old'), attached(bareRouter()));
-    expect(record).toMatchObject({ added: [], stale: [] });
+    const update = stateUpdate(withClassifier(routerWish(), 'old'), attached(bareRouter()));
+    expect(update).toMatchObject({ added: [], stale: [] });
   });
 
   it('forgets what nothing vouches for any more', () => {
-    const record = recordOf(routerWish(), attached(bareRouter()));
-    expect(record.stale).toEqual([`${DIRECTORY}/attachment-old.json`]);
-    expect(stateOf(record)).not.toHaveProperty('classifier');
+    const update = stateUpdate(routerWish(), attached(bareRouter()));
+    expect(update.stale).toEqual([`${DIRECTORY}/attachment-old.json`]);
+    expect(stateOf(update)).not.toHaveProperty('classifier');
   });
 
   it('is missing where an apply was killed behind its last step', () => {
     const wish = withClassifier(routerWish());
-    expect(isUnrecorded(wish, attached(bareRouter()))).toBe(true);
-    expect(isUnrecorded(wish, attached(bareRouter(), 'new'))).toBe(false);
-    expect(isUnrecorded(routerWish(), bareRouter())).toBe(false);
-    expect(isUnrecorded(routerWish(), attached(bareRouter()))).toBe(true);
+    expect(isUnsaved(wish, attached(bareRouter()))).toBe(true);
+    expect(isUnsaved(wish, attached(bareRouter(), 'new'))).toBe(false);
+    expect(isUnsaved(routerWish(), bareRouter())).toBe(false);
+    expect(isUnsaved(routerWish(), attached(bareRouter()))).toBe(true);
   });
 });

@@ -4,7 +4,7 @@ import type { Command } from '../../../control/command/command.js';
 import { removeFiles, writeFile } from '../../../control/command/command.js';
 import type { HostState, ObservedHost } from '../../../control/plan/state.js';
 import type { Step } from '../../../control/plan/step.js';
-import { isUnrecorded, recordOf } from '../../../control/resources/memory.js';
+import { isUnsaved, stateUpdate } from '../../../control/resources/memory.js';
 import { hostChanges, removalSteps } from '../../../control/resources/steps.js';
 import { ModelHost } from './model-host.js';
 import { bareHost, desiredState, disturbances } from './random-state.js';
@@ -13,9 +13,9 @@ import { bareHost, desiredState, disturbances } from './random-state.js';
 function apply(host: ModelHost, state: HostState): void {
   const found = host.observe();
   const { steps } = hostChanges(state, found);
-  if (steps.length === 0 && !isUnrecorded(state, found)) return;
+  if (steps.length === 0 && !isUnsaved(state, found)) return;
   for (const step of steps) host.run(step);
-  const { added, state: write, stale } = recordOf(state, host.observe());
+  const { added, state: write, stale } = stateUpdate(state, host.observe());
   for (const { path, content } of added) host.run(writeFile(path, content));
   host.run(write);
   if (stale.length > 0) host.run(removeFiles(stale));
@@ -52,7 +52,7 @@ describe('whatever is found and whatever is desired', () => {
         const host = make();
         apply(host, state);
         expect(stepsFor(host, state)).toEqual([]);
-        expect(isUnrecorded(state, host.observe())).toBe(false);
+        expect(isUnsaved(state, host.observe())).toBe(false);
       }),
       { numRuns: 100 },
     );

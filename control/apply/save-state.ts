@@ -1,14 +1,14 @@
-/** Writes down what an apply left on a host, so that the next one can tell "as we left it". */
+/** Saves what an apply left on a host, so that the next one can tell "as we left it". */
 import { removeFiles, writeFile } from '../command/command.js';
 import { ask, type Host, runChecked } from '../hosts/host.js';
 import type { HostState } from '../plan/state.js';
-import { recordOf } from '../resources/memory.js';
+import { stateUpdate } from '../resources/memory.js';
 import { tableQuery } from './nft-table.js';
 import { savedQuery } from './observe.js';
 
-export async function recordState(host: Host, desired: HostState): Promise<void> {
+export async function saveState(host: Host, desired: HostState): Promise<void> {
   const { table, saved } = await ask(host, { table: tableQuery, saved: savedQuery(host) });
-  const { added, state, stale } = recordOf(desired, {
+  const { added, state, stale } = stateUpdate(desired, {
     stateDir: host.stateDir,
     ...(table.listing && { listing: table.listing }),
     ...(saved && { saved }),
