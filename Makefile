@@ -4,7 +4,8 @@ SHELL := /bin/sh
 include build.mk
 .DEFAULT_GOAL := build
 .PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay fuzz-policy test-kernel test-programs \
-	netns-test netns-test-ebpf netns-test-asan netns-test-tsan bench-relay bench-classifier docs clean help
+	netns-test netns-test-ebpf netns-test-asan netns-test-tsan test-long long bench-relay bench-classifier bench-smoke \
+	docs clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
@@ -22,16 +23,29 @@ demo: ## build, then steer real traffic through a lab and prove it
 	@$(MAKE) --no-print-directory build
 	@node build/control/cli/main.js lab demo
 
-test: ## everything: lint, unit, engine and network-namespace tests
+test: ## everything that the README promises: lint, unit, engine and network-namespace tests, about ten minutes
 	@test/tools/deps.sh test
 	@$(MAKE) --no-print-directory build
-	@$(MAKE) --no-print-directory check
-	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory engine-test
-	@$(MAKE) --no-print-directory bpf-test
-	@$(MAKE) --no-print-directory fuzz-relay
+	@# What needs no lab goes side by side.
+	@$(SIDE_BY_SIDE) engine-test check unit fuzz-relay
 	@$(MAKE) --no-print-directory netns-test
 	@echo "make test: everything passed"
+
+# What costs much and finds little: variants of what `make test` shows once (tests tagged `long`: each signal, each step
+# that fails, each drift, a kill at each call of an attach), every namespace test with both ways of the eBPF classifier,
+# the sanitizers, and one round of the benchmarks, of which nothing is measured.
+test-long: ## what `make test` leaves out: variants, all with classifier: ebpf, sanitizers, benchmarks that run; as root, hours
+	@[ "$$(id -u)" = 0 ] || { echo "test-long: loading eBPF programs needs root"; exit 1; }
+	@test/tools/deps.sh test
+	@$(MAKE) --no-print-directory long
+	@$(SIDE_BY_SIDE) -C test/engine check-thread
+	@$(MAKE) --no-print-directory netns-test-ebpf
+	@$(MAKE) --no-print-directory netns-test-asan
+	@$(MAKE) --no-print-directory netns-test-tsan
+	@$(MAKE) --no-print-directory fuzz-relay FUZZ_SECONDS=300
+	@$(MAKE) --no-print-directory fuzz-policy PACKETS=1000000
+	@$(MAKE) --no-print-directory bench-smoke
+	@echo "make test-long: everything passed"
 
 build: node_modules/.package-lock.json build/.typescript engine bpf ## compile TypeScript, the engine and the classifier
 	@# After sudo, what was built belongs to who owns the checkout.
@@ -53,10 +67,10 @@ build/.typescript: $(TS_SOURCES) tsconfig.json tsconfig.build.json node_modules/
 	@touch $@
 
 engine:
-	@$(COMPILE) -C proxy/engine
+	@$(SIDE_BY_SIDE) -C proxy/engine
 
 bpf:
-	@$(COMPILE) -C bpf
+	@$(SIDE_BY_SIDE) -C bpf
 
 check: build ## types, style, import directions, generated files
 	$(call say,TSC,check)
@@ -72,14 +86,14 @@ unit: build ## unit and property tests
 	$(Q)npx vitest run --project unit
 
 engine-test: engine ## the relay engine under ASan and UBSan
-	@$(COMPILE) -C test/engine check
+	@$(SIDE_BY_SIDE) -C test/engine check
 
 bpf-test: build test-programs ## the eBPF classifier in this kernel, against the reference evaluator
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory -C bpf test; \
 	else echo "bpf-test: skipped, because loading eBPF programs needs root"; fi
 
 fuzz-relay: ## fuzz the replies of proxies and the order of events, 20 seconds; FUZZ_SECONDS=600 for long
-	@$(COMPILE) -C test/fuzz run
+	@$(SIDE_BY_SIDE) -C test/fuzz run
 
 fuzz-policy: build ## 10 million verdicts of the eBPF classifier beside the reference evaluator, as root, on all cores
 	@test/bpf/fuzz.sh $(or $(PACKETS),10000000)
@@ -91,28 +105,31 @@ test-kernel: ## the eBPF classifier and nftables in Debian's stock kernel, under
 	@test/kernel/boot.sh
 
 test-programs: ## what only the tests run
-	@$(COMPILE) -C test/netns/packets
+	@$(SIDE_BY_SIDE) -C test/netns/packets
 
-# Of the tests of the eBPF classifier, and of the steering tests with it, what fits into some minutes. All of them are
-# in netns-test-ebpf.
-STEERING_ESSENTIAL := steers what|blocks what|another subnet over v4|flows of client2|port-forward|before the first apply|flows over v4
-EBPF_ESSENTIAL := second apply|long list|ebpf-mark a switch|failure half-way|libbpf|kernel|privilege|larger|another kind|vanishes|where it sits|another tool|apply that dies
+# Tests that make network namespaces. What is tagged `long` is left to `make test-long`; vitest.config.ts says what
+# the projects are.
+LAB_TEST := $(RIVAL_ENV) $(REQUIRE) npx vitest run
+BOTH_EBPF := --project ebpf-mark --project ebpf-redirect
 
-netns-test: build test-programs ## real kernels, real rivals, in network namespaces
-	$(RIVAL_ENV) $(REQUIRE) npx vitest run --project netns --exclude 'test/netns/ebpf*.test.ts'
-	@if [ "$$(id -u)" != 0 ]; then echo "netns-test: classifier: ebpf is skipped, because loading programs needs root"; exit; fi; \
-	$(RIVAL_ENV) $(REQUIRE) npx vitest run --project netns test/netns/ebpf -t '$(EBPF_ESSENTIAL)' || exit 1; \
-	for classifier in ebpf-mark ebpf-redirect; do \
-		$(RIVAL_ENV) $(REQUIRE) SIDETRACK_CLASSIFIER=$$classifier npx vitest run --project netns \
-			test/netns/steering.test.ts -t '$(STEERING_ESSENTIAL)' || exit 1; \
-	done
+netns-test: build test-programs ## real kernels, real rivals, in network namespaces; as root all classifiers
+	$(call say,TEST,netns)
+	$(Q)if [ "$$(id -u)" = 0 ]; then \
+		$(LAB_TEST) --project netns --project bpf --tags-filter '!long' && \
+		$(LAB_TEST) $(BOTH_EBPF) test/netns/steering.test.ts; \
+	else \
+		$(LAB_TEST) --project netns --tags-filter '!long' && \
+		echo "netns-test: classifier: ebpf is skipped, because loading programs needs root"; \
+	fi
 
-netns-test-ebpf: build test-programs ## the same with classifier: ebpf, forwarding by mark and by redirect, as root, half an hour; FILES= for a part
+long: build test-programs ## the tests that are tagged so
+	$(call say,TEST,long)
+	$(Q)$(LAB_TEST) --project netns --project bpf --tags-filter long
+
+netns-test-ebpf: build test-programs ## all netns tests with classifier: ebpf, forwarding by mark and redirect, as root, half an hour; FILES= for a part
 	@[ "$$(id -u)" = 0 ] || { echo "netns-test-ebpf: loading eBPF programs needs root"; exit 1; }
-	@for classifier in ebpf-mark ebpf-redirect; do \
-		echo "classifier: $$classifier"; \
-		$(RIVAL_ENV) $(REQUIRE) SIDETRACK_CLASSIFIER=$$classifier npx vitest run --project netns $(FILES) || exit 1; \
-	done
+	$(call say,TEST,netns-test-ebpf)
+	$(Q)$(LAB_TEST) $(BOTH_EBPF) $(FILES)
 
 # The relay alone is preloaded; its reports go to files, because who ends it may not look at its words.
 SANITIZED := $(CURDIR)/build/sanitized
@@ -131,16 +148,17 @@ netns-test-tsan: netns-test-thread ## the same under TSan
 
 netns-test-%: build test-programs
 	@mkdir -p $(SANITIZED)/$* && rm -f $(SANITIZED)/$*/report.*
-	@$(COMPILE) -C proxy/engine BUILD=$(SANITIZED)/$* \
+	@$(SIDE_BY_SIDE) -C proxy/engine BUILD=$(SANITIZED)/$* \
 		CFLAGS="-O1 -g -DSIDETRACK_DEBUG -fno-omit-frame-pointer $(SANITIZER_FLAGS_$*)"
-	$(RIVAL_ENV) $(REQUIRE) SIDETRACK_RELAY_PREFIX="$(PREFIX_$*) SIDETRACK_RELAY_LIBRARY=$(SANITIZED)/$*/libsidetrack-relay.so" \
+	$(call say,TEST,netns-test-$*)
+	$(Q)$(RIVAL_ENV) $(REQUIRE) SIDETRACK_RELAY_PREFIX="$(PREFIX_$*) SIDETRACK_RELAY_LIBRARY=$(SANITIZED)/$*/libsidetrack-relay.so" \
 		npx vitest run --project netns $(FILES)
 	@cat $(SANITIZED)/$*/report.* 2>/dev/null && exit 1 || echo "netns-test-$*: nothing reported"
 
 bench-relay: ## the relay beside its rivals, about a quarter of an hour; rows and chart in build/bench
 	@test/tools/deps.sh bench
 	@$(MAKE) --no-print-directory build
-	@$(COMPILE) -C test/load
+	@$(SIDE_BY_SIDE) -C test/load
 	$(call say,TSC,test/load)
 	$(Q)npx tsc -p test/load
 	@$(RIVAL_ENV) node build/test/load/main.js
@@ -148,10 +166,14 @@ bench-relay: ## the relay beside its rivals, about a quarter of an hour; rows an
 bench-classifier: ## the classifier beside LPM tries and nft, at most a quarter of an hour, as root; rows and chart in build/bench
 	@test/tools/deps.sh test
 	@$(MAKE) --no-print-directory build
-	@$(COMPILE) -C bpf bench-object
+	@$(SIDE_BY_SIDE) -C bpf bench-object
 	$(call say,TSC,test/load)
 	$(Q)npx tsc -p test/load
 	@$(RIVAL_ENV) node build/test/load/classifier/main.js
+
+bench-smoke: ## one round of both benchmarks, so that they cannot break unseen; nothing is measured
+	@$(MAKE) --no-print-directory bench-relay RUNS=1 SECONDS=1
+	@$(MAKE) --no-print-directory bench-classifier RUNS=1
 
 docs: build ## write the generated files anew
 	$(call say,GEN,docs/cli.md)

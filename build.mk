@@ -13,5 +13,5 @@ Q := @
 say = @printf '%-5s %s\n' '$1' '$2'
 endif
 
-# A makefile of compilations: on all cores, unless make was already told how many.
-COMPILE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+# On all cores, unless make was already told how many.
+SIDE_BY_SIDE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))

@@ -15,7 +15,7 @@ core=0
 while [ "$core" -lt "$cores" ]; do
 	# A policy takes one seed, and a share no more policies than this.
 	SIDETRACK_FUZZ_PACKETS=$share SIDETRACK_FUZZ_SEED=$(((seed + core * 100000) % 2147483647)) \
-		npx vitest run --config test/bpf/vitest.config.ts test/bpf/differential.test.ts \
+		npx vitest run --project bpf test/bpf/differential.test.ts \
 		>"build/fuzz/policy-$core.log" 2>&1 &
 	pids="$pids $!"
 	core=$((core + 1))

@@ -4,6 +4,7 @@
 #define CHECK_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +48,8 @@ struct test {
 	void (*run)(void);
 };
 
+/* Not beside others: uses up what all processes of a user have in common. */
+extern const struct test exhaust_tests[];
 extern const struct test unit_tests[], mode_tests[], handshake_tests[], upstreams_tests[];
 extern const struct test relay_tests[], fault_tests[], limit_tests[], hand_over_tests[];
 extern const struct test upstream_tests[], socks_tests[], http_tests[], failover_tests[];

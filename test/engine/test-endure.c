@@ -322,9 +322,13 @@ static void drain_under_load(void)
 
 const struct test endure_tests[] = {
 	{ "endure: slow reader with 1 GiB behind it", slow_reader },
-	{ "endure: pipe quota exhausted", pipe_quota_exhausted },
 	{ "endure: killed", killed },
 	{ "endure: 10000 connections in bursts", bursts },
 	{ "endure: drain under load", drain_under_load },
+	{ NULL, NULL }
+};
+
+const struct test exhaust_tests[] = {
+	{ "exhaust: pipe quota of the user", pipe_quota_exhausted },
 	{ NULL, NULL }
 };

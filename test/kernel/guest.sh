@@ -15,7 +15,7 @@ status=0
 tests() {
 	npx vitest run --reporter=verbose --testTimeout=200000 --hookTimeout=200000 "$@" || status=$?
 }
-tests --config test/bpf/vitest.config.ts test/bpf/differential.test.ts
-tests --config test/bpf/vitest.config.ts test/bpf/lab.test.ts -t 'steers, leaves direct|leaves nothing behind'
+tests --project bpf test/bpf/differential.test.ts
+tests --project bpf test/bpf/lab.test.ts --tags-filter emulator
 tests --project netns test/netns/policy.test.ts
 exit $status

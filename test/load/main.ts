@@ -208,6 +208,7 @@ async function main(): Promise<void> {
   console.log(
     `${met} of ${verdicts.length} targets met; rows and chart: ${OUTPUT}/relay.json, .svg`,
   );
+  if (session.failures.length > 0) process.exitCode = 1;
 }
 
 await main();

@@ -118,7 +118,7 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
     expect((await fixture.sidetrack('plan')).status).toBe(0);
   });
 
-  it('no BPF file system', async () => {
+  it('no BPF file system', { tags: 'long' }, async () => {
     await expectRefusalWithout('umount /sys/fs/bpf', /is no BPF file system/);
   });
 
@@ -151,7 +151,9 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
       await onRouter('ip link del extra0');
     });
 
-    it('filters of other priorities stay where they are, also when we go', async () => {
+    it('filters of other priorities stay where they are, also when we go', {
+      tags: 'long',
+    }, async () => {
       await onRouter(`ip link add extra0 type veth peer name extra1
         ip link set extra0 up; tc qdisc add dev extra0 clsact
         tc filter add dev extra0 ingress prio 10 u32 match u32 0 0 classid 1:1
@@ -245,7 +247,7 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
   it.each([
     ['its pins', 'rm -r /sys/fs/bpf/sidetrack-netns-router'],
     ['what it remembers', 'rm -r /run/sidetrack/netns/router'],
-  ])('down leaves nothing after somebody removed %s', async (_name, remove) => {
+  ])('down leaves nothing after somebody removed %s', { tags: 'long' }, async (_name, remove) => {
     fixture.configureWith([]);
     await fixture.succeed('down');
     const listing =
@@ -260,7 +262,7 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
     await fixture.succeed('apply');
   });
 
-  it("down leaves a filter that took ours' place", async () => {
+  it("down leaves a filter that took ours' place", { tags: 'long' }, async () => {
     fixture.configureWith([]);
     await fixture.succeed('apply');
     await onRouter(`tc filter del dev lan2 ingress prio 1500

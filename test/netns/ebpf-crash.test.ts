@@ -80,7 +80,9 @@ describe.skipIf(process.getuid?.() !== 0)('sidetrack bpf', { timeout: 900_000 },
     expect(answer.status).toBe(0);
   }
 
-  it('attach: the next one brings what was wanted, wherever the first was killed', async () => {
+  it('attach: the next one brings what was wanted, wherever the first was killed', {
+    tags: 'long',
+  }, async () => {
     await succeed(attaches.first);
     const wanted = await state();
     await succeed(detach);
@@ -94,7 +96,9 @@ describe.skipIf(process.getuid?.() !== 0)('sidetrack bpf', { timeout: 900_000 },
     await succeed(detach);
   });
 
-  it('attach of another policy: traffic is steered meanwhile, and the next one repairs', async () => {
+  it('attach of another policy: traffic is steered meanwhile, and the next one repairs', {
+    tags: 'long',
+  }, async () => {
     await succeed(attaches.second);
     const wanted = await state();
     await succeed(attaches.first);
@@ -138,6 +142,7 @@ describe.skipIf(process.getuid?.() !== 0)('sidetrack bpf', { timeout: 900_000 },
 
   it.each(['attach', 'detach'] as const)(
     '%s: detach leaves nothing, wherever it was killed',
+    { tags: 'long' },
     async (verb) => {
       const nothing = await state();
       if (verb === 'detach') await succeed(attaches.first);

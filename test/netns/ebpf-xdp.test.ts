@@ -105,7 +105,7 @@ describe.skipIf(process.getuid?.() !== 0)('forwarding: xdp', () => {
     expect(await leftovers(fixture.lab)).toBe('');
   });
 
-  it('changes the forwarding under a live flow', async () => {
+  it('changes the forwarding under a live flow', { tags: 'long' }, async () => {
     use('ebpf-mark');
     await fixture.succeed('apply');
     const held = await holdConnection(fixture, 'client');
@@ -133,7 +133,7 @@ describe.skipIf(process.getuid?.() !== 0)('forwarding: xdp', () => {
       'ip link add lan3 type veth peer name far3; ip link set lan3 master br-lan',
       'no XDP program of ours on lan3',
     ],
-  ])('status says %s, and apply repairs it', async (_name, script, said) => {
+  ])('status says %s, and apply repairs it', { tags: 'long' }, async (_name, script, said) => {
     await fixture.succeed('apply');
     await onRouter(script);
     const { status, stdout } = await fixture.sidetrack('status');
@@ -146,7 +146,9 @@ describe.skipIf(process.getuid?.() !== 0)('forwarding: xdp', () => {
     await onRouter('ip link del lan3 2>/dev/null || true');
   });
 
-  it('status says that the server moved to another port, and apply follows it', async () => {
+  it('status says that the server moved to another port, and apply follows it', {
+    tags: 'long',
+  }, async () => {
     await fixture.succeed('apply');
     // A switch between: the server is now behind port moved0.
     await onRouter(`ip link add other type bridge; ip link set other up
@@ -168,7 +170,9 @@ describe.skipIf(process.getuid?.() !== 0)('forwarding: xdp', () => {
     await serverAnswers();
   });
 
-  it('status says that the server moved to a port that has the program, and apply follows it', async () => {
+  it('status says that the server moved to a port that has the program, and apply follows it', {
+    tags: 'long',
+  }, async () => {
     await onRouter(`ip link add other type bridge; ip link set other up
       ip link add moved0 type veth peer name moved1
       ethtool -K moved1 gro on; ethtool -K moved0 gro on
@@ -208,7 +212,9 @@ describe.skipIf(process.getuid?.() !== 0)('forwarding: xdp', () => {
     await onRouter('ip link set dev lan2 xdpgeneric off');
   });
 
-  it('a bridge that has not heard the server: said before anything changes', async () => {
+  it('a bridge that has not heard the server: said before anything changes', {
+    tags: 'long',
+  }, async () => {
     // A cable that was just plugged in: the bridge forgets what it heard on a port that goes down.
     await onRouter('ip link set lan1 down');
     const before = await snapshot(fixture.lab, 'router');
@@ -221,7 +227,7 @@ describe.skipIf(process.getuid?.() !== 0)('forwarding: xdp', () => {
     await serverAnswers();
   });
 
-  it('generic where the driver cannot: it steers all the same', async () => {
+  it('generic where the driver cannot: it steers all the same', { tags: 'long' }, async () => {
     // An ifb has no XDP of its own; nothing comes in there, but it must not spoil the others.
     await onRouter('ip link add plain0 type ifb; ip link set plain0 up');
     use('ebpf-xdp', [['[br-lan, lan2]', '[br-lan, lan2, plain0]']]);

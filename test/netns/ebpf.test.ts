@@ -122,7 +122,7 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
       expect(await fixture.succeed('down')).toContain('Nothing to remove');
     });
 
-    it('plan --sh does exactly what apply does', async () => {
+    it('plan --sh does exactly what apply does', { tags: 'long' }, async () => {
       const script = await fixture.succeed('plan', '--sh');
       await fixture.lab.check(undefined, ['sh'], { stdin: script });
       const byHand = await everything();
@@ -131,7 +131,8 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
       expect(await everything()).toEqual(byHand);
     });
 
-    it('a switch to nftables and back keeps live flows of both families', async () => {
+    const tags = classifier === 'ebpf-redirect' ? ['long'] : [];
+    it('a switch to nftables and back keeps live flows of both families', { tags }, async () => {
       await fixture.succeed('apply');
       const held = await Promise.all(
         FAMILIES.map((family) => holdConnection(fixture, 'client', ADDRESS.internet[family])),
@@ -189,24 +190,28 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
       ['a detached classifier', null, 'ebpf-mark'],
       ['a deleted table', 'nft delete table inet sidetrack', 'ebpf-redirect'],
       ['a removed policy rule', 'ip rule del priority 1500', 'ebpf-mark'],
-    ])('%s is seen by status and repaired by apply (%s, %s)', async (_name, script, classifier) => {
-      use(classifier);
-      await fixture.succeed('apply');
-      const good = alike(await filters());
-      if (script === null)
-        await fixture.lab.check('router', [process.execPath, CLI, 'bpf', 'detach']);
-      else await onRouter(script);
-      expect((await fixture.sidetrack('status')).status).toBe(1);
-      expect(await fixture.succeed('apply')).toContain('Done.');
-      const { status, stdout } = await fixture.sidetrack('status');
-      expect({ status, stdout }).toMatchObject({ status: 0 });
-      expect(alike(await filters())).toBe(good);
-      const before = await steered();
-      await expectDownload(ADDRESS.internet.v4);
-      expect(await steered()).toBeGreaterThan(before);
-    });
+    ])(
+      '%s is seen by status and repaired by apply (%s, %s)',
+      { tags: 'long' },
+      async (_name, script, classifier) => {
+        use(classifier);
+        await fixture.succeed('apply');
+        const good = alike(await filters());
+        if (script === null)
+          await fixture.lab.check('router', [process.execPath, CLI, 'bpf', 'detach']);
+        else await onRouter(script);
+        expect((await fixture.sidetrack('status')).status).toBe(1);
+        expect(await fixture.succeed('apply')).toContain('Done.');
+        const { status, stdout } = await fixture.sidetrack('status');
+        expect({ status, stdout }).toMatchObject({ status: 0 });
+        expect(alike(await filters())).toBe(good);
+        const before = await steered();
+        await expectDownload(ADDRESS.internet.v4);
+        expect(await steered()).toBeGreaterThan(before);
+      },
+    );
 
-    it('an address that the router gets is none', async () => {
+    it('an address that the router gets is none', { tags: 'long' }, async () => {
       await fixture.succeed('apply');
       await onRouter('ip address add 192.0.2.77/32 dev wan');
       expect((await fixture.sidetrack('status')).status).toBe(0);
@@ -300,7 +305,9 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
     });
   });
 
-  it('a bridge whose frames netfilter sees first is warned of, where it matters', async () => {
+  it('a bridge whose frames netfilter sees first is warned of, where it matters', {
+    tags: 'long',
+  }, async () => {
     await onRouter('echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables');
     expect((await fixture.sidetrack('plan')).stderr).toContain('bridge-nf-call-iptables is 1');
     use('ebpf-redirect');
