@@ -36,6 +36,7 @@ static void print_limits(void)
 	constant("RULES_MAX", RULES_MAX);
 	constant("ROW_WORDS", ROW_WORDS);
 	constant("SERVERS_MAX", SERVERS_MAX);
+	constant("TARGETS_MAX", TARGETS_MAX);
 	constant("RULE_NAME_LENGTH", RULE_NAME_LENGTH);
 	constant("NAT64_MAX", NAT64_MAX);
 	constant("PORTS_MAX", PORTS_MAX);
@@ -90,8 +91,7 @@ static void print_config(void)
 	end();
 	begin("configArray", "Byte offsets of the arrays behind them.");
 	entry("palette", offsetof(struct config, palette), "u32 classes of the codes 0 to 2");
-	entry("next_hop_v4", offsetof(struct config, next_hop_v4), "4 bytes");
-	entry("next_hop_v6", offsetof(struct config, next_hop_v6), "16 bytes");
+	entry("target", offsetof(struct config, target), "a server that packets are steered to");
 	entry("server_v4", offsetof(struct config, server_v4), "4 bytes each");
 	entry("server_v6", offsetof(struct config, server_v6), "16 bytes each");
 	entry("server_mac", offsetof(struct config, server_mac), "6 bytes, each in 8");
@@ -100,6 +100,13 @@ static void print_config(void)
 	entry("verdict", offsetof(struct config, verdict), "u8 of each rule, then the default");
 	end();
 	constant("CONFIG_SIZE", sizeof(struct config));
+	begin("targetOffset", "Byte offsets in a target.");
+#define X(name, help) entry(#name, offsetof(struct target, name), help);
+	TARGET_SETTINGS(X)
+#undef X
+	entry("next_hop_v4", offsetof(struct target, next_hop_v4), "4 bytes");
+	entry("next_hop_v6", offsetof(struct target, next_hop_v6), "16 bytes");
+	end();
 }
 
 static void print_sizes(void)
@@ -107,7 +114,7 @@ static void print_sizes(void)
 	begin("structSize", "Bytes of a map's key or value.");
 	entry("flowKeyV4", sizeof(struct flow_key_v4), "source, destination, their ports");
 	entry("flowKeyV6", sizeof(struct flow_key_v6), "source, destination, their ports");
-	entry("flow", sizeof(struct flow), "u32 seen, u32 state");
+	entry("flow", sizeof(struct flow), "u32 seen, u16 state, u16 target");
 	entry("clientKey", sizeof(struct client_key), "16 bytes of the address, u32 family");
 	entry("client", sizeof(struct client), "u32 flows, u32 refused");
 	entry("block", sizeof(struct v4_block), "a /16");
@@ -116,6 +123,7 @@ static void print_sizes(void)
 	entry("node", sizeof(struct v6_node), "u64 keys, u32 references");
 	entry("row", sizeof(struct row), "u64 words");
 	entry("port", sizeof(struct port), "XDP: a device");
+	entry("target", sizeof(struct target), "a server that packets are steered to");
 	entry("nat64", sizeof(struct nat64), "a prefix of NAT64");
 	entry("counter", sizeof(struct counter), "u64 packets, u64 bytes");
 	end();

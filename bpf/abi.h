@@ -18,6 +18,7 @@
 #define RULES_MAX 1024
 #define ROW_WORDS (RULES_MAX / 64)
 #define SERVERS_MAX 16
+#define TARGETS_MAX 16	/* a power of two */
 #define RULE_NAME_LENGTH 128
 #define NAT64_MAX 8
 /* Network devices that one program set's XDP program may sit on. */
@@ -120,15 +121,8 @@ enum counter_name {
 
 /* X(name, what it means): 32 bits each */
 #define SETTINGS(X)							\
-	X(mark_value, "the bits to set")				\
-	X(mark_mask, "the bits that are ours")				\
-	X(redirect_ifindex, "the way to the server; 0 marks instead")	\
-	X(xdp_ifindex, "XDP: the device, or the port of it, that the server is behind")	\
+	X(targets, "entries used of target")				\
 	X(ports, "entries used of port")				\
-	X(route_v4, "interface that the policy route must use; 0: any")	\
-	X(route_v6, "interface that the policy route must use; 0: any")	\
-	X(steers_v4, "0: the server has no IPv4 address")		\
-	X(steers_v6, "0: the server has no IPv6 address")		\
 	X(blocks, "whether a rule may block anything")			\
 	X(judges_others, "whether a rule may block what is not TCP")	\
 	X(blocks_on_failure, "on_failure: block")			\
@@ -147,6 +141,25 @@ enum counter_name {
 	X(port_classes, "port classes, the last one for a port that cannot be seen")	\
 	X(mac_rows, "row of MAC class 0 as a condition of its own")	\
 	X(from_mac_rows, "row of MAC class 0 as a source")
+
+/* X(name, what it means): 32 bits each, of one server that packets are steered to */
+#define TARGET_SETTINGS(X)						\
+	X(mark_value, "the bits to set")				\
+	X(mark_mask, "the bits that are ours")				\
+	X(redirect_ifindex, "the way to the server; 0 marks instead")	\
+	X(xdp_ifindex, "XDP: the device, or the port of it, that the server is behind")	\
+	X(route_v4, "interface that the policy route must use; 0: any")	\
+	X(route_v6, "interface that the policy route must use; 0: any")	\
+	X(steers_v4, "0: the server has no IPv4 address")		\
+	X(steers_v6, "0: the server has no IPv6 address")
+
+struct target {
+#define X(name, help) __u32 name;
+	TARGET_SETTINGS(X)
+#undef X
+	__u32 next_hop_v4;
+	__u32 next_hop_v6[4];
+};
 
 /* A device with the XDP program, and what it belongs to: itself, or the bridge. */
 struct port {
@@ -168,8 +181,7 @@ struct config {
 	SETTINGS(X)
 #undef X
 	__u32 palette[4];
-	__u32 next_hop_v4;
-	__u32 next_hop_v6[4];
+	struct target target[TARGETS_MAX];
 	__u32 server_v4[SERVERS_MAX];
 	__u32 server_v6[SERVERS_MAX][4];
 	__u64 server_mac[SERVERS_MAX];	/* six bytes, then two of zero */
@@ -190,7 +202,8 @@ struct flow_key_v6 {
 
 struct flow {
 	__u32 seen;	/* CLOCK_MONOTONIC in units of 2^FLOW_CLOCK_SHIFT ns */
-	__u32 state;
+	__u16 state;
+	__u16 target;	/* which of config.target it goes to */
 };
 
 /* Who counts as one client: an address. */

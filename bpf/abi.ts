@@ -3,6 +3,7 @@
 export const RULES_MAX = 1024;
 export const ROW_WORDS = 16;
 export const SERVERS_MAX = 16;
+export const TARGETS_MAX = 16;
 export const RULE_NAME_LENGTH = 128;
 export const NAT64_MAX = 8;
 export const PORTS_MAX = 16;
@@ -112,6 +113,71 @@ export const events = [
 
 /** Byte offsets of 32-bit settings. */
 export const configOffset = {
+  /** entries used of target */
+  targets: 0,
+  /** entries used of port */
+  ports: 4,
+  /** whether a rule may block anything */
+  blocks: 8,
+  /** whether a rule may block what is not TCP */
+  judges_others: 12,
+  /** on_failure: block */
+  blocks_on_failure: 16,
+  /** of each family; 0: no limit */
+  max_flows_per_client: 20,
+  /** whether a rule names a MAC address */
+  has_macs: 24,
+  /** entries used of server_mac */
+  server_macs: 28,
+  /** entries used of server_v4 */
+  server_v4s: 32,
+  /** entries used of server_v6 */
+  server_v6s: 36,
+  /** entries used of nat64 */
+  nat64s: 40,
+  /** whether one of them is shorter than /96 */
+  has_reserved: 44,
+  /** bits of the first rules, which look at no embedded address */
+  guards: 48,
+  /** number of rules, and the index of the default */
+  rules: 52,
+  /** words used of each row */
+  row_words: 56,
+  /** row of class 0 as a source */
+  from_rows: 60,
+  /** row of port class 0 over TCP */
+  port_rows: 64,
+  /** port classes, the last one for a port that cannot be seen */
+  port_classes: 68,
+  /** row of MAC class 0 as a condition of its own */
+  mac_rows: 72,
+  /** row of MAC class 0 as a source */
+  from_mac_rows: 76,
+} as const;
+
+/** Byte offsets of the arrays behind them. */
+export const configArray = {
+  /** u32 classes of the codes 0 to 2 */
+  palette: 80,
+  /** a server that packets are steered to */
+  target: 96,
+  /** 4 bytes each */
+  server_v4: 928,
+  /** 16 bytes each */
+  server_v6: 992,
+  /** 6 bytes, each in 8 */
+  server_mac: 1248,
+  /** XDP: u32 device, u32 its router interface, MAC in 8 */
+  port: 1376,
+  /** u64 prefix and mask in halves, length */
+  nat64: 1632,
+  /** u8 of each rule, then the default */
+  verdict: 1952,
+} as const;
+export const CONFIG_SIZE = 2984;
+
+/** Byte offsets in a target. */
+export const targetOffset = {
   /** the bits to set */
   mark_value: 0,
   /** the bits that are ours */
@@ -120,76 +186,19 @@ export const configOffset = {
   redirect_ifindex: 8,
   /** XDP: the device, or the port of it, that the server is behind */
   xdp_ifindex: 12,
-  /** entries used of port */
-  ports: 16,
   /** interface that the policy route must use; 0: any */
-  route_v4: 20,
+  route_v4: 16,
   /** interface that the policy route must use; 0: any */
-  route_v6: 24,
+  route_v6: 20,
   /** 0: the server has no IPv4 address */
-  steers_v4: 28,
+  steers_v4: 24,
   /** 0: the server has no IPv6 address */
-  steers_v6: 32,
-  /** whether a rule may block anything */
-  blocks: 36,
-  /** whether a rule may block what is not TCP */
-  judges_others: 40,
-  /** on_failure: block */
-  blocks_on_failure: 44,
-  /** of each family; 0: no limit */
-  max_flows_per_client: 48,
-  /** whether a rule names a MAC address */
-  has_macs: 52,
-  /** entries used of server_mac */
-  server_macs: 56,
-  /** entries used of server_v4 */
-  server_v4s: 60,
-  /** entries used of server_v6 */
-  server_v6s: 64,
-  /** entries used of nat64 */
-  nat64s: 68,
-  /** whether one of them is shorter than /96 */
-  has_reserved: 72,
-  /** bits of the first rules, which look at no embedded address */
-  guards: 76,
-  /** number of rules, and the index of the default */
-  rules: 80,
-  /** words used of each row */
-  row_words: 84,
-  /** row of class 0 as a source */
-  from_rows: 88,
-  /** row of port class 0 over TCP */
-  port_rows: 92,
-  /** port classes, the last one for a port that cannot be seen */
-  port_classes: 96,
-  /** row of MAC class 0 as a condition of its own */
-  mac_rows: 100,
-  /** row of MAC class 0 as a source */
-  from_mac_rows: 104,
-} as const;
-
-/** Byte offsets of the arrays behind them. */
-export const configArray = {
-  /** u32 classes of the codes 0 to 2 */
-  palette: 108,
+  steers_v6: 28,
   /** 4 bytes */
-  next_hop_v4: 124,
+  next_hop_v4: 32,
   /** 16 bytes */
-  next_hop_v6: 128,
-  /** 4 bytes each */
-  server_v4: 144,
-  /** 16 bytes each */
-  server_v6: 208,
-  /** 6 bytes, each in 8 */
-  server_mac: 464,
-  /** XDP: u32 device, u32 its router interface, MAC in 8 */
-  port: 592,
-  /** u64 prefix and mask in halves, length */
-  nat64: 848,
-  /** u8 of each rule, then the default */
-  verdict: 1168,
+  next_hop_v6: 36,
 } as const;
-export const CONFIG_SIZE = 2200;
 
 /** Bytes of a map's key or value. */
 export const structSize = {
@@ -197,7 +206,7 @@ export const structSize = {
   flowKeyV4: 12,
   /** source, destination, their ports */
   flowKeyV6: 36,
-  /** u32 seen, u32 state */
+  /** u32 seen, u16 state, u16 target */
   flow: 8,
   /** 16 bytes of the address, u32 family */
   clientKey: 20,
@@ -215,6 +224,8 @@ export const structSize = {
   row: 128,
   /** XDP: a device */
   port: 16,
+  /** a server that packets are steered to */
+  target: 52,
   /** a prefix of NAT64 */
   nat64: 40,
   /** u64 packets, u64 bytes */

@@ -8,7 +8,7 @@
  */
 import { events, outcomes, structSize } from './abi.js';
 import { countFlowsOf } from './clients.js';
-import type { Steering } from './config.js';
+import type { Steering, SteeringTarget } from './config.js';
 import { ClassifierError } from './error.js';
 import { requireFeatures } from './feature.js';
 import { closeDescriptor } from './ffi.js';
@@ -33,6 +33,11 @@ import {
 } from './tc.js';
 import { attachXdp, detachXdp, requireFreeXdp, XDP_PROGRAM } from './xdp.js';
 
+export interface AttachTarget extends Omit<SteeringTarget, 'redirectIfindex' | 'xdpIfindex'> {
+  /** Straight to the server through this interface; absent, packets are marked and routed. */
+  redirectInterface?: string;
+}
+
 export interface AttachOptions {
   /** Pins go here: a directory in a BPF file system. */
   directory: string;
@@ -41,9 +46,7 @@ export interface AttachOptions {
   /** Where client packets come in. */
   interfaces: readonly string[];
   policy: ClassifierPolicy;
-  steering: Omit<Steering, 'redirectIfindex' | 'xdp'>;
-  /** Straight to the server through this interface; absent, packets are marked and routed. */
-  redirectInterface?: string;
+  steering: Omit<Steering, 'targets' | 'xdpPorts'> & { targets: readonly AttachTarget[] };
   /** Beside redirect: also in XDP, on these interfaces or, of bridges, on their ports. */
   xdp?: boolean;
   /** Flows for each family. In a table of another size all live flows find themselves again. */
@@ -84,22 +87,30 @@ function openShared(pins: PinDirectory, map: SharedMap): number | undefined {
   return undefined;
 }
 
-function fullSteering(options: AttachOptions, xdp: XdpWay | undefined): Steering {
-  const { steering, redirectInterface } = options;
-  if (redirectInterface === undefined) return steering;
-  const redirectIfindex = requireEthernet(redirectInterface);
-  return { ...steering, redirectIfindex, ...(xdp && { xdp }) };
+function fullSteering({ steering }: AttachOptions, xdp: XdpWay | undefined): Steering {
+  const targets = steering.targets.map(({ redirectInterface, ...target }, number) => {
+    if (redirectInterface === undefined) return target;
+    const xdpIfindex = xdp?.exits[number]?.ifindex;
+    return {
+      ...target,
+      redirectIfindex: requireEthernet(redirectInterface),
+      ...(xdpIfindex !== undefined && { xdpIfindex }),
+    };
+  });
+  return { ...steering, targets, ...(xdp && { xdpPorts: xdp.ports }) };
 }
 
-function findXdp({ xdp, redirectInterface, interfaces, steering }: AttachOptions) {
+function findXdp({ xdp, interfaces, steering }: AttachOptions) {
   if (xdp !== true) return undefined;
-  if (redirectInterface !== undefined)
-    return findXdpWay(interfaces, redirectInterface, steering.serverMacs);
-  throw new ClassifierError('XDP can redirect packets, but not mark them', {
-    code: 'xdp-needs-redirect',
-    source: 'user',
-    hint: 'name the interface to the server',
+  const targets = steering.targets.map(({ redirectInterface, macs }) => {
+    if (redirectInterface !== undefined) return { redirectInterface, macs };
+    throw new ClassifierError('XDP can redirect packets, but not mark them', {
+      code: 'xdp-needs-redirect',
+      source: 'user',
+      hint: 'name the interface to the server',
+    });
   });
+  return findXdpWay(interfaces, targets);
 }
 
 /**
@@ -320,7 +331,7 @@ export function attachClassifier(options: AttachOptions): void {
   try {
     pins.create();
     pins.discardAllNext();
-    pins.writeMetadata('policy', undefined);
+    pins.writeMetadata('policy', []);
     for (const pin of pinned) pins.pinNext(pin, descriptorOf(object, pin));
     countKeptFlows(next);
     fillFlows(pins, next, options.takeOver?.() ?? []);
@@ -336,7 +347,8 @@ export function attachClassifier(options: AttachOptions): void {
     for (const name of pins.devices()) if (!devices.has(name)) detachXdpFrom(pins, name);
     if (!xdp) pins.discard('xdp_program');
     for (const name of pins.interfaces()) if (!interfaces.has(name)) detachFrom(pins, name);
-    pins.writeMetadata('way', xdp?.heard && wayMetadata(xdp.heard));
+    const heard = xdp?.exits.flatMap((exit) => exit.heard ?? []) ?? [];
+    pins.writeMetadata('way', heard.map(wayMetadata));
     pins.writeMetadata('policy', policyMetadata(options.digest, options.object));
   } catch (error) {
     for (const pin of pinned) pins.discardNext(pin);

@@ -36,6 +36,7 @@
 #include "route.h"
 #include "server.h"
 #include "steer.h"
+#include "target.h"
 #include "xdp.h"
 
 /* More than any header chain that parse.h follows to its end in practice. */
@@ -97,33 +98,39 @@ enum way {
 	WAY_NEIGHBOUR,
 };
 
-static __always_inline enum way choose_way(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline enum way choose_way(struct __sk_buff *skb, const struct packet *packet,
+					   const volatile struct target *target)
 {
 	struct bpf_redir_neigh hop;
 
-	if (!(packet->family == 4 ? config.steers_v4 : config.steers_v6))
-		return WAY_NONE;
-	if (config.redirect_ifindex) {
-		next_hop(packet, &hop);
-		if (neighbour_is_known(skb, &hop))
+	if (target->redirect_ifindex) {
+		next_hop(target, packet, &hop);
+		if (neighbour_is_known(skb, target, &hop))
 			return WAY_NEIGHBOUR;
 	}
-	return has_route(skb, packet) ? WAY_ROUTE : WAY_NONE;
+	return has_route(skb, packet, target) ? WAY_ROUTE : WAY_NONE;
 }
 
 static __always_inline int admit(struct __sk_buff *skb, const struct packet *packet)
 {
-	enum way way = choose_way(skb, packet);
-	__u32 refusal = way == WAY_NONE ? COUNT_no_route : flow_add(packet);
+	const volatile struct target *target;
+	__u32 number, refusal;
+	enum way way;
 
+	number = target_choose(packet);
+	if (number >= TARGETS_MAX)
+		return fail(skb, packet, COUNT_no_route);
+	target = target_of(number);
+	way = choose_way(skb, packet, target);
+	refusal = way == WAY_NONE ? COUNT_no_route : flow_add(packet, number);
 	if (refusal)
 		return fail(skb, packet, refusal);
 	count_event(COUNT_admitted);
 	if (way == WAY_NEIGHBOUR)
-		return steer(skb, packet);
-	if (config.redirect_ifindex)
+		return steer(skb, packet, target);
+	if (target->redirect_ifindex)
 		count_event(COUNT_fallback_neighbour);
-	return steer_by_mark(skb);
+	return steer_by_mark(skb, target);
 }
 
 static __always_inline int classify_syn(struct __sk_buff *skb, const struct packet *packet)
@@ -142,14 +149,16 @@ static __always_inline int classify_syn(struct __sk_buff *skb, const struct pack
 
 static __always_inline int classify_tcp(struct __sk_buff *skb, const struct packet *packet)
 {
+	__u32 target;
+
 	if ((packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		return classify_syn(skb, packet);
 	/* Part of a segment is of no use to the server while the other part has no ports. */
 	if (packet->fragment != FRAGMENT_NONE)
 		return leave(skb, COUNT_fragment);
-	if (!flow_follow(packet))
+	if (!flow_follow(packet, &target))
 		return leave(skb, COUNT_unknown_flow);
-	return steer(skb, packet);
+	return steer(skb, packet, target_of(target));
 }
 
 static __always_inline int classify_other(struct __sk_buff *skb, const struct packet *packet)

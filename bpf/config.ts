@@ -7,28 +7,37 @@ import {
   PORTS_MAX,
   SERVERS_MAX,
   structSize,
+  targetOffset,
   verdictNumber,
 } from './abi.js';
 import { ClassifierError } from './error.js';
 import type { Verdict } from './policy.js';
-import type { XdpWay } from './port.js';
+import type { Port } from './port.js';
 import type { Tables } from './tables.js';
 
 /** IPv4 as a number, IPv6 as a bigint. */
 export type Address = number | bigint;
 
-export interface Steering {
+/** A server that packets are steered to; flows know it by its place in the list. */
+export interface SteeringTarget {
   mark: { value: number; mask: number };
   /** Index of the interface to the server: packets go straight there; absent, they are marked. */
   redirectIfindex?: number;
-  /** Where the XDP program takes packets in and out; absent, it is not loaded. */
-  xdp?: XdpWay;
+  /** Index of the device by which XDP sends to the server. */
+  xdpIfindex?: number;
   /** Interfaces that the policy route must use when a flow begins; absent, any will do. */
   routeIfindex?: { v4?: number; v6?: number };
   /** The server's addresses; a family without one is not steered. */
   nextHop: { v4?: number; v6?: bigint };
   /** Lower case with colons. */
-  serverMacs: readonly string[];
+  macs: readonly string[];
+}
+
+export interface Steering {
+  targets: readonly SteeringTarget[];
+  /** Where the XDP program takes packets in; absent, it is not loaded. */
+  xdpPorts?: readonly Port[];
+  /** What comes from them is never steered. */
   serverAddresses: readonly Address[];
   onFailure: 'direct' | 'block';
   /** Flows of each family that one client may have; absent or 0: no limit. */
@@ -64,8 +73,8 @@ class ConfigWriter {
 
   /** A list of at most SERVERS_MAX structs, and how many there are. */
   list(
-    array: 'server_mac' | 'server_v4' | 'server_v6',
-    count: 'server_macs' | 'server_v4s' | 'server_v6s',
+    array: 'target' | 'server_mac' | 'server_v4' | 'server_v6',
+    count: 'targets' | 'server_macs' | 'server_v4s' | 'server_v6s',
     structs: readonly Buffer[],
     stride: number,
   ): void {
@@ -83,20 +92,42 @@ class ConfigWriter {
   }
 }
 
-function writeServers(writer: ConfigWriter, steering: Steering): void {
-  const { serverMacs, serverAddresses, nextHop } = steering;
-  const v4 = serverAddresses.filter((address) => typeof address === 'number');
-  const v6 = serverAddresses.filter((address) => typeof address === 'bigint');
-  writer.list('server_mac', 'server_macs', serverMacs.map(macBytes), 8);
-  writer.list('server_v4', 'server_v4s', v4.map(addressBytes), 4);
-  writer.list('server_v6', 'server_v6s', v6.map(addressBytes), 16);
-  writer.set('steers_v4', nextHop.v4 !== undefined);
-  writer.set('steers_v6', nextHop.v6 !== undefined);
-  if (nextHop.v4 !== undefined) writer.put('next_hop_v4', addressBytes(nextHop.v4));
-  if (nextHop.v6 !== undefined) writer.put('next_hop_v6', addressBytes(nextHop.v6));
+function targetBytes({
+  mark,
+  redirectIfindex = 0,
+  xdpIfindex = 0,
+  routeIfindex = {},
+  nextHop,
+}: SteeringTarget): Buffer {
+  const bytes = Buffer.alloc(structSize.target);
+  const settings: Partial<Record<keyof typeof targetOffset, number>> = {
+    mark_value: mark.value,
+    mark_mask: mark.mask,
+    redirect_ifindex: redirectIfindex,
+    xdp_ifindex: xdpIfindex,
+    route_v4: routeIfindex.v4 ?? 0,
+    route_v6: routeIfindex.v6 ?? 0,
+    steers_v4: Number(nextHop.v4 !== undefined),
+    steers_v6: Number(nextHop.v6 !== undefined),
+  };
+  for (const [name, value] of Object.entries(settings))
+    bytes.writeUInt32LE(value >>> 0, targetOffset[name as keyof typeof targetOffset]);
+  if (nextHop.v4 !== undefined) addressBytes(nextHop.v4).copy(bytes, targetOffset.next_hop_v4);
+  if (nextHop.v6 !== undefined) addressBytes(nextHop.v6).copy(bytes, targetOffset.next_hop_v6);
+  return bytes;
 }
 
-function writeXdp(writer: ConfigWriter, { ifindex, ports }: XdpWay): void {
+function writeServers(writer: ConfigWriter, { targets, serverAddresses }: Steering): void {
+  const v4 = serverAddresses.filter((address) => typeof address === 'number');
+  const v6 = serverAddresses.filter((address) => typeof address === 'bigint');
+  const macs = targets.flatMap((target) => target.macs);
+  writer.list('target', 'targets', targets.map(targetBytes), structSize.target);
+  writer.list('server_mac', 'server_macs', macs.map(macBytes), 8);
+  writer.list('server_v4', 'server_v4s', v4.map(addressBytes), 4);
+  writer.list('server_v6', 'server_v6s', v6.map(addressBytes), 16);
+}
+
+function writePorts(writer: ConfigWriter, ports: readonly Port[]): void {
   if (ports.length > PORTS_MAX) {
     throw new ClassifierError(`XDP takes at most ${PORTS_MAX} devices, not ${ports.length}`, {
       code: 'too-many-ports',
@@ -104,7 +135,6 @@ function writeXdp(writer: ConfigWriter, { ifindex, ports }: XdpWay): void {
       hint: 'write forwarding: redirect',
     });
   }
-  writer.set('xdp_ifindex', ifindex);
   writer.set('ports', ports.length);
   ports.forEach((port, i) => {
     const bytes = Buffer.alloc(structSize.port);
@@ -167,17 +197,12 @@ function blocks({ policy }: Tables): boolean {
 
 export function writeConfig(tables: Tables, steering: Steering): Buffer {
   const writer = new ConfigWriter();
-  writer.set('mark_value', steering.mark.value);
-  writer.set('mark_mask', steering.mark.mask);
-  writer.set('redirect_ifindex', steering.redirectIfindex ?? 0);
-  writer.set('route_v4', steering.routeIfindex?.v4 ?? 0);
-  writer.set('route_v6', steering.routeIfindex?.v6 ?? 0);
   writer.set('blocks_on_failure', steering.onFailure === 'block');
   writer.set('blocks', blocks(tables));
   writer.set('max_flows_per_client', steering.maxFlowsPerClient ?? 0);
   writer.set('judges_others', judgesOthers(tables));
   writeServers(writer, steering);
-  if (steering.xdp) writeXdp(writer, steering.xdp);
+  if (steering.xdpPorts) writePorts(writer, steering.xdpPorts);
   writeNat64(writer, tables);
   writeTables(writer, tables);
   return writer.bytes;

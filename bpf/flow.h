@@ -130,9 +130,9 @@ static __always_inline bool flow_sweep(__u32 family)
 }
 
 /* Not over one that another CPU has just entered: it is counted by whoever does. */
-static __always_inline bool flow_insert(const struct packet *packet)
+static __always_inline bool flow_insert(const struct packet *packet, __u32 target)
 {
-	struct flow flow = { .seen = flow_clock(), .state = FLOW_OPENING };
+	struct flow flow = { .seen = flow_clock(), .state = FLOW_OPENING, .target = target };
 	struct flow_key_v6 key6;
 	struct flow_key_v4 key4;
 	long result;
@@ -150,7 +150,7 @@ static __always_inline bool flow_insert(const struct packet *packet)
 }
 
 /* A known tuple is a new flow, too; it keeps its place. */
-static __always_inline bool flow_renew(const struct packet *packet)
+static __always_inline bool flow_renew(const struct packet *packet, __u32 target)
 {
 	struct flow *flow = flow_find(packet);
 
@@ -158,22 +158,24 @@ static __always_inline bool flow_renew(const struct packet *packet)
 		return false;
 	flow->seen = flow_clock();
 	flow->state = FLOW_OPENING;
+	flow->target = target;
 	return true;
 }
 
 /* Enters a flow, or begins it anew; else returns what to count it as. */
-__noinline int flow_add(const struct packet *packet)
+__noinline int flow_add(const struct packet *packet, __u32 target)
 {
 	if (!packet)
 		return COUNT_table_full;
-	if (flow_renew(packet))
+	if (flow_renew(packet, target))
 		return 0;
 	if (!client_has_share(packet) &&
 	    !(flow_sweep(packet->family) && client_has_share(packet))) {
 		client_refuse(packet, flow_clock());
 		return COUNT_over_share;
 	}
-	if (flow_insert(packet) || (flow_sweep(packet->family) && flow_insert(packet)))
+	if (flow_insert(packet, target) ||
+	    (flow_sweep(packet->family) && flow_insert(packet, target)))
 		return 0;
 	return COUNT_table_full;
 }
@@ -198,8 +200,11 @@ static __always_inline void flow_forget(const struct packet *packet)
 	client_discount(&client);
 }
 
-/* Whether a packet that opens nothing belongs to a steered flow; keeps that flow young. */
-static __always_inline bool flow_follow(const struct packet *packet)
+/*
+ * Whether a packet that opens nothing belongs to a steered flow, and where that goes; keeps the flow
+ * young.
+ */
+static __always_inline bool flow_follow(const struct packet *packet, __u32 *target)
 {
 	struct flow *flow = flow_find(packet);
 	__u32 now, state;
@@ -220,6 +225,7 @@ static __always_inline bool flow_follow(const struct packet *packet)
 	} else if (state == FLOW_OPENING && packet->tcp_flags & TCP_PSH) {
 		state = FLOW_ESTABLISHED;
 	}
+	*target = flow->target;
 	/* Write only news: the cache line is shared with the neighbours in the bucket. */
 	if (flow->state != state)
 		flow->state = state;

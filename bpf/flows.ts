@@ -19,6 +19,8 @@ export interface Flow {
   state: FlowStateName;
   /** Seconds since its last packet. */
   silent: number;
+  /** Number of the target that it is steered to. */
+  target: number;
 }
 
 export const FLOW_MAPS = [
@@ -34,6 +36,10 @@ const STATE_NUMBER: Readonly<Record<FlowStateName, number>> = {
   established: flowState.ESTABLISHED,
   closing: flowState.CLOSING,
 };
+
+/** Where struct flow has its state and target. */
+const STATE = 4;
+const TARGET = 6;
 
 /** Entries read in one call: few calls, and more than any bucket of a hash table holds. */
 const BATCH = 16_384;
@@ -95,7 +101,7 @@ export function countLiveFlows(fd: number, family: 4 | 6): number {
   const now = flowClock();
   readBatches(fd, KEY_SIZE[family], structSize.flow, (_keys, values, count) => {
     for (let offset = 0; offset < count * structSize.flow; offset += structSize.flow) {
-      const state = STATES[values.readUInt32LE(offset + 4)] ?? 'established';
+      const state = STATES[values.readUInt16LE(offset + STATE)] ?? 'established';
       if (((now - values.readUInt32LE(offset)) | 0) <= AGE_UNITS[state]) sum++;
     }
   });
@@ -115,8 +121,9 @@ function parseFlow(key: Buffer, value: Buffer, family: 4 | 6, now: number): Flow
     destination: parseAddress(key.subarray(size, 2 * size), family),
     sourcePort: key.readUInt16BE(2 * size),
     destinationPort: key.readUInt16BE(2 * size + 2),
-    state: STATES[value.readUInt32LE(4)] ?? 'established',
+    state: STATES[value.readUInt16LE(STATE)] ?? 'established',
     silent: Math.max(0, Math.floor(age * UNIT_SECONDS)),
+    target: value.readUInt16LE(TARGET),
   };
 }
 
@@ -152,7 +159,8 @@ export function addFlows(fd: number, family: 4 | 6, flows: readonly Flow[]): Flo
     if (flow.family !== family) return false;
     const value = Buffer.alloc(structSize.flow);
     value.writeUInt32LE((now - Math.round(flow.silent / UNIT_SECONDS)) >>> 0, 0);
-    value.writeUInt32LE(STATE_NUMBER[flow.state], 4);
+    value.writeUInt16LE(STATE_NUMBER[flow.state], STATE);
+    value.writeUInt16LE(flow.target, TARGET);
     try {
       check('bpf_map_update_elem', fd, flowKey(flow), value, NOEXIST);
       return true;

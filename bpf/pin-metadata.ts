@@ -8,8 +8,8 @@ export function fileDigest(path: string): string {
 }
 
 /** The digest of the options, and of the program that they were given to. */
-export function policyMetadata(digest: string | undefined, object: string): string | undefined {
-  return digest === undefined ? undefined : `${digest}-${fileDigest(object)}`;
+export function policyMetadata(digest: string | undefined, object: string): string[] {
+  return digest === undefined ? [] : [`${digest}-${fileDigest(object)}`];
 }
 
 export const wayMetadata = ({ bridge, mac, port }: Heard): string => [bridge, mac, port].join('=');

@@ -158,25 +158,23 @@ export class PinDirectory {
    * `policy` says what the program set in force was made from, nothing while that is about to
    * change; `way` where its XDP program sends.
    */
-  writeMetadata(kind: MetadataKind, value: string | undefined): void {
+  writeMetadata(kind: MetadataKind, values: readonly string[]): void {
     const path = join(this.path, kind);
     if (existsSync(path)) {
       for (const old of readdirSync(path)) rmdirSync(join(path, old));
       rmdirSync(path);
     }
-    if (value !== undefined) mkdirSync(join(path, escapeName(value)), { recursive: true });
+    for (const value of values) mkdirSync(join(path, escapeName(value)), { recursive: true });
   }
 
-  readMetadata(kind: MetadataKind): string | undefined {
-    const path = join(this.path, kind);
-    const values = existsSync(path) ? readdirSync(path).map(unescapeName) : [];
-    return values.length === 1 ? values[0] : undefined;
+  readMetadata(kind: MetadataKind): string[] {
+    return this.entries(kind);
   }
 
   /** Everything, when no interface is left. */
   remove(): void {
     if (!this.exists) return;
-    for (const kind of METADATA) this.writeMetadata(kind, undefined);
+    for (const kind of METADATA) this.writeMetadata(kind, []);
     for (const entry of readdirSync(this.path, { withFileTypes: true })) {
       const path = join(this.path, entry.name);
       if (entry.isDirectory()) rmdirSync(path);

@@ -15,12 +15,18 @@ export interface Port {
   mac: string;
 }
 
-/** Where XDP takes frames in and where it sends them out. */
-export interface XdpWay {
+/** Where XDP sends to a server. */
+export interface XdpExit {
   /** The device behind which the server is. */
   ifindex: number;
   /** How the device was found, where it is a bridge's port: another one may be right tomorrow. */
   heard?: Heard;
+}
+
+/** Where XDP takes frames in and where it sends them out. */
+export interface XdpWay {
+  /** For each target. */
+  exits: readonly XdpExit[];
   ports: readonly Port[];
 }
 
@@ -85,7 +91,7 @@ export function hear(bridge: string, macs: readonly string[]): Heard | undefined
 }
 
 /** Where frames to the server leave: behind a bridge, the port on which it was last heard. */
-function towards(name: string, macs: readonly string[]): Pick<XdpWay, 'ifindex' | 'heard'> {
+function towards(name: string, macs: readonly string[]): XdpExit {
   const link = linkOf(name);
   if (!isBridge(link)) return { ifindex: link.ifindex };
   const heard = hear(name, macs);
@@ -97,13 +103,13 @@ function towards(name: string, macs: readonly string[]): Pick<XdpWay, 'ifindex' 
   });
 }
 
+/** @param targets interface to each server, and its MACs. */
 export function findXdpWay(
   interfaces: readonly string[],
-  redirectInterface: string,
-  serverMacs: readonly string[],
+  targets: readonly { redirectInterface: string; macs: readonly string[] }[],
 ): XdpWay {
   return {
-    ...towards(redirectInterface, serverMacs),
+    exits: targets.map(({ redirectInterface, macs }) => towards(redirectInterface, macs)),
     ports: interfaces.flatMap(portsOf),
   };
 }

@@ -92,7 +92,7 @@ function writeTables(object: BpfObject, tables: Tables): void {
 export function loadProgramSet(options: LoadOptions): BpfObject {
   const object = BpfObject.open(options.object, PROGRAM);
   try {
-    if (options.steering.xdp === undefined) object.skipProgram(XDP_PROGRAM);
+    if (options.steering.xdpPorts === undefined) object.skipProgram(XDP_PROGRAM);
     object.setConstants(writeConfig(options.tables, options.steering));
     setSizes(object, options);
     object.load();

@@ -5,6 +5,7 @@
 
 #include "maps.h"
 #include "parse.h"
+#include "target.h"
 
 #ifndef AF_INET
 #define AF_INET 2
@@ -50,15 +51,16 @@ static __always_inline bool is_for_router(void *context, __u32 ifindex,
 }
 
 /* The uplink may be the clients' own interface: only the next hop tells its routes from ours. */
-static __always_inline bool is_next_hop(const struct packet *packet,
+static __always_inline bool is_next_hop(const volatile struct target *target,
+					const struct packet *packet,
 					const struct bpf_fib_lookup *route)
 {
 	if (packet->family == 4)
-		return route->ipv4_dst == config.next_hop_v4;
-	return ((route->ipv6_dst[0] ^ config.next_hop_v6[0]) |
-		(route->ipv6_dst[1] ^ config.next_hop_v6[1]) |
-		(route->ipv6_dst[2] ^ config.next_hop_v6[2]) |
-		(route->ipv6_dst[3] ^ config.next_hop_v6[3])) == 0;
+		return route->ipv4_dst == target->next_hop_v4;
+	return ((route->ipv6_dst[0] ^ target->next_hop_v6[0]) |
+		(route->ipv6_dst[1] ^ target->next_hop_v6[1]) |
+		(route->ipv6_dst[2] ^ target->next_hop_v6[2]) |
+		(route->ipv6_dst[3] ^ target->next_hop_v6[3])) == 0;
 }
 
 /*
@@ -66,19 +68,20 @@ static __always_inline bool is_next_hop(const struct packet *packet,
  * what is marked would follow the main table.  Kernels before 6.10 cannot be
  * asked with a mark and are believed; nftables drops what they send elsewhere.
  */
-static __always_inline bool has_route(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline bool has_route(struct __sk_buff *skb, const struct packet *packet,
+				      const volatile struct target *target)
 {
-	__u32 device = packet->family == 4 ? config.route_v4 : config.route_v6;
+	__u32 device = packet->family == 4 ? target->route_v4 : target->route_v6;
 	struct bpf_fib_lookup route;
 	long result;
 
 	fib_of(skb->ingress_ifindex, packet, &route);
-	*(__u32 *)route.smac = (skb->mark & ~config.mark_mask) | config.mark_value;
+	*(__u32 *)route.smac = (skb->mark & ~target->mark_mask) | target->mark_value;
 	result = bpf_fib_lookup(skb, &route, sizeof(route), FIB_LOOKUP_MARK | FIB_LOOKUP_SKIP_NEIGH);
 	if (result < 0 || !device)
 		return true;
 	return (result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_FRAG_NEEDED) &&
-	       route.ifindex == device && is_next_hop(packet, &route);
+	       route.ifindex == device && is_next_hop(target, packet, &route);
 }
 
 #endif /* SIDETRACK_BPF_ROUTE_H */

@@ -43,12 +43,15 @@ export function classifierFlows(directory: string): Flow[] {
   return FLOW_MAPS.flatMap(({ map, family }) => pins.use(map, (fd) => readFlows(fd, family)) ?? []);
 }
 
-/** What the bridge says now, if that is another port than XDP sends to. */
+/** What the bridge says now, if that is another port than XDP sends to; of the first server that moved. */
 function serverMoved(pins: PinDirectory): ClassifierState['serverMoved'] {
-  const [bridge, mac, from] = pins.readMetadata('way')?.split('=') ?? [];
-  if (bridge === undefined || mac === undefined || from === undefined) return undefined;
-  const to = findInterface(bridge) === undefined ? undefined : hear(bridge, [mac])?.port;
-  return to === undefined || to === from ? undefined : { from, to };
+  const moved = pins.readMetadata('way').flatMap((way) => {
+    const [bridge, mac, from] = way.split('=');
+    if (bridge === undefined || mac === undefined || from === undefined) return [];
+    const to = findInterface(bridge) === undefined ? undefined : hear(bridge, [mac])?.port;
+    return to === undefined || to === from ? [] : [{ from, to }];
+  });
+  return moved[0];
 }
 
 /** Devices that have the XDP program, and ports that joined a bridge since. */
@@ -74,7 +77,7 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
     pins.use(map, (fd) => countFlows(fd, family)) ?? 0;
   const live = (map: SharedMap, family: 4 | 6) =>
     pins.use(map, (fd) => countLiveFlows(fd, family)) ?? 0;
-  const [digest, loaded] = pins.readMetadata('policy')?.split('-') ?? [];
+  const [digest, loaded] = pins.readMetadata('policy')[0]?.split('-') ?? [];
   const stateOf = (name: string) => {
     const ifindex = findInterface(name);
     const id = ifindex === undefined ? undefined : attachedProgram(ifindex);

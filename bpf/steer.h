@@ -17,37 +17,41 @@
 #include "maps.h"
 #include "parse.h"
 #include "route.h"
+#include "target.h"
 
 /* To the next filter: ours is not to say that the others are done. */
 #define PASS TC_ACT_UNSPEC
 
-static __always_inline int steer_by_mark(struct __sk_buff *skb)
+static __always_inline int steer_by_mark(struct __sk_buff *skb,
+					 const volatile struct target *target)
 {
-	skb->mark = (skb->mark & ~config.mark_mask) | config.mark_value;
+	skb->mark = (skb->mark & ~target->mark_mask) | target->mark_value;
 	count_outcome(skb, COUNT_marked);
 	return PASS;
 }
 
-static __always_inline void next_hop(const struct packet *packet, struct bpf_redir_neigh *hop)
+static __always_inline void next_hop(const volatile struct target *target,
+				     const struct packet *packet, struct bpf_redir_neigh *hop)
 {
 	__builtin_memset(hop, 0, sizeof(*hop));
 	if (packet->family == 4) {
 		hop->nh_family = AF_INET;
-		hop->ipv4_nh = config.next_hop_v4;
+		hop->ipv4_nh = target->next_hop_v4;
 		return;
 	}
 	hop->nh_family = AF_INET6;
-	hop->ipv6_nh[0] = config.next_hop_v6[0];
-	hop->ipv6_nh[1] = config.next_hop_v6[1];
-	hop->ipv6_nh[2] = config.next_hop_v6[2];
-	hop->ipv6_nh[3] = config.next_hop_v6[3];
+	hop->ipv6_nh[0] = target->next_hop_v6[0];
+	hop->ipv6_nh[1] = target->next_hop_v6[1];
+	hop->ipv6_nh[2] = target->next_hop_v6[2];
+	hop->ipv6_nh[3] = target->next_hop_v6[3];
 }
 
 /* Whether the kernel has the server's link address; the SYN by mark makes it ask. */
 static __always_inline bool neighbour_is_known(struct __sk_buff *skb,
+					       const volatile struct target *target,
 					       const struct bpf_redir_neigh *hop)
 {
-	struct bpf_fib_lookup route = { .ifindex = config.redirect_ifindex };
+	struct bpf_fib_lookup route = { .ifindex = target->redirect_ifindex };
 
 	route.family = hop->nh_family;
 	/* ipv4_dst is the first word of ipv6_dst */
@@ -84,7 +88,8 @@ static __always_inline bool decrement_ttl_v6(struct __sk_buff *skb, const struct
 }
 
 /* Why this packet must go by mark, or 0; whether the neighbour is known is asked once a flow. */
-static __always_inline __u32 obstacle(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline __u32 obstacle(struct __sk_buff *skb, const struct packet *packet,
+				      const volatile struct target *target)
 {
 	__u32 mtu = 0;
 
@@ -92,32 +97,34 @@ static __always_inline __u32 obstacle(struct __sk_buff *skb, const struct packet
 		return COUNT_fallback_vlan;
 	if (packet->ttl <= 1)
 		return COUNT_fallback_ttl;
-	if (bpf_check_mtu(skb, config.redirect_ifindex, &mtu, 0, 0) != 0)
+	if (bpf_check_mtu(skb, target->redirect_ifindex, &mtu, 0, 0) != 0)
 		return COUNT_fallback_mtu;
 	return 0;
 }
 
-static __always_inline int steer_by_redirect(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline int steer_by_redirect(struct __sk_buff *skb, const struct packet *packet,
+					     const volatile struct target *target)
 {
 	struct bpf_redir_neigh hop;
-	__u32 reason = obstacle(skb, packet);
+	__u32 reason = obstacle(skb, packet, target);
 
 	if (reason) {
 		count_event(reason);
-		return steer_by_mark(skb);
+		return steer_by_mark(skb, target);
 	}
 	if (!(packet->family == 4 ? decrement_ttl_v4(skb) : decrement_ttl_v6(skb, packet)))
-		return steer_by_mark(skb);
-	next_hop(packet, &hop);
+		return steer_by_mark(skb, target);
+	next_hop(target, packet, &hop);
 	count_outcome(skb, COUNT_redirected);
-	return bpf_redirect_neigh(config.redirect_ifindex, &hop, sizeof(hop), 0);
+	return bpf_redirect_neigh(target->redirect_ifindex, &hop, sizeof(hop), 0);
 }
 
-static __always_inline int steer(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline int steer(struct __sk_buff *skb, const struct packet *packet,
+				 const volatile struct target *target)
 {
-	if (config.redirect_ifindex)
-		return steer_by_redirect(skb, packet);
-	return steer_by_mark(skb);
+	if (target->redirect_ifindex)
+		return steer_by_redirect(skb, packet, target);
+	return steer_by_mark(skb, target);
 }
 
 #endif /* SIDETRACK_BPF_STEER_H */

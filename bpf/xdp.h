@@ -22,6 +22,7 @@
 #include "parse.h"
 #include "route.h"
 #include "server.h"
+#include "target.h"
 
 static __always_inline const volatile struct port *port_of(__u32 ifindex)
 {
@@ -46,22 +47,23 @@ static __always_inline bool is_to(struct xdp_md *frame, __u64 mac)
 
 /* The link addresses of the way to the server; false if it is not open to this packet. */
 static __always_inline bool find_way(struct xdp_md *frame, const struct packet *packet,
+				     const volatile struct target *target,
 				     struct bpf_fib_lookup *way)
 {
 	__builtin_memset(way, 0, sizeof(*way));
 	if (packet->ttl <= 1)
 		return false;
-	way->ifindex = config.redirect_ifindex;
+	way->ifindex = target->redirect_ifindex;
 	way->tot_len = frame->data_end - frame->data - ETH_HLEN;
 	if (packet->family == 4) {
 		way->family = AF_INET;
-		way->ipv4_dst = config.next_hop_v4;
+		way->ipv4_dst = target->next_hop_v4;
 	} else {
 		way->family = AF_INET6;
-		way->ipv6_dst[0] = config.next_hop_v6[0];
-		way->ipv6_dst[1] = config.next_hop_v6[1];
-		way->ipv6_dst[2] = config.next_hop_v6[2];
-		way->ipv6_dst[3] = config.next_hop_v6[3];
+		way->ipv6_dst[0] = target->next_hop_v6[0];
+		way->ipv6_dst[1] = target->next_hop_v6[1];
+		way->ipv6_dst[2] = target->next_hop_v6[2];
+		way->ipv6_dst[3] = target->next_hop_v6[3];
 	}
 	return bpf_fib_lookup(frame, way, sizeof(*way),
 			      BPF_FIB_LOOKUP_DIRECT | BPF_FIB_LOOKUP_OUTPUT) ==
@@ -93,6 +95,7 @@ static __always_inline bool rewrite_v6(struct xdp_md *frame)
 }
 
 static __always_inline int transmit(struct xdp_md *frame, const struct packet *packet,
+				    const volatile struct target *target,
 				    const struct bpf_fib_lookup *way)
 {
 	struct ethhdr *ethernet = (void *)(long)frame->data;
@@ -105,9 +108,9 @@ static __always_inline int transmit(struct xdp_md *frame, const struct packet *p
 	__builtin_memcpy(ethernet->h_dest, way->dmac, ETH_ALEN);
 	__builtin_memcpy(ethernet->h_source, way->smac, ETH_ALEN);
 	count(&counters, COUNT_redirected, length);
-	if (frame->ingress_ifindex == config.xdp_ifindex)
+	if (frame->ingress_ifindex == target->xdp_ifindex)
 		return XDP_TX;
-	return bpf_redirect(config.xdp_ifindex, 0);
+	return bpf_redirect(target->xdp_ifindex, 0);
 }
 
 static __always_inline int leave_to_tc(void)
@@ -119,31 +122,37 @@ static __always_inline int leave_to_tc(void)
 /* A packet of a flow that is steered, if its way is open. */
 static __always_inline int follow(struct xdp_md *frame, const struct packet *packet)
 {
+	const volatile struct target *target;
 	struct bpf_fib_lookup way;
+	__u32 number;
 
-	if (!flow_follow(packet))
+	if (!flow_follow(packet, &number))
 		return XDP_PASS;
-	if (!find_way(frame, packet, &way))
+	target = target_of(number);
+	if (!find_way(frame, packet, target, &way))
 		return leave_to_tc();
-	return transmit(frame, packet, &way);
+	return transmit(frame, packet, target, &way);
 }
 
 /* Nothing of it is written before it is sure that tc will not have to judge the packet again. */
 static __always_inline int open_flow(struct xdp_md *frame, const struct packet *packet,
 				     __u32 rule)
 {
+	__u32 number = target_choose(packet);
+	const volatile struct target *target;
 	struct bpf_fib_lookup way;
 
-	if (!(packet->family == 4 ? config.steers_v4 : config.steers_v6))
+	if (number >= TARGETS_MAX)
 		return XDP_PASS;
-	if (!find_way(frame, packet, &way))
+	target = target_of(number);
+	if (!find_way(frame, packet, target, &way))
 		return leave_to_tc();
 	/* Without room or share tc does what on_failure says. */
-	if (flow_add(packet) != 0)
+	if (flow_add(packet, number) != 0)
 		return leave_to_tc();
 	count(&rule_counters, rule, frame->data_end - frame->data);
 	count_event(COUNT_admitted);
-	return transmit(frame, packet, &way);
+	return transmit(frame, packet, target, &way);
 }
 
 static __always_inline int block(struct xdp_md *frame, __u32 rule)

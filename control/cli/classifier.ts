@@ -1,5 +1,5 @@
 /** From a specification to the eBPF classifier's options, and from its errors to ours. */
-import type { AttachOptions } from '../../bpf/classifier.js';
+import type { AttachOptions, AttachTarget } from '../../bpf/classifier.js';
 import { ClassifierError } from '../../bpf/error.js';
 import { findInterface } from '../../bpf/interface.js';
 import { isCallError, permissionError } from '../../bpf/object.js';
@@ -15,41 +15,53 @@ type Files = Pick<AttachOptions, 'directory' | 'object' | 'digest'>;
 /** @param text a specification as JSON. */
 export function attachOptions(text: string, files: Files): AttachOptions {
   const input = parseSpec(text);
-  const { v4, v6 } = input.serverInterface;
-  const direct = input.forwarding === 'mark' ? undefined : (v4 ?? v6);
   return {
     ...files,
     interfaces: input.interfaces,
     policy: specPolicy(input),
     steering: asSidetrackError(() => steering(input)),
-    ...(direct !== undefined && { redirectInterface: direct }),
     ...(input.forwarding === 'xdp' && { xdp: true }),
     flowTableSize: input.flowTableSize,
   };
 }
 
-function steering(input: ClassifierSpec): AttachOptions['steering'] {
-  const { mark, serverMacs, onFailure, serverInterface, maxFlowsPerClient } = input;
-  const v4 = parseAddress(input.nextHop.v4 ?? '');
-  const v6 = parseAddress(input.nextHop.v6 ?? '');
-  const nextHop = {
-    ...(typeof v4 === 'number' && { v4 }),
-    ...(typeof v6 === 'bigint' && { v6 }),
+function steering({
+  targets,
+  forwarding,
+  onFailure,
+  maxFlowsPerClient,
+}: ClassifierSpec): AttachOptions['steering'] {
+  const attached = targets.map((target) => attachTarget(target, forwarding));
+  return {
+    targets: attached,
+    serverAddresses: attached.flatMap(({ nextHop }) => Object.values<Address>(nextHop)),
+    onFailure,
+    ...(maxFlowsPerClient !== undefined && { maxFlowsPerClient }),
   };
+}
+
+function attachTarget(
+  { mark, macs, nextHop, serverInterface }: ClassifierSpec['targets'][number],
+  forwarding: ClassifierSpec['forwarding'],
+): AttachTarget {
+  const v4 = parseAddress(nextHop.v4 ?? '');
+  const v6 = parseAddress(nextHop.v6 ?? '');
   const index = (name: string | undefined) =>
     name === undefined ? undefined : findInterface(name);
   const [route4, route6] = [index(serverInterface.v4), index(serverInterface.v6)];
+  const direct = forwarding === 'mark' ? undefined : (serverInterface.v4 ?? serverInterface.v6);
   return {
     mark,
-    nextHop,
-    serverMacs,
-    serverAddresses: Object.values<Address>(nextHop),
-    onFailure,
-    ...(maxFlowsPerClient !== undefined && { maxFlowsPerClient }),
+    macs,
+    nextHop: {
+      ...(typeof v4 === 'number' && { v4 }),
+      ...(typeof v6 === 'bigint' && { v6 }),
+    },
     routeIfindex: {
       ...(route4 !== undefined && { v4: route4 }),
       ...(route6 !== undefined && { v6: route6 }),
     },
+    ...(direct !== undefined && { redirectInterface: direct }),
   };
 }
 

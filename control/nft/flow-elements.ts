@@ -40,6 +40,7 @@ export function flowsOfSet({ name, elements }: ListedSet): Flow[] {
           destinationPort: Number(destinationPort),
           state: timeout <= TRANSITORY_SECONDS ? ('opening' as const) : ('established' as const),
           silent: Math.max(0, timeout - expires),
+          target: set.number,
         },
       ];
     },
@@ -63,10 +64,8 @@ export function addFlowElements(flows: readonly Flow[]): Transaction {
   return { nftables: commands };
 }
 
-const FIRST_TARGET = 0;
-
-const setOf = ({ family, state }: Flow) =>
-  state === 'established' ? flowsSet(family, FIRST_TARGET) : closingSet(family, FIRST_TARGET);
+const setOf = ({ family, state, target }: Flow) =>
+  state === 'established' ? flowsSet(family, target) : closingSet(family, target);
 
 function element(flow: Flow): FlowElement[] {
   const { source, sourcePort, destination, destinationPort, state, silent } = flow;

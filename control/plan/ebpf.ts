@@ -6,8 +6,8 @@ import { guardedPolicy } from '../policy/guard-rules.js';
 import { PrefixSet } from '../policy/prefix-set.js';
 import { routerMacs } from './address.js';
 import type { RouterPlanInput } from './router-input.js';
-import type { Family, HostState } from './state.js';
-import { type Target, targetAddresses, targetMacs } from './targets.js';
+import type { HostState } from './state.js';
+import { hopOfFamily, type Target, targetAddresses, targetMacs } from './targets.js';
 
 export function ebpfState(
   input: RouterPlanInput,
@@ -30,7 +30,7 @@ export function ebpfState(
 }
 
 function routerSpec({ config, policy, router }: RouterPlanInput, targets: readonly Target[]) {
-  const { interfaces, forwarding, mark, flowTableSize, maxFlowsPerClient } = config.router;
+  const { interfaces, forwarding, flowTableSize, maxFlowsPerClient } = config.router;
   const guarded = targetAddresses(targets);
   const serverMacs = targetMacs(targets);
   const own = router.interfaces.flatMap(({ addresses }) => addresses);
@@ -39,20 +39,24 @@ function routerSpec({ config, policy, router }: RouterPlanInput, targets: readon
     serverAddresses: PrefixSet.parse(...guarded.v4, ...guarded.v6),
     localAddresses: PrefixSet.parse(...own.map(({ address }) => address)),
   };
-  const hop = (family: Family) =>
-    targets.flatMap(({ hops }) => hops).find((one) => one.family === family);
-  const [hop4, hop6] = [hop(4), hop(6)];
   return classifierSpec(guardedPolicy(policy, guards), {
     interfaces,
     forwarding,
-    serverInterface: { ...(hop4?.dev && { v4: hop4.dev }), ...(hop6?.dev && { v6: hop6.dev }) },
-    nextHop: { ...(hop4 && { v4: hop4.via }), ...(hop6 && { v6: hop6.via }) },
-    serverMacs,
-    mark,
+    targets: targets.map(specTarget),
     flowTableSize,
     maxFlowsPerClient,
     onFailure: config.onFailure,
   });
+}
+
+function specTarget(target: Target): ClassifierSpec['targets'][number] {
+  const [hop4, hop6] = [hopOfFamily(target, 4), hopOfFamily(target, 6)];
+  return {
+    nextHop: { ...(hop4 && { v4: hop4.via }), ...(hop6 && { v6: hop6.via }) },
+    serverInterface: { ...(hop4?.dev && { v4: hop4.dev }), ...(hop6?.dev && { v6: hop6.dev }) },
+    macs: targetMacs([target]),
+    mark: target.mark,
+  };
 }
 
 /**

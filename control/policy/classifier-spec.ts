@@ -5,6 +5,7 @@
  */
 
 import { z } from 'zod';
+import { TARGETS_MAX } from '../../bpf/abi.js';
 import { parseAddress } from '../config/address.js';
 import { FORWARDINGS } from '../config/forwarding.js';
 import { formatNat64, type Nat64Prefix, parseNat64 } from '../config/nat64-prefix.js';
@@ -49,21 +50,29 @@ const specRule = z.strictObject({
     .exactOptional(),
 });
 
+const interfacesByFamily = z.strictObject({
+  v4: z.string().exactOptional(),
+  v6: z.string().exactOptional(),
+});
+const hopsByFamily = z.strictObject({
+  v4: ofFamily('number').exactOptional(),
+  v6: ofFamily('bigint').exactOptional(),
+});
+const mark = z.strictObject({ value: uint32, mask: uint32 });
+
+/** A server; its place in the list is its number in the flow table. */
+const target = z.strictObject({
+  /** The server's addresses by family, and the interfaces to them. */
+  nextHop: hopsByFamily,
+  serverInterface: interfacesByFamily,
+  macs,
+  mark,
+});
+
 /** How to hand over, and everything else that the policy does not say. */
 const steering = {
   /** Where client packets come in. */
   interfaces: strings,
-  /** Interfaces to the server by family. */
-  serverInterface: z.strictObject({
-    v4: z.string().exactOptional(),
-    v6: z.string().exactOptional(),
-  }),
-  nextHop: z.strictObject({
-    v4: ofFamily('number').exactOptional(),
-    v6: ofFamily('bigint').exactOptional(),
-  }),
-  serverMacs: macs,
-  mark: z.strictObject({ value: uint32, mask: uint32 }),
   flowTableSize: z
     .int()
     .min(1)
@@ -89,17 +98,28 @@ const forwarding = z.enum(FORWARDINGS);
 const current = z.strictObject({
   version: z.literal(SPEC_VERSION),
   ...steering,
+  targets: z.array(target).min(1).max(TARGETS_MAX).readonly(),
   forwarding,
   ...policy,
 });
 
 /** What the version before this one wrote: it lies on /run until the next apply. */
 const version1 = z
-  .strictObject({ version: z.literal(1), ...steering, wayOut: forwarding, ...policy })
+  .strictObject({
+    version: z.literal(1),
+    ...steering,
+    nextHop: hopsByFamily,
+    serverInterface: interfacesByFamily,
+    serverMacs: macs,
+    mark,
+    wayOut: forwarding,
+    ...policy,
+  })
   .transform(
-    ({ wayOut, ...rest }): ClassifierSpec => ({
+    ({ wayOut, nextHop, serverInterface, serverMacs, mark, ...rest }): ClassifierSpec => ({
       ...rest,
       version: SPEC_VERSION,
+      targets: [{ nextHop, serverInterface, macs: serverMacs, mark }],
       forwarding: wayOut,
     }),
   );

@@ -25,10 +25,14 @@ const input = (policy: Policy, changes: Partial<ClassifierSpec> = {}): string =>
     ...classifierSpec(policy, {
       interfaces: ['br-lan', 'lan2'],
       forwarding: 'mark',
-      serverInterface: { v4: 'br-lan', v6: 'br-lan' },
-      nextHop: ADDRESS.server1,
-      serverMacs: ['02:00:00:00:01:02'],
-      mark: { value: 0x96, mask: 0xff },
+      targets: [
+        {
+          serverInterface: { v4: 'br-lan', v6: 'br-lan' },
+          nextHop: ADDRESS.server1,
+          macs: ['02:00:00:00:01:02'],
+          mark: { value: 0x96, mask: 0xff },
+        },
+      ],
       flowTableSize: 1024,
       onFailure: 'direct',
     }),
@@ -193,7 +197,7 @@ it('without privilege says so instead of guessing', async () => {
 it.each([
   ['', /it is empty/, 2],
   ['{', /it is no JSON/, 2],
-  ['{}', /it lacks rules/, 2],
+  ['{}', /it has no version/, 2],
   [input(POLICY, { interfaces: ['nowhere'] }), /there is no interface "nowhere"/, 1],
   [input(POLICY, { interfaces: ['lo'] }), /"lo" carries no Ethernet frames/, 2],
 ])('bad input %#: one line, and nothing is left', async (text, said, code) => {

@@ -126,7 +126,11 @@ export class SteeringLab {
     if (failure) throw new Error(`attach: ${failure.code}: ${failure.message}`);
   }
 
-  async tryAttach({ rules = RULES, ...rest }: Attach): Promise<Failure | undefined> {
+  async tryAttach({
+    rules = RULES,
+    redirectInterface,
+    ...rest
+  }: Attach): Promise<Failure | undefined> {
     const { error } = await this.command('attach', {
       directory: DIRECTORY,
       object: OBJECT,
@@ -134,9 +138,14 @@ export class SteeringLab {
       flowTableSize: 65536,
       rules,
       steering: {
-        mark: { value: 0x96, mask: 0xff },
-        nextHop: ADDRESS.server1,
-        serverMacs: [SERVER_MAC],
+        targets: [
+          {
+            mark: { value: 0x96, mask: 0xff },
+            nextHop: ADDRESS.server1,
+            macs: [SERVER_MAC],
+            redirectInterface,
+          },
+        ],
         serverAddresses: Object.values(ADDRESS.server1),
         onFailure: 'direct',
       },

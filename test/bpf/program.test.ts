@@ -1,7 +1,8 @@
 /** The program, packet by packet. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { outcomes, structSize } from '../../bpf/abi.js';
+import { flowState, outcomes, structSize, TARGETS_MAX } from '../../bpf/abi.js';
 import { addressBytes } from '../../bpf/config.js';
+import { readFlows } from '../../bpf/flows.js';
 import { lookupElement, updateElement } from '../../bpf/map.js';
 import type { ClassifierPolicy } from '../../bpf/policy.js';
 import type { Packet } from '../../control/policy/evaluate.js';
@@ -9,7 +10,7 @@ import { guardRules } from '../../control/policy/guard-rules.js';
 import { PrefixSet } from '../../control/policy/prefix-set.js';
 import { GUARDS, SERVER_MAC } from './arbitraries.js';
 import { ACK, type Dress, FIN, frame, RST, SYN } from './frame.js';
-import { DROP, leaveNetwork, MARK, PASS, Runner } from './run.js';
+import { DROP, leaveNetwork, MARK, PASS, Runner, TARGET } from './run.js';
 
 const CLIENT_MAC = '02:00:00:00:00:40';
 const v4: Packet = {
@@ -309,9 +310,92 @@ describe('IPv6', () => {
   });
 });
 
+describe('two targets, one for each family', () => {
+  const first = { ...TARGET, nextHop: { v4: 1 } };
+  const second = { ...TARGET, mark: { value: 0x97, mask: 0xff }, nextHop: { v6: 1n } };
+  const all: ClassifierPolicy = { rules: [], default: 'proxy' };
+  const marks = (runner: Runner, packets: readonly [Packet, number][]) =>
+    packets.map(([packet, tcpFlags]) => runner.run(frame(packet, { tcpFlags })).mark);
+  const targetsIn = (runner: Runner) =>
+    ([4, 6] as const).map((family) =>
+      readFlows(runner.object.mapDescriptor(`flows_v${family}`), family).map(
+        ({ target }) => target,
+      ),
+    );
+  const both: [Packet, number][] = [v4, v6].flatMap((packet): [Packet, number][] => [
+    [packet, SYN],
+    [packet, ACK],
+  ]);
+
+  it('have marks of their own, for every packet of their flows', () => {
+    const divided = Runner.load(all, { targets: [first, second] });
+    expect(marks(divided, both)).toEqual([0x96, 0x96, 0x97, 0x97]);
+    expect(targetsIn(divided)).toEqual([[0], [1]]);
+    divided.close();
+  });
+
+  it('keep their flows when another program set chooses otherwise, until a new SYN', () => {
+    const divided = Runner.load(all, { targets: [first, second] });
+    expect(marks(divided, both)).toEqual([0x96, 0x96, 0x97, 0x97]);
+    const kept = {
+      flows_v4: divided.object.mapDescriptor('flows_v4'),
+      flows_v6: divided.object.mapDescriptor('flows_v6'),
+    };
+    const whole = { ...second, nextHop: TARGET.nextHop };
+    const swapped = Runner.load(all, { targets: [TARGET, whole] }, kept);
+    expect(marks(swapped, [[v6, ACK]])).toEqual([0x97]);
+    expect(marks(swapped, both)).toEqual([0x96, 0x96, 0x96, 0x96]);
+    expect(targetsIn(swapped)).toEqual([[0], [0]]);
+    swapped.close();
+    divided.close();
+  });
+
+  it('may be as many as there is room for, and no more', () => {
+    const many = (count: number) =>
+      Runner.load(all, {
+        targets: Array.from({ length: count }, (_, i) => ({
+          ...TARGET,
+          macs: [],
+          mark: { value: i + 1, mask: 0xff },
+          ...(i < count - 1 && { nextHop: {} }),
+        })),
+      });
+    const full = many(TARGETS_MAX);
+    expect(marks(full, both)).toEqual(both.map(() => TARGETS_MAX));
+    full.close();
+    expect(() => many(TARGETS_MAX + 1)).toThrow(`at most ${TARGETS_MAX} servers`);
+  });
+
+  it('are not known to entries of a program without targets, which go to the first', () => {
+    const divided = Runner.load(all, { targets: [TARGET, second] });
+    expect(marks(divided, [[v6, SYN]])).toEqual([0x96]);
+    const flows = divided.object.mapDescriptor('flows_v6');
+    const entry = lookupElement(flows, flowKey(v6), structSize.flow)!;
+    // There the state had all 32 bits.
+    entry.writeUInt32LE(flowState.ESTABLISHED, 4);
+    updateElement(flows, flowKey(v6), entry);
+    expect(marks(divided, [[v6, ACK]])).toEqual([0x96]);
+    expect(readFlows(flows, 6)).toMatchObject([{ state: 'established', target: 0 }]);
+    divided.close();
+  });
+
+  it('leave their flows to the first when they go', () => {
+    const divided = Runner.load(all, { targets: [first, second] });
+    expect(marks(divided, both)).toEqual([0x96, 0x96, 0x97, 0x97]);
+    const kept = { flows_v6: divided.object.mapDescriptor('flows_v6') };
+    const alone = Runner.load(all, {}, kept);
+    expect(marks(alone, [[v6, ACK]])).toEqual([0x96]);
+    alone.close();
+    divided.close();
+  });
+});
+
 describe('a family without a server address', () => {
   it.each(['direct', 'block'] as const)('goes the way of on_failure %s', (onFailure) => {
-    const only4 = Runner.load(POLICY, { nextHop: { v4: 1 }, onFailure });
+    const only4 = Runner.load(POLICY, {
+      targets: [{ ...TARGET, nextHop: { v4: 1 } }],
+      onFailure,
+    });
     expect(only4.run(frame(v6))).toMatchObject({
       action: onFailure === 'block' ? DROP : PASS,
       mark: 0,

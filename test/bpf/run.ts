@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DataType, load, open } from 'ffi-rs';
 import { events, outcomes } from '../../bpf/abi.js';
-import type { Steering } from '../../bpf/config.js';
+import type { Steering, SteeringTarget } from '../../bpf/config.js';
 import { addressOf, check } from '../../bpf/ffi.js';
 import { type Count, readCounters } from '../../bpf/map.js';
 import { type BpfObject, isCallError } from '../../bpf/object.js';
@@ -23,10 +23,14 @@ export const PASS = -1;
 export const DROP = 2;
 export const REDIRECT = 7;
 
-export const STEERING: Steering = {
+export const TARGET: SteeringTarget = {
   mark: MARK,
   nextHop: { v4: 0xc0a80102, v6: (0xfd00n << 112n) | 2n },
-  serverMacs: GUARDS.serverMacs,
+  macs: GUARDS.serverMacs,
+};
+
+export const STEERING: Steering = {
+  targets: [TARGET],
   serverAddresses: [0xc0a80102, (0xfd00n << 112n) | 2n],
   onFailure: 'direct',
 };

@@ -11,7 +11,7 @@ import { guardedPolicy } from '../../control/policy/guard-rules.js';
 import type { Verdict } from '../../control/policy/rule.js';
 import { GUARDS, packet, policy } from './arbitraries.js';
 import { ACK, type Dress, frame, RST, SYN } from './frame.js';
-import { DROP, leaveNetwork, MARK, PASS, Runner } from './run.js';
+import { DROP, leaveNetwork, MARK, PASS, Runner, TARGET } from './run.js';
 
 const POLICIES = 12;
 const PACKETS_PER_POLICY = 500;
@@ -45,11 +45,8 @@ beforeAll(() => {
 
 /** Test runs come in by lo, whose address is zero; `towards` is where the server is. */
 const way = (towards: number) => ({
-  redirectIfindex: lan,
-  xdp: {
-    ifindex: towards,
-    ports: [{ name: 'lo', ifindex: LOOPBACK, router: LOOPBACK, mac: '00:00:00:00:00:00' }],
-  },
+  targets: [{ ...TARGET, redirectIfindex: lan, xdpIfindex: towards }],
+  xdpPorts: [{ name: 'lo', ifindex: LOOPBACK, router: LOOPBACK, mac: '00:00:00:00:00:00' }],
 });
 
 const dress: fc.Arbitrary<Dress> = fc.record(

@@ -38,6 +38,7 @@ export const BPF: CTree = {
     'fragment.h',
     'lookup.h',
     'server.h',
+    'target.h',
     'route.h',
     'steer.h',
     'xdp.h',

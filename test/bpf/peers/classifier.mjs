@@ -19,13 +19,13 @@ function rule({ to, from, ...rest }) {
 }
 
 function attach({ rules, steering, otherwise = 'direct', ...rest }) {
-  const { v4, v6 } = steering.nextHop;
+  const hops = ({ v4, v6 }) => ({ v4: parseAddress(v4), v6: parseAddress(v6) });
   attachClassifier({
     ...rest,
     policy: { rules: rules.map(rule), default: otherwise },
     steering: {
       ...steering,
-      nextHop: { v4: parseAddress(v4), v6: parseAddress(v6) },
+      targets: steering.targets.map((target) => ({ ...target, nextHop: hops(target.nextHop) })),
       serverAddresses: steering.serverAddresses.map(parseAddress),
     },
   });

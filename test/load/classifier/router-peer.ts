@@ -30,15 +30,20 @@ function attach(turn: number): void {
     flowTableSize: FLOW_TABLE_SIZE,
     policy: policies[turn % policies.length]!,
     steering: {
-      mark: MARK,
-      nextHop: { v4: parseAddress(ADDRESS.server1.v4) as number },
-      serverMacs: [SERVER_MAC],
+      targets: [
+        {
+          mark: MARK,
+          nextHop: { v4: parseAddress(ADDRESS.server1.v4) as number },
+          macs: [SERVER_MAC],
+          routeIfindex: { v4: findInterface('br-lan')! },
+          ...(way === 'mark' ? {} : { redirectInterface: 'br-lan' }),
+        },
+      ],
       serverAddresses: Object.values(ADDRESS.server1).map((text) => parseAddress(text)!),
-      routeIfindex: { v4: findInterface('br-lan')! },
       onFailure: 'direct',
       maxFlowsPerClient: FLOW_TABLE_SIZE,
     },
-    ...(way === 'mark' ? {} : { redirectInterface: 'br-lan', xdp: way === 'xdp' }),
+    xdp: way === 'xdp',
   });
 }
 

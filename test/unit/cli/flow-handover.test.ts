@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nftablesFlows } from '../../../control/cli/flow-handover.js';
+import { addFlowElements } from '../../../control/nft/flow-elements.js';
 
 const PATH = process.env.PATH ?? '';
 let directory: string;
@@ -39,6 +40,21 @@ it('takes over what is listed; sets that are not there hold nothing', () => {
   expect(nftablesFlows().map(({ state, silent }) => [state, silent])).toEqual([
     ['established', 40],
     ['opening', 40],
+  ]);
+});
+
+it('takes over the flows of every target', () => {
+  nft(`case $6 in
+    flows4) echo '${set('flows4', [element(7440, 7400)])}' ;;
+    closing4_1) echo '${set('closing4_1', [element(240, 200)])}' ;;
+    *) ${ABSENT} ;;
+  esac`);
+  const flows = nftablesFlows();
+  expect(flows.map(({ target }) => target)).toEqual([0, 1]);
+  const sets = addFlowElements(flows).nftables.map(({ add }) => add!.element);
+  expect(sets).toEqual([
+    expect.objectContaining({ name: 'flows4' }),
+    expect.objectContaining({ name: 'closing4_1' }),
   ]);
 });
 

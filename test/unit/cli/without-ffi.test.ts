@@ -24,9 +24,9 @@ Module._resolveFilename = function (name, ...rest) {
 
 const SPEC = JSON.stringify({
   version: SPEC_VERSION,
-  ...{ rules: [], sets: [], interfaces: ['lo'], serverMacs: [], serverInterface: {} },
-  ...{ mark: { value: 1, mask: 1 }, nextHop: {}, forwarding: 'mark', default: 'direct' },
-  ...{ flowTableSize: 1, onFailure: 'direct' },
+  ...{ rules: [], sets: [], interfaces: ['lo'], forwarding: 'mark', default: 'direct' },
+  ...{ flowTableSize: 16, onFailure: 'direct' },
+  targets: [{ macs: [], serverInterface: {}, mark: { value: 1, mask: 1 }, nextHop: {} }],
 });
 
 async function sidetrack(...args: string[]) {

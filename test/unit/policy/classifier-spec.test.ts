@@ -10,13 +10,17 @@ import {
 import { PrefixSet } from '../../../control/policy/prefix-set.js';
 import type { Policy } from '../../../control/policy/rule.js';
 
+const TARGET = {
+  serverInterface: { v4: 'br-lan' },
+  nextHop: { v4: '192.168.1.2' },
+  macs: [],
+  mark: { value: 150, mask: 255 },
+};
+
 const STEERING: SpecSteering = {
   interfaces: ['br-lan'],
   forwarding: 'mark',
-  serverInterface: { v4: 'br-lan' },
-  nextHop: { v4: '192.168.1.2' },
-  serverMacs: [],
-  mark: { value: 150, mask: 255 },
+  targets: [TARGET],
   flowTableSize: 1024,
   onFailure: 'direct',
 };
@@ -35,13 +39,15 @@ it('hands over a list that is longer than a call may have arguments', () => {
 
 it('reads what the version before wrote', () => {
   const current = classifierSpec(policyOf(PrefixSet.parse('192.0.2.0/24')), STEERING);
-  const { forwarding: wayOut, ...rest } = current;
-  const before = { ...rest, version: 1, wayOut };
+  const { forwarding: wayOut, targets: _targets, ...rest } = current;
+  const { macs: serverMacs, ...target } = TARGET;
+  const before = { ...rest, ...target, serverMacs, version: 1, wayOut };
   expect(parseSpec(JSON.stringify(before))).toEqual(current);
   expect(() => parseSpec(JSON.stringify({ ...before, version: 3 }))).toThrow('its version is 3');
 });
 
 const SPEC = classifierSpec(policyOf(PrefixSet.parse('192.0.2.0/24')), STEERING);
+const withTarget = (changes: object) => ({ ...SPEC, targets: [{ ...TARGET, ...changes }] });
 
 it.each([
   ['', 'it is empty'],
@@ -53,15 +59,19 @@ it.each([
     'its version is no number, which this sidetrack does not know',
   ],
   [{ ...SPEC, version: 9 }, 'its version is 9, which this sidetrack does not know'],
-  [{ ...SPEC, mark: undefined }, 'mark: expected object, received undefined'],
-  [{ ...SPEC, mark: { value: -1, mask: 255 } }, 'mark.value: Too small'],
-  [{ ...SPEC, serverMacs: ['02-00'] }, 'serverMacs.0: must be a MAC'],
-  [{ ...SPEC, nextHop: { v4: 'fd00::2' } }, 'nextHop.v4: must be an address of its family'],
+  [{ ...SPEC, targets: [] }, 'targets: Too small'],
+  [withTarget({ mark: undefined }), 'targets.0.mark: expected object, received undefined'],
+  [withTarget({ mark: { value: -1, mask: 255 } }), 'targets.0.mark.value: Too small'],
+  [withTarget({ macs: ['02-00'] }), 'targets.0.macs.0: must be a MAC'],
+  [
+    withTarget({ nextHop: { v4: 'fd00::2' } }),
+    'targets.0.nextHop.v4: must be an address of its family',
+  ],
   [{ ...SPEC, forwarding: 'teleport' }, 'forwarding: '],
   [{ ...SPEC, onfailure: 'block' }, 'Unrecognized key: "onfailure"'],
   [{ ...SPEC, sets: [['192.0.2.0/24', 7]] }, 'sets: must be lists of CIDRs'],
   [{ ...SPEC, rules: [{ name: 'a', action: 'prox' }] }, 'rules.0.action: '],
-  [{ ...SPEC, version: 1 }, 'wayOut: '],
+  [{ ...SPEC, version: 1 }, 'nextHop: expected object'],
 ])('says in one line what is wrong: %#', (value, problem) => {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   expect(() => parseSpec(text)).toThrow(
