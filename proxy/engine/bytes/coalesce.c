@@ -9,9 +9,14 @@
 #include "bytes/leg.h"
 #include "bytes/thread-context.h"
 
-#define EARLY_WAKES 4		/* then it is time to wait for more */
-#define QUIET_POLLS 8		/* then there is nothing to wait for */
-#define MOST_POLLS 64		/* then it is seen again how wake-ups come by themselves */
+/*
+ * Chosen, not measured.  Bulk with these figures is measured as a whole, in docs/benchmarks.md:
+ * "Results", and behind the table four rounds since a wake-up counts as early only before
+ * half of COALESCE_US.
+ */
+#define EARLY_WAKES 4		/* then it is time to wait for more: 1 ms at most */
+#define QUIET_POLLS 8		/* then there is nothing to wait for: 4 ms */
+#define MOST_POLLS 64		/* then it is seen again how wake-ups come by themselves: 32 ms */
 #define EVENTS 256		/* for more of them a poll has another turn of the loop */
 
 /* Return: 0 or -errno */

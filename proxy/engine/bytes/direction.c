@@ -9,7 +9,7 @@
 #include "bytes/deliver.h"
 
 #define TURN_BYTES (2U << 20)	/* then the other connections have a turn */
-#define IDLE_US 1000000
+#define IDLE_US 1000000		/* chosen: what comes after a pause is often something else */
 
 /* A mode that cannot begin is not entered; it has to be earned anew. */
 static void enter_mode(struct direction *direction, struct io_context *io, enum mode mode)
