@@ -5,7 +5,7 @@ import type { ServerConfig } from '../config/config.js';
 import { ask, type Host } from '../hosts/host.js';
 import { type Gateway, gatewaysOf, neighbourMac } from '../plan/router-mac.js';
 import type { Neighbour, ObservedHost } from '../plan/state.js';
-import { ipQuery } from './ip-json.js';
+import { ipQuery } from '../resources/ip-json.js';
 
 interface NeighbourJson {
   dst: string;

@@ -197,13 +197,17 @@ export interface SavedState {
   classifier?: string;
 }
 
-/** A host as found. */
-export interface ObservedHost {
+/** What of a host its questions depend on. */
+export interface ObservedFrom {
   address: string;
   stateDir: string;
   ownsEtc: boolean;
   sidetrack: readonly string[];
   bpfDirectory: string;
+}
+
+/** A host as found. */
+export interface ObservedHost extends ObservedFrom {
   /** Absent where the eBPF classifier is not attached. */
   classifier?: ObservedClassifier;
   interfaces: InterfaceFacts[];

@@ -3,6 +3,7 @@ import { type Command, withInputFile } from '../command/command.js';
 import { savedSpecPath } from '../plan/paths.js';
 import type { DesiredClassifier, ObservedClassifier, ObservedHost } from '../plan/state.js';
 import type { ClassifierSpec } from '../policy/classifier-spec.js';
+import { classifierQuery } from './bpf-query.js';
 import type { ResourceKind } from './kind.js';
 import { holdsFlows } from './nft-table.js';
 
@@ -27,6 +28,7 @@ interface Desired {
 
 export const classifier: ResourceKind<Desired, ClassifierChange> = {
   name: 'eBPF classifier',
+  observe: classifierQuery,
   desired: ({ classifier: wanted, table }) => ({
     ...(wanted && { classifier: wanted }),
     nftablesSteers: holdsFlows(table.sets),

@@ -1,7 +1,8 @@
 /** Files of ours outside the state directory. Others' content under our names comes back on a roll-back. */
 import { removeFiles, writeFileWithMode } from '../command/command.js';
+import { type Answer, contentOf, type Query } from '../command/query.js';
 import { OWN_FILES } from '../plan/own-files.js';
-import type { DesiredFile, ObservedFile, ObservedHost } from '../plan/state.js';
+import type { DesiredFile, ObservedFile, ObservedFrom, ObservedHost } from '../plan/state.js';
 import type { ResourceKind } from './kind.js';
 
 /** `before`: what the path holds now; nothing where there is no such file. */
@@ -11,6 +12,7 @@ export type FileChange =
 
 export const file: ResourceKind<readonly DesiredFile[], FileChange> = {
   name: 'file',
+  observe: filesQuery,
   desired: ({ files }) => files,
   diff,
   remove: (observed) => diff([], observed),
@@ -26,6 +28,32 @@ export const file: ResourceKind<readonly DesiredFile[], FileChange> = {
     change.before ? write(pathOf(change), change.before) : removeFiles([pathOf(change)]),
   ],
 };
+
+function filesQuery({ ownsEtc }: ObservedFrom): Query<Pick<ObservedHost, 'files'>> {
+  const paths = ownsEtc ? OWN_FILES.map(({ path }) => path) : [];
+  return {
+    // The line of `ls`, and the content behind it.
+    commands: paths.map((path) => ({
+      argv: ['sh', '-c', 'ls -lnL "$1" && cat "$1"', 'sh', path],
+      program: ['cat', path],
+    })),
+    parse: (...answers) => ({
+      files: Object.fromEntries(answers.flatMap((answer, i) => foundFile(paths[i]!, answer))),
+    }),
+  };
+}
+
+function foundFile(path: string, answer: Answer): [string, ObservedFile][] {
+  const text = contentOf(answer);
+  return text === undefined ? [] : [[path, fileOf(text)]];
+}
+
+/** `-rw-r--r-- 1 0 0 75 Nov  1 10:00 /etc/…`, and the content. */
+export function fileOf(text: string): ObservedFile {
+  const end = text.indexOf('\n');
+  const bits = [...text.slice(1, 10)].map((letter) => (/[-ST]/.test(letter) ? '0' : '1'));
+  return { content: text.slice(end + 1), mode: Number.parseInt(bits.join(''), 2) };
+}
 
 function diff(desired: readonly DesiredFile[], { files: found }: ObservedHost): FileChange[] {
   const written = desired

@@ -3,13 +3,16 @@
  * in this folder and one line in `registry.ts`. Pure: a kind compares data and makes commands.
  */
 import type { Command } from '../command/command.js';
-import type { HostState, ObservedHost, SavedState } from '../plan/state.js';
+import type { Query } from '../command/query.js';
+import type { HostState, ObservedFrom, ObservedHost, SavedState } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 
 /** `Change` is whatever the kind needs to know of one difference. */
 export interface ResourceKind<Desired = unknown, Change = unknown> {
   /** What it is called in the kernel or in its tool: `route`, `nft table`. */
   readonly name: string;
+  /** What the host is asked, and what of it the answers say. */
+  observe(host: ObservedFrom): Query<Partial<ObservedHost>>;
   /** What the host should have of it. */
   desired(state: HostState): Desired;
   /** What differs, in the order in which it is to change; nothing when the host is as desired. */

@@ -3,11 +3,33 @@
  * it needs there.
  */
 import { type Command, removeFiles, writeFile } from '../command/command.js';
+import { fileQuery, type Query } from '../command/query.js';
+import { SidetrackError } from '../error.js';
 import { savedStatePath } from '../plan/paths.js';
-import type { HostState, ObservedHost, SavedState } from '../plan/state.js';
+import type { HostState, ObservedFrom, ObservedHost, SavedState } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import type { Memory, SavedFile } from './kind.js';
 import { RESOURCES } from './registry.js';
+
+export function savedQuery(
+  host: Pick<ObservedFrom, 'address' | 'stateDir'>,
+): Query<SavedState | undefined> {
+  const path = savedStatePath(host.stateDir);
+  return fileQuery(path, (text) => (text === undefined ? undefined : parseSaved(host, path, text)));
+}
+
+function parseSaved(host: { address: string }, path: string, text: string): SavedState {
+  try {
+    return JSON.parse(text) as SavedState;
+  } catch (cause) {
+    throw new SidetrackError(`${host.address}: ${path} is damaged`, {
+      code: 'state-damaged',
+      source: 'host',
+      hint: `remove it (the original sysctls are then unknown): rm ${path}`,
+      cause,
+    });
+  }
+}
 
 const EMPTY: SavedState = { version: 1, sysctls: {}, objects: {} };
 

@@ -23,6 +23,7 @@ import {
 } from '../nft/transaction.js';
 import type { ObservedHost, SavedState } from '../plan/state.js';
 import type { Action, ResourceKind } from './kind.js';
+import { tableQuery } from './nft-query.js';
 
 /** `recreate` only where live flows cannot be kept anyway. */
 export type TableChange =
@@ -38,6 +39,7 @@ interface LosesFlows {
 
 export const nftTable: ResourceKind<Table, TableChange> = {
   name: 'nft table',
+  observe: () => tableQuery,
   desired: ({ table }) => table,
   diff,
   remove: ({ listing }) => (listing ? [{ kind: 'delete' }] : []),

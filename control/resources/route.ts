@@ -1,11 +1,13 @@
 /** Default routes in tables of ours. */
 import type { Command } from '../command/command.js';
+import type { Query } from '../command/query.js';
 import {
   type ObservedHost,
   type ObservedRoute,
   ROUTE_PROTOCOL,
   type Route,
 } from '../plan/state.js';
+import { ofBothFamilies, type RouteJson, routeOf } from './ip-json.js';
 import type { ResourceKind } from './kind.js';
 
 /** `replaces`: the route of ours whose place it takes. */
@@ -15,6 +17,7 @@ export type RouteChange =
 
 export const route: ResourceKind<readonly Route[], RouteChange> = {
   name: 'route',
+  observe: () => routesQuery,
   desired: ({ routes }) => routes,
   diff,
   remove: (observed) => diff([], observed),
@@ -27,6 +30,12 @@ export const route: ResourceKind<readonly Route[], RouteChange> = {
     return [replaces ? command('replace', replaces) : command('del', added)];
   },
 };
+
+const routesQuery: Query<Pick<ObservedHost, 'routes'>> = ofBothFamilies(
+  (family) => [`-${family}`, '-N', 'route', 'show', 'table', 'all'],
+  (family, routes: RouteJson[]) => routes.map((json) => routeOf(family, json)),
+  (routes) => ({ routes }),
+);
 
 function diff(desired: readonly Route[], observed: ObservedHost): RouteChange[] {
   const present = ourRoutes(observed);

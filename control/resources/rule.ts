@@ -1,6 +1,7 @@
 /** Rules of policy routing. */
 
 import type { Command } from '../command/command.js';
+import type { Query } from '../command/query.js';
 import { hex } from '../config/hex.js';
 import {
   type IpRule,
@@ -8,6 +9,7 @@ import {
   type ObservedIpRule,
   ROUTE_PROTOCOL,
 } from '../plan/state.js';
+import { ofBothFamilies, type RuleJson, ruleOf } from './ip-json.js';
 import type { ResourceKind } from './kind.js';
 
 export interface RuleChange {
@@ -17,6 +19,7 @@ export interface RuleChange {
 
 export const rule: ResourceKind<readonly IpRule[], RuleChange> = {
   name: 'rule',
+  observe: () => rulesQuery,
   desired: ({ ipRules }) => ipRules,
   diff,
   remove: (observed) => diff([], observed),
@@ -25,6 +28,12 @@ export const rule: ResourceKind<readonly IpRule[], RuleChange> = {
   apply: ({ kind, rule: one }) => command(kind === 'delete' ? 'del' : 'add', one),
   undo: ({ kind, rule: one }) => [command(kind === 'delete' ? 'add' : 'del', one)],
 };
+
+const rulesQuery: Query<Pick<ObservedHost, 'ipRules'>> = ofBothFamilies(
+  (family) => [`-${family}`, '-N', '-d', 'rule', 'show'],
+  (family, rules: RuleJson[]) => rules.map((json) => ruleOf(family, json)),
+  (ipRules) => ({ ipRules }),
+);
 
 function diff(desired: readonly IpRule[], observed: ObservedHost): RuleChange[] {
   const present = ourRules(observed);

@@ -1,5 +1,6 @@
 /** Kernel settings below /proc/sys. The values found before the first apply come back with `down`. */
-import type { Command } from '../command/command.js';
+import { type Command, readGlobs } from '../command/command.js';
+import { type Query, query } from '../command/query.js';
 import type { ObservedHost, SavedState, Sysctl } from '../plan/state.js';
 import type { ResourceKind } from './kind.js';
 
@@ -12,6 +13,7 @@ export interface SysctlChange extends Sysctl {
 
 export const sysctl: ResourceKind<readonly Sysctl[], SysctlChange> = {
   name: 'sysctl',
+  observe: () => sysctlsQuery,
   desired: ({ sysctls }) => sysctls,
   diff: (desired, observed) => [...changed(desired, observed), ...obsolete(desired, observed)],
   remove: (observed) => obsolete([], observed),
@@ -27,6 +29,37 @@ export const sysctl: ResourceKind<readonly Sysctl[], SysctlChange> = {
     after: (desired, { saved }) => ({ sysctls: kept(saved?.sysctls ?? {}, keysOf(desired)) }),
   },
 };
+
+/** All that a plan may set or a check may ask for. */
+const GLOBAL_SYSCTLS = [
+  'net/ipv4/ip_forward',
+  'net/ipv6/conf/all/forwarding',
+  'net/ipv4/tcp_mtu_probing',
+  'net/bridge/bridge-nf-call-iptables',
+  'net/bridge/bridge-nf-call-ip6tables',
+];
+
+const PER_INTERFACE = ['send_redirects', 'rp_filter'];
+
+/**
+ * One process for all of them, those of every interface that there is; grep prints `path:value` and skips what does
+ * not exist.
+ */
+const sysctlsQuery: Query<Pick<ObservedHost, 'sysctls'>> = query(
+  readGlobs([
+    ...GLOBAL_SYSCTLS.map((key) => `/proc/sys/${key}`),
+    ...PER_INTERFACE.map((name) => `/proc/sys/net/ipv4/conf/*/${name}`),
+  ]),
+  ({ result }) => {
+    const lines = result.stdout.trim().split('\n').filter(Boolean);
+    return { sysctls: Object.fromEntries(lines.map(sysctlEntry)) };
+  },
+);
+
+function sysctlEntry(line: string): [string, string] {
+  const colon = line.lastIndexOf(':');
+  return [line.slice('/proc/sys/'.length, colon), line.slice(colon + 1).trim()];
+}
 
 function changed(desired: readonly Sysctl[], { sysctls }: ObservedHost): SysctlChange[] {
   return desired.flatMap(({ key, value }) => {

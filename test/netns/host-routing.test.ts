@@ -1,12 +1,12 @@
 /** What we think of the kernel's rules and routes, against the kernel: `ip route get` decides. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type RouteJson, type RuleJson, routeOf, ruleOf } from '../../control/apply/ip-json.js';
 import { Lab } from '../../control/lab/lab.js';
 import { addressNumber, type Packets } from '../../control/plan/packets.js';
 import { routeOfPacket } from '../../control/plan/route-lookup.js';
 import { takersBefore } from '../../control/plan/rule-walk.js';
 import type { Family, InterfaceFacts, ObservedHost } from '../../control/plan/state.js';
+import { type RouteJson, type RuleJson, routeOf, ruleOf } from '../../control/resources/ip-json.js';
 import { bareRouter } from '../unit/plan/fixtures.js';
 import { lists, type Probe, probe, WORLDS, type World } from '../unit/plan/rule-lists.js';
 import { CLI } from './fixture.js';

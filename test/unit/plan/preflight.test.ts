@@ -1,10 +1,10 @@
 /** What is told of hosts whose networks are not what the file takes them for. */
 import { describe, expect, it } from 'vitest';
-import { interfaceOf, type LinkJson, routeOf } from '../../../control/apply/ip-json.js';
 import { familyNotes } from '../../../control/config/family-note.js';
 import { parseConfig } from '../../../control/config/load.js';
 import { checkRouter, checkServer } from '../../../control/plan/preflight.js';
 import type { ObservedHost, ObservedRoute } from '../../../control/plan/state.js';
+import { interfaceOf, type LinkJson, routeOf } from '../../../control/resources/ip-json.js';
 import { bareRouter } from './fixtures.js';
 
 interface Changes {

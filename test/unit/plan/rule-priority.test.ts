@@ -1,7 +1,6 @@
 /** Where our rules go among those of others, and what is said when they cannot do their work. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type RuleJson, ruleOf } from '../../../control/apply/ip-json.js';
 import { parseConfig } from '../../../control/config/load.js';
 import { addressNumber, type Packets, spanOf } from '../../../control/plan/packets.js';
 import { routeOfPacket } from '../../../control/plan/route-lookup.js';
@@ -9,6 +8,7 @@ import { routerRoute, serverRoute, takenPackets } from '../../../control/plan/ru
 import { routerRulePriority } from '../../../control/plan/rule-priority.js';
 import { takersBefore } from '../../../control/plan/rule-walk.js';
 import type { ObservedHost, ObservedIpRule, ObservedRoute } from '../../../control/plan/state.js';
+import { type RuleJson, ruleOf } from '../../../control/resources/ip-json.js';
 import { bareRouter } from './fixtures.js';
 
 const config = (router = '', server = '') =>

@@ -1,9 +1,13 @@
-import { describe, expect, it } from 'vitest';
-import { fileOf } from '../../../control/apply/observe.js';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Command, writeFileWithMode } from '../../../control/command/command.js';
 import { tableNameFile } from '../../../control/plan/own-files.js';
 import { TABLE_NAME_FILE } from '../../../control/plan/paths.js';
 import type { ObservedFile } from '../../../control/plan/state.js';
-import { file } from '../../../control/resources/file.js';
+import { file, fileOf } from '../../../control/resources/file.js';
 import { bareRouter } from '../plan/fixtures.js';
 
 const wish = tableNameFile({ id: 250, name: 'server1' });
@@ -48,6 +52,18 @@ describe('a file', () => {
   it('on which no packet depends is optional, and says which setting asks for it', () => {
     const [change] = file.diff([wish], host());
     expect(file.apply(change!, host()).optional?.setting).toEqual(['router', 'table', 'name']);
+  });
+
+  it.each([0o600, 0o644, 0o4711])('is read back as it was written, with mode %o', (bits) => {
+    const directory = mkdtempSync(join(tmpdir(), 'sidetrack-file-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const path = join(directory, 'deeper', 'file');
+    const run = ({ argv: [program, ...args], stdin = '' }: Command) =>
+      execFileSync(program!, args, { input: stdin, encoding: 'utf8', env: { LC_ALL: 'C' } });
+    run(writeFileWithMode(path, 'one\ntwo', bits));
+    const [read] = file.observe({ ...host(), ownsEtc: true }).commands;
+    const text = run({ argv: [...read!.argv.slice(0, -1), path] });
+    expect(fileOf(text)).toEqual({ content: 'one\ntwo', mode: bits & 0o777 });
   });
 
   it.each([

@@ -25,6 +25,21 @@ export function entriesOf<E>(answer: Answer): E[] {
   return entries.filter((entry) => Object.keys(entry as object).length > 0);
 }
 
+const FAMILIES: readonly Family[] = [4, 6];
+
+/** What `ip -j` says of IPv4, and then of IPv6. */
+export function ofBothFamilies<E, Item, T>(
+  words: (family: Family) => readonly string[],
+  items: (family: Family, entries: E[]) => Item[],
+  found: (items: Item[]) => T,
+): Query<T> {
+  return {
+    commands: FAMILIES.map((family) => ({ argv: ['ip', '-j', ...words(family)] })),
+    parse: (...answers) =>
+      found(FAMILIES.flatMap((family, i) => items(family, entriesOf<E>(answers[i]!)))),
+  };
+}
+
 export interface LinkJson {
   ifname: string;
   address?: string;

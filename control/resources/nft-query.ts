@@ -11,12 +11,9 @@ import {
   tableOfRuleset,
 } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
+import type { ObservedHost } from '../plan/state.js';
 
-export interface FoundTable {
-  listing?: TableListing;
-  /** See `ObservedHost`. */
-  rulesetUnread?: string;
-}
+export type FoundTable = Pick<ObservedHost, 'listing' | 'rulesetUnread'>;
 
 /**
  * The table without the elements of its dynamic sets, which may be hundreds of thousands: `list tables`
