@@ -7,7 +7,8 @@
 
 struct thread_context;
 struct event_source;
-typedef void (*event_handler)(struct thread_context *thread, struct event_source *source, uint32_t events);
+typedef void (*event_handler)(struct thread_context *thread, struct event_source *source,
+			      uint32_t events);
 
 struct event_source {
 	event_handler handle;

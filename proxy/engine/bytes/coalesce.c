@@ -49,7 +49,8 @@ static int coalesce_take(struct thread_context *thread, uint64_t since_us)
 	return count;
 }
 
-static void coalesce_event(struct thread_context *thread, struct event_source *source, uint32_t events)
+static void coalesce_event(struct thread_context *thread, struct event_source *source,
+			   uint32_t events)
 {
 	struct coalescing *coalescing = &thread->coalescing;
 	uint64_t now_us = thread->io.now_us;

@@ -17,7 +17,7 @@
  *		has got a byte, as close as one can come to never having
  *		accepted.
  * HANDSHAKING	connected to a proxy that has yet to connect for us; the
- *		client waits as before.  See establish.h for both.
+ *		client waits as before.
  * RELAYING	both directions run.  Each ends on its own: FIN received, all
  *		bytes delivered, FIN handed on.  When both have ended, so has
  *		the connection.
@@ -27,6 +27,10 @@
  * CLOSED	descriptors are gone; the memory stays until the batch of
  *		events at hand is done, for it may name this connection again,
  *		and while a child has copies of our sockets.
+ *
+ * Each state is a stage: what it does with events of a leg, with its timer, and how
+ * long it may take.  The stages lie one above the other, in this order, and each knows
+ * only the one that follows it.  A leg's events go straight to the stage.
  *
  * An error on one leg resets the other: neither end may mistake a broken
  * stream for a complete one.  But first what the broken leg had received is
@@ -41,6 +45,10 @@
 #ifndef SIDETRACK_CONNECTION_H
 #define SIDETRACK_CONNECTION_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "abi.h"
 #include "base/endpoint.h"
 #include "base/event.h"
@@ -49,7 +57,7 @@
 #include "bytes/direction.h"
 #include "bytes/leg.h"
 #include "bytes/thread-context.h"
-#include "upstreams/handshake.h"
+#include "connection/establish.h"
 
 enum connection_state {
 #define X(name, label, help) name,
@@ -58,36 +66,39 @@ enum connection_state {
 	CLOSED,
 };
 
+struct connection;
+
+struct stage {
+	enum connection_state state;
+	event_handler on_event;		/* of either leg */
+	void (*on_timer)(struct thread_context *thread, struct connection *connection);
+	/* milliseconds without progress after which it is given up; 0 is never */
+	uint32_t (*timeout)(const struct connection *connection);
+	/* after how many its timer fires though it has not expired; 0 is never, NULL too */
+	uint32_t (*check)(const struct connection *connection);
+};
+
 struct connection {
+	struct list node;	/* all of the thread's, or those to free; comes first */
 	struct leg leg[SIDES];
 	struct direction direction[SIDES];
-	struct list node;	/* all of the thread's, or those to free */
 	struct list turn;	/* those whose turn was over too soon */
 	struct timer timer;
+	const struct stage *stage;
+	struct establish establish;	/* the upstream leg */
+	/* goes on with the next upstream; set by the first stage, used by the second */
+	void (*give_up)(struct thread_context *thread, struct connection *connection,
+			enum outcome outcome);
 	struct endpoint client;
-	struct endpoint destination;
+	enum outcome broken;	/* OUTCOME_OPEN, or which leg is broken */
 	uint64_t accepted_us;
 	uint64_t accepted_unix_ms;
-	uint64_t connect_us;	/* when connect() was called */
 	uint64_t connect_took_us;
 	uint64_t first_byte_us;	/* from accept, 0 before it came */
-	uint64_t active_ms;	/* when a byte last moved, or the state began */
+	uint64_t active_ms;	/* when a byte last moved, or the stage began */
 	uint64_t number;	/* in the thread's list of recent ones */
-	enum connection_state state;
-	enum outcome broken;	/* OUTCOME_OPEN, or which leg is broken */
 	int unacknowledged;	/* while resetting: bytes the receiver lacks */
-	struct handshake handshake;
-	struct generation *generation;	/* under which it was accepted */
-	uint32_t upstream;	/* its number in the generation, or NO_UPSTREAM */
-	uint32_t tried;		/* bits of those that were tried, or are not for it */
 	uint8_t route;		/* slot of the route that matched */
-	uint8_t address;	/* the upstream's, by number */
-	uint8_t tried_addresses;	/* bits */
-	uint16_t early;		/* bytes the upstream has that are still with the client's socket */
-	bool probe;		/* without a client: see probe.h */
-	bool asking;		/* a probe that is connected and waits for an answer */
-	bool has_handshake;		/* the upstream wants a handshake */
-	bool upstream_counted;	/* counts as active with its upstream */
 	bool waiting;		/* counts as one that waits for its upstream */
 	bool client_counted;	/* counts as one of its client's */
 	bool turn_over[SIDES];
@@ -99,16 +110,52 @@ struct connection {
 
 /* With both sockets' descriptors this is all that an idle connection costs. */
 _Static_assert(sizeof(struct connection) <= 512, "an idle connection must stay small");
+_Static_assert(offsetof(struct connection, node) == 0, "context_free_later() relies on it");
 
-#define NO_UPSTREAM UINT32_MAX
+static inline enum connection_state connection_state(const struct connection *connection)
+{
+	return connection->stage->state;
+}
 
-bool connection_probe(struct thread_context *thread, const struct endpoint *destination,
-		      uint32_t upstream);
-void connection_open(struct thread_context *thread, int fd, const struct endpoint *client);
+static inline const struct sidetrack_relay_options *
+connection_options(const struct connection *connection)
+{
+	return establish_options(&connection->establish);
+}
+
+static inline struct connection *connection_of_leg(struct leg *leg)
+{
+	return container_of(leg - leg->side, struct connection, leg[0]);
+}
+
+static inline enum outcome outcome_of_reset(int side)
+{
+	return side == CLIENT ? OUTCOME_CLIENT_RESET : OUTCOME_UPSTREAM_RESET;
+}
+
+/* What every stage remembers of a leg's events.  Return: true if it has just ended. */
+static inline bool connection_note(struct connection *connection, enum side side,
+				   uint32_t events)
+{
+	struct direction *direction = &connection->direction[side];
+	bool ends = (events & END_EVENTS) && !direction->hangup;
+
+	direction->urgent |= (events & EPOLLPRI) != 0;
+	direction->hangup |= ends;
+	connection->announced[side] |= (events & READ_EVENTS) != 0;
+	return ends;
+}
+
+struct connection *connection_create(struct thread_context *thread, int fd,
+				     const struct endpoint *client);
 void connection_enter(struct thread_context *thread, struct connection *connection,
-		      enum connection_state state);
+		      const struct stage *stage);
 void connection_update_timer(struct thread_context *thread, struct connection *connection);
+bool connection_expired(const struct thread_context *thread, const struct connection *connection);
+enum outcome connection_admit(struct thread_context *thread, struct connection *connection);
 void connection_waits_no_more(struct thread_context *thread, struct connection *connection);
-void connection_close(struct thread_context *thread, struct connection *connection, enum outcome outcome);
+void connection_expect_reset(struct connection *connection, int side);
+void connection_close(struct thread_context *thread, struct connection *connection,
+		      enum outcome outcome);
 
 #endif /* SIDETRACK_CONNECTION_H */

@@ -1,37 +1,82 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a connection gets its upstream leg: choose, dial, speak with a proxy, or try the next.
+ * How an upstream leg comes about: choose an upstream and one of its addresses, dial,
+ * and go on with the next.
+ *
+ * Connections and probes have one of these each and say when what is done; neither of
+ * them is known here.
  *
  * A route says among which upstreams; with none, among all.  Of an upstream with
  * several addresses each is tried before the next upstream is.  One that has no
  * address yet, or that does not carry the destination's family, is none of them.
- *
- * Nothing has been read from the client yet, so any number of upstreams may be
- * tried and the client never knows.  The next one is tried if the upstream at
- * fault may be the upstream itself, or if it has a rule against the port or the
- * kind of address.  What it says about the destination (refused, unreachable) is
- * an answer, and final; so is the time that runs out after it has been asked, for
- * it may be waiting in vain for the destination.
- *
- * To an *optimistic* upstream the client's first bytes go along with the request
- * that names the destination.  They are only looked at, and stay with the
- * client's socket until the upstream says yes: whatever happens before, they are
- * not lost.  But once they have left, only an upstream that says that it wants
- * other credentials has certainly not handed them on; after any other failure
- * nobody else gets them, since a request must not be made twice.
  */
 #ifndef SIDETRACK_ESTABLISH_H
 #define SIDETRACK_ESTABLISH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-struct connection;
-struct thread_context;
+#include "abi.h"
+#include "base/endpoint.h"
+#include "bytes/leg.h"
+#include "bytes/thread-context.h"
+#include "upstreams/fault.h"
+#include "upstreams/generation.h"
+#include "upstreams/handshake.h"
 
-void establish_begin(struct thread_context *thread, struct connection *connection);
-void establish_event(struct thread_context *thread, struct connection *connection, uint32_t events);
-void establish_timeout(struct thread_context *thread, struct connection *connection);
-void establish_release(struct thread_context *thread, struct connection *connection);
-uint32_t establish_slot(const struct connection *connection);
+#define NO_UPSTREAM UINT32_MAX
+
+struct establish {
+	struct handshake handshake;
+	struct endpoint destination;
+	struct generation *generation;	/* under which it began */
+	uint64_t connect_us;	/* when connect() was called */
+	uint32_t upstream;	/* its number in the generation, or NO_UPSTREAM */
+	uint32_t tried;		/* bits of those that were tried, or are not for it */
+	uint16_t early;		/* bytes the upstream has that are still with the client's socket */
+	uint8_t address;	/* the upstream's, by number */
+	uint8_t tried_addresses;	/* bits */
+	bool has_handshake;	/* the upstream wants one */
+	bool connected;		/* with the upstream, be it a proxy that has yet to connect */
+	bool counted;		/* as active with its upstream */
+};
+
+static inline const struct sidetrack_relay_options *
+establish_options(const struct establish *establish)
+{
+	return &establish->generation->options;
+}
+
+static inline struct upstream_set *establish_upstreams(const struct establish *establish)
+{
+	return &establish->generation->upstreams;
+}
+
+static inline enum family establish_family(const struct establish *establish)
+{
+	return endpoint_family(&establish->destination);
+}
+
+void establish_init(struct establish *establish, struct thread_context *thread);
+void establish_release(struct establish *establish, struct thread_context *thread);
+
+const struct upstream *establish_upstream(const struct establish *establish);
+uint32_t establish_slot(const struct establish *establish);
+struct sidetrack_relay_upstream_counters *
+establish_counters(const struct establish *establish, const struct thread_context *thread);
+bool establish_has_asked(const struct establish *establish);
+bool establish_may_go_on(const struct establish *establish, enum outcome outcome,
+			 enum fault fault);
+
+bool establish_choose(struct establish *establish, struct thread_context *thread);
+void establish_leave(struct establish *establish, struct thread_context *thread);
+enum outcome establish_dial(struct establish *establish, struct thread_context *thread,
+			    struct leg *leg);
+int establish_error(const struct leg *leg, uint32_t events);
+bool establish_next_address(struct establish *establish, struct thread_context *thread,
+			    bool is_at_fault);
+void establish_judge_address(const struct establish *establish, struct thread_context *thread,
+			     bool reached);
+void establish_close(struct thread_context *thread, struct leg *leg);
 
 #endif /* SIDETRACK_ESTABLISH_H */

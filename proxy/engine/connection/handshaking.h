@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* A handshake's messages on the connection's sockets; what they say is handshake.h's. */
+/*
+ * HANDSHAKING: connected with a proxy that has yet to connect for us.
+ *
+ * An upstream that wants no handshake is through at once.  If the handshake fails,
+ * connection->give_up() goes on with the next upstream.
+ */
 #ifndef SIDETRACK_HANDSHAKING_H
 #define SIDETRACK_HANDSHAKING_H
 
-#include "abi.h"
+#include "connection/connection.h"
 
-struct connection;
-struct upstream;
-struct thread_context;
-
-enum handshaking {
-	HANDSHAKING_GOES_ON,
-	HANDSHAKING_WAITS,	/* for an event */
-	HANDSHAKING_DONE,	/* bytes may pass */
-	HANDSHAKING_FAILED,
-};
-
-enum handshaking handshaking_run(struct thread_context *thread, struct connection *connection,
-				 const struct upstream *upstream, enum outcome *why);
+void handshaking_begin(struct thread_context *thread, struct connection *connection);
 
 #endif /* SIDETRACK_HANDSHAKING_H */

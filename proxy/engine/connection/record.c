@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/recent.h"
 #include "connection/connection.h"
-#include "connection/establish.h"
 
 /**
  * record_id() - The connection's number as people see it
@@ -30,11 +29,12 @@ static void record_fill(const struct connection *connection, const struct thread
 	record->id = record_id(thread, connection);
 	record->accepted_ms = connection->accepted_unix_ms;
 	memcpy(record->client, &connection->client.address, sizeof(record->client));
-	memcpy(record->destination, &connection->destination.address, sizeof(record->destination));
+	memcpy(record->destination, &connection->establish.destination.address,
+	       sizeof(record->destination));
 	record->client_port = connection->client.port;
-	record->destination_port = connection->destination.port;
+	record->destination_port = connection->establish.destination.port;
 	record->outcome = outcome;
-	record->upstream = establish_slot(connection);
+	record->upstream = establish_slot(&connection->establish);
 	record->route = connection->route;
 	if (outcome == OUTCOME_OPEN)
 		return;

@@ -1,71 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include "connection/relaying.h"
 
-#include <linux/sockios.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/histogram.h"
 #include "bytes/coalesce.h"
-#include "connection/establish.h"
+#include "connection/limits.h"
 #include "connection/record.h"
+#include "connection/resetting.h"
 #include "sockets/dial.h"
-#include "upstreams/generation.h"
 
-#define RESET_CHECK_MS 50	/* between checks of what a reset has to wait for */
-#define RESET_PATIENCE_MS 10000	/* with a receiver that acknowledges nothing */
+#define SHORTER_WHEN_FULL 30
+#define KEEPALIVE_AFTER_MS 1000	/* far below the first probe's 120 s */
 
-static const enum outcome outcome_reset[SIDES] = { OUTCOME_CLIENT_RESET, OUTCOME_UPSTREAM_RESET };
-
-/* --- resetting -------------------------------------------------------------- */
-
-/* Return: bytes that the receiver has not acknowledged yet */
-static int bytes_unacknowledged(int fd)
-{
-	int bytes = 0;
-
-	return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
-}
-
-/**
- * resetting_check() - Reset once everything has arrived, or nothing does any more
- * @thread:	Its thread
- * @connection:	Connection with a broken leg, all of whose bytes have been handed over
- */
-void resetting_check(struct thread_context *thread, struct connection *connection)
-{
-	int receiver = connection->leg[connection->broken == OUTCOME_CLIENT_RESET].fd;
-	int bytes = bytes_unacknowledged(receiver);
-	uint64_t now_ms = thread->io.now_ms;
-
-	if (connection->state != RESETTING)
-		dial_set_no_delay(receiver);	/* pushes what waits for a FIN that will not come */
-	if (connection->state != RESETTING || bytes < connection->unacknowledged)
-		connection->active_ms = now_ms;
-	connection->state = RESETTING;
-	connection->unacknowledged = bytes;
-	if (bytes == 0 || now_ms - connection->active_ms > RESET_PATIENCE_MS)
-		connection_close(thread, connection, connection->broken);
-	else
-		timer_set(&thread->timers, &connection->timer, now_ms + RESET_CHECK_MS);
-}
-
-/**
- * resetting_event() - If the receiver of the last bytes has gone too, there is nothing to wait for
- * @thread:	Its thread
- * @connection:	Connection that is RESETTING
- * @side:	Which leg has an event
- * @events:	From epoll
- */
-void resetting_event(struct thread_context *thread, struct connection *connection, int side,
-		     uint32_t events)
-{
-	if ((events & EPOLLERR) && connection->broken != outcome_reset[side])
-		connection_close(thread, connection, connection->broken);
-}
+static const struct stage relaying_stage;
 
 /* --- relaying --------------------------------------------------------------- */
 
@@ -78,18 +29,6 @@ static void coalesce_legs(struct thread_context *thread, struct connection *conn
 	for (side = 0; side < SIDES; side++)
 		coalesce_review(thread, &connection->leg[side],
 				connection->direction[side].bulk.holds);
-}
-
-/**
- * relaying_expect_reset() - The leg's socket has failed: what it still holds is the last there is
- * @connection:	Connection
- * @side:	Which leg
- */
-void relaying_expect_reset(struct connection *connection, int side)
-{
-	connection->broken = outcome_reset[side];
-	connection->direction[side].hangup = true;
-	connection->direction[!side].finished = true;
 }
 
 /* Return: true if the client has said something, whether or not it was handed on */
@@ -106,32 +45,34 @@ static bool client_has_spoken(const struct connection *connection)
 static void hear_end(struct thread_context *thread, struct connection *connection)
 {
 	const struct direction *direction = connection->direction;
+	const struct establish *establish = &connection->establish;
 
 	if (direction[UPSTREAM].bytes || direction[UPSTREAM].pending ||
 	    direction[CLIENT].hangup || !client_has_spoken(connection))
 		return;
-	upstreams_hear_nothing(&connection->generation->upstreams, connection->upstream,
-			       &connection->destination, thread->io.now_ms);
+	upstreams_hear_nothing(establish_upstreams(establish), establish->upstream,
+			       &establish->destination, thread->io.now_ms);
 }
 
 /*
  * The leg's socket has failed.  Nothing can be sent to it, but unless it has
  * been emptied it may still hold what it received before.
  */
-static void leg_broken(struct thread_context *thread, struct connection *connection, int side, bool empty)
+static void leg_broken(struct thread_context *thread, struct connection *connection, int side,
+		       bool empty)
 {
-	if (connection->broken == outcome_reset[!side]) {
+	if (connection->broken == outcome_of_reset(!side)) {
 		connection_close(thread, connection, connection->broken);
 		return;
 	}
 	if (side == UPSTREAM && empty)
 		hear_end(thread, connection);
-	relaying_expect_reset(connection, side);
+	connection_expect_reset(connection, side);
 	bulk_end(&connection->direction[!side].bulk);
 	coalesce_legs(thread, connection);
 	direction_release(&connection->direction[!side], &thread->io);
 	if (empty || connection->direction[side].finished) {
-		resetting_check(thread, connection);
+		resetting_begin(thread, connection);
 		return;
 	}
 	connection_update_timer(thread, connection);
@@ -148,7 +89,7 @@ static void check_error(struct thread_context *thread, struct connection *connec
 	socklen_t length = sizeof(int);
 	int error = 0;
 
-	if (connection->state != RELAYING)
+	if (connection->stage != &relaying_stage)
 		return;
 	connection->error_seen[side] = true;
 	if (!connection->direction[side].finished)
@@ -158,12 +99,13 @@ static void check_error(struct thread_context *thread, struct connection *connec
 		leg_broken(thread, connection, side, false);
 }
 
-static void direction_finished(struct thread_context *thread, struct connection *connection, int side)
+static void direction_finished(struct thread_context *thread, struct connection *connection,
+			       int side)
 {
 	if (side == UPSTREAM)
 		hear_end(thread, connection);
 	if (connection->broken != OUTCOME_OPEN) {
-		resetting_check(thread, connection);
+		resetting_begin(thread, connection);
 		return;
 	}
 	connection->direction[side].finished = true;
@@ -181,7 +123,7 @@ static void count_bytes(struct thread_context *thread, const struct connection *
 {
 	struct sidetrack_relay_counters *counters = thread->counters;
 	struct sidetrack_relay_upstream_counters *upstream =
-		&counters->upstream[establish_slot(connection)];
+		&counters->upstream[establish_slot(&connection->establish)];
 	struct sidetrack_relay_route_counters *route = &counters->route[connection->route];
 
 	counter_add(side == CLIENT ? &upstream->upload_bytes : &upstream->download_bytes, bytes);
@@ -198,7 +140,8 @@ static void note_activity(struct thread_context *thread, struct connection *conn
 	connection->first_byte_us = clock_us() - connection->accepted_us;
 	histogram_record(&thread->counters->histogram[HISTOGRAM_first_byte],
 			 connection->first_byte_us);
-	upstreams_hear_byte(&connection->generation->upstreams, connection->upstream);
+	upstreams_hear_byte(establish_upstreams(&connection->establish),
+			    connection->establish.upstream);
 }
 
 /* Nagle's algorithm holds back a second small write, never the first. */
@@ -242,7 +185,7 @@ static void run(struct thread_context *thread, struct connection *connection, in
 	uint64_t before = direction->bytes;
 	enum progress progress;
 
-	if (connection->state != RELAYING || direction->finished)
+	if (connection->stage != &relaying_stage || direction->finished)
 		return;
 	/* an urgent mark cuts one read in two; the FIN behind the last bytes takes them along */
 	if (side == CLIENT && (before || direction->urgent) && !direction->hangup)
@@ -280,16 +223,17 @@ void relaying_resume(struct thread_context *thread, struct connection *connectio
 	}
 }
 
-/**
- * relaying_event() - Something has happened on a leg
- * @thread:	Its thread
- * @connection:	Connection that is RELAYING
- * @side:	Which leg
- * @events:	From epoll
- */
-void relaying_event(struct thread_context *thread, struct connection *connection, int side,
-		    uint32_t events)
+static void relaying_event(struct thread_context *thread, struct event_source *source,
+			   uint32_t events)
 {
+	struct leg *leg = container_of(source, struct leg, source);
+	struct connection *connection = connection_of_leg(leg);
+	enum side side = leg->side;
+
+	if (connection_note(connection, side, events)) {
+		connection->active_ms = thread->io.now_ms;	/* an end is news */
+		connection_update_timer(thread, connection);
+	}
 	if (events & READ_EVENTS)
 		run(thread, connection, side);
 	/* edges report writability with everything else; it only matters to a stall */
@@ -298,6 +242,83 @@ void relaying_event(struct thread_context *thread, struct connection *connection
 	if (events & EPOLLERR)
 		check_error(thread, connection, side);
 }
+
+/* --- time ------------------------------------------------------------------- */
+
+/* One side has ended, even if its last bytes still wait for a slow receiver. */
+static bool half_closed(const struct connection *connection)
+{
+	return connection->direction[CLIENT].hangup || connection->direction[UPSTREAM].hangup;
+}
+
+static uint32_t relaying_timeout(const struct connection *connection)
+{
+	const struct sidetrack_relay_options *options = connection_options(connection);
+
+	return half_closed(connection) ? options->half_close_timeout_ms : options->idle_timeout_ms;
+}
+
+/*
+ * While nobody else can be served, whoever only waits for an answer gets a thirtieth of
+ * the time: a chain of connections that lead back to us, each of which waits for the next,
+ * ends with one that we cannot accept, and would keep everybody out for minutes.
+ */
+static uint32_t half_close_patience(const struct connection *connection)
+{
+	if (!half_closed(connection))
+		return 0;
+	return connection_options(connection)->half_close_timeout_ms / SHORTER_WHEN_FULL;
+}
+
+static bool must_make_room(const struct thread_context *thread,
+			   const struct connection *connection)
+{
+	uint32_t patience = half_close_patience(connection);
+
+	return patience && limits_are_reached(thread->limits) &&
+	       connection->active_ms + patience <= thread->io.now_ms;
+}
+
+static uint32_t relaying_check(const struct connection *connection)
+{
+	uint32_t patience = half_close_patience(connection);
+
+	if (!connection->keepalive && (!patience || patience > KEEPALIVE_AFTER_MS))
+		return KEEPALIVE_AFTER_MS;
+	return patience;
+}
+
+static void turn_on_keepalive(struct connection *connection)
+{
+	const struct sidetrack_relay_options *options = connection_options(connection);
+
+	connection->keepalive = true;
+	if (options->upstream_keepalive_s)
+		dial_set_keepalive(connection->leg[UPSTREAM].fd, options->upstream_keepalive_s,
+				   options->keepalive_interval_s);
+}
+
+static void relaying_timer(struct thread_context *thread, struct connection *connection)
+{
+	if (!connection->keepalive)
+		turn_on_keepalive(connection);
+	if (!connection_expired(thread, connection) && !must_make_room(thread, connection))
+		connection_update_timer(thread, connection);	/* it moved bytes meanwhile */
+	else if (connection->broken != OUTCOME_OPEN)
+		connection_close(thread, connection, connection->broken);
+	else if (half_closed(connection))
+		connection_close(thread, connection, OUTCOME_HALF_CLOSE_TIMEOUT);
+	else
+		connection_close(thread, connection, OUTCOME_IDLE_TIMEOUT);
+}
+
+static const struct stage relaying_stage = {
+	.state = RELAYING,
+	.on_event = relaying_event,
+	.on_timer = relaying_timer,
+	.timeout = relaying_timeout,
+	.check = relaying_check,
+};
 
 /**
  * relaying_begin() - Bytes may pass from now on
@@ -308,16 +329,12 @@ void relaying_begin(struct thread_context *thread, struct connection *connection
 {
 	int side;
 
-	if (connection->probe) {
-		connection_close(thread, connection, OUTCOME_FINISHED);
-		return;
-	}
-	connection->connect_took_us = clock_us() - connection->connect_us;
+	connection->connect_took_us = clock_us() - connection->establish.connect_us;
 	histogram_record(&thread->counters->histogram[HISTOGRAM_connect],
 			 connection->connect_took_us);
 	record_established(thread, connection);
 	connection_waits_no_more(thread, connection);
-	connection_enter(thread, connection, RELAYING);
+	connection_enter(thread, connection, &relaying_stage);
 	if (connection->direction[CLIENT].bytes)	/* sent with the handshake */
 		note_activity(thread, connection, CLIENT, connection->direction[CLIENT].bytes);
 	for (side = 0; side < SIDES; side++)

@@ -6,6 +6,7 @@
 
 #include "base/endpoint.h"
 #include "relay/sockets.h"
+#include "thread/boxes.h"
 #include "thread/thread.h"
 #include "upstreams/guard.h"
 
@@ -31,7 +32,7 @@ static void publish_guard(struct relay *relay)
 		return;
 	guard_share(relay->pending_guard, group->thread_count);
 	for (i = 0; i < group->thread_count; i++)
-		thread_give_guard(&group->threads[i], relay->pending_guard);
+		boxes_give_guard(&group->threads[i], relay->pending_guard);
 	relay->pending_guard = NULL;
 }
 
@@ -63,7 +64,7 @@ void pending_publish(struct relay *relay)
 	sockets_refresh(relay, &generation->options);
 	publish_guard(relay);	/* first: who has the generation has the guard too */
 	for (i = 0; i < group->thread_count; i++)
-		thread_give_generation(&group->threads[i], generation);
+		boxes_give_generation(&group->threads[i], generation);
 }
 
 /* --- the interface ---------------------------------------------------------------- */

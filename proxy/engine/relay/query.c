@@ -199,7 +199,8 @@ static int snapshot_threads(struct relay *relay, enum snapshot_kind kind, const 
 	int error;
 
 	for (i = 0; i < relay->group.thread_count; i++) {
-		error = snapshot_prepare(&relay->group.threads[i].snapshot, kind, room, id, id_count);
+		error = snapshot_prepare(&relay->group.threads[i].snapshot, kind, room, id,
+					 id_count);
 		if (error)
 			return relay_fail(relay, error,
 					  "out of memory for a list of %u connections",

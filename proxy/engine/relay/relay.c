@@ -201,8 +201,8 @@ int32_t sidetrack_relay_hand_over(struct relay *relay, int32_t deadline_ms)
  * Until exec closes them the child has all our descriptors, and a socket that we
  * close in the meantime stays in our epoll set: its events go on naming a
  * connection that is gone.  The kernel gives the last of them back only when the
- * child returns to user space, after a pipe that exec closes has said end of file.  So as long as this lasts none is freed; a closed one
- * takes no notice of events.  A close() that comes before fork() has copied the
+ * child returns to user space, after a pipe that exec closes has said end of file.
+ * So as long as this lasts none is freed; a closed one takes no notice of events.  A close() that comes before fork() has copied the
  * descriptors leaves nothing behind, and one that comes later sees the flag.
  *
  * Return: 0

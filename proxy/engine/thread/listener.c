@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/list.h"
-#include "connection/connection.h"
+#include "connection/open.h"
 #include "sockets/listen.h"
 #include "sockets/steering.h"
 #include "thread/balance.h"

@@ -2,208 +2,21 @@
 #include "thread/probe.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/counters.h"
-#include "connection/connection.h"
-#include "connection/establish.h"
+#include "connection/exchange.h"
 #include "sockets/dial.h"
+#include "thread/refusal.h"
 #include "thread/thread.h"
-#include "upstreams/generation.h"
 
-#define SHORTEST_INTERVAL_MS 100
+/* --- the end ------------------------------------------------------------------------ */
 
-/* --- rounds ------------------------------------------------------------------------ */
-
-static struct endpoint probe_destination(const struct sidetrack_relay_probe *probe)
-{
-	struct endpoint destination = { .port = (uint16_t)probe->port };
-
-	memcpy(&destination.address, probe->address, sizeof(destination.address));
-	return destination;
-}
-
-/* Without memory for it there is none this time, but there may be the next. */
-static void probe_begin(struct thread *thread, const struct endpoint *destination, uint32_t number)
-{
-	uint32_t slot = thread->context.generation->upstreams.entry[number].upstream.slot;
-	uint32_t *probing = &thread->probing[endpoint_family(destination)];
-
-	*probing |= 1U << slot;
-	if (connection_probe(&thread->context, destination, number))
-		return;
-	*probing &= ~(1U << slot);
-	counter_add(&thread->context.counters->upstream[slot].probes_skipped, 1);
-}
-
-/* One for each upstream that can be asked, and whose last one has ended. */
-static void probe_round(struct thread *thread, const struct sidetrack_relay_probe *probe)
-{
-	const struct upstream_set *upstreams = &thread->context.generation->upstreams;
-	struct endpoint destination = probe_destination(probe);
-	enum family family = endpoint_family(&destination);
-	uint32_t i;
-
-	for (i = 0; probe->port && i < upstreams->count; i++) {
-		uint32_t bit = 1U << upstreams->entry[i].upstream.slot;
-
-		if (upstreams->carries[family] & 1U << i && !(thread->probing[family] & bit))
-			probe_begin(thread, &destination, i);
-	}
-}
-
-static void probe_timer(struct timer *timer, void *context)
-{
-	struct thread *thread = thread_of(context);
-	const struct sidetrack_relay_options *options = &thread->context.generation->options;
-	uint32_t interval_ms = options->probe_interval_ms, i;
-
-	for (i = 0; i < FAMILIES; i++)
-		probe_round(thread, &options->probe[i]);
-	if (interval_ms < SHORTEST_INTERVAL_MS)
-		interval_ms = SHORTEST_INTERVAL_MS;
-	timer_set(&thread->context.timers, timer, thread->context.io.now_ms + interval_ms);
-}
-
-void probe_init(struct thread *thread)
-{
-	timer_init(&thread->probe_timer, probe_timer);
-}
-
-/**
- * probe_schedule() - The thread has a new generation, which may want probes
- * @thread:	Thread; only the first one makes any
- */
-void probe_schedule(struct thread *thread)
-{
-	if (thread->context.index == 0 && thread->context.generation->upstreams.probed)
-		timer_set(&thread->context.timers, &thread->probe_timer, thread->context.io.now_ms);
-	else
-		probe_cancel(thread);
-}
-
-void probe_cancel(struct thread *thread)
-{
-	timer_cancel(&thread->context.timers, &thread->probe_timer);
-}
-
-/* --- questions and answers ----------------------------------------------------------- */
-
-#define STATUS_LINE "HTTP/1.x 200"
-#define STATUS_AT (sizeof(STATUS_LINE) - 1 - 3)
-#define TLS_ALERT 21
-#define TLS_HANDSHAKE 22
-
-static const struct sidetrack_relay_options *options_of(const struct connection *connection)
-{
-	return &connection->generation->options;
-}
-
-/* Return: true if the probe is to hear something before it has succeeded */
-bool probe_asks(const struct connection *connection)
-{
-	return options_of(connection)->probe_answer != PROBE_ANSWER_NONE;
-}
-
-/* Return: OUTCOME_OPEN with the question on its way, or why not */
-enum outcome probe_ask(struct connection *connection)
-{
-	const struct sidetrack_relay_probe *probe =
-		&options_of(connection)->probe[endpoint_family(&connection->destination)];
-	size_t length = probe->request_length;
-	ssize_t sent;
-
-	connection->asking = true;
-	if (length > sizeof(probe->request))
-		length = sizeof(probe->request);
-	if (!length)
-		return OUTCOME_OPEN;
-	sent = send(connection->leg[UPSTREAM].fd, probe->request, length, MSG_NOSIGNAL);
-	if (sent < 0)
-		return dial_outcome(errno);
-	/* a fresh socket has room for so little */
-	return (size_t)sent == length ? OUTCOME_OPEN : OUTCOME_CONNECT_OTHER;
-}
-
-/* Return: OUTCOME_OPEN as long as it is too little to tell */
-static enum outcome http_answer(const unsigned char *bytes, size_t length)
-{
-	if (length < sizeof(STATUS_LINE) - 1)
-		return OUTCOME_OPEN;
-	if (memcmp(bytes, "HTTP/", 5) || bytes[STATUS_AT] < '1' || bytes[STATUS_AT] > '4')
-		return OUTCOME_UPSTREAM_PROTOCOL;
-	return OUTCOME_FINISHED;
-}
-
-static enum outcome judge_answer(enum probe_answer wanted, const unsigned char *bytes,
-				 size_t length)
-{
-	if (!length)
-		return OUTCOME_OPEN;
-	switch (wanted) {
-	case PROBE_ANSWER_TLS:
-		return bytes[0] == TLS_HANDSHAKE || bytes[0] == TLS_ALERT
-			       ? OUTCOME_FINISHED : OUTCOME_UPSTREAM_PROTOCOL;
-	case PROBE_ANSWER_HTTP:
-		return http_answer(bytes, length);
-	default:
-		return OUTCOME_FINISHED;
-	}
-}
-
-/* What came behind a proxy's reply in the same read is the beginning of the answer. */
-static size_t answer_begun(const struct connection *connection, unsigned char *bytes, size_t most)
-{
-	const struct direction *direction = &connection->direction[UPSTREAM];
-	size_t length = direction->stash ? direction->pending : 0;
-
-	if (length > most)
-		length = most;
-	if (length)
-		memcpy(bytes, direction->stash + direction->stash_sent, length);
-	return length;
-}
-
-/**
- * probe_listen() - Look at what of the answer has come
- * @connection:	Probe that has asked; nothing is taken from its socket
- *
- * Return: OUTCOME_FINISHED if it is the right one, OUTCOME_OPEN to wait for more, or
- * why it is none
- */
-enum outcome probe_listen(const struct connection *connection)
-{
-	enum probe_answer wanted = (enum probe_answer)options_of(connection)->probe_answer;
-	unsigned char bytes[sizeof(STATUS_LINE)];
-	size_t length = answer_begun(connection, bytes, sizeof(bytes));
-	ssize_t received = 0;
-	enum outcome outcome;
-	int error = 0;
-
-	if (length < sizeof(bytes)) {
-		received = recv(connection->leg[UPSTREAM].fd, bytes + length,
-				sizeof(bytes) - length, MSG_PEEK);
-		error = received < 0 ? errno : 0;
-	}
-	if (received > 0)
-		length += (size_t)received;
-	outcome = judge_answer(wanted, bytes, length);
-	if (outcome != OUTCOME_OPEN)
-		return outcome;
-	if (error && error != EAGAIN)
-		return dial_outcome(error);
-	/* it has ended, or too little came before the end */
-	if (connection->direction[UPSTREAM].hangup && !error)
-		return OUTCOME_UPSTREAM_PROTOCOL;
-	return received || error ? OUTCOME_OPEN : OUTCOME_UPSTREAM_PROTOCOL;
-}
-
-/* --- the end ------------------------------------------------------------------------- */
-
-static uint64_t *probe_counter(struct sidetrack_relay_upstream_counters *counters,
-			       enum outcome outcome)
+static uint64_t *counter_of(struct sidetrack_relay_upstream_counters *counters,
+			    enum outcome outcome)
 {
 	switch (outcome) {
 	case OUTCOME_FINISHED:
@@ -219,21 +32,328 @@ static uint64_t *probe_counter(struct sidetrack_relay_upstream_counters *counter
 	}
 }
 
-/**
- * probe_ended() - Count it, and let the next one come
- * @context:	Its thread's
- * @connection:	The probe
- * @outcome:	OUTCOME_FINISHED, or why not
- */
-void probe_ended(struct thread_context *context, const struct connection *connection,
-		 enum outcome outcome)
+/* Count it, and let the next one come. */
+static void count(struct thread *thread, const struct probe *probe, enum outcome outcome)
 {
-	struct thread *thread = thread_of(context);
-	uint32_t slot = establish_slot(connection);
-	struct sidetrack_relay_upstream_counters *counters = &thread->context.counters->upstream[slot];
+	const struct establish *establish = &probe->establish;
+	struct sidetrack_relay_upstream_counters *counters =
+		establish_counters(establish, &thread->context);
 
-	thread->probing[endpoint_family(&connection->destination)] &= ~(1U << slot);
-	counter_add(probe_counter(counters, outcome), 1);
+	thread->probing[establish_family(establish)] &= ~(1U << establish_slot(establish));
+	counter_add(counter_of(counters, outcome), 1);
 	if (outcome == OUTCOME_FINISHED)
-		counter_set(&counters->probe_us, clock_us() - connection->accepted_us);
+		counter_set(&counters->probe_us, clock_us() - probe->begun_us);
+}
+
+/* @outcome: OUTCOME_FINISHED, or why not */
+static void end(struct thread *thread, struct probe *probe, enum outcome outcome)
+{
+	struct thread_context *context = &thread->context;
+
+	probe->state = PROBE_ENDED;
+	leg_close(&probe->leg, outcome != OUTCOME_FINISHED);
+	establish_leave(&probe->establish, context);
+	count(thread, probe, outcome);
+	establish_release(&probe->establish, context);
+	timer_cancel(&context->timers, &probe->timer);
+	context_free_later(context, &probe->node);
+}
+
+/* --- what it tells ------------------------------------------------------------------ */
+
+static void judge(struct thread *thread, const struct probe *probe, enum fault fault)
+{
+	const struct establish *establish = &probe->establish;
+
+	upstreams_judge_probe(establish_upstreams(establish), establish->upstream,
+			      establish_family(establish), fault, thread->context.io.now_ms);
+	refusal_review(thread);
+}
+
+static void succeed(struct thread *thread, struct probe *probe)
+{
+	judge(thread, probe, FAULT_NONE);
+	establish_judge_address(&probe->establish, &thread->context, true);
+	end(thread, probe, OUTCOME_FINISHED);
+}
+
+/* Return: true if another address may do better */
+static bool next_address(struct thread *thread, struct probe *probe, enum outcome outcome,
+			 enum fault fault)
+{
+	struct establish *establish = &probe->establish;
+
+	/* once connected, its destination may be what one family of addresses lacks */
+	return establish_may_go_on(establish, outcome, fault) && fault_is_of_address(outcome) &&
+	       establish_next_address(establish, &thread->context, !establish->connected);
+}
+
+static void fail(struct thread *thread, struct probe *probe, enum outcome outcome)
+{
+	const struct establish *establish = &probe->establish;
+	enum fault fault = fault_of_probe(outcome);
+
+	/* being out of ports, descriptors or memory says nothing about the upstream */
+	if (fault != FAULT_NONE)
+		judge(thread, probe, fault);
+	if (fault_is_forbidden(&establish->handshake, outcome))
+		upstreams_forbid(establish_upstreams(establish), establish->upstream,
+				 establish->destination.port);
+	end(thread, probe, outcome);
+}
+
+/* --- dialling ------------------------------------------------------------------------ */
+
+/* Its time is for all that it tries. */
+static enum outcome dial_upstream(struct thread *thread, struct probe *probe)
+{
+	struct thread_context *context = &thread->context;
+
+	probe->state = PROBE_CONNECTING;
+	probe->hangup = false;
+	probe->length = 0;
+	if (probe->deadline_ms)
+		timer_set(&context->timers, &probe->timer, probe->deadline_ms);
+	return establish_dial(&probe->establish, context, &probe->leg);
+}
+
+/* Goes on with the next address for as long as that may help. */
+static void give_up(struct thread *thread, struct probe *probe, enum outcome outcome)
+{
+	while (next_address(thread, probe, outcome, fault_of_probe(outcome))) {
+		establish_close(&thread->context, &probe->leg);
+		outcome = dial_upstream(thread, probe);
+		if (outcome == OUTCOME_OPEN)
+			return;
+	}
+	fail(thread, probe, outcome);
+}
+
+/* --- question and answer -------------------------------------------------------------- */
+
+static enum probe_answer wanted(const struct probe *probe)
+{
+	return (enum probe_answer)establish_options(&probe->establish)->probe_answer;
+}
+
+/* Return: OUTCOME_OPEN with the question on its way, or why not */
+static enum outcome ask(const struct probe *probe)
+{
+	const struct establish *establish = &probe->establish;
+	const struct sidetrack_relay_probe *options =
+		&establish_options(establish)->probe[establish_family(establish)];
+	size_t length = options->request_length;
+	ssize_t sent;
+
+	if (length > sizeof(options->request))
+		length = sizeof(options->request);
+	if (!length)
+		return OUTCOME_OPEN;
+	sent = send(probe->leg.fd, options->request, length, MSG_NOSIGNAL);
+	if (sent < 0)
+		return dial_outcome(errno);
+	/* a fresh socket has room for so little */
+	return (size_t)sent == length ? OUTCOME_OPEN : OUTCOME_CONNECT_OTHER;
+}
+
+/*
+ * Look at what of the answer has come; nothing is taken from the socket.
+ *
+ * Return: OUTCOME_FINISHED if it is the right one, OUTCOME_OPEN to wait for more, or
+ * why it is none
+ */
+static enum outcome hear(const struct probe *probe)
+{
+	unsigned char bytes[PROBE_ANSWER_MOST];
+	size_t length = probe->length;
+	ssize_t received = 0;
+	enum outcome outcome;
+	int error = 0;
+
+	memcpy(bytes, probe->answer, length);
+	if (length < sizeof(bytes)) {
+		received = recv(probe->leg.fd, bytes + length, sizeof(bytes) - length, MSG_PEEK);
+		error = received < 0 ? errno : 0;
+	}
+	if (received > 0)
+		length += (size_t)received;
+	outcome = probe_answer_judge(wanted(probe), bytes, length);
+	if (outcome != OUTCOME_OPEN)
+		return outcome;
+	if (error && error != EAGAIN)
+		return dial_outcome(error);
+	/* it has ended, or too little came before the end */
+	if (probe->hangup && !error)
+		return OUTCOME_UPSTREAM_PROTOCOL;
+	return received || error ? OUTCOME_OPEN : OUTCOME_UPSTREAM_PROTOCOL;
+}
+
+static void listen_for_answer(struct thread *thread, struct probe *probe)
+{
+	enum outcome outcome = hear(probe);
+
+	if (outcome == OUTCOME_FINISHED)
+		succeed(thread, probe);
+	else if (outcome != OUTCOME_OPEN)
+		give_up(thread, probe, outcome);
+}
+
+/* Bytes can pass; the probe may want some. */
+static void established(struct thread *thread, struct probe *probe)
+{
+	enum outcome outcome;
+
+	if (wanted(probe) == PROBE_ANSWER_NONE) {
+		succeed(thread, probe);
+		return;
+	}
+	probe->state = PROBE_ASKING;
+	outcome = ask(probe);
+	if (outcome == OUTCOME_OPEN)
+		listen_for_answer(thread, probe);
+	else
+		give_up(thread, probe, outcome);
+}
+
+/* --- the handshake -------------------------------------------------------------------- */
+
+/* What came behind a proxy's reply in the same read is the beginning of the answer. */
+static void keep_answer(struct probe *probe, const struct exchange *exchange)
+{
+	size_t length = exchange->rest_length;
+
+	if (length > sizeof(probe->answer))
+		length = sizeof(probe->answer);
+	memcpy(probe->answer, exchange->rest, length);
+	probe->length = (uint8_t)length;
+}
+
+static void converse(struct thread *thread, struct probe *probe)
+{
+	struct exchange exchange = { .client = -1 };
+
+	switch (exchange_run(&exchange, &probe->establish, &thread->context, probe->leg.fd)) {
+	case EXCHANGE_DONE:
+		keep_answer(probe, &exchange);
+		established(thread, probe);
+		break;
+	case EXCHANGE_FAILED:
+		give_up(thread, probe, exchange.why);
+		break;
+	default:
+		break;
+	}
+}
+
+static void connected(struct thread *thread, struct probe *probe)
+{
+	probe->establish.connected = true;
+	if (!probe->establish.has_handshake) {
+		established(thread, probe);
+		return;
+	}
+	probe->state = PROBE_HANDSHAKING;
+	converse(thread, probe);
+}
+
+/* --- events ---------------------------------------------------------------------------- */
+
+static void connecting_event(struct thread *thread, struct probe *probe, uint32_t events)
+{
+	int error;
+
+	if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
+		return;
+	error = establish_error(&probe->leg, events);
+	if (error)
+		give_up(thread, probe, dial_outcome(error));
+	else
+		connected(thread, probe);
+}
+
+static void probe_event(struct thread_context *context, struct event_source *source,
+			uint32_t events)
+{
+	struct leg *leg = container_of(source, struct leg, source);
+	struct probe *probe = container_of(leg, struct probe, leg);
+
+	probe->hangup |= (events & END_EVENTS) != 0;
+	switch (probe->state) {
+	case PROBE_CONNECTING:
+		connecting_event(thread_of(context), probe, events);
+		break;
+	case PROBE_HANDSHAKING:
+		converse(thread_of(context), probe);
+		break;
+	case PROBE_ASKING:
+		listen_for_answer(thread_of(context), probe);
+		break;
+	case PROBE_ENDED:
+		break;
+	}
+}
+
+static void probe_timer(struct timer *timer, void *context)
+{
+	struct probe *probe = container_of(timer, struct probe, timer);
+
+	give_up(thread_of(context), probe,
+		probe->state == PROBE_CONNECTING ? OUTCOME_CONNECT_TIMEOUT
+						 : OUTCOME_HANDSHAKE_TIMEOUT);
+}
+
+/* --- life ------------------------------------------------------------------------------- */
+
+static struct probe *create(struct thread *thread, const struct endpoint *destination,
+			    uint32_t upstream)
+{
+	struct thread_context *context = &thread->context;
+	struct probe *probe = calloc(1, sizeof(*probe));
+	uint32_t timeout_ms;
+
+	if (!probe)
+		return NULL;
+	probe->leg = (struct leg){ .source = { probe_event }, .fd = -1, .side = UPSTREAM };
+	establish_init(&probe->establish, context);
+	probe->establish.destination = *destination;
+	probe->establish.tried = ~(1U << upstream);
+	probe->begun_us = clock_us();
+	timeout_ms = establish_options(&probe->establish)->probe_timeout_ms;
+	probe->deadline_ms = timeout_ms ? context->io.now_ms + timeout_ms : 0;
+	timer_init(&probe->timer, probe_timer);
+	list_add(&thread->probes, &probe->node);
+	return probe;
+}
+
+/**
+ * probe_begin() - Try an upstream
+ * @thread:		The thread
+ * @destination:	Where to, of a family that the upstream carries
+ * @upstream:		Its number, the only one to try
+ *
+ * Without memory for it there is none this time, but there may be the next.
+ */
+void probe_begin(struct thread *thread, const struct endpoint *destination, uint32_t upstream)
+{
+	uint32_t slot = thread->context.generation->upstreams.entry[upstream].upstream.slot;
+	struct probe *probe = create(thread, destination, upstream);
+	enum outcome outcome;
+
+	if (!probe) {
+		counter_add(&thread->context.counters->upstream[slot].probes_skipped, 1);
+		return;
+	}
+	thread->probing[endpoint_family(destination)] |= 1U << slot;
+	(void)establish_choose(&probe->establish, &thread->context);	/* there is just one */
+	outcome = dial_upstream(thread, probe);
+	if (outcome != OUTCOME_OPEN)
+		give_up(thread, probe, outcome);
+}
+
+/* The thread ends, or the drain deadline has come. */
+void probe_end_all(struct thread *thread)
+{
+	while (!list_empty(&thread->probes))
+		end(thread, container_of(thread->probes.next, struct probe, node),
+		    OUTCOME_DRAINED);
 }

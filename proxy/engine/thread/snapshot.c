@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "connection/connection.h"
-#include "connection/establish.h"
 #include "connection/record.h"
 #include "sockets/tcp-info.h"
 #include "thread/thread.h"
@@ -105,9 +104,10 @@ static void entry_endpoints(struct sidetrack_relay_entry *entry,
 			    const struct connection *connection)
 {
 	memcpy(entry->client, &connection->client.address, sizeof(entry->client));
-	memcpy(entry->destination, &connection->destination.address, sizeof(entry->destination));
+	memcpy(entry->destination, &connection->establish.destination.address,
+	       sizeof(entry->destination));
 	entry->client_port = connection->client.port;
-	entry->destination_port = connection->destination.port;
+	entry->destination_port = connection->establish.destination.port;
 	entry_local(entry, connection->leg[CLIENT].fd);
 }
 
@@ -126,13 +126,13 @@ static void entry_fill(struct sidetrack_relay_entry *entry, const struct thread 
 	entry->download_bytes = connection->direction[UPSTREAM].bytes;
 	entry->upload_mode = connection->direction[CLIENT].mode;
 	entry->download_mode = connection->direction[UPSTREAM].mode;
-	entry->upstream = establish_slot(connection);
+	entry->upstream = establish_slot(&connection->establish);
 	entry->route = connection->route;
-	entry->state = connection->state;
+	entry->state = connection_state(connection);
 	entry->flags = entry_flags(connection);
 	entry_endpoints(entry, connection);
 	for (side = 0; side < SIDES; side++) {
-		if (side == CLIENT || connection->state != CONNECTING)
+		if (side == CLIENT || connection_state(connection) != CONNECTING)
 			tcp_info_read(connection->leg[side].fd, &info[side]);
 		entry->rtt_us[side] = info[side].rtt_us;
 	}
@@ -173,8 +173,6 @@ static void visit(struct thread *thread, struct connection *connection)
 	struct snapshot *snapshot = &thread->snapshot;
 	bool close = snapshot->kind == SNAPSHOT_CLOSE;
 
-	if (connection->probe)	/* nobody's */
-		return;
 	if (close && !is_to_close(snapshot, record_id(&thread->context, connection)))
 		return;
 	entry_fill(&snapshot->entry[snapshot->count++], thread, connection);
@@ -212,7 +210,8 @@ void snapshot_slice(struct thread *thread)
 	if (!snapshot->begun)
 		snapshot_begin(snapshot, &thread->context.connections);
 	for (i = 0; i < SLICE; i++) {
-		struct connection *connection = snapshot_step(snapshot, &thread->context.connections);
+		struct connection *connection =
+			snapshot_step(snapshot, &thread->context.connections);
 
 		if (!connection) {
 			snapshot_end(snapshot);

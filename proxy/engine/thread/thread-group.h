@@ -40,7 +40,7 @@ struct thread_group {
 	uint64_t drain_deadline_ms;	/* written before the phase that reads it */
 	bool handed_over;		/* likewise: somebody else accepts what has arrived */
 	bool forking;			/* a child may have copies of our descriptors; atomic */
-	uint32_t refused;		/* families, see refusal.h; atomic, the first thread writes */
+	uint32_t refused;		/* families (refusal.h); atomic, the first thread writes */
 };
 
 void thread_wake(struct thread *thread);

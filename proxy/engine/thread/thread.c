@@ -18,6 +18,8 @@
 #include "connection/connection.h"
 #include "connection/relaying.h"
 #include "sockets/steering.h"
+#include "thread/boxes.h"
+#include "thread/probe-rounds.h"
 #include "thread/probe.h"
 #include "thread/refusal.h"
 #include "upstreams/generation.h"
@@ -39,6 +41,7 @@ static void connection_gone(struct thread_context *context)
 static void abort_all(struct thread *thread)
 {
 	snapshot_abandon(thread);
+	probe_end_all(thread);
 	while (!list_empty(&thread->context.connections))
 		connection_close(&thread->context,
 				 container_of(thread->context.connections.next,
@@ -60,35 +63,10 @@ static void enter_phase(struct thread *thread, enum phase phase)
 	if (phase != PHASE_DRAINING)
 		return;
 	listener_close(thread);
-	probe_cancel(thread);
+	probe_rounds_cancel(thread);
 	if (thread->group->drain_deadline_ms != UINT64_MAX)
-		timer_set(&thread->context.timers, &thread->drain_timer, thread->group->drain_deadline_ms);
-}
-
-/* Turns begin anew: the numbers now stand for other upstreams. */
-static void adopt_generation(struct thread *thread)
-{
-	struct generation *next = __atomic_exchange_n(&thread->next, NULL, __ATOMIC_ACQ_REL);
-
-	if (!next)
-		return;
-	if (thread->context.generation)
-		generation_retire(thread->context.generation, thread->context.index);
-	thread->context.generation = next;
-	memset(&thread->context.rotation, 0, sizeof(thread->context.rotation));
-	probe_schedule(thread);
-	refusal_review(thread);
-}
-
-/* The one before is nobody's any more: no question takes longer than a turn. */
-static void adopt_guard(struct thread *thread)
-{
-	struct guard *next = __atomic_exchange_n(&thread->next_guard, NULL, __ATOMIC_ACQ_REL);
-
-	if (!next)
-		return;
-	guard_release(thread->context.guard);
-	thread->context.guard = next;
+		timer_set(&thread->context.timers, &thread->drain_timer,
+			  thread->group->drain_deadline_ms);
 }
 
 static void wake_event(struct thread_context *context, struct event_source *source,
@@ -101,8 +79,7 @@ static void wake_event(struct thread_context *context, struct event_source *sour
 	(void)events;
 	if (read(thread->wake, &count, sizeof(count)) != sizeof(count))
 		return;
-	adopt_generation(thread);
-	adopt_guard(thread);
+	boxes_adopt(thread);
 	listener_obey(thread);
 	enter_phase(thread, thread_group_phase(thread->group));
 }
@@ -171,7 +148,7 @@ static void free_deferred(struct thread *thread)
 		struct list *node = thread->context.deferred_free.next;
 
 		list_remove(node);
-		free(container_of(node, struct connection, node));
+		free(node);	/* the first thing in its memory */
 	}
 }
 
@@ -179,8 +156,7 @@ static void *thread_main(void *argument)
 {
 	struct thread *thread = argument;
 
-	adopt_generation(thread);
-	adopt_guard(thread);
+	boxes_adopt(thread);
 	listener_obey(thread);
 	while (thread->phase != PHASE_STOPPING) {
 		take_events(thread);
@@ -278,7 +254,8 @@ int thread_init(struct thread *thread, struct thread_group *group, uint32_t inde
 	init_context(thread);
 	listener_init(&thread->listener);
 	timer_init(&thread->drain_timer, drain_timer);
-	probe_init(thread);
+	list_init(&thread->probes);
+	probe_rounds_init(thread);
 	error = allocate(thread, group->options->log_records);
 	if (error)
 		return error;
@@ -329,23 +306,6 @@ int thread_start(struct thread *thread)
 	return 0;
 }
 
-/* It finds it in its box; one that has not been taken out never will be. */
-void thread_give_generation(struct thread *thread, struct generation *generation)
-{
-	struct generation *missed =
-		__atomic_exchange_n(&thread->next, generation, __ATOMIC_ACQ_REL);
-
-	if (missed)
-		generation_retire(missed, thread->context.index);
-	thread_wake(thread);
-}
-
-void thread_give_guard(struct thread *thread, struct guard *guard)
-{
-	guard_release(__atomic_exchange_n(&thread->next_guard, guard, __ATOMIC_ACQ_REL));
-	thread_wake(thread);
-}
-
 /**
  * thread_turned() - Has the loop turned since this was asked last?
  * @thread:	Thread; asked by the control thread only
@@ -389,10 +349,9 @@ void thread_close(struct thread *thread)
 
 void thread_release(struct thread *thread)
 {
-	adopt_generation(thread);
+	boxes_adopt(thread);
 	if (thread->context.generation)
 		generation_retire(thread->context.generation, thread->context.index);
-	adopt_guard(thread);
 	guard_release(thread->context.guard);
 	free(thread->page);
 	free(thread->context.recent);

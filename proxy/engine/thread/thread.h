@@ -39,7 +39,8 @@ struct thread {
 	struct snapshot snapshot;
 	struct generation *next;	/* the box: put in by the control thread, atomic */
 	struct guard *next_guard;	/* its box, likewise */
-	struct timer probe_timer;	/* of the first thread */
+	struct list probes;		/* of the first thread */
+	struct timer probe_timer;	/* for their next round */
 	uint32_t probing[FAMILIES];	/* bits of slots whose probe is on its way */
 	struct timer drain_timer;
 };
@@ -52,8 +53,6 @@ static inline struct thread *thread_of(struct thread_context *context)
 
 int thread_init(struct thread *thread, struct thread_group *group, uint32_t index);
 int thread_start(struct thread *thread);
-void thread_give_generation(struct thread *thread, struct generation *generation);
-void thread_give_guard(struct thread *thread, struct guard *guard);
 bool thread_turned(struct thread *thread);
 void thread_join(struct thread *thread);
 void thread_close(struct thread *thread);

@@ -7,7 +7,7 @@
 
 #include "abi.h"
 
-struct connection;
+struct handshake;
 
 enum fault {
 	FAULT_NONE,		/* the upstream answered, whatever it said */
@@ -15,9 +15,9 @@ enum fault {
 	FAULT_CERTAIN,
 };
 
-enum fault fault_of(const struct connection *connection, enum outcome outcome);
-bool fault_is_forbidden(const struct connection *connection, enum outcome outcome);
-bool fault_another_may_help(const struct connection *connection, enum outcome outcome,
-			    enum fault fault);
+enum fault fault_of(enum upstream_kind kind, bool asked, enum outcome outcome);
+enum fault fault_of_probe(enum outcome outcome);
+bool fault_is_forbidden(const struct handshake *handshake, enum outcome outcome);
+bool fault_is_of_address(enum outcome outcome);
 
 #endif /* SIDETRACK_FAULT_H */

@@ -75,7 +75,7 @@ enum handshake_verdict handshake_take(struct handshake *handshake, const unsigne
 
 	for (i = 0; i < length && verdict == HANDSHAKE_MORE; i++) {
 		verdict = handshake->position == HANDSHAKE_REPLY_MOST
-				  ? handshake_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL)
+				  ? protocol_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL)
 				  : protocol->byte(handshake, bytes[i]);
 		if (verdict == HANDSHAKE_MORE)
 			handshake->position++;
@@ -83,7 +83,7 @@ enum handshake_verdict handshake_take(struct handshake *handshake, const unsigne
 	*taken = i;
 	/* whoever answers before it was asked is no proxy */
 	if (verdict == HANDSHAKE_SEND && i < length)
-		return handshake_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL);
+		return protocol_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL);
 	return verdict;
 }
 
@@ -97,26 +97,4 @@ bool handshake_asks(const struct handshake *handshake)
 bool handshake_asked(const struct handshake *handshake)
 {
 	return handshake->step == protocol_of(handshake)->last_step && !handshake->sending;
-}
-
-enum handshake_verdict handshake_next(struct handshake *handshake, uint8_t step)
-{
-	handshake->step = step;
-	handshake->sending = true;
-	handshake->sent = 0;
-	handshake->position = 0;
-	return HANDSHAKE_SEND;
-}
-
-enum handshake_verdict handshake_fail(struct handshake *handshake, enum outcome outcome)
-{
-	handshake->outcome = outcome;
-	return HANDSHAKE_FAILED;
-}
-
-/* It would not make such a connection for anybody: a port, or a kind of address. */
-enum handshake_verdict handshake_forbid(struct handshake *handshake)
-{
-	handshake->forbidden = true;
-	return handshake_fail(handshake, OUTCOME_UPSTREAM_REFUSED);
 }

@@ -54,7 +54,7 @@ static size_t message(const struct handshake *handshake, unsigned char *out)
 
 static enum handshake_verdict garbage(struct handshake *handshake)
 {
-	return handshake_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL);
+	return protocol_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL);
 }
 
 /* A refusal is decided here: neither its fields nor its body matter. */
@@ -66,19 +66,19 @@ static enum handshake_verdict status_known(struct handshake *handshake)
 		return HANDSHAKE_MORE;
 	case 401:
 	case 407:
-		return handshake_fail(handshake, OUTCOME_UPSTREAM_AUTH);
+		return protocol_fail(handshake, OUTCOME_UPSTREAM_AUTH);
 	case 502 ... 504:
-		return handshake_fail(handshake, OUTCOME_DESTINATION_UNREACHABLE);
+		return protocol_fail(handshake, OUTCOME_DESTINATION_UNREACHABLE);
 	case 403:
 	case 405:
-		return handshake_forbid(handshake);
+		return protocol_forbid(handshake);
 	case 300 ... 400:
 	case 402:
 	case 404:
 	case 406:
 	case 408 ... 501:
 	case 505 ... 599:
-		return handshake_fail(handshake, OUTCOME_UPSTREAM_REFUSED);
+		return protocol_fail(handshake, OUTCOME_UPSTREAM_REFUSED);
 	default:		/* 101 too: nobody asked to switch protocols */
 		return garbage(handshake);
 	}

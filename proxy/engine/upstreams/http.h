@@ -9,7 +9,7 @@
 #ifndef SIDETRACK_HTTP_H
 #define SIDETRACK_HTTP_H
 
-#include "upstreams/handshake.h"
+#include "upstreams/protocol.h"
 
 extern const struct protocol http_protocol;
 

@@ -61,19 +61,19 @@ static enum handshake_verdict reply_code(struct handshake *handshake, unsigned c
 	case CODE_GRANTED:
 		return HANDSHAKE_MORE;
 	case CODE_REFUSED:
-		return handshake_fail(handshake, OUTCOME_UPSTREAM_REFUSED);
+		return protocol_fail(handshake, OUTCOME_UPSTREAM_REFUSED);
 	case CODE_NO_IDENTD:
 	case CODE_OTHER_USER:
-		return handshake_fail(handshake, OUTCOME_UPSTREAM_AUTH);
+		return protocol_fail(handshake, OUTCOME_UPSTREAM_AUTH);
 	default:
-		return handshake_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL);
+		return protocol_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL);
 	}
 }
 
 static enum handshake_verdict take_byte(struct handshake *handshake, unsigned char byte)
 {
 	if (handshake->position == 0 && byte != 0)
-		return handshake_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL);
+		return protocol_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL);
 	if (handshake->position == 1)
 		return reply_code(handshake, byte);
 	return handshake->position == REPLY_LENGTH - 1 ? HANDSHAKE_DONE : HANDSHAKE_MORE;

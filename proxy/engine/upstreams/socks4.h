@@ -10,7 +10,7 @@
 #ifndef SIDETRACK_SOCKS4_H
 #define SIDETRACK_SOCKS4_H
 
-#include "upstreams/handshake.h"
+#include "upstreams/protocol.h"
 
 extern const struct protocol socks4_protocol;
 

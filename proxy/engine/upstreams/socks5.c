@@ -94,7 +94,7 @@ static size_t message(const struct handshake *handshake, unsigned char *out)
 
 static enum handshake_verdict garbage(struct handshake *handshake)
 {
-	return handshake_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL);
+	return protocol_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL);
 }
 
 static enum handshake_verdict method_byte(struct handshake *handshake, unsigned char byte)
@@ -102,11 +102,11 @@ static enum handshake_verdict method_byte(struct handshake *handshake, unsigned 
 	if (handshake->position == 0)
 		return byte == VERSION ? HANDSHAKE_MORE : garbage(handshake);
 	if (byte == METHOD_NONE)
-		return handshake_next(handshake, STEP_REQUEST);
+		return protocol_next(handshake, STEP_REQUEST);
 	if (byte == METHOD_LOGIN && upstream_has_credentials(handshake->upstream))
-		return handshake_next(handshake, STEP_LOGIN);
+		return protocol_next(handshake, STEP_LOGIN);
 	if (byte == METHOD_REFUSED)
-		return handshake_fail(handshake, OUTCOME_UPSTREAM_AUTH);
+		return protocol_fail(handshake, OUTCOME_UPSTREAM_AUTH);
 	return garbage(handshake);	/* it chose what we did not offer */
 }
 
@@ -115,8 +115,8 @@ static enum handshake_verdict login_byte(struct handshake *handshake, unsigned c
 	if (handshake->position == 0)
 		return byte == LOGIN_VERSION ? HANDSHAKE_MORE : garbage(handshake);
 	if (byte == 0)
-		return handshake_next(handshake, STEP_REQUEST);
-	return handshake_fail(handshake, OUTCOME_UPSTREAM_AUTH);
+		return protocol_next(handshake, STEP_REQUEST);
+	return protocol_fail(handshake, OUTCOME_UPSTREAM_AUTH);
 }
 
 /* Decided at once: some close without the rest of the reply. */
@@ -128,15 +128,15 @@ static enum handshake_verdict reply_code(struct handshake *handshake, unsigned c
 	case 3:		/* network unreachable */
 	case 4:		/* host unreachable */
 	case 6:		/* TTL expired */
-		return handshake_fail(handshake, OUTCOME_DESTINATION_UNREACHABLE);
+		return protocol_fail(handshake, OUTCOME_DESTINATION_UNREACHABLE);
 	case 5:
-		return handshake_fail(handshake, OUTCOME_DESTINATION_REFUSED);
+		return protocol_fail(handshake, OUTCOME_DESTINATION_REFUSED);
 	case 2:		/* not allowed by the ruleset */
 	case 8:		/* address type not supported */
-		return handshake_forbid(handshake);
+		return protocol_forbid(handshake);
 	case 1:		/* general failure */
 	case 7:		/* command not supported */
-		return handshake_fail(handshake, OUTCOME_UPSTREAM_REFUSED);
+		return protocol_fail(handshake, OUTCOME_UPSTREAM_REFUSED);
 	default:
 		return garbage(handshake);
 	}

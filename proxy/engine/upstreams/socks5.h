@@ -9,7 +9,7 @@
 #ifndef SIDETRACK_SOCKS5_H
 #define SIDETRACK_SOCKS5_H
 
-#include "upstreams/handshake.h"
+#include "upstreams/protocol.h"
 
 extern const struct protocol socks5_protocol;
 

@@ -19,12 +19,12 @@ struct exchange {
 	uint64_t taken;		/* bytes of the replies */
 };
 
-static const struct upstream *upstream_of(const struct connection *connection)
+static const struct upstream *upstream_of(const struct establish *establish)
 {
-	const struct settings *settings = settings_of(connection->generation);
+	const struct settings *settings = settings_of(establish->generation);
 
-	require(connection->upstream < settings->upstream_count);
-	return &settings->upstream[connection->upstream];
+	require(establish->upstream < settings->upstream_count);
+	return &settings->upstream[establish->upstream];
 }
 
 static void say(struct exchange *exchange)
@@ -38,12 +38,12 @@ static void say(struct exchange *exchange)
 }
 
 /* Return: false if nothing has to be said to this upstream */
-static bool replay(const struct file *file, const struct connection *connection, uint64_t until,
+static bool replay(const struct file *file, const struct establish *establish, uint64_t until,
 		   struct exchange *exchange)
 {
 	exchange->before = exchange->asked = exchange->taken = 0;
-	if (!handshake_begin(&exchange->handshake, upstream_of(connection),
-			     &connection->destination))
+	if (!handshake_begin(&exchange->handshake, upstream_of(establish),
+			     &establish->destination))
 		return false;
 	say(exchange);
 	while (exchange->taken < until && exchange->verdict == HANDSHAKE_MORE) {
@@ -59,14 +59,14 @@ static bool replay(const struct file *file, const struct connection *connection,
 }
 
 /* Return: offset in the proxy's bytes of the first one for the client */
-uint64_t asking_granted(struct file *file, const struct connection *connection)
+uint64_t asking_granted(struct file *file, const struct establish *establish)
 {
 	struct exchange exchange;
 
 	if (file->granted != UINT64_MAX)
 		return file->granted;
 	file->granted = 0;
-	if (!replay(file, connection, file->received, &exchange))
+	if (!replay(file, establish, file->received, &exchange))
 		return 0;
 	require(exchange.verdict == HANDSHAKE_DONE);	/* nobody relays ungranted */
 	require(file->asked == exchange.asked);
@@ -75,31 +75,27 @@ uint64_t asking_granted(struct file *file, const struct connection *connection)
 }
 
 /* A probe that is connected says its sentence, once and from the beginning. */
-static void question_said(struct file *sink, const struct connection *connection,
-			  const unsigned char *bytes, uint64_t length)
+void question_said(struct file *sink, const struct establish *establish,
+		   const unsigned char *bytes, uint64_t length)
 {
-	const struct settings *settings = settings_of(connection->generation);
+	const struct settings *settings = settings_of(establish->generation);
 	const struct sidetrack_relay_probe *probe =
-		&settings->options.probe[endpoint_family(&connection->destination)];
+		&settings->options.probe[endpoint_family(&establish->destination)];
 
-	require(connection->probe && settings->options.probe_answer && !sink->questioned);
+	require(settings->options.probe_answer && !sink->questioned);
 	require(length <= probe->request_length && memcmp(bytes, probe->request, length) == 0);
 	sink->questioned = true;
 }
 
 /* The next bytes of the message that is due, and none of another. */
-void asking_said(struct file *sink, const struct connection *connection,
+void asking_said(struct file *sink, const struct establish *establish,
 		 const unsigned char *bytes, uint64_t length)
 {
 	struct exchange exchange;
 	uint64_t at;
 
-	if (connection->asking) {
-		question_said(sink, connection, bytes, length);
-		return;
-	}
 	require(!sink->accepted && sink->written == 0);
-	require(replay(sink, connection, sink->read, &exchange));
+	require(replay(sink, establish, sink->read, &exchange));
 	require(exchange.verdict == HANDSHAKE_MORE && sink->asked >= exchange.before);
 	at = sink->asked - exchange.before;
 	require(sink->asked + length <= exchange.asked);
@@ -117,10 +113,10 @@ void invariant_early(struct file *sink, const unsigned char *bytes, uint64_t len
 	struct exchange exchange;
 	struct file *client;
 
-	require(connection && connection->state == HANDSHAKING && !connection->probe);
+	require(connection && connection_state(connection) == HANDSHAKING);
 	client = leg_file(connection, CLIENT);
-	require(upstream_of(connection)->optimistic && client && !client->given_away);
-	require(replay(sink, connection, sink->read, &exchange));
+	require(upstream_of(&connection->establish)->optimistic && client && !client->given_away);
+	require(replay(sink, &connection->establish, sink->read, &exchange));
 	require(handshake_asked(&exchange.handshake) && sink->asked == exchange.asked);
 	require(client->read == 0 && sink->written == 0 && length <= client->received);
 	require(tcp_equal(client, 0, bytes, length));
@@ -136,9 +132,9 @@ void asking_left(const struct file *file, const struct connection *connection)
 	struct file *client = leg_file(connection, CLIENT);
 	struct exchange exchange;
 
-	if (file->accepted || connection->state != HANDSHAKING || !file->written || !client)
+	if (file->accepted || connection_state(connection) != HANDSHAKING || !file->written || !client)
 		return;
-	require(replay(file, connection, file->read, &exchange));
+	require(replay(file, &connection->establish, file->read, &exchange));
 	if (exchange.verdict != HANDSHAKE_FAILED ||
 	    exchange.handshake.outcome != OUTCOME_UPSTREAM_AUTH)
 		client->given_away = true;
@@ -165,36 +161,45 @@ static uint32_t number_of(const struct upstream *upstream, const struct endpoint
 
 static void may_be_used(const struct connection *connection)
 {
-	const struct settings *settings = settings_of(connection->generation);
+	const struct establish *establish = &connection->establish;
+	const struct settings *settings = settings_of(establish->generation);
 	const struct sidetrack_relay_route *route =
-		settings_route(settings, &connection->destination);
+		settings_route(settings, &establish->destination);
 
 	require(connection->route == (route ? route->slot : 0));
-	require(!route || route->upstreams & 1U << connection->upstream);
+	require(!route || route->upstreams & 1U << establish->upstream);
+}
+
+/* Return: which address of its upstream is dialled, to get to where it is to go */
+static uint32_t dialled(const struct establish *establish, const struct endpoint *to)
+{
+	const struct upstream *upstream = upstream_of(establish);
+
+	require(upstream->kind != UPSTREAM_DIRECT || is_same(to, &establish->destination));
+	return upstream->kind == UPSTREAM_DIRECT ? 0 : number_of(upstream, to);
 }
 
 /* Where the client wanted to go, by an upstream that is for it, and each address once. */
 void invariant_dialled(const struct file *file, const struct endpoint *to)
 {
 	const struct connection *connection = connection_of(file);
-	const struct upstream *upstream;
+	const struct probe *probe = probe_of(file);
 	struct endpoint wanted;
 	struct file *client;
 	uint32_t number;
 
-	require(connection && connection->state == CONNECTING);
-	upstream = upstream_of(connection);
-	client = leg_file(connection, CLIENT);
-	require(!client == connection->probe);
-	if (client) {
-		wanted = tcp_destination(client);
-		require(is_same(&connection->destination, &wanted) && !client->given_away);
-		may_be_used(connection);
-	}
-	number = upstream->kind == UPSTREAM_DIRECT ? 0 : number_of(upstream, to);
-	require(upstream->kind != UPSTREAM_DIRECT || is_same(to, &connection->destination));
-	if (!client)
+	require(!connection != !probe);
+	if (probe) {
+		require(probe->state == PROBE_CONNECTING);
+		(void)dialled(&probe->establish, to);
 		return;
-	require(!(client->dialled[connection->upstream] & 1U << number));
-	client->dialled[connection->upstream] |= 1U << number;
+	}
+	require(connection_state(connection) == CONNECTING);
+	client = leg_file(connection, CLIENT);
+	wanted = tcp_destination(client);
+	require(is_same(&connection->establish.destination, &wanted) && !client->given_away);
+	may_be_used(connection);
+	number = dialled(&connection->establish, to);
+	require(!(client->dialled[connection->establish.upstream] & 1U << number));
+	client->dialled[connection->establish.upstream] |= 1U << number;
 }

@@ -39,15 +39,38 @@ struct connection *connection_of(const struct file *file)
 	return NULL;
 }
 
+static struct probe *next_probe(const struct list *node)
+{
+	return node->next == &the_thread()->probes
+		       ? NULL : container_of(node->next, struct probe, node);
+}
+
+static struct probe *first_probe(void)
+{
+	return next_probe(&the_thread()->probes);
+}
+
+/* Return: the probe whose leg it is, or NULL */
+struct probe *probe_of(const struct file *file)
+{
+	struct probe *one;
+
+	for (one = first_probe(); one; one = next_probe(&one->node))
+		if (one->leg.fd == file->fd)
+			return one;
+	return NULL;
+}
+
 static bool is_establishing(const struct connection *connection)
 {
-	return connection->state == CONNECTING || connection->state == HANDSHAKING;
+	return connection_state(connection) == CONNECTING ||
+	       connection_state(connection) == HANDSHAKING;
 }
 
 /* Return: offset in its bytes of the first one for the other side */
 static uint64_t stream_begin(struct file *file, const struct connection *connection)
 {
-	return file->accepted ? 0 : asking_granted(file, connection);
+	return file->accepted ? 0 : asking_granted(file, &connection->establish);
 }
 
 /* --- bytes ---------------------------------------------------------------------------- */
@@ -55,7 +78,7 @@ static uint64_t stream_begin(struct file *file, const struct connection *connect
 static struct file *source_of(const struct file *sink, struct connection **connection)
 {
 	*connection = connection_of(sink);
-	require(*connection && (*connection)->state == RELAYING);
+	require(*connection && connection_state(*connection) == RELAYING);
 	return leg_file(*connection, sink->accepted ? UPSTREAM : CLIENT);
 }
 
@@ -63,11 +86,17 @@ static struct file *source_of(const struct file *sink, struct connection **conne
 void invariant_written(struct file *sink, const unsigned char *bytes, uint64_t length)
 {
 	struct connection *connection = connection_of(sink);
+	const struct probe *probe = probe_of(sink);
 	struct file *source;
 	uint64_t at;
 
-	if (connection && is_establishing(connection)) {
-		asking_said(sink, connection, bytes, length);
+	if (probe && probe->state == PROBE_ASKING) {
+		question_said(sink, &probe->establish, bytes, length);
+		return;
+	}
+	if (probe || (connection && is_establishing(connection))) {
+		asking_said(sink, probe ? &probe->establish : &connection->establish, bytes,
+			    length);
 		return;
 	}
 	source = source_of(sink, &connection);
@@ -106,7 +135,7 @@ static void reset_was_patient(const struct connection *connection, const struct 
 	struct file *sink = leg_file(connection, UPSTREAM);
 
 	if (connection->broken == OUTCOME_OPEN || kernel.memory_failed || kernel.operator_closed ||
-	    !settings_are_patient(settings_of(connection->generation)))
+	    !settings_are_patient(settings_of(connection->establish.generation)))
 		return;
 	if (file == sink || !source || !sink)
 		return;		/* looked at once, when the client's leg goes first */
@@ -146,7 +175,7 @@ void invariant_closed(const struct file *file)
 		return;		/* with what nobody will read any more */
 	if (file->kind != FILE_TCP || !(file->connected || file->connecting))
 		return;
-	if (connection && connection->probe) {
+	if (probe_of(file)) {
 		require(!file->written);
 		return;		/* it has seen enough */
 	}
@@ -172,20 +201,19 @@ static void step_with_client(struct connection *one)
 {
 	struct file *client = leg_file(one, CLIENT);
 
-	require(client && rank(one->state) >= client->rank);
-	client->rank = rank(one->state);
+	require(client && rank(connection_state(one)) >= client->rank);
+	client->rank = rank(connection_state(one));
 	/* killed now, it leaves no FIN that would look like the end */
 	require(client->linger);
 	require(!client->given_away);	/* or the attempt would go on */
-	require(one->state != RELAYING || client->read >= leg_file(one, UPSTREAM)->written);
+	require(connection_state(one) != RELAYING || client->read >= leg_file(one, UPSTREAM)->written);
 }
 
 static bool is_same_client(const struct connection *one, const struct connection *other)
 {
 	size_t bytes = endpoint_is_ipv4(&one->client) ? 16 : 8;
 
-	return !other->probe &&
-	       memcmp(&one->client.address, &other->client.address, bytes) == 0;
+	return memcmp(&one->client.address, &other->client.address, bytes) == 0;
 }
 
 /* Nobody has more connections than any generation has allowed. */
@@ -219,20 +247,23 @@ void invariant_step(void)
 {
 	uint32_t clients = 0, establishing = 0;
 	struct connection *one;
+	struct probe *probe;
 
 	for (one = first_connection(); one; one = next_connection(&one->node)) {
-		require(one->state != CLOSED && (one->state != RELAYING || !one->probe));
-		require(one->state != RELAYING || leg_file(one, UPSTREAM));
+		require(connection_state(one) != CLOSED);
+		require(connection_state(one) != RELAYING || leg_file(one, UPSTREAM));
 		require(one->leg[UPSTREAM].fd < 0 || leg_file(one, UPSTREAM)->linger);
-		require(one->state != RESETTING || !resetting_receiver(one)->corked);
-		if (one->probe)
-			continue;
+		require(connection_state(one) != RESETTING || !resetting_receiver(one)->corked);
 		step_with_client(one);
 		client_is_within_limit(one);
 		clients++;
 		establishing += is_establishing(one);
 	}
 	counts_are_right(clients, establishing);
+	for (probe = first_probe(); probe; probe = next_probe(&probe->node)) {
+		require(probe->state != PROBE_ENDED);
+		require(probe->leg.fd < 0 || file_at(probe->leg.fd)->linger);
+	}
 }
 
 /* --- idle -------------------------------------------------------------------------------- */
@@ -250,23 +281,42 @@ static void relayed(struct connection *connection, int side)
 	require(connection->direction[side].bytes == sink->written);
 }
 
-static void established(struct connection *connection)
+/* An upstream that is waited for has nothing more to say than has been heard. */
+static void waits_for(const struct file *upstream, const struct establish *establish)
 {
-	struct file *upstream = leg_file(connection, UPSTREAM);
-
 	require(upstream && !upstream->broken);
-	require(connection->probe || !leg_file(connection, CLIENT)->broken);
-	if (connection->state == CONNECTING) {
+	if (!establish->connected) {
 		require(!upstream->connected);
 		return;
 	}
 	require(!upstream->fin);
-	if (connection->asking) {	/* one byte is enough, of a status line a few more */
-		require(connection->probe && upstream->received - upstream->read < 16);
+	require(upstream->read == upstream->received);
+	require(!establish->handshake.sending);
+}
+
+static void probe_waits(const struct probe *probe)
+{
+	const struct file *upstream = file_at(probe->leg.fd);
+
+	if (probe->state != PROBE_ASKING) {
+		waits_for(upstream, &probe->establish);
 		return;
 	}
-	require(upstream->read == upstream->received);
-	require(!connection->handshake.sending);
+	/* one byte is enough, of a status line a few more */
+	require(!upstream->broken && !upstream->fin && upstream->received - upstream->read < 16);
+}
+
+/* Return: how many there are, with this one */
+static uint32_t see(const struct generation **seen, uint32_t count,
+		    const struct generation *generation)
+{
+	uint32_t i;
+
+	for (i = 0; i < count && seen[i] != generation; i++)
+		;
+	if (i == count)
+		seen[count++] = generation;
+	return count;
 }
 
 /* Only what somebody uses is kept. */
@@ -274,15 +324,14 @@ static void generations_are_used(void)
 {
 	const struct generation *seen[GENERATIONS_MOST] = { the_thread()->context.generation };
 	const struct connection *one;
-	uint32_t count = 1, i;
+	const struct probe *probe;
+	uint32_t count = 1;
 
 	require(!the_thread()->next && the_relay->current == seen[0]);
-	for (one = first_connection(); one; one = next_connection(&one->node)) {
-		for (i = 0; i < count && seen[i] != one->generation; i++)
-			;
-		if (i == count)
-			seen[count++] = one->generation;
-	}
+	for (one = first_connection(); one; one = next_connection(&one->node))
+		count = see(seen, count, one->establish.generation);
+	for (probe = first_probe(); probe; probe = next_probe(&probe->node))
+		count = see(seen, count, probe->establish.generation);
 	require(the_relay->occupancy.generations == count);
 }
 
@@ -290,16 +339,21 @@ static void generations_are_used(void)
 void invariant_settled(void)
 {
 	struct connection *one;
+	struct probe *probe;
 	int side;
 
 	generations_are_used();
 	for (one = first_connection(); one; one = next_connection(&one->node)) {
-		require(one->state != RESETTING);
-		if (one->state != RELAYING)
-			established(one);
-		for (side = 0; side < SIDES && one->state == RELAYING; side++)
+		require(connection_state(one) != RESETTING);
+		if (connection_state(one) != RELAYING) {
+			waits_for(leg_file(one, UPSTREAM), &one->establish);
+			require(!leg_file(one, CLIENT)->broken);
+		}
+		for (side = 0; side < SIDES && connection_state(one) == RELAYING; side++)
 			relayed(one, side);
 	}
+	for (probe = first_probe(); probe; probe = next_probe(&probe->node))
+		probe_waits(probe);
 }
 
 static void nobody_is_counted(void)
@@ -322,7 +376,7 @@ void invariant_end(void)
 {
 	const struct thread *thread = the_thread();
 
-	require(list_empty(&thread->context.connections));
+	require(list_empty(&thread->context.connections) && list_empty(&thread->probes));
 	require(list_empty(&thread->context.queue) && list_empty(&thread->context.deferred_free));
 	require(thread->context.timers.count == (uint32_t)!list_empty(&thread->drain_timer.node) +
 						!list_empty(&thread->probe_timer.node));
