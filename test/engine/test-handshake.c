@@ -299,9 +299,9 @@ static void socks5_messages(void)
 	expect_text(&handshake, "\5\1\0");
 	handshake_begin(&handshake, &login, &ipv4);
 	expect_text(&handshake, "\5\2\0\2");
-	handshake_next(&handshake, 1);
+	protocol_next(&handshake, 1);
 	expect_text(&handshake, "\1\4user\6secret");
-	handshake_next(&handshake, 2);
+	protocol_next(&handshake, 2);
 	expect_text(&handshake, "\5\1\0\1\306\63\144\7\1\273");
 	handshake.destination = &ipv6;
 	expect_text(&handshake, "\5\1\0\4\40\1\15\270\0\0\0\0\0\0\0\0\0\0\0\7\37\220");
@@ -357,7 +357,7 @@ static void longest_credentials(void)
 			size_t length = handshake_message(&handshake, message);
 
 			expect(length > 0 && length < sizeof(message));
-			handshake_next(&handshake, (uint8_t)(step + 1));
+			protocol_next(&handshake, (uint8_t)(step + 1));
 		}
 	}
 }
