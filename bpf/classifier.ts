@@ -54,7 +54,7 @@ export interface AttachOptions {
   /** Names what the options say, so that `showClassifier` can tell whether it is still in force. */
   digest?: string;
   /** Flows that another classifier steers until now. Asked before the first filter and after the last. */
-  takeOver?: () => readonly Flow[];
+  takeOver?: () => Promise<readonly Flow[]>;
 }
 
 interface Device {
@@ -268,12 +268,12 @@ function revert(pins: PinDirectory, touched: readonly string[], before: Readonly
 }
 
 /** Replaces the filters, then does `next`; if either fails, the old filters are put back. */
-function replaceFilters(
+async function replaceFilters(
   pins: PinDirectory,
   interfaces: ReadonlyMap<string, number>,
   program: number,
-  next: () => void,
-): void {
+  next: () => Promise<void>,
+): Promise<void> {
   const before = new Set(pins.interfaces());
   const touched: string[] = [];
   try {
@@ -281,7 +281,7 @@ function replaceFilters(
       touched.push(name);
       attachTo(pins, name, ifindex, program);
     }
-    next();
+    await next();
   } catch (error) {
     revert(pins, touched, before);
     throw error;
@@ -317,7 +317,7 @@ export function tryClassifier(options: AttachOptions): void {
 }
 
 /** Brings `options.policy` into force on `options.interfaces`, and nowhere else. */
-export function attachClassifier(options: AttachOptions): void {
+export async function attachClassifier(options: AttachOptions): Promise<void> {
   requireFeatures();
   const pins = new PinDirectory(options.directory);
   const interfaces = requireInterfaces(options);
@@ -334,11 +334,11 @@ export function attachClassifier(options: AttachOptions): void {
     pins.writeMetadata('policy', []);
     for (const pin of pinned) pins.pinNext(pin, descriptorOf(object, pin));
     countKeptFlows(next);
-    fillFlows(pins, next, options.takeOver?.() ?? []);
+    fillFlows(pins, next, (await options.takeOver?.()) ?? []);
     let others: readonly Flow[] = [];
-    replaceFilters(pins, interfaces, object.programDescriptor(), () => {
+    await replaceFilters(pins, interfaces, object.programDescriptor(), async () => {
       // What was admitted in between; asked while the old filters can still be put back.
-      others = options.takeOver?.() ?? [];
+      others = (await options.takeOver?.()) ?? [];
       if (xdp) replaceXdp(pins, xdp.ports, object.programDescriptor(XDP_PROGRAM));
     });
     fillFlows(pins, next, others);

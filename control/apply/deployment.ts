@@ -3,8 +3,8 @@
 import type { Config } from '../config/config.js';
 import { ConfigError, type Diagnostic } from '../config/diagnostic.js';
 import { SidetrackError } from '../error.js';
+import { addressOf, connect, type HostLocation } from '../hosts/connect.js';
 import type { Host } from '../hosts/host.js';
-import { openHost } from '../hosts/open.js';
 import { checkRouter, checkServer, type Findings } from '../plan/preflight.js';
 import { routerState } from '../plan/router.js';
 import { unreadRuleset } from '../plan/ruleset-check.js';
@@ -41,11 +41,17 @@ export interface DeploymentPlan {
   warnings: Diagnostic[];
 }
 
+type Located = readonly [name: string, location: HostLocation];
+
 /** @param only name of the one host to act on (`router`, `server1`); all when absent. */
-export function openDeployment(config: Config, policy: Policy, only?: string): Deployment {
-  const locations = [
-    ...config.servers.map(({ name, host }) => [name, host] as const),
-    [ROUTER, config.router.host] as const,
+export async function openDeployment(
+  config: Config,
+  policy: Policy,
+  only?: string,
+): Promise<Deployment> {
+  const locations: Located[] = [
+    ...config.servers.map(({ name, host }): Located => [name, host]),
+    [ROUTER, config.router.host],
   ];
   const chosen = locations.filter(([name]) => only === undefined || name === only);
   if (chosen.length === 0)
@@ -54,16 +60,17 @@ export function openDeployment(config: Config, policy: Policy, only?: string): D
       source: 'user',
       hint: `choose one of ${locations.map(([name]) => name).join(', ')}`,
     });
-  const hosts = new Map(chosen.map(([name, location]) => [name, openHost(location)]));
-  assertDistinct(config, hosts);
-  return { config, policy, hosts };
+  assertDistinct(config, chosen);
+  const hosts = chosen.map(async ([name, location]) => [name, await connect(location)] as const);
+  return { config, policy, hosts: new Map(await Promise.all(hosts)) };
 }
 
-function assertDistinct(config: Config, hosts: ReadonlyMap<string, Host>): void {
+function assertDistinct(config: Config, locations: readonly Located[]): void {
+  const addresses = new Map(locations.map(([name, location]) => [name, addressOf(location)]));
   const same = config.servers.flatMap(({ name }, index) => {
-    const own = hosts.get(name)?.address;
+    const own = addresses.get(name);
     // The router is the last of them.
-    const others = [...hosts].filter(([other, { address }]) => other !== name && address === own);
+    const others = [...addresses].filter(([other, address]) => other !== name && address === own);
     return others.slice(-1).map(([other]) => ({
       ...config.positionOf(['servers', index, 'host']),
       message: `${other} and ${name} are the same host (${own})`,

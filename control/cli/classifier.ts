@@ -70,14 +70,19 @@ export function asSidetrackError<T>(work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    const error = isCallError(cause, 'EPERM', 'EACCES') ? permissionError(cause) : cause;
-    if (!(error instanceof ClassifierError)) throw error;
-    const { message, code, source, hint } = error;
-    throw new SidetrackError(message, {
-      code,
-      source,
-      ...(hint !== undefined && { hint }),
-      cause: error.verifierLog ?? error.cause,
-    });
+    throwSidetrackError(cause);
   }
+}
+
+/** Throws what the classifier threw, as an error that the command line prints. */
+export function throwSidetrackError(cause: unknown): never {
+  const error = isCallError(cause, 'EPERM', 'EACCES') ? permissionError(cause) : cause;
+  if (!(error instanceof ClassifierError)) throw error;
+  const { message, code, source, hint } = error;
+  throw new SidetrackError(message, {
+    code,
+    source,
+    ...(hint !== undefined && { hint }),
+    cause: error.verifierLog ?? error.cause,
+  });
 }

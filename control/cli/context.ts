@@ -78,7 +78,7 @@ export async function loadDeployment(
     ]);
   const config = await loadConfig(configPath(options));
   config.warnings.push(...relayGuardWarnings(config));
-  const deployment = openDeployment(config, compilePolicy(config), options.only);
+  const deployment = await openDeployment(config, compilePolicy(config), options.only);
   return { config, deployment };
 }
 

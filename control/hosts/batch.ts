@@ -19,15 +19,14 @@ export async function runBatch(
 ): Promise<RunResult[]> {
   if (commands.length === 0) return [];
   const boundary = randomBytes(BOUNDARY_BYTES).toString('hex');
-  const argv = ['sh'];
-  const output = await run(argv, batchScript(commands, boundary));
+  const output = await run(['sh'], batchScript(commands, boundary));
   const results = splitBatch(output, boundary);
   const missing = commands[results.length];
   if (missing === undefined) return results;
   const { status, stderr } = output;
   // The way there failed, and nothing has run.
   if (results.length === 0 && status !== 0)
-    throw commandError(host, { argv }, { status, stdout: '', stderr: `${stderr}` });
+    throw commandError(host, missing, { status, stdout: '', stderr: `${stderr}` });
   throw new SidetrackError(
     `${host.address}: the shell ended (status ${status}) before ${purposeOf(missing)} did`,
     { code: 'shell-ended', source: 'host', hint: 'run it again', cause: `${stderr}` },

@@ -7,15 +7,12 @@ import { commandError } from '../command/answer.js';
 import type { Command, RunResult } from '../command/command.js';
 import type { HostRef } from '../command/explain.js';
 import { type Answers, parseAnswers, type Queries } from '../command/query.js';
-import type { HostPaths } from './namespace.js';
+import type { HostPaths } from './paths.js';
+import type { Limits } from './process.js';
 import type { RunningProgram } from './running-program.js';
 
-export interface Limits {
-  /** Milliseconds until the program is killed. */
-  timeoutMs?: number;
-}
-
-export interface Host extends HostPaths, HostRef {
+/** A way to a host. */
+export interface Transport extends HostRef {
   /** The argument vector that runs `argv` there; what `plan --sh` prints. */
   wrap(argv: readonly string[]): string[];
   run(command: Command, limits?: Limits): Promise<RunResult>;
@@ -25,11 +22,16 @@ export interface Host extends HostPaths, HostRef {
   start(command: Command): RunningProgram;
 }
 
+export interface Host extends Transport, HostPaths {}
+
 /**
  * Asks all of it in one round trip.
  * @throws SidetrackError the first of the list that a parser throws
  */
-export async function ask<Q extends Queries>(host: Host, queries: Q): Promise<Answers<Q>> {
+export async function ask<Q extends Queries>(
+  host: Pick<Transport, keyof HostRef | 'batch'>,
+  queries: Q,
+): Promise<Answers<Q>> {
   const commands = Object.values(queries).flatMap((one) => one.commands);
   return parseAnswers(host, queries, await host.batch(commands));
 }

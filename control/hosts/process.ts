@@ -1,4 +1,5 @@
 /** Runs one program to its end. Nothing here knows what a host is. */
+import { constants as bufferConstants } from 'node:buffer';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { constants as osConstants, tmpdir } from 'node:os';
@@ -6,11 +7,17 @@ import { join } from 'node:path';
 import type { RunResult } from '../command/command.js';
 import { SidetrackError } from '../error.js';
 
-export interface RunOptions {
+/** How much of it is too much: then the program is killed, and that is an error. */
+export interface Limits {
+  /** Milliseconds. */
+  timeoutMs?: number;
+  /** Bytes of its standard output; more than a string can hold when absent. */
+  longest?: number;
+}
+
+export interface RunOptions extends Limits {
   /** Text for the program's standard input; absent means an empty one. */
   stdin?: string;
-  /** Milliseconds until the program is killed. */
-  timeoutMs?: number;
   /** Extra environment variables. */
   env?: Readonly<Record<string, string>>;
 }
@@ -24,6 +31,8 @@ export interface RawResult {
 
 /** A huge set keeps nft busy for a minute; anything longer hangs. */
 const DEFAULT_TIMEOUT_MS = 300_000;
+
+const { MAX_STRING_LENGTH } = bufferConstants;
 
 const SIGNAL_STATUS = 128;
 const EMPTY = Buffer.alloc(0);
@@ -43,21 +52,27 @@ export async function runProcess(
 /** The same, for output that is cut into pieces before it is text. */
 export async function runRaw(
   argv: readonly string[],
-  { stdin = '', timeoutMs = DEFAULT_TIMEOUT_MS, env }: RunOptions = {},
+  { stdin = '', env, timeoutMs = DEFAULT_TIMEOUT_MS, longest = MAX_STRING_LENGTH }: RunOptions = {},
 ): Promise<RawResult> {
   const [file, ...args] = argv;
   if (file === undefined) throw new RangeError('an empty argument vector');
   const input = inputFile(stdin);
   const child = spawn(file, args, { ...spawnOptions(env), stdio: [input, 'pipe', 'pipe'] });
   closeSync(input);
-  let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
+  let excess: SidetrackError | undefined;
+  const kill = (error: SidetrackError) => {
+    excess ??= error;
     child.kill('SIGKILL');
-  }, timeoutMs);
+  };
+  const timer = setTimeout(() => kill(timeoutError(argv, timeoutMs)), timeoutMs);
+  let length = 0;
+  child.stdout?.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length > longest) kill(lengthError(argv, longest));
+  });
   try {
     const result = await endOf(child, file);
-    if (timedOut) throw timeoutError(argv, timeoutMs);
+    if (excess) throw excess;
     return result;
   } finally {
     clearTimeout(timer);
@@ -144,6 +159,13 @@ function namelessFile(directory: string): number {
       rmSync(own, { recursive: true });
     }
   }
+}
+
+function lengthError(argv: readonly string[], longest: number): SidetrackError {
+  return new SidetrackError(`"${argv.join(' ')}" printed more than ${longest} bytes`, {
+    code: 'output-too-long',
+    source: 'host',
+  });
 }
 
 function timeoutError(argv: readonly string[], timeoutMs: number): SidetrackError {

@@ -3,8 +3,8 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs';
 import type { RunResult } from '../command/command.js';
 import { SidetrackError } from '../error.js';
-import { netnsHost } from '../hosts/netns.js';
 import { type RunOptions, runProcess } from '../hosts/process.js';
+import { inNamespace } from '../hosts/process-transport.js';
 import { enterArgs, type Holder, type HolderMode, holderAlive, startHolder } from './holder.js';
 import { buildScript } from './script.js';
 import { DEFAULT_TOPOLOGY, type Topology } from './topology.js';
@@ -51,7 +51,7 @@ export class Lab {
     const enter = enterArgs(this.holder, process.cwd());
     if (node === undefined) return [...enter, ...argv];
     this.assertNode(node);
-    return [...enter, ...netnsHost(node).wrap(argv)];
+    return [...enter, ...inNamespace(node, argv)];
   }
 
   /** Runs `argv` to its end and collects its output. */

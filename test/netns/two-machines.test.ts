@@ -7,7 +7,7 @@ import { CLI, FAMILIES, Fixture, url } from './fixture.js';
 import { pseudoRandomDigest } from './peers/pseudo-random.mjs';
 import { leftovers, snapshot } from './snapshot.js';
 
-const NAMESPACE = join(dirname(CLI), '../hosts/namespace.js');
+const CONNECT = join(dirname(CLI), '../hosts/connect.js');
 
 let fixture: Fixture;
 const CONFIG = `router:
@@ -85,7 +85,7 @@ it('works on two namespaces of one machine that share /run and /etc, each with i
 });
 
 it('gives a namespace without a name a number', async () => {
-  const script = `import('${NAMESPACE}').then(({ ownPaths }) => console.log(JSON.stringify(ownPaths())))`;
+  const script = `import('${CONNECT}').then(async ({ connect }) => console.log(JSON.stringify(await connect({ kind: 'local' }))))`;
   const argv = ['unshare', '--net', process.execPath, '-e', script];
   expect(JSON.parse(await fixture.lab.check('router', argv))).toMatchObject({
     stateDir: expect.stringMatching(/^\/run\/sidetrack\/netns\/\d{10}$/),

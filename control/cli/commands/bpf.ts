@@ -1,19 +1,24 @@
 /** The eBPF classifier by hand, on the router itself: what the steps of a plan are made of. */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { attachClassifier, detachClassifier, tryClassifier } from '../../../bpf/classifier.js';
 import { showClassifier } from '../../../bpf/state.js';
 import { type ClassifierStats, readStats } from '../../../bpf/stats.js';
 import { formatAddress } from '../../config/address.js';
-import { ownPaths } from '../../hosts/namespace.js';
+import { connect } from '../../hosts/connect.js';
 import { lossOf } from '../../resources/classifier.js';
-import { asSidetrackError, attachOptions, CLASSIFIER_OBJECT } from '../classifier.js';
+import {
+  asSidetrackError,
+  attachOptions,
+  CLASSIFIER_OBJECT,
+  throwSidetrackError,
+} from '../classifier.js';
 import { action, type CommonOptions, command, withJson } from '../context.js';
 import { handOverToNftables, nftablesFlows } from '../flow-handover.js';
 import { EXIT_FAILED, EXIT_OK, print, printJson, table } from '../output.js';
 import { readStandardInput } from '../standard-input.js';
 
 interface BpfOptions extends CommonOptions {
-  directory: string;
+  directory?: string;
   object?: string;
 }
 
@@ -38,11 +43,18 @@ export function bpfCommand(): Command {
 }
 
 function withDirectory(target: Command): Command {
-  const directory = new Option('--directory <path>', 'where the pins are, in a BPF file system');
   return withJson(target)
-    .addOption(directory.default(ownPaths().bpfDirectory, 'where apply has them on this machine'))
+    .option(
+      '--directory <path>',
+      'where the pins are, in a BPF file system (default: where apply has them on this machine)',
+    )
     .option('--object <file>', 'the program, when it is not the one that was built here');
 }
+
+const here = () => connect({ kind: 'local' });
+
+/** Nothing is asked where the option says it. */
+const directoryOf = async ({ directory }: BpfOptions) => directory ?? (await here()).bpfDirectory;
 
 function attachCommand(): Command {
   const attach = command('attach', 'Bring the policy on standard input into force', [
@@ -57,14 +69,15 @@ function attachCommand(): Command {
 }
 
 async function runAttach(options: AttachCommandOptions): Promise<undefined> {
-  const { directory, dryRun = false, digest, takeOver = false } = options;
+  const { dryRun = false, digest, takeOver = false } = options;
   const attach = attachOptions(await readStandardInput(), {
-    directory,
+    directory: await directoryOf(options),
     object: options.object ?? CLASSIFIER_OBJECT,
     ...(digest !== undefined && { digest }),
-    ...(takeOver && { takeOver: () => nftablesFlows() }),
+    ...(takeOver && { takeOver: async () => nftablesFlows(await here()) }),
   });
-  asSidetrackError(() => (dryRun ? tryClassifier(attach) : attachClassifier(attach)));
+  if (dryRun) asSidetrackError(() => tryClassifier(attach));
+  else await attachClassifier(attach).catch(throwSidetrackError);
   const { interfaces, policy } = attach;
   if (options.json) printJson({ changed: !dryRun, interfaces, rules: policy.rules.length });
   else
@@ -92,10 +105,11 @@ function detachCommand(): Command {
 }
 
 async function runDetach(options: DetachCommandOptions): Promise<undefined> {
-  const { directory, json, handOver = false } = options;
+  const { json, handOver = false } = options;
+  const directory = await directoryOf(options);
   const was = asSidetrackError(() => showClassifier(directory)) !== undefined;
   // While the filters still steer: what begins now, nftables sees too.
-  if (was && handOver) await handOverToNftables(directory);
+  if (was && handOver) await handOverToNftables(await here(), directory);
   asSidetrackError(() => detachClassifier(directory));
   const after = handOver ? 'steered connections go on in nftables' : 'steered connections end';
   if (json) printJson({ changed: was });
@@ -111,7 +125,9 @@ function showCommand(): Command {
   return withDirectory(show).action(action(runShow));
 }
 
-async function runShow({ directory, object, json }: BpfOptions): Promise<number> {
+async function runShow(options: BpfOptions): Promise<number> {
+  const { object, json } = options;
+  const directory = await directoryOf(options);
   const state = asSidetrackError(() => showClassifier(directory, object ?? CLASSIFIER_OBJECT));
   const loss = state && lossOf(state);
   const overShare = state?.overShare.map(({ source, flows }) => ({
@@ -150,7 +166,9 @@ function statsCommand(): Command {
   return withDirectory(stats).action(action(runStats));
 }
 
-async function runStats({ directory, json }: BpfOptions): Promise<undefined> {
+async function runStats(options: BpfOptions): Promise<undefined> {
+  const { json } = options;
+  const directory = await directoryOf(options);
   const stats = asSidetrackError(() => readStats(directory));
   if (json) printJson(stats);
   else printStats(stats);

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { observeHost } from '../../apply/observe.js';
 import { parseHostAddress } from '../../config/host-address.js';
 import { SidetrackError } from '../../error.js';
-import { openHost } from '../../hosts/open.js';
+import { connect } from '../../hosts/connect.js';
 import { detectStarter, looksLikeRouter, type Starter, starterYaml } from '../../plan/detect.js';
 import type { ObservedHost } from '../../plan/state.js';
 import { action, type CommonOptions, command } from '../context.js';
@@ -70,7 +70,7 @@ async function look(address: string): Promise<ObservedHost> {
       source: 'user',
       ...(location.hint && { hint: location.hint }),
     });
-  return observeHost(openHost(location));
+  return observeHost(await connect(location));
 }
 
 function writeNew(path: string, text: string, force: boolean): void {

@@ -66,9 +66,9 @@ export function printHost(name: string, address: string, steps: readonly Step[])
 const LONGEST_INPUT = 60;
 
 /** The command with its input, shortened to one line. */
-function summary({ argv, stdin }: Step): string {
+function summary({ argv, stdin, writes }: Step): string {
   const input = stdin?.trim() ?? '';
-  if (argv[0] === 'sh') return `write ${argv.at(-1)}`;
+  if (writes !== undefined) return `write ${writes}`;
   if (argv[0] === 'tee') return `echo ${input.split('\n').at(-1)} > ${argv[1]}`;
   if (input === '') return argv.join(' ');
   const shown = input.length > LONGEST_INPUT ? `${input.length} bytes of JSON` : input;

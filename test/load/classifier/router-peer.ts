@@ -22,8 +22,8 @@ const guards = {
 };
 const policies = names.map((name) => guardedPolicy(POLICIES[name](), guards));
 
-function attach(turn: number): void {
-  attachClassifier({
+async function attach(turn: number): Promise<void> {
+  await attachClassifier({
     directory: CLASSIFIER_PINS,
     object: CLASSIFIER_OBJECT,
     interfaces: ['br-lan'],
@@ -50,11 +50,11 @@ function attach(turn: number): void {
 const sayStats = () => console.log(JSON.stringify(readStats(CLASSIFIER_PINS)));
 
 let turn = 0;
-attach(turn++);
+await attach(turn++);
 if (policies.length > 1) {
   sayStats();
   for await (const line of createInterface(process.stdin)) {
-    if (line === 'swap') attach(turn++);
+    if (line === 'swap') await attach(turn++);
     sayStats();
   }
 }

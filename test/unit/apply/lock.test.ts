@@ -15,17 +15,21 @@ import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { withLock } from '../../../control/apply/lock.js';
 import { directoriesBelow, HELD, lockCommand } from '../../../control/command/lock.js';
+import { connect } from '../../../control/hosts/connect.js';
 import type { Host } from '../../../control/hosts/host.js';
-import { localHost } from '../../../control/hosts/local.js';
 
 const ROUNDS = 15;
 
 let directory: string;
 let host: Host;
 const children: ChildProcess[] = [];
-beforeEach(() => {
+beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'sidetrack-lock-'));
-  host = { ...localHost(), address: 'router', stateDir: join(directory, 'state') };
+  host = {
+    ...(await connect({ kind: 'local' })),
+    address: 'router',
+    stateDir: join(directory, 'state'),
+  };
 });
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');

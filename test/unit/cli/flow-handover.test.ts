@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nftablesFlows } from '../../../control/cli/flow-handover.js';
+import { connect } from '../../../control/hosts/connect.js';
 import { addFlowElements } from '../../../control/nft/flow-elements.js';
 
 const PATH = process.env.PATH ?? '';
@@ -31,25 +32,26 @@ const element = (timeout: number, expires: number) => ({
 });
 const ABSENT = `echo "Error: No such file or directory" >&2; echo "list set inet sidetrack $6" >&2; exit 1`;
 
-it('takes over what is listed; sets that are not there hold nothing', () => {
+it('takes over what is listed; sets that are not there hold nothing', async () => {
   nft(`case $6 in
     flows4) echo '${set('flows4', [element(7440, 7400)])}' ;;
     closing4) echo '${set('closing4', [element(240, 200)])}' ;;
     *) ${ABSENT} ;;
   esac`);
-  expect(nftablesFlows().map(({ state, silent }) => [state, silent])).toEqual([
+  const flows = await nftablesFlows(await connect({ kind: 'local' }));
+  expect(flows.map(({ state, silent }) => [state, silent])).toEqual([
     ['established', 40],
     ['opening', 40],
   ]);
 });
 
-it('takes over the flows of every target', () => {
+it('takes over the flows of every target', async () => {
   nft(`case $6 in
     flows4) echo '${set('flows4', [element(7440, 7400)])}' ;;
     closing4_1) echo '${set('closing4_1', [element(240, 200)])}' ;;
     *) ${ABSENT} ;;
   esac`);
-  const flows = nftablesFlows();
+  const flows = await nftablesFlows(await connect({ kind: 'local' }));
   expect(flows.map(({ target }) => target)).toEqual([0, 1]);
   const sets = addFlowElements(flows).nftables.map(({ add }) => add!.element);
   expect(sets).toEqual([
@@ -58,9 +60,9 @@ it('takes over the flows of every target', () => {
   ]);
 });
 
-it('takes over nothing where there is no table', () => {
+it('takes over nothing where there is no table', async () => {
   nft(ABSENT);
-  expect(nftablesFlows()).toEqual([]);
+  expect(await nftablesFlows(await connect({ kind: 'local' }))).toEqual([]);
 });
 
 describe('never takes a failure for "no flows":', () => {
@@ -83,19 +85,20 @@ describe('never takes a failure for "no flows":', () => {
     ['a signal', 'kill -9 $$', 'SIGKILL'],
     ['a silent failure', 'exit 3', 'it ended with 3'],
     ['half a listing', 'echo \'{"nftables": [\'', 'what it printed is no listing'],
-    ['more than fits', 'head -c 5000 /dev/zero', 'its listing is longer than 4096 characters'],
-    ['a time-out', 'exec sleep 60', 'it took longer than 0.5 s'],
-  ])('%s', (_, script, reason) => {
+    ['more than fits', 'head -c 5000 /dev/zero', 'printed more than 4096 bytes'],
+    ['a time-out', 'exec sleep 60', 'did not finish within 0.5 s'],
+  ])('%s', async (_, script, reason) => {
     nft(script);
-    expect(() =>
-      nftablesFlows({ longest: 4096, timeoutMs: script.includes('sleep') ? 500 : 60_000 }),
-    ).toThrow(
+    const host = await connect({ kind: 'local' });
+    const timeoutMs = script.includes('sleep') ? 500 : 60_000;
+    await expect(nftablesFlows(host, { longest: 4096, timeoutMs })).rejects.toThrow(
       expect.objectContaining({ code: 'flows-unknown', message: expect.stringContaining(reason) }),
     );
   });
 
-  it('no nft at all', () => {
+  it('no nft at all', async () => {
+    const host = await connect({ kind: 'local' });
     process.env.PATH = directory;
-    expect(() => nftablesFlows()).toThrow('there is no nft on PATH');
+    await expect(nftablesFlows(host)).rejects.toThrow('nft: not found');
   });
 });

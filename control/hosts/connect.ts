@@ -1,0 +1,45 @@
+import { SidetrackError } from '../error.js';
+import { ask, type Host, type Transport } from './host.js';
+import { pathsQuery } from './paths.js';
+import { netnsTransport, ownTransport } from './process-transport.js';
+
+/** Where a host is; the configuration's `HostAddress` has this shape. */
+export type HostLocation =
+  | { kind: 'local' }
+  | { kind: 'netns'; name: string }
+  | { kind: 'ssh'; user: string; host: string; port: number };
+
+/** Goes there, and asks where things are. @throws SidetrackError when there is no way, or none for us */
+export async function connect(location: HostLocation): Promise<Host> {
+  const transport = transportTo(location);
+  const { paths } = await ask(transport, { paths: pathsQuery });
+  return { ...transport, ...paths };
+}
+
+/** As the configuration writes it. */
+export function addressOf(location: HostLocation): string {
+  switch (location.kind) {
+    case 'local':
+      return 'local';
+    case 'netns':
+      return `netns://${location.name}`;
+    case 'ssh':
+      return `ssh://${location.user}@${location.host}:${location.port}`;
+  }
+}
+
+/** The one place that maps an address to its transport. */
+function transportTo(location: HostLocation): Transport {
+  switch (location.kind) {
+    case 'local':
+      return ownTransport(addressOf(location));
+    case 'netns':
+      return netnsTransport(addressOf(location), location.name);
+    case 'ssh':
+      throw new SidetrackError('hosts over ssh are not supported yet', {
+        code: 'ssh-unsupported',
+        source: 'user',
+        hint: 'run sidetrack on each machine: `sidetrack apply --only router` and `--only server1`',
+      });
+  }
+}
