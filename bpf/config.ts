@@ -1,4 +1,5 @@
 /** The constants of one program set: `struct config` of abi.h. */
+import { SocketAddress } from 'node:net';
 import {
   CONFIG_SIZE,
   configArray,
@@ -58,6 +59,13 @@ export function macBytes(mac: string): Buffer {
 export function addressBytes(address: Address): Buffer {
   const digits = typeof address === 'number' ? 8 : 32;
   return Buffer.from(address.toString(16).padStart(digits, '0'), 'hex');
+}
+
+export function addressText(address: Address): string {
+  const bytes = addressBytes(address);
+  if (typeof address === 'number') return bytes.join('.');
+  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i).toString(16));
+  return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address;
 }
 
 class ConfigWriter {

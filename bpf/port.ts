@@ -3,6 +3,7 @@
  * of what they receive only frames to the bridge's own address are for the router.
  */
 import { spawnSync } from 'node:child_process';
+import { z } from 'zod';
 import { ClassifierError } from './error.js';
 import { requireEthernet } from './interface.js';
 
@@ -37,18 +38,23 @@ export interface Heard {
   port: string;
 }
 
-interface Link {
-  ifname: string;
-  ifindex: number;
-  address: string;
-  linkinfo?: { info_kind?: string };
-}
+const link = z.object({
+  ifname: z.string(),
+  ifindex: z.int(),
+  address: z.string(),
+  linkinfo: z.object({ info_kind: z.string().optional() }).optional(),
+});
 
-function ask<T>(program: string, ...args: string[]): T[] {
+type Link = z.output<typeof link>;
+
+const neighbour = z.object({ mac: z.string(), ifname: z.string() });
+
+function ask<T>(schema: z.ZodType<T>, program: string, ...args: string[]): T[] {
   const { status, stdout, stderr } = spawnSync(program, ['-j', ...args], { encoding: 'utf8' });
-  const answer = status === 0 ? parsed<T>(stdout || '[]') : undefined;
+  const answer = status === 0 ? parsed(stdout || '[]', z.array(schema)) : undefined;
   if (answer !== undefined) return answer;
-  const said = stderr.trim().split('\n')[0] || (status === 0 ? 'no JSON' : status);
+  const said =
+    stderr.trim().split('\n')[0] || (status === 0 ? 'no JSON that is known here' : status);
   throw new ClassifierError(`${program} ${args.join(' ')}: ${said}`, {
     code: 'iproute2',
     source: 'host',
@@ -56,10 +62,10 @@ function ask<T>(program: string, ...args: string[]): T[] {
   });
 }
 
-/** Undefined where it is none: BusyBox and old versions print text. */
-function parsed<T>(text: string): T[] | undefined {
+/** Undefined where it is none, or another: BusyBox and old versions print text. */
+function parsed<T>(text: string, schema: z.ZodType<T>): T | undefined {
   try {
-    return JSON.parse(text) as T[];
+    return schema.safeParse(JSON.parse(text)).data;
   } catch {
     return undefined;
   }
@@ -67,33 +73,33 @@ function parsed<T>(text: string): T[] | undefined {
 
 function linkOf(name: string): Link {
   requireEthernet(name);
-  return ask<Link>('ip', '-d', 'link', 'show', 'dev', name)[0]!;
+  return ask(link, 'ip', '-d', 'link', 'show', 'dev', name)[0]!;
 }
 
 const isBridge = ({ linkinfo }: Link) => linkinfo?.info_kind === 'bridge';
 
 export function portsOf(name: string): Port[] {
-  const link = linkOf(name);
-  const devices = isBridge(link) ? ask<Link>('ip', 'link', 'show', 'master', name) : [link];
+  const own = linkOf(name);
+  const devices = isBridge(own) ? ask(link, 'ip', 'link', 'show', 'master', name) : [own];
   return devices.map(({ ifname, ifindex }) => ({
     name: ifname,
     ifindex,
-    router: link.ifindex,
-    mac: link.address,
+    router: own.ifindex,
+    mac: own.address,
   }));
 }
 
 /** The port on which the bridge last heard one of `macs`, if it remembers. */
 export function hear(bridge: string, macs: readonly string[]): Heard | undefined {
-  const entries = ask<{ mac: string; ifname: string }>('bridge', 'fdb', 'show', 'br', bridge);
+  const entries = ask(neighbour, 'bridge', 'fdb', 'show', 'br', bridge);
   const entry = entries.find(({ mac, ifname }) => macs.includes(mac) && ifname !== bridge);
   return entry && { bridge, mac: entry.mac, port: entry.ifname };
 }
 
 /** Where frames to the server leave: behind a bridge, the port on which it was last heard. */
 function towards(name: string, macs: readonly string[]): XdpExit {
-  const link = linkOf(name);
-  if (!isBridge(link)) return { ifindex: link.ifindex };
+  const own = linkOf(name);
+  if (!isBridge(own)) return { ifindex: own.ifindex };
   const heard = hear(name, macs);
   if (heard) return { ifindex: linkOf(heard.port).ifindex, heard };
   throw new ClassifierError(`no port of ${name} has heard the server yet`, {

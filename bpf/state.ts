@@ -1,41 +1,17 @@
 /** What is in force now: programs, where they sit, flows, metadata. Only looks. */
 import { existsSync } from 'node:fs';
-import { type RefusedClient, refusedClients } from './clients.js';
+import { refusedClients } from './clients.js';
+import { addressText } from './config.js';
 import { countFlows, countLiveFlows, FLOW_MAPS, type Flow, readFlows } from './flows.js';
 import { findInterface } from './interface.js';
 import { mapInfo } from './map.js';
 import { PinDirectory } from './pin.js';
-import { fileDigest } from './pin-metadata.js';
+import { fileDigest, readPolicy, readWay } from './pin-metadata.js';
 import { hear, portsOf } from './port.js';
 import type { SharedMap } from './program-set.js';
+import { type ClassifierState, REPORT_VERSION } from './report.js';
 import { attachedProgram, programId } from './tc.js';
-import { attachedXdp, type XdpMode } from './xdp.js';
-
-export interface ClassifierState {
-  /** Id of the program set in force. */
-  program: number | undefined;
-  interfaces: {
-    name: string;
-    /** `other`: another program is attached than that of the program set in force. */
-    filter: 'attached' | 'missing' | 'other';
-  }[];
-  /** Devices with the XDP program, or that should have it; absent if redirect goes without it. */
-  xdp?: { name: string; mode: XdpMode | 'missing' | 'other' }[];
-  /** The port to which XDP sends, and the one on which the bridge heard the server instead. */
-  serverMoved?: { from: string; to: string };
-  /** Room for flows. */
-  flowTable: { v4: number; v6: number } | undefined;
-  /** Flows in it, those that are too old among them. */
-  flows: { v4: number; v6: number };
-  /** Those that are not. */
-  liveFlows: { v4: number; v6: number };
-  /** Clients that were over their share lately. */
-  overShare: RefusedClient[];
-  /** As `attachClassifier` got it; nothing where an attach ended half-way. */
-  digest: string | undefined;
-  /** Whether the program is another than the one that `attachClassifier` would load now. */
-  outdated: boolean;
-}
+import { attachedXdp } from './xdp.js';
 
 /** Every flow of both tables. */
 export function classifierFlows(directory: string): Flow[] {
@@ -45,9 +21,10 @@ export function classifierFlows(directory: string): Flow[] {
 
 /** What the bridge says now, if that is another port than XDP sends to; of the first server that moved. */
 function serverMoved(pins: PinDirectory): ClassifierState['serverMoved'] {
-  const moved = pins.readMetadata('way').flatMap((way) => {
-    const [bridge, mac, from] = way.split('=');
-    if (bridge === undefined || mac === undefined || from === undefined) return [];
+  const moved = pins.readMetadata('way').flatMap((text) => {
+    const way = readWay(text);
+    if (way === undefined) return [];
+    const { bridge, mac, port: from } = way;
     const to = findInterface(bridge) === undefined ? undefined : hear(bridge, [mac])?.port;
     return to === undefined || to === from ? [] : [{ from, to }];
   });
@@ -77,7 +54,7 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
     pins.use(map, (fd) => countFlows(fd, family)) ?? 0;
   const live = (map: SharedMap, family: 4 | 6) =>
     pins.use(map, (fd) => countLiveFlows(fd, family)) ?? 0;
-  const [digest, loaded] = pins.readMetadata('policy')[0]?.split('-') ?? [];
+  const made = readPolicy(pins.readMetadata('policy')[0]);
   const stateOf = (name: string) => {
     const ifindex = findInterface(name);
     const id = ifindex === undefined ? undefined : attachedProgram(ifindex);
@@ -94,6 +71,7 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
     return present.id === xdpProgram ? present.mode : 'other';
   };
   return {
+    version: REPORT_VERSION,
     ...(devices.length > 0 && { xdp: devices.map((name) => ({ name, mode: modeOf(name) })) }),
     ...(moved && { serverMoved: moved }),
     program,
@@ -101,8 +79,11 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
     flowTable: v4 === undefined || v6 === undefined ? undefined : { v4, v6 },
     flows: { v4: count('flows_v4', 4), v6: count('flows_v6', 6) },
     liveFlows: { v4: live('flows_v4', 4), v6: live('flows_v6', 6) },
-    overShare: pins.use('clients', refusedClients) ?? [],
-    digest,
-    outdated: object !== undefined && existsSync(object) && loaded !== fileDigest(object),
+    overShare: (pins.use('clients', refusedClients) ?? []).map(({ source, flows }) => ({
+      client: addressText(source),
+      flows,
+    })),
+    digest: made?.digest,
+    outdated: object !== undefined && existsSync(object) && made?.program !== fileDigest(object),
   };
 }

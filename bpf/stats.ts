@@ -3,14 +3,15 @@ import { events, outcomes, RULE_NAME_LENGTH } from './abi.js';
 import { ClassifierError } from './error.js';
 import { type Count, mapInfo, readCounters, readName } from './map.js';
 import { PinDirectory } from './pin.js';
+import { type ClassifierCounters, REPORT_VERSION } from './report.js';
 
-export interface ClassifierStats {
+export interface ClassifierStats extends ClassifierCounters {
   /** Every packet since the first attach, under exactly one of these. */
   outcomes: Record<(typeof outcomes)[number], Count>;
   /** How often what happened besides. */
   events: Record<(typeof events)[number], number>;
   /** First packets by rule, guards first, `default` last; since this program set. */
-  rules: ({ name: string } & Count)[];
+  rules: ClassifierCounters['rules'];
 }
 
 function notAttached(): ClassifierError {
@@ -50,6 +51,7 @@ export function readStats(directory: string): ClassifierStats {
   const outcomeEntries = outcomes.map((name, i) => [name, counts[i]!]);
   const eventEntries = events.map((name, i) => [name, counts[outcomes.length + i]!.packets]);
   return {
+    version: REPORT_VERSION,
     outcomes: Object.fromEntries(outcomeEntries) as ClassifierStats['outcomes'],
     events: Object.fromEntries(eventEntries) as ClassifierStats['events'],
     rules: rules.map((count, i) => ({ name: names[i]!, ...count })),

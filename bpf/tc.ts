@@ -3,6 +3,7 @@
  * others are never touched, nor is the qdisc as long as it holds one.
  */
 import { spawnSync } from 'node:child_process';
+import { z } from 'zod';
 import { ClassifierError } from './error.js';
 import { call, check, closeDescriptor } from './ffi.js';
 import { isCallError } from './object.js';
@@ -135,11 +136,9 @@ export function detachFilter(ifindex: number, program: string): void {
   check('bpf_tc_detach', hook(ifindex, INGRESS), filter(0, 0));
 }
 
-interface FilterJson {
-  protocol: string;
-  pref: number;
-  kind: string;
-}
+const filters = z.array(z.object({ protocol: z.string(), pref: z.number(), kind: z.string() }));
+
+type FilterJson = z.output<typeof filters>[number];
 
 /** libbpf cannot list filters, tc can; nothing where it gives no answer. */
 function filtersAt(name: string, point: 'ingress' | 'egress'): FilterJson[] | undefined {
@@ -148,7 +147,7 @@ function filtersAt(name: string, point: 'ingress' | 'egress'): FilterJson[] | un
   });
   if (status !== 0) return undefined;
   try {
-    return JSON.parse(stdout || '[]') as FilterJson[];
+    return filters.safeParse(JSON.parse(stdout || '[]')).data;
   } catch {
     return undefined; // Older versions print some kinds of filters as no JSON.
   }

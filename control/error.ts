@@ -5,7 +5,8 @@
  * `kernel`: the kernel rejected what we asked for; exit code 1.
  * `bug`: sidetrack itself is wrong; exit code 1.
  */
-export type ErrorSource = 'user' | 'host' | 'kernel' | 'bug';
+export const ERROR_SOURCES = ['user', 'host', 'kernel', 'bug'] as const;
+export type ErrorSource = (typeof ERROR_SOURCES)[number];
 
 export interface SidetrackErrorOptions {
   /** Stable kebab-case name that scripts may match on, e.g. `interface-missing`. */

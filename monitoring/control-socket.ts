@@ -8,6 +8,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { OpenConnection } from '../proxy/open-connections.js';
+import { CLOSE_MOST, CONTROL_VERSION, closeRequest } from './control-pages.js';
 import { createBoundedServer, listenBounded } from './http-server.js';
 
 export interface ControlledRelay {
@@ -24,8 +25,6 @@ export interface ControlSocket {
 /** Names of the sockets of all relays, also of those that are no more. */
 export const CONTROL_SOCKET = /^relay-\d+\.sock$/;
 
-/** Most connections that one request may close. */
-export const CLOSE_MOST = 1024;
 /** Commands that talk to one relay at a time. */
 const COMMANDS_MOST = 8;
 const BODY_MOST = 64 << 10;
@@ -122,21 +121,15 @@ async function readBody(request: IncomingMessage): Promise<string> {
 
 function readIds(body: string): number[] | undefined {
   try {
-    const { ids } = JSON.parse(body) as { ids: unknown };
-    const right =
-      Array.isArray(ids) &&
-      ids.length > 0 &&
-      ids.length <= CLOSE_MOST &&
-      ids.every((id) => Number.isSafeInteger(id) && id >= 0);
-    return right ? (ids as number[]) : undefined;
+    return closeRequest.safeParse(JSON.parse(body)).data?.ids;
   } catch {
     return undefined;
   }
 }
 
-function reply(response: ServerResponse, body: unknown): void {
+function reply(response: ServerResponse, body: object): void {
   response.writeHead(200, { 'content-type': 'application/json' });
-  response.end(`${JSON.stringify(body)}\n`);
+  response.end(`${JSON.stringify({ version: CONTROL_VERSION, ...body })}\n`);
 }
 
 function fail(response: ServerResponse, status: number, error: string): void {

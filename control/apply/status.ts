@@ -1,12 +1,13 @@
 /** How the hosts are: in line with the configuration or not, and what the counters say. */
+import type { ClassifierCounters, ClassifierState } from '../../bpf/report.js';
 import type { ServerConfig } from '../config/config.js';
 import type { Diagnostic } from '../config/diagnostic.js';
 import { FAILURE_COMMENT } from '../nft/flow-table.js';
 import type { ListedChain, TableListing } from '../nft/listing.js';
 import { ruleComment } from '../nft/rules.js';
-import type { ObservedClassifier, ObservedHost } from '../plan/state.js';
+import type { ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
-import { type ClassifierCounters, readCounters } from './classifier.js';
+import { readCounters } from './classifier.js';
 import { type Deployment, type HostSurvey, surveyDeployment } from './deployment.js';
 import { type FlowTableStatus, flowTableWarnings, readFlowTable } from './flow-table.js';
 import { halfOpenWarnings } from './half-open.js';
@@ -20,7 +21,7 @@ export interface RuleCounter {
   bytes?: number;
 }
 
-export type AttachPoints = Pick<ObservedClassifier, 'interfaces' | 'xdp'>;
+export type AttachPoints = Pick<ClassifierState, 'interfaces' | 'xdp'>;
 
 export interface HostStatus {
   name: string;
@@ -91,7 +92,7 @@ async function hostStatus(
 /** What no packet depends on is no drift: where it cannot be had, it would be one for ever. */
 const matters = ({ optional }: Step) => !optional;
 
-function attachPoints({ interfaces, xdp }: ObservedClassifier): AttachPoints {
+function attachPoints({ interfaces, xdp }: ClassifierState): AttachPoints {
   return { interfaces, ...(xdp && { xdp }) };
 }
 

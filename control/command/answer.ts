@@ -1,6 +1,8 @@
 /** What a command said, as a value or as an error. */
+import type { z } from 'zod';
+import { checkContract } from '../contract.js';
 import { SidetrackError } from '../error.js';
-import { type Command, programOf, type RunResult } from './command.js';
+import { type Command, programOf, purposeOf, type RunResult } from './command.js';
 import { type Explanation, explain, type HostRef, ipWithoutJson } from './explain.js';
 
 /**
@@ -13,6 +15,32 @@ export function parseJson<T>(host: HostRef, command: Command, text: string): T {
   } catch (cause) {
     throw explained(unexpectedAnswer(host, command, text), cause);
   }
+}
+
+/**
+ * What a program printed, where it has the shape that is read here.
+ * @throws SidetrackError one clear line when it has another
+ */
+export function fitting<T>(
+  host: HostRef,
+  command: Command,
+  value: unknown,
+  schema: z.ZodType<T>,
+): T {
+  const read = checkContract(value, schema);
+  if ('value' in read) return read.value;
+  const [program = ''] = programOf(command);
+  const isOurs = host.sidetrack[0] === program;
+  throw new SidetrackError(
+    `${host.address}: ${purposeOf(command)} answered what this sidetrack does not read: ${read.problem}`,
+    {
+      code: 'unexpected-answer',
+      source: 'host',
+      hint: isOurs
+        ? `it has to be of the same version: ${host.sidetrack.join(' ')} --version`
+        : `look at what "${program}" is there: type ${program}; ${program} --version`,
+    },
+  );
 }
 
 const LONGEST_QUOTE = 60;

@@ -1,9 +1,11 @@
 /** Labs that outlive the command that started them, by name. */
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -13,13 +15,9 @@ import { join } from 'node:path';
 import { SidetrackError } from '../error.js';
 import { type Holder, holderAlive } from './holder.js';
 import { Lab } from './lab.js';
+import { ENTRY_VERSION, type LabEntry, parseLabEntry } from './lab-entry.js';
 
 export const DEFAULT_LAB = 'lab';
-
-interface LabEntry extends Holder {
-  /** Where `pid` means that process: inside a lab the same number is another one, or none. */
-  pidNamespace?: string;
-}
 
 /** Starts a lab that lives until `stopLab`. @throws when one of that name runs already. */
 export async function startNamedLab(name: string): Promise<Lab> {
@@ -32,8 +30,7 @@ export async function startNamedLab(name: string): Promise<Lab> {
   if (readEntry(name) !== undefined) throw strangerError(name);
   makeDirectory();
   const lab = await Lab.start(undefined, 'detached');
-  const entry: LabEntry = { ...lab.holder, pidNamespace: ownPidNamespace() };
-  writeFileSync(entryPath(name), JSON.stringify(entry), { mode: 0o600 });
+  writeEntry(name, { version: ENTRY_VERSION, ...lab.holder, pidNamespace: ownPidNamespace() });
   return lab;
 }
 
@@ -78,12 +75,15 @@ function findHolder(name: string): Holder | undefined {
 }
 
 function readEntry(name: string): LabEntry | undefined {
-  try {
-    return JSON.parse(readFileSync(entryPath(name), 'utf8')) as LabEntry;
-  } catch {
-    // No such entry, or half of one.
-    return undefined;
-  }
+  const path = entryPath(name);
+  return existsSync(path) ? parseLabEntry(path, readFileSync(path, 'utf8')) : undefined;
+}
+
+/** Nobody finds half of one. */
+function writeEntry(name: string, entry: LabEntry): void {
+  const path = entryPath(name);
+  writeFileSync(`${path}.new`, JSON.stringify(entry), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
 }
 
 /** Like `pid:[4026531836]`. */

@@ -1,8 +1,11 @@
 /** What a host should look like, as data. Made by `router.ts` and `server.ts`, compared by `resources/registry.ts`. */
+import type { ClassifierState } from '../../bpf/report.js';
 import type { Table } from '../nft/json.js';
 import type { TableListing } from '../nft/listing.js';
 import type { ClassifierSpec } from '../policy/classifier-spec.js';
+import type { SavedState } from './saved-state.js';
 
+export type { SavedState };
 export type Family = 4 | 6;
 
 /**
@@ -79,23 +82,6 @@ export interface DesiredClassifier {
   spec: ClassifierSpec;
   /** Names the specification, except for what may change without a plan. */
   digest: string;
-}
-
-/** What `sidetrack bpf show --json` says; more than this is there. */
-export interface ObservedClassifier {
-  interfaces: { name: string; filter: 'attached' | 'missing' | 'other' }[];
-  /** Devices with the XDP program, or that should have it; absent if there is none. */
-  xdp?: { name: string; mode: 'native' | 'generic' | 'missing' | 'other' }[];
-  /** The bridge port to which XDP sends, and the one on which the server was heard instead. */
-  serverMoved?: { from: string; to: string };
-  digest?: string;
-  /** Attached by another build. */
-  outdated: boolean;
-  /** Clients that were over their share lately, and how many flows they have. */
-  overShare?: { client: string; flows: number }[];
-  flows: { v4: number; v6: number };
-  /** Without those that are too old. */
-  liveFlows?: { v4: number; v6: number };
 }
 
 export interface InterfaceFacts {
@@ -186,17 +172,6 @@ export interface ObservedRoute extends NextHop {
   protocol?: number;
 }
 
-/** What sidetrack wrote down on the host when it last changed something. */
-export interface SavedState {
-  version: 1;
-  /** Original values of the sysctls we changed. */
-  sysctls: Record<string, string>;
-  /** Digest of every nft object as we wanted it and as nft listed it then. */
-  objects: Record<string, { desired: string; listed: string }>;
-  /** Digest of the specification that lies beside this file. */
-  classifier?: string;
-}
-
 /** What of a host its questions depend on. */
 export interface ObservedFrom {
   address: string;
@@ -209,7 +184,7 @@ export interface ObservedFrom {
 /** A host as found. */
 export interface ObservedHost extends ObservedFrom {
   /** Absent where the eBPF classifier is not attached. */
-  classifier?: ObservedClassifier;
+  classifier?: ClassifierState;
   interfaces: InterfaceFacts[];
   ipRules: ObservedIpRule[];
   /** All routes of all tables. */

@@ -1,9 +1,11 @@
 /** What our own command line says of the eBPF classifier on a host. */
-import { commandError } from '../command/answer.js';
+import { z } from 'zod';
+import { classifierState } from '../../bpf/report.js';
+import { commandError, fitting } from '../command/answer.js';
 import { whereDirectory } from '../command/command.js';
 import { type Answer, type Query, query } from '../command/query.js';
-import { type ErrorSource, SidetrackError } from '../error.js';
-import type { ObservedClassifier, ObservedFrom, ObservedHost } from '../plan/state.js';
+import { ERROR_SOURCES, SidetrackError } from '../error.js';
+import type { ObservedFrom, ObservedHost } from '../plan/state.js';
 
 type BpfHost = Pick<ObservedFrom, 'sidetrack' | 'bpfDirectory'>;
 
@@ -12,36 +14,39 @@ export function classifierQuery(host: BpfHost): Query<Pick<ObservedHost, 'classi
   const command = whereDirectory(host.bpfDirectory, bpfWords(host, ['show']));
   return query(command, (answer) => {
     if (answer.result.status === 0 && answer.result.stdout === '') return {};
-    const classifier = bpfAnswer<ObservedClassifier | null>(answer);
+    const classifier = bpfAnswer(answer, classifierState.nullable());
     return classifier === null ? {} : { classifier };
   });
 }
 
-interface Refusal {
-  error: { code: string; source: ErrorSource; message: string; hint?: string };
-}
+/** What the command line says with --json when it refuses. */
+const refusal = z.object({
+  error: z.object({
+    code: z.string(),
+    source: z.enum(ERROR_SOURCES).catch('host'),
+    message: z.string(),
+    hint: z.string().optional(),
+  }),
+});
 
 export function bpfWords({ sidetrack, bpfDirectory }: BpfHost, words: readonly string[]): string[] {
   return [...sidetrack, 'bpf', ...words, '--directory', bpfDirectory, '--json'];
 }
 
-/** @throws SidetrackError what it was refused for */
-export function bpfAnswer<T>({ host, command, result }: Answer): T {
-  let answer: T | Refusal;
+/** @throws SidetrackError what it was refused for, or that the answer is of no shape that is known here. */
+export function bpfAnswer<T>({ host, command, result }: Answer, schema: z.ZodType<T>): T {
+  let said: unknown;
   try {
-    answer = JSON.parse(result.stdout) as T | Refusal;
+    said = JSON.parse(result.stdout);
   } catch {
     throw commandError(host, command, result);
   }
-  if (!isRefusal(answer)) return answer;
-  const { code, source, message, hint } = answer.error;
+  const refused = refusal.safeParse(said).data?.error;
+  if (refused === undefined) return fitting(host, command, said, schema);
+  const { code, source, message, hint } = refused;
   throw new SidetrackError(`${host.address}: ${message}`, {
     code,
     source,
     ...(hint !== undefined && { hint }),
   });
-}
-
-function isRefusal(answer: unknown): answer is Refusal {
-  return typeof answer === 'object' && answer !== null && 'error' in answer;
 }

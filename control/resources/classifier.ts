@@ -1,7 +1,8 @@
 /** The eBPF classifier. Its steps are commands of our own, `sidetrack bpf attach` and `detach`. */
+import type { ClassifierState } from '../../bpf/report.js';
 import { type Command, withInputFile } from '../command/command.js';
 import { savedSpecPath } from '../plan/paths.js';
-import type { DesiredClassifier, ObservedClassifier, ObservedHost } from '../plan/state.js';
+import type { DesiredClassifier, ObservedHost } from '../plan/state.js';
 import type { ClassifierSpec } from '../policy/classifier-spec.js';
 import { classifierQuery } from './bpf-query.js';
 import type { ResourceKind } from './kind.js';
@@ -76,7 +77,7 @@ function diff(
 /** In a few words; nothing when there is none. */
 function difference(
   { spec, digest: wanted }: DesiredClassifier,
-  found: ObservedClassifier | undefined,
+  found: ClassifierState | undefined,
 ): string | undefined {
   if (found === undefined) return 'not attached';
   const { interfaces, ...xdp } = found;
@@ -92,7 +93,7 @@ export function lossOf({ interfaces, ...xdp }: AttachPoints): string | undefined
   return lostFilters(interfaces, names) ?? lostXdp(xdp);
 }
 
-type AttachPoints = Pick<ObservedClassifier, 'interfaces' | 'xdp' | 'serverMoved'>;
+type AttachPoints = Pick<ClassifierState, 'interfaces' | 'xdp' | 'serverMoved'>;
 
 function lostFilters(
   found: AttachPoints['interfaces'],

@@ -4,8 +4,8 @@
  */
 import { type Command, removeFiles, writeFile } from '../command/command.js';
 import { fileQuery, type Query } from '../command/query.js';
-import { SidetrackError } from '../error.js';
 import { savedStatePath } from '../plan/paths.js';
+import { parseSavedState } from '../plan/saved-state.js';
 import type { HostState, ObservedFrom, ObservedHost, SavedState } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import type { Memory, SavedFile } from './kind.js';
@@ -15,20 +15,7 @@ export function savedQuery(
   host: Pick<ObservedFrom, 'address' | 'stateDir'>,
 ): Query<SavedState | undefined> {
   const path = savedStatePath(host.stateDir);
-  return fileQuery(path, (text) => (text === undefined ? undefined : parseSaved(host, path, text)));
-}
-
-function parseSaved(host: { address: string }, path: string, text: string): SavedState {
-  try {
-    return JSON.parse(text) as SavedState;
-  } catch (cause) {
-    throw new SidetrackError(`${host.address}: ${path} is damaged`, {
-      code: 'state-damaged',
-      source: 'host',
-      hint: `remove it (the original sysctls are then unknown): rm ${path}`,
-      cause,
-    });
-  }
+  return fileQuery(path, (text) => (text === undefined ? undefined : parseSavedState(host, text)));
 }
 
 const EMPTY: SavedState = { version: 1, sysctls: {}, objects: {} };

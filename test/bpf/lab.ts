@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PortRange, Verdict } from '../../bpf/policy.js';
-import type { ClassifierState } from '../../bpf/state.js';
+import type { ClassifierState } from '../../bpf/report.js';
 import type { ClassifierStats } from '../../bpf/stats.js';
 import { Lab, type LabProcess } from '../../control/lab/lab.js';
 import { ADDRESS } from '../../control/lab/topology.js';

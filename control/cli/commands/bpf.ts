@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { attachClassifier, detachClassifier, tryClassifier } from '../../../bpf/classifier.js';
 import { showClassifier } from '../../../bpf/state.js';
 import { type ClassifierStats, readStats } from '../../../bpf/stats.js';
-import { formatAddress } from '../../config/address.js';
 import { connect } from '../../hosts/connect.js';
 import { lossOf } from '../../resources/classifier.js';
 import {
@@ -130,11 +129,7 @@ async function runShow(options: BpfOptions): Promise<number> {
   const directory = await directoryOf(options);
   const state = asSidetrackError(() => showClassifier(directory, object ?? CLASSIFIER_OBJECT));
   const loss = state && lossOf(state);
-  const overShare = state?.overShare.map(({ source, flows }) => ({
-    client: formatAddress(source),
-    flows,
-  }));
-  if (json) printJson(state ? { ...state, overShare } : null);
+  if (json) printJson(state ?? null);
   else if (state === undefined) print('The ebpf classifier is not attached.');
   else {
     print(`program ${state.program ?? 'none'}${state.outdated ? ' (of another build)' : ''}`);
@@ -151,7 +146,7 @@ async function runShow(options: BpfOptions): Promise<number> {
         print(line);
     const { flows, flowTable } = state;
     print(`flows: ${flows.v4} IPv4, ${flows.v6} IPv6, of ${flowTable?.v4 ?? 0} each`);
-    for (const { client, flows: own } of overShare ?? [])
+    for (const { client, flows: own } of state.overShare ?? [])
       print(`over its share lately: ${client}, ${own} flows`);
     if (loss !== undefined) print(`Not in force everywhere: ${loss}.`);
   }

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
+import type { ConnectionList } from '../../../monitoring/control-pages.js';
 import { action, command } from '../context.js';
 import { EXIT_OK, print } from '../output.js';
-import { type ConnectionList, connectRelay, type RelayClient } from '../relay/client.js';
+import { connectRelay, type RelayClient } from '../relay/client.js';
 import { type Filter, rate, type Sort, select } from '../relay/connection-list.js';
 import { topFrame } from '../relay/top-frame.js';
 import { type ListOptions, readFilter, withFilter } from './connections.js';

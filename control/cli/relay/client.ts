@@ -2,28 +2,32 @@
 import { readdirSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { basename, join } from 'node:path';
+import type { z } from 'zod';
+import {
+  aboutRelay,
+  type ConnectionList,
+  closeAnswer,
+  connectionList,
+  type ListedConnection,
+  refusal,
+} from '../../../monitoring/control-pages.js';
 import { CONTROL_SOCKET, isStale } from '../../../monitoring/control-socket.js';
-import type { OpenConnection } from '../../../proxy/open-connections.js';
 import { printable } from '../../config/diagnostic.js';
+import { checkContract } from '../../contract.js';
 import { SidetrackError } from '../../error.js';
 import { RELAY_SOCKETS } from '../../plan/paths.js';
-
-export interface ConnectionList {
-  /** Unix time, seconds. */
-  at: number;
-  connections: OpenConnection[];
-}
 
 export interface RelayClient {
   pid: number;
   port: number;
   connections(): Promise<ConnectionList>;
-  close(ids: readonly number[]): Promise<OpenConnection[]>;
+  close(ids: readonly number[]): Promise<ListedConnection[]>;
 }
 
 /** Of silence, and for an answer as a whole. */
 const TIMEOUT_MS = 10_000;
 const ANSWER_MS = 60_000;
+const SAME_VERSION = 'are the relay and this command of the same version?';
 /** Some hundred thousand connections. */
 const ANSWER_MOST = 256 << 20;
 
@@ -31,13 +35,27 @@ const ANSWER_MOST = 256 << 20;
 export async function connectRelay(pid: string | undefined): Promise<RelayClient> {
   const path = await chooseSocket(pid);
   const ask = (method: string, url: string, body?: unknown) => exchange(path, method, url, body);
-  const about = (await ask('GET', '/relay')) as { pid: number; port: number };
+  const { pid: number, port } = fitting(await ask('GET', '/relay'), aboutRelay);
   return {
-    ...about,
-    connections: async () => (await ask('GET', '/connections')) as ConnectionList,
-    close: async (ids) =>
-      ((await ask('POST', '/close', { ids })) as { closed: OpenConnection[] }).closed,
+    pid: number,
+    port,
+    connections: async () => fitting(await ask('GET', '/connections'), connectionList),
+    close: async (ids) => fitting(await ask('POST', '/close', { ids }), closeAnswer).closed,
   };
+}
+
+/** @throws SidetrackError when the answer has another shape, or is of another version. */
+export function fitting<T>(answer: unknown, schema: z.ZodType<T>): T {
+  const read = checkContract(answer, schema);
+  if ('value' in read) return read.value;
+  throw new SidetrackError(
+    `the relay's answer is none that this sidetrack reads: ${read.problem}`,
+    {
+      code: 'relay-answer',
+      source: 'host',
+      hint: SAME_VERSION,
+    },
+  );
 }
 
 async function chooseSocket(pid: string | undefined): Promise<string> {
@@ -118,11 +136,11 @@ const notARelay = (why: string) =>
   new SidetrackError(`what answers there is no relay of ours: ${why}`, {
     code: 'relay-answer',
     source: 'host',
-    hint: 'are the relay and this command of the same version?',
+    hint: SAME_VERSION,
   });
 
 /** No text reaches a terminal with what would steer it. */
-function parseAnswer(text: string): { error?: string } {
+function parseAnswer(text: string): object {
   try {
     const value: unknown = JSON.parse(text, (_, one: unknown) =>
       typeof one === 'string' ? printable(one) : one,
@@ -143,9 +161,9 @@ async function readJson(response: IncomingMessage, most: number): Promise<unknow
   }
   const body = parseAnswer(Buffer.concat(chunks).toString('utf8'));
   if (response.statusCode === 200) return body;
-  throw new SidetrackError(`the relay says: ${body.error}`, {
+  throw new SidetrackError(`the relay says: ${refusal.safeParse(body).data?.error ?? 'no'}`, {
     code: 'relay-refused',
     source: 'host',
-    hint: 'are the relay and this command of the same version?',
+    hint: SAME_VERSION,
   });
 }

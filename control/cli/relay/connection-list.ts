@@ -1,11 +1,10 @@
 /** A list of connections as people want it: rates, filters, order, columns. Pure. */
-import type { OpenConnection } from '../../../proxy/open-connections.js';
+import type { ConnectionList, ListedConnection } from '../../../monitoring/control-pages.js';
 import { parseAddress } from '../../config/address.js';
 import type { AddressEntry } from '../../config/entry.js';
-import type { ConnectionList } from './client.js';
 
 /** With bytes a second of both directions. */
-export interface RatedConnection extends OpenConnection {
+export interface RatedConnection extends ListedConnection {
   uploadRate: number;
   downloadRate: number;
 }

@@ -3,14 +3,19 @@
  * from the relay that ran before it. Both count up from descriptor 3.
  */
 
+import { z } from 'zod';
+import { readContract } from '../../contract.js';
+
 const FIRST_DESCRIPTOR = 3;
 /** The process that may hand us sockets without knowing our number before we exist. */
 const PREDECESSOR = 'SIDETRACK_PREDECESSOR';
 /** What the names of its upstreams stood for when it started us: JSON. */
 const ADDRESSES = 'SIDETRACK_ADDRESSES';
 
+const knownAddresses = z.record(z.string(), z.array(z.string()).readonly());
+
 /** By name. */
-export type KnownAddresses = Record<string, readonly string[]>;
+export type KnownAddresses = z.output<typeof knownAddresses>;
 
 export interface Inheritance {
   sockets: readonly number[];
@@ -29,12 +34,18 @@ export function takeInheritance(env: NodeJS.ProcessEnv = process.env): Inheritan
   const isOurs = hasPredecessor || env.LISTEN_PID === String(process.pid);
   const count = isOurs ? Number(env.LISTEN_FDS ?? 0) : 0;
   const names = env.LISTEN_FDNAMES?.split(':') ?? [];
-  const addresses = hasPredecessor ? (JSON.parse(env[ADDRESSES] ?? '{}') as KnownAddresses) : {};
+  const addresses = hasPredecessor ? readAddresses(env[ADDRESSES]) : {};
   for (const name of [PREDECESSOR, ADDRESSES, 'LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES'])
     delete env[name];
   const sockets = descriptors(Number.isSafeInteger(count) ? count : 0);
   const order = (fd: number) => orderOf(names[fd - FIRST_DESCRIPTOR]);
   return { sockets: sockets.sort((a, b) => order(a) - order(b)), hasPredecessor, addresses };
+}
+
+/** They are for the case that the resolver fails: of another shape, as of another version, they are not known. */
+function readAddresses(text = '{}'): KnownAddresses {
+  const read = readContract(text, knownAddresses);
+  return 'value' in read ? read.value : {};
 }
 
 /** The environment of a successor that inherits `count` sockets; LISTEN_PID cannot be known yet. */

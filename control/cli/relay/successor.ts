@@ -9,17 +9,21 @@
  *         "released" ──────────────▶ opens its pages, is the main process now
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { z } from 'zod';
 import type { Relay } from '../../../proxy/relay.js';
+import { checkContract } from '../../contract.js';
 import { type KnownAddresses, successorEnvironment } from './sockets.js';
 
 /** Reading a large configuration and resolving names takes seconds at most. */
 const START_TIMEOUT_MS = 20_000;
 
-interface ReadyMessage {
-  ready: true;
+const readyMessage = z.object({
+  ready: z.literal(true),
   /** False when it listens on other sockets than ours. */
-  adopted: boolean;
-}
+  adopted: z.boolean(),
+});
+
+type ReadyMessage = z.output<typeof readyMessage>;
 
 const RELEASED = { released: true } as const;
 
@@ -65,7 +69,11 @@ function untilReady(child: ChildProcess, stop: AbortSignal): Promise<ReadyMessag
       () => fail(`it was not ready within ${START_TIMEOUT_MS / 1000} s`),
       START_TIMEOUT_MS,
     );
-    child.once('message', (message) => resolve(message as ReadyMessage));
+    child.once('message', (message) => {
+      const read = checkContract(message, readyMessage);
+      if ('value' in read) resolve(read.value);
+      else fail(`what it said is none of our words: ${read.problem}`);
+    });
     child.once('error', ({ message }) => fail(message));
     child.once('exit', (status, signal) =>
       fail(signal ? `${signal} ended it` : `it ended with exit status ${status}`),

@@ -9,14 +9,14 @@ import {
 } from '../../../control/cli/relay/connection-list.js';
 import { topFrame } from '../../../control/cli/relay/top-frame.js';
 import { isProblem, parseEntry } from '../../../control/config/entry.js';
-import type { OpenConnection } from '../../../proxy/open-connections.js';
+import type { ListedConnection } from '../../../monitoring/control-pages.js';
 
 const way = (bytes: number) => ({ bytes, mode: 'copy' as const, stalled: false, ended: false });
 
-function connection(id: number, more: Partial<OpenConnection> = {}): OpenConnection {
+function connection(id: number, more: Partial<ListedConnection> = {}): ListedConnection {
   return {
     id,
-    acceptedAt: new Date(0),
+    acceptedAt: new Date(0).toISOString(),
     age: 10,
     idle: 0,
     client: '192.168.1.10:40000',

@@ -1,0 +1,44 @@
+/** What sidetrack wrote down on a host when it last changed something: `state.json`. */
+import { z } from 'zod';
+import { readContract } from '../contract.js';
+import { SidetrackError } from '../error.js';
+import { savedStatePath } from './paths.js';
+
+export const STATE_VERSION = 1;
+
+/** It becomes part of a file's name. */
+const digest = z.string().regex(/^[\w-]+$/, 'must be a digest');
+
+const savedState = z.object({
+  version: z.literal(STATE_VERSION),
+  /** Original values of the sysctls we changed. */
+  sysctls: z.record(z.string(), z.string()),
+  /** Digest of every nft object as we wanted it and as nft listed it then. */
+  objects: z.record(z.string(), z.object({ desired: z.string(), listed: z.string() })),
+  /** Digest of the specification that lies beside this file. */
+  classifier: digest.exactOptional(),
+});
+
+export type SavedState = z.output<typeof savedState>;
+
+/** @throws SidetrackError `state-damaged`, `state-version` */
+export function parseSavedState(
+  { address, stateDir }: { address: string; stateDir: string },
+  text: string,
+): SavedState {
+  const read = readContract(text, savedState);
+  if ('value' in read) return read.value;
+  const path = savedStatePath(stateDir);
+  const forgets = `(the original sysctls are then unknown): rm ${path}`;
+  if (read.isVersion)
+    throw new SidetrackError(`${address}: ${path}: ${read.problem}`, {
+      code: 'state-version',
+      source: 'host',
+      hint: `run \`sidetrack down\` of the version that wrote it, or remove it ${forgets}`,
+    });
+  throw new SidetrackError(`${address}: ${path} is damaged: ${read.problem}`, {
+    code: 'state-damaged',
+    source: 'host',
+    hint: `remove it ${forgets}`,
+  });
+}
