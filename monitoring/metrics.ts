@@ -94,7 +94,7 @@ export const scalarMetrics: readonly ScalarMetric[] = [
   },
   {
     name: 'sidetrack_relay_bytes_total',
-    help: 'Payload bytes handed on, counted with every call; upload is client to upstream.',
+    help: 'Payload bytes handed on, counted at every call; upload is client to upstream.',
     type: 'counter',
     labels: ['direction'],
     samples: [
@@ -104,14 +104,14 @@ export const scalarMetrics: readonly ScalarMetric[] = [
   },
   {
     name: 'sidetrack_relay_coalesced_directions',
-    help: 'Directions that were sustained bulk when they last moved: read every half millisecond, not for each packet.',
+    help: 'Directions in bulk: read every half millisecond, not for each packet.',
     type: 'gauge',
     labels: [],
     samples: plain('coalesced'),
   },
   {
     name: 'sidetrack_relay_coalesced_polls_total',
-    help: 'Times that the clock, and no event, had coalesced directions read.',
+    help: 'Times that coalesced directions were read because the clock said so.',
     type: 'counter',
     labels: [],
     samples: plain('coalesced_polls'),
@@ -125,14 +125,14 @@ export const scalarMetrics: readonly ScalarMetric[] = [
   },
   {
     name: 'sidetrack_relay_pipes',
-    help: 'Pipes owned now.',
+    help: 'Pipes in use or kept now.',
     type: 'gauge',
     labels: [],
     samples: plain('pipes'),
   },
   {
     name: 'sidetrack_relay_pipe_bytes',
-    help: 'Room in the pipes owned now.',
+    help: 'Capacity of those pipes in bytes.',
     type: 'gauge',
     labels: [],
     samples: plain('pipe_bytes'),
@@ -146,7 +146,7 @@ export const scalarMetrics: readonly ScalarMetric[] = [
   },
   {
     name: 'sidetrack_relay_accept_pauses_total',
-    help: 'Times accepting was paused, by what was short.',
+    help: 'Times that accepting was paused, by what ran out.',
     type: 'counter',
     labels: ['reason'],
     samples: [
@@ -158,7 +158,7 @@ export const scalarMetrics: readonly ScalarMetric[] = [
   },
   {
     name: 'sidetrack_relay_retransmitted_segments_total',
-    help: 'Segments that TCP sent again, of connections that have ended; needs relay.tcp_info.',
+    help: 'Segments that TCP retransmitted, of connections that have ended; needs relay.tcp_info.',
     type: 'counter',
     labels: ['leg'],
     samples: [
@@ -168,7 +168,7 @@ export const scalarMetrics: readonly ScalarMetric[] = [
   },
   {
     name: 'sidetrack_relay_retransmitted_bytes_total',
-    help: 'The same in bytes.',
+    help: 'Bytes that TCP retransmitted, of connections that have ended; needs relay.tcp_info.',
     type: 'counter',
     labels: ['leg'],
     samples: [
@@ -229,7 +229,7 @@ export const outcomeMetrics: readonly OutcomeMetric[] = [
   },
   {
     name: 'sidetrack_relay_rejected_total',
-    help: 'Connections reset without trying: a limit, no upstream that can be used, or a destination that is refused by the guard (denied), unknown, or this machine (loop).',
+    help: 'Connections reset before any upstream was tried: a limit, no usable upstream, or a destination that the guard refuses (denied), that is unknown, or that is this machine (loop).',
     type: 'counter',
     label: 'reason',
     outcomes: [
@@ -243,7 +243,7 @@ export const outcomeMetrics: readonly OutcomeMetric[] = [
   },
   {
     name: 'sidetrack_relay_closed_total',
-    help: 'Established connections that ended, by how.',
+    help: 'Established connections that ended, by reason.',
     type: 'counter',
     label: 'reason',
     outcomes: [
@@ -278,14 +278,14 @@ const DIRECTIONS = { upload: 'upload_bytes', download: 'download_bytes' } as con
 export const upstreamSampleMetrics: readonly NamedMetric<UpstreamCounterName>[] = [
   {
     name: 'sidetrack_relay_upstream_bytes_total',
-    help: 'Payload bytes handed on, by upstream; they move while connections are open.',
+    help: 'Payload bytes handed on, by upstream; counted while connections are open.',
     type: 'counter',
     label: 'direction',
     samples: DIRECTIONS,
   },
   {
     name: 'sidetrack_relay_upstream_probes_total',
-    help: 'Probes by upstream and result; skipped: they never left this machine.',
+    help: 'Probes by upstream and result; skipped: this machine had no descriptor, port or memory for it.',
     type: 'counter',
     label: 'result',
     samples: {
@@ -299,7 +299,7 @@ export const upstreamSampleMetrics: readonly NamedMetric<UpstreamCounterName>[] 
 export const routeMetrics: readonly NamedMetric<RouteCounterName>[] = [
   {
     name: 'sidetrack_relay_route_connections_total',
-    help: 'Connections by the route that matched; "default" for none.',
+    help: 'Connections by the route that matched; "default" where none did.',
     type: 'counter',
     samples: { '': 'connections' },
   },
@@ -314,7 +314,7 @@ export const routeMetrics: readonly NamedMetric<RouteCounterName>[] = [
 
 export const upstreamUpMetric = {
   name: 'sidetrack_relay_upstream_up',
-  help: 'Whether the upstream is in favour: 0 from a failure until the next success.',
+  help: 'Whether the upstream works: 0 from a failure until the next success.',
   type: 'gauge',
 } as const;
 
@@ -326,13 +326,13 @@ export const upstreamResolvedMetric = {
 
 export const upstreamFamilyMetric = {
   name: 'sidetrack_relay_upstream_carries',
-  help: 'Whether the last probe for this family of addresses did not fail; 1 without such probes.',
+  help: '0 when the last probe for this address family failed, else 1; 1 without such probes.',
   type: 'gauge',
 } as const;
 
 export const listeningMetric = {
   name: 'sidetrack_relay_listening',
-  help: 'Whether newcomers of this family are accepted; 0 while probes know that no upstream carries it.',
+  help: 'Whether new connections of this family are accepted; 0 while probes say that no upstream carries it.',
   type: 'gauge',
 } as const;
 
@@ -372,7 +372,7 @@ export const reloadMetrics = {
 
 export const upstreamErrorMetric: UpstreamErrorMetric = {
   name: 'sidetrack_relay_upstream_errors_total',
-  help: 'Failed attempts by upstream and reason, also where the next upstream succeeded.',
+  help: 'Failed attempts by upstream and reason, including those after which another upstream succeeded.',
   type: 'counter',
   outcomes: CONNECT_ERRORS,
 };
@@ -384,7 +384,7 @@ const FAST = [
 export const histogramMetrics: readonly HistogramMetric[] = [
   {
     name: 'sidetrack_relay_connect_seconds',
-    help: 'Time from connect() until bytes can pass, with the handshake of a proxy.',
+    help: 'Time from connect() until bytes can pass, including the handshake with a proxy.',
     type: 'histogram',
     labels: [],
     samples: one('connect'),
@@ -408,7 +408,7 @@ export const histogramMetrics: readonly HistogramMetric[] = [
   },
   {
     name: 'sidetrack_relay_residency_seconds',
-    help: 'Time from when the kernel announced bytes, or those of a coalesced direction were last looked for, until they were handed to the other socket, for each hand-over; waiting for a slow receiver counts.',
+    help: 'Time from the event that announced bytes (in bulk: from the poll before) until they were written to the other socket, for each write; waiting for a slow receiver counts.',
     type: 'histogram',
     labels: ['direction'],
     samples: [
@@ -439,7 +439,7 @@ export const resourceMetrics = {
   },
   limit: {
     name: 'sidetrack_relay_resource_limit',
-    help: 'How much of a resource there is: pipe_pages is fs.pipe-user-pages-soft of the user, conntrack nf_conntrack_max; what is unlimited or cannot be read is absent.',
+    help: 'Limit of a resource: pipe_pages is fs.pipe-user-pages-soft of the user, conntrack is nf_conntrack_max; absent where there is no limit or it cannot be read.',
     type: 'gauge',
   },
 } as const;
@@ -447,7 +447,7 @@ export const resourceMetrics = {
 /** What the kernel has not handed to the relay yet, and never may. */
 export const halfOpenMetric = {
   name: 'sidetrack_relay_half_open_handshakes',
-  help: 'Handshakes of clients that have not completed though the SYN-ACK was sent again twice: answers do not reach them, or it is a scan or a flood.',
+  help: 'TCP handshakes of clients that are incomplete after the SYN-ACK was sent three times: answers do not reach the client, or it is a scan or a flood.',
   type: 'gauge',
 } as const;
 
@@ -455,12 +455,12 @@ export const halfOpenMetric = {
 export const portMetrics = {
   used: {
     name: 'sidetrack_relay_upstream_ports_used',
-    help: 'Local ports towards an upstream in use; for `direct` over all destinations together, each of which has ports of its own.',
+    help: 'Local ports in use towards an upstream; for `direct` summed over all destinations, each of which has its own ports.',
     type: 'gauge',
   },
   limit: {
     name: 'sidetrack_relay_upstream_ports_limit',
-    help: 'Local ports there are for one address and port: net.ipv4.ip_local_port_range.',
+    help: 'Local ports available for one address and port: net.ipv4.ip_local_port_range.',
     type: 'gauge',
   },
 } as const;

@@ -54,7 +54,7 @@ export interface Relay {
   active(): number;
   stats(): RelayStats;
   /** Names of the upstreams that have failed and have not been back in favour since. */
-  resting(): string[];
+  backedOff(): string[];
   /** The last few hundred accepted connections, oldest first. */
   recent(): RecentConnection[];
   /** Descriptors of its listening sockets, for a successor or the service manager. */
@@ -176,7 +176,7 @@ function relayOf(
     maxPipes: threads * PIPES_PER_THREAD,
     active: () => ffi.active(handle),
     stats: () => readStats(handle, pages, names),
-    resting: () => restingUpstreams(handle, names),
+    backedOff: () => backedOffUpstreams(handle, names),
     recent: () => readRecent(handle, threads, slotNames()),
     ...openConnections(handle, threads, slotNames),
     takeLog: (out) => takeLog(handle, threads, encodeNames(names.upstreams.names), out),
@@ -249,7 +249,7 @@ function readStats(handle: ffi.Handle, pages: Pages, names: Names): RelayStats {
   return sumStats(pages.read(), visible, status);
 }
 
-function restingUpstreams(handle: ffi.Handle, names: Names): string[] {
+function backedOffUpstreams(handle: ffi.Handle, names: Names): string[] {
   const { isBusyUpstream, isFailing } = readStatus(handle);
   const visible = names.upstreams.visible(isBusyUpstream);
   return visible.filter((name, slot): name is string => name !== undefined && isFailing(slot));

@@ -8,7 +8,7 @@ export function readStandardInput(): Promise<string> {
     throw new SidetrackError('the policy comes on standard input', {
       code: 'input-missing',
       source: 'user',
-      hint: 'sidetrack bpf attach < policy.json',
+      hint: 'sidetrack bpf attach < specification.json',
     });
   return text(process.stdin);
 }

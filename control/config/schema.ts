@@ -50,7 +50,7 @@ function fileProblem(path: string): Problem | undefined {
 const markOf = (value: number) =>
   section({
     value: integer(1, 0xffffffff).default(value).describe('Firewall mark of steered packets'),
-    mask: integer(1, 0xffffffff).default(0xff).describe('Bits of the mark that are ours'),
+    mask: integer(1, 0xffffffff).default(0xff).describe('Bits of the mark that sidetrack uses'),
   }).superRefine(({ value, mask }, context) => {
     // Bit operations are signed in JavaScript; BigInt keeps the highest bit honest.
     if ((BigInt(value) & ~BigInt(mask)) === 0n) return;
@@ -73,11 +73,13 @@ const router = section({
     .default('auto')
     .describe('Source MACs of the frames that the server captures: auto, MACs, or both in a list')
     .meta({ examples: [['auto', '00:00:5e:00:01:01']] }),
-  classifier: choice('nftables', 'ebpf').default('nftables').describe('What judges packets'),
+  classifier: choice('nftables', 'ebpf')
+    .default('nftables')
+    .describe('What judges packets on the router'),
   forwarding: choice(...FORWARDINGS)
     .default('mark')
     .describe(
-      'For classifier ebpf. mark: through the policy route; redirect: straight to the server, past routing and netfilter; xdp: the same before the kernel makes a packet of the frame',
+      'How classifier ebpf passes packets on. mark: through the policy route; redirect: straight to the server, past routing and netfilter; xdp: the same, in the driver',
     ),
   way_out: choice(...FORWARDINGS)
     .optional()
@@ -106,7 +108,7 @@ const router = section({
   max_flows_per_client: integer(0, 16777216)
     .optional()
     .describe(
-      'Share of the flow table that one client address may take; what is over it goes the way of on_failure. 0: no limit; default: a quarter of flow_table_size, and 1024 at least',
+      'Most flows that one client address may have in the flow table; on_failure decides about more. 0: no limit; default: a quarter of flow_table_size, at least 1024',
     ),
 });
 
@@ -136,10 +138,10 @@ const server = section({
     .describe('redirect: the program asks SO_ORIGINAL_DST; tproxy: it listens with IP_TRANSPARENT'),
   tproxy: tproxy
     .prefault({})
-    .describe('What capture: tproxy marks and routes with, where the defaults are taken'),
+    .describe('Mark, table and priority for capture: tproxy, in case the defaults are in use'),
   program: choice('relay', 'external')
     .default('relay')
-    .describe('relay: ours; external: something else already listens on the port'),
+    .describe('relay: sidetrack relay; external: another program already listens on the port'),
   port: port.default(12345),
 });
 
@@ -155,7 +157,7 @@ const upstream = section({
   families: oneOrMore(choice('ipv4', 'ipv6'))
     .optional()
     .describe(
-      'Which destinations it carries; default: both. What no upstream carries is not captured',
+      'Families of destinations that it carries; default: both. A family that no upstream carries is not captured',
     )
     .meta({ examples: ['ipv4'] }),
   weight: integer(1, 1000).default(1).describe('Share of the connections'),
@@ -190,20 +192,20 @@ export const probeSchema = section({
   destination: oneOrMore(text(destinationProblem))
     .optional()
     .describe(
-      'Address and port that accept connections at all times; with one IPv4 and one IPv6 address each family is judged by itself, here as in url, tls and banner',
+      'Address and port that always accept connections. With one IPv4 and one IPv6 address each family is judged separately; the same holds for url, tls and banner',
     )
     .meta({ examples: ['1.1.1.1:443'] }),
   url: oneOrMore(text(probeUrlProblem))
     .optional()
-    .describe('GET this, and wait for a status below 500; http:// and an address')
+    .describe('URL to GET: http:// and an address; a status below 500 is success')
     .meta({ examples: ['http://1.1.1.1/'] }),
   tls: oneOrMore(text(destinationProblem))
     .optional()
-    .describe('Begin TLS with this address and port, and wait for an answer')
+    .describe('Address and port to begin TLS with; any answer is success')
     .meta({ examples: ['1.1.1.1:443'] }),
   banner: oneOrMore(text(destinationProblem))
     .optional()
-    .describe('Wait for the first byte from this address and port, which must speak first')
+    .describe('Address and port of a server that speaks first; its first byte is success')
     .meta({ examples: ['192.0.2.1:22'] }),
   interval_seconds: integer(1, HOUR).default(10),
   timeout_seconds: integer(1, HOUR).default(5),
@@ -213,18 +215,20 @@ export const relaySchema = section({
   upstreams: list(upstream)
     .max(16, { error: 'must have at most 16 entries' })
     .default([{ name: 'direct', url: 'direct:', weight: 1, optimistic: false }])
-    .describe('Ways out, in order of preference'),
+    .describe('What the relay connects through, in order of preference'),
   routes: z
     .array(route, { error: 'must be a list' })
     .max(32, { error: 'must have at most 32 entries' })
     .default([])
-    .describe('Which upstreams by destination; first match wins, without one all are used'),
+    .describe(
+      'Which upstreams to use, by destination. First match wins; without a match all upstreams are used',
+    ),
   deny: addressesOfTheGuard
-    .describe('Destinations that the relay refuses, also those that rules proxy')
+    .describe('Destinations that the relay refuses, even if a rule proxies them')
     .meta({ examples: [['203.0.113.7']] }),
   allow: addressesOfTheGuard
     .describe(
-      "Destinations that it would refuse by itself: private, loopback, and networks on the server's interfaces",
+      "Exceptions to what the relay refuses by default: private, loopback, and networks on the server's interfaces",
     )
     .meta({ examples: [['10.8.0.0/24']] }),
   strategy: choice('failover', 'weighted', 'least-connections')
@@ -232,15 +236,15 @@ export const relaySchema = section({
     .describe('How to choose among the upstreams that can be reached'),
   probe: probeSchema
     .optional()
-    .describe('Connect through every upstream now and then, to know which ones work'),
-  threads: integer(1, 256).optional().describe('Default: one per processor'),
+    .describe('Connect through every upstream at an interval, to know which ones work'),
+  threads: integer(1, 256).optional().describe('Default: one for each processor'),
   metrics: section({
     address: text(addressProblem).default('127.0.0.1'),
     port: port.default(9150),
     connections: z
       .boolean({ error: 'must be true or false' })
       .default(false)
-      .describe('Show the last connections at /connections, to everyone who can reach the port'),
+      .describe('Show the last connections at /connections to all who can reach the port'),
     hosts: oneOrMore(text(nameProblem))
       .default([])
       .describe('Host names under which the pages answer, besides localhost and addresses')
@@ -258,15 +262,15 @@ export const relaySchema = section({
   drain_seconds: integerOrWord('unlimited', 0, 7 * 24 * HOUR)
     .optional()
     .describe(
-      'How long open connections may go on after a stop or a hand-over; default: 30 after a stop, unlimited after a hand-over',
+      'Time that open connections have after a stop or a hand-over; default: 30 after a stop, unlimited after a hand-over',
     ),
   keepalive_seconds: integer(0, 9 * HOUR)
     .default(HALF_HOUR)
-    .describe('Silence of a client before it is asked whether it is still there; 0: never'),
+    .describe('Idle time before a client gets keep-alive probes; 0: none'),
   connect_timeout_seconds: integer(1, HOUR).default(10),
   handshake_timeout_seconds: integer(1, HOUR)
     .default(20)
-    .describe('For a proxy to connect to the destination'),
+    .describe('Time for a proxy to connect to the destination'),
   idle_timeout_seconds: integer(0, 30 * 24 * HOUR)
     .default(0)
     .describe('0: never'),
@@ -274,10 +278,10 @@ export const relaySchema = section({
   max_connections: integer(1, 16777216).optional(),
   max_connections_per_client: integer(0, 16777216)
     .optional()
-    .describe('More are reset; an IPv6 client is its /64; 0: no limit'),
+    .describe('Connections over this are reset. An IPv6 client is its /64; 0: no limit'),
   max_handshakes: integer(0, 16777216)
     .optional()
-    .describe('More connections that still wait for their upstreams are reset; 0: no limit'),
+    .describe('Most connections that still wait for an upstream; more are reset. 0: no limit'),
   fast_open: z
     .boolean({ error: 'must be true or false' })
     .default(false)
@@ -304,7 +308,9 @@ const setOfAddresses = section({
     .meta({ examples: ['china.txt'] }),
   min_entries: integer(0, 16777216)
     .default(1)
-    .describe('Fewer are an error, as after a failed download; 0 allows an empty list'),
+    .describe(
+      'Fewer entries are an error, since a download may have failed; 0 allows an empty list',
+    ),
 });
 
 /** The whole file. */
@@ -316,7 +322,9 @@ export const configSchema = section({
   rules: z
     .array(rule, { error: 'must be a list' })
     .optional()
-    .describe('First match wins; without this key private is direct and all other TCP is proxied'),
+    .describe(
+      'First match wins. Without this key private destinations are direct and all other TCP is proxied',
+    ),
   default: choice('proxy', 'direct', 'block').default('direct').describe('When no rule matches'),
   on_failure: choice('direct', 'block')
     .default('direct')

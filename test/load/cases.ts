@@ -15,9 +15,9 @@ export type Load =
 
 /** A number that is read off a sample. */
 export type Figure =
-  | 'gigabits per busy second'
+  | 'gigabits per CPU second'
   | 'gigabits per second'
-  | 'thousands per busy second'
+  | 'thousands per CPU second'
   | 'thousands per second'
   | 'p50'
   | 'p99'
@@ -53,8 +53,8 @@ const DIRECT_RIVALS = [
   'naive-splice',
   'forwarding',
 ] as const;
-const BULK = ['gigabits per busy second', 'gigabits per second'] as const;
-const COUNT = ['thousands per busy second', 'thousands per second'] as const;
+const BULK = ['gigabits per CPU second', 'gigabits per second'] as const;
+const COUNT = ['thousands per CPU second', 'thousands per second'] as const;
 
 const BULK_TARGETS: readonly Target[] = [
   { rival: 'haproxy-tuned', ratio: 1.15 },

@@ -59,11 +59,11 @@ const THOUSAND = 1000;
 
 export function readFigure(figure: Figure, sample: Sample): number {
   switch (figure) {
-    case 'gigabits per busy second':
+    case 'gigabits per CPU second':
       return sample.amount / GIGABIT_BYTES / sample.busySeconds;
     case 'gigabits per second':
       return sample.amount / GIGABIT_BYTES / sample.seconds;
-    case 'thousands per busy second':
+    case 'thousands per CPU second':
       return sample.amount / THOUSAND / sample.busySeconds;
     case 'thousands per second':
       return sample.amount / THOUSAND / sample.seconds;

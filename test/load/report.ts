@@ -17,9 +17,9 @@ export interface Row {
 }
 
 const UNITS: Readonly<Record<Figure, string>> = {
-  'gigabits per busy second': 'Gbit per busy core-second',
+  'gigabits per CPU second': 'Gbit per CPU second',
   'gigabits per second': 'Gbit/s',
-  'thousands per busy second': 'thousand per busy core-second',
+  'thousands per CPU second': 'thousand per CPU second',
   'thousands per second': 'thousand/s',
   p50: 'µs, p50',
   p99: 'µs, p99',

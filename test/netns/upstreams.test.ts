@@ -144,7 +144,7 @@ describeWith(['microsocks'], 'microsocks', () => {
     expect(
       await fixture.metric('sidetrack_relay_connect_errors_total{reason="upstream_auth"}'),
     ).toBe(1);
-    await waitFor('a line about it', async () => said().includes('upstream "vps" is at rest'));
+    await waitFor('a line about it', async () => said().includes('upstream "vps" is in backoff'));
     expect(said()).toMatch(
       /it wants other credentials \(upstream_auth\)\n {2}hint: .*password_file/,
     );
@@ -190,7 +190,7 @@ describeWith(['microsocks'], 'microsocks', () => {
       return (await seenByInternet('v4')) === EXIT.v4;
     });
     await waitFor('a line about it', async () => said().includes('upstream "first" is back'));
-    expect(said().match(/at rest/g)).toHaveLength(1);
+    expect(said().match(/in backoff/g)).toHaveLength(1);
   });
 
   it('takes over from one that accepts and then says nothing', async () => {

@@ -32,7 +32,7 @@ interface DetachCommandOptions extends BpfOptions {
 }
 
 export function bpfCommand(): Command {
-  const bpf = command('bpf', 'The eBPF classifier by hand, on the router itself', [
+  const bpf = command('bpf', 'Run the eBPF classifier by hand, on the router itself', [
     'sudo sidetrack bpf show',
     'sudo sidetrack bpf stats --json',
   ]);
@@ -45,9 +45,9 @@ function withDirectory(target: Command): Command {
   return withJson(target)
     .option(
       '--directory <path>',
-      'where the pins are, in a BPF file system (default: where apply has them on this machine)',
+      'directory of the pins, in a BPF file system (default: the one that apply uses on this machine)',
     )
-    .option('--object <file>', 'the program, when it is not the one that was built here');
+    .option('--object <file>', 'object file of the program (default: the one of this build)');
 }
 
 const here = () => connect({ kind: 'local' });
@@ -56,14 +56,18 @@ const here = () => connect({ kind: 'local' });
 const directoryOf = async ({ directory }: BpfOptions) => directory ?? (await here()).bpfDirectory;
 
 function attachCommand(): Command {
-  const attach = command('attach', 'Bring the policy on standard input into force', [
-    'sudo sidetrack bpf attach < policy.json',
-    'sudo sidetrack bpf attach --dry-run < policy.json    # load it, change nothing',
-  ]);
+  const attach = command(
+    'attach',
+    'Attach the classifier with the specification on standard input',
+    [
+      'sudo sidetrack bpf attach < specification.json',
+      'sudo sidetrack bpf attach --dry-run < specification.json    # load it, change nothing',
+    ],
+  );
   return withDirectory(attach)
-    .option('--dry-run', 'load it and have the kernel verify it, and change nothing')
-    .option('--digest <text>', 'a name for this policy, which show repeats')
-    .option('--take-over', 'go on with the live flows of the nftables classifier')
+    .option('--dry-run', 'load and verify it, change nothing')
+    .option('--digest <text>', 'a name for this specification, which show prints')
+    .option('--take-over', 'take over the live flows of the nftables classifier')
     .action(action(runAttach));
 }
 
@@ -88,17 +92,17 @@ async function runAttach(options: AttachCommandOptions): Promise<undefined> {
 function detachCommand(): Command {
   const detach = command(
     'detach',
-    'Take it away from every interface, and the flow table with it',
+    'Detach the classifier from every interface and remove its flow table',
     ['sudo sidetrack bpf detach'],
   );
   return withDirectory(detach)
     .addHelpText(
       'after',
-      '\nA classifier is known by the name of its program: one whose pins are in another\ndirectory, or gone, goes too.',
+      '\nPrograms are found by their name, so those with pins in another directory, or\nwithout pins, are detached too.',
     )
     .option(
       '--hand-over',
-      'before, tell the nftables classifier, which must be there, of all flows',
+      'first give all flows to the nftables classifier, whose table must be there',
     )
     .action(action(runDetach));
 }
@@ -182,7 +186,7 @@ function printStats({ rules, outcomes, events }: ClassifierStats): void {
   const sections: [string, string[][]][] = [
     ['first packets by rule', shown.map(({ name, packets, bytes }) => row(name, packets, bytes))],
     ['all packets', counted.map(([name, { packets, bytes }]) => row(name, packets, bytes))],
-    ['besides', seen.map(([name, times]) => row(name, times))],
+    ['events', seen.map(([name, times]) => row(name, times))],
   ];
   for (const [title, rows] of sections)
     if (rows.length > 0) for (const line of table([title, 'packets', 'bytes'], rows)) print(line);

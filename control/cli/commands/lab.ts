@@ -18,7 +18,7 @@ interface LabOptions extends CommonOptions {
 }
 
 export function labCommand(): Command {
-  const lab = command('lab', 'A client, a router, a server and an Internet in network namespaces', [
+  const lab = command('lab', 'A lab of network namespaces: client, router, server and Internet', [
     'sidetrack lab up',
     'sidetrack lab exec client -- ping -c1 198.51.100.7',
     'sidetrack lab down',
@@ -71,7 +71,7 @@ function execCommand(): Command {
   const exec = command('exec', 'Run a program on a node of the lab', [
     'sidetrack lab exec client -- curl http://198.51.100.7/',
     'sidetrack lab exec router -- nft list ruleset',
-    'sidetrack lab exec all -- sidetrack apply     # beside the nodes, where netns:// hosts exist',
+    'sidetrack lab exec all -- sidetrack apply     # in the lab, outside of its nodes: there hosts are netns://NAME',
   ]);
   return named(exec)
     .argument(

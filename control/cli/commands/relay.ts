@@ -37,7 +37,7 @@ export function relayCommand(): Command {
     'curl http://127.0.0.1:9150/metrics     # what it counts',
     'kill -HUP <pid>                        # read the configuration anew, for new connections',
     'kill -TERM <pid>                       # finish the open connections, then end',
-    'kill -USR2 <pid>                       # start a new version in its place; nobody is refused, open connections finish',
+    'kill -USR2 <pid>                       # a new version takes over; no client is refused, open connections finish',
   ]);
   return withConfigFile(relay)
     .option('--server <name>', 'which server of the configuration this machine is')

@@ -1,5 +1,5 @@
 /**
- * Says on standard error when an upstream begins to rest, why, and when it is back: once for each
+ * Says on standard error when an upstream goes into backoff, why, and when it is back: once for each
  * change, however many connections it takes.
  */
 import pc from 'picocolors';
@@ -17,7 +17,7 @@ const QUIET_MS = 60_000;
 /** A client's connection that failed so, a probe, or connections that were of no use. */
 type Reason = Outcome | 'probe' | 'silence';
 
-/** For what an upstream is sent to rest; see fault_of() of the engine. */
+/** For what an upstream is put into backoff; see fault_of() of the engine. */
 const FAULTS: Partial<Record<Reason, string>> = {
   upstream_auth: 'it wants other credentials',
   refused: 'it refuses connections',
@@ -45,7 +45,7 @@ interface Watched {
   failedProbes: number;
   /** The last one counted. */
   reason: Reason | undefined;
-  /** The present rest has been spoken of. */
+  /** The present backoff has been told. */
   told: boolean;
   toldAt: number;
 }
@@ -54,14 +54,14 @@ const FAMILIES = { ipv4: 'IPv4', ipv6: 'IPv6' } as const;
 
 /**
  * Lines about what an upstream does not carry: each family when that begins and ends, each port once.
- * Of one that rests, which is said already, only what is so afterwards is told.
+ * While it is in backoff, which is told already, nothing of this is told.
  */
-function limitChanges(): (upstream: UpstreamStats, rests: boolean) => string[] {
+function limitChanges(): (upstream: UpstreamStats, isBackedOff: boolean) => string[] {
   const lacking = new Map<string, readonly string[]>();
   const ports = new Set<string>();
-  return ({ name, lacking: found, forbiddenPorts }, rests) => {
+  return ({ name, lacking: found, forbiddenPorts }, isBackedOff) => {
     const before = lacking.get(name) ?? [];
-    const now = rests ? before : found;
+    const now = isBackedOff ? before : found;
     lacking.set(name, now);
     const families = (['ipv4', 'ipv6'] as const).flatMap((family) => {
       const [was, is] = [before.includes(family), now.includes(family)];
@@ -100,7 +100,7 @@ function portLine(name: string, port: number): string {
 
 type View = {
   upstreams: readonly UpstreamStats[];
-  resting: readonly string[];
+  backedOff: readonly string[];
   refused: readonly Family[];
 };
 
@@ -114,28 +114,28 @@ export function upstreamChanges(
   const watched = new Map<string, Watched>();
   const limits = limitChanges();
   const refusals = refusalChanges();
-  return ({ upstreams, resting, refused }, nowMs) => [
+  return ({ upstreams, backedOff, refused }, nowMs) => [
     ...upstreams.flatMap((upstream) => {
       const { name, errors } = upstream;
       const failedProbes = upstream.counters.probes_failed;
       const before = watched.get(name);
       const fresh = (reason: Outcome) => errors[reason] - (before?.errors[reason] ?? 0);
       const probed = failedProbes > (before?.failedProbes ?? 0) ? 'probe' : undefined;
-      const rests = resting.includes(name);
+      const isBackedOff = backedOff.includes(name);
       const silence = upstream.silent ? 'silence' : undefined;
       const reason = silence ?? REASONS.find((one) => fresh(one) > 0) ?? probed ?? before?.reason;
       const [told, toldAt] = [before?.told ?? false, before?.toldAt ?? Number.NEGATIVE_INFINITY];
-      const begins = rests && !told && nowMs - toldAt >= QUIET_MS;
+      const begins = isBackedOff && !told && nowMs - toldAt >= QUIET_MS;
       watched.set(name, {
         errors,
         failedProbes,
         reason,
-        told: begins || (told && rests),
+        told: begins || (told && isBackedOff),
         toldAt: begins ? nowMs : toldAt,
       });
-      const back = told && !rests ? [`upstream "${name}" is back`] : [];
+      const back = told && !isBackedOff ? [`upstream "${name}" is back`] : [];
       const begun = begins ? [restLine(name, reason, credentialOf(name))] : back;
-      return [...begun, ...limits(upstream, rests)];
+      return [...begun, ...limits(upstream, isBackedOff)];
     }),
     ...refusals(refused),
   ];
@@ -144,7 +144,7 @@ export function upstreamChanges(
 function restLine(name: string, reason: Reason | undefined, credential?: string): string {
   const why = reason === undefined ? '' : `: ${FAULTS[reason]} (${reason})`;
   const hint = reason === undefined ? undefined : hintFor(reason, credential);
-  const line = `${pc.yellow('warning:')} upstream "${name}" is at rest${why}`;
+  const line = `${pc.yellow('warning:')} upstream "${name}" is in backoff${why}`;
   return hint ? `${line}\n  hint: ${hint}` : line;
 }
 
@@ -156,7 +156,7 @@ function hintFor(reason: Reason, credential: string | undefined): string | undef
 
 /** Looks once a second. @returns what ends it. */
 export function watchUpstreams(
-  relay: Pick<Relay, 'stats' | 'resting'>,
+  relay: Pick<Relay, 'stats' | 'backedOff'>,
   upstreams: () => readonly UpstreamConfig[],
 ): () => void {
   const changes = upstreamChanges((name) => {
@@ -165,9 +165,9 @@ export function watchUpstreams(
   });
   const look = () => {
     // Rests first: the reason is counted before the rest begins.
-    const resting = relay.resting();
+    const backedOff = relay.backedOff();
     const { upstreams, refused } = relay.stats();
-    for (const line of changes({ resting, upstreams, refused }, Date.now())) say(line);
+    for (const line of changes({ backedOff, upstreams, refused }, Date.now())) say(line);
   };
   const timer = setInterval(look, LOOK_EVERY_MS);
   timer.unref();

@@ -1,6 +1,6 @@
 /**
  * TCP from the client by way of the router and server1, which forwards, to the Internet: what the
- * router's core makes of a busy second, and what comes through. All that the router does with the
+ * router's core does per CPU second, and what comes through. All that the router does with the
  * packets, whichever way they go, is time of three threads on its core: it gets them as from a wire,
  * 1500 bytes each, merges them in GRO, and hands them over to the others' core.
  */
@@ -59,7 +59,7 @@ export async function startBulkLab(contestant: Contestant): Promise<BulkLab> {
 }
 
 export interface BulkFigures {
-  /** Gigabits per busy second of the router. */
+  /** Gigabits per CPU second of the router. */
   perBusySecond: number;
   perSecond: number;
 }

@@ -1,6 +1,6 @@
 /**
- * Floods of small packets through a lab's router: what its core, which does nothing else, makes of a
- * busy second. Frames come out of a veth as out of a driver with NAPI, whose thread has that core.
+ * Floods of small packets through a lab's router: what its core does per CPU second, with
+ * nothing else on it. Frames come out of a veth as out of a driver with NAPI; the NAPI thread has that core.
  */
 import { spawnSync } from 'node:child_process';
 import type { Lab } from '../../../control/lab/lab.js';
@@ -103,7 +103,7 @@ async function sendOnce(bench: FloodLab, flags: number): Promise<void> {
   if (server !== FLOWS) throw new Error(`${server} of ${FLOWS} flows reached the server`);
 }
 
-/** Thousands of forwarded packets per busy second of the router. */
+/** Thousands of forwarded packets per CPU second of the router. */
 export async function measureFlood(bench: FloodLab, kind: 'SYN' | 'ACK'): Promise<number> {
   if (kind === 'ACK') await establishFlows(bench);
   const thread = [bench.thread];

@@ -24,7 +24,7 @@ const lookups = (
 );
 
 const NFTABLES = 'nftables classifier';
-const PER_CORE = "thousand per busy second of the router's core";
+const PER_CORE = 'thousand per CPU second of the router';
 
 const SIZES = [
   ['', '10 rules'],
@@ -64,7 +64,7 @@ const bulk = (['upload', 'download'] as const).flatMap((direction) =>
   (['mark', 'redirect'] as const).flatMap((way): RowPlan[] => [
     {
       case: `${way}, TCP bulk ${direction} by way of server1`,
-      unit: "Gbit per busy second of the router's core",
+      unit: 'Gbit per CPU second of the router',
       ours: `${direction} ${way}`,
       rivals: { [NFTABLES]: `${direction} nftables` },
       atLeast: { [NFTABLES]: 1 },

@@ -41,7 +41,7 @@ export const tenRules = (): Policy => ({
 
 /**
  * The ninth rule asks whether the destination is in the list. Both answers lead to the server: what
- * is compared is the question, not the two ways out of the router.
+ * is compared is the question, not two routes.
  */
 export const tenRulesAndList = (): Policy => ({
   rules: [...misses(8), proxied('list', millionPrefixes('first')), proxied('rest')],

@@ -189,7 +189,7 @@ static void hear(struct supervisor *all)
 		obey(all, text, fd);
 }
 
-static void bury(struct supervisor *all)
+static void reap_all(struct supervisor *all)
 {
 	struct signalfd_siginfo info;
 	int status;
@@ -228,7 +228,7 @@ int main(int argc, char **argv)
 		if (wait[1].revents)
 			hear(&all);
 		else if (wait[2].revents)
-			bury(&all);
+			reap_all(&all);
 		else if (wait[0].revents && read(0, command, sizeof(command)) <= 0)
 			break;
 		else if (wait[0].revents)

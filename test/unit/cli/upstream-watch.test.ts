@@ -1,4 +1,4 @@
-/** One line when an upstream begins to rest and one when it is back, never one for each connection. */
+/** One line when an upstream goes into backoff and one when it is back, never one for each connection. */
 import { describe, expect, it } from 'vitest';
 import { upstreamChanges } from '../../../control/cli/relay/upstream-watch.js';
 import { outcomes, upstreamCounterOffset } from '../../../proxy/abi.js';
@@ -17,7 +17,7 @@ function watch(credential?: string) {
   const none = Object.fromEntries(outcomes.map((name) => [name, 0])) as Record<Outcome, number>;
   return (
     seconds: number,
-    rests: boolean,
+    isBackedOff: boolean,
     errors: Partial<Record<Outcome, number>> = {},
     failedProbes = 0,
     more: Partial<UpstreamStats> = {},
@@ -26,12 +26,12 @@ function watch(credential?: string) {
     changes(
       {
         refused,
-        resting: rests ? ['vps'] : [],
+        backedOff: isBackedOff ? ['vps'] : [],
         upstreams: [
           {
             name: 'vps',
             counters: { ...mapCounters(), probes_failed: failedProbes },
-            up: !rests,
+            up: !isBackedOff,
             resolved: true,
             silent: false,
             lacking: [],
@@ -50,7 +50,7 @@ describe('an upstream', () => {
     const look = watch();
     expect(look(1, false)).toBe('');
     expect(look(2, true, { upstream_auth: 1 })).toMatch(
-      /upstream "vps" is at rest: it wants other credentials \(upstream_auth\)\n.*password_file/,
+      /upstream "vps" is in backoff: it wants other credentials \(upstream_auth\)\n.*password_file/,
     );
     for (let n = 2; n < 500; n++) expect(look(n, true, { upstream_auth: n })).toBe('');
   });
@@ -71,24 +71,24 @@ describe('an upstream', () => {
     expect(look(3, false, { refused: 3 })).toBe('');
   });
 
-  it('rests for the reason that was counted last, also if that was before the last look', () => {
+  it('is in backoff for the reason that was counted last, also if that was before the last look', () => {
     const look = watch();
     expect(look(1, false, { timeout: 4 })).toBe('');
     expect(look(2, false, { timeout: 4, upstream_auth: 1 })).toBe('');
     expect(look(3, true, { timeout: 4, upstream_auth: 1 })).toContain('(upstream_auth)');
   });
 
-  it('rests for a probe that failed, whatever clients had met before', () => {
+  it('is in backoff for a probe that failed, whatever clients had met before', () => {
     const look = watch();
     expect(look(1, false, { refused: 1 })).toBe('');
-    expect(look(2, true, { refused: 1 }, 1)).toMatch(/at rest: .*relay\.probe.* \(probe\)/);
+    expect(look(2, true, { refused: 1 }, 1)).toMatch(/in backoff: .*relay\.probe.* \(probe\)/);
   });
 
   it('that comes and goes is mentioned once a minute', () => {
     const look = watch();
     const lines = [];
     for (let n = 0; n < 240; n++) lines.push(look(n, n % 2 === 0, { refused: n }));
-    expect(lines.filter((line) => line.includes('at rest'))).toHaveLength(4);
+    expect(lines.filter((line) => line.includes('in backoff'))).toHaveLength(4);
     expect(lines.filter((line) => line.includes('is back'))).toHaveLength(4);
   });
 
@@ -96,7 +96,7 @@ describe('an upstream', () => {
     const look = watch();
     expect(look(1, false, { refused: 1 })).toBe('');
     expect(look(2, true, { refused: 1 }, 0, { silent: true })).toMatch(
-      /at rest: it says yes, and hangs up without a byte \(silence\)\n.*relay\.probe/,
+      /in backoff: it says yes, and hangs up without a byte \(silence\)\n.*relay\.probe/,
     );
   });
 
@@ -116,9 +116,9 @@ describe('an upstream', () => {
     expect(look(4, false, {}, 2)).toBe('upstream "vps" carries IPv6 again');
   });
 
-  it('that rests is not said to lack a family, too', () => {
+  it('one in backoff is not said to lack a family, too', () => {
     const look = watch();
-    expect(look(1, true, {}, 1, { lacking: ['ipv4'] })).toMatch(/^[^\n]*at rest[^\n]*$/);
+    expect(look(1, true, {}, 1, { lacking: ['ipv4'] })).toMatch(/^[^\n]*in backoff[^\n]*$/);
     expect(look(2, false, {}, 1)).toBe('upstream "vps" is back');
     expect(look(3, false, {}, 2, { lacking: ['ipv4'] })).toMatch(/does not carry IPv4/);
     expect(look(4, true, {}, 3, { lacking: ['ipv4', 'ipv6'] })).not.toContain('carry');
@@ -136,7 +136,7 @@ describe('an upstream', () => {
 
   it('that is not back within a quiet minute is mentioned then', () => {
     const look = watch();
-    expect(look(0, true, { refused: 1 })).toContain('at rest');
+    expect(look(0, true, { refused: 1 })).toContain('in backoff');
     expect(look(1, false, { refused: 1 })).toContain('is back');
     expect(look(2, true, { reset: 1 })).toBe('');
     expect(look(61, true, { reset: 2 })).toContain('it resets connections');
