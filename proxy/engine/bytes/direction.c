@@ -98,7 +98,10 @@ static void begin_run(struct direction *direction, struct io_context *io)
 {
 	uint32_t rested_us = (uint32_t)io->now_us - direction->last_run_us;
 
-	choose_mode(direction, io, 0, rested_us > IDLE_US);
+	bool idle = rested_us > IDLE_US;
+
+	if (idle || direction->urgent)	/* otherwise only a pass speaks for another mode */
+		choose_mode(direction, io, 0, idle);
 	residency_announce(&direction->residency, io->now_us, io->now_us - io->announced_us,
 			   rested_us);
 	direction->last_run_us = (uint32_t)io->now_us;
