@@ -35,6 +35,17 @@ void flow_trace_begin(void)
 	expect(ftruncate(trace_fd, 0) == 0);
 }
 
+/* Is the text among the last lines? */
+bool flow_trace_has(const char *text)
+{
+	char last[LAST + 1];
+	off_t end = lseek(trace_fd, 0, SEEK_END);
+	ssize_t length = pread(trace_fd, last, LAST, end > LAST ? end - LAST : 0);
+
+	last[length > 0 ? length : 0] = '\0';
+	return strstr(last, text) != NULL;
+}
+
 /* The last lines, on standard error. */
 void flow_trace_show(void)
 {

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 
 #include "check.h"
+#include "flow-trace.h"
 #include "harness.h"
 #include "world.h"
 
@@ -169,6 +170,20 @@ static void list_shows_a_connection(void)
 	pair_close(&pair);
 	wait_for(counters_of(relay).active == 0);
 	expect_equal(list_all(relay, entry, 4), 0);
+	finish(relay);
+}
+
+/* What a failing test shows of its connections. */
+static void trace_tells_states(void)
+{
+	struct relay *relay = begin_observed(1, 0);
+	struct pair pair = pair_open(AF_INET);
+
+	pair_close(&pair);
+	wait_for(counters_of(relay).active == 0);
+	expect(flow_trace_has("flow 0 thread 0: connecting -> relaying\n"));
+	expect(flow_trace_has("flow 0 thread 0: relaying -> closed (finished)\n") ||
+	       flow_trace_has("flow 0 thread 0: relaying -> resetting\n"));
 	finish(relay);
 }
 
@@ -410,6 +425,7 @@ static void log_drops_when_full(void)
 }
 
 const struct test observe_tests[] = {
+	{ "observe: the trace tells states", trace_tells_states },
 	{ "observe: residency counts each hand-over", residency_counts_each_hand_over },
 	{ "observe: residency shows a stall", residency_shows_a_stall },
 	{ "observe: round trips at the end", round_trips_at_the_end },

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/trace.h"
@@ -25,10 +26,24 @@ static void ignore_event(struct thread_context *thread, struct event_source *sou
 static const struct stage accepted_stage = { .state = CONNECTING, .on_event = ignore_event };
 static const struct stage closed_stage = { .state = CLOSED, .on_event = ignore_event };
 
+/* The next upstream is tried from the first two, and any may be the last. */
+static bool may_follow(const struct connection *connection, enum connection_state state)
+{
+	static const uint8_t after[CLOSED + 1] = {
+		[CONNECTING] = 1 << CONNECTING | 1 << HANDSHAKING | 1 << RELAYING | 1 << CLOSED,
+		[HANDSHAKING] = 1 << CONNECTING | 1 << RELAYING | 1 << CLOSED,
+		[RELAYING] = 1 << RESETTING | 1 << CLOSED,
+		[RESETTING] = 1 << CLOSED,
+	};
+
+	return after[connection_state(connection)] >> state & 1;
+}
+
 static void set_stage(struct connection *connection, const struct stage *stage)
 {
 	int side;
 
+	ASSERT(!connection->stage || may_follow(connection, stage->state));
 	connection->stage = stage;
 	for (side = 0; side < SIDES; side++)
 		connection->leg[side].source.handle = stage->on_event;
