@@ -11,8 +11,8 @@ import { bpfAnswer, bpfWords } from '../resources/bpf-query.js';
 const attached = z.object({ changed: z.boolean() });
 
 /** @throws SidetrackError what the step would be refused for */
-export async function rehearse(host: Host, command: Command): Promise<void> {
-  await ask(host, { rehearsal: query(command, (answer) => bpfAnswer(answer, attached)) });
+export async function dryRun(host: Host, command: Command): Promise<void> {
+  await ask(host, { dryRun: query(command, (answer) => bpfAnswer(answer, attached)) });
 }
 
 /** Why there are none: an attach that ended before it counted anything, or a program of another version. */

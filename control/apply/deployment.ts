@@ -12,9 +12,9 @@ import { serverState } from '../plan/server.js';
 import type { HostState, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import type { Policy } from '../policy/rule.js';
-import { isUnsaved } from '../resources/memory.js';
+import { isUnsaved } from '../resources/saved-parts.js';
 import { type HostChanges, hostChanges, removalSteps } from '../resources/steps.js';
-import { rehearse } from './classifier.js';
+import { dryRun } from './classifier.js';
 import { type ExecuteOptions, executeAll, executeSteps } from './execute.js';
 import { withLock } from './lock.js';
 import { ROUTER, resolveMacs, routerMacs, serverMacs } from './macs.js';
@@ -106,8 +106,7 @@ export async function surveyDeployment(deployment: Deployment): Promise<HostSurv
   const observed = await resolveMacs(deployment, await observeAll(deployment));
   const hosts = [...observed.keys()].map((name) => surveyHost(deployment, observed, name));
   for (const { name, plan } of hosts)
-    for (const command of plan?.rehearsals ?? [])
-      await rehearse(hostNamed(deployment, name), command);
+    for (const command of plan?.dryRuns ?? []) await dryRun(hostNamed(deployment, name), command);
   return hosts;
 }
 

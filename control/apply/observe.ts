@@ -5,8 +5,8 @@ import { type Query, query } from '../command/query.js';
 import { ask, type Host } from '../hosts/host.js';
 import type { InterfaceFacts, ObservedFrom, ObservedHost } from '../plan/state.js';
 import { entriesOf, interfaceOf, type LinkJson } from '../resources/ip-json.js';
-import { savedQuery } from '../resources/memory.js';
 import { resourcesQuery } from '../resources/observe.js';
+import { savedQuery } from '../resources/saved-parts.js';
 import { neighboursQuery } from './neighbours.js';
 
 /** All that is asked, by name; one round trip. The first fails for every reason that makes the rest pointless. */

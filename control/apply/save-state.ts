@@ -2,8 +2,8 @@
 import { removeFiles, writeFile } from '../command/command.js';
 import { ask, type Host, runChecked } from '../hosts/host.js';
 import type { HostState } from '../plan/state.js';
-import { savedQuery, stateUpdate } from '../resources/memory.js';
 import { tableQuery } from '../resources/nft-query.js';
+import { savedQuery, stateUpdate } from '../resources/saved-parts.js';
 
 export async function saveState(host: Host, desired: HostState): Promise<void> {
   const { table, saved } = await ask(host, { table: tableQuery, saved: savedQuery(host) });

@@ -41,9 +41,9 @@ export const classifier: ResourceKind<Desired, ClassifierChange> = {
   apply: (change, observed) =>
     change.kind === 'attach' ? attach(change, observed) : detach(change, observed),
   undo,
-  rehearse: (change, observed) =>
-    change.kind === 'attach' ? rehearsal(change.desired.spec, observed) : undefined,
-  memory: {
+  dryRun: (change, observed) =>
+    change.kind === 'attach' ? trial(change.desired.spec, observed) : undefined,
+  saves: {
     after: ({ classifier: wanted }) => (wanted ? { classifier: wanted.digest } : {}),
     files: ({ classifier: wanted }, stateDir) =>
       wanted
@@ -155,7 +155,7 @@ function reattach(observed: ObservedHost, ...options: string[]): Command | undef
 }
 
 /** Loads the specification into the kernel and lets it go. */
-function rehearsal(spec: ClassifierSpec, observed: ObservedHost): Command {
+function trial(spec: ClassifierSpec, observed: ObservedHost): Command {
   return { argv: bpf(observed, 'attach', '--dry-run', '--json'), stdin: asInput(spec) };
 }
 

@@ -27,15 +27,15 @@ export interface ResourceKind<Desired = unknown, Change = unknown> {
   /** Puts back what `apply` changed, in this order. */
   undo(change: Change, observed: ObservedHost): Command[];
   /** Changes nothing, and is refused where `apply` would be; prints JSON, and on refusal an error. */
-  rehearse?(change: Change, observed: ObservedHost): Command | undefined;
+  dryRun?(change: Change, observed: ObservedHost): Command | undefined;
   /** What of the kind the state file keeps. */
-  readonly memory?: Memory<Desired>;
+  readonly saves?: Saves<Desired>;
 }
 
 /** What a change runs; its step has the host and the title besides. */
 export type Action = Command & Pick<Step, 'optional' | 'freshSets'>;
 
-export interface Memory<Desired = unknown> {
+export interface Saves<Desired = unknown> {
   /** What `down` will need, written before the first change; nothing where it is written already. */
   before?(desired: Desired, observed: ObservedHost): Partial<SavedState> | undefined;
   /** What the next apply will need, written after the last change, of the host as it is then. */

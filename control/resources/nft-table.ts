@@ -47,7 +47,7 @@ export const nftTable: ResourceKind<Table, TableChange> = {
   title,
   apply,
   undo,
-  memory: {
+  saves: {
     after: (desired, { listing }) => ({ objects: objectDigests(desired, listing) }),
   },
 };

@@ -3,15 +3,15 @@ import type { Command } from '../command/command.js';
 import type { HostState, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import type { ResourceKind } from './kind.js';
-import { forgetStep, rememberSteps } from './memory.js';
 import { RESOURCES } from './registry.js';
+import { forgetStep, rememberSteps } from './saved-parts.js';
 
 /** What brings a host to its desired state. */
 export interface HostChanges {
   /** None where the host is as desired. */
   steps: Step[];
   /** What to ask of the host before the first step: each is refused where a step would be. */
-  rehearsals: Command[];
+  dryRuns: Command[];
 }
 
 /** The order is that of `registry.ts`. */
@@ -22,7 +22,7 @@ export function hostChanges(desired: HostState, observed: ObservedHost): HostCha
   const changes = [...made, ...cleared];
   return {
     steps: changes.length === 0 ? [] : [...rememberSteps(desired, observed), ...changes],
-    rehearsals: found.flatMap(({ rehearsals }) => rehearsals),
+    dryRuns: found.flatMap(({ dryRuns }) => dryRuns),
   };
 }
 
@@ -54,6 +54,6 @@ function changesOf<Desired, Change>(
   return {
     make: changes.filter((change) => !kind.clears(change)).map(step),
     clear: changes.filter((change) => kind.clears(change)).map(step),
-    rehearsals: changes.flatMap((change) => kind.rehearse?.(change, observed) ?? []),
+    dryRuns: changes.flatMap((change) => kind.dryRun?.(change, observed) ?? []),
   };
 }

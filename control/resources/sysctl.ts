@@ -24,7 +24,7 @@ export const sysctl: ResourceKind<readonly Sysctl[], SysctlChange> = {
   },
   apply: write,
   undo: ({ key, from }) => [write({ key, value: from })],
-  memory: {
+  saves: {
     before: originals,
     after: (desired, { saved }) => ({ sysctls: kept(saved?.sysctls ?? {}, keysOf(desired)) }),
   },

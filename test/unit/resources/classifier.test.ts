@@ -57,7 +57,7 @@ describe('the classifier', () => {
     ]);
   });
 
-  it('is detached by down with its flows, also where only its memory is left', () => {
+  it('is detached by down with its flows, also where only the saved state knows of it', () => {
     const { classifier: _lost, ...remembered } = attached(bareRouter());
     for (const observed of [attached(bareRouter()), remembered as ObservedHost]) {
       const [change] = classifier.remove(observed);
@@ -66,12 +66,12 @@ describe('the classifier', () => {
     expect(classifier.remove(bareRouter())).toEqual([]);
   });
 
-  it('is rehearsed before anything changes, unless it only goes', () => {
+  it('is loaded without effect before anything changes, unless it only goes', () => {
     const change = only(withClassifier(routerWish()), bareRouter());
-    expect(words(classifier.rehearse!(change, bareRouter())!)).toBe(
+    expect(words(classifier.dryRun!(change, bareRouter())!)).toBe(
       `sidetrack bpf attach ${DIRECTORY} --dry-run --json`,
     );
     const [removal] = classifier.remove(attached(bareRouter()));
-    expect(classifier.rehearse!(removal!, bareRouter())).toBeUndefined();
+    expect(classifier.dryRun!(removal!, bareRouter())).toBeUndefined();
   });
 });

@@ -12,7 +12,7 @@ const withSets = (...sets: Table['sets']): Table => ({ ...table, sets });
 /** As an apply of the table left it. */
 function recorded(desired: Table, observed: ObservedHost): ObservedHost {
   const saved = { version: 1 as const, sysctls: {}, objects: {} };
-  return { ...observed, saved: { ...saved, ...nftTable.memory!.after(desired, observed) } };
+  return { ...observed, saved: { ...saved, ...nftTable.saves!.after(desired, observed) } };
 }
 
 const listed = (): ObservedHost => {

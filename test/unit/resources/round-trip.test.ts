@@ -4,7 +4,7 @@ import type { Command } from '../../../control/command/command.js';
 import { removeFiles, writeFile } from '../../../control/command/command.js';
 import type { HostState, ObservedHost } from '../../../control/plan/state.js';
 import type { Step } from '../../../control/plan/step.js';
-import { isUnsaved, stateUpdate } from '../../../control/resources/memory.js';
+import { isUnsaved, stateUpdate } from '../../../control/resources/saved-parts.js';
 import { hostChanges, removalSteps } from '../../../control/resources/steps.js';
 import { ModelHost } from './model-host.js';
 import { bareHost, desiredState, disturbances } from './random-state.js';

@@ -39,7 +39,7 @@ describe('a sysctl', () => {
     expect(sysctl.remove(host('1', '1'))).toEqual([]);
   });
 
-  const remembered = (observed = host('1')) => sysctl.memory!.before!(wish, observed);
+  const remembered = (observed = host('1')) => sysctl.saves!.before!(wish, observed);
 
   it('is remembered as found', () => {
     expect(remembered()).toEqual({ sysctls: { [KEY]: '1' } });
@@ -50,7 +50,7 @@ describe('a sysctl', () => {
     const other = { key: 'net/ipv4/ip_forward', value: '1' };
     const observed = host('0', '1');
     const both = { ...observed, sysctls: { ...observed.sysctls, [other.key]: '0' } };
-    expect(sysctl.memory!.before!([...wish, other], both)).toEqual({
+    expect(sysctl.saves!.before!([...wish, other], both)).toEqual({
       sysctls: { [other.key]: '0', [KEY]: '1' },
     });
   });
@@ -58,7 +58,7 @@ describe('a sysctl', () => {
   it('that is no longer wanted is forgotten behind the last step, not before the first', () => {
     const other = { key: 'net/ipv4/ip_forward', value: '1' };
     const observed = { ...host('2', '1'), sysctls: { [KEY]: '2', [other.key]: '0' } };
-    expect(sysctl.memory!.before!([other], observed)?.sysctls).toHaveProperty([KEY]);
-    expect(sysctl.memory!.after([other], observed)).toEqual({ sysctls: {} });
+    expect(sysctl.saves!.before!([other], observed)?.sysctls).toHaveProperty([KEY]);
+    expect(sysctl.saves!.after([other], observed)).toEqual({ sysctls: {} });
   });
 });

@@ -8,7 +8,7 @@ import { savedStatePath } from '../plan/paths.js';
 import { parseSavedState } from '../plan/saved-state.js';
 import type { HostState, ObservedFrom, ObservedHost, SavedState } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
-import type { Memory, SavedFile } from './kind.js';
+import type { SavedFile, Saves } from './kind.js';
 import { RESOURCES } from './registry.js';
 
 export function savedQuery(
@@ -23,7 +23,7 @@ const EMPTY: SavedState = { version: 1, sysctls: {}, objects: {} };
 /** Written before the first change; nothing where the file has all of it. */
 export function rememberSteps(desired: HostState, observed: ObservedHost): Step[] {
   const { saved, stateDir } = observed;
-  const parts = partsOf(desired, (memory, wanted) => memory.before?.(wanted, observed));
+  const parts = partsOf(desired, (saves, wanted) => saves.before?.(wanted, observed));
   if (saved !== undefined && parts.length === 0) return [];
   const state: SavedState = Object.assign({ ...EMPTY, ...saved }, ...parts);
   return [
@@ -59,7 +59,7 @@ export function stateUpdate(
   found: Pick<ObservedHost, 'listing' | 'saved' | 'stateDir'>,
 ): StateUpdate {
   const { saved, stateDir } = found;
-  const parts = partsOf(desired, (memory, wanted) => memory.after(wanted, found));
+  const parts = partsOf(desired, (saves, wanted) => saves.after(wanted, found));
   const files = filesOf(desired, stateDir);
   const known = saved ? pathsOf(saved, stateDir) : [];
   return {
@@ -78,20 +78,20 @@ export function isUnsaved(desired: HostState, { saved, stateDir }: ObservedHost)
 
 function partsOf<Part>(
   state: HostState,
-  part: (memory: Memory, desired: unknown) => Part | undefined,
+  part: (saves: Saves, desired: unknown) => Part | undefined,
 ): Part[] {
-  return RESOURCES.flatMap(({ memory, desired }) => {
-    const one = memory && part(memory, desired(state));
+  return RESOURCES.flatMap(({ saves, desired }) => {
+    const one = saves && part(saves, desired(state));
     return one === undefined ? [] : [one];
   });
 }
 
 function filesOf(state: HostState, stateDir: string): SavedFile[] {
-  return partsOf(state, (memory, desired) => memory.files?.(desired, stateDir)).flat();
+  return partsOf(state, (saves, desired) => saves.files?.(desired, stateDir)).flat();
 }
 
 function pathsOf(saved: SavedState, stateDir: string): string[] {
-  return RESOURCES.flatMap(({ memory }) => memory?.paths?.(saved, stateDir) ?? []);
+  return RESOURCES.flatMap(({ saves }) => saves?.paths?.(saved, stateDir) ?? []);
 }
 
 function writeState(stateDir: string, state: SavedState): Command {

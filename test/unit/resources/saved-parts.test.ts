@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isUnsaved, stateUpdate } from '../../../control/resources/memory.js';
+import { isUnsaved, stateUpdate } from '../../../control/resources/saved-parts.js';
 import { bareRouter, routerWish } from '../plan/fixtures.js';
 import { attached, withClassifier } from './examples.js';
 
