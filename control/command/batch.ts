@@ -1,9 +1,9 @@
 /**
  * Several commands as one shell script, and what each of them said cut out of what the shell said. This
- * takes one process, or one round trip, for as many commands as one likes.
+ * takes one process, or one round trip, for any number of commands.
  *
  * Behind each command's output the script prints a boundary, on standard output with the status. As in
- * a MIME message the boundary is random, so that no output contains it, whatever its bytes are; no
+ * a MIME message the boundary is random, so that output of any bytes does not contain it; no
  * temporary file is needed, and nothing is kept in memory there.
  */
 import type { Command, RunResult } from './command.js';

@@ -9,8 +9,8 @@ export const HELD = 'held';
 export const BUSY = 75;
 
 /**
- * flock(1) on a file that says who has it. The kernel lets go with the shell that holds it, whatever ended
- * that: its own end, that of the process at the other end of its input, or a connection that breaks.
+ * flock(1) on a file that says who has it. The kernel lets go with the shell that holds it, which
+ * ends with its input: when that is closed, when the process that feeds it dies, when a connection breaks.
  * A lock that its last owner has just removed is another file than that at the path, and no lock.
  */
 const HOLD = `

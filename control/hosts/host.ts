@@ -16,7 +16,7 @@ export interface Transport extends HostRef {
   /** The argument vector that runs `argv` there; what `plan --sh` prints. */
   wrap(argv: readonly string[]): string[];
   run(command: Command, limits?: Limits): Promise<RunResult>;
-  /** Runs all of them, one after the other, whatever becomes of each, in one round trip. */
+  /** Runs all of them, one after the other, also after one that fails; one round trip. */
   batch(commands: readonly Command[]): Promise<RunResult[]>;
   /** Starts one that runs until its input ends, or this process or the way there does; it has no other input. */
   start(command: Command): RunningProgram;

@@ -14,7 +14,7 @@ export interface RunningProgram {
 export function startProgram(argv: readonly string[]): RunningProgram {
   const [file = '', ...args] = argv;
   const child = spawn(file, args, { ...spawnOptions(), stdio: ['pipe', 'pipe', 'pipe'] });
-  // It may have ended before we close what nobody reads any more.
+  // It may have ended before we close its input.
   child.stdin.on('error', () => undefined);
   const ended = endOf(child, file);
   // Told where the end is waited for.

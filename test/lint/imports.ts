@@ -106,6 +106,21 @@ function checkPrinting(file: SourceFile): Violation[] {
     );
 }
 
+/** Where programs are started; other parts run them on a `Host`. The relay's successor is one of our own. */
+const STARTS_PROGRAMS = /^control\/(?:hosts\/|lab\/|cli\/relay\/successor\.ts$)/;
+
+function checkPrograms(file: SourceFile): Violation[] {
+  if (packageOf(file.path) !== 'control' || STARTS_PROGRAMS.test(file.path)) return [];
+  if (PURE_PARTS.includes(partOf(file.path) ?? '')) return [];
+  return file.imports
+    .filter(({ specifier }) => /^(?:node:)?child_process$/.test(specifier))
+    .map(({ line }) => ({
+      path: file.path,
+      line,
+      message: 'only control/hosts and control/lab start programs',
+    }));
+}
+
 function isImpure({ specifier, target, isType }: Import): boolean {
   if (isType || target !== undefined) return false;
   const name = specifier.replace(/^node:/, '');
@@ -159,6 +174,7 @@ export function checkImports(root: string): Violation[] {
       ...checkKnownPart(file),
       ...checkDirections(file),
       ...checkPrinting(file),
+      ...checkPrograms(file),
       ...checkPurity(file, tree),
     ]),
     ...checkCircles(files),

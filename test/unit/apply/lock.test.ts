@@ -96,7 +96,7 @@ it('leaves neither itself nor directories that hold nothing', async () => {
   expect(existsSync(join(host.stateDir, 'state.json'))).toBe(true);
 });
 
-it('goes with its owner, whatever ends that', async () => {
+it('goes with the shell that holds it', async () => {
   const owner = await takenByAnother('{"machine":"elsewhere","pid":7}');
   await expect(inside()).rejects.toThrow('(process 7 on elsewhere)');
   owner.kill('SIGKILL');
@@ -110,7 +110,7 @@ it('goes when the process at the other end of its input is no more', async () =>
 });
 
 it.each(['', 'half {', '{"machine":1}', '{"machine":"a","pid":4,"startTime":"17"}'])(
-  'is not in the way when it was left behind, whatever is in it: %s',
+  'is not in the way when it was left behind, with any content: %s',
   async (content) => {
     mkdirSync(host.stateDir);
     writeFileSync(lockFile(), content);

@@ -1,4 +1,4 @@
-/** Many commands in one shell: what each said comes back as it was, whatever it is made of. */
+/** Many commands in one shell: what each said comes back as it was, of any bytes. */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

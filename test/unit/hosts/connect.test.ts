@@ -41,7 +41,7 @@ describe('the paths of', () => {
     expect(paths(OWN, MACHINE, refused).stateDir).toBe('/run/sidetrack/netns/4026532300');
   });
 
-  it('whatever may be looked at: without privilege nobody else is seen', () => {
+  it('as much as may be looked at, without privilege', () => {
     expect(paths(OWN, refused, refused).stateDir).toBe('/run/sidetrack');
     expect(paths(OWN, refused, NAMES).stateDir).toBe('/run/sidetrack/netns/router.1');
     expect(paths(refused, refused, NAMES).stateDir).toBe('/run/sidetrack');

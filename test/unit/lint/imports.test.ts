@@ -131,7 +131,7 @@ describe('purity', () => {
           `control/${part}/a.ts:1: control/${part} must be pure, but imports ${module}`,
         ]);
       }
-      expect(violationsIn('control/apply/a.ts', `import x from '${module}';`)).toEqual([]);
+      expect(violationsIn('control/hosts/a.ts', `import x from '${module}';`)).toEqual([]);
     },
   );
 
@@ -170,6 +170,16 @@ describe('printing and exiting', () => {
     const text = '// console.log\nconst a = \'console.log(1)\';\nconst b = "process.exit";';
     expect(violationsIn('control/apply/a.ts', text)).toEqual([]);
   });
+});
+
+it('starting programs is for hosts and the lab alone', () => {
+  const text = "\nimport { spawnSync } from 'node:child_process';";
+  for (const path of ['control/cli/a.ts', 'control/apply/a.ts', 'control/config/a.ts'])
+    expect(violationsIn(path, text)).toEqual([
+      `${path}:2: only control/hosts and control/lab start programs`,
+    ]);
+  for (const path of ['control/hosts/a.ts', 'control/lab/a.ts', 'test/a.ts', 'bpf/a.ts'])
+    expect(violationsIn(path, text)).toEqual([]);
 });
 
 describe('circles', () => {
