@@ -1,5 +1,6 @@
 /** Live flows between the two classifiers of a host, so that a switch cuts none of them. */
 import { constants } from 'node:os';
+import { TARGETS_MAX } from '../../bpf/abi.js';
 import type { Flow } from '../../bpf/flows.js';
 import { classifierFlows } from '../../bpf/state.js';
 import type { Command, RunResult } from '../command/command.js';
@@ -7,7 +8,6 @@ import { SidetrackError } from '../error.js';
 import { type Host, runChecked } from '../hosts/host.js';
 import type { Limits } from '../hosts/process.js';
 import { addFlowElements, flowSetsOf, flowsOfSet } from '../nft/flow-elements.js';
-import { MOST_TARGETS } from '../nft/flow-target.js';
 import { parseListing } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
 
@@ -27,7 +27,7 @@ type Nft = Pick<Host, 'run'>;
 export async function nftablesFlows(host: Nft, limits: Limits = {}): Promise<Flow[]> {
   const flows: Flow[][] = [];
   // The targets are numbered from 0, without a gap.
-  for (let number = 0; number < MOST_TARGETS; number++) {
+  for (let number = 0; number < TARGETS_MAX; number++) {
     const known = flows.length;
     for (const name of flowSetsOf(number)) {
       const listing = await listSet(host, name, limits);

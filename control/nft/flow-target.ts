@@ -4,7 +4,6 @@
  * for any number of targets, but nft 1.0.6 can neither read nor print a rule that writes to a map as
  * JSON, compare what such a map holds, nor set some bits of a mark from one.
  */
-import { TARGETS_MAX } from '../../bpf/abi.js';
 import { FAMILIES, type Family } from './flow-time.js';
 import type { Mark } from './mark.js';
 
@@ -28,9 +27,6 @@ export interface FlowTarget {
   /** Absent: flows are entered without asking for their route. */
   probe?: RouteProbe;
 }
-
-/** As many as the eBPF classifier has room for. */
-export const MOST_TARGETS = TARGETS_MAX;
 
 /** The first target's objects have no number in their names. */
 const suffix = (number: number) => (number === 0 ? '' : `_${number}`);

@@ -350,6 +350,17 @@ describe('two targets, one for each family', () => {
     divided.close();
   });
 
+  it('change their mark, and their flows change with them', () => {
+    const divided = Runner.load(all, { targets: [first, second] });
+    marks(divided, both);
+    const kept = { flows_v6: divided.object.mapDescriptor('flows_v6') };
+    const other = { ...second, mark: { value: 0x1100, mask: 0xff00 } };
+    const changed = Runner.load(all, { targets: [first, other] }, kept);
+    expect(marks(changed, [[v6, ACK]])).toEqual([0x1100]);
+    changed.close();
+    divided.close();
+  });
+
   it('may be as many as there is room for, and no more', () => {
     const many = (count: number) =>
       Runner.load(all, {

@@ -193,6 +193,15 @@ describe('two targets, one for each family', () => {
     expect(sets.filter(({ name }) => /^closing6$|^closing4_1$/.test(name))).toHaveLength(2);
   });
 
+  test('change their mark, and their flows change with them', async () => {
+    await bench.load(table(PROXY_ALL, { targets }));
+    expect(await fire(both, [syn, psh | ack])).toEqual(['proxy', 'proxy', 'proxy', 'proxy']);
+    const others = targets.map((target) => ({ ...target, mark: { value: 0x296, mask: 0x3ff } }));
+    await bench.reload(table(PROXY_ALL, { targets: others }));
+    expect(await fire(both, [ack])).toEqual(['proxy', 'proxy']);
+    expect(await steered()).toEqual({ steer: 1, steer_1: 1 });
+  });
+
   test('follow the flow to the other when a SYN on its tuple is judged anew', async () => {
     await bench.load(table(PROXY_ALL, { targets }));
     expect(await fire(both, [syn, psh | ack])).toEqual(['proxy', 'proxy', 'proxy', 'proxy']);
