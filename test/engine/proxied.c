@@ -71,6 +71,7 @@ void hear_bytes(int fd, const char *wanted, size_t length)
 	expect(memcmp(bytes, wanted, length) == 0);
 }
 
+/* In pieces, mostly of one byte; whatever the cuts are, the outcome is the same. */
 void say_slowly(int fd, const char *bytes, size_t length)
 {
 	size_t i;

@@ -231,7 +231,7 @@ static void wrong_sockets(void)
 static void hanging_event(struct thread_context *thread, struct event_source *source,
 			  uint32_t events);
 
-static bool hang;
+static bool hang, hangs;
 static struct {
 	struct event_source source;
 	int fd;
@@ -244,6 +244,7 @@ static void hanging_event(struct thread_context *thread, struct event_source *so
 	(void)source;
 	(void)events;
 	expect(read(hanging.fd, &(uint64_t){ 0 }, sizeof(uint64_t)) == sizeof(uint64_t));
+	__atomic_store_n(&hangs, true, __ATOMIC_RELEASE);
 	while (__atomic_load_n(&hang, __ATOMIC_ACQUIRE))
 		usleep(1000);
 }
@@ -306,6 +307,24 @@ static void child_has_executed(void)
 	hand_over_to_child(true);
 }
 
+#define NO_THREAD 3
+#define HANGING_THREAD 1
+
+/* Whether those that the last heartbeat woke have turned, @except for one. */
+static bool have_turned(struct relay *relay, uint32_t except)
+{
+	uint32_t i;
+
+	for (i = 0; i < relay->group.thread_count; i++) {
+		struct thread *thread = &relay->group.threads[i];
+
+		if (i != except &&
+		    __atomic_load_n(&thread->turns, __ATOMIC_RELAXED) == thread->turns_seen)
+			return false;
+	}
+	return true;
+}
+
 /* Idle threads are alive; one that never comes back is not. */
 static void heartbeat(void)
 {
@@ -314,20 +333,24 @@ static void heartbeat(void)
 	int i;
 
 	hanging.fd = eventfd(0, EFD_CLOEXEC);
-	expect(epoll_ctl(relay->group.threads[1].context.epoll, EPOLL_CTL_ADD, hanging.fd,
-			 &event) == 0);
+	expect(epoll_ctl(relay->group.threads[HANGING_THREAD].context.epoll, EPOLL_CTL_ADD,
+			 hanging.fd, &event) == 0);
 
 	for (i = 0; i < 5; i++) {
 		expect_equal(sidetrack_relay_heartbeat(relay), 0);
-		usleep(100000);
+		wait_for(have_turned(relay, NO_THREAD));
 	}
 	__atomic_store_n(&hang, true, __ATOMIC_RELEASE);
 	expect(eventfd_write(hanging.fd, 1) == 0);
-	wait_for((usleep(50000), sidetrack_relay_heartbeat(relay) == 1));
-	usleep(100000);
-	expect_equal(sidetrack_relay_heartbeat(relay), 1);
+	wait_for(__atomic_load_n(&hangs, __ATOMIC_ACQUIRE));
+	sidetrack_relay_heartbeat(relay);	/* it turned, the last time, before it hung */
+	for (i = 0; i < 2; i++) {
+		wait_for(have_turned(relay, HANGING_THREAD));
+		expect_equal(sidetrack_relay_heartbeat(relay), 1);
+	}
 	__atomic_store_n(&hang, false, __ATOMIC_RELEASE);
-	wait_for((usleep(50000), sidetrack_relay_heartbeat(relay) == 0));
+	wait_for(have_turned(relay, NO_THREAD));
+	expect_equal(sidetrack_relay_heartbeat(relay), 0);
 	finish(relay);
 	close(hanging.fd);
 }

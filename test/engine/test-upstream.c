@@ -39,7 +39,7 @@ static void much_early_data(void)
 		shutdown(proxied.proxy, SHUT_WR);
 		_exit(0);
 	}
-	usleep(200000);
+	wait_for(bytes_received(proxied.client) >= 65536);
 	expect_pattern(proxied.client, 0, length, 10000);
 	expect_end(proxied.client);
 	expect(wait(NULL) > 0);
@@ -53,7 +53,7 @@ static void client_ends_during_handshake(void)
 
 	send_pattern(proxied.client, 0, 5000, 5000);
 	shutdown(proxied.client, SHUT_WR);
-	usleep(50000);
+	wait_for(end_has_arrived(proxied.client));
 	hear(proxied.proxy, "\5\1\0");
 	say(proxied.proxy, METHOD_NONE);
 	hear(proxied.proxy, REQUEST_IPV4);

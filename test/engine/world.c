@@ -290,6 +290,25 @@ uint64_t bytes_unsent(int fd)
 	return (uint64_t)bytes;
 }
 
+/* Bytes that wait to be read. */
+int bytes_received(int fd)
+{
+	int bytes;
+
+	expect(ioctl(fd, SIOCINQ, &bytes) == 0);
+	return bytes;
+}
+
+/* After shutdown(): the other end's kernel has all of it. */
+bool end_has_arrived(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t length = sizeof(info);
+
+	expect(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0);
+	return info.tcpi_state == TCP_FIN_WAIT2;
+}
+
 bool readable(int fd, int timeout_ms)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLIN };

@@ -43,6 +43,8 @@ void expect_end(int fd);
 void expect_reset(int fd);
 void expect_broken(int fd);
 uint64_t bytes_unsent(int fd);
+int bytes_received(int fd);
+bool end_has_arrived(int fd);
 bool readable(int fd, int timeout_ms);
 
 #endif /* WORLD_H */

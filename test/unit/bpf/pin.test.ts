@@ -28,7 +28,7 @@ it('is not made where there is no BPF file system, and the hint names its place'
 describe('names of interfaces', () => {
   /** What the kernel allows: no slash, no white space, not all of it a dot or two. */
   const names = fc
-    .string({ unit: fc.constantFrom(...'ab.%2e-_:@'), minLength: 1, maxLength: 15 })
+    .string({ unit: fc.constantFrom('a', '.', '%', '%2e', '%25', ':'), minLength: 1, maxLength: 5 })
     .filter((name) => name !== '.' && name !== '..');
 
   it('come back as they were, and hold no dot, which the BPF file system reserves', () => {
