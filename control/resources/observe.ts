@@ -4,11 +4,16 @@ import type { ObservedFrom, ObservedHost } from '../plan/state.js';
 import { nftTable } from './nft-table.js';
 import { RESOURCES } from './registry.js';
 
-/** Facts that a kind owns; each is there when all kinds have said theirs, unless it is optional. */
-type ResourceFacts = Pick<
-  ObservedHost,
-  'sysctls' | 'files' | 'routes' | 'ipRules' | 'listing' | 'rulesetUnread' | 'classifier'
->;
+/** All that is known of a host without a kind of resource. */
+type OtherFacts =
+  | keyof ObservedFrom
+  | 'saved'
+  | 'interfaces'
+  | 'neighbours'
+  | 'listeningPorts'
+  | 'pppoeDevices';
+
+type ResourceFacts = Omit<ObservedHost, OtherFacts>;
 
 /** The table first: without privilege, nft says so best. */
 export function resourcesQuery(host: ObservedFrom): Query<ResourceFacts> {
