@@ -2,7 +2,7 @@
 /*
  * The line between the classifier and TypeScript.
  *
- * Whatever both sides must agree on stands here and nowhere else.  abi-gen.c,
+ * All that both sides must agree on stands here and nowhere else.  abi-gen.c,
  * compiled against this header, prints abi.ts with the offsets that the
  * compiler chose; `make -C bpf check-abi` fails when abi.ts is stale.
  *

@@ -3,8 +3,8 @@
  *
  * To attach is to bring a new program set into force: everything is loaded and written first, then
  * each interface's filter is replaced in one step, so every packet meets either the old policy or
- * the new one. The flow table is shared, and live flows do not notice. Whatever fails, the old
- * program set stays; whatever is left by a crash is repaired by the next call.
+ * the new one. The flow table is shared, and live flows do not notice. If a step fails, the old
+ * program set stays; what a crash leaves is repaired by the next call.
  */
 import { events, outcomes, structSize } from './abi.js';
 import { countFlowsOf } from './clients.js';
@@ -159,7 +159,7 @@ function loadNext(
   }
 }
 
-/** Tells a new flow table what the old one, or another classifier, knows; and `clients` of whom that is. */
+/** Tells a new flow table what the old one, or another classifier, knows, and counts those flows in `clients`. */
 function fillFlows(pins: PinDirectory, { object, made }: NextProgramSet, others: readonly Flow[]) {
   const clients = object.mapDescriptor('clients');
   for (const { map, family } of FLOW_MAPS) {
@@ -184,7 +184,7 @@ function countKeptFlows({ object, made }: NextProgramSet): void {
 function attachTo(pins: PinDirectory, name: string, ifindex: number, program: number): void {
   pins.addInterface(name);
   const wasMade = pins.hasQdisc(name);
-  // Before it is made: a crash in between must not leave one of which nobody knows.
+  // Before it is made: a crash in between must not leave one that is not pinned.
   pins.addQdisc(name);
   if (!ensureQdisc(ifindex) && !wasMade) pins.removeQdisc(name);
   attachFilter(name, ifindex, program, PROGRAM);
@@ -200,7 +200,7 @@ function detachFrom(pins: PinDirectory, name: string): void {
   pins.removeInterface(name);
 }
 
-/** Somebody removed our pins, but programs stay where they are attached. */
+/** Pins may have been removed by hand; programs stay where they are attached. */
 function detachUnpinned(name: string, ifindex: number): void {
   detachXdp(ifindex);
   if (!holdsOurs(ifindex, PROGRAM)) return;

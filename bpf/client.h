@@ -4,9 +4,9 @@
  * can fill it alone.
  *
  * A flow is counted when it enters the table and discounted when it leaves, each
- * by whoever made it so: two CPUs never count one flow twice.  A client over its
- * share may exceed it by one flow for each CPU, since nobody waits for a lock.
- * A client for whom there is no room here has no limit, and is not counted.
+ * by the CPU that made it so: two CPUs never count one flow twice.  A client over its
+ * share may exceed it by one flow for each CPU, since there is no lock to wait for.
+ * A client without room here has no limit, and is not counted.
  */
 #ifndef SIDETRACK_BPF_CLIENT_H
 #define SIDETRACK_BPF_CLIENT_H
@@ -43,7 +43,7 @@ static __always_inline void client_count(const struct packet *packet)
 }
 
 /*
- * A count that has missed flows, of a client for whom there was no room, reaches zero before they do;
+ * A count that has missed flows, of a client without room here, reaches zero before they do;
  * then two CPUs that discount at once bring it below, which must not pass for four billion.
  */
 static __always_inline __s32 client_flows(const struct client *client)
@@ -71,7 +71,7 @@ static __always_inline bool client_has_share(const struct packet *packet)
 	return !client || client_flows(client) < (__s32)config.max_flows_per_client;
 }
 
-/* For whoever asks which clients these are. */
+/* Shows which clients these are. */
 static __always_inline void client_refuse(const struct packet *packet, __u32 now)
 {
 	struct client_key key;

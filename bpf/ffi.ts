@@ -181,7 +181,7 @@ export function errnoName(errno: number): string {
   return ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
 }
 
-/** A call that failed; whoever knows what it was for turns it into an error with a hint. */
+/** A call that failed; the caller, which knows its purpose, turns it into an error with a hint. */
 export class CallError extends Error {
   readonly errno: string;
 

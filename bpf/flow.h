@@ -7,7 +7,7 @@
  * of the nftables classifier, RFC 5382's for address translators: 2 h 4 min for
  * an established flow, 4 minutes for one that opens or closes.  It is established
  * when its client has sent data (PSH, which every stack sets on the last piece of
- * what was written): a flood that nobody answers is soon forgotten.
+ * what was written): an unanswered flood is soon forgotten.
  *
  * A full table refuses, as the nftables classifier's does: an LRU table would take
  * the place of a live flow, whose rest would then leave on another way than it
@@ -116,7 +116,7 @@ static __always_inline bool flow_sweep(__u32 family)
 	__u32 index = family == 4 ? 0 : 1;
 	__u32 *last = bpf_map_lookup_elem(&sweeps, &index);
 
-	/* Two CPUs may both sweep: that costs time, and harms nobody. */
+	/* Two CPUs may both sweep: that costs time and does no harm. */
 	if (!last || (*last && sweep.now - *last < SWEEP_INTERVAL))
 		return false;
 	*last = sweep.now;
@@ -129,7 +129,7 @@ static __always_inline bool flow_sweep(__u32 family)
 	return sweep.removed > 0;
 }
 
-/* Not over one that another CPU has just entered: it is counted by whoever does. */
+/* Not over one that another CPU has just entered: that CPU counts it. */
 static __always_inline bool flow_insert(const struct packet *packet, __u32 target)
 {
 	struct flow flow = { .seen = flow_clock(), .state = FLOW_OPENING, .target = target };

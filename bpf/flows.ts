@@ -95,7 +95,7 @@ const AGE_UNITS: Readonly<Record<FlowStateName, number>> = {
   closing: Math.floor(240 / UNIT_SECONDS),
 };
 
-/** Flows that are not too old; the others keep their place until somebody needs it. */
+/** Flows that are not too old; the others stay until a new flow needs the room. */
 export function countLiveFlows(fd: number, family: 4 | 6): number {
   let sum = 0;
   const now = flowClock();

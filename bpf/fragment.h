@@ -3,7 +3,7 @@
  * What became of first fragments.
  *
  * Only the first fragment has the ports, so it is judged, and the later ones follow it, as they would
- * if somebody put the packet together here.  Of a later one whose first one was not seen nothing is
+ * if the packet were put together here.  Of a later one whose first one was not seen nothing is
  * known but its addresses and protocol.  The table is small and forgets the oldest: a host that is
  * flooded out of it is judged by those alone.
  */

@@ -39,7 +39,7 @@ MAP(sweeps, BPF_MAP_TYPE_ARRAY, __u32, __u32, 2);
 
 /* By rule; the default comes last.  First packets only. */
 MAP(rule_counters, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct counter, 1);
-/* Not read here: so that whoever reads the counters knows whose they are. */
+/* Not read here: it tells readers which rule a counter belongs to. */
 TABLE(rule_names, char[RULE_NAME_LENGTH]);
 
 MAP(v4_blocks, BPF_MAP_TYPE_ARRAY, __u32, struct v4_block, 1 << 16);

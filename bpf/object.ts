@@ -6,7 +6,7 @@ import { CallError, call, check, errnoName, type Pointer } from './ffi.js';
 /** More than a verifier ever said of this program, by far. */
 const LOG_SIZE = 16 * 1024 * 1024;
 
-/** Lines with which the verifier ends whatever it had to say. */
+/** Lines with which the verifier ends its log. */
 const CLOSING_LINES = /^(processed |verification time|stack depth|mark_precise|$)/;
 
 /** The line of the verifier's log that says what is wrong: the last one but statistics. */

@@ -307,7 +307,7 @@ static __always_inline int parse_transport(struct cursor *cursor, struct packet 
 	int result = PARSE_OK;
 
 	if (packet->fragment == FRAGMENT_LATER) {
-		/* Behind a destination options header stands whatever the first one says. */
+		/* Behind a destination options header stands what the first one says. */
 		packet->unseen = extension_length(packet->protocol, 0) ? UNSEEN_PROTOCOL : UNSEEN_PORTS;
 		return PARSE_OK;
 	}

@@ -4,7 +4,7 @@
  *
  * `mark` sets the bits by which the policy route finds the packet.  `redirect`
  * hands it to the server's neighbour entry and does what a router owes: one hop
- * less to live.  Whatever redirect cannot do goes by mark, whose route must
+ * less to live.  What redirect cannot do goes by mark, whose route must
  * therefore exist in either mode.
  */
 #ifndef SIDETRACK_BPF_STEER_H

@@ -153,7 +153,7 @@ function filtersAt(name: string, point: 'ingress' | 'egress'): FilterJson[] | un
   }
 }
 
-/** Takes the clsact qdisc away unless somebody uses it. */
+/** Takes the clsact qdisc away unless it has filters. */
 export function removeUnusedQdisc(name: string, ifindex: number): void {
   // Without an answer, be careful: an empty qdisc does no harm.
   const isEmpty = (point: 'ingress' | 'egress') => filtersAt(name, point)?.length === 0;

@@ -14,7 +14,7 @@ export interface V6Tree {
   nodes: Buffer;
 }
 
-/** Whatever is at or above `keys[i]` and below the next key is found at `refs[i]`. */
+/** An address at or above `keys[i]` and below the next key is found at `refs[i]`. */
 interface Branches {
   keys: bigint[];
   refs: number[];

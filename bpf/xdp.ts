@@ -17,7 +17,7 @@ const IF_NONE_YET = 1;
 const MODES = { native: 4, generic: 2 } as const satisfies Record<XdpMode, number>;
 const HARDWARE = 8;
 
-/** `struct bpf_xdp_attach_opts`: size, the program that must be there; 0: whatever. */
+/** `struct bpf_xdp_attach_opts`: size, the program that must be there; 0: any. */
 function expecting(program = 0): Buffer {
   const bytes = Buffer.alloc(16);
   bytes.writeBigUInt64LE(16n, 0);
@@ -47,7 +47,7 @@ function foreign(name: string): ClassifierError {
   });
 }
 
-/** @throws ClassifierError when there is an XDP program that is not ours, in whatever mode. */
+/** @throws ClassifierError when there is an XDP program that is not ours, in any mode. */
 export function requireFreeXdp(name: string, ifindex: number): void {
   const ids = [MODES.native, MODES.generic, HARDWARE].map((mode) => idIn(ifindex, mode));
   if (ids.some((id) => id !== 0 && programName(id) !== XDP_PROGRAM)) throw foreign(name);

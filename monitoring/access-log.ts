@@ -55,7 +55,7 @@ export async function startAccessLog(options: AccessLogOptions): Promise<AccessL
   };
 }
 
-/** Keeps nobody alive. */
+/** Does not keep the process alive. */
 const pause = (ms: number, signal?: AbortSignal) =>
   delay(ms, undefined, { ref: false, ...(signal && { signal }) }).catch(() => undefined);
 
@@ -107,7 +107,7 @@ async function openTarget(path: string): Promise<Target> {
   };
 }
 
-/** Without O_NONBLOCK a FIFO that nobody reads would hold up the start, or log rotation, for ever. */
+/** Without O_NONBLOCK a FIFO without a reader would hold up the start, or log rotation, for ever. */
 const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 
 const openFile = (path: string) => open(path, FLAGS, 0o640);

@@ -54,7 +54,7 @@ export async function startControlSocket(
   };
 }
 
-/** The socket is made within listen(), so nobody else's files get this umask. */
+/** The socket is made within listen(), so no other file gets this umask. */
 function listen(server: Server, path: string): void {
   rmSync(path, { force: true });
   const before = process.umask(OWNER_ONLY);
@@ -74,7 +74,7 @@ async function removeStale(directory: string): Promise<void> {
   }
 }
 
-/** Nobody listens there any more. */
+/** No process listens there any more. */
 export function isStale(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);

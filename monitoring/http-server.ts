@@ -24,7 +24,7 @@ export function createBoundedServer(
     listener,
   );
   server.maxConnections = connections;
-  // Of silence, whatever the client is about; the default listener of this event destroys it.
+  // Of silence, in any state of the client; the default listener of this event destroys it.
   server.setTimeout(2 * patienceMs);
   return server;
 }
@@ -34,7 +34,7 @@ const LONGEST_PAUSE_MS = 8000;
 
 /**
  * Resolves once the server listens, and keeps it so. Without a descriptor left accept() fails again and
- * again while somebody waits, and Node asks without a pause: so the socket is closed for a while instead.
+ * again while a client waits, and Node asks without a pause: so the socket is closed for a while instead.
  * @param listen begins to listen, and may be called again. @returns what closes the server for good.
  */
 export async function listenBounded(

@@ -185,7 +185,7 @@ export const ROUTE_SLOTS = 64;
 
 /** Bits of an address in the table of the guard. */
 export const guardBit = {
-  /** nobody is connected to it */
+  /** a destination or client that the guard refuses */
   denied: 1,
   /** this machine's: neither a destination nor a client */
   own: 2,

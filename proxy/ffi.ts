@@ -141,7 +141,7 @@ export const drain = (relay: Handle, deadlineMs: number) =>
 export const handOver = (relay: Handle, deadlineMs: number) =>
   call('sidetrack_relay_hand_over', [External, I32], [relay, deadlineMs]);
 
-/** 1 when nobody listens any more and no connection is left, else 0. */
+/** 1 when no thread listens any more and no connection is left, else 0. */
 export const drained = (relay: Handle) => call('sidetrack_relay_drained', [External], [relay]);
 
 export const active = (relay: Handle) => call('sidetrack_relay_active', [External], [relay]);

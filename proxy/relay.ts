@@ -63,7 +63,7 @@ export interface Relay {
   forking<T extends EventEmitter>(start: () => T): T;
   /** Threads that have not turned their loop since this was asked last; at first 0. */
   hangingThreads(): number;
-  /** Like drain, but what waits in the sockets' queues is left to whoever else has them. */
+  /** Like drain, but what waits in the sockets' queues is left to the other process that has them. */
   handOver(deadlineMs: number): Promise<void>;
   /** Every open connection, oldest first. Threads look a few at a time; traffic goes on. */
   connections(): Promise<OpenConnection[]>;
@@ -105,7 +105,7 @@ const finite = (deadlineMs: number) => (deadlineMs === Number.POSITIVE_INFINITY 
 const POLL_MS = 20;
 const ADOPTION_MOST_MS = 5000;
 
-/** @throws RelayError with `EADDRINUSE` when somebody else listens on the port, and so on. */
+/** @throws RelayError with `EADDRINUSE` when another program listens on the port, and so on. */
 export function startRelay(options: RelayOptions): Relay {
   const handle = ffi.create(encodeOptions(options));
   if (handle === undefined)

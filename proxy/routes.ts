@@ -7,7 +7,7 @@ export interface Route {
   name: string;
   /** Names of upstreams; at least one. */
   upstreams: readonly string[];
-  /** Matches every destination, whatever the table says. */
+  /** Matches every destination, without the table. */
   anyDestination: boolean;
   /** Inclusive, sorted, disjoint; every port when absent. */
   ports?: readonly { first: number; last: number }[];

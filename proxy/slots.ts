@@ -58,7 +58,7 @@ export class Slots {
     return this.#current.find((slot) => this.#names[slot] === name) ?? -1;
   }
 
-  /** By slot, for whoever looks at what is past. */
+  /** By slot, for records of the past. */
   get names(): readonly (string | undefined)[] {
     return this.#names;
   }

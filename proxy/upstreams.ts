@@ -49,7 +49,7 @@ const familyBits = (families: readonly Family[] = []) =>
   families.reduce((bits, family) => bits | FAMILY_BITS[family], 0);
 
 /**
- * Holds the password: whoever asked for it wipes it.
+ * Holds the password: the caller wipes it.
  * @param slot where it is counted.
  * @throws RangeError when a credential is too long, or there are too many addresses.
  */

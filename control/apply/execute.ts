@@ -62,7 +62,7 @@ async function runStep(host: Host, step: Step): Promise<string | undefined> {
 }
 
 /**
- * Runs every step, whatever fails: a removal that stops half-way helps nobody.
+ * Runs every step even if one fails: half a removal is of no use.
  * @throws SidetrackError that lists what is left, after the last step.
  */
 export async function executeAll(

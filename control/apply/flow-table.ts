@@ -25,7 +25,7 @@ export async function readFlowTable(host: Host, observed: ObservedHost): Promise
   const { classifier, listing } = observed;
   if (classifier) {
     const { v4, v6 } = classifier.flows;
-    // Too old ones stay until somebody needs their place; they fill the table, and harm nobody.
+    // Too old ones stay until their room is needed; they fill the table and do no harm.
     const live = classifier.liveFlows ?? classifier.flows;
     const overShare = classifier.overShare?.map(({ client }) => client) ?? [];
     return { flows: v4 + v6, fullest: Math.max(live.v4, live.v6), overShare };

@@ -1,4 +1,4 @@
-/** Handshakes on a server that never complete, for `status`: the kernel is asked, whatever program listens. */
+/** Handshakes on a server that never complete, for `status`: the kernel is asked, so any program may listen. */
 import { halfOpenHandshakes } from '../../proxy/half-open.js';
 import type { Config, ServerConfig } from '../config/config.js';
 import type { Diagnostic } from '../config/diagnostic.js';

@@ -11,7 +11,7 @@ export const isNft = ({ argv }: Step): boolean => argv.join(' ') === 'nft -j -f 
 
 const write = (transaction: Transaction) => `${JSON.stringify(transaction)}\n`;
 
-/** @throws SidetrackError that says what is missing; whatever a part of the step did is for its undo. */
+/** @throws SidetrackError that says what is missing; the step's undo takes back the part that was done. */
 export async function runNftStep(host: Host, step: Step): Promise<void> {
   const result = await host.run(step);
   if (result.status === 0) return;
@@ -117,7 +117,7 @@ const FEATURES: readonly Feature[] = [
   },
 ];
 
-/** A table of one rule that nobody will ever see. */
+/** A table of one rule, never committed. */
 function probeOf({ chain, expr }: Feature): Transaction {
   const table = 'sidetrack_probe';
   const hook = { type: chain, hook: 'prerouting', prio: chain === 'nat' ? -100 : -300 };

@@ -68,7 +68,7 @@ export function configFile(options: CommonOptions): string {
 export async function loadDeployment(
   options: HostOptions,
 ): Promise<{ config: Config; deployment: Deployment }> {
-  // Not before somebody asks: commands without a configuration start in half the time.
+  // Not before it is needed: commands without a configuration start in half the time.
   const [{ loadConfig }, { compilePolicy }, { relayGuardWarnings }, { openDeployment }] =
     await Promise.all([
       import('../config/load.js'),

@@ -81,7 +81,7 @@ function unknown(name: string, reason: string, cause?: unknown): SidetrackError 
     {
       code: 'flows-unknown',
       source: 'host',
-      hint: 'mend nft and run it again; without --take-over the steered connections would break',
+      hint: 'repair nft and run it again; without --take-over the steered connections would break',
       cause,
     },
   );

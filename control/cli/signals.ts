@@ -21,7 +21,7 @@ export function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Pro
   );
 }
 
-/** Runs `work` to its end: a removal that stops half-way helps nobody. */
+/** Runs `work` to its end: half a removal is of no use. */
 export function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
   return handling(() => say('  going on to the end; once more to stop half-way'), work);
 }

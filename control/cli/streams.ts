@@ -1,4 +1,4 @@
-/** Output that nobody takes: what is under way goes on, since a change must not stop half-way. */
+/** Output without a reader: what is under way goes on, since a change must not stop half-way. */
 import { EXIT_FAILED, say } from './output.js';
 
 const WORDS: Readonly<Record<string, string>> = {

@@ -8,7 +8,7 @@ import { isProblem, parseEntry } from './entry.js';
 
 const SEPARATORS: Readonly<Record<string, string>> = { ',': '-F,', ';': "-F';'", '|': "-F'|'" };
 
-/** What of a downloaded file may go into a command that somebody will paste into a shell. */
+/** What of a downloaded file may go into a command that a user pastes into a shell. */
 const HARMLESS = /^[A-Za-z0-9_-]{1,20}$/;
 
 interface Row {

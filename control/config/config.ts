@@ -148,7 +148,7 @@ export interface Config {
   warnings: Diagnostic[];
   /**
    * Position of a value, by its keys as the file writes them (`['router', 'rule_priority']`), or of
-   * what encloses it where a default fills in; for whoever finds later that a value does not fit.
+   * what encloses it where a default fills in; for checks that find later that a value does not fit.
    */
   positionOf(path: Path): Position;
 }

@@ -7,7 +7,7 @@ import { isProblem, networkOf, parseEntry } from './entry.js';
 const ENTRY = '[0-9A-Fa-f.:]*[.:][0-9A-Fa-f.:]*(?:/[0-9]{1,3})?';
 
 /**
- * Lines that say nothing but that one entry is in the list. Whatever else a line holds may change its
+ * Lines that say nothing but that one entry is in the list. All else in a line may change its
  * meaning, a length in another column or an exception, so that no part of it may be offered.
  */
 const ENTRY_ALONE = [

@@ -53,7 +53,7 @@ function wantsText(issue: Issue): boolean {
   return expected?.code === 'invalid_type' && expected.expected === 'string';
 }
 
-/** What YAML did to a value that somebody surely meant otherwise. */
+/** What YAML made of a value that was surely meant otherwise. */
 function quotingHint(value: unknown, path: Path, issue: Issue, source: Source): string | undefined {
   if (isSecret(path)) return undefined;
   if (isMap(value)) {

@@ -1,5 +1,5 @@
 /**
- * Everything that the file format knows and sidetrack cannot do yet, in one place: whoever builds
+ * Everything that the file format knows and sidetrack cannot do yet, in one place: building
  * the thing deletes its entry here.
  */
 import type { Problem } from './diagnostic.js';

@@ -63,7 +63,7 @@ function tooFew(name: string, set: SetConfig, root: unknown, source: Source): Di
   return [diagnosticAt(position, { message, hint })];
 }
 
-/** Reads the files of all sets, whatever else is wrong with the configuration. */
+/** Reads the files of all sets, even if the configuration is wrong elsewhere. */
 async function loadSets(root: unknown, source: Source): Promise<LoadedSets> {
   const loaded: LoadedSets = { sets: {}, diagnostics: [], absent: [], warnings: [] };
   const known = new Map<string, SetEntries>();

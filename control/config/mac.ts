@@ -9,7 +9,7 @@ export function parseMac(text: string): string | undefined {
   return PAIRS.test(text) ? text.toLowerCase().replaceAll('-', ':') : undefined;
 }
 
-/** Whether somebody who wrote this meant a MAC, right or wrong. */
+/** Whether this was meant as a MAC, right or wrong. */
 export function looksLikeMac(text: string): boolean {
   return NEARLY.test(text);
 }

@@ -119,7 +119,7 @@ function probe(file: NonNullable<CheckedFile['relay']['probe']>) {
   };
 }
 
-/** A stop is waited for; whoever has handed over is in nobody's way. */
+/** A stop is waited for; a relay that has handed over is in no way. */
 const STOP_DRAIN_SECONDS = 30;
 
 function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {

@@ -1,4 +1,4 @@
-/** Looking into parsed YAML whose shape nobody has checked yet. */
+/** Looking into parsed YAML of a shape that is not checked yet. */
 
 export type Path = readonly (string | number)[];
 export type RawMap = Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-/** Routes of the relay that can never match: allowed, but hardly what somebody meant. */
+/** Routes of the relay that can never match: allowed, but hardly meant so. */
 import type { Config, RouteConfig } from './config.js';
 import { type Diagnostic, diagnosticAt } from './diagnostic.js';
 import { isEmpty } from './warning.js';

@@ -11,7 +11,7 @@ import {
 import { type ForeignProblem, foreignProblem } from './foreign-list.js';
 import { formatProblem } from './list-format.js';
 
-/** A list in the wrong format is wrong in every line; nobody reads more than these. */
+/** A list in the wrong format is wrong in every line; these are enough. */
 const MOST_BAD_LINES = 10;
 /** Longer than any range of IPv6 addresses; what is longer is cut when it is quoted. */
 const LONGEST_ENTRY = 90;

@@ -29,7 +29,7 @@ export class Source {
   constructor(file: string, text: string) {
     this.file = file;
     this.text = text;
-    // The core schema of YAML 1.2 whatever a %YAML line says: 1.1 reads MACs and times as numbers.
+    // The core schema of YAML 1.2, even if a %YAML line says otherwise: 1.1 reads MACs and times as numbers.
     this.document = parseDocument(text, {
       prettyErrors: false,
       schema: 'core',

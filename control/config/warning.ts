@@ -1,4 +1,4 @@
-/** Rules that can never match: allowed, but hardly what somebody meant. */
+/** Rules that can never match: allowed, but hardly meant so. */
 import type { AddressList, Config, RuleConfig } from './config.js';
 import { type Diagnostic, diagnosticAt } from './diagnostic.js';
 import { BOTH, BUILT_IN_SETS, familiesOf, servedFamilies } from './families.js';

@@ -8,7 +8,7 @@ import type { Answer, Query } from '../command/query.js';
 export interface HostPaths {
   /** Directory for sidetrack's run-time state. On /run, because a reboot forgets sysctls and rules too. */
   readonly stateDir: string;
-  /** False where /etc belongs to somebody else (a network namespace shares it with its host). */
+  /** False where /etc is not ours alone (a network namespace shares it with its host). */
   readonly ownsEtc: boolean;
   /** Where the eBPF classifier pins what it made; in a BPF file system. */
   readonly bpfDirectory: string;

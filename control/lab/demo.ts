@@ -49,7 +49,7 @@ rules:
 const DEMO_CONFIG = `${LAB_CONFIG}relay: { metrics: { connections: true } }
 `;
 
-/** On the lab's own /run, so that it goes with the lab, whatever ends it. */
+/** On the lab's own /run, so that it goes with the lab however that ends. */
 const CONFIG_FILE = '/run/sidetrack.yaml';
 const SECONDS_PER_RUN = 5;
 const METRICS_URL = 'http://127.0.0.1:9150';

@@ -119,7 +119,7 @@ function directory(): string {
 function makeDirectory(): void {
   mkdirSync(directory(), { recursive: true, mode: 0o700 });
   if (statSync(directory()).uid === process.getuid?.()) return;
-  throw new SidetrackError(`${directory()} belongs to somebody else`, {
+  throw new SidetrackError(`${directory()} belongs to another user`, {
     code: 'lab-directory',
     source: 'host',
     hint: 'name a directory of your own in XDG_RUNTIME_DIR, or remove that one',

@@ -4,7 +4,7 @@
  * Two dynamic sets for each family and target (flow-target.ts). A flow whose first packet was judged `proxy` enters `closing`, the set of
  * those that are remembered for minutes; it moves to `flows`, where hours are, when it has shown life:
  * its client has sent data (PSH, which every stack sets on the last piece of what was written). So a
- * flood that nobody answers never reaches `flows`. FIN and RST move a flow back to `closing`.
+ * unanswered flood never reaches `flows`. FIN and RST move a flow back to `closing`.
  *
  * Later packets of a known flow are steered without looking at the rules again, and refresh its entry:
  * in `flows` each of them, in `closing` one a minute, for that costs the client a token of its share
@@ -93,7 +93,7 @@ function flowSet(name: string, family: Family, size: number, timeout: number): N
 }
 
 /**
- * A new SYN is always classified anew; when the verdict is not `proxy`, whatever is known of its
+ * A new SYN is always classified anew; when the verdict is not `proxy`, all that is known of its
  * tuple is forgotten. Forgetting first and admitting again would not do: the kernel gives the room
  * of a deleted entry back only at its next sweep, so in a full table a flow that repeats its SYN
  * would lose its place and be steered by halves.

@@ -9,7 +9,7 @@ export type Expression =
   | number
   | boolean
   | { payload: { protocol: string; field: string } }
-  /** Bits behind a header, whatever it is. */
+  /** Bits behind any header. */
   | { payload: { base: 'nh' | 'th'; offset: number; len: number } }
   | { meta: { key: string } }
   | { ct: { key: 'zone'; dir: 'original' } }

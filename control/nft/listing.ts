@@ -17,7 +17,7 @@ export interface ListedSet {
   name: string;
   type: string | string[];
   size?: number;
-  /** Filled by packets; its elements are nobody's configuration. */
+  /** Filled by packets; its elements are not configuration. */
   dynamic: boolean;
   elements: unknown[];
 }

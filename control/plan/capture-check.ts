@@ -61,7 +61,7 @@ export function secondUplink(
     return [
       {
         path: ['servers', index, 'interface'],
-        message: `${server.name} forwards packets and has an IPv${family} default route by ${uplink}: should its nft rules be flushed, steered packets leave there although on_failure is block`,
+        message: `${server.name} forwards packets and has an IPv${family} default route by ${uplink}: if its nft rules are flushed, steered packets leave there although on_failure is block`,
         hint: `if it need not forward: sysctl -w ${key.replaceAll('/', '.')}=0`,
       },
     ];

@@ -1,12 +1,12 @@
 /**
- * The second line of defence of `on_failure: block`. Where the server forwards and somebody flushes
+ * The second line of defence of `on_failure: block`. Where the server forwards and its nft rules are flushed
  * its nft rules, steered packets would be routed on, past the program. Policy rules survive that.
  */
 import type { ServerConfig } from '../config/config.js';
 import { serverFamilies } from './server-families.js';
 import { type Family, type IpRule, MAIN_TABLE, type NextHop, type ObservedHost } from './state.js';
 
-/** The last ones before the main table: whatever else takes packets here has done so by then. */
+/** The last ones before the main table: other rules that take packets here have done so by then. */
 const ATTACHED_PRIORITY = 32764;
 const REFUSE_PRIORITY = 32765;
 

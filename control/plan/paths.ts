@@ -3,7 +3,7 @@
 /** Everything of ours at run time is below it. */
 export const RUN = '/run';
 
-/** Own file in iproute2's drop-in directory, so nobody's rt_tables is edited. */
+/** Own file in iproute2's drop-in directory, so that rt_tables itself is not edited. */
 export const TABLE_NAME_FILE = '/etc/iproute2/rt_tables.d/sidetrack.conf';
 
 export const savedStatePath = (stateDir: string) => `${stateDir}/state.json`;

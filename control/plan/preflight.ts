@@ -114,8 +114,8 @@ function noProbeBit({ router: { classifier } }: Config, targets: readonly Target
     .filter((target) => routeProbe(target) === undefined)
     .map(({ mark }) => ({
       path: ['router', 'mark'],
-      message: `mark ${hex(mark.value)}/${hex(mark.mask)} leaves no bit to ask for the route with, so flows are handed over even when the route to the server is gone`,
-      hint: 'widen the mask by a bit that nobody uses',
+      message: `mark ${hex(mark.value)}/${hex(mark.mask)} leaves no bit free to test the route with, so flows are handed over even when the route to the server is gone`,
+      hint: 'widen the mask by an unused bit',
     }));
 }
 

@@ -96,7 +96,7 @@ function restOf(plain: Routes): Routes {
   return new Set(halves.map(({ prefix }) => firstOf(prefix))).size === 2 ? halves : [];
 }
 
-/** Fits packets whatever their type of service and their source. */
+/** Fits packets with any type of service and any source. */
 const isPlain = ({ route }: Routes[number]) => !route.tos && route.from === undefined;
 
 const firstOf = ({ address, length }: Prefix) => networkOf(parseAddress(address)!, length).first;

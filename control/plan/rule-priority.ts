@@ -1,6 +1,6 @@
 /**
  * The priority of our `ip rule`s. `auto` is the usual number, or the one in front of the first rule of
- * somebody else's that could take our packets. What such a rule's table holds at the moment does not
+ * another program that could take our packets. What such a rule's table holds at the moment does not
  * count: the routes of a VPN come and go, and our priority must not.
  */
 import type { Config, ServerConfig } from '../config/config.js';

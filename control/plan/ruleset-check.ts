@@ -4,7 +4,7 @@ import type { Diagnostic } from '../config/diagnostic.js';
 import { type Finding, locate } from './finding.js';
 import type { ObservedHost } from './state.js';
 
-/** Warned of, because the rules of others may well be in the way, and nobody has looked at them. */
+/** Warned of, because the rules of others may well be in the way, and were not looked at. */
 export function unreadRuleset(
   config: Config,
   name: string,

@@ -49,7 +49,7 @@ function tableInput(
   };
 }
 
-/** Any number that nobody else has. */
+/** Any number that is free. */
 const ZONE = 151;
 
 function zone({ sysctls }: ObservedHost): { zone?: number } {

@@ -115,7 +115,7 @@ export interface NumberRange {
 /** What a rule does with a packet that all of its selectors fit. */
 export type RuleAction = 'lookup' | 'goto' | 'nop' | 'unreachable' | 'prohibit' | 'blackhole';
 
-/** A rule as the kernel has it, whoever made it. */
+/** A rule as the kernel has it, made by any program. */
 export interface ObservedIpRule extends Partial<Omit<IpRule, 'family' | 'priority' | 'why'>> {
   family: Family;
   priority: number;
@@ -196,7 +196,7 @@ export interface ObservedHost extends ObservedFrom {
   /** Why nft could not list everybody's rules, so that only our own table was read. */
   rulesetUnread?: string;
   saved?: SavedState;
-  /** Those of `OWN_FILES` that are there, by path; none where /etc belongs to somebody else. */
+  /** Those of `OWN_FILES` that are there, by path; none where /etc is not ours alone. */
   files: Record<string, ObservedFile>;
   /** TCP ports on which something listens. */
   listeningPorts: number[];

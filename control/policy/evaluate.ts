@@ -17,7 +17,7 @@ import { embeddedV4, hasReservedBits } from './nat64.js';
 import type { Policy, Rule, Verdict } from './rule.js';
 
 /**
- * What of a packet nobody on the way can see: a later fragment, or one too small, hides the ports;
+ * What of a packet cannot be seen on the way: a later fragment, or one too small, hides the ports;
  * a chain of headers that does not end hides the protocol, too.
  */
 export type Unseen = 'ports' | 'protocol';
@@ -66,7 +66,7 @@ function guardOf(guards: Guards, packet: Packet): GuardName | undefined {
   return undefined;
 }
 
-/** Whatever it is, a rule that blocks it must not be gone round, and no other may let it through. */
+/** A rule that blocks it must hold for all that it could be, and no other rule may let it through. */
 const holdsUnseen = ({ action }: Rule): boolean => action === 'block';
 
 function protocolHolds(rule: Rule, packet: Packet): boolean {
@@ -107,7 +107,7 @@ export function ruleMatches(rule: Rule, packet: Packet, nat64?: Policy['nat64'])
 
 /**
  * What becomes of the flow that this packet opens: guards, then rules in order, then the default.
- * Of a packet that hides something: whether it is dropped, for nobody can hand it over.
+ * Of a packet that hides something: whether it is dropped, for it cannot be handed over.
  */
 export function classifyFirstPacket(
   policy: Policy,

@@ -1,6 +1,6 @@
 /**
  * Guards come before every rule and cannot be overridden: traffic that must never be steered,
- * or never pass, whatever the policy says. Each classifier compiles these same sets.
+ * or never pass, and no policy changes that. Each classifier compiles these same sets.
  */
 import { PrefixSet } from './prefix-set.js';
 

@@ -1,5 +1,5 @@
 /**
- * What the relay refuses by itself, whatever the router hands over: `relay.deny`, and every network
+ * What the relay refuses by itself, even if the router hands it over: `relay.deny`, and every network
  * that is not on the Internet or is attached to the server, less `relay.allow`. As a table for the engine.
  */
 import { guardBit } from '../../proxy/abi.js';

@@ -14,7 +14,7 @@ export function withUnseenPorts(rule: Rule): Rule[] {
   const { ports, ...rest } = rule;
   if (ports === undefined) return [rule];
   if (rule.action !== 'block') return [];
-  // Ports belong to these two, whichever it is.
+  // Only these two have ports.
   if (rest.proto !== undefined) return [rest];
   return [
     { ...rest, proto: 'tcp' },

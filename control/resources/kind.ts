@@ -7,7 +7,7 @@ import type { Query } from '../command/query.js';
 import type { HostState, ObservedFrom, ObservedHost, SavedState } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 
-/** `Change` is whatever the kind needs to know of one difference. */
+/** `Change` is what the kind needs to know of one difference. */
 export interface ResourceKind<Desired = unknown, Change = unknown> {
   /** What it is called in the kernel or in its tool: `route`, `nft table`. */
   readonly name: string;

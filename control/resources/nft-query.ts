@@ -1,4 +1,4 @@
-/** Our nft table as the host has it, whatever others have beside it. */
+/** Our nft table as the host has it; other tables are left out. */
 import { commandError, parseJson } from '../command/answer.js';
 import type { Command } from '../command/command.js';
 import { type Answer, type Query, query } from '../command/query.js';

@@ -222,7 +222,7 @@
 
 /* X(NAME, name, what it means): bits of an address in the table of the guard */
 #define SIDETRACK_RELAY_GUARD_BITS(X)						\
-	X(DENIED, "denied", "nobody is connected to it")			\
+	X(DENIED, "denied", "a destination or client that the guard refuses")			\
 	X(OWN, "own", "this machine's: neither a destination nor a client")
 
 enum mode {
@@ -343,7 +343,7 @@ struct sidetrack_relay_upstream {
 struct sidetrack_relay_route {
 	uint32_t slot;			/* where it is counted, not 0 */
 	uint32_t upstreams;		/* bits, in the order they were added; never none */
-	uint32_t any_destination;	/* matches whatever the table says */
+	uint32_t any_destination;	/* matches every destination, without the table */
 	uint32_t port_ranges;		/* 0 is every port */
 	struct {
 		uint32_t first;

@@ -276,7 +276,7 @@ describe('a proxy that is of no use', () => {
     for (let i = 0; i < 11; i++) statuses.push(await look());
     expect(statuses.at(-1)).toBe(0);
     expect(statuses.filter((status) => status !== 0).length).toBeLessThan(8);
-    await waitFor('a word of it', () => said().includes('it says yes, and hangs up'));
+    await waitFor('a word of it', () => said().includes('it accepts requests, then hangs up'));
   });
 
   it('is found out by a probe that wants an answer before any client does', async () => {

@@ -61,7 +61,7 @@ export function watchAttached(relay: Pick<Relay, 'setGuard'>, config: () => Conf
     try {
       relay.setGuard(relayGuard(config(), now));
     } catch (error) {
-      // It accepts nobody any more.
+      // It accepts no client any more.
       if (error instanceof RelayError && error.code === 'EALREADY') return;
       say(`warning: the relay does not know of the server's new addresses: ${String(error)}`);
     }

@@ -1,5 +1,5 @@
 /**
- * At boot the file of a set may come later than we do: from another disk, from whoever fetches it. A
+ * At boot the file of a set may come later than we do: from another disk, or by a download. A
  * program that ends because of that is not started again, so under a service manager it waits.
  */
 import { setTimeout as delay } from 'node:timers/promises';

@@ -16,7 +16,7 @@ import { say } from '../output.js';
 import { version } from '../package.js';
 import type { Inheritance } from './sockets.js';
 
-/** The old relay has closed them already; somebody else may hold the port. */
+/** The old relay has closed them already; another program may hold the port. */
 const TAKE_OVER_MS = 5000;
 const RETRY_MS = 50;
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 const TCP_LISTEN = '0A';
 
-/** `redsocks (pid 123)`, or undefined when nobody listens or the owner may not be seen. */
+/** `redsocks (pid 123)`, or undefined when no program listens or the owner may not be seen. */
 export function listenerName(port: number): string | undefined {
   const inodes = listeningInodes(port);
   const pid = readdirSync('/proc').find((name) => /^\d+$/.test(name) && ownsSocket(name, inodes));

@@ -1,5 +1,5 @@
 /**
- * What the relay tells systemd, or whoever set NOTIFY_SOCKET: sd_notify(3), sd_watchdog_enabled(3) and
+ * What the relay tells systemd, or another program that set NOTIFY_SOCKET: sd_notify(3), sd_watchdog_enabled(3) and
  * the fd store. Without NOTIFY_SOCKET nothing happens.
  */
 import { notifyManager } from '../../../proxy/notify.js';
@@ -14,7 +14,7 @@ const FOREVER_SECONDS = 365 * 24 * 3600;
 const US_PER_SECOND = 1_000_000;
 
 export interface Service {
-  /** Somebody has started us who wants to hear of us. */
+  /** The program that started us wants to hear of us. */
   readonly isManaged: boolean;
   ready(status: string): void;
   /** A line for `systemctl status`. */

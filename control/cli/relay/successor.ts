@@ -1,7 +1,7 @@
 /**
  * A relay replaces itself by a new program without refusing anyone. The old one starts the new one
  * with its listening sockets; both accept for a moment; once the new one says so the old one stops
- * accepting. The sockets are never closed, so what waits in their queues is served by whoever remains.
+ * accepting. The sockets are never closed, so what waits in their queues is served by the process that remains.
  *
  *   old   starts new ──────────────▶ reads its configuration, adopts the sockets, accepts
  *         stops accepting, closes ◀─ "ready"

@@ -54,7 +54,7 @@ function credentials({ relay }: Config): string[] {
   );
 }
 
-/** What the service's user, who is nobody in particular, cannot read: the first of `paths`. */
+/** What the service's user, which has no rights of its own, cannot read: the first of `paths`. */
 export function unreadableByOthers(paths: readonly string[]): string | undefined {
   return paths.find((path) => !isReadableByOthers(path));
 }

@@ -28,7 +28,7 @@ const FAULTS: Partial<Record<Reason, string>> = {
   reset: 'it resets connections',
   handshake_timeout: 'it is silent during the handshake',
   probe: 'the destination of `relay.probe` is not reached through it, or does not answer',
-  silence: 'it says yes, and hangs up without a byte',
+  silence: 'it accepts requests, then hangs up without a byte',
 };
 const HINTS: Partial<Record<Reason, string>> = {
   upstream_auth: 'correct its `username` and `password_file`, then reload the relay (SIGHUP)',
@@ -95,7 +95,7 @@ function refusalChanges(): (refused: readonly Family[]) => string[] {
 
 function portLine(name: string, port: number): string {
   return `${pc.yellow('warning:')} upstream "${name}" has a rule against connections to port ${port} (upstream_refused); the next upstream is tried instead
-  hint: write a route that spares the detour: { port: ${port}, upstreams: [...] } in relay.routes`;
+  hint: write a route that goes there at once: { port: ${port}, upstreams: [...] } in relay.routes`;
 }
 
 type View = {

@@ -101,7 +101,7 @@ async function readPassword(name: string, file: string): Promise<Buffer> {
   return password;
 }
 
-/** A FIFO that nobody writes to is empty at once; one whose writer is slow holds up no reload for long. */
+/** A FIFO without a writer is empty at once; one whose writer is slow holds up no reload for long. */
 async function readSoon(file: string): Promise<Buffer> {
   const flag = constants.O_RDONLY | constants.O_NONBLOCK;
   for (let tries = FIFO_TRIES; ; tries--) {

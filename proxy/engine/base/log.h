@@ -2,7 +2,7 @@
 /*
  * Finished connections on their way from a thread to the access log.
  *
- * A ring with one writer, the thread, and one reader, whoever drains the log.
+ * A ring with one writer, the thread, and one reader, which drains the log.
  * Neither ever waits: if the ring is full the thread counts the record as
  * dropped and goes on.  Lines are made when they are read, so that the thread
  * only copies a record; and they are made here rather than in TypeScript,

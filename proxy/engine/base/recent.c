@@ -16,7 +16,7 @@ static void slot_write(struct recent_slot *slot, const struct sidetrack_relay_re
 
 	memcpy(word, record, sizeof(word));
 	__atomic_store_n(&slot->sequence, sequence + 1, __ATOMIC_RELAXED);
-	/* each word released: whoever reads one of them also sees the odd number */
+	/* each word released: a reader of one of them also sees the odd number */
 	for (i = 0; i < RECORD_WORDS; i++)
 		__atomic_store_n(&slot->word[i], word[i], __ATOMIC_RELEASE);
 	__atomic_store_n(&slot->sequence, sequence + 2, __ATOMIC_RELEASE);

@@ -2,7 +2,7 @@
 /*
  * The last connections a thread accepted, for people who want to look.
  *
- * The owning thread writes, anyone reads, nobody waits.  Each slot carries a
+ * The owning thread writes, any thread reads, none waits.  Each slot carries a
  * sequence number that is odd while the slot is being written; a reader that
  * sees it odd, or changed behind its back, leaves that slot out.
  */

@@ -121,7 +121,7 @@ void direction_init(struct direction *direction, uint64_t *total_bytes,
 }
 
 /**
- * direction_preload() - Bytes of the source that somebody else has already read
+ * direction_preload() - Bytes of the source that the handshake has already read
  * @direction:	Direction that has not run yet
  * @bytes:	They go to the sink before anything else
  * @length:	At least one

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a thread lends to whichever direction is running. */
+/* What a thread lends to the direction that is running. */
 #ifndef SIDETRACK_IO_CONTEXT_H
 #define SIDETRACK_IO_CONTEXT_H
 

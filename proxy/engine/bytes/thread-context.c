@@ -5,7 +5,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* Hands events to whom they belong. */
+/* Hands each event to its owner. */
 void context_dispatch(struct thread_context *thread, const struct epoll_event *event, int count)
 {
 	int i;

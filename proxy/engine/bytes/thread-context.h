@@ -3,7 +3,7 @@
  * All that a connection knows of its thread.
  *
  * The thread owns it (thread.h), the floors below get nothing else of the thread to
- * see: where to wait, what time it is, what is counted, whom to queue behind, and what
+ * see: where to wait, what time it is, what is counted, what to queue behind, and what
  * newcomers are given.  What has to be done by the thread itself is one function,
  * connection_gone.  Everything here is touched by the one thread only, but for
  * `limits`, which all threads share.
@@ -40,7 +40,7 @@ struct thread_context {
 	struct list deferred_free;	/* what this turn's events may still name */
 	struct list connections;
 	struct recent *recent;
-	struct log *log;		/* NULL: nobody wants one */
+	struct log *log;		/* NULL: no log */
 	const struct sidetrack_relay_options *options;	/* those that cannot change */
 	struct generation *generation;	/* what new connections get */
 	struct guard *guard;		/* what newcomers are asked; NULL asks little */

@@ -42,7 +42,7 @@ static size_t client_find(const struct clients *clients, uint64_t key)
 	return i;
 }
 
-/* Whoever was pushed behind the slot @hole by what stood there moves up. */
+/* A client that was pushed behind the slot @hole by the one there moves up. */
 static void client_remove(struct clients *clients, size_t hole)
 {
 	size_t i = hole;

@@ -38,7 +38,7 @@ struct clients {
 	struct client_slot *slot;
 	size_t mask;			/* slots, a power of two, less one */
 	size_t used;
-	uint64_t seed;			/* so that nobody can aim at a slot */
+	uint64_t seed;			/* so that no client can aim at a slot */
 };
 
 enum client_verdict {

@@ -102,7 +102,7 @@ struct connection {
 	bool waiting;		/* counts as one that waits for its upstream */
 	bool client_counted;	/* counts as one of its client's */
 	bool turn_over[SIDES];
-	bool announced[SIDES];	/* an edge came while nobody was reading */
+	bool announced[SIDES];	/* an edge came while no pass was reading */
 	bool keepalive;		/* the upstream leg's socket has its options */
 	bool no_delay;		/* likewise TCP_NODELAY */
 	bool error_seen[SIDES];	/* announced before the leg's direction had finished */

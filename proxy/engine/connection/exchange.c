@@ -10,7 +10,7 @@
 
 /*
  * Peeks at what of the client's may go with the request.  A peek takes the error
- * of a reset out of the socket, where nobody would find it again: what is left
+ * of a reset out of the socket, where no later call would find it: what is left
  * looks like an end.
  *
  * Return: false if the client has gone, else *@seen of its bytes are in the thread's buffer

@@ -4,10 +4,10 @@
  *
  * To an *optimistic* upstream the client's first bytes go along with the request
  * that names the destination.  They are only looked at, and stay with the
- * client's socket until the upstream says yes: whatever happens before, they are
+ * client's socket until the upstream accepts: until then they are
  * not lost.  But once they have left, only an upstream that says that it wants
  * other credentials has certainly not handed them on; after any other failure
- * nobody else gets them, since a request must not be made twice.
+ * no other upstream gets them, since a request must not be made twice.
  */
 #ifndef SIDETRACK_EXCHANGE_H
 #define SIDETRACK_EXCHANGE_H

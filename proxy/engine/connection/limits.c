@@ -91,7 +91,7 @@ void limits_handshake_end(struct limits *limits)
 /*
  * The last twentieth of the relay is not for a client who has filled three tenths and more by
  * itself while the rest was taken: a loop by way of a translator, whose connections are
- * ours though their addresses are not, or a flood.  Whoever is counted is so from half of
+ * ours though their addresses are not, or a flood.  Clients are counted from half of
  * the way on only, so nothing is counted while there is room.
  *
  * Return: connections that a client may have; 0 is no limit

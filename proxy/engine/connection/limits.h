@@ -20,7 +20,7 @@ struct limits {
 	struct clients clients;
 };
 
-/* Nobody else can be accepted before somebody leaves. */
+/* No client can be accepted before another one leaves. */
 static inline bool limits_are_reached(const struct limits *limits)
 {
 	return __atomic_load_n(&limits->active, __ATOMIC_RELAXED) >=

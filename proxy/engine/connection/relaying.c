@@ -259,7 +259,7 @@ static uint32_t relaying_timeout(const struct connection *connection)
 }
 
 /*
- * While nobody else can be served, whoever only waits for an answer gets a thirtieth of
+ * While no other client can be served, one that only waits for an answer gets a thirtieth of
  * the time: a chain of connections that lead back to us, each of which waits for the next,
  * ends with one that we cannot accept, and would keep everybody out for minutes.
  */

@@ -54,7 +54,7 @@ static int init_threads(struct relay *relay)
 	if (!relay->group.threads)
 		return relay_fail(relay, -ENOMEM, "out of memory for %u threads",
 				  relay->group.thread_count);
-	/* all of them, so that each may be released whatever happened */
+	/* all of them, so that each may be released in any case */
 	for (i = 0; i < relay->group.thread_count; i++) {
 		int failed = thread_init(&relay->group.threads[i], &relay->group, i);
 

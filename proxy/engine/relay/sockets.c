@@ -256,7 +256,7 @@ void sockets_steer(struct relay *relay)
 }
 
 /**
- * sockets_families() - To whom do the sockets listen?
+ * sockets_families() - Families that the sockets listen to
  * @relay:	Relay
  * @refused:	Bits of families that are to be refused; a dual-stack socket refuses none
  *
@@ -272,7 +272,7 @@ uint32_t sockets_families(const struct relay *relay, uint32_t refused)
 	return families;
 }
 
-/* Whoever is accepted from now on inherits what a new generation says of clients. */
+/* Sockets accepted from now on inherit what a new generation says of clients. */
 void sockets_refresh(struct relay *relay, const struct sidetrack_relay_options *options)
 {
 	uint32_t i;
@@ -285,7 +285,7 @@ void sockets_refresh(struct relay *relay, const struct sidetrack_relay_options *
 /* --- the interface ---------------------------------------------------------------- */
 
 /**
- * sidetrack_relay_adopt_listener() - Use a socket that somebody else has opened
+ * sidetrack_relay_adopt_listener() - Use a socket that another process has opened
  * @relay:	Handle, not started yet
  * @fd:		Descriptor; the relay's own once this has succeeded
  *

@@ -82,7 +82,7 @@ static void put_ports(struct message *message, const struct sidetrack_relay_entr
 	nest_end(message, protocol);
 }
 
-/* The reply's tuple: from us to whom accept() saw. */
+/* The reply's tuple: from us to the client as accept() saw it. */
 static void message_fill(struct message *message, const struct sidetrack_relay_entry *entry,
 			 bool ipv4, uint32_t sequence)
 {

@@ -168,7 +168,7 @@ static bool dial_connect(int fd, const union socket_address *to, socklen_t lengt
 /**
  * dial() - Begin to connect
  * @options:		The relay's options
- * @address:		Whom to dial: the destination, or a proxy, which may be local
+ * @address:		What to dial: the destination, or a proxy, which may be local
  * @destination:	Where the client wanted to go, which may not
  * @greeting:		What may leave in the SYN; how much of it did
  * @fd:			Where to put the socket

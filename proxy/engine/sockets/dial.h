@@ -11,7 +11,7 @@
  * nothing to say: its client has not been read yet, and may be waiting for the
  * destination to speak first.
  *
- * Whatever goes wrong has an outcome of its own, because "it does not work" is
+ * Each failure has an outcome of its own, because "it does not work" is
  * all that the client can see: we reset it, and the counters say why.
  */
 #ifndef SIDETRACK_DIAL_H

@@ -157,7 +157,7 @@ static int listen_bound(const struct sidetrack_relay_options *options, uint16_t 
 }
 
 /**
- * listen_reserve() - Get hold of the port, if nobody else has it in either family
+ * listen_reserve() - Bind the port, unless another socket has it in either family
  * @options:	The relay's options
  * @port:	Gets the port
  *
@@ -213,7 +213,7 @@ static int option_of(int fd, int level, int name)
 }
 
 /**
- * listen_refuses() - Has somebody closed this socket for newcomers?
+ * listen_refuses() - Has another owner made this socket refuse newcomers?
  * @fd:		Socket that has listened
  *
  * Return: true if it keeps its port and listens no more
@@ -229,7 +229,7 @@ bool listen_refuses(int fd)
 }
 
 /**
- * listen_families() - Whom does a socket from outside listen to?
+ * listen_families() - Families that a socket from outside listens to
  * @fd:		Descriptor that listen_check() has approved
  *
  * Return: bits, 1 << enum family; both for a dual-stack one
@@ -251,7 +251,7 @@ uint32_t listen_families(int fd)
 
 /**
  * listen_check() - Is this a socket that we could have opened ourselves?
- * @fd:		Descriptor that somebody handed to us
+ * @fd:		Descriptor that was handed to us
  * @options:	The relay's options
  * @port:	Gets the port it listens on
  *
@@ -287,7 +287,7 @@ int listen_check(int fd, const struct sidetrack_relay_options *options, uint16_t
  * @fd:		Descriptor that listen_check() has approved
  * @options:	The relay's options
  *
- * The socket is shared with whoever handed it over, so its options change for
+ * The socket is shared with the process that handed it over, so its options change for
  * both; nothing here hurts a relay that goes on with it.  One that refuses goes on
  * refusing.
  *

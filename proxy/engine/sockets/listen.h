@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One listening socket: our own, or one that somebody handed to us.
+ * One listening socket: our own, or one that was handed to us.
  *
  * SO_REUSEPORT alone would let a second relay of the same user share the port
  * unnoticed; therefore the first socket binds without it, which fails if anyone

@@ -126,7 +126,7 @@ void pipe_give(struct pipe_pool *pool, struct pipe *pipe)
 	pool->free_count++;
 }
 
-/* Give back a pipe that may still hold bytes: nobody else must ever see them. */
+/* Give back a pipe that may still hold bytes: no other connection must ever see them. */
 void pipe_discard(struct pipe_pool *pool, struct pipe *pipe)
 {
 	pipe_close(pool, pipe);

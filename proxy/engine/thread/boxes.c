@@ -45,7 +45,7 @@ static void adopt_generation(struct thread *thread)
 	refusal_review(thread);
 }
 
-/* The one before is nobody's any more: no question takes longer than a turn. */
+/* The one before is not in use any more: no question takes longer than a turn. */
 static void adopt_guard(struct thread *thread)
 {
 	struct guard *next = __atomic_exchange_n(&thread->next_guard, NULL, __ATOMIC_ACQ_REL);

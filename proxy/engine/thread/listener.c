@@ -157,7 +157,7 @@ static void listening_refuse(struct thread *thread, struct listening *listening)
 		(void)epoll_ctl(thread->context.epoll, EPOLL_CTL_DEL, listening->fd, NULL);
 		listening->refuses = true;
 	}
-	/* also when it has been done: somebody who shares it may have opened it */
+	/* also when it has been done: another process that shares it may have opened it */
 	listen_end(listening->fd);
 }
 
@@ -176,7 +176,7 @@ static void listening_admit(struct thread *thread, struct listening *listening)
 		listening->refuses = false;
 }
 
-/* Somebody who shares it has closed it, and we want it open. */
+/* Another process that shares it has closed it, and we want it open. */
 static void listening_lost(struct thread *thread, struct listening *listening)
 {
 	(void)epoll_ctl(thread->context.epoll, EPOLL_CTL_DEL, listening->fd, NULL);
@@ -280,7 +280,7 @@ void listener_release(struct thread *thread)
 }
 
 /*
- * A descriptor that somebody else has too stays in the epoll set when we close
+ * A descriptor that another process has too stays in the epoll set when we close
  * ours, so it is taken out by hand.
  */
 static void listener_forget(struct thread *thread)

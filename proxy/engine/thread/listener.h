@@ -7,7 +7,7 @@
  *
  * Sockets may come from outside: from the program that ran before this one, or
  * from the service manager.  All of them are taken, since a socket of the group
- * that nobody accepts from would swallow its share of the connections.  More of
+ * that no thread accepts from would swallow its share of the connections.  More of
  * them than threads: a thread has several.  Fewer: the other threads open their
  * own, or share one where the kernel does not let them (another user's socket).
  *
@@ -23,7 +23,7 @@
  *
  * A connection needs two descriptors but accept() only tells of one.  So each
  * thread keeps one in reserve for the upstream leg (thread-context.h), and accepts
- * only while it has it: whoever was accepted can be served.
+ * only while it has it: an accepted client can be served.
  */
 #ifndef SIDETRACK_LISTENER_H
 #define SIDETRACK_LISTENER_H

@@ -4,7 +4,7 @@
  *
  * A client that finds IPv6 accepted does not fall back to IPv4, even when its
  * connection is reset later.  So while probes know that no upstream to which a
- * client could be sent carries a family, nobody listens to it (listener.h).  When
+ * client could be sent carries a family, no thread listens to it (listener.h).  When
  * that is the case says families.h.
  *
  * The first thread, which makes the probes, decides; all are woken and act.

@@ -5,7 +5,7 @@
  *
  * Connections belong to their thread, so it is the thread that looks, a few of
  * them in each turn of its loop, and traffic goes on in between.  Nothing is
- * written for a list that nobody asks for.
+ * written while no list is asked for.
  *
  * Whose the snapshot is says `state`.  While IDLE or DONE the control side may read
  * and free everything; it hands it over with WANTED, and the thread hands it

@@ -38,7 +38,7 @@ struct thread_group {
 	struct limits limits;
 	uint32_t listening;		/* threads that still accept, atomic */
 	uint64_t drain_deadline_ms;	/* written before the phase that reads it */
-	bool handed_over;		/* likewise: somebody else accepts what has arrived */
+	bool handed_over;		/* likewise: the successor accepts what has arrived */
 	bool forking;			/* a child may have copies of our descriptors; atomic */
 	uint32_t refused;		/* families (refusal.h); atomic, the first thread writes */
 };

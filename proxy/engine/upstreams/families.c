@@ -3,7 +3,7 @@
 
 /* What probes say of a family, over all upstreams that a client could be sent to. */
 enum verdict {
-	VERDICT_NONE,		/* nobody asks, or no upstream is to carry it */
+	VERDICT_NONE,		/* no probes, or no upstream is to carry it */
 	VERDICT_PENDING,	/* not all have answered, and none has said yes */
 	VERDICT_CARRIED,
 	VERDICT_LACKING,

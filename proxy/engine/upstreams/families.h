@@ -4,7 +4,7 @@
  *
  * To refuse a family begins only while another one is known to work: there is nowhere
  * to fall back to otherwise, and it may be the probe's destination that is at fault.
- * It ends when a probe of the family succeeds, or when nobody probes it any more;
+ * It ends when a probe of the family succeeds, or when it is not probed any more;
  * that less is known than before (a new upstream, a new relay with the sockets of
  * the old one) changes nothing.
  */

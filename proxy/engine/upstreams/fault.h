@@ -10,7 +10,7 @@
 struct handshake;
 
 enum fault {
-	FAULT_NONE,		/* the upstream answered, whatever it said */
+	FAULT_NONE,		/* the upstream answered, with yes or no */
 	FAULT_DOUBTFUL,
 	FAULT_CERTAIN,
 };

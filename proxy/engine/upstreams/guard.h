@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whom the relay connects with whom: asked once, at a connection's beginning.
+ * Which clients reach which destinations: asked once, at a connection's beginning.
  *
  * Packet filters decide what reaches the relay; this holds whatever they let
  * through.  A host that sends packets for any destination to this machine, by a
  * route of its own, would otherwise be connected to every network that is attached
  * here.  So TypeScript makes a table of addresses, two bits for each:
  *
- *	DENIED	nobody is connected to it: relay.deny, and what is refused by
+ *	DENIED	no client is connected to it: relay.deny, and what is refused by
  *		itself less relay.allow
  *	OWN	an address of this machine.  As a destination it would lead back to
  *		us.  As a client's it already has: the connection is one of ours,
@@ -18,7 +18,7 @@
  * configuration does, and when this machine's addresses do, which must not wait for
  * connections of older generations; so it is no part of them.  Like a generation it
  * reaches each thread through a box of its own, with a hold already taken, and is
- * never changed; but nobody keeps it longer than the question takes, so the thread
+ * never changed; but no thread keeps it longer than the question takes, so the thread
  * gives the old one back at once.
  *
  * One thing needs no table.  An IPv4 destination is written ::ffff:a.b.c.d here, and

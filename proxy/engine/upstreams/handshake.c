@@ -19,7 +19,7 @@ static const struct protocol *protocol_of(const struct handshake *handshake)
 /**
  * handshake_begin() - Prepare to talk to an upstream
  * @handshake:		Handshake
- * @upstream:		To whom; must outlive the handshake, like @destination
+ * @upstream:		The proxy; must outlive the handshake, like @destination
  * @destination:	Where the client wanted to go
  *
  * Return: false if there is nothing to say: a direct connection stands already
@@ -81,7 +81,7 @@ enum handshake_verdict handshake_take(struct handshake *handshake, const unsigne
 			handshake->position++;
 	}
 	*taken = i;
-	/* whoever answers before it was asked is no proxy */
+	/* what answers before it was asked is no proxy */
 	if (verdict == HANDSHAKE_SEND && i < length)
 		return protocol_fail(handshake, OUTCOME_UPSTREAM_PROTOCOL);
 	return verdict;

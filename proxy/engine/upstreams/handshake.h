@@ -12,7 +12,7 @@
  *	                                        └─▶ FAILED: see outcome
  *
  * The parsers take one byte at a time, so it cannot matter how the network cuts
- * a reply, and they stop at its last byte: whatever lies behind it is the
+ * a reply, and they stop at its last byte: what lies behind it is the
  * destination's and goes to the client.  A reply is at most
  * HANDSHAKE_REPLY_MOST bytes, nothing of it is kept but a few numbers.
  *

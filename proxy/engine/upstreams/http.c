@@ -79,7 +79,7 @@ static enum handshake_verdict status_known(struct handshake *handshake)
 	case 408 ... 501:
 	case 505 ... 599:
 		return protocol_fail(handshake, OUTCOME_UPSTREAM_REFUSED);
-	default:		/* 101 too: nobody asked to switch protocols */
+	default:		/* 101 too: we did not ask to switch protocols */
 		return garbage(handshake);
 	}
 }

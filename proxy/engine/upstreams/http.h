@@ -3,7 +3,7 @@
  * HTTP CONNECT (RFC 9110, 9.3.6), with Basic authentication.
  *
  * Of the reply only the status counts.  Header fields are skipped, for behind a
- * 2xx there is a tunnel and never a body, whatever Content-Length claims.
+ * 2xx there is a tunnel and never a body; Content-Length does not count.
  * Interim 1xx replies are skipped as well.
  */
 #ifndef SIDETRACK_HTTP_H

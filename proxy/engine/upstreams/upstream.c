@@ -45,7 +45,7 @@ static void set_addresses(struct upstream *upstream, const struct sidetrack_rela
 
 /**
  * upstream_set_addresses() - Its name stands for other addresses now
- * @upstream:	A proxy that nobody uses yet
+ * @upstream:	A proxy that is not in use yet
  * @addresses:	16 bytes each
  * @length:	Of all of them
  *
@@ -148,7 +148,7 @@ bool upstream_is_same(const struct upstream *a, const struct upstream *b)
 	return true;
 }
 
-/* Return: whom to dial so that bytes get to @destination */
+/* Return: the address to dial so that bytes get to @destination */
 const struct endpoint *upstream_address(const struct upstream *upstream, uint32_t number,
 					const struct endpoint *destination)
 {

@@ -96,7 +96,7 @@ describe('an upstream', () => {
     const look = watch();
     expect(look(1, false, { refused: 1 })).toBe('');
     expect(look(2, true, { refused: 1 }, 0, { silent: true })).toMatch(
-      /in backoff: it says yes, and hangs up without a byte \(silence\)\n.*relay\.probe/,
+      /in backoff: it accepts requests, then hangs up without a byte \(silence\)\n.*relay\.probe/,
     );
   });
 
