@@ -13,7 +13,7 @@
 __attribute__((weak)) void trace_write(const char *line, int length)
 {
 	if (write(STDERR_FILENO, line, (size_t)length) < 0)
-		return;		/* nobody is left to be told */
+		return;		/* a closed standard error is no reason to stop */
 }
 
 /* One write() for each line: threads do not wait for each other, and lines stay whole. */
