@@ -379,7 +379,7 @@ describe('the machine lacks something', () => {
     const script = `import('${port}').then((m) => m.portsOf('br-lan')).catch((e) => console.log(e.message, e.hint))`;
     const argv = ['env', `PATH=${PATH}`, process.execPath, '-e', script];
     expect(await fixture.lab.check('router', argv)).toMatch(
-      /^ip -d link show dev br-lan: no JSON install the full iproute2/,
+      /^ip -d link show dev br-lan: no JSON that is known here install the full iproute2/,
     );
   });
 
