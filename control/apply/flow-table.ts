@@ -1,4 +1,6 @@
 /** How full the router's flow table is, and of whose flows: what `status` shows and warns of. */
+
+import { z } from 'zod';
 import type { Query } from '../command/query.js';
 import type { Config } from '../config/config.js';
 import { type Diagnostic, diagnosticAt } from '../config/diagnostic.js';
@@ -57,14 +59,12 @@ function setsQuery<T>(names: readonly string[], read: (listing: string) => T): Q
 /** One element is one `concat`; parsing hundreds of thousands of them would be slower. */
 const countElements = (listing: string) => listing.split('"concat"').length - 1;
 
-interface ClientElement {
-  elem: { val: string };
-}
+const clientElement = z.object({ elem: z.object({ val: z.string() }) });
 
 function clientsIn(listing: string): string[] {
   if (listing.trim() === '') return [];
-  const elements = parseListing(listing).sets.flatMap((set) => set.elements as ClientElement[]);
-  return elements.map(({ elem: { val } }) => val).sort();
+  const elements = parseListing(listing).sets.flatMap((set) => set.elements);
+  return elements.flatMap((one) => clientElement.safeParse(one).data?.elem.val ?? []).sort();
 }
 
 /** What the administrator should know before everybody's flows go the way of `on_failure`. */

@@ -6,17 +6,12 @@ import { ask, type Host } from '../hosts/host.js';
 import { type Gateway, gatewaysOf, neighbourMac } from '../plan/router-mac.js';
 import type { Neighbour, ObservedHost } from '../plan/state.js';
 import { ipQuery } from '../resources/ip-json.js';
-
-interface NeighbourJson {
-  dst: string;
-  dev?: string;
-  lladdr?: string;
-  state?: string[];
-}
+import { neighbourList } from '../resources/ip-shapes.js';
 
 export const neighboursQuery: Query<Neighbour[]> = ipQuery(
   ['neigh', 'show'],
-  (entries: NeighbourJson[]) =>
+  neighbourList,
+  (entries) =>
     entries.flatMap(({ dst, dev, lladdr }) =>
       dev && lladdr ? [{ address: dst, dev, mac: lladdr }] : [],
     ),
@@ -46,7 +41,8 @@ async function resolve(host: Host, { address, dev }: Gateway): Promise<Neighbour
   if (status !== 0) return [];
   const found = ipQuery(
     ['neigh', 'show', 'to', address, 'dev', dev],
-    ([one]: NeighbourJson[]) => one,
+    neighbourList,
+    ([one]) => one,
   );
   for (const end = Date.now() + LONGEST_MS; Date.now() < end; await delay(POLL_MS)) {
     const { found: entry } = await ask(host, { found });

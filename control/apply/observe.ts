@@ -4,7 +4,8 @@ import { ipWithoutJson } from '../command/explain.js';
 import { type Query, query } from '../command/query.js';
 import { ask, type Host } from '../hosts/host.js';
 import type { InterfaceFacts, ObservedFrom, ObservedHost } from '../plan/state.js';
-import { entriesOf, interfaceOf, type LinkJson } from '../resources/ip-json.js';
+import { entriesOf, interfaceOf } from '../resources/ip-json.js';
+import { linkList } from '../resources/ip-shapes.js';
 import { resourcesQuery } from '../resources/observe.js';
 import { savedQuery } from '../resources/saved-parts.js';
 import { neighboursQuery } from './neighbours.js';
@@ -36,7 +37,7 @@ export async function observeHost(host: Host): Promise<ObservedHost> {
 const interfacesQuery: Query<InterfaceFacts[]> = query(
   ['ip', '-j', '-d', 'address', 'show'],
   (answer) => {
-    const links = entriesOf<LinkJson>(answer);
+    const links = entriesOf(answer, linkList);
     // There is always lo.
     if (links.length === 0) throw explained(ipWithoutJson(answer.host), 'no interfaces');
     return links.map(interfaceOf);

@@ -7,14 +7,21 @@ import { type Explanation, explain, type HostRef, ipWithoutJson } from './explai
 
 /**
  * @param text what the command printed, as JSON.
- * @throws SidetrackError one clear line when it is none
+ * @throws SidetrackError one clear line when it is none, or of another shape
  */
-export function parseJson<T>(host: HostRef, command: Command, text: string): T {
+export function parseJson<T>(
+  host: HostRef,
+  command: Command,
+  text: string,
+  schema: z.ZodType<T>,
+): T {
+  let value: unknown;
   try {
-    return JSON.parse(text) as T;
+    value = JSON.parse(text);
   } catch (cause) {
     throw explained(unexpectedAnswer(host, command, text), cause);
   }
+  return fitting(host, command, value, schema);
 }
 
 /**

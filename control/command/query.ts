@@ -1,4 +1,5 @@
 /** What a host is asked, as data: commands that change nothing, and how to read what they print. */
+import type { z } from 'zod';
 import { commandError, parseJson } from './answer.js';
 import type { Command, RunResult } from './command.js';
 import type { HostRef } from './explain.js';
@@ -46,8 +47,8 @@ export function outputOf({ host, command, result }: Answer): string {
 }
 
 /** The same, as JSON. */
-export function jsonOf<T>(answer: Answer): T {
-  return parseJson<T>(answer.host, answer.command, outputOf(answer));
+export function jsonOf<T>(answer: Answer, schema: z.ZodType<T>): T {
+  return parseJson(answer.host, answer.command, outputOf(answer), schema);
 }
 
 /** Of `cat FILE`: the content, or undefined when the file does not exist. */

@@ -1,22 +1,5 @@
 /** "Did you mean": the nearest of a few known words. */
-
-/** Edit distance that counts a swap of two neighbours as one edit. */
-export function editDistance(a: string, b: string): number {
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = a[i - 1] === b[j - 1] ? 0 : 1;
-      let best = Math.min(rows[i - 1]![j]! + 1, row[j - 1]! + 1, rows[i - 1]![j - 1]! + change);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        best = Math.min(best, rows[i - 2]![j - 2]! + 1);
-      }
-      row.push(best);
-    }
-    rows.push(row);
-  }
-  return rows[a.length]![b.length]!;
-}
+import damerauLevenshtein from 'damerau-levenshtein';
 
 /** The known word that `written` most probably stands for, or nothing when none is near. */
 export function nearest(written: string, known: readonly string[]): string | undefined {
@@ -26,7 +9,8 @@ export function nearest(written: string, known: readonly string[]): string | und
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(written.length / 3)) + 1;
   for (const word of known) {
-    const distance = editDistance(plain(written), plain(word));
+    // A swap of two neighbours is one edit.
+    const { steps: distance } = damerauLevenshtein(plain(written), plain(word));
     if (distance < bestDistance) {
       best = word;
       bestDistance = distance;

@@ -2,7 +2,10 @@
  * `sidetrack lab demo`: the whole product in one lab, with the same commands that a user types.
  * Throughput is measured with iperf3 before and after steering.
  */
+
 import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import { readContract } from '../contract.js';
 import { SidetrackError } from '../error.js';
 import { Lab } from './lab.js';
 import { ADDRESS } from './topology.js';
@@ -189,10 +192,7 @@ class Demo {
       'the router counted the steered packets, rule by rule',
       status.split('\n').filter((line) => /rule |steered|counted by/.test(line)),
     );
-    const recent = JSON.parse((await this.fetch('/connections')).stdout) as {
-      connections: { client: string; originalDestination: string }[];
-    };
-    const seen = recent.connections.map(
+    const seen = recentOf((await this.fetch('/connections')).stdout).map(
       ({ client, originalDestination }) => `${client} wanted ${originalDestination}`,
     );
     printer.proof('the relay on server1 learned where each connection wanted to go', [
@@ -236,4 +236,18 @@ class Demo {
       ].join('\n'),
     );
   }
+}
+
+const recentPage = z.object({
+  connections: z.array(z.object({ client: z.string(), originalDestination: z.string() })),
+});
+
+/** Of the page of the relay's last connections. */
+function recentOf(text: string) {
+  const read = readContract(text, recentPage);
+  if ('value' in read) return read.value.connections;
+  throw new SidetrackError(`the relay's page /connections says something else: ${read.problem}`, {
+    code: 'demo-page',
+    source: 'bug',
+  });
 }

@@ -18,6 +18,14 @@ interface FlowElement {
   elem: { val: { concat: (string | number)[] }; timeout?: number; expires?: number };
 }
 
+/** By hand: there may be a million. @throws RangeError when it is none: its flow would be lost unseen. */
+function asFlowElement(value: unknown): FlowElement {
+  const { val, timeout = 0, expires = 0 } = (value as Partial<FlowElement> | null)?.elem ?? {};
+  if (val?.concat?.length === 4 && Number.isFinite(timeout) && Number.isFinite(expires))
+    return value as FlowElement;
+  throw new RangeError('an element is no flow');
+}
+
 /**
  * @param name the set's own, `flows4` and so on, which says the state. `closing` holds those that open,
  * too, and they look alike; as opening ones all go on with what their clients still send.
@@ -26,8 +34,9 @@ export function flowsOfSet({ name, elements }: ListedSet): Flow[] {
   const set = parseFlowSet(name);
   if (set === undefined) return [];
   const usual = set.kind === 'closing' ? TRANSITORY_SECONDS : ESTABLISHED_SECONDS;
-  return (elements as FlowElement[]).flatMap(
-    ({ elem: { val, timeout = usual, expires = usual } }) => {
+  return elements
+    .map(asFlowElement)
+    .flatMap(({ elem: { val, timeout = usual, expires = usual } }) => {
       const [source, sourcePort, destination, destinationPort] = val.concat;
       const addresses = [source, destination].map((text) => parseAddress(String(text)));
       if (addresses[0] === undefined || addresses[1] === undefined) return [];
@@ -43,8 +52,7 @@ export function flowsOfSet({ name, elements }: ListedSet): Flow[] {
           target: set.number,
         },
       ];
-    },
-  );
+    });
 }
 
 /** Enters flows; those that are too old are left out. */

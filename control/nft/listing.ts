@@ -4,6 +4,9 @@
  * compared with what we wrote, but with the listing taken right after we wrote it.
  */
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { readContract } from '../contract.js';
+import { SidetrackError } from '../error.js';
 
 /** A parsed `nft -j list table`. */
 export interface TableListing {
@@ -53,14 +56,47 @@ export interface RawObject {
 
 export type RawEntry = Partial<Record<'set' | 'chain' | 'rule', RawObject>>;
 
-/** What nft prints with `-j`, parsed. */
-export interface NftAnswer {
-  nftables: RawEntry[];
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Of sets, chains and rules what is read below; other objects are others' business. */
+function isEntry(entry: unknown): boolean {
+  if (!isObject(entry)) return false;
+  const [kind, object] = Object.entries(entry)[0] ?? [];
+  if (kind !== 'set' && kind !== 'chain' && kind !== 'rule') return true;
+  if (!isObject(object)) return false;
+  const { name, chain, expr = [], elem = [] } = object;
+  const names = kind === 'rule' ? [chain] : [name];
+  return (
+    names.every((one) => typeof one === 'string') &&
+    Array.isArray(expr) &&
+    expr.every(isObject) &&
+    Array.isArray(elem)
+  );
 }
 
-/** @param text standard output of `nft -j list table …` or `list set …`. */
+/** What nft prints with `-j`. Elements, of which there may be a million, are for who reads them to check. */
+export const nftAnswer = z.object({
+  nftables: z.custom<RawEntry[]>(
+    (value) => Array.isArray(value) && value.every(isEntry),
+    'must be a list of sets, chains and rules',
+  ),
+});
+
+export type NftAnswer = z.output<typeof nftAnswer>;
+
+/**
+ * @param text standard output of `nft -j list table …` or `list set …`.
+ * @throws SidetrackError `nft-listing`
+ */
 export function parseListing(text: string): TableListing {
-  return tableListing(JSON.parse(text) as NftAnswer);
+  const read = readContract(text, nftAnswer);
+  if ('value' in read) return tableListing(read.value);
+  throw new SidetrackError(`what nft printed is no listing: ${read.problem}`, {
+    code: 'nft-listing',
+    source: 'host',
+    hint: 'look at what it is: nft --version; nft -j list tables',
+  });
 }
 
 /** One table of `nft -j list ruleset inet`; undefined when there is none of that name. */

@@ -1,5 +1,6 @@
 /** What `ip -j` prints of interfaces, rules and routes, as what planning knows of them. */
 
+import type { z } from 'zod';
 import { type Answer, jsonOf, outputOf, type Query, query } from '../command/query.js';
 import { parseAddress } from '../config/address.js';
 import {
@@ -13,16 +14,20 @@ import {
   type Prefix,
   type RuleAction,
 } from '../plan/state.js';
+import type { LinkJson, RouteJson, RuleJson } from './ip-shapes.js';
 
 /** What `ip -j` says. */
-export function ipQuery<E, T>(words: readonly string[], parse: (entries: E[]) => T): Query<T> {
-  return query(['ip', '-j', ...words], (answer) => parse(entriesOf(answer)));
+export function ipQuery<E, T>(
+  words: readonly string[],
+  list: z.ZodType<E[]>,
+  parse: (entries: E[]) => T,
+): Query<T> {
+  return query(['ip', '-j', ...words], (answer) => parse(entriesOf(answer, list)));
 }
 
-/** Some versions print nothing at all for an empty list, and `{}` for what they hide. */
-export function entriesOf<E>(answer: Answer): E[] {
-  const entries = outputOf(answer).trim() === '' ? [] : jsonOf<E[]>(answer);
-  return entries.filter((entry) => Object.keys(entry as object).length > 0);
+/** Some versions print nothing at all for an empty list. */
+export function entriesOf<E>(answer: Answer, list: z.ZodType<E[]>): E[] {
+  return outputOf(answer).trim() === '' ? [] : jsonOf(answer, list);
 }
 
 const FAMILIES: readonly Family[] = [4, 6];
@@ -30,26 +35,15 @@ const FAMILIES: readonly Family[] = [4, 6];
 /** What `ip -j` says of IPv4, and then of IPv6. */
 export function ofBothFamilies<E, Item, T>(
   words: (family: Family) => readonly string[],
+  list: z.ZodType<E[]>,
   items: (family: Family, entries: E[]) => Item[],
   found: (items: Item[]) => T,
 ): Query<T> {
   return {
     commands: FAMILIES.map((family) => ({ argv: ['ip', '-j', ...words(family)] })),
     parse: (...answers) =>
-      found(FAMILIES.flatMap((family, i) => items(family, entriesOf<E>(answers[i]!)))),
+      found(FAMILIES.flatMap((family, i) => items(family, entriesOf(answers[i]!, list)))),
   };
-}
-
-export interface LinkJson {
-  ifname: string;
-  address?: string;
-  flags: string[];
-  link_type?: string;
-  master?: string;
-  link?: string;
-  group?: string;
-  linkinfo?: { info_kind?: string };
-  addr_info: { family: string; local: string; prefixlen: number }[];
 }
 
 export function interfaceOf(json: LinkJson): InterfaceFacts {
@@ -75,44 +69,6 @@ export function interfaceOf(json: LinkJson): InterfaceFacts {
 /** A name that /etc/iproute2/group gives is no number, and so none of the groups that rules name. */
 function groupOf(text = 'default'): number {
   return text === 'default' ? 0 : Number(text);
-}
-
-/** Numbers come as text, as numbers or in hexadecimal, which depends on the version. */
-type Numeric = string | number;
-
-export interface RuleJson {
-  priority: number;
-  /** Present, with the value null, when the selectors are inverted. */
-  not?: null;
-  src?: string;
-  srclen?: number;
-  dst?: string;
-  dstlen?: number;
-  iif?: string;
-  iif_detached?: null;
-  oif?: string;
-  oif_detached?: null;
-  fwmark?: string;
-  fwmask?: string;
-  tos?: Numeric;
-  uid_start?: number;
-  uid_end?: number;
-  ipproto?: Numeric;
-  sport?: number;
-  sport_start?: number;
-  sport_end?: number;
-  dport?: number;
-  dport_start?: number;
-  dport_end?: number;
-  tun_id?: Numeric;
-  l3mdev?: null;
-  table?: string;
-  action?: string;
-  goto?: number;
-  nop?: null;
-  suppress_prefixlen?: Numeric;
-  suppress_ifgroup?: string;
-  protocol?: string;
 }
 
 /** Every key of a rule that is read here, and those that choose no packets. */
@@ -181,7 +137,7 @@ function rangeOf(first?: number, last?: number): NumberRange | undefined {
 
 const TCP = 6;
 
-function protocolOf(text: Numeric): number {
+function protocolOf(text: string | number): number {
   if (text === 'tcp') return TCP;
   const digits = /\d+$/.exec(String(text));
   return digits ? Number(digits[0]) : Number.NaN;
@@ -211,25 +167,7 @@ function actionOf(json: RuleJson): Selectors {
   };
 }
 
-interface NextHopJson {
-  gateway?: string;
-  /** A next hop of the other family. */
-  via?: { host?: string };
-  dev?: string;
-}
-
-export interface RouteJson extends NextHopJson {
-  type?: string;
-  dst: string;
-  from?: string;
-  tos?: string;
-  table?: string;
-  metric?: number;
-  protocol?: string;
-  prefsrc?: string;
-  flags?: string[];
-  nexthops?: (NextHopJson & { flags?: string[] })[];
-}
+type NextHopJson = Pick<RouteJson, 'gateway' | 'via' | 'dev'>;
 
 export function routeOf(family: Family, json: RouteJson): ObservedRoute {
   const { type, dst, from, tos, table, metric, protocol, prefsrc, flags, nexthops } = json;

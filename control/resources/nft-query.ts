@@ -5,7 +5,7 @@ import { type Answer, type Query, query } from '../command/query.js';
 import { SidetrackError } from '../error.js';
 import {
   type ListedSet,
-  type NftAnswer,
+  nftAnswer,
   type TableListing,
   tableListing,
   tableOfRuleset,
@@ -48,7 +48,7 @@ const ABSENT = /^Error: No such file or directory/;
 function foundTable(answer: Answer): FoundTable {
   const { host, command, result } = answer;
   const [first = '', ...sets] = result.stdout.split('\n');
-  const parsed = (text: string) => parseJson<NftAnswer>(host, command, text);
+  const parsed = (text: string) => parseJson(host, command, text, nftAnswer);
   const elements = () => sets.filter(Boolean).map((text) => tableListing(parsed(text)).sets[0]!);
   if (result.status === 0) {
     const listing = tableOfRuleset(parsed(first), TABLE_NAME);

@@ -7,7 +7,8 @@ import {
   ROUTE_PROTOCOL,
   type Route,
 } from '../plan/state.js';
-import { ofBothFamilies, type RouteJson, routeOf } from './ip-json.js';
+import { ofBothFamilies, routeOf } from './ip-json.js';
+import { routeList } from './ip-shapes.js';
 import type { ResourceKind } from './kind.js';
 
 /** `replaces`: the route of ours whose place it takes. */
@@ -33,7 +34,8 @@ export const route: ResourceKind<readonly Route[], RouteChange> = {
 
 const routesQuery: Query<Pick<ObservedHost, 'routes'>> = ofBothFamilies(
   (family) => [`-${family}`, '-N', 'route', 'show', 'table', 'all'],
-  (family, routes: RouteJson[]) => routes.map((json) => routeOf(family, json)),
+  routeList,
+  (family, routes) => routes.map((json) => routeOf(family, json)),
   (routes) => ({ routes }),
 );
 

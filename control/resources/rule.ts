@@ -9,7 +9,8 @@ import {
   type ObservedIpRule,
   ROUTE_PROTOCOL,
 } from '../plan/state.js';
-import { ofBothFamilies, type RuleJson, ruleOf } from './ip-json.js';
+import { ofBothFamilies, ruleOf } from './ip-json.js';
+import { ruleList } from './ip-shapes.js';
 import type { ResourceKind } from './kind.js';
 
 export interface RuleChange {
@@ -31,7 +32,8 @@ export const rule: ResourceKind<readonly IpRule[], RuleChange> = {
 
 const rulesQuery: Query<Pick<ObservedHost, 'ipRules'>> = ofBothFamilies(
   (family) => [`-${family}`, '-N', '-d', 'rule', 'show'],
-  (family, rules: RuleJson[]) => rules.map((json) => ruleOf(family, json)),
+  ruleList,
+  (family, rules) => rules.map((json) => ruleOf(family, json)),
   (ipRules) => ({ ipRules }),
 );
 

@@ -85,6 +85,12 @@ describe('never takes a failure for "no flows":', () => {
     ['a signal', 'kill -9 $$', 'SIGKILL'],
     ['a silent failure', 'exit 3', 'it ended with 3'],
     ['half a listing', 'echo \'{"nftables": [\'', 'what it printed is no listing'],
+    [
+      'elements of another shape',
+      `echo '${set('flows4', [{ elem: { val: 'x' } }])}'`,
+      'no listing',
+    ],
+    ['a time that is none', `echo '${set('flows4', [element(Number.NaN, 1)])}'`, 'no listing'],
     ['more than fits', 'head -c 5000 /dev/zero', 'printed more than 4096 bytes'],
     ['a time-out', 'exec sleep 60', 'did not finish within 0.5 s'],
   ])('%s', async (_, script, reason) => {

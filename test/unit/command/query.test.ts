@@ -1,5 +1,6 @@
 /** A list of questions: which of them fails first, and what is said of it. */
 import { expect, it } from 'vitest';
+import { z } from 'zod';
 import type { Command, RunResult } from '../../../control/command/command.js';
 import { fileQuery, jsonOf, outputOf, query } from '../../../control/command/query.js';
 import { ask } from '../../../control/hosts/host.js';
@@ -20,6 +21,8 @@ function answering(...results: Partial<RunResult>[]) {
   };
 }
 
+const NUMBERS = z.array(z.number());
+
 it('asks all at once, and gives each parser its own answers, by name', async () => {
   const host = answering({ stdout: 'a' }, { stdout: 'b' }, { stdout: '[1]' });
   const answers = await ask(host, {
@@ -28,7 +31,7 @@ it('asks all at once, and gives each parser its own answers, by name', async () 
       parse: (first, second) => `${outputOf(first)}${outputOf(second)}`,
     },
     nothing: { commands: [], parse: () => 'known already' },
-    numbers: query(['three'], (answer) => jsonOf<number[]>(answer)),
+    numbers: query(['three'], (answer) => jsonOf(answer, NUMBERS)),
   });
   expect(answers).toEqual({ pair: 'ab', nothing: 'known already', numbers: [1] });
   expect(host.trips.map((commands) => commands.map(({ argv }) => argv[0]))).toEqual([
@@ -59,7 +62,19 @@ it('tells a file that is not there from one that cannot be read', async () => {
 
 it('says of what is no JSON what it is', async () => {
   const asked = (argv: string[]) =>
-    ask(answering({ stdout: 'Usage: x' }), { one: query(argv, (answer) => jsonOf(answer)) });
+    ask(answering({ stdout: 'Usage: x' }), {
+      one: query(argv, (answer) => jsonOf(answer, NUMBERS)),
+    });
   await expect(asked(['nft', '-j'])).rejects.toMatchObject({ code: 'unexpected-answer' });
   await expect(asked(['ip', '-j'])).rejects.toMatchObject({ code: 'ip-without-json' });
+});
+
+it('says of another shape where it differs', async () => {
+  const asked = ask(answering({ stdout: '[1, "2"]' }), {
+    one: query(['nft', '-j'], (answer) => jsonOf(answer, NUMBERS)),
+  });
+  await expect(asked).rejects.toMatchObject({
+    code: 'unexpected-answer',
+    message: expect.stringContaining('1: expected number, received string'),
+  });
 });

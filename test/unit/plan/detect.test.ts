@@ -3,7 +3,8 @@ import { pppoeDevicesOf } from '../../../control/apply/observe.js';
 import { parseConfig } from '../../../control/config/load.js';
 import { detectStarter, looksLikeRouter, starterYaml } from '../../../control/plan/detect.js';
 import type { InterfaceFacts, ObservedHost } from '../../../control/plan/state.js';
-import { type RouteJson, routeOf } from '../../../control/resources/ip-json.js';
+import { routeOf } from '../../../control/resources/ip-json.js';
+import type { RouteJson } from '../../../control/resources/ip-shapes.js';
 import { bareRouter } from './fixtures.js';
 
 function nic(name: string, ...addresses: string[]): InterfaceFacts {

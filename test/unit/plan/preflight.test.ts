@@ -4,7 +4,8 @@ import { familyNotes } from '../../../control/config/family-note.js';
 import { parseConfig } from '../../../control/config/load.js';
 import { checkRouter, checkServer } from '../../../control/plan/preflight.js';
 import type { ObservedHost, ObservedRoute } from '../../../control/plan/state.js';
-import { interfaceOf, type LinkJson, routeOf } from '../../../control/resources/ip-json.js';
+import { interfaceOf, routeOf } from '../../../control/resources/ip-json.js';
+import type { LinkJson } from '../../../control/resources/ip-shapes.js';
 import { bareRouter } from './fixtures.js';
 
 interface Changes {

@@ -8,7 +8,8 @@ import { routerRoute, serverRoute, takenPackets } from '../../../control/plan/ru
 import { routerRulePriority } from '../../../control/plan/rule-priority.js';
 import { takersBefore } from '../../../control/plan/rule-walk.js';
 import type { ObservedHost, ObservedIpRule, ObservedRoute } from '../../../control/plan/state.js';
-import { type RuleJson, ruleOf } from '../../../control/resources/ip-json.js';
+import { ruleOf } from '../../../control/resources/ip-json.js';
+import type { RuleJson } from '../../../control/resources/ip-shapes.js';
 import { bareRouter } from './fixtures.js';
 
 const config = (router = '', server = '') =>
