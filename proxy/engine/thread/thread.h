@@ -29,7 +29,7 @@ struct thread {
 	struct thread_group *group;
 	int wake;			/* eventfd: the phase has changed, or the box is full */
 	bool has_thread;
-	uint64_t turns;			/* of the loop; one writer, see relay_heartbeat() */
+	uint64_t turns;			/* of the loop; one writer, see sidetrack_relay_heartbeat() */
 	uint64_t turns_seen;		/* by the control thread */
 	enum phase phase;		/* as far as this thread has acted on it */
 	pthread_t pthread;
