@@ -9,7 +9,7 @@ export const optionOffset = {
   abi_version: 0,
   /** TCP port to listen on; 0 lets the kernel choose one */
   port: 4,
-  /** thread threads; 0 is one for each CPU we may run on */
+  /** threads; 0 is one for each CPU we may run on */
   threads: 8,
   /** listen backlog; 0 is 4096 */
   backlog: 12,
@@ -495,7 +495,7 @@ export const NAME_LENGTH = 64;
 export const statusOffset = {
   /** the port in use */
   port: 0,
-  /** thread threads */
+  /** threads */
   threads: 4,
   /** the limit in force */
   max_connections: 8,

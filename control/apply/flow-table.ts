@@ -67,7 +67,7 @@ function clientsIn(listing: string): string[] {
   return elements.flatMap((one) => clientElement.safeParse(one).data?.elem.val ?? []).sort();
 }
 
-/** What the administrator should know before everybody's flows go the way of `on_failure`. */
+/** What the administrator should know before `on_failure` decides about all new flows. */
 export function flowTableWarnings(
   { router: { flowTableSize, maxFlowsPerClient }, onFailure, positionOf }: Config,
   { fullest, overShare }: FlowTableStatus,

@@ -44,7 +44,7 @@ import {
 
 export const OVER_SHARE = 'over_share';
 
-/** What `status` calls the reasons for which a flow takes the way of `on_failure`. */
+/** What `status` calls the reasons for which a flow is left to `on_failure`. */
 export const FAILURE_COMMENT = {
   overShare: 'client over max_flows_per_client',
   full: 'flow table full',

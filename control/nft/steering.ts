@@ -92,7 +92,7 @@ function probeRules(chosen: readonly Choice[]): Rule[] {
 }
 
 /**
- * The way of `on_failure`, for flows that cannot be handed over: the route to the server is gone,
+ * What `on_failure` does with flows that cannot be handed over: the route to the server is gone,
  * the flow table is full, its client is over its share, or no server has an address of this family.
  * What is known of the tuple goes: its later packets must not be steered by halves.
  */

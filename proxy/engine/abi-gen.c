@@ -301,7 +301,7 @@ static void print_status(void)
 {
 	begin("statusOffset", "Unsigned 32-bit values; byte offsets.");
 	entry("port", STATUS_OFFSET(port), "the port in use");
-	entry("threads", STATUS_OFFSET(threads), "thread threads");
+	entry("threads", STATUS_OFFSET(threads), "threads");
 	entry("max_connections", STATUS_OFFSET(max_connections), "the limit in force");
 	entry("active", STATUS_OFFSET(active), "connections open now");
 	entry("generations", STATUS_OFFSET(generations), "the current one and older ones in use");

@@ -52,7 +52,7 @@
 #define SIDETRACK_RELAY_OPTIONS(X)						\
 	X(abi_version, "must be the version this table was generated from")	\
 	X(port, "TCP port to listen on; 0 lets the kernel choose one")		\
-	X(threads, "thread threads; 0 is one for each CPU we may run on")	\
+	X(threads, "threads; 0 is one for each CPU we may run on")	\
 	X(backlog, "listen backlog; 0 is 4096")					\
 	X(max_connections, "0 is as many as the descriptor limit allows")	\
 	X(max_connections_per_client, "an IPv6 client is its /64; 0 is no limit") \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The last connections a thread accepted, for people who want to look.
+ * The last connections a thread accepted, for `recent()` and the page /connections.
  *
  * The owning thread writes, any thread reads, none waits.  Each slot carries a
  * sequence number that is odd while the slot is being written; a reader that

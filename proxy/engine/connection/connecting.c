@@ -80,7 +80,7 @@ static void give_up(struct thread_context *thread, struct connection *connection
 
 /* --- events ----------------------------------------------------------------------- */
 
-/* A destination that answers and resets before anybody looks, like a server that is full. */
+/* A destination that answers and resets before the relay looks, like a full server. */
 static bool has_last_words(const struct connection *connection, int error)
 {
 	char byte;

@@ -65,7 +65,7 @@ void limits_leave(struct limits *limits)
  *
  * Beyond max_handshakes newcomers are refused, while beyond max_connections
  * accepting pauses.  Upstreams that never answer hold their connections until
- * the time-outs; pausing for them would make everybody else's connections look
+ * the time-outs; pausing for them would make all other connections look
  * open and dead for as long, and those in the backlog would only be the next to
  * wait.  A reset frees both descriptors now and lets the client try elsewhere.
  *
