@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 include build.mk
 .DEFAULT_GOAL := build
-.PHONY: build engine bpf bpf-test demo test check unit engine-test fuzz-relay fuzz-policy test-kernel test-programs \
+.PHONY: build engine bpf bpf-test demo test check static unit engine-test fuzz-relay fuzz-policy test-kernel test-programs \
 	netns-test netns-test-ebpf netns-test-asan netns-test-tsan test-long long bench-relay bench-classifier bench-smoke \
 	docs clean help
 
@@ -27,7 +27,7 @@ test: ## everything that the README promises: lint, unit, engine and network-nam
 	@test/tools/deps.sh test
 	@$(MAKE) --no-print-directory build
 	@# What needs no lab goes side by side.
-	@$(SIDE_BY_SIDE) engine-test check unit fuzz-relay
+	@$(SIDE_BY_SIDE) engine-test static unit fuzz-relay
 	@$(MAKE) --no-print-directory netns-test
 	@echo "make test: everything passed"
 
@@ -72,14 +72,17 @@ engine:
 bpf:
 	@$(SIDE_BY_SIDE) -C bpf
 
-check: build ## types, style, import directions, generated files
+check: static ## types, style, import directions, generated files
+	$(Q)npx vitest run --project unit test/unit/lint
+
+# `make unit` runs the rest of `make check`, too.
+static: build
 	$(call say,TSC,check)
 	$(Q)npx tsc --noEmit
 	$(call say,LINT,.)
 	$(Q)npx biome check .
 	@$(MAKE) --no-print-directory -C proxy/engine check-abi
 	@$(MAKE) --no-print-directory -C bpf check
-	$(Q)npx vitest run --project unit test/unit/lint
 
 unit: build ## unit and property tests
 	$(call say,TEST,unit)
