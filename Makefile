@@ -27,7 +27,7 @@ test: ## everything that the README promises: lint, unit, engine and network-nam
 	@test/tools/deps.sh test
 	@$(MAKE) --no-print-directory build
 	@# What needs no lab goes side by side.
-	@$(SIDE_BY_SIDE) engine-test static unit fuzz-relay
+	+@$(SIDE_BY_SIDE) engine-test static unit fuzz-relay
 	@$(MAKE) --no-print-directory netns-test
 	@echo "make test: everything passed"
 
@@ -38,7 +38,7 @@ test-long: ## what `make test` leaves out: variants, all with classifier: ebpf, 
 	@[ "$$(id -u)" = 0 ] || { echo "test-long: loading eBPF programs needs root"; exit 1; }
 	@test/tools/deps.sh test
 	@$(MAKE) --no-print-directory long
-	@$(SIDE_BY_SIDE) -C test/engine check-thread
+	+@$(SIDE_BY_SIDE) -C test/engine check-thread
 	@$(MAKE) --no-print-directory netns-test-ebpf
 	@$(MAKE) --no-print-directory netns-test-asan
 	@$(MAKE) --no-print-directory netns-test-tsan
@@ -67,10 +67,10 @@ build/.typescript: $(TS_SOURCES) tsconfig.json tsconfig.build.json node_modules/
 	@touch $@
 
 engine:
-	@$(SIDE_BY_SIDE) -C proxy/engine
+	+@$(SIDE_BY_SIDE) -C proxy/engine
 
 bpf:
-	@$(SIDE_BY_SIDE) -C bpf
+	+@$(SIDE_BY_SIDE) -C bpf
 
 check: static ## types, style, import directions, generated files
 	$(Q)npx vitest run --project unit test/unit/lint
@@ -89,14 +89,14 @@ unit: build ## unit and property tests
 	$(Q)npx vitest run --project unit
 
 engine-test: engine ## the relay engine under ASan and UBSan
-	@$(SIDE_BY_SIDE) -C test/engine check
+	+@$(SIDE_BY_SIDE) -C test/engine check
 
 bpf-test: build test-programs ## the eBPF classifier in this kernel, against the reference evaluator
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory -C bpf test; \
 	else echo "bpf-test: skipped, because loading eBPF programs needs root"; fi
 
 fuzz-relay: ## fuzz the replies of proxies and the order of events, 20 seconds; FUZZ_SECONDS=600 for long
-	@$(SIDE_BY_SIDE) -C test/fuzz run
+	+@$(SIDE_BY_SIDE) -C test/fuzz run
 
 fuzz-policy: build ## 10 million verdicts of the eBPF classifier beside the reference evaluator, as root, on all cores
 	@test/bpf/fuzz.sh $(or $(PACKETS),10000000)
@@ -108,7 +108,7 @@ test-kernel: ## the eBPF classifier and nftables in Debian's stock kernel, under
 	@test/kernel/boot.sh
 
 test-programs: ## what only the tests run
-	@$(SIDE_BY_SIDE) -C test/netns/packets
+	+@$(SIDE_BY_SIDE) -C test/netns/packets
 
 # Tests that make network namespaces. What is tagged `long` is left to `make test-long`; vitest.config.ts says what
 # the projects are.
@@ -151,7 +151,7 @@ netns-test-tsan: netns-test-thread ## the same under TSan
 
 netns-test-%: build test-programs
 	@mkdir -p $(SANITIZED)/$* && rm -f $(SANITIZED)/$*/report.*
-	@$(SIDE_BY_SIDE) -C proxy/engine BUILD=$(SANITIZED)/$* \
+	+@$(SIDE_BY_SIDE) -C proxy/engine BUILD=$(SANITIZED)/$* \
 		CFLAGS="-O1 -g -DSIDETRACK_DEBUG -fno-omit-frame-pointer $(SANITIZER_FLAGS_$*)"
 	$(call say,TEST,netns-test-$*)
 	$(Q)$(RIVAL_ENV) $(REQUIRE) SIDETRACK_RELAY_PREFIX="$(PREFIX_$*) SIDETRACK_RELAY_LIBRARY=$(SANITIZED)/$*/libsidetrack-relay.so" \
@@ -161,7 +161,7 @@ netns-test-%: build test-programs
 bench-relay: ## the relay beside its rivals, about a quarter of an hour; rows and chart in build/bench
 	@test/tools/deps.sh bench
 	@$(MAKE) --no-print-directory build
-	@$(SIDE_BY_SIDE) -C test/load
+	+@$(SIDE_BY_SIDE) -C test/load
 	$(call say,TSC,test/load)
 	$(Q)npx tsc -p test/load
 	@$(RIVAL_ENV) node build/test/load/main.js
@@ -169,7 +169,7 @@ bench-relay: ## the relay beside its rivals, about a quarter of an hour; rows an
 bench-classifier: ## the classifier beside LPM tries and nft, at most a quarter of an hour, as root; rows and chart in build/bench
 	@test/tools/deps.sh test
 	@$(MAKE) --no-print-directory build
-	@$(SIDE_BY_SIDE) -C bpf bench-object
+	+@$(SIDE_BY_SIDE) -C bpf bench-object
 	$(call say,TSC,test/load)
 	$(Q)npx tsc -p test/load
 	@$(RIVAL_ENV) node build/test/load/classifier/main.js

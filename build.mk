@@ -13,5 +13,6 @@ Q := @
 say = @printf '%-5s %s\n' '$1' '$2'
 endif
 
-# On all cores, unless make was already told how many.
+# On all cores, unless make was already told how many. Its lines begin with `+`, for make looks for $(MAKE) in them as
+# they are written and gives its jobs to no others.
 SIDE_BY_SIDE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
