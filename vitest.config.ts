@@ -12,6 +12,9 @@ const lab = {
 };
 const netns = { ...lab, include: ['test/netns/**/*.test.ts'] };
 
+// A test that runs make of its own shares no jobs with the make that runs the tests, and hears no complaints about that.
+delete process.env.MAKEFLAGS;
+
 export default defineConfig({
   test: {
     pool: 'forks',
