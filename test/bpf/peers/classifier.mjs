@@ -20,7 +20,7 @@ function rule({ to, from, ...rest }) {
 
 function attach({ rules, steering, otherwise = 'direct', ...rest }) {
   const hops = ({ v4, v6 }) => ({ v4: parseAddress(v4), v6: parseAddress(v6) });
-  attachClassifier({
+  return attachClassifier({
     ...rest,
     policy: { rules: rules.map(rule), default: otherwise },
     steering: {
@@ -39,7 +39,7 @@ const COMMANDS = {
 };
 
 try {
-  console.log(JSON.stringify({ result: COMMANDS[command]() ?? null }));
+  console.log(JSON.stringify({ result: (await COMMANDS[command]()) ?? null }));
 } catch (error) {
   console.log(JSON.stringify({ error: { code: error.code ?? null, message: String(error) } }));
 }
