@@ -145,7 +145,7 @@ static void note_activity(struct thread_context *thread, struct connection *conn
 }
 
 /* Nagle's algorithm holds back a second small write, never the first. */
-static void upstreams_no_delay(struct connection *connection)
+static void upstream_set_no_delay(struct connection *connection)
 {
 	if (!connection->no_delay)
 		dial_set_no_delay(connection->leg[UPSTREAM].fd);
@@ -189,7 +189,7 @@ static void run(struct thread_context *thread, struct connection *connection, in
 		return;
 	/* an urgent mark cuts one read in two; the FIN behind the last bytes takes them along */
 	if (side == CLIENT && (before || direction->urgent) && !direction->hangup)
-		upstreams_no_delay(connection);
+		upstream_set_no_delay(connection);
 	progress = direction_run(direction, &thread->io, connection->leg[side].fd,
 				 connection->leg[!side].fd);
 	if (direction->bytes != before) {
@@ -198,7 +198,7 @@ static void run(struct thread_context *thread, struct connection *connection, in
 	}
 	/* it was more than one write, and the last bytes may have been held back */
 	if (side == CLIENT && direction->bytes > thread->io.buffer_size)
-		upstreams_no_delay(connection);
+		upstream_set_no_delay(connection);
 	if (progress == PROGRESS_FINISHED)
 		bulk_end(&direction->bulk);
 	coalesce_legs(thread, connection);
