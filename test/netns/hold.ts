@@ -21,6 +21,8 @@ export async function holdConnection(
     if (done) throw new Error(`the held connection to ${host} ended`);
     return JSON.parse(value) as { connected?: boolean; echoed?: string; error?: string };
   };
+  // It may have ended before it is written to; what follows then says so.
+  program.child.stdin!.on('error', () => undefined);
   await next();
   return {
     async roundTrip(line) {
