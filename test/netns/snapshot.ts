@@ -18,7 +18,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   [
     'sh',
     '-c',
-    'grep -rHs "" /proc/sys/net | grep -vE "stable_secret|random|/neigh/|conntrack_count|flush" | sort',
+    'grep -rHs "" /proc/sys/net | grep -vE "stable_secret|random|fastopen_key|/neigh/|conntrack_count|flush" | sort',
   ],
 ];
 
