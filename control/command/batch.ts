@@ -26,7 +26,7 @@ export function batchScript(commands: readonly Command[], boundary: string): str
 }
 
 /** `exec`, so that a name is a program's and no function's, keyword's or builtin's. */
-function scriptLine({ argv, stdin }: Command): string {
+export function scriptLine({ argv, stdin }: Command): string {
   const words = shellWords(argv);
   // The script itself is the shell's standard input.
   if (stdin === undefined || stdin === '') return `(exec ${words} </dev/null)`;

@@ -10,6 +10,8 @@ export interface Step extends Command {
   title: string;
   /** Puts back what the step changed, in this order. */
   undo: Command[];
+  /** Prints what it changes: the same before it and after `undo`; for a host that reverts it by itself. */
+  readBack?: Command[];
   /** What it wrote down is still needed while anything else on the host is not put back. */
   remembers?: true;
   /** No packet depends on it: where it fails, the others go on. */
@@ -22,7 +24,7 @@ export interface Step extends Command {
 }
 
 /** As data for other programs, which need no more than that a step is optional. */
-export function stepData({ optional, ...step }: Step) {
+export function stepData({ optional, readBack: _, ...step }: Step) {
   return { ...step, ...(optional && { optional: true }) };
 }
 

@@ -24,6 +24,10 @@ export const file: ResourceKind<readonly DesiredFile[], FileChange> = {
     const optional = OWN_FILES.find(({ path }) => path === pathOf(change))?.optional;
     return { ...command, ...(optional && { optional }) };
   },
+  // The mode, and the content; not when it was written.
+  readBack: (change) => [
+    { argv: ['sh', '-c', 'ls -lnL "$1" | cut -c1-10; cat "$1"', 'sh', pathOf(change)] },
+  ],
   undo: (change) => [
     change.before ? write(pathOf(change), change.before) : removeFiles([pathOf(change)]),
   ],

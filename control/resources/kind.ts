@@ -26,6 +26,8 @@ export interface ResourceKind<Desired = unknown, Change = unknown> {
   apply(change: Change, observed: ObservedHost): Action;
   /** Puts back what `apply` changed, in this order. */
   undo(change: Change, observed: ObservedHost): Command[];
+  /** Prints what the change is about: after `undo` the same as before `apply`. */
+  readBack?(change: Change): Command[];
   /** Changes nothing, and is refused where `apply` would be; prints JSON, and on refusal an error. */
   dryRun?(change: Change, observed: ObservedHost): Command | undefined;
   /** What of the kind the state file keeps. */

@@ -46,6 +46,13 @@ export const nftTable: ResourceKind<Table, TableChange> = {
   clears: (change) => change.kind === 'delete' || ('losesFlows' in change && change.losesFlows),
   title,
   apply,
+  // Without counters and elements; sorted, because what is put back comes behind what stayed.
+  readBack: () => [
+    {
+      argv: ['sh', '-c', 'nft -s -t list table inet "$1" | sort', 'sh', TABLE_NAME],
+      program: ['nft', 'list', 'table'],
+    },
+  ],
   undo,
   saves: {
     after: (desired, { listing }) => ({ objects: objectDigests(desired, listing) }),

@@ -25,6 +25,9 @@ export const route: ResourceKind<readonly Route[], RouteChange> = {
   clears: ({ kind }) => kind === 'delete',
   title: ({ kind, route: one }) => (kind === 'delete' ? `remove: ${words(one)}` : words(one)),
   apply: ({ kind, route: one }) => command(kind === 'delete' ? 'del' : 'replace', one),
+  readBack: ({ route: { family, table } }) => [
+    { argv: ['ip', `-${family}`, '-N', 'route', 'show', 'table', String(table)] },
+  ],
   undo(change) {
     if (change.kind === 'delete') return [command('replace', change.route)];
     const { route: added, replaces } = change;

@@ -27,6 +27,9 @@ export const rule: ResourceKind<readonly IpRule[], RuleChange> = {
   clears: ({ kind }) => kind === 'delete',
   title: ({ kind, rule: one }) => (kind === 'delete' ? `remove: ${words(one)}` : words(one)),
   apply: ({ kind, rule: one }) => command(kind === 'delete' ? 'del' : 'add', one),
+  readBack: ({ rule: { family, priority } }) => [
+    { argv: ['ip', `-${family}`, '-N', 'rule', 'show', 'priority', String(priority)] },
+  ],
   undo: ({ kind, rule: one }) => [command(kind === 'delete' ? 'add' : 'del', one)],
 };
 

@@ -32,6 +32,7 @@ export function rememberSteps(desired: HostState, observed: ObservedHost): Step[
       title: 'remember what was there before',
       ...writeState(stateDir, state),
       undo: [saved ? writeState(stateDir, saved) : removeFiles([savedStatePath(stateDir)])],
+      readBack: [{ argv: ['cat', savedStatePath(stateDir)] }],
       remembers: true,
     },
   ];

@@ -50,6 +50,7 @@ function changesOf<Desired, Change>(
     title: kind.title(change),
     ...kind.apply(change, observed),
     undo: kind.undo(change, observed),
+    ...(kind.readBack && { readBack: kind.readBack(change) }),
   });
   return {
     make: changes.filter((change) => !kind.clears(change)).map(step),

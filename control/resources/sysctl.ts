@@ -23,6 +23,7 @@ export const sysctl: ResourceKind<readonly Sysctl[], SysctlChange> = {
     return restores ? `put ${name} back to ${value}` : `set ${name} to ${value} (was ${from})`;
   },
   apply: write,
+  readBack: ({ key }) => [{ argv: ['cat', `/proc/sys/${key}`] }],
   undo: ({ key, from }) => [write({ key, value: from })],
   saves: {
     before: originals,
