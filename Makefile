@@ -5,7 +5,7 @@ include build.mk
 .DEFAULT_GOAL := build
 .PHONY: build engine bpf bpf-test demo test check static unit engine-test fuzz-relay fuzz-policy test-kernel test-programs \
 	netns-test netns-test-ebpf netns-test-asan netns-test-tsan test-long long bench-relay bench-classifier bench-smoke \
-	docs clean help
+	docs package clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
@@ -186,6 +186,10 @@ docs: build ## write the generated files anew
 	$(Q)node build/monitoring/reference.js > docs/metrics.md
 	$(call say,GEN,sidetrack.schema.json)
 	$(Q)node build/control/config/json-schema.js
+
+package: build ## a .deb and an npm tarball below build/package, for machines without a compiler
+	$(call say,PKG,build/package)
+	$(Q)packaging/package.sh
 
 clean: ## remove what was built
 	rm -rf build

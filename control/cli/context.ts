@@ -20,13 +20,21 @@ const DEFAULT_FILES = ['sidetrack.yaml', '/etc/sidetrack/sidetrack.yaml'];
 /** A subcommand whose help starts with examples. */
 export function command(name: string, description: string, examples: readonly string[]): Command {
   const lines = examples.map((example) => `  ${example}`).join('\n');
-  return new Command(name)
+  const made = new Command(name)
     .description(description)
     .helpOption('-h, --help', 'show this help')
     .helpCommand(false)
     .showHelpAfterError('(add --help for examples and options)')
     .addHelpText('before', `Examples:\n${lines}\n`);
+  EXAMPLES.set(made, examples);
+  return made;
 }
+
+/** Commander keeps no text that it only prints. */
+const EXAMPLES = new WeakMap<Command, readonly string[]>();
+
+/** Those that its help starts with. */
+export const examplesOf = (command: Command): readonly string[] => EXAMPLES.get(command) ?? [];
 
 const DEFAULTS = `(default: ${DEFAULT_FILES.join(', else ')})`;
 

@@ -13,6 +13,7 @@ import type { Config, UpstreamConfig } from '../../config/config.js';
 import { ConfigError, type Diagnostic, diagnosticAt } from '../../config/diagnostic.js';
 import { readFailure } from '../../config/set-file.js';
 import { LONGEST_CREDENTIAL } from '../../config/upstream-check.js';
+import { credentialName } from '../../plan/relay-unit.js';
 import type { Names } from './names.js';
 
 /** Two seconds in all for the writer of a FIFO. */
@@ -113,9 +114,6 @@ async function readSoon(file: string): Promise<Buffer> {
     }
   }
 }
-
-/** What the unit of `sidetrack service` calls a password file that only root may read. */
-export const credentialName = (upstream: string) => `upstream-${upstream}`;
 
 /** systemd read it for us when the service was started: systemd.exec(5), LoadCredential. */
 async function readCredential(upstream: string): Promise<Buffer | undefined> {

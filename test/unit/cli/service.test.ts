@@ -4,9 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { relayUnit, unreadableByOthers } from '../../../control/cli/relay/unit.js';
+import { packagedUnit, relayUnit, unreadableByOthers } from '../../../control/cli/relay/unit.js';
 import type { Config } from '../../../control/config/config.js';
 import { loadConfig } from '../../../control/config/load.js';
+import { unitDropIn, unitSettings } from '../../../control/plan/relay-unit.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'sidetrack-unit-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -83,6 +84,42 @@ describe('the unit', () => {
   });
 });
 
+describe('the unit of the package', () => {
+  const dropIn = async (yaml: string, server: object = {}) => {
+    const config = await configOf(yaml);
+    const place = (file: string) => `/srv/${file}`;
+    return unitDropIn(unitSettings(config, { ...config.servers[0]!, ...server }, place));
+  };
+  const plain = YAML.replace(/^relay:[\s\S]*/m, '');
+
+  it('runs what the package installs, on the usual configuration', () => {
+    expect(packagedUnit().split('\n')).toContain(
+      'ExecStart=/usr/bin/node /usr/lib/sidetrack/build/control/cli/main.js relay --config /etc/sidetrack/sidetrack.yaml',
+    );
+  });
+
+  it('is the unit of a plain configuration, but for the paths', async () => {
+    const lines = await unit(
+      {},
+      { program: '/usr/lib/sidetrack/build/control/cli/main.js' },
+      plain,
+    );
+    const others = (text: string[]) => text.filter((line) => !line.startsWith('Documentation='));
+    expect(others(packagedUnit().split('\n'))).toEqual(others(lines));
+    expect(await dropIn(plain)).toBeUndefined();
+  });
+
+  it('gets by a drop-in what another configuration needs', async () => {
+    expect(await dropIn(YAML, { port: 80, capture: 'tproxy' })).toBe(`# Written by sidetrack apply.
+[Service]
+TimeoutStopSec=22
+LoadCredential=upstream-vps:/srv//etc/sidetrack/100%%.pass
+CapabilityBoundingSet=CAP_NET_RAW CAP_NET_BIND_SERVICE
+AmbientCapabilities=CAP_NET_RAW CAP_NET_BIND_SERVICE
+`);
+  });
+});
+
 describe('unreadableByOthers', () => {
   it('finds a private folder above a public file', () => {
     writeFileSync(join(directory, 'public'), '', { mode: 0o644 });
@@ -98,9 +135,14 @@ const analyze = (...args: string[]) =>
   spawnSync('systemd-analyze', args, { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
 
 describe.skipIf(analyze('--version').status !== 0)('systemd', () => {
-  it('understands every line of it, and finds little to attack', async () => {
+  it.each([
+    ['of a checkout', false],
+    ['of the package', true],
+  ])('understands every line of the unit %s, and finds little to attack', async (_, packaged) => {
     const file = join(directory, 'sidetrack-relay.service');
-    const text = (await unit({}, { node: '/bin/true' })).join('\n');
+    const text = packaged
+      ? packagedUnit().replace('/usr/bin/node', '/bin/true')
+      : (await unit({}, { node: '/bin/true' })).join('\n');
     writeFileSync(file, text.replaceAll(/^Documentation=.*\n/gm, ''));
     const { status, stderr } = analyze('verify', '--man=no', file);
     expect(stderr.split('\n').filter((line) => line.includes('sidetrack'))).toEqual([]);
