@@ -6,7 +6,7 @@ import { routerTable } from '../../control/nft/router-table.js';
 import { serverTable } from '../../control/nft/server-table.js';
 import { recreateTable } from '../../control/nft/transaction.js';
 import { bridged, diverting, ROUTER, SERVER } from '../unit/nft/tables.js';
-import { tableText } from '../unit/nft/text.js';
+import { tableText } from '../../control/nft/text.js';
 
 let lab: Lab;
 beforeAll(async () => {

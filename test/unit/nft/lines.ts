@@ -1,5 +1,5 @@
 import type { Chain } from '../../../control/nft/json.js';
-import { tableText } from './text.js';
+import { tableText } from '../../../control/nft/text.js';
 
 /** A chain as text: one line for its hook, if it has one, and for each rule. */
 export function linesOf(chain: Chain): string[] {
