@@ -4,11 +4,13 @@ import { Command } from 'commander';
 import type { Deployment } from '../apply/deployment.js';
 import type { Config } from '../config/config.js';
 import { SidetrackError } from '../error.js';
-import { EXIT_OK, reportError } from './output.js';
+import { EXIT_FAILED, EXIT_OK, reportError } from './output.js';
 
 export interface CommonOptions {
   config?: string;
   json?: boolean;
+  /** 2 means changes; then no error may be 2. */
+  detailedExitcode?: boolean;
 }
 
 export interface HostOptions extends CommonOptions {
@@ -101,7 +103,8 @@ export function action<Args extends unknown[], Options extends CommonOptions>(
     try {
       process.exitCode = (await work(options, ...args)) ?? EXIT_OK;
     } catch (error) {
-      process.exitCode = reportError(error, options.json ?? false);
+      const status = reportError(error, options.json ?? false);
+      process.exitCode = options.detailedExitcode ? EXIT_FAILED : status;
     }
   };
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { type Command, CommanderError } from 'commander';
-import { EXIT_USAGE, reportError } from './output.js';
+import { EXIT_FAILED, EXIT_USAGE, reportError } from './output.js';
 import { buildProgram } from './program.js';
 import { outliveReaders } from './streams.js';
 
@@ -12,8 +12,13 @@ async function main(): Promise<void> {
     await program.parseAsync();
   } catch (error) {
     if (!(error instanceof CommanderError)) process.exitCode = reportError(error, false);
-    else process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+    else process.exitCode = error.exitCode === 0 ? 0 : usageStatus();
   }
+}
+
+/** With that option 2 says that there are changes, and the line that is wrong may have it. */
+function usageStatus(): number {
+  return process.argv.includes('--detailed-exitcode') ? EXIT_FAILED : EXIT_USAGE;
 }
 
 function forEachCommand(program: Command, visit: (one: Command) => void): void {

@@ -8,6 +8,8 @@ export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
 /** The command line or the configuration is wrong. */
 export const EXIT_USAGE = 2;
+/** With --detailed-exitcode, where every error is `EXIT_FAILED`. */
+export const EXIT_CHANGES = 2;
 
 export function print(line = ''): void {
   process.stdout.write(`${line}\n`);

@@ -126,8 +126,13 @@ export function ruleText(rule: { comment?: string; expr: readonly unknown[] }): 
   );
 }
 
+interface ChainText {
+  hook?: { type: string; hook: string; prio: number };
+  rules: readonly { comment?: string; expr: readonly unknown[] }[];
+}
+
 /** What a chain consists of: its hook, and its rules. */
-export function chainLines({ hook, rules }: Omit<Chain, 'name'>): string[] {
+export function chainLines({ hook, rules }: ChainText): string[] {
   const base = hook && `type ${hook.type} hook ${hook.hook} priority ${hook.prio}; policy accept;`;
   return [...(base === undefined ? [] : [base]), ...rules.map(ruleText)];
 }

@@ -1,6 +1,7 @@
 /** The eBPF classifier. Its steps are commands of our own, `sidetrack bpf attach` and `detach`. */
 import type { ClassifierState } from '../../bpf/report.js';
 import { type Command, withInputFile } from '../command/command.js';
+import type { Resource } from '../plan/difference.js';
 import { savedSpecPath } from '../plan/paths.js';
 import type { DesiredClassifier, ObservedHost } from '../plan/state.js';
 import type { ClassifierSpec } from '../policy/classifier-spec.js';
@@ -37,6 +38,8 @@ export const classifier: ResourceKind<Desired, ClassifierChange> = {
   diff,
   remove: (observed) => diff({ nftablesSteers: false }, observed),
   clears: ({ kind }) => kind === 'detach',
+  resources: ({ classifier: wanted }) => (wanted ? [CLASSIFIER] : []),
+  differences: (change, observed) => [classifierDifference(change, observed)],
   title,
   apply: (change, observed) =>
     change.kind === 'attach' ? attach(change, observed) : detach(change, observed),
@@ -58,6 +61,26 @@ export const classifier: ResourceKind<Desired, ClassifierChange> = {
       name === undefined ? [] : [savedSpecPath(stateDir, name)],
   },
 };
+
+const CLASSIFIER: Resource = { kind: 'classifier', name: 'eBPF' };
+
+function classifierDifference(change: ClassifierChange, { classifier: found }: ObservedHost) {
+  const { flowsMove } = change;
+  const before = found && attachedTo(found.interfaces.map(({ name }) => name));
+  if (change.kind === 'detach') {
+    const flows = flowsMove ? ('move' as const) : ('break' as const);
+    const difference = { ...CLASSIFIER, action: 'removed' as const, flows };
+    return { ...difference, ...(before && { before }), destructive: !flowsMove };
+  }
+  const { spec } = change.desired;
+  const after = `${attachedTo(spec.interfaces)} (forwarding: ${spec.forwarding})`;
+  const flows = flowsMove ? { flows: 'move' as const } : found ? { flows: 'stay' as const } : {};
+  const action = before === undefined ? ('added' as const) : ('changed' as const);
+  const why = before && { before: `${before} (${change.why})` };
+  return { ...CLASSIFIER, action, ...why, after, destructive: false, ...flows };
+}
+
+const attachedTo = (interfaces: readonly string[]) => `attached to ${interfaces.join(', ')}`;
 
 function diff(
   { classifier: desired, nftablesSteers }: Desired,

@@ -1,6 +1,7 @@
 /** Files of ours outside the state directory. Others' content under our names comes back on a roll-back. */
 import { removeFiles, writeFileWithMode } from '../command/command.js';
 import { type Answer, contentOf, type Query } from '../command/query.js';
+import type { Difference } from '../plan/difference.js';
 import { OWN_FILES } from '../plan/own-files.js';
 import type { DesiredFile, ObservedFile, ObservedFrom, ObservedHost } from '../plan/state.js';
 import type { ResourceKind } from './kind.js';
@@ -17,6 +18,8 @@ export const file: ResourceKind<readonly DesiredFile[], FileChange> = {
   diff,
   remove: (observed) => diff([], observed),
   clears: ({ kind }) => kind === 'delete',
+  resources: (desired) => desired.map(({ path }) => ({ kind: 'file', name: path })),
+  differences: (change) => [difference(change)],
   title: (change) => (change.kind === 'write' ? change.file.title : `remove ${change.path}`),
   apply(change) {
     const command =
@@ -71,6 +74,24 @@ function diff(desired: readonly DesiredFile[], { files: found }: ObservedHost): 
     .map(([path, before]) => ({ kind: 'delete' as const, path, before }));
   return [...written, ...stale];
 }
+
+/** What files of ours say of themselves: losing another one is a loss. */
+const isOurs = ({ content }: ObservedFile) => content.startsWith('# Written by sidetrack');
+
+function difference(change: FileChange): Difference {
+  const { before } = change;
+  const after = change.kind === 'write' ? change.file : undefined;
+  return {
+    kind: 'file',
+    name: pathOf(change),
+    action: after === undefined ? 'removed' : before === undefined ? 'added' : 'changed',
+    ...(before && { before: withMode(before) }),
+    ...(after && { after: withMode(after) }),
+    destructive: before !== undefined && !isOurs(before),
+  };
+}
+
+const withMode = ({ content, mode }: ObservedFile) => `mode ${mode.toString(8)}\n${content}`;
 
 const sameFile = (wanted: DesiredFile, found: ObservedFile | undefined) =>
   wanted.content === found?.content && wanted.mode === found.mode;

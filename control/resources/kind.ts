@@ -4,6 +4,7 @@
  */
 import type { Command } from '../command/command.js';
 import type { Query } from '../command/query.js';
+import type { Difference, Resource } from '../plan/difference.js';
 import type { HostState, ObservedFrom, ObservedHost, SavedState } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 
@@ -21,6 +22,10 @@ export interface ResourceKind<Desired = unknown, Change = unknown> {
   remove(observed: ObservedHost): Change[];
   /** Whether it takes away something that packets may still need; `registry.ts` says when those come. */
   clears(change: Change): boolean;
+  /** All that the host should have of it, by the names that differences have. */
+  resources(desired: Desired, observed: ObservedHost): Resource[];
+  /** What the change does to each thing that it is about. */
+  differences(change: Change, observed: ObservedHost): Difference[];
   /** What the change is for, in a few words. */
   title(change: Change): string;
   apply(change: Change, observed: ObservedHost): Action;

@@ -24,6 +24,7 @@ import {
 import type { ObservedHost, SavedState } from '../plan/state.js';
 import type { Action, ResourceKind } from './kind.js';
 import { tableQuery } from './nft-query.js';
+import { tableDifferences, tableResources } from './table-differences.js';
 
 /** `recreate` only where live flows cannot be kept anyway. */
 export type TableChange =
@@ -44,6 +45,8 @@ export const nftTable: ResourceKind<Table, TableChange> = {
   diff,
   remove: ({ listing }) => (listing ? [{ kind: 'delete' }] : []),
   clears: (change) => change.kind === 'delete' || ('losesFlows' in change && change.losesFlows),
+  resources: tableResources,
+  differences: (change, { listing }) => tableDifferences(change, listing),
   title,
   apply,
   // Without counters and elements; sorted, because what is put back comes behind what stayed.

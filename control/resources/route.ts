@@ -1,6 +1,7 @@
 /** Default routes in tables of ours. */
 import type { Command } from '../command/command.js';
 import type { Query } from '../command/query.js';
+import type { Difference } from '../plan/difference.js';
 import {
   type ObservedHost,
   type ObservedRoute,
@@ -23,6 +24,8 @@ export const route: ResourceKind<readonly Route[], RouteChange> = {
   diff,
   remove: (observed) => diff([], observed),
   clears: ({ kind }) => kind === 'delete',
+  resources: (desired) => desired.map((one) => ({ kind: 'route', name: nameOf(one) })),
+  differences: (change) => [difference(change)],
   title: ({ kind, route: one }) => (kind === 'delete' ? `remove: ${words(one)}` : words(one)),
   apply: ({ kind, route: one }) => command(kind === 'delete' ? 'del' : 'replace', one),
   readBack: ({ route: { family, table } }) => [
@@ -79,6 +82,30 @@ const sameRoute = (a: Route, b: Route) =>
   a.nextHop?.via === b.nextHop?.via &&
   a.nextHop?.dev === b.nextHop?.dev;
 
+/** The same for two routes that take each other's place. */
+const nameOf = (one: Route): string =>
+  `IPv${one.family} table ${one.table} default${one.nextHop || one.local ? '' : ' unreachable'}`;
+
+/** Flows that are steered go to another next hop from then on, and that does not know them. */
+function difference(change: RouteChange): Difference {
+  const { route: one } = change;
+  const name = { kind: 'route' as const, name: nameOf(one) };
+  const removed = { action: 'removed' as const, before: asText(one), destructive: false };
+  if (change.kind === 'delete') return { ...name, ...removed };
+  const { replaces } = change;
+  if (replaces === undefined)
+    return { ...name, action: 'added', after: asText(one), destructive: false };
+  const breaks = one.nextHop !== undefined && replaces.nextHop !== undefined;
+  return {
+    ...name,
+    action: 'changed',
+    before: asText(replaces),
+    after: asText(one),
+    destructive: breaks,
+    ...(breaks && { flows: 'break' as const }),
+  };
+}
+
 function words(one: Route): string {
   const { family, table, nextHop } = one;
   const where = nextHop ? `via ${nextHop.via} dev ${nextHop.dev}` : typeOf(one)[0];
@@ -91,11 +118,17 @@ function typeOf({ nextHop, local }: Route): string[] {
   return nextHop ? [] : ['unreachable'];
 }
 
+/** As `ip` is told it. */
+const asText = (one: Route): string => `-${one.family} ${selectorOf(one).join(' ')}`;
+
 function command(verb: 'replace' | 'del', one: Route): Command {
-  const { family, table, nextHop, local, metric } = one;
+  return { argv: ['ip', `-${one.family}`, 'route', verb, ...selectorOf(one)] };
+}
+
+function selectorOf(one: Route): string[] {
+  const { table, nextHop, local, metric } = one;
   const hop = nextHop ? ['via', nextHop.via, 'dev', nextHop.dev] : local ? ['dev', 'lo'] : [];
   const last = metric === undefined ? [] : ['metric', String(metric)];
   const ours = ['table', String(table), 'protocol', String(ROUTE_PROTOCOL)];
-  const selector = [...typeOf(one), 'default', ...hop, ...last, ...ours];
-  return { argv: ['ip', `-${family}`, 'route', verb, ...selector] };
+  return [...typeOf(one), 'default', ...hop, ...last, ...ours];
 }

@@ -25,6 +25,17 @@ export const rule: ResourceKind<readonly IpRule[], RuleChange> = {
   diff,
   remove: (observed) => diff([], observed),
   clears: ({ kind }) => kind === 'delete',
+  resources: (desired) => desired.map((one) => ({ kind: 'rule', name: asText(one) })),
+  differences: ({ kind, rule: one }) => [
+    {
+      kind: 'rule',
+      name: asText(one),
+      ...(kind === 'add'
+        ? { action: 'added', after: asText(one) }
+        : { action: 'removed', before: asText(one) }),
+      destructive: false,
+    },
+  ],
   title: ({ kind, rule: one }) => (kind === 'delete' ? `remove: ${words(one)}` : words(one)),
   apply: ({ kind, rule: one }) => command(kind === 'delete' ? 'del' : 'add', one),
   readBack: ({ rule: { family, priority } }) => [
@@ -87,12 +98,19 @@ function words(one: IpRule): string {
   return `${text} use table ${table}${reason}`;
 }
 
+/** As `ip` is told it. */
+const asText = (one: IpRule): string => `-${one.family} ${selectorOf(one).join(' ')}`;
+
 function command(verb: 'add' | 'del', one: IpRule): Command {
-  const { family, priority, iif, mark, mask, table, suppressPrefixLength: length } = one;
+  return { argv: ['ip', `-${one.family}`, 'rule', verb, ...selectorOf(one)] };
+}
+
+function selectorOf(one: IpRule): string[] {
+  const { priority, iif, mark, mask, table, suppressPrefixLength: length } = one;
   const marked = mark === undefined ? [] : ['fwmark', `${hex(mark)}/${hex(mask!)}`];
   const suppress = length === undefined ? [] : ['suppress_prefixlength', String(length)];
   const action = table === undefined ? ['unreachable'] : ['lookup', String(table), ...suppress];
   const selector = ['priority', String(priority), 'iif', iif, ...marked];
   const ours = ['protocol', String(ROUTE_PROTOCOL)];
-  return { argv: ['ip', `-${family}`, 'rule', verb, ...selector, ...action, ...ours] };
+  return [...selector, ...action, ...ours];
 }

@@ -1,5 +1,6 @@
 /** Desired state against the host as found → ordered steps, each with the commands that undo it. Pure. */
 import type { Command } from '../command/command.js';
+import { type HostDifference, type HostResource, keptOf } from '../plan/difference.js';
 import type { HostState, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import type { ResourceKind } from './kind.js';
@@ -10,8 +11,18 @@ import { forgetStep, rememberSteps } from './saved-parts.js';
 export interface HostChanges {
   /** None where the host is as desired. */
   steps: Step[];
+  /** What they change, thing by thing; made when they are asked for. */
+  differences(): StepDifferences[];
+  /** All else that the host should have. */
+  kept(): HostResource[];
   /** What to ask of the host before the first step: each is refused where a step would be. */
   dryRuns: Command[];
+}
+
+/** What one step changes; nothing where it is about our own notes. */
+export interface StepDifferences {
+  step: Step;
+  differences: HostDifference[];
 }
 
 /** The order is that of `registry.ts`. */
@@ -20,8 +31,19 @@ export function hostChanges(desired: HostState, observed: ObservedHost): HostCha
   const made = found.flatMap(({ make }) => make);
   const cleared = found.toReversed().flatMap(({ clear }) => clear);
   const changes = [...made, ...cleared];
+  const remember = changes.length === 0 ? [] : rememberSteps(desired, observed);
+  const differences = () => [
+    ...remember.map((step) => ({ step, differences: [] })),
+    ...changes.map(({ step, differences: tell }) => ({ step, differences: tell() })),
+  ];
   return {
-    steps: changes.length === 0 ? [] : [...rememberSteps(desired, observed), ...changes],
+    steps: [...remember, ...changes.map(({ step }) => step)],
+    differences,
+    kept: () => {
+      const wanted = RESOURCES.flatMap((kind) => kind.resources(kind.desired(desired), observed));
+      const differing = differences().flatMap((one) => one.differences);
+      return keptOf(wanted, differing).map((one) => ({ host: desired.name, ...one }));
+    },
     dryRuns: found.flatMap(({ dryRuns }) => dryRuns),
   };
 }
@@ -45,12 +67,16 @@ function changesOf<Desired, Change>(
   observed: ObservedHost,
 ) {
   const changes = kind.diff(kind.desired(state), observed);
-  const step = (change: Change): Step => ({
-    host: state.name,
-    title: kind.title(change),
-    ...kind.apply(change, observed),
-    undo: kind.undo(change, observed),
-    ...(kind.readBack && { readBack: kind.readBack(change) }),
+  const host = state.name;
+  const step = (change: Change) => ({
+    step: {
+      host,
+      title: kind.title(change),
+      ...kind.apply(change, observed),
+      undo: kind.undo(change, observed),
+      ...(kind.readBack && { readBack: kind.readBack(change) }),
+    },
+    differences: () => kind.differences(change, observed).map((one) => ({ host, ...one })),
   });
   return {
     make: changes.filter((change) => !kind.clears(change)).map(step),

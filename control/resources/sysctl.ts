@@ -18,8 +18,22 @@ export const sysctl: ResourceKind<readonly Sysctl[], SysctlChange> = {
   diff: (desired, observed) => [...changed(desired, observed), ...obsolete(desired, observed)],
   remove: (observed) => obsolete([], observed),
   clears: ({ restores = false }) => restores,
+  resources: (desired, { sysctls }) =>
+    desired
+      .filter(({ key }) => sysctls[key] !== undefined)
+      .map(({ key }) => ({ kind: 'sysctl', name: nameOf(key) })),
+  differences: ({ key, value, from }) => [
+    {
+      kind: 'sysctl',
+      name: nameOf(key),
+      action: 'changed',
+      before: from,
+      after: value,
+      destructive: false,
+    },
+  ],
   title({ key, value, from, restores }) {
-    const name = key.replaceAll('/', '.');
+    const name = nameOf(key);
     return restores ? `put ${name} back to ${value}` : `set ${name} to ${value} (was ${from})`;
   },
   apply: write,
@@ -100,6 +114,11 @@ function originals(
   const all = { ...Object.fromEntries(found.map(({ key, from }) => [key, from])), ...known };
   const restored = obsolete(desired, observed).map(({ key }) => key);
   return { sysctls: kept(all, new Set([...keysOf(desired), ...restored])) };
+}
+
+/** As sysctl(8) prints it; the names of interfaces may have dots, which it prints as slashes. */
+function nameOf(key: string): string {
+  return key.replace(/[./]/g, (separator) => (separator === '/' ? '.' : '/'));
 }
 
 const keysOf = (sysctls: readonly Sysctl[]) => new Set(sysctls.map(({ key }) => key));

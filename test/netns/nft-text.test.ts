@@ -4,9 +4,9 @@ import { Lab } from '../../control/lab/lab.js';
 import type { Table } from '../../control/nft/json.js';
 import { routerTable } from '../../control/nft/router-table.js';
 import { serverTable } from '../../control/nft/server-table.js';
+import { tableText } from '../../control/nft/text.js';
 import { recreateTable } from '../../control/nft/transaction.js';
 import { bridged, diverting, ROUTER, SERVER } from '../unit/nft/tables.js';
-import { tableText } from '../../control/nft/text.js';
 
 let lab: Lab;
 beforeAll(async () => {

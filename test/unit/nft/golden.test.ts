@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import type { Table } from '../../../control/nft/json.js';
 import { routerTable } from '../../../control/nft/router-table.js';
 import { serverTable } from '../../../control/nft/server-table.js';
-import { bridged, diverting, ROUTER, SERVER } from './tables.js';
 import { tableText } from '../../../control/nft/text.js';
+import { bridged, diverting, ROUTER, SERVER } from './tables.js';
 
 const namesIn = ({ sets, chains }: Table) => [...sets, ...chains].map(({ name }) => name);
 const router = routerTable(ROUTER);

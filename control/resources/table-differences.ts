@@ -1,0 +1,149 @@
+/** What a change of the table does to each of its chains and sets. */
+import { isFlowSet } from '../nft/flow-elements.js';
+import type { NftSet, Table } from '../nft/json.js';
+import type { ListedChain, ListedSet, TableListing } from '../nft/listing.js';
+import { TABLE_NAME } from '../nft/router-table.js';
+import { chainLines, elementText, setLines } from '../nft/text.js';
+import type { TableObjects } from '../nft/transaction.js';
+import type { Difference, ElementChanges, FlowEffect, Resource } from '../plan/difference.js';
+
+/** Of a `TableChange` what decides what differs. */
+type TableChange =
+  | { kind: 'create'; table: Table }
+  | { kind: 'recreate'; table: Table; losesFlows: boolean }
+  | {
+      kind: 'replace';
+      table: Table;
+      losesFlows: boolean;
+      changed: TableObjects;
+      stale: TableObjects;
+    }
+  | { kind: 'delete' };
+
+const TABLE: Resource = { kind: 'table', name: `inet ${TABLE_NAME}` };
+const EMPTY: TableListing = { sets: [], chains: [], raw: [] };
+
+export function tableResources({ sets, chains }: Table): Resource[] {
+  return [TABLE, ...sets.map(resource('set')), ...chains.map(resource('chain'))];
+}
+
+const resource =
+  (kind: 'set' | 'chain') =>
+  ({ name }: { name: string }): Resource => ({ kind, name });
+
+export function tableDifferences(change: TableChange, listing: TableListing = EMPTY): Difference[] {
+  if (change.kind === 'delete') return removed(listing);
+  if (change.kind === 'create')
+    return [{ ...TABLE, action: 'added', destructive: false }, ...objects(change.table, EMPTY)];
+  const moves = change.losesFlows;
+  if (change.kind === 'recreate')
+    return [
+      { ...TABLE, action: 'changed', ...(moves ? effect('move') : effect('break')) },
+      ...objects(change.table, listing, moves ? 'move' : 'break').filter(differs),
+    ];
+  const { table, changed, stale } = change;
+  const touched = new Set([
+    ...[...changed.sets, ...stale.sets].map((name) => `set ${name}`),
+    ...[...changed.chains, ...stale.chains].map((name) => `chain ${name}`),
+  ]);
+  const found = objects(table, listing, moves ? 'move' : 'break');
+  return found.filter(({ kind, name }) => touched.has(`${kind} ${name}`));
+}
+
+const effect = (flows: FlowEffect) => ({ flows, destructive: flows === 'break' });
+
+function removed(listing: TableListing): Difference[] {
+  const none: Table = { family: 'inet', name: TABLE_NAME, sets: [], chains: [] };
+  const flows = listing.sets.some(({ name }) => isFlowSet(name));
+  const lost = flows ? effect('break') : { destructive: false };
+  return [{ ...TABLE, action: 'removed', ...lost }, ...objects(none, listing)];
+}
+
+const differs = ({ action, before, after, elements, flows }: Difference) =>
+  action !== 'changed' ||
+  before !== after ||
+  flows === 'break' ||
+  (elements !== undefined && elements.added.length + elements.removed.length > 0);
+
+/** Every object of both, whether it differs or not. @param lost what becomes of the flows in a set that goes */
+function objects(table: Table, listing: TableListing, lost: FlowEffect = 'break'): Difference[] {
+  const { sets, chains } = listing;
+  const wantedSets = new Map(table.sets.map((set) => [set.name, set]));
+  const wantedChains = new Map(table.chains.map((chain) => [chain.name, chain]));
+  const foundSets = new Map(sets.map((set) => [set.name, set]));
+  const foundChains = new Map(chains.map((chain) => [chain.name, chain]));
+  return [
+    ...namesOf(wantedSets, foundSets).map((name) =>
+      setDifference(name, foundSets.get(name), wantedSets.get(name), lost),
+    ),
+    ...namesOf(wantedChains, foundChains).map((name): Difference => {
+      const [found, wanted] = [foundChains.get(name), wantedChains.get(name)];
+      const before = found && textOf(chainLines(asChain(found)));
+      const after = wanted && textOf(chainLines(wanted));
+      const flows = before !== undefined && after !== undefined && { flows: 'stay' as const };
+      return { kind: 'chain', name, ...beforeAfter(before, after), destructive: false, ...flows };
+    }),
+  ];
+}
+
+const namesOf = (wanted: ReadonlyMap<string, unknown>, found: ReadonlyMap<string, unknown>) => [
+  ...new Set([...wanted.keys(), ...found.keys()]),
+];
+
+/** The shorter of two texts that mean the same: nft lists it, and we write the other. */
+const textOf = (lines: readonly string[]): string =>
+  lines.map((line) => line.replace('meta l4proto tcp th ', 'tcp ')).join('\n');
+
+function asChain({ type, hook, prio, rules }: ListedChain) {
+  const base = type !== undefined && hook !== undefined && prio !== undefined;
+  return { ...(base && { hook: { type, hook, prio } }), rules };
+}
+
+function beforeAfter(before: string | undefined, after: string | undefined) {
+  return {
+    action: before === undefined ? 'added' : after === undefined ? 'removed' : 'changed',
+    ...(before !== undefined && { before }),
+    ...(after !== undefined && { after }),
+  } satisfies Partial<Difference>;
+}
+
+function setDifference(
+  name: string,
+  found: ListedSet | undefined,
+  wanted: NftSet | undefined,
+  lost: FlowEffect,
+): Difference {
+  const before = found && textOf(setLines(withoutFlags(found)));
+  const after = wanted && textOf(setLines(withoutFlags(wanted)));
+  const filled = wanted ? wanted.elements !== undefined : found !== undefined && !found.dynamic;
+  const elements = filled ? elementChanges(found, wanted) : undefined;
+  const loses = isFlowSet(name) && found !== undefined && before !== after;
+  return {
+    kind: 'set',
+    name,
+    ...beforeAfter(before, after),
+    ...(elements && { elements }),
+    destructive: false,
+    ...(found && wanted && { flows: 'stay' as const }),
+    ...(loses && effect(lost)),
+  };
+}
+
+/** What fixes a set; nft lists flags of its own besides, and a time-out where it may differ by element. */
+const withoutFlags = ({ type, size }: Pick<NftSet, 'type' | 'size'>) => ({
+  type,
+  ...(size !== undefined && { size }),
+});
+
+function elementChanges(found: ListedSet | undefined, wanted: NftSet | undefined): ElementChanges {
+  const texts = ({ type, elements = [] }: Pick<NftSet, 'type'> & { elements?: unknown[] }) =>
+    elements.map((element) => elementText(type, element));
+  const before = new Set(found ? texts(found) : []);
+  const after = new Set(wanted ? texts(wanted) : []);
+  return {
+    before: before.size,
+    after: after.size,
+    added: [...after].filter((one) => !before.has(one)),
+    removed: [...before].filter((one) => !after.has(one)),
+  };
+}
