@@ -39,8 +39,9 @@ function printHost(host: HostPlan, full: boolean): void {
   for (const { step, differences } of host.differences()) {
     const alarm = differences.some(({ destructive }) => destructive);
     const sign = signOf(step, differences);
-    print(`  ${COLOURS[sign](sign)} ${alarm ? pc.bold(pc.red(step.title)) : step.title}`);
-    for (const line of differenceLines(differences, full)) print(`    ${coloured(line)}`);
+    const title = alarm ? pc.bold(pc.red(`${step.title}   ${ALARM}`)) : step.title;
+    print(`  ${COLOURS[sign](sign)} ${title}`);
+    for (const line of differenceLines(differences, full)) print(coloured(line));
   }
   print();
 }
@@ -58,10 +59,13 @@ const COLOURS = {
 } as const;
 
 /** What others wrote on a host stands in it, too: it steers no terminal. */
-function coloured({ sign, text, alarm }: PlanLine): string {
+function coloured({ sign, text, inner, alarm }: PlanLine): string {
   const line = `${sign} ${printable(text)}`;
-  return alarm ? pc.bold(pc.red(`${line}   ! destructive`)) : COLOURS[sign](line);
+  const painted = alarm ? pc.bold(pc.red(`${line}   ${ALARM}`)) : COLOURS[sign](line);
+  return `${inner ? '        ' : '      '}${painted}`;
 }
+
+const ALARM = '! destructive';
 
 /** The last lines: how much it is, what becomes of live flows, what is destructive. */
 export function planSummary({ hosts }: DeploymentPlan): string[] {

@@ -2,10 +2,11 @@
 import type { Difference } from './difference.js';
 import { type DiffLine, lineDiff } from './line-diff.js';
 
-/** `alarm`: what it does breaks or loses something. */
+/** `inner`: a line of the thing that the line before is about. `alarm`: it breaks or loses something. */
 export interface PlanLine {
   sign: ' ' | '+' | '-' | '~';
   text: string;
+  inner?: boolean;
   alarm?: boolean;
 }
 
@@ -30,7 +31,9 @@ function tableSummary(differences: readonly Difference[]): PlanLine {
     .flatMap(({ after = '' }) => after.split('\n'))
     .filter((line) => line !== '' && !line.startsWith('type '));
   const elements = of('set').reduce((sum, { elements: { after = 0 } = {} }) => sum + after, 0);
-  const counts = `${of('chain').length} chains with ${rules.length} rules, ${of('set').length} sets with ${elements} elements`;
+  const number = (many: number, what: string) => `${many} ${what}${many === 1 ? '' : 's'}`;
+  const chains = `${number(of('chain').length, 'chain')} with ${number(rules.length, 'rule')}`;
+  const counts = `${chains}, ${number(of('set').length, 'set')} with ${number(elements, 'element')}`;
   return { sign: '+', text: `${counts} (all of it: sidetrack plan --full)` };
 }
 
@@ -40,7 +43,9 @@ function linesOf(difference: Difference, full: boolean): PlanLine[] {
   if (kind === 'chain' || kind === 'set' || kind === 'file')
     return [
       { sign: SIGNS[action], text: headline(difference), ...(destructive && { alarm: true }) },
-      ...inner(lineDiff(before ?? '', after ?? ''), full),
+      ...(kind === 'set' && action !== 'changed'
+        ? []
+        : inner(lineDiff(before ?? '', after ?? ''), full)),
       ...(full && elements ? elementLines(elements.removed, elements.added) : []),
     ];
   // The title of the step has it already.
@@ -60,6 +65,8 @@ const SIGNS = { added: '+', changed: '~', removed: '-' } as const;
 function headline({ kind, name, action, before, after, elements }: Difference): string {
   const what = `${kind} ${name}`;
   if (elements !== undefined) return `${what}: ${elementsText(elements)}`;
+  if (kind === 'set' && action !== 'changed')
+    return `${what}: ${(before ?? after ?? '').replaceAll('\n', ', ')}`;
   const same = action === 'changed' && before === after;
   return same ? `${what}: written anew, since no earlier apply knows it; the same text` : what;
 }
@@ -87,8 +94,8 @@ function elementsText({
 
 function elementLines(removed: readonly string[], added: readonly string[]): PlanLine[] {
   return [
-    ...removed.map((text): PlanLine => ({ sign: '-', text: `    ${text}` })),
-    ...added.map((text): PlanLine => ({ sign: '+', text: `    ${text}` })),
+    ...removed.map((text): PlanLine => ({ sign: '-', text, inner: true })),
+    ...added.map((text): PlanLine => ({ sign: '+', text, inner: true })),
   ];
 }
 
@@ -98,7 +105,9 @@ function inner(lines: readonly DiffLine[], full: boolean): PlanLine[] {
   const shown = full ? changed : changed.slice(0, MOST_LINES);
   const rest = changed.length - shown.length;
   return [
-    ...shown.map(({ sign, text }) => ({ sign, text: `    ${text}` })),
-    ...(rest > 0 ? [{ sign: ' ' as const, text: `    … ${rest} more lines (--full)` }] : []),
+    ...shown.map(({ sign, text }) => ({ sign, text, inner: true })),
+    ...(rest > 0
+      ? [{ sign: ' ' as const, text: `… ${rest} more lines (--full)`, inner: true as const }]
+      : []),
   ];
 }

@@ -78,7 +78,7 @@ function objects(table: Table, listing: TableListing, lost: FlowEffect = 'break'
     ),
     ...namesOf(wantedChains, foundChains).map((name): Difference => {
       const [found, wanted] = [foundChains.get(name), wantedChains.get(name)];
-      const before = found && textOf(chainLines(asChain(found)));
+      const before = found && textOf(chainLines(asChain(found, listing)));
       const after = wanted && textOf(chainLines(wanted));
       const flows = before !== undefined && after !== undefined && { flows: 'stay' as const };
       return { kind: 'chain', name, ...beforeAfter(before, after), destructive: false, ...flows };
@@ -94,9 +94,17 @@ const namesOf = (wanted: ReadonlyMap<string, unknown>, found: ReadonlyMap<string
 const textOf = (lines: readonly string[]): string =>
   lines.map((line) => line.replace('meta l4proto tcp th ', 'tcp ')).join('\n');
 
-function asChain({ type, hook, prio, rules }: ListedChain) {
+/** With the rules as nft printed them, whose counters are no configuration but part of the text. */
+function asChain({ name, type, hook, prio }: ListedChain, { raw }: TableListing) {
   const base = type !== undefined && hook !== undefined && prio !== undefined;
-  return { ...(base && { hook: { type, hook, prio } }), rules };
+  const rules = raw.flatMap(({ rule }) => (rule?.chain === name ? [rule] : []));
+  return {
+    ...(base && { hook: { type, hook, prio } }),
+    rules: rules.map(({ comment, expr = [] }) => ({
+      ...(comment !== undefined && { comment }),
+      expr,
+    })),
+  };
 }
 
 function beforeAfter(before: string | undefined, after: string | undefined) {

@@ -52,7 +52,7 @@ describe('a long set', () => {
   it('is whole with --full', () => {
     const lines = texts([set({ added: prefixes(12, 1), removed: prefixes(4, 2) })], true);
     expect(lines.slice(1)).toHaveLength(16);
-    expect(lines.at(-1)).toBe('+     1.0.11.0/24');
+    expect(lines.at(-1)).toBe('+ 1.0.11.0/24');
   });
 });
 
@@ -69,8 +69,8 @@ describe('a chain', () => {
   it('shows the rules that go and come', () => {
     expect(texts([chain('accept\ndrop', 'accept\nreturn')])).toEqual([
       '~ chain classify',
-      '-     drop',
-      '+     return',
+      '- drop',
+      '+ return',
     ]);
   });
 
@@ -82,7 +82,7 @@ describe('a chain', () => {
 
   it('of many rules is shortened', () => {
     const long = Array.from({ length: 20 }, (_, i) => `rule ${i}`).join('\n');
-    expect(texts([chain('', long)]).at(-1)).toBe('      … 8 more lines (--full)');
+    expect(texts([chain('', long)]).at(-1)).toBe('  … 8 more lines (--full)');
     expect(texts([chain('', long)], true)).toHaveLength(21);
   });
 });
@@ -94,7 +94,7 @@ it('a table that is new is numbers; with --full it is all of it', () => {
     { ...set({ before: 0, after: 2, added: prefixes(2, 1) }), action: 'added' },
   ];
   expect(texts(differences)).toEqual([
-    '+ 1 chains with 2 rules, 1 sets with 2 elements (all of it: sidetrack plan --full)',
+    '+ 1 chain with 2 rules, 1 set with 2 elements (all of it: sidetrack plan --full)',
   ]);
   expect(texts(differences, true)).toHaveLength(6);
 });
