@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import type { Deployment } from '../apply/deployment.js';
 import type { Config } from '../config/config.js';
 import { SidetrackError } from '../error.js';
+import { closeAll } from '../hosts/open.js';
 import { EXIT_FAILED, EXIT_OK, reportError } from './output.js';
 
 export interface CommonOptions {
@@ -105,6 +106,8 @@ export function action<Args extends unknown[], Options extends CommonOptions>(
     } catch (error) {
       const status = reportError(error, options.json ?? false);
       process.exitCode = options.detailedExitcode ? EXIT_FAILED : status;
+    } finally {
+      await closeAll();
     }
   };
 }

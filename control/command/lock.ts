@@ -1,43 +1,77 @@
-/** A lock as a command: it is held from the first line of its output until its input ends. */
+/** The lock of a host as lines for the shell that holds it, until it ends. */
 import { dirname } from 'node:path';
-import type { Command } from './command.js';
+import { z } from 'zod';
+import { readContract } from '../contract.js';
+import { SidetrackError } from '../error.js';
+import { commandError } from './answer.js';
+import type { Command, RunResult } from './command.js';
+import type { HostRef } from './explain.js';
+import { shellWord, shellWords } from './shell.js';
 
-/** The first line of the command that has the lock. */
-export const HELD = 'held';
+export interface LockRequest {
+  /** The file that is locked. */
+  readonly path: string;
+  readonly owner: LockOwner;
+  /** Go with the lock when nothing else is in them, from the innermost on. */
+  readonly directories: readonly string[];
+}
+
+/** Who has the lock, for whom it is in the way. */
+const lockOwner = z.object({ machine: z.string(), pid: z.number() });
+export type LockOwner = z.infer<typeof lockOwner>;
 
 /** EX_TEMPFAIL of sysexits.h: another has it, and what that wrote into the lock is the output. */
-export const BUSY = 75;
+const BUSY = 75;
 
 /**
- * flock(1) on a file that says who has it. The kernel lets go with the shell that holds it, which
- * ends with its input: when that is closed, when the process that feeds it dies, when a connection breaks.
+ * flock(1) on descriptor 9, to a file that says who has it. Programs inherit the descriptor, so the
+ * lock is free when the shell and the last of what it has started have ended, however they did.
  * A lock that its last owner has just removed is another file than that at the path, and no lock.
  */
-const HOLD = `
-lock=$1 owner=$2; shift 2
-hold() {
+export function takeLock({ path, owner }: LockRequest): string {
+  const [lock, directory] = [shellWord(path), shellWord(dirname(path))];
+  return `
+take() {
+  command exec 9>>${lock} || return 2
   flock -n 9; status=$?
-  [ $status != 1 ] || { cat "$lock"; exit ${BUSY}; }
-  [ $status = 0 ] || exit $status
-  [ /proc/self/fd/9 -ef "$lock" ] || return 1
-  printf '%s\\n' "$owner" | cat >"$lock" || return 1
-  echo ${HELD}
-  read -r _
-  rm -f "$lock"; rmdir "$@" 2>/dev/null
-  exit 0
+  [ $status != 1 ] || { cat ${lock}; exec 9>&-; return ${BUSY}; }
+  [ $status = 0 ] || { exec 9>&-; return $status; }
+  [ /proc/self/fd/9 -ef ${lock} ] && printf '%s\\n' ${shellWord(JSON.stringify(owner))} | cat >${lock} && return
+  exec 9>&-
+  return 2
 }
-for try in 1 2 3 4 5 6 7 8; do
-  mkdir -p "\${lock%/*}" && hold "$@" 9>>"$lock"
-done
-exit 1`;
+take_often() {
+  for try in 1 2 3 4 5 6 7 8; do
+    mkdir -p ${directory} && take; status=$?
+    [ $status = 2 ] || return $status
+  done
+  return 2
+}
+take_often`;
+}
 
-/** @param directories that go with the lock when nothing else is in them, from the innermost on. */
-export function lockCommand(path: string, owner: string, directories: readonly string[]): Command {
-  return {
-    argv: ['sh', '-c', HOLD, 'sh', path, owner, ...directories],
-    program: ['flock', '-n', path],
-    writes: path,
-  };
+/** What else is started goes on without the lock. */
+export function releaseLock({ path, directories }: LockRequest): string {
+  return `rm -f ${shellWord(path)}; rmdir ${shellWords(directories)} 2>/dev/null; exec 9>&-`;
+}
+
+/** The lock as a command, for messages. */
+export const lockCommand = ({ path }: LockRequest): Command => ({
+  argv: ['flock', '-n', path],
+  writes: path,
+});
+
+/** @throws SidetrackError when it says that the lock has not been taken */
+export function checkLocked(host: HostRef, request: LockRequest, result: RunResult): void {
+  if (result.status === 0) return;
+  if (result.status !== BUSY) throw commandError(host, lockCommand(request), result);
+  const read = readContract(result.stdout, lockOwner);
+  const who = 'value' in read ? ` (process ${read.value.pid} on ${read.value.machine})` : '';
+  throw new SidetrackError(`${host.address}: another sidetrack${who} is changing this host`, {
+    code: 'host-locked',
+    source: 'host',
+    hint: 'wait for it, or end that process: the lock goes with it',
+  });
 }
 
 /** `directory` and those above it, without `top`. */

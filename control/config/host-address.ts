@@ -4,7 +4,7 @@ import type { Problem } from './diagnostic.js';
 export type HostAddress =
   | { kind: 'local' }
   | { kind: 'netns'; name: string }
-  | { kind: 'ssh'; user: string; host: string; port: number };
+  | { kind: 'ssh'; user: string; host: string; port?: number };
 
 const NETNS_NAME = /^(?!\.{1,2}$)[A-Za-z0-9_.][A-Za-z0-9_.-]{0,63}$/;
 // User and host become arguments of `ssh`, so neither may start with a dash and pass for an option.
@@ -36,13 +36,18 @@ export function parseHostAddress(text: string): HostAddress | Problem {
     };
   }
   if (text.startsWith('ssh://')) {
-    const { user, host, port = '22' } = SSH.exec(text)?.groups ?? {};
-    if (user === undefined || host === undefined || Number(port) > 65535) return sshProblem(text);
-    return { kind: 'ssh', user, host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
+    const { user, host, port } = SSH.exec(text)?.groups ?? {};
+    if (user === undefined || host === undefined || Number(port ?? 0) > 65535)
+      return sshProblem(text);
+    // Without a port ssh decides, by its own configuration.
+    return {
+      ...{ kind: 'ssh', user, host: host.replace(/^\[|\]$/g, '') },
+      ...(port !== undefined && { port: Number(port) }),
+    };
   }
   return {
     message: `"${text}" is not a host`,
-    hint: 'write local or netns://name',
+    hint: 'write local, ssh://user@host[:port] or netns://name',
   };
 }
 

@@ -14,16 +14,7 @@ interface Limit {
   at?: Path;
 }
 
-const isSsh = (value: unknown): boolean => typeof value === 'string' && value.startsWith('ssh://');
-
-const NO_SSH: Problem = {
-  message: 'hosts over ssh are not supported yet',
-  hint: 'run sidetrack on that machine and write local',
-};
-
 const LIMITS: readonly Limit[] = [
-  { path: ['router', 'host'], exceeded: isSsh, problem: NO_SSH },
-  { path: ['servers', '*', 'host'], exceeded: isSsh, problem: NO_SSH },
   {
     path: ['servers'],
     exceeded: (value) => Array.isArray(value) && value.length > 1,

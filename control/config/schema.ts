@@ -39,7 +39,7 @@ import { upstreamUrlProblem } from './upstream-url.js';
 const HOUR = 3600;
 const HALF_HOUR = 1800;
 
-const host = text(hostProblem).describe('local or netns://name');
+const host = text(hostProblem).describe('local, ssh://user@host[:port] or netns://name');
 const interfaceName = text(interfaceProblem);
 const port = integer(1, 65535);
 

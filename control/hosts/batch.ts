@@ -1,34 +1,82 @@
-/** A batch on any host that can run a shell. */
-import { randomBytes } from 'node:crypto';
+/** Batches on hosts: what an answer is that came to no end, and batches by a process of their own. */
 import { commandError } from '../command/answer.js';
-import { batchScript, splitBatch } from '../command/batch.js';
+import { AnswerReader, batchScript, scriptLine } from '../command/batch.js';
 import { type Command, purposeOf, type RunResult } from '../command/command.js';
 import type { HostRef } from '../command/explain.js';
 import { SidetrackError } from '../error.js';
-import type { RawResult } from './process.js';
+import type { BatchOptions } from './host.js';
+import type { RawResult, RunOptions } from './process.js';
+import { newBoundary, type ShellLost } from './shell.js';
 
 /** Starts a shell with this script as its standard input, as only the transport knows how to. */
-export type RunShell = (argv: readonly string[], script: string) => Promise<RawResult>;
-
-const BOUNDARY_BYTES = 16;
+export type RunShell = (argv: readonly string[], options: RunOptions) => Promise<RawResult>;
 
 export async function runBatch(
   host: HostRef,
   commands: readonly Command[],
+  { onResult, untilFailure, timeoutMs }: BatchOptions,
   run: RunShell,
 ): Promise<RunResult[]> {
   if (commands.length === 0) return [];
-  const boundary = randomBytes(BOUNDARY_BYTES).toString('hex');
-  const output = await run(['sh'], batchScript(commands, boundary));
-  const results = splitBatch(output, boundary);
+  const boundary = newBoundary();
+  const reader = new AnswerReader(boundary, onResult);
+  const { status, stderr } = await run(['sh'], {
+    stdin: batchScript(commands.map(scriptLine), boundary, { untilFailure }),
+    onOutput: (stream, chunk) => reader.read(stream, chunk),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+  });
+  const { results, ended } = reader;
   const missing = commands[results.length];
-  if (missing === undefined) return results;
-  const { status, stderr } = output;
+  if (ended && (missing === undefined || results.at(-1)?.status !== 0)) return results;
+  throw shellEnded(host, missing, { status, stderr: `${stderr}`, isFirst: results.length === 0 });
+}
+
+/** A shell that is lost, as an error that a user can act on. */
+export function lostError(
+  host: HostRef,
+  commands: readonly Command[],
+  { reason, end: { status, stderr, results, timeoutMs } }: ShellLost,
+): SidetrackError {
+  const missing = commands[results.length];
+  if (reason === 'ended')
+    return shellEnded(host, missing, { status, stderr, isFirst: results.length === 0 });
+  const [message, code] = LOST[reason](missing ? purposeOf(missing) : 'a script', timeoutMs / 1000);
+  return new SidetrackError(`${host.address}: ${message}`, { code, source: 'host', cause: stderr });
+}
+
+const LOST: Record<
+  Exclude<ShellLost['reason'], 'ended'>,
+  (purpose: string, seconds: number) => [message: string, code: string]
+> = {
+  timeout: (purpose, seconds) => [
+    `${purpose} did not finish within ${seconds} s`,
+    'command-timeout',
+  ],
+  'no-start': () => ['no shell answers there', 'no-answer'],
+  'too-long': (purpose) => [`${purpose} printed more than sidetrack reads`, 'output-too-long'],
+  malformed: (purpose) => [
+    `${purpose} was answered by something that is no shell`,
+    'unexpected-answer',
+  ],
+};
+
+/** @param missing the first command without a result */
+function shellEnded(
+  host: HostRef,
+  missing: Command | undefined,
+  { status, stderr, isFirst }: { status: number; stderr: string; isFirst: boolean },
+): SidetrackError {
   // The way there failed, and nothing has run.
-  if (results.length === 0 && status !== 0)
-    throw commandError(host, missing, { status, stdout: '', stderr: `${stderr}` });
-  throw new SidetrackError(
-    `${host.address}: the shell ended (status ${status}) before ${purposeOf(missing)} did`,
-    { code: 'shell-ended', source: 'host', hint: 'run it again', cause: `${stderr}` },
+  if (isFirst && missing !== undefined && status !== 0)
+    return commandError(host, missing, { status, stdout: '', stderr });
+  const before = missing === undefined ? 'the end of the script' : `${purposeOf(missing)} did`;
+  return new SidetrackError(
+    `${host.address}: the shell ended (status ${status}) before ${before}`,
+    {
+      code: 'shell-ended',
+      source: 'host',
+      hint: 'run it again',
+      cause: stderr,
+    },
   );
 }

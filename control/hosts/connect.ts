@@ -1,19 +1,25 @@
-import { SidetrackError } from '../error.js';
 import { ask, type Host, type Transport } from './host.js';
 import { pathsQuery } from './paths.js';
 import { netnsTransport, ownTransport } from './process-transport.js';
+import { sshTransport } from './ssh-transport.js';
 
 /** Where a host is; the configuration's `HostAddress` has this shape. */
 export type HostLocation =
   | { kind: 'local' }
   | { kind: 'netns'; name: string }
-  | { kind: 'ssh'; user: string; host: string; port: number };
+  | { kind: 'ssh'; user: string; host: string; port?: number | undefined };
 
 /** Goes there, and asks where things are. @throws SidetrackError when there is no way, or none for us */
 export async function connect(location: HostLocation): Promise<Host> {
   const transport = transportTo(location);
   const { paths } = await ask(transport, { paths: pathsQuery });
-  return { ...transport, ...paths };
+  return {
+    ...transport,
+    ...paths,
+    get roundTrips() {
+      return transport.roundTrips;
+    },
+  };
 }
 
 /** As the configuration writes it. */
@@ -24,8 +30,14 @@ export function addressOf(location: HostLocation): string {
     case 'netns':
       return `netns://${location.name}`;
     case 'ssh':
-      return `ssh://${location.user}@${location.host}:${location.port}`;
+      return `ssh://${location.user}@${hostAndPort(location)}`;
   }
+}
+
+/** An IPv6 address in brackets, as in every URL. */
+function hostAndPort({ host, port }: { host: string; port?: number | undefined }): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return port === undefined ? name : `${name}:${port}`;
 }
 
 /** The one place that maps an address to its transport. */
@@ -36,10 +48,6 @@ function transportTo(location: HostLocation): Transport {
     case 'netns':
       return netnsTransport(addressOf(location), location.name);
     case 'ssh':
-      throw new SidetrackError('hosts over ssh are not supported yet', {
-        code: 'ssh-unsupported',
-        source: 'user',
-        hint: 'run sidetrack on each machine: `sidetrack apply --only router` and `--only server1`',
-      });
+      return sshTransport(addressOf(location), location);
   }
 }

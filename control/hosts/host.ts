@@ -6,20 +6,49 @@
 import { commandError } from '../command/answer.js';
 import type { Command, RunResult } from '../command/command.js';
 import type { HostRef } from '../command/explain.js';
+import type { LockRequest } from '../command/lock.js';
 import { type Answers, parseAnswers, type Queries } from '../command/query.js';
 import type { HostPaths } from './paths.js';
 import type { Limits } from './process.js';
-import type { RunningProgram } from './running-program.js';
 
-/** A way to a host. */
+export interface BatchOptions {
+  /** Called for each command as soon as it has ended. */
+  onResult?(index: number, result: RunResult): void;
+  /** The first command that fails is the last one that runs; there are fewer results then. */
+  untilFailure?: boolean;
+  /** Milliseconds, for all of them together. */
+  timeoutMs?: number;
+}
+
+/** A way to a host. Each of its methods is one round trip. */
 export interface Transport extends HostRef {
+  /** Behind a network that a change may cut. */
+  readonly remote: boolean;
   /** The argument vector that runs `argv` there; what `plan --sh` prints. */
   wrap(argv: readonly string[]): string[];
+  /** Sent once and never again. */
   run(command: Command, limits?: Limits): Promise<RunResult>;
-  /** Runs all of them, one after the other, also after one that fails; one round trip. */
-  batch(commands: readonly Command[]): Promise<RunResult[]>;
-  /** Starts one that runs until its input ends, or this process or the way there does; it has no other input. */
-  start(command: Command): RunningProgram;
+  /**
+   * Runs all of them, one after the other, also after one that fails. What they do must bear being done twice:
+   * when the way there is lost in the middle they are sent again, once, unless a session holds the lock.
+   */
+  batch(commands: readonly Command[], options?: BatchOptions): Promise<RunResult[]>;
+  /** A shell that holds the host's lock until it ends. @throws SidetrackError `host-locked` when another has it */
+  session(lock: LockRequest): Promise<Session>;
+  /** The same host by a connection of its own, which is not there before it is used. */
+  fresh(): Transport;
+  /** Ends what is open; it opens again when it is used. */
+  close(): Promise<void>;
+  /** Scripts sent and answered so far. */
+  readonly roundTrips: number;
+}
+
+/** Where a host is changed. Nothing that was sent is sent again; when the way there is lost, so is the lock. */
+export interface Session {
+  /** One round trip. What its programs start, and is not told to close descriptor 9, keeps the lock. */
+  batch(commands: readonly Command[], options?: BatchOptions): Promise<RunResult[]>;
+  /** Lets go of the lock. Never fails: without the way there the lock goes by itself. */
+  end(): Promise<void>;
 }
 
 export interface Host extends Transport, HostPaths {}

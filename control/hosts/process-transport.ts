@@ -1,8 +1,10 @@
 /** Ways to hosts whose programs are processes of this machine. */
-import { runBatch } from './batch.js';
+import { SHELL_LOOP } from '../command/shell-loop.js';
+import { lostError, runBatch } from './batch.js';
 import type { Transport } from './host.js';
+import { lockedSession } from './locked-session.js';
 import { runProcess, runRaw } from './process.js';
-import { startProgram } from './running-program.js';
+import { Shell, ShellLost } from './shell.js';
 import { OWN_COMMAND } from './sidetrack.js';
 
 /** To the machine that sidetrack itself runs on, or the network namespace that it was started in. */
@@ -26,12 +28,45 @@ export const inNamespace = (name: string, argv: readonly string[]): string[] => 
 
 function processTransport(address: string, wrap: Transport['wrap']): Transport {
   const ref = { address, sidetrack: OWN_COMMAND };
+  let roundTrips = 0;
   return {
     ...ref,
+    remote: false,
     wrap,
-    run: ({ argv, stdin }, limits) =>
-      runProcess(wrap(argv), { ...limits, ...(stdin !== undefined && { stdin }) }),
-    batch: (commands) => runBatch(ref, commands, (argv, stdin) => runRaw(wrap(argv), { stdin })),
-    start: ({ argv }) => startProgram(wrap(argv)),
+    run: async ({ argv, stdin }, limits) => {
+      const result = await runProcess(wrap(argv), {
+        ...limits,
+        ...(stdin !== undefined && { stdin }),
+      });
+      roundTrips++;
+      return result;
+    },
+    batch: async (commands, options = {}) => {
+      const results = await runBatch(ref, commands, options, (argv, how) =>
+        runRaw(wrap(argv), how),
+      );
+      roundTrips++;
+      return results;
+    },
+    session: async (lock) => {
+      const shell = new Shell(wrap(['sh', '-c', SHELL_LOOP, 'sidetrack']));
+      return lockedSession(ref, lock, {
+        send: async (commands, lines, options) => {
+          try {
+            const results = await shell.send(lines, options);
+            roundTrips++;
+            return results;
+          } catch (error) {
+            throw error instanceof ShellLost ? lostError(ref, commands, error) : error;
+          }
+        },
+        end: () => shell.close(),
+      });
+    },
+    fresh: () => processTransport(address, wrap),
+    close: async () => undefined,
+    get roundTrips() {
+      return roundTrips;
+    },
   };
 }

@@ -18,6 +18,8 @@ export interface Limits {
 export interface RunOptions extends Limits {
   /** Text for the program's standard input; absent means an empty one. */
   stdin?: string;
+  /** Told of what it prints while it runs. */
+  onOutput?: (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
   /** Extra environment variables. */
   env?: Readonly<Record<string, string>>;
 }
@@ -30,7 +32,7 @@ export interface RawResult {
 }
 
 /** A huge set keeps nft busy for a minute; anything longer hangs. */
-const DEFAULT_TIMEOUT_MS = 300_000;
+export const DEFAULT_TIMEOUT_MS = 300_000;
 
 const { MAX_STRING_LENGTH } = bufferConstants;
 
@@ -52,8 +54,10 @@ export async function runProcess(
 /** The same, for output that is cut into pieces before it is text. */
 export async function runRaw(
   argv: readonly string[],
-  { stdin = '', env, timeoutMs = DEFAULT_TIMEOUT_MS, longest = MAX_STRING_LENGTH }: RunOptions = {},
+  options: RunOptions = {},
 ): Promise<RawResult> {
+  const { stdin = '', env, onOutput } = options;
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, longest = MAX_STRING_LENGTH } = options;
   const [file, ...args] = argv;
   if (file === undefined) throw new RangeError('an empty argument vector');
   const input = inputFile(stdin);
@@ -69,7 +73,9 @@ export async function runRaw(
   child.stdout?.on('data', (chunk: Buffer) => {
     length += chunk.length;
     if (length > longest) kill(lengthError(argv, longest));
+    onOutput?.('stdout', chunk);
   });
+  child.stderr?.on('data', (chunk: Buffer) => onOutput?.('stderr', chunk));
   try {
     const result = await endOf(child, file);
     if (excess) throw excess;
@@ -85,23 +91,26 @@ export function spawnOptions(env: RunOptions['env'] = {}) {
 }
 
 /** What it said until then; that a program is missing is an end like a shell's. */
-export function endOf(child: ChildProcess, file: string): Promise<RawResult> {
+async function endOf(child: ChildProcess, file: string): Promise<RawResult> {
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
+  child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
+  try {
+    const status = await endOfProcess(child);
+    return { status, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr) };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return { status: 127, stdout: EMPTY, stderr: Buffer.from(`${file}: not found`) };
+  }
+}
+
+/** Its status as a shell has it, when its output has been read to the end. */
+export function endOfProcess(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
-    const stdout: Buffer[] = [];
-    const stderr: Buffer[] = [];
-    child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
-    child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT')
-        resolve({ status: 127, stdout: EMPTY, stderr: Buffer.from(`${file}: not found`) });
-      else reject(error);
-    });
+    child.on('error', reject);
     child.on('close', (code, signal) =>
-      resolve({
-        status: code ?? SIGNAL_STATUS + osConstants.signals[signal!],
-        stdout: Buffer.concat(stdout),
-        stderr: Buffer.concat(stderr),
-      }),
+      resolve(code ?? SIGNAL_STATUS + osConstants.signals[signal!]),
     );
   });
 }

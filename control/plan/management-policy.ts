@@ -29,7 +29,7 @@ function endsOf({ router, servers }: Config, { managed, management }: Passage): 
     return [management.server];
   const address = formatAddress(dialled);
   if (address === management.server.address) return [management.server];
-  return [management.server, { address, port: host.port }];
+  return [management.server, { address, port: host.port ?? management.server.port }];
 }
 
 /** nftables asks the kernel what is local, and an address that sshd answers on is. */

@@ -11,9 +11,13 @@ function recordingHost(ran: string[]): Host {
     ownsEtc: true,
     bpfDirectory: '/sys/fs/bpf/sidetrack',
     sidetrack: [],
-    start: () => {
-      throw new Error('nothing is started');
+    remote: false,
+    roundTrips: 0,
+    session: () => Promise.reject(new Error('nothing is locked')),
+    fresh: () => {
+      throw new Error('there is one way');
     },
+    close: async () => undefined,
     batch: () => Promise.reject(new Error('nothing is asked')),
     wrap: (argv) => [...argv],
     run: async ({ argv: [name] }) => {

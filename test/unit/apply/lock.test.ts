@@ -14,7 +14,9 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { withLock } from '../../../control/apply/lock.js';
-import { directoriesBelow, HELD, lockCommand } from '../../../control/command/lock.js';
+import { batchScript } from '../../../control/command/batch.js';
+import { directoriesBelow, type LockOwner, takeLock } from '../../../control/command/lock.js';
+import { SHELL_LOOP, scriptRequest } from '../../../control/command/shell-loop.js';
 import { connect } from '../../../control/hosts/connect.js';
 import type { Host } from '../../../control/hosts/host.js';
 
@@ -27,7 +29,7 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'sidetrack-lock-'));
   host = {
     ...(await connect({ kind: 'local' })),
-    address: 'router',
+    address: 'local',
     stateDir: join(directory, 'state'),
   };
 });
@@ -38,13 +40,20 @@ afterEach(() => {
 
 const lockFile = () => join(host.stateDir, 'lock');
 
+const ELSEWHERE: LockOwner = { machine: 'elsewhere', pid: 7 };
+
 /** Takes the lock as another process would, and keeps it as long as that lives. */
-async function takenByAnother(owner: string): Promise<ChildProcess> {
-  const [file, ...args] = lockCommand(lockFile(), owner, []).argv;
-  const child = spawn(file!, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+async function takenByAnother(): Promise<ChildProcess> {
+  const child = spawn('sh', ['-c', SHELL_LOOP], { stdio: ['pipe', 'pipe', 'inherit'] });
   children.push(child);
-  const [line] = await child.stdout!.take(1).toArray();
-  expect(String(line)).toBe(`${HELD}\n`);
+  const lock = { path: lockFile(), owner: ELSEWHERE, directories: [] };
+  child.stdin!.write(scriptRequest(batchScript([takeLock(lock)], 'B')));
+  let said = '';
+  for await (const chunk of child.stdout!) {
+    said += chunk;
+    if (said.includes('B end')) break;
+  }
+  expect(said).toContain('B 0\n');
   return child;
 }
 
@@ -75,7 +84,7 @@ it('is held over the whole work, and says whose it is', async () => {
     });
     await expect(inside()).rejects.toMatchObject({
       code: 'host-locked',
-      message: `router: another sidetrack (process ${process.pid} on ${hostname()}) is changing this host`,
+      message: `local: another sidetrack (process ${process.pid} on ${hostname()}) is changing this host`,
     });
   });
   expect(await inside()).toBe('done');
@@ -97,14 +106,14 @@ it('leaves neither itself nor directories that hold nothing', async () => {
 });
 
 it('goes with the shell that holds it', async () => {
-  const owner = await takenByAnother('{"machine":"elsewhere","pid":7}');
+  const owner = await takenByAnother();
   await expect(inside()).rejects.toThrow('(process 7 on elsewhere)');
   owner.kill('SIGKILL');
   await vi.waitFor(async () => expect(await inside()).toBe('done'));
 });
 
 it('goes when the process at the other end of its input is no more', async () => {
-  const owner = await takenByAnother('{}');
+  const owner = await takenByAnother();
   owner.stdin!.destroy();
   await vi.waitFor(async () => expect(await inside()).toBe('done'));
 });
@@ -119,12 +128,13 @@ it.each(['', 'half {', '{"machine":1}', '{"machine":"a","pid":4,"startTime":"17"
 );
 
 it('says less of an owner that wrote something else into it', async () => {
-  await takenByAnother('half {');
-  await expect(inside()).rejects.toThrow('router: another sidetrack is changing this host');
+  await takenByAnother();
+  writeFileSync(lockFile(), 'half {');
+  await expect(inside()).rejects.toThrow('local: another sidetrack is changing this host');
 });
 
 it('is no lock where its file was removed under it', async () => {
-  await takenByAnother('{}');
+  await takenByAnother();
   rmSync(lockFile());
   expect(await inside()).toBe('done');
 });
@@ -138,11 +148,12 @@ describe('without', () => {
   it('flock names its package', async () => {
     const programs = join(directory, 'bin');
     mkdirSync(programs);
-    for (const name of ['sh', 'mkdir', 'cat']) symlinkSync(`/bin/${name}`, join(programs, name));
+    for (const name of ['sh', 'mkdir', 'cat', 'head', 'rm'])
+      symlinkSync(`/usr/bin/${name}`, join(programs, name));
     process.env.PATH = programs;
     await expect(inside()).rejects.toMatchObject({
       code: 'program-missing',
-      message: 'router: the program "flock" is missing',
+      message: 'local: the program "flock" is missing',
       hint: 'install it (Debian: apt-get install util-linux)',
     });
   });
@@ -158,7 +169,7 @@ describe('without', () => {
     process.env.PATH = `${full}:${PATH}`;
     await expect(inside()).rejects.toMatchObject({
       code: 'not-writable',
-      message: `router: writing ${lockFile()} failed: No space left on device`,
+      message: `local: writing ${lockFile()} failed: No space left on device`,
     });
   });
 });

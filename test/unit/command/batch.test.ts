@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { batchScript, splitBatch } from '../../../control/command/batch.js';
+import { AnswerReader, batchScript, scriptLine } from '../../../control/command/batch.js';
 import type { Command } from '../../../control/command/command.js';
 import { runRaw } from '../../../control/hosts/process.js';
 
@@ -15,8 +15,13 @@ const SHELLS = [['/bin/sh'], ['bash', '--posix'], ['busybox', 'sh']].filter(
 const BOUNDARY = 'd41d8cd98f00b204e9800998ecf8427e';
 
 async function runIn(shell: readonly string[], commands: readonly Command[]) {
-  const output = await runRaw(shell, { stdin: batchScript(commands, BOUNDARY) });
-  return splitBatch(output, BOUNDARY);
+  const reader = new AnswerReader(BOUNDARY);
+  await runRaw(shell, {
+    stdin: batchScript(commands.map(scriptLine), BOUNDARY),
+    onOutput: (stream, chunk) => reader.read(stream, chunk),
+  });
+  expect(reader.ended).toBe(true);
+  return reader.results;
 }
 
 let directory: string;
@@ -111,13 +116,30 @@ describe.each(SHELLS)('in %s %s', (...shell) => {
   });
 });
 
-it('knows of a shell that did not get to its end what was said before', async () => {
-  const all = await runRaw(['sh'], {
-    stdin: batchScript([{ argv: ['echo', 'a'] }, { argv: ['echo', 'b'] }], BOUNDARY),
+it('ends with the first that fails where that is asked for', async () => {
+  const lines = [['true'], ['false'], ['echo', 'c']].map((argv) => scriptLine({ argv }));
+  const { stdout, stderr } = await runRaw(['sh'], {
+    stdin: batchScript(lines, BOUNDARY, { untilFailure: true }),
   });
+  const reader = new AnswerReader(BOUNDARY);
+  reader.read('stdout', stdout);
+  reader.read('stderr', stderr);
+  expect(reader.ended).toBe(true);
+  expect(reader.results.map(({ status }) => status)).toEqual([0, 1]);
+});
+
+it('knows of a shell that did not get to its end what was said before', async () => {
+  const lines = [
+    ['echo', 'a'],
+    ['echo', 'b'],
+  ].map((argv) => scriptLine({ argv }));
+  const all = await runRaw(['sh'], { stdin: batchScript(lines, BOUNDARY) });
   for (let length = 0; length < all.stdout.length; length++) {
-    const cut = splitBatch({ ...all, stdout: all.stdout.subarray(0, length) }, BOUNDARY);
-    expect(cut.map(({ stdout }) => stdout)).toEqual(['a\n', 'b\n'].slice(0, cut.length));
-    expect(cut.length).toBeLessThan(2);
+    const reader = new AnswerReader(BOUNDARY);
+    reader.read('stderr', all.stderr);
+    reader.read('stdout', all.stdout.subarray(0, length));
+    const said = reader.results.map(({ stdout }) => stdout);
+    expect(said).toEqual(['a\n', 'b\n'].slice(0, said.length));
+    expect(reader.ended).toBe(false);
   }
 });

@@ -81,7 +81,7 @@ describe('an error in a single value', () => {
     ],
     [
       MINIMAL.replace('host: local', 'host: remote'),
-      '2:9: "remote" is not a host; write local or netns://name',
+      '2:9: "remote" is not a host; write local, ssh://user@host[:port] or netns://name',
     ],
     [
       MINIMAL.replace('host: local', 'host: netns://a/b'),
@@ -305,14 +305,6 @@ it('upstreams have names of their own', async () => {
 
 describe('what is not built yet', () => {
   it.each([
-    [
-      MINIMAL.replace('host: local', 'host: ssh://root@192.168.1.1'),
-      '2:9: hosts over ssh are not supported yet; run sidetrack on that machine and write local',
-    ],
-    [
-      MINIMAL.replace('- host: local', '- host: ssh://root@[fd00::1]:2222'),
-      '5:11: hosts over ssh are not supported yet; run sidetrack on that machine and write local',
-    ],
     [
       `${MINIMAL}  - { host: local, interface: eth1, address: 192.168.1.3 }\n`,
       '8:5: more than one server is not supported yet; keep one entry under servers',

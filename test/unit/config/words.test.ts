@@ -7,7 +7,7 @@ describe('host addresses', () => {
   it.each([
     ['local', { kind: 'local' }],
     ['netns://lab-router.1', { kind: 'netns', name: 'lab-router.1' }],
-    ['ssh://root@192.168.1.1', { kind: 'ssh', user: 'root', host: '192.168.1.1', port: 22 }],
+    ['ssh://root@192.168.1.1', { kind: 'ssh', user: 'root', host: '192.168.1.1' }],
     ['ssh://me@router.lan:2222/', { kind: 'ssh', user: 'me', host: 'router.lan', port: 2222 }],
     ['ssh://me@[fd00::1]:22', { kind: 'ssh', user: 'me', host: 'fd00::1', port: 22 }],
   ])('read %s', (text, address) => {
