@@ -1,6 +1,7 @@
 /** The configuration after validation: what everything but the loader sees of `sidetrack.yaml`. */
 
 import type { Nat64Prefix, PortRange, Verdict } from '../../bpf/policy.js';
+import type { Destination } from './destination.js';
 import type { Diagnostic, Position } from './diagnostic.js';
 import type { AddressEntry } from './entry.js';
 import type { Forwarding } from './forwarding.js';
@@ -134,6 +135,16 @@ export interface RuleConfig {
   position: Position;
 }
 
+/** What has to work after a change, where it worked before. */
+export interface ConfirmConfig {
+  timeoutSeconds: number;
+  probeSeconds: number;
+  gateway: boolean;
+  dns: string[];
+  internet: Destination[];
+  canary: Destination[];
+}
+
 export interface Config {
   /** The path as given. */
   file: string;
@@ -144,6 +155,7 @@ export interface Config {
   rules: RuleConfig[];
   default: Verdict;
   onFailure: 'direct' | 'block';
+  confirm: ConfirmConfig;
   /** Not wrong, but hardly meant. */
   warnings: Diagnostic[];
   /**

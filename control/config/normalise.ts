@@ -6,6 +6,7 @@ import { capturing } from './carried.js';
 import type {
   AddressList,
   Config,
+  ConfirmConfig,
   RelayConfig,
   RouteConfig,
   RouterConfig,
@@ -14,7 +15,7 @@ import type {
   SetConfig,
 } from './config.js';
 import { forwardingOf, writtenPath } from './deprecated.js';
-import { parseDestination } from './destination.js';
+import { type Destination, parseDestination } from './destination.js';
 import { type HostAddress, parseHostAddress } from './host-address.js';
 import { parseMac } from './mac.js';
 import { type Nat64Prefix, parseNat64 } from './nat64-prefix.js';
@@ -154,6 +155,19 @@ function accessLog(log: NonNullable<CheckedFile['relay']['access_log']>, yaml: s
   return { file: log.file === '-' ? '-' : besideFile(yaml, log.file) };
 }
 
+function confirm(file: CheckedFile['confirm']): ConfirmConfig {
+  const destinationsOf = (texts: string[]) =>
+    texts.map((one) => certain<Destination>(parseDestination(one)));
+  return {
+    timeoutSeconds: file.timeout_seconds,
+    probeSeconds: file.probe_seconds,
+    gateway: file.gateway,
+    dns: file.dns,
+    internet: destinationsOf(file.internet),
+    canary: destinationsOf(file.canary),
+  };
+}
+
 function addressList(words: string | string[]): AddressList & { macs: string[] } {
   const list: AddressList & { macs: string[] } = { entries: [], sets: [], macs: [] };
   for (const token of toList(words).map(readToken)) {
@@ -211,6 +225,7 @@ export function normalise(
     rules: (file.rules ?? RULES_OF_A_MINIMAL_FILE).map((each, i) => rule(each, i, source)),
     default: file.default,
     onFailure: file.on_failure,
+    confirm: confirm(file.confirm),
     warnings: [],
     positionOf: (path) => source.positionOf(writtenPath(root, path)),
   };

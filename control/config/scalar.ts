@@ -59,6 +59,15 @@ export function tableIdProblem(id: number): Problem | undefined {
   };
 }
 
+const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/i;
+
+/** A name of the DNS; it becomes words of a shell, and labels of a query. */
+export function domainProblem(text: string): Problem | undefined {
+  const labels = text.replace(/\.$/, '').split('.');
+  if (text.length <= 253 && labels.every((label) => LABEL.test(label))) return undefined;
+  return { message: `"${text}" is not a name of the DNS`, hint: 'write for example example.com' };
+}
+
 /** The kernel's own rule (`dev_valid_name`), less what would break an nft or shell quotation. */
 export function interfaceProblem(text: string): Problem | undefined {
   if (/^@|\*$/.test(text))

@@ -24,6 +24,7 @@ import { NAT64_PREFIXES_MAX, nat64Problem, WELL_KNOWN_NAT64 } from './nat64-pref
 import { probeUrlProblem } from './probe.js';
 import {
   addressProblem,
+  domainProblem,
   interfaceProblem,
   nameProblem,
   nextHopProblem,
@@ -313,6 +314,31 @@ const setOfAddresses = section({
     ),
 });
 
+const destinationsOrNone = (...usual: string[]) =>
+  z.array(text(destinationProblem), { error: 'must be a list' }).default(usual);
+
+/** What has to work after a change, where it worked before. */
+const confirm = section({
+  timeout_seconds: integer(10, HOUR)
+    .default(90)
+    .describe('Time in which a change has to be confirmed; the host reverts it after that'),
+  probe_seconds: integer(1, 60).default(5).describe('Time for all probes of a host together'),
+  gateway: z
+    .boolean({ error: 'must be true or false' })
+    .default(true)
+    .describe('Router and servers reach their default gateways'),
+  dns: z
+    .array(text(domainProblem), { error: 'must be a list' })
+    .default(['example.com'])
+    .describe('Names that the router resolves; []: none'),
+  internet: destinationsOrNone('1.1.1.1:443', '[2606:4700:4700::1111]:443').describe(
+    'What servers connect to, and where the router forwards to; []: none',
+  ),
+  canary: destinationsOrNone('1.1.1.1:80', '[2606:4700:4700::1111]:80').describe(
+    'What answers through the new way, if the policy hands it over: a server for HTTP, or one that speaks first; the first that fits of each family; []: none',
+  ),
+});
+
 /** The whole file. */
 export const configSchema = section({
   router,
@@ -326,6 +352,9 @@ export const configSchema = section({
       'First match wins. Without this key private destinations are direct and all other TCP is proxied',
     ),
   default: choice('proxy', 'direct', 'block').default('direct').describe('When no rule matches'),
+  confirm: confirm
+    .prefault({})
+    .describe('Probes of a change over ssh: what worked before has to work after it'),
   on_failure: choice('direct', 'block')
     .default('direct')
     .describe(
