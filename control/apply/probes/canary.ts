@@ -4,8 +4,7 @@
  * their MAC. What is left out is the classifier, of which is read back what was written.
  *
  * The rule comes before all others, and a second one refuses what finds no route: by the main table it would be
- * answered, too. Both name the port, so that nothing else that the router sends or receives follows them; the
- * kernel swaps the ports when it asks for the way back of an answer (reverse-path filter).
+ * answered, too. Both name the port, so that nothing else that the router sends or receives follows them.
  */
 
 import type { Command } from '../../command/command.js';
@@ -73,7 +72,9 @@ function isSteered(
   };
   const named = policy.rules.flatMap(({ from }) => from?.addresses.cidrs().slice(0, 1) ?? []);
   const sources = [
-    ...config.router.interfaces.flatMap((name) => clientsOn(router, name, family)),
+    ...config.router.interfaces.flatMap((name) =>
+      clientsOn(router, name, family, family === 4 ? servers.v4 : servers.v6),
+    ),
     ...named.map((cidr) => cidr.split('/')[0]!),
   ];
   const macs = policy.rules.flatMap(({ from, macs: more = [] }) => [

@@ -9,19 +9,21 @@ import type { Destination } from '../../config/destination.js';
 import { clientsOn } from '../../plan/client-address.js';
 import { defaultHops } from '../../plan/default-route.js';
 import type { ObservedHost } from '../../plan/state.js';
+import { targetAddresses, targetsOf } from '../../plan/targets.js';
 import type { Probe } from './probe.js';
 
 export function forwardingProbes(
-  { router }: Config,
+  config: Config,
   host: ObservedHost,
   destinations: readonly Destination[],
 ): Probe[] {
+  const servers = targetAddresses(targetsOf(config, host));
   return destinations.flatMap(({ address }) => {
     const family = familyOf(parseAddress(address)!);
     const out = defaultHops(host, family)[0]?.dev;
     if (out === undefined) return [];
-    return router.interfaces.flatMap((iif) =>
-      clientsOn(host, iif, family)
+    return config.router.interfaces.flatMap((iif) =>
+      clientsOn(host, iif, family, family === 4 ? servers.v4 : servers.v6)
         .slice(0, 1)
         .map((client) => ({
           name: `forwarding ${iif} ${address}`,

@@ -24,7 +24,7 @@ nap() { sleep 0.1 2>/dev/null || sleep 1; }
 bounded() {
   seconds=$1; shift
   { "$@" <&3 3<&- & tried=$!; } 3<&0
-  ( trap 'kill $!; exit' TERM; sleep "$seconds" & wait $!; kill -9 $tried ) 2>/dev/null & keeper=$!
+  ( trap 'kill $!; exit' TERM; sleep "$seconds" & wait $!; kill -9 $tried ) >/dev/null 2>&1 & keeper=$!
   wait $tried; status=$?
   kill $keeper 2>/dev/null
   return $status
@@ -60,7 +60,7 @@ neighbour() { # address device
 const CONNECTIONS = `
 request() { printf 'HEAD / HTTP/1.0\\r\\n\\r\\n'; }
 url() { case $1 in *:*) echo "http://[$1]:$2/" ;; *) echo "http://$1:$2/" ;; esac; }
-takes() { case $(nc -h 2>&1 </dev/null) in *" $1"* | *"[$1"*) ;; *) return 1 ;; esac; }
+takes() { case $(nc -h 2>&1 </dev/null) in *[[:space:]\\[]"$1"*) ;; *) return 1 ;; esac; }
 connects() { # address port
   if has bash; then bounded ${TRY_SECONDS} bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2"
   elif has nc && takes -z; then bounded ${TRY_SECONDS} nc -z "$1" "$2"
@@ -70,8 +70,11 @@ connects() { # address port
 }
 first_byte() { [ "$("$@" | head -c 1 | wc -c)" -eq 1 ]; }
 by_nc() { request | bounded ${TRY_SECONDS} nc "$1" "$2"; }
-# Of a status that is an error, wget says what it is; of a connection that fails, too, in other words.
-by_wget() { case $(wget -T ${TRY_SECONDS} -O /dev/null "$(url "$1" "$2")" 2>&1 && echo 'HTTP/') in *HTTP/* | *'ERROR '[0-9]* | *'HTTP error'*) ;; *) return 1 ;; esac; }
+# Of a status that is an error, wget says what it is. No -T: BusyBox 1.35 crashes of it.
+by_wget() {
+  said=$(bounded ${TRY_SECONDS} wget -O /dev/null "$(url "$1" "$2")" 2>&1) && return 0
+  case $said in *HTTP/* | *'ERROR '[0-9]* | *'HTTP error'*) ;; *) return 1 ;; esac
+}
 answers() { # address port
   if has bash; then bounded ${TRY_SECONDS} bash -c 'exec 3<>"/dev/tcp/$0/$1" && printf "HEAD / HTTP/1.0\\r\\n\\r\\n" >&3 && IFS= read -r -n 1 -u 3' "$1" "$2"
   elif has nc; then first_byte by_nc "$1" "$2"
@@ -79,7 +82,7 @@ answers() { # address port
     curl -s -m ${TRY_SECONDS} -g -I -o /dev/null "$(url "$1" "$2")"
     # 1 and 8: bytes that are no HTTP.
     case $? in 0 | 1 | 8) ;; *) return 1 ;; esac
-  elif has wget; then bounded ${TRY_SECONDS} by_wget "$1" "$2"
+  elif has wget; then by_wget "$1" "$2"
   else return ${UNMEASURABLE}; fi
 }
 `;
@@ -92,7 +95,7 @@ resolves() { # name query
   else
     resolver=$(sed -n 's/^nameserver *//p' /etc/resolv.conf | head -n 1)
     [ -n "$resolver" ] || return ${UNMEASURABLE}
-    if has bash; then bounded ${TRY_SECONDS} bash -c 'exec 3<>"/dev/udp/$0/53" && printf "$1" >&3 && IFS= read -r -n 2 -u 3 id && [ "$id" = st ]' "$resolver" "$2"
+    if has bash; then bounded ${TRY_SECONDS} bash -c 'exec 3<>"/dev/udp/$0/53" && printf "$1" >&3 && IFS= read -r -n 1 -u 3 id && [ "$id" = s ]' "$resolver" "$2"
     elif has nc && takes -u; then [ "$(printf "$2" | bounded 2 nc -u -w 1 "$resolver" 53 | head -c 2)" = st ]
     else return ${UNMEASURABLE}; fi
   fi
@@ -109,15 +112,19 @@ forwards() { # family destination client interface device
 /**
  * The rules go when the shell that made them does, even if that is killed: what is left behind for this asks for
  * that shell every second. A rule by ports needs Linux 4.17.
+ *
+ * The kernel looks for ports in a packet that has come in, with which its reverse-path filter asks for the way
+ * back, only where a rule that is not for `lo` wants them: that is what the rule without an action is for.
  */
 export const CANARY_FUNCTIONS = `
-narrow() { # verb family address port action
+narrow() { # verb family address port words…
   verb=$1; six=$2; to=$3; port=$4; shift 4
-  ip -"$six" rule "$verb" pref ${FIRST_PRIORITY} iif lo to "$to" ipproto tcp dport "$port" protocol ${ROUTE_PROTOCOL} "$@"
+  ip -"$six" rule "$verb" pref ${FIRST_PRIORITY} to "$to" ipproto tcp dport "$port" protocol ${ROUTE_PROTOCOL} "$@"
 }
 uncanary() { # family address port table
-  narrow del "$1" "$2" "$3" lookup "$4"
-  narrow del "$1" "$2" "$3" unreachable
+  narrow del "$1" "$2" "$3" iif lo lookup "$4"
+  narrow del "$1" "$2" "$3" iif lo unreachable
+  narrow del "$1" "$2" "$3" nop
 } 2>/dev/null
 `;
 
@@ -128,7 +135,8 @@ canary() { # family address port table
   ( trap '' HUP INT TERM
     while sleep 1 && kill -0 "$own" 2>/dev/null; do :; done
     uncanary "$@" ) & sweeper=$!
-  if narrow add "$1" "$2" "$3" lookup "$4" && narrow add "$1" "$2" "$3" unreachable
+  if narrow add "$1" "$2" "$3" nop && narrow add "$1" "$2" "$3" iif lo lookup "$4" &&
+    narrow add "$1" "$2" "$3" iif lo unreachable
   then answers "$2" "$3"; answered=$?
   else answered=${UNMEASURABLE}; fi
   uncanary "$@"
