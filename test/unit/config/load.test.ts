@@ -105,6 +105,20 @@ describe('loadConfig', () => {
       },
       sets: {},
       default: 'direct',
+      confirm: {
+        timeoutSeconds: 90,
+        probeSeconds: 5,
+        gateway: true,
+        dns: ['example.com'],
+        internet: [
+          { address: '1.1.1.1', port: 443 },
+          { address: '2606:4700:4700::1111', port: 443 },
+        ],
+        canary: [
+          { address: '1.1.1.1', port: 80 },
+          { address: '2606:4700:4700::1111', port: 80 },
+        ],
+      },
       onFailure: 'direct',
       warnings: [],
     });
