@@ -160,13 +160,18 @@ function desiredState(
   return routerState({ config, policy, router: host, serverMacs: serverMacs(config, observed) });
 }
 
-/** Locks, plans, runs and records. Returns the plan as it was carried out. */
+/**
+ * Locks, plans, runs and records. Returns the plan as it was carried out.
+ * @param approve throws where the plan is not to be carried out, before anything changes
+ */
 export async function applyDeployment(
   deployment: Deployment,
   options: ExecuteOptions = {},
+  approve: (plan: DeploymentPlan) => void = () => {},
 ): Promise<DeploymentPlan> {
   return withLocks([...deployment.hosts.values()], async () => {
     const plan = await planDeployment(deployment);
+    approve(plan);
     const changed = plan.hosts.filter(
       ({ steps, desired, observed }) => steps.length > 0 || isUnsaved(desired, observed),
     );

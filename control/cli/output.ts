@@ -2,6 +2,7 @@
 import pc from 'picocolors';
 import { ConfigError, type Diagnostic, formatDiagnostic, printable } from '../config/diagnostic.js';
 import { SidetrackError } from '../error.js';
+import { StalePlan } from '../plan/stale-plan.js';
 
 export const EXIT_OK = 0;
 /** A host or the kernel refused, or something is not as configured. */
@@ -58,7 +59,13 @@ function sayError(error: SidetrackError): void {
 function describe(error: SidetrackError) {
   const { code, source, message, hint } = error;
   const diagnostics = error instanceof ConfigError ? error.diagnostics : undefined;
-  return { code, source, message, ...(hint && { hint }), ...(diagnostics && { diagnostics }) };
+  const moved = error instanceof StalePlan ? error.moved : undefined;
+  return {
+    ...{ code, source, message },
+    ...(hint && { hint }),
+    ...(diagnostics && { diagnostics }),
+    ...(moved && { moved }),
+  };
 }
 
 /** Not ours: the machine has no more to give. */

@@ -68,7 +68,7 @@ function coloured({ sign, text, inner, alarm }: PlanLine): string {
 const ALARM = '! destructive';
 
 /** The last lines: how much it is, what becomes of live flows, what is destructive. */
-export function planSummary({ hosts }: DeploymentPlan): string[] {
+export function planSummary({ hosts }: DeploymentPlan, file?: string): string[] {
   const differences = hosts.flatMap(differencesOf);
   const counts = countDifferences(
     differences,
@@ -85,7 +85,7 @@ export function planSummary({ hosts }: DeploymentPlan): string[] {
           ),
         ]
       : []),
-    `${countsText(counts)}${flows}. ${steps}. Next: sidetrack apply`,
+    `${countsText(counts)}${flows}. ${steps}. Next: sidetrack apply${file === undefined ? '' : ` ${file}`}`,
   ];
 }
 

@@ -1,6 +1,11 @@
 /** Desired state against the host as found → ordered steps, each with the commands that undo it. Pure. */
 import type { Command } from '../command/command.js';
-import { type HostDifference, type HostResource, keptOf } from '../plan/difference.js';
+import {
+  type Difference,
+  type HostDifference,
+  type HostResource,
+  keptOf,
+} from '../plan/difference.js';
 import type { HostState, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import type { ResourceKind } from './kind.js';
@@ -59,6 +64,13 @@ export function removalSteps(host: string, observed: ObservedHost): Step[] {
     })),
   );
   return [...removed, ...forgetStep(host, observed)];
+}
+
+/** All that is ours on a host, as it was found. */
+export function foundResources(observed: ObservedHost): Difference[] {
+  return RESOURCES.flatMap((kind) =>
+    kind.remove(observed).flatMap((change) => kind.differences(change, observed)),
+  );
 }
 
 function changesOf<Desired, Change>(

@@ -1,18 +1,25 @@
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { planDeployment } from '../../apply/deployment.js';
+import { planContent } from '../../apply/saved-plan.js';
 import { shellScript } from '../../plan/render.js';
 import {
   action,
   command,
+  configFile,
   type HostOptions,
   loadDeployment,
   withHosts,
   withJson,
 } from '../context.js';
 import { EXIT_CHANGES, EXIT_OK, print, printJson, printWarnings } from '../output.js';
+import { version } from '../package.js';
+import { writePlanFile } from '../plan-file.js';
 import { hasChanges, planData, planSummary, printPlan } from '../plan-output.js';
 
 interface PlanOptions extends HostOptions {
+  out?: string;
+  force?: boolean;
   sh?: boolean;
   full?: boolean;
 }
@@ -20,11 +27,14 @@ interface PlanOptions extends HostOptions {
 export function planCommand(): Command {
   const plan = command('plan', 'Show what apply would do, and change nothing', [
     'sidetrack plan',
+    'sidetrack plan -o plan.json                       # then: sidetrack apply plan.json',
     'sidetrack plan --only router --full               # every rule and element',
     'sidetrack plan --detailed-exitcode                # 0: no changes, 2: changes, 1: it failed',
     'sidetrack plan --only router --sh > router.sh     # the same steps as a shell script',
   ]);
   return withJson(withHosts(plan))
+    .option('-o, --out <file>', 'save the plan for `sidetrack apply FILE`')
+    .option('--force', 'with --out: overwrite a file that is no plan')
     .option('--full', 'shorten nothing')
     .option('--detailed-exitcode', 'exit 0 without changes, 2 with changes, 1 on any error')
     .addOption(
@@ -35,12 +45,24 @@ export function planCommand(): Command {
     .action(action(runPlan));
 }
 
-async function runPlan(options: PlanOptions): Promise<number> {
+async function runPlan(given: PlanOptions): Promise<number> {
+  // The file's directory is part of paths that it names: as apply will read it.
+  const configured = given.out === undefined ? {} : { config: resolve(configFile(given)) };
+  const options = { ...given, ...configured };
   const { config, deployment } = await loadDeployment(options);
   const plan = await planDeployment(deployment);
   const warnings = [...config.warnings, ...plan.warnings];
   const changes = hasChanges(plan);
   const status = changes && options.detailedExitcode ? EXIT_CHANGES : EXIT_OK;
+  if (options.out !== undefined && configured.config !== undefined) {
+    const { only } = options;
+    const how = {
+      configFile: configured.config,
+      program: version(),
+      ...(only !== undefined && { only }),
+    };
+    await writePlanFile(options.out, planContent(deployment, plan, how), options.force ?? false);
+  }
   if (options.json) {
     printJson(planData(plan, warnings));
     return status;
@@ -52,6 +74,6 @@ async function runPlan(options: PlanOptions): Promise<number> {
     return status;
   }
   printPlan(plan, options.full ?? false);
-  for (const line of changes ? planSummary(plan) : ['Nothing to do.']) print(line);
+  for (const line of changes ? planSummary(plan, options.out) : ['Nothing to do.']) print(line);
   return status;
 }

@@ -1,0 +1,76 @@
+/** Saved plans as files. They hold inputs of commands, which are the owner's to read alone. */
+import { randomBytes } from 'node:crypto';
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import { SidetrackError } from '../error.js';
+import {
+  formatSavedPlan,
+  looksLikePlan,
+  type PlanContent,
+  parseSavedPlan,
+  type SavedPlan,
+} from '../plan/saved-plan.js';
+import { version } from './package.js';
+
+const OWNER_ONLY = 0o600;
+
+const reasonOf = (cause: unknown): string => {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return code ?? message;
+};
+
+/**
+ * Written beside and renamed, so that a link of another user's is replaced and not followed.
+ * @throws SidetrackError `file-exists` where something is there that is no plan, unless `force`
+ */
+export async function writePlanFile(
+  file: string,
+  plan: PlanContent,
+  force: boolean,
+): Promise<void> {
+  if (!force) await assertReplaceable(file);
+  const beside = `${file}.${randomBytes(4).toString('hex')}.new`;
+  try {
+    const handle = await open(beside, 'wx', OWNER_ONLY);
+    try {
+      await handle.writeFile(formatSavedPlan(plan));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(beside, file);
+  } catch (cause) {
+    await rm(beside, { force: true });
+    throw new SidetrackError(`cannot write ${file}: ${reasonOf(cause)}`, {
+      code: 'not-writable',
+      source: 'user',
+      hint: 'name a file in a directory that you may write to',
+      cause,
+    });
+  }
+}
+
+async function assertReplaceable(file: string): Promise<void> {
+  const text = await readFile(file, 'utf8').catch((cause) => {
+    if (reasonOf(cause) === 'ENOENT') return undefined;
+    return '';
+  });
+  if (text === undefined || looksLikePlan(text)) return;
+  throw new SidetrackError(`${file} exists, and is no plan`, {
+    code: 'file-exists',
+    source: 'user',
+    hint: 'name another file, or overwrite this one with --force',
+  });
+}
+
+/** @throws SidetrackError `plan-unreadable`, `plan-damaged`, `plan-version` */
+export async function readPlanFile(file: string): Promise<SavedPlan> {
+  const text = await readFile(file, 'utf8').catch((cause) => {
+    throw new SidetrackError(`cannot read the plan ${file}: ${reasonOf(cause)}`, {
+      code: 'plan-unreadable',
+      source: 'user',
+      hint: 'name a file that "sidetrack plan -o FILE" has written; one host: --only HOST',
+      cause,
+    });
+  });
+  return parseSavedPlan(file, text, version());
+}
