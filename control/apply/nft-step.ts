@@ -4,10 +4,10 @@ import type { RunResult } from '../command/command.js';
 import { SidetrackError } from '../error.js';
 import type { Host } from '../hosts/host.js';
 import { divide } from '../nft/divide.js';
-import type { Statement, Transaction } from '../nft/json.js';
+import { NFT_RUN, type Statement, type Transaction } from '../nft/json.js';
 import type { Step } from '../plan/step.js';
 
-export const isNft = ({ argv }: Step): boolean => argv.join(' ') === 'nft -j -f -';
+export const isNft = ({ argv }: Step): boolean => argv.join(' ') === NFT_RUN.join(' ');
 
 const write = (transaction: Transaction) => `${JSON.stringify(transaction)}\n`;
 
@@ -140,7 +140,7 @@ async function missingModule(
 ): Promise<SidetrackError | undefined> {
   if (!ABSENT.test(stderr)) return undefined;
   for (const feature of FEATURES.filter(({ uses }) => stdin.includes(uses))) {
-    const argv = ['nft', '-c', '-j', '-f', '-'];
+    const argv = [...NFT_RUN, '-c'];
     const result = await host.run({ argv, stdin: write(probeOf(feature)) });
     if (result.status !== 0 && ABSENT.test(result.stderr)) return lacks(host, feature);
   }

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { runNftStep } from '../../../control/apply/nft-step.js';
 import type { Command } from '../../../control/command/command.js';
 import type { Host } from '../../../control/hosts/host.js';
+import { NFT_RUN } from '../../../control/nft/json.js';
 import { routerTable } from '../../../control/nft/router-table.js';
 import { objectNames, replaceObjects } from '../../../control/nft/transaction.js';
 
@@ -41,7 +42,7 @@ it.each([
   const step = {
     host: 'router',
     title: 'create',
-    argv: ['nft', '-j', '-f', '-'],
+    argv: NFT_RUN,
     stdin: JSON.stringify(transaction),
     undo: [],
   };
