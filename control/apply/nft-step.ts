@@ -140,7 +140,7 @@ async function missingModule(
 ): Promise<SidetrackError | undefined> {
   if (!ABSENT.test(stderr)) return undefined;
   for (const feature of FEATURES.filter(({ uses }) => stdin.includes(uses))) {
-    const argv = [...NFT_RUN, '-c'];
+    const argv = ['nft', '-c', ...NFT_RUN.slice(1)];
     const result = await host.run({ argv, stdin: write(probeOf(feature)) });
     if (result.status !== 0 && ABSENT.test(result.stderr)) return lacks(host, feature);
   }
