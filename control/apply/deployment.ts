@@ -5,6 +5,7 @@ import { ConfigError, type Diagnostic } from '../config/diagnostic.js';
 import { SidetrackError } from '../error.js';
 import { addressOf, connect, type HostLocation } from '../hosts/connect.js';
 import type { Host } from '../hosts/host.js';
+import type { ManagementFindings } from '../plan/management-check.js';
 import { checkRouter, checkServer, type Findings } from '../plan/preflight.js';
 import { routerState } from '../plan/router.js';
 import { unreadRuleset } from '../plan/ruleset-check.js';
@@ -18,6 +19,7 @@ import { dryRun } from './classifier.js';
 import { type ExecuteOptions, executeAll, executeSteps } from './execute.js';
 import { withLock } from './lock.js';
 import { ROUTER, resolveMacs, routerMacs, serverMacs } from './macs.js';
+import { managementFindings } from './management.js';
 import { observeHost } from './observe.js';
 import { saveState } from './save-state.js';
 
@@ -104,7 +106,9 @@ export interface HostSurvey {
 /** Plans as far as that goes: what is wrong on one host hides nothing of the other. */
 export async function surveyDeployment(deployment: Deployment): Promise<HostSurvey[]> {
   const observed = await resolveMacs(deployment, await observeAll(deployment));
-  const hosts = [...observed.keys()].map((name) => surveyHost(deployment, observed, name));
+  const surveyed = [...observed.keys()].map((name) => surveyHost(deployment, observed, name));
+  const found = managementFindings(deployment, surveyed);
+  const hosts = surveyed.map((host) => withFindings(host, found(host.name)));
   for (const { name, plan } of hosts)
     for (const command of plan?.dryRuns ?? []) await dryRun(hostNamed(deployment, name), command);
   return hosts;
@@ -128,6 +132,17 @@ function surveyHost(
     if (!(error instanceof ConfigError)) throw error;
     return { name, observed, problems: error.diagnostics, bypasses, warnings };
   }
+}
+
+/** Found once all hosts have been planned. */
+function withFindings(host: HostSurvey, { errors, warnings }: ManagementFindings): HostSurvey {
+  const { plan, ...rest } = host;
+  return {
+    ...rest,
+    ...(plan && errors.length === 0 && { plan }),
+    problems: [...host.problems, ...errors],
+    warnings: [...host.warnings, ...warnings],
+  };
 }
 
 async function observeAll({ hosts }: Deployment): Promise<Map<string, ObservedHost>> {
