@@ -14,14 +14,20 @@ export interface SidetrackErrorOptions {
   source: ErrorSource;
   /** What to type or change next, one line. */
   hint?: string;
+  /** What became of a change that was begun, where it was reverted; it has exit codes of its own. */
+  outcome?: Outcome;
   cause?: unknown;
 }
+
+/** `reverted`: and read back. `reverted-in-part`: something is left, or a host does not say. */
+export type Outcome = 'reverted' | 'reverted-in-part';
 
 /** The only error type that reaches the command line; everything else is printed as a bug. */
 export class SidetrackError extends Error {
   readonly code: string;
   readonly source: ErrorSource;
   readonly hint: string | undefined;
+  readonly outcome: Outcome | undefined;
 
   constructor(message: string, options: SidetrackErrorOptions) {
     super(message, { cause: options.cause });
@@ -29,5 +35,6 @@ export class SidetrackError extends Error {
     this.code = options.code;
     this.source = options.source;
     this.hint = options.hint;
+    this.outcome = options.outcome;
   }
 }

@@ -5,7 +5,7 @@ import { ConfigError, type Diagnostic } from '../config/diagnostic.js';
 import { SidetrackError } from '../error.js';
 import { addressOf, connect, type HostLocation } from '../hosts/connect.js';
 import type { Host } from '../hosts/host.js';
-import type { ManagementFindings } from '../plan/management-check.js';
+import { changeWarnings } from '../plan/change-check.js';
 import { checkRouter, checkServer, type Findings } from '../plan/preflight.js';
 import { routerState } from '../plan/router.js';
 import { unreadRuleset } from '../plan/ruleset-check.js';
@@ -15,13 +15,14 @@ import type { Step } from '../plan/step.js';
 import type { Policy } from '../policy/rule.js';
 import { isUnsaved } from '../resources/saved-parts.js';
 import { type HostChanges, hostChanges, removalSteps } from '../resources/steps.js';
+import { type ApplyOptions, carryOut } from './carry-out.js';
 import { dryRun } from './classifier.js';
-import { type ExecuteOptions, executeAll, executeSteps } from './execute.js';
+import { type ExecuteOptions, executeAll } from './execute.js';
 import { withLock } from './lock.js';
 import { ROUTER, resolveMacs, routerMacs, serverMacs } from './macs.js';
-import { managementFindings } from './management.js';
 import { observeHost } from './observe.js';
-import { saveState } from './save-state.js';
+import type { Place, Places } from './place.js';
+import { forgetChanges, recovered } from './recover.js';
 
 /** A configuration and the hosts of it that this run acts on. */
 export interface Deployment {
@@ -82,9 +83,15 @@ function assertDistinct(config: Config, locations: readonly Located[]): void {
   if (same.length > 0) throw new ConfigError(same);
 }
 
-/** @throws ConfigError with every finding, when a host cannot take the configuration. */
-export async function planDeployment(deployment: Deployment): Promise<DeploymentPlan> {
-  const hosts = await surveyDeployment(deployment);
+/**
+ * @param places of hosts whose locks are held: what an interrupted change left there is put back first
+ * @throws ConfigError with every finding, when a host cannot take the configuration.
+ */
+export async function planDeployment(
+  deployment: Deployment,
+  places?: Places,
+): Promise<DeploymentPlan> {
+  const hosts = await surveyDeployment(deployment, places);
   const warnings = hosts.flatMap((host) => [...host.bypasses, ...host.warnings]);
   const problems = hosts.flatMap((host) => host.problems);
   if (problems.length > 0) throw new ConfigError(problems);
@@ -104,11 +111,12 @@ export interface HostSurvey {
 }
 
 /** Plans as far as that goes: what is wrong on one host hides nothing of the other. */
-export async function surveyDeployment(deployment: Deployment): Promise<HostSurvey[]> {
-  const observed = await resolveMacs(deployment, await observeAll(deployment));
-  const surveyed = [...observed.keys()].map((name) => surveyHost(deployment, observed, name));
-  const found = managementFindings(deployment, surveyed);
-  const hosts = surveyed.map((host) => withFindings(host, found(host.name)));
+export async function surveyDeployment(
+  deployment: Deployment,
+  places?: Places,
+): Promise<HostSurvey[]> {
+  const observed = await resolveMacs(deployment, await observeAll(deployment, places));
+  const hosts = [...observed.keys()].map((name) => surveyHost(deployment, observed, name));
   for (const { name, plan } of hosts)
     for (const command of plan?.dryRuns ?? []) await dryRun(hostNamed(deployment, name), command);
   return hosts;
@@ -122,7 +130,12 @@ function surveyHost(
   const observed = all.get(name)!;
   const found = checkHost(deployment, all, name);
   const { errors, bypasses } = found;
-  const warnings = [...unreadRuleset(deployment.config, name, observed), ...found.warnings];
+  const { config } = deployment;
+  const warnings = [
+    ...changeWarnings(config, name, observed),
+    ...unreadRuleset(config, name, observed),
+    ...found.warnings,
+  ];
   if (errors.length > 0) return { name, observed, problems: errors, bypasses, warnings };
   try {
     const desired = desiredState(deployment, all, name);
@@ -134,19 +147,15 @@ function surveyHost(
   }
 }
 
-/** Found once all hosts have been planned. */
-function withFindings(host: HostSurvey, { errors, warnings }: ManagementFindings): HostSurvey {
-  const { plan, ...rest } = host;
-  return {
-    ...rest,
-    ...(plan && errors.length === 0 && { plan }),
-    problems: [...host.problems, ...errors],
-    warnings: [...host.warnings, ...warnings],
-  };
-}
-
-async function observeAll({ hosts }: Deployment): Promise<Map<string, ObservedHost>> {
-  const entries = [...hosts].map(async ([name, host]) => [name, await observeHost(host)] as const);
+async function observeAll(
+  { hosts }: Deployment,
+  places?: Places,
+): Promise<Map<string, ObservedHost>> {
+  const entries = [...hosts].map(async ([name, host]) => {
+    const observed = await observeHost(host);
+    const place = places?.get(name);
+    return [name, place ? await recovered(place, observed) : observed] as const;
+  });
   return new Map(await Promise.all(entries));
 }
 
@@ -181,21 +190,18 @@ function desiredState(
  */
 export async function applyDeployment(
   deployment: Deployment,
-  options: ExecuteOptions = {},
+  options: ApplyOptions = {},
   approve: (plan: DeploymentPlan) => void = () => {},
 ): Promise<DeploymentPlan> {
-  return withLocks([...deployment.hosts.values()], async () => {
-    const plan = await planDeployment(deployment);
+  return withPlaces(deployment, async (places) => {
+    const plan = await planDeployment(deployment, places);
     approve(plan);
     const changed = plan.hosts.filter(
       ({ steps, desired, observed }) => steps.length > 0 || isUnsaved(desired, observed),
     );
-    const steps = changed.flatMap((host) => host.steps);
     const { skipped, onSkipped } = collectSkipped();
-    await executeSteps(deployment.hosts, steps, { ...options, onSkipped }, async () => {
-      for (const { name, desired } of changed)
-        await saveState(hostNamed(deployment, name), desired);
-    });
+    await carryOut(deployment, places, changed, { ...options, onSkipped });
+    await forgetChanges(places, plan.hosts);
     const hosts = plan.hosts.map((host) => ({
       ...host,
       steps: host.steps.filter((step) => !skipped.has(step)),
@@ -223,16 +229,21 @@ function skippedWarnings(
 export interface Removal {
   steps: Step[];
   warnings: Diagnostic[];
+  /** As they were before. */
+  hosts: { name: string; observed: ObservedHost }[];
 }
 
 /** The steps that remove everything; the router first, so that nothing is steered into the void. */
-export async function planDown(deployment: Deployment): Promise<Removal> {
-  const observed = await observeAll(deployment);
+export async function planDown(deployment: Deployment, places?: Places): Promise<Removal> {
+  const observed = await observeAll(deployment, places);
   const steps = [...observed].reverse().flatMap(([name, host]) => removalSteps(name, host));
-  const warnings = [...observed].flatMap(([name, host]) =>
-    unreadRuleset(deployment.config, name, host),
-  );
-  return { steps, warnings };
+  const { config } = deployment;
+  const warnings = [...observed].flatMap(([name, host]) => [
+    ...changeWarnings(config, name, host),
+    ...unreadRuleset(config, name, host),
+  ]);
+  const hosts = [...observed].map(([name, host]) => ({ name, observed: host }));
+  return { steps, warnings, hosts };
 }
 
 /** Locks, plans and runs the removal. Returns what was carried out. */
@@ -240,12 +251,13 @@ export async function takeDown(
   deployment: Deployment,
   options: ExecuteOptions = {},
 ): Promise<Removal> {
-  const hosts = [...deployment.hosts.values()];
-  return withLocks(hosts, async () => {
-    const { steps, warnings } = await planDown(deployment);
+  return withPlaces(deployment, async (places) => {
+    const { steps, warnings, hosts } = await planDown(deployment, places);
     const { skipped, onSkipped } = collectSkipped();
-    await executeAll(deployment.hosts, steps, { ...options, onSkipped });
+    await executeAll(places, steps, { ...options, onSkipped });
+    await forgetChanges(places, hosts);
     return {
+      hosts,
       steps: steps.filter((step) => !skipped.has(step)),
       warnings: [...warnings, ...skippedWarnings(deployment, skipped)],
     };
@@ -257,7 +269,16 @@ function hostNamed({ hosts }: Deployment, name: string): Host {
 }
 
 /** Takes the locks one inside the other, always in the same order. */
-function withLocks<T>(hosts: readonly Host[], work: () => Promise<T>): Promise<T> {
-  const [first, ...rest] = hosts;
-  return first === undefined ? work() : withLock(first, () => withLocks(rest, work));
+function withPlaces<T>(deployment: Deployment, work: (places: Places) => Promise<T>): Promise<T> {
+  const held = new Map<string, Place>();
+  const withAll = (rest: readonly (readonly [string, Host])[]): Promise<T> => {
+    const [first, ...others] = rest;
+    if (first === undefined) return work(held);
+    const [name, host] = first;
+    return withLock(host, (session) => {
+      held.set(name, { host, session });
+      return withAll(others);
+    });
+  };
+  return withAll([...deployment.hosts]);
 }

@@ -1,64 +1,94 @@
-/** Runs steps in order; at the first failure it puts everything back. */
-import type { Command } from '../command/command.js';
+/** Runs steps in order, a host's in one script; at the first failure it puts everything back. */
 import { SidetrackError } from '../error.js';
-import { type Host, runChecked } from '../hosts/host.js';
 import type { Step } from '../plan/step.js';
-import { isNft, runNftStep } from './nft-step.js';
-
-export type Hosts = ReadonlyMap<string, Host>;
+import type { Place, Places } from './place.js';
+import { type HostScript, runAll, runScript } from './run-script.js';
 
 export interface ExecuteOptions {
   /** Called before each step. */
   onStep?: (step: Step) => void;
   /** Called when an optional step fails, and its reason is no reason to stop. */
   onSkipped?: (step: Step, reason: string) => void;
-  /** Ctrl-C between two steps counts as a failure of the next one. */
+  /** Ctrl-C between two hosts counts as a failure of the next step. */
   signal?: AbortSignal;
 }
+
+/** How steps are run and undone, where that is not as usual. */
+export interface Method {
+  scriptOf(host: string): HostScript;
+  /** Instead of the steps' undo from here. */
+  putBack?(reason: string): Promise<PutBack>;
+}
+
+/** What became of the attempt. */
+export interface PutBack {
+  /** `HOST: TITLE` of what could not be put back. */
+  left: string[];
+  /** Hosts that do not answer, each with what it does by itself. */
+  unknown: string[];
+  /** There was something to put back. */
+  reverted: boolean;
+}
+
+const PLAIN: Method = { scriptOf: () => ({ before: [], after: [] }) };
 
 /**
  * @param finish runs after the last step; its failure rolls back too.
  * @throws SidetrackError that names host, step and reason, after rolling back.
  */
 export async function executeSteps(
-  hosts: Hosts,
+  places: Places,
   steps: readonly Step[],
   { onStep, onSkipped, signal }: ExecuteOptions = {},
   finish: () => Promise<void> = async () => {},
+  method: Method = PLAIN,
 ): Promise<void> {
   const done: Step[] = [];
-  let current: Step | undefined;
   let running: Step | undefined;
   try {
-    for (current of steps) {
+    for (const group of byHost(steps)) {
       signal?.throwIfAborted();
-      onStep?.(current);
-      done.push(current);
-      running = current;
-      const skipped = await runStep(hostOf(hosts, current), current);
-      running = undefined;
-      if (skipped === undefined) continue;
-      done.pop();
-      onSkipped?.(current, skipped);
+      const { host } = group[0]!;
+      await runScript(placeOf(places, host), group, method.scriptOf(host), {
+        onBegin(step) {
+          onStep?.(step);
+          done.push(step);
+          running = step;
+        },
+        onDone() {
+          running = undefined;
+        },
+        onSkipped(step, reason) {
+          running = undefined;
+          done.splice(done.indexOf(step), 1);
+          onSkipped?.(step, reason);
+        },
+      });
     }
-    current = undefined;
     signal?.throwIfAborted();
     await finish();
   } catch (cause) {
-    throw stepError(cause, current, done.length, await rollBack(hosts, done, running));
+    const reason = reasonOf(cause);
+    const outcome = method.putBack
+      ? await method.putBack(reason)
+      : {
+          left: await rollBack(places, done, running),
+          unknown: [],
+          reverted: done.length > 0,
+        };
+    throw stepError(cause, running, outcome, method.putBack !== undefined);
   }
 }
 
-/** @returns why an optional step came to nothing. */
-async function runStep(host: Host, step: Step): Promise<string | undefined> {
-  try {
-    if (isNft(step)) await runNftStep(host, step);
-    else await runChecked(host, step);
-    return undefined;
-  } catch (error) {
-    if (step.optional) return (error as Error).message;
-    throw error;
+/** Those that follow each other on the same host. */
+function byHost(steps: readonly Step[]): Step[][] {
+  const groups: Step[][] = [];
+  for (const step of steps) {
+    const last = groups.at(-1);
+    if (last?.[0]?.host === step.host) last.push(step);
+    else groups.push([step]);
   }
+  return groups;
 }
 
 /**
@@ -66,17 +96,20 @@ async function runStep(host: Host, step: Step): Promise<string | undefined> {
  * @throws SidetrackError that lists what is left, after the last step.
  */
 export async function executeAll(
-  hosts: Hosts,
+  places: Places,
   steps: readonly Step[],
   { onStep, onSkipped }: ExecuteOptions = {},
 ): Promise<void> {
   const failures: string[] = [];
-  for (const step of steps) {
-    onStep?.(step);
-    const { status, stderr } = await outcomeOf(hostOf(hosts, step), step);
-    if (status === 0) continue;
-    if (step.optional) onSkipped?.(step, stderr.trim());
-    else failures.push(`${step.host}: ${step.title}: ${stderr.trim() || status}`);
+  for (const group of byHost(steps)) {
+    onStep?.(group[0]!);
+    await runAll(placeOf(places, group[0]!.host), group, (index, { status, stderr }) => {
+      const step = group[index]!;
+      if (status !== 0 && step.optional) onSkipped?.(step, stderr.trim());
+      else if (status !== 0)
+        failures.push(`${step.host}: ${step.title}: ${stderr.trim() || status}`);
+      if (group[index + 1]) onStep?.(group[index + 1]!);
+    });
   }
   if (failures.length === 0) return;
   throw new SidetrackError(
@@ -89,61 +122,76 @@ export async function executeAll(
   );
 }
 
-function hostOf(hosts: Hosts, step: Step): Host {
-  const host = hosts.get(step.host);
-  if (host !== undefined) return host;
-  throw new SidetrackError(`no host "${step.host}"`, { code: 'no-host', source: 'bug' });
-}
-
-/** A time-out, or no memory for the program, is a failure like any other: the next one has its turn. */
-async function outcomeOf(
-  host: Host,
-  command: Command,
-): Promise<{ status: number; stderr: string }> {
-  try {
-    return await host.run(command);
-  } catch (error) {
-    return { status: 1, stderr: (error as Error).message };
-  }
+function placeOf(places: Places, name: string): Place {
+  const place = places.get(name);
+  if (place !== undefined) return place;
+  throw new SidetrackError(`no host "${name}"`, { code: 'no-host', source: 'bug' });
 }
 
 /**
  * Undoes `done` backwards, the failed step included: it may have acted before it failed.
  * @returns what could not be undone, as text.
  */
-async function rollBack(hosts: Hosts, done: readonly Step[], failed?: Step): Promise<string[]> {
+async function rollBack(places: Places, done: readonly Step[], failed?: Step): Promise<string[]> {
   const left: string[] = [];
-  for (const step of [...done].reverse()) {
-    if (step.remembers && left.some((one) => one.startsWith(`${step.host}: `))) continue;
-    for (const command of step.undo) {
-      const { status } = await outcomeOf(hostOf(hosts, step), command);
-      // The failed step usually did nothing, and then its undo has nothing to undo.
-      if (status !== 0 && step !== failed) left.push(`${step.host}: ${step.title}`);
-    }
+  for (const group of byHost(done.toReversed())) {
+    const place = placeOf(places, group[0]!.host);
+    const undone = await undo(
+      place,
+      group.filter(({ remembers }) => !remembers),
+      failed,
+    );
+    left.push(...undone);
+    if (undone.length > 0) continue;
+    const remembering = group.filter(({ remembers }) => remembers);
+    left.push(...(await undo(place, remembering, failed)));
   }
   return left;
+}
+
+async function undo(place: Place, steps: readonly Step[], failed?: Step): Promise<string[]> {
+  const commands = steps.flatMap((step) => step.undo.map((command) => ({ step, command })));
+  const results = await runAll(
+    place,
+    commands.map(({ command }) => command),
+  );
+  // The failed step usually did nothing, and then its undo has nothing to undo.
+  const left = commands.filter(
+    ({ step }, index) => results[index]!.status !== 0 && step !== failed,
+  );
+  return left.map(({ step: { host, title } }) => `${host}: ${title}`);
+}
+
+const isAbort = (cause: unknown): boolean =>
+  cause instanceof DOMException && cause.name === 'AbortError';
+
+const reasonOf = (cause: unknown): string =>
+  isAbort(cause) ? 'interrupted' : String((cause as Error).message ?? cause);
+
+/** What was put back, as the end of a sentence. */
+function outcomeText({ left, unknown, reverted }: PutBack): string {
+  if (left.length > 0)
+    return [`not everything could be put back: ${left.join('; ')}`, ...unknown].join('; ');
+  if (unknown.length > 0) return unknown.join('; ');
+  return reverted ? 'every change was put back' : 'nothing was changed';
 }
 
 function stepError(
   cause: unknown,
   step: Step | undefined,
-  tried: number,
-  left: readonly string[],
+  outcome: PutBack,
+  byHosts: boolean,
 ): SidetrackError {
   const known = cause instanceof SidetrackError ? cause : undefined;
-  const interrupted = cause instanceof DOMException && cause.name === 'AbortError';
-  const what = interrupted ? 'interrupted' : String((cause as Error).message ?? cause);
-  const where = step ? `${step.host}, step "${step.title}": ` : '';
-  const after =
-    left.length > 0
-      ? `not everything could be put back: ${left.join('; ')}`
-      : tried > 0
-        ? 'every change was put back'
-        : 'nothing was changed';
-  return new SidetrackError(`${where}${what}; ${after}`, {
-    code: known?.code ?? (interrupted ? 'interrupted' : 'step-failed'),
+  const where = step && !isAbort(cause) ? `${step.host}, step "${step.title}": ` : '';
+  const partly = outcome.left.length > 0 || outcome.unknown.length > 0;
+  const whole = byHosts && outcome.reverted ? 'reverted' : undefined;
+  const became = partly ? 'reverted-in-part' : whole;
+  return new SidetrackError(`${where}${reasonOf(cause)}; ${outcomeText(outcome)}`, {
+    code: known?.code ?? (isAbort(cause) ? 'interrupted' : 'step-failed'),
     source: known?.source ?? 'host',
     ...(known?.hint !== undefined && { hint: known.hint }),
+    ...(became && { outcome: became }),
     cause,
   });
 }

@@ -1,31 +1,36 @@
 /** What nft says no to for a reason that has a cure: a message too long, a module that is not there. */
 import { commandError } from '../command/answer.js';
-import type { RunResult } from '../command/command.js';
+import type { Command, RunResult } from '../command/command.js';
 import { SidetrackError } from '../error.js';
 import type { Host } from '../hosts/host.js';
 import { divide } from '../nft/divide.js';
-import { NFT_RUN, type Statement, type Transaction } from '../nft/json.js';
+import type { Statement, Transaction } from '../nft/json.js';
 import type { Step } from '../plan/step.js';
+import type { Place } from './place.js';
 
-export const isNft = ({ argv }: Step): boolean => argv.join(' ') === NFT_RUN.join(' ');
+export const isNft = ({ argv }: Command): boolean => argv.join(' ') === 'nft -j -f -';
 
 const write = (transaction: Transaction) => `${JSON.stringify(transaction)}\n`;
 
-/** @throws SidetrackError that says what is missing; the step's undo takes back the part that was done. */
-export async function runNftStep(host: Host, step: Step): Promise<void> {
-  const result = await host.run(step);
-  if (result.status === 0) return;
-  if (/Message too long/.test(result.stderr)) return runDivided(host, step);
-  throw (await missingModule(host, step, result)) ?? commandError(host, step, result);
+/**
+ * Does the step in pieces where it was too long.
+ * @throws SidetrackError that says what is missing; the step's undo takes back the part that was done.
+ */
+export async function cureNftStep(place: Place, step: Step, result: RunResult): Promise<void> {
+  if (/Message too long/.test(result.stderr)) return runDivided(place, step);
+  throw (await missingModule(place, step, result)) ?? commandError(place.host, step, result);
 }
 
-async function runDivided(host: Host, { argv, stdin, freshSets = [] }: Step): Promise<void> {
-  for (const transaction of divide(JSON.parse(stdin!) as Transaction, freshSets)) {
-    const command = { argv, stdin: write(transaction) };
-    const result = await host.run(command);
-    if (/Message too long/.test(result.stderr)) throw tooLong(host, stdin!);
-    if (result.status !== 0) throw commandError(host, command, result);
-  }
+async function runDivided({ host, session }: Place, step: Step): Promise<void> {
+  const { argv, stdin, freshSets = [] } = step;
+  const transactions = divide(JSON.parse(stdin!) as Transaction, freshSets);
+  const commands = transactions.map((one) => ({ argv, stdin: write(one) }));
+  const results = await session.batch(commands, { untilFailure: true });
+  const failed = results.findIndex(({ status }) => status !== 0);
+  if (failed === -1) return;
+  const result = results[failed]!;
+  if (/Message too long/.test(result.stderr)) throw tooLong(host, stdin!);
+  throw commandError(host, commands[failed]!, result);
 }
 
 /** A generous guess; the text is longer than what it becomes. */
@@ -134,15 +139,15 @@ const ABSENT = /No such file or directory|not supported/;
 
 /** nft does not say which of the rules it was, so each kind is tried alone, and nothing changed. */
 async function missingModule(
-  host: Host,
+  { host, session }: Place,
   { stdin = '' }: Step,
   { stderr }: RunResult,
 ): Promise<SidetrackError | undefined> {
   if (!ABSENT.test(stderr)) return undefined;
   for (const feature of FEATURES.filter(({ uses }) => stdin.includes(uses))) {
-    const argv = ['nft', '-c', ...NFT_RUN.slice(1)];
-    const result = await host.run({ argv, stdin: write(probeOf(feature)) });
-    if (result.status !== 0 && ABSENT.test(result.stderr)) return lacks(host, feature);
+    const argv = ['nft', '-c', '-j', '-f', '-'];
+    const [result] = await session.batch([{ argv, stdin: write(probeOf(feature)) }]);
+    if (result && result.status !== 0 && ABSENT.test(result.stderr)) return lacks(host, feature);
   }
   return undefined;
 }

@@ -3,12 +3,11 @@ import { explained } from '../command/answer.js';
 import { ipWithoutJson } from '../command/explain.js';
 import { type Query, query } from '../command/query.js';
 import { ask, type Host } from '../hosts/host.js';
-import type { Neighbourhood } from '../plan/detect.js';
+import { changeQuery } from '../plan/change-state.js';
 import type { InterfaceFacts, ObservedFrom, ObservedHost } from '../plan/state.js';
 import { entriesOf, interfaceOf } from '../resources/ip-json.js';
 import { linkList } from '../resources/ip-shapes.js';
 import { resourcesQuery } from '../resources/observe.js';
-import { routesQuery } from '../resources/route.js';
 import { savedQuery } from '../resources/saved-parts.js';
 import { neighboursQuery } from './neighbours.js';
 
@@ -16,6 +15,7 @@ import { neighboursQuery } from './neighbours.js';
 export const observation = (host: ObservedFrom) => ({
   resources: resourcesQuery(host),
   saved: savedQuery(host),
+  change: changeQuery(host),
   interfaces: interfacesQuery,
   sockets: socketsQuery,
   neighbours: neighboursQuery,
@@ -25,7 +25,7 @@ export const observation = (host: ObservedFrom) => ({
 export async function observeHost(host: Host): Promise<ObservedHost> {
   const { address, stateDir, ownsEtc, sidetrack, bpfDirectory } = host;
   const found = await ask(host, observation(host));
-  const { resources, saved, interfaces, sockets, neighbours } = found;
+  const { resources, saved, change, interfaces, sockets, neighbours } = found;
   return {
     ...{ address, stateDir, ownsEtc, sidetrack, bpfDirectory },
     ...resources,
@@ -33,16 +33,8 @@ export async function observeHost(host: Host): Promise<ObservedHost> {
     interfaces,
     neighbours,
     ...(saved && { saved }),
+    ...(change && { change }),
   };
-}
-
-/** What takes no privilege to see: interfaces and routes. */
-export async function glanceAt(host: Host): Promise<Neighbourhood> {
-  const { interfaces, routes } = await ask(host, {
-    interfaces: interfacesQuery,
-    routes: routesQuery,
-  });
-  return { address: host.address, interfaces, ...routes };
 }
 
 const interfacesQuery: Query<InterfaceFacts[]> = query(

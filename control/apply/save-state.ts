@@ -1,23 +1,59 @@
 /** Saves what an apply left on a host, so that the next one can tell "as we left it". */
-import { removeFiles, writeFile } from '../command/command.js';
-import { ask, type Host, runChecked } from '../hosts/host.js';
-import type { HostState } from '../plan/state.js';
+import { commandError } from '../command/answer.js';
+import { type Command, removeFiles, writeFile } from '../command/command.js';
+import { type Answers, parseAnswers } from '../command/query.js';
+import type { HostState, ObservedFrom } from '../plan/state.js';
 import { tableQuery } from '../resources/nft-query.js';
 import { savedQuery, stateUpdate } from '../resources/saved-parts.js';
+import type { Place } from './place.js';
 
-export async function saveState(host: Host, desired: HostState): Promise<void> {
-  const { table, saved } = await ask(host, { table: tableQuery, saved: savedQuery(host) });
+/** What the state is made of: asked behind the last step, in the same script. */
+export const leftQueries = (host: Pick<ObservedFrom, 'address' | 'stateDir'>) => ({
+  table: tableQuery,
+  saved: savedQuery(host),
+});
+
+export type Left = Answers<ReturnType<typeof leftQueries>>;
+
+/** What goes with it. */
+export interface Around {
+  before: readonly Command[];
+  after: readonly Command[];
+  /** The change can still be reverted, and what is stale is needed for that. */
+  keepsStale: boolean;
+}
+
+export const NOTHING_AROUND: Around = { before: [], after: [], keepsStale: false };
+
+/** One round trip. */
+export async function saveState(
+  { host, session }: Place,
+  desired: HostState,
+  { table, saved }: Left,
+  { before, after, keepsStale }: Around,
+): Promise<void> {
   const { added, state, stale } = stateUpdate(desired, {
     stateDir: host.stateDir,
     ...(table.listing && { listing: table.listing }),
     ...(saved && { saved }),
   });
-  try {
-    for (const { path, content } of added) await runChecked(host, writeFile(path, content));
-    await runChecked(host, state);
-  } catch (error) {
-    if (added.length > 0) await host.run(removeFiles(added.map(({ path }) => path)));
-    throw error;
-  }
-  if (stale.length > 0) await runChecked(host, removeFiles(stale));
+  const commands = [
+    ...before,
+    ...added.map(({ path, content }) => writeFile(path, content)),
+    state,
+    ...(stale.length > 0 && !keepsStale ? [removeFiles(stale)] : []),
+    ...after,
+  ];
+  const results = await session.batch(commands, { untilFailure: true });
+  const failed = results.findIndex(({ status }) => status !== 0);
+  if (failed === -1) return;
+  if (added.length > 0) await session.batch([removeFiles(added.map(({ path }) => path))]);
+  throw commandError(host, commands[failed]!, results[failed]!);
+}
+
+/** For a host without steps, which nevertheless is not written down as it is. */
+export async function readLeft({ host, session }: Place): Promise<Left> {
+  const queries = leftQueries(host);
+  const commands = Object.values(queries).flatMap((one) => [...one.commands]);
+  return parseAnswers(host, queries, await session.batch(commands));
 }

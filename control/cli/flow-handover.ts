@@ -8,7 +8,6 @@ import { SidetrackError } from '../error.js';
 import { type Host, runChecked } from '../hosts/host.js';
 import type { Limits } from '../hosts/process.js';
 import { addFlowElements, flowSetsOf, flowsOfSet } from '../nft/flow-elements.js';
-import { NFT_RUN } from '../nft/json.js';
 import { parseListing } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
 
@@ -93,5 +92,5 @@ export async function handOverToNftables(host: Host, directory: string): Promise
   const transaction = addFlowElements(classifierFlows(directory));
   if (transaction.nftables.length === 0) return;
   const stdin = `${JSON.stringify(transaction)}\n`;
-  await runChecked(host, { argv: NFT_RUN, stdin });
+  await runChecked(host, { argv: ['nft', '-j', '-f', '-'], stdin });
 }

@@ -1,7 +1,7 @@
 /** Everything that a command prints goes through here, so that --json, NO_COLOR and pipes work alike. */
 import pc from 'picocolors';
 import { ConfigError, type Diagnostic, formatDiagnostic, printable } from '../config/diagnostic.js';
-import { SidetrackError } from '../error.js';
+import { type Outcome, SidetrackError } from '../error.js';
 import { StalePlan } from '../plan/stale-plan.js';
 
 export const EXIT_OK = 0;
@@ -11,6 +11,22 @@ export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
 /** With --detailed-exitcode, where every error is `EXIT_FAILED`. */
 export const EXIT_CHANGES = 2;
+
+/** A change was begun and is reverted; that was read back. */
+export const EXIT_REVERTED = 3;
+/** Of a change that was reverted something is left, or a host does not say. */
+export const EXIT_PARTLY_REVERTED = 4;
+
+const EXIT_OF: Readonly<Record<Outcome, number>> = {
+  reverted: EXIT_REVERTED,
+  'reverted-in-part': EXIT_PARTLY_REVERTED,
+};
+
+/** For the help of commands that change hosts. */
+export const EXIT_CODES = `
+Exit status: 0 done, 1 failed and nothing is changed, 2 wrong usage or configuration,
+3 a change was reverted and everything is as before, 4 a change was reverted in part.
+`;
 
 export function print(line = ''): void {
   process.stdout.write(`${line}\n`);
@@ -42,6 +58,7 @@ export function reportError(error: unknown, json: boolean): number {
   const known = error instanceof SidetrackError ? error : asBug(error);
   if (json) printJson({ error: describe(known) });
   else sayError(known);
+  if (known.outcome !== undefined) return EXIT_OF[known.outcome];
   return known.source === 'user' ? EXIT_USAGE : EXIT_FAILED;
 }
 
@@ -57,11 +74,12 @@ function sayError(error: SidetrackError): void {
 }
 
 function describe(error: SidetrackError) {
-  const { code, source, message, hint } = error;
+  const { code, source, message, hint, outcome } = error;
   const diagnostics = error instanceof ConfigError ? error.diagnostics : undefined;
   const moved = error instanceof StalePlan ? error.moved : undefined;
   return {
     ...{ code, source, message },
+    ...(outcome && { outcome }),
     ...(hint && { hint }),
     ...(diagnostics && { diagnostics }),
     ...(moved && { moved }),

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   check: async () => (await import('./commands/check.js')).checkCommand(),
   plan: async () => (await import('./commands/plan.js')).planCommand(),
   apply: async () => (await import('./commands/apply.js')).applyCommand(),
+  confirm: async () => (await import('./commands/confirm.js')).confirmCommand(),
   status: async () => (await import('./commands/status.js')).statusCommand(),
   down: async () => (await import('./commands/down.js')).downCommand(),
   relay: async () => (await import('./commands/relay.js')).relayCommand(),

@@ -109,6 +109,18 @@ overdue() {
   read -r deadline <"$dir/deadline" && [ "$now" -ge "$deadline" ]
 } 2>/dev/null
 
+# A session whose network is gone would keep the lock until TCP gives up; one that lives has seen the end by now.
+evict() {
+  exec 8>&-
+  for try in 1 2 3 4 5 6 7 8 9 10; do
+    [ -e "$lock" ] && ! ( flock -n 9 ) 9<"$lock" || return 0
+    sleep 1
+  done 2>/dev/null
+  for process in /proc/[0-9]*; do
+    [ ! "$process/fd/9" -ef "$lock" ] || kill -9 "\${process#/proc/}"
+  done
+}
+
 watch() {
   trap '' HUP INT QUIT PIPE
   trap : USR1
@@ -117,7 +129,7 @@ watch() {
   exec </dev/null >/dev/null 2>&1
   while [ -e "$dir/pending" ]; do
     if [ -e "$dir/told" ]; then revert "$(cat "$dir/told")"
-    elif overdue; then revert "not confirmed within $(cat "$dir/timeout") s"
+    elif overdue; then revert "not confirmed within $(cat "$dir/timeout") s"; evict
     elif lost; then revert "the session that made it has ended"; rm -f "$lock"
     else sleep 1 8>&- 9>&- & wait $!
     fi
@@ -172,7 +184,7 @@ countdown() { pending; in_time "$(cat "$dir/timeout")"; }
 ended() { for try in 1 2 3 4 5 6 7 8 9 10; do watched || return 0; doze; done; return 1; }
 
 confirm() {
-  mv "$dir/pending" "$dir/confirmed" 2>/dev/null || pending
+  mv "$dir/pending" "$dir/confirmed" 2>/dev/null || [ -e "$dir/confirmed" ] || pending
   pid=$(cat "$dir/pid")
   ! watched || kill "$pid" 2>/dev/null
   ended || { echo "the watchdog does not end (process $pid); it reverts nothing" >&2; exit 1; }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { readContract } from '../contract.js';
 import { SidetrackError } from '../error.js';
 import { commandError } from './answer.js';
+import { changeDirectory } from './change.js';
 import type { Command, RunResult } from './command.js';
 import type { HostRef } from './explain.js';
 import { shellWord, shellWords } from './shell.js';
@@ -50,9 +51,10 @@ take_often() {
 take_often`;
 }
 
-/** What else is started goes on without the lock. */
+/** What else is started goes on without the lock. A change that is kept goes with it. */
 export function releaseLock({ path, directories }: LockRequest): string {
-  return `rm -f ${shellWord(path)}; rmdir ${shellWords(directories)} 2>/dev/null; exec 9>&-`;
+  const change = shellWord(changeDirectory(dirname(path)));
+  return `[ ! -e ${change}/confirmed ] || rm -rf ${change}; rm -f ${shellWord(path)}; rmdir ${shellWords(directories)} 2>/dev/null; exec 9>&-`;
 }
 
 /** The lock as a command, for messages. */

@@ -30,8 +30,6 @@ export class ShellLost extends Error {
       status: number;
       /** The last of what it said on standard error. */
       stderr: string;
-      /** The last of what it said in place of an answer. */
-      stdout: string;
       /** The script had arrived. */
       started: boolean;
       results: readonly RunResult[];
@@ -44,8 +42,8 @@ export class ShellLost extends Error {
 }
 
 const BOUNDARY_BYTES = 16;
-/** What is remembered of what is no answer. */
-const TAIL = 1 << 14;
+/** What is remembered of standard error. */
+const STDERR_TAIL = 1 << 14;
 /** A listing of a full flow table has half of it. */
 const LONGEST_ANSWER = 1 << 28;
 const LONGEST_BANNER = 1 << 20;
@@ -70,7 +68,6 @@ export class Shell {
   readonly #input: Writable;
   readonly #ended: Promise<number>;
   #stderr = '';
-  #stdout = '';
   #waiting: Waiting | undefined;
   #status: number | undefined;
   #reason: LostReason = 'ended';
@@ -86,7 +83,7 @@ export class Shell {
     child.stdin.on('error', () => undefined);
     child.stdout.on('data', (chunk: Buffer) => this.#read('stdout', chunk));
     child.stderr.on('data', (chunk: Buffer) => {
-      this.#stderr = `${this.#stderr}${chunk}`.slice(-TAIL);
+      this.#stderr = `${this.#stderr}${chunk}`.slice(-STDERR_TAIL);
       this.#read('stderr', chunk);
     });
     this.#ended = endOfProcess(child).then(
@@ -157,8 +154,6 @@ export class Shell {
     if (waiting === undefined) return;
     const { reader, longest, fail, done } = waiting;
     waiting.bytes += chunk.length;
-    if (stream === 'stdout' && !reader.started)
-      this.#stdout = `${this.#stdout}${chunk}`.slice(-TAIL);
     try {
       reader.read(stream, chunk);
     } catch {
@@ -181,7 +176,7 @@ export class Shell {
 
   async #lost({ started, results }: AnswerReader, timeoutMs: number): Promise<ShellLost> {
     const status = await this.#ended;
-    const [stderr, stdout] = [this.#stderr, this.#stdout];
-    return new ShellLost(this.#reason, { status, stderr, stdout, started, results, timeoutMs });
+    const stderr = this.#stderr;
+    return new ShellLost(this.#reason, { status, stderr, started, results, timeoutMs });
   }
 }

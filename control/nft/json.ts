@@ -79,13 +79,7 @@ export interface Table {
 /** One entry of the `nftables` array. */
 export type Command = Record<string, Record<string, unknown>>;
 
-/**
- * Runs a transaction that stands on standard input. `-` would stand for /dev/stdin, which OpenWrt does not have.
- * What it names must not be a socket.
- */
-export const NFT_RUN: readonly string[] = ['nft', '-j', '-f', '/proc/self/fd/0'];
-
-/** What `NFT_RUN` reads. */
+/** What `nft -j -f -` reads. */
 export interface Transaction {
   nftables: Command[];
 }

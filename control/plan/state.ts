@@ -3,6 +3,7 @@ import type { ClassifierState } from '../../bpf/report.js';
 import type { Table } from '../nft/json.js';
 import type { TableListing } from '../nft/listing.js';
 import type { ClassifierSpec } from '../policy/classifier-spec.js';
+import type { ChangeState } from './change-state.js';
 import type { SavedState } from './saved-state.js';
 
 export type { SavedState };
@@ -98,15 +99,7 @@ export interface InterfaceFacts {
   group?: number;
   /** `ether` where frames carry MACs; `none`, `ppp`, `loopback` …; absent where it was not asked. */
   linkType?: string;
-  addresses: InterfaceAddress[];
-}
-
-export interface InterfaceAddress {
-  family: Family;
-  address: string;
-  prefixLength: number;
-  /** Given up soon, for privacy or by the network (RFC 8981, RFC 4862). */
-  temporary?: boolean;
+  addresses: { family: Family; address: string; prefixLength: number }[];
 }
 
 export interface Prefix {
@@ -204,6 +197,8 @@ export interface ObservedHost extends ObservedFrom {
   /** Why nft could not list everybody's rules, so that only our own table was read. */
   rulesetUnread?: string;
   saved?: SavedState;
+  /** The change that was made there last, as far as it is not just kept. */
+  change?: ChangeState;
   /** Those of `OWN_FILES` that are there, by path; none where /etc is not ours alone. */
   files: Record<string, ObservedFile>;
   /** TCP ports on which something listens. */

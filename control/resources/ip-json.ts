@@ -58,11 +58,10 @@ export function interfaceOf(json: LinkJson): InterfaceFacts {
     ...(master && { master }),
     ...(link && { link }),
     ...(group !== 0 && { group }),
-    addresses: addr_info.map(({ family, local, prefixlen, temporary, deprecated }) => ({
+    addresses: addr_info.map(({ family, local, prefixlen }) => ({
       family: family === 'inet' ? 4 : 6,
       address: local,
       prefixLength: prefixlen,
-      ...((temporary !== undefined || deprecated !== undefined) && { temporary: true }),
     })),
   };
 }

@@ -38,7 +38,7 @@ export const route: ResourceKind<readonly Route[], RouteChange> = {
   },
 };
 
-export const routesQuery: Query<Pick<ObservedHost, 'routes'>> = ofBothFamilies(
+const routesQuery: Query<Pick<ObservedHost, 'routes'>> = ofBothFamilies(
   (family) => [`-${family}`, '-N', 'route', 'show', 'table', 'all'],
   routeList,
   (family, routes) => routes.map((json) => routeOf(family, json)),

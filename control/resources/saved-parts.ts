@@ -4,6 +4,7 @@
  */
 import { type Command, removeFiles, writeFile } from '../command/command.js';
 import { fileQuery, type Query } from '../command/query.js';
+import type { Undoable } from '../plan/change-steps.js';
 import { savedStatePath } from '../plan/paths.js';
 import { parseSavedState } from '../plan/saved-state.js';
 import type { HostState, ObservedFrom, ObservedHost, SavedState } from '../plan/state.js';
@@ -69,6 +70,33 @@ export function stateUpdate(
     stale: known.filter((path) => !files.some((one) => one.path === path)),
   };
 }
+
+/**
+ * The same while the change can still be reverted.
+ * @returns a step that undoes the update, and what is done once it is not needed any more
+ */
+export function stateUpdateUndo(
+  desired: HostState,
+  { saved, stateDir }: ObservedHost,
+): { step: Undoable; kept: Command[] } {
+  const path = savedStatePath(stateDir);
+  const wanted = filesOf(desired, stateDir).map((file) => file.path);
+  const known = saved ? pathsOf(saved, stateDir) : [];
+  const [added, stale] = [without(wanted, known), without(known, wanted)];
+  const before = saved ? writeState(stateDir, saved) : removeFiles([path]);
+  return {
+    step: {
+      title: 'write down what was changed',
+      undo: [before, ...(added.length > 0 ? [removeFiles(added)] : [])],
+      readBack: [{ argv: ['cat', path] }],
+      remembers: true,
+    },
+    kept: stale.length > 0 ? [removeFiles(stale)] : [],
+  };
+}
+
+const without = (paths: readonly string[], others: readonly string[]) =>
+  paths.filter((path) => !others.includes(path));
 
 /** Whether a host that needs no step is nevertheless not written down as it is: an apply was killed. */
 export function isUnsaved(desired: HostState, { saved, stateDir }: ObservedHost): boolean {

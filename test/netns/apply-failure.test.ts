@@ -7,6 +7,9 @@ import { leftovers, snapshot } from './snapshot.js';
 let fixture: Fixture;
 const NODES = ['router', 'server1'] as const;
 
+/** For a program that a step runs: the session's shell is its parent, and ours is the parent of that. */
+const OURS = '$(cut -d" " -f4 /proc/$PPID/stat)';
+
 beforeAll(async () => {
   fixture = await Fixture.start();
 });
@@ -60,7 +63,7 @@ describe('failure half-way', () => {
   it.each([
     ['ip', 'route replace'],
     ['ip', '-6 rule add priority 1500 iif lan2'],
-    ['nft', '-j -f /proc/self/fd/0'],
+    ['nft', '-j -f -'],
     ['tee', 'conf/br-lan/send_redirects'],
   ])('when "%s %s" fails, every change is put back', expectPutBack);
 
@@ -124,7 +127,7 @@ describe('failure half-way', () => {
 
   /** For withWrappedIp: a second signal would end the process. */
   const signalOnce = (signal: string) =>
-    `mkdir ${fixture.directory}/once 2>/dev/null && kill -${signal} $PPID`;
+    `mkdir ${fixture.directory}/once 2>/dev/null && kill -${signal} ${OURS}`;
   afterEach(() => fixture.lab.run(undefined, ['rm', '-rf', `${fixture.directory}/once`]));
 
   // Ctrl-C, a shutdown, and an ssh session that is lost.
@@ -176,7 +179,7 @@ describe('failure half-way', () => {
 
   it('a killed apply is repaired by the next one, and down still knows the originals', async () => {
     const before = await snapshots();
-    const { status } = await withWrappedIp('kill -9 $PPID; exit 1', () =>
+    const { status } = await withWrappedIp(`kill -9 ${OURS}; exit 1`, () =>
       fixture.sidetrackWith({ env: wrappedPath() }, 'apply'),
     );
     expect(status).not.toBe(0);

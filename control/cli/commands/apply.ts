@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
+import { type ApplyOptions, CONFIRMS, type Confirm } from '../../apply/carry-out.js';
 import { applyDeployment } from '../../apply/deployment.js';
-import type { ExecuteOptions } from '../../apply/execute.js';
 import { mustBe } from '../../apply/saved-plan.js';
 import { SidetrackError } from '../../error.js';
 import type { SavedPlan } from '../../plan/saved-plan.js';
@@ -15,30 +15,57 @@ import {
   withJson,
 } from '../context.js';
 import { count } from '../count.js';
-import { print, printJson, printWarnings, say } from '../output.js';
+import { EXIT_CODES, print, printJson, printWarnings, say } from '../output.js';
 import { readPlanFile } from '../plan-file.js';
 import { interruptible } from '../signals.js';
+
+interface ApplyCommandOptions extends HostOptions {
+  confirm?: Confirm;
+  confirmTimeout?: number;
+}
 
 export function applyCommand(): Command {
   const apply = command('apply', 'Bring router and server to the configured state', [
     'sidetrack apply',
     'sidetrack apply plan.json          # what `sidetrack plan -o plan.json` has saved',
     'sidetrack apply --only router      # on the router itself',
-    'sidetrack apply --only server1     # on the server itself',
+    'sidetrack apply --confirm manual   # kept when `sidetrack confirm` is typed, else put back',
   ]);
   return withJson(withHosts(apply))
     .argument('[plan]', 'a saved plan: exactly its steps, or none where anything has moved since')
+    .addOption(
+      new Option(
+        '--confirm <how>',
+        'what keeps a change that the hosts else put back by themselves: auto, a new connection to each; manual, `sidetrack confirm` (default: auto where a host is reached over ssh)',
+      ).choices(CONFIRMS),
+    )
+    .addOption(
+      new Option(
+        '--confirm-timeout <seconds>',
+        'put a change back that is not confirmed for so long (default: confirm.timeout_seconds, 90)',
+      ).argParser(secondsOf),
+    )
+    .addHelpText('after', EXIT_CODES)
     .action(action(runApply));
 }
 
-async function runApply(given: HostOptions, file?: string): Promise<undefined> {
+const MOST_SECONDS = 86_400;
+
+function secondsOf(text: string): number {
+  const seconds = Number(text);
+  if (/^\d+$/.test(text) && seconds >= 1 && seconds <= MOST_SECONDS) return seconds;
+  throw new InvalidArgumentError(`It has to be a number of seconds from 1 to ${MOST_SECONDS}.`);
+}
+
+async function runApply(given: ApplyCommandOptions, file?: string): Promise<undefined> {
   const saved = file === undefined ? undefined : await readPlanFile(file);
   const options = saved ? optionsOf(given, saved) : given;
   const { config, deployment } = await loadDeployment(options);
   const approve = saved && file !== undefined ? mustBe(file, saved, deployment) : undefined;
   printWarnings(config.warnings);
+  const { confirm, confirmTimeout: confirmSeconds } = options;
   const { hosts, warnings } = await interruptible((signal) =>
-    applyDeployment(deployment, { signal, ...progress(options) }, approve),
+    applyDeployment(deployment, { signal, confirm, confirmSeconds, ...progress(options) }, approve),
   );
   const steps = hosts.flatMap((host) => host.steps);
   printWarnings(warnings);
@@ -58,7 +85,7 @@ async function runApply(given: HostOptions, file?: string): Promise<undefined> {
 }
 
 /** A plan knows its configuration and its hosts. */
-function optionsOf(given: HostOptions, { config, only }: SavedPlan): HostOptions {
+function optionsOf(given: ApplyCommandOptions, { config, only }: SavedPlan): ApplyCommandOptions {
   if (given.only !== undefined && given.only !== only)
     throw new SidetrackError(`the plan is for ${only ?? 'all hosts'}, not for ${given.only}`, {
       code: 'plan-other-host',
@@ -70,7 +97,21 @@ function optionsOf(given: HostOptions, { config, only }: SavedPlan): HostOptions
 }
 
 /** One line a step on standard error, unless programs are reading. */
-export function progress({ json }: HostOptions): ExecuteOptions {
+export function progress({ json }: HostOptions): ApplyOptions {
   if (json) return {};
-  return { onStep: ({ host, title }) => say(`  ${pc.dim(`${host}:`)} ${title}`) };
+  return {
+    onStep: ({ host, title }) => say(`  ${pc.dim(`${host}:`)} ${title}`),
+    onWait: waiting(),
+  };
+}
+
+const TENTH = 10;
+
+/** A terminal has one line that changes; elsewhere it is said now and then. */
+function waiting(): (text: string) => void {
+  let turn = 0;
+  return (text) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K  ${text}`);
+    else if (turn++ % TENTH === 0) say(`  ${text}`);
+  };
 }

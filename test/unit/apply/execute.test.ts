@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { executeAll, executeSteps } from '../../../control/apply/execute.js';
-import type { Host } from '../../../control/hosts/host.js';
+import type { Places } from '../../../control/apply/place.js';
+import type { Host, Session } from '../../../control/hosts/host.js';
 import type { Step } from '../../../control/plan/step.js';
 
 /** Runs nothing; what starts with `bad` fails. */
@@ -27,6 +28,22 @@ function recordingHost(ran: string[]): Host {
   };
 }
 
+/** Whose commands the host runs one by one. */
+function placesWith(host: Host): Places {
+  const batch: Session['batch'] = async (commands, { onResult, untilFailure } = {}) => {
+    const results = [];
+    for (const command of commands) {
+      const result = await host.run(command);
+      results.push(result);
+      onResult?.(results.length - 1, result);
+      if (untilFailure && result.status !== 0) break;
+    }
+    return results;
+  };
+  const session: Session = { batch, end: async () => undefined };
+  return new Map([['router', { host: { ...host, batch }, session }]]);
+}
+
 const step = (name: string, undo: string, remembers?: true): Step => ({
   host: 'router',
   title: name,
@@ -46,19 +63,14 @@ async function failBehind(steps: Step[], how: 'interrupted' | 'unsaved'): Promis
   };
   const finish = () => (how === 'unsaved' ? Promise.reject(new Error('full')) : Promise.resolve());
   await expect(
-    executeSteps(
-      new Map([['router', { ...host, run }]]),
-      steps,
-      { signal: controller.signal },
-      finish,
-    ),
+    executeSteps(placesWith({ ...host, run }), steps, { signal: controller.signal }, finish),
   ).rejects.toThrow('not everything could be put back: router: set');
   return ran;
 }
 
 async function failAfter(steps: Step[]): Promise<string[]> {
   const ran: string[] = [];
-  const hosts = new Map([['router', recordingHost(ran)]]);
+  const hosts = placesWith(recordingHost(ran));
   await expect(executeSteps(hosts, [...steps, step('bad', 'undo bad')])).rejects.toThrow();
   return ran;
 }
@@ -100,7 +112,7 @@ it('goes on putting back when one undo does not even run', async () => {
     return host.run(command);
   };
   const steps = [step('one', 'undo one'), step('two', 'hang'), step('bad', 'undo bad')];
-  await expect(executeSteps(new Map([['router', { ...host, run }]]), steps)).rejects.toThrow(
+  await expect(executeSteps(placesWith({ ...host, run }), steps)).rejects.toThrow(
     'not everything could be put back: router: two',
   );
   expect(ran).toEqual(['one', 'two', 'bad', 'undo bad', 'undo one']);
@@ -112,7 +124,7 @@ it('goes on behind an optional step that fails, and never undoes what was not do
   const skipped: string[] = [];
   const onSkipped = ({ title }: Step) => void skipped.push(title);
   const ran: string[] = [];
-  const hosts = new Map([['router', recordingHost(ran)]]);
+  const hosts = placesWith(recordingHost(ran));
   await executeSteps(hosts, [step('one', 'undo one'), optional, step('two', 'undo two')], {
     onSkipped,
   });

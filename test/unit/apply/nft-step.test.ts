@@ -1,9 +1,9 @@
 /** A kernel without a module that the tables need. */
 import { expect, it } from 'vitest';
-import { runNftStep } from '../../../control/apply/nft-step.js';
+import { cureNftStep } from '../../../control/apply/nft-step.js';
+import type { Place } from '../../../control/apply/place.js';
 import type { Command } from '../../../control/command/command.js';
-import type { Host } from '../../../control/hosts/host.js';
-import { NFT_RUN } from '../../../control/nft/json.js';
+
 import { routerTable } from '../../../control/nft/router-table.js';
 import { objectNames, replaceObjects } from '../../../control/nft/transaction.js';
 
@@ -19,19 +19,22 @@ const TABLE = routerTable({
   onFailure: 'direct',
 });
 
-const hostWithout = (word: string) =>
+const REFUSED = {
+  status: 1,
+  stdout: '',
+  stderr: 'Error: Could not process rule: No such file or directory',
+};
+
+/** Refuses the probe of one feature. */
+const placeWithout = (word: string) =>
   ({
-    address: 'router',
-    sidetrack: ['sidetrack'],
-    run: async ({ stdin = '' }: Command) =>
-      stdin.includes(`"${word}":`)
-        ? {
-            status: 1,
-            stdout: '',
-            stderr: 'Error: Could not process rule: No such file or directory',
-          }
-        : { status: 0, stdout: '', stderr: '' },
-  }) as unknown as Host;
+    host: { address: 'router', sidetrack: ['sidetrack'] },
+    session: {
+      batch: async ([{ stdin = '' }]: [Command]) => [
+        stdin.includes(`"${word}":`) ? REFUSED : { status: 0, stdout: '', stderr: '' },
+      ],
+    },
+  }) as unknown as Place;
 
 it.each([
   ['fib', 'nft_fib_inet'],
@@ -42,11 +45,11 @@ it.each([
   const step = {
     host: 'router',
     title: 'create',
-    argv: NFT_RUN,
+    argv: ['nft', '-j', '-f', '-'],
     stdin: JSON.stringify(transaction),
     undo: [],
   };
-  await expect(runNftStep(hostWithout(word), step)).rejects.toMatchObject({
+  await expect(cureNftStep(placeWithout(word), step, REFUSED)).rejects.toMatchObject({
     code: 'module-missing',
     message: expect.stringContaining(`(${module})`),
   });

@@ -12,7 +12,7 @@ import { waitFor } from '../../../control/lab/wait.js';
 import { parseChange } from '../../../control/plan/change-state.js';
 import { changeSteps, type Undoable } from '../../../control/plan/change-steps.js';
 
-const busybox = process.env.SIDETRACK_BUSYBOX ?? '/bin/busybox';
+const busybox = new URL('../../../build/rivals/bin/busybox', import.meta.url).pathname;
 const SHELLS: Readonly<Record<string, string>> = {
   dash: 'exec dash "$@"',
   bash: 'exec bash --norc --posix "$@"',
@@ -153,6 +153,16 @@ describe.each(Object.keys(SHELLS))('in %s', (shell) => {
     expect(content()).toBe('old');
     expect(run(change.confirm(state))).toMatchObject({ status: TOO_LATE });
     expect(run(change.begin(state, 2))).toMatchObject({ status: TOO_LATE });
+  });
+
+  it('a session that does not notice the end of its change loses the lock', {
+    timeout: 30_000,
+  }, async () => {
+    armed([theStep()], 1);
+    run(change.countdown(state));
+    const ended = once(holder!, 'exit');
+    await reverted();
+    expect(await ended).toEqual([null, 'SIGKILL']);
   });
 
   it('a step takes no time from the deadline', async () => {
