@@ -18,7 +18,7 @@ needed="nft:nftables ip:iproute2 unshare:util-linux gcc:gcc cc:libc6-dev iperf3:
 [ "$want" = test ] && needed="$needed ping:iputils-ping ethtool:ethtool sysctl:procps clang:clang llvm-strip:llvm bpf:libbpf-dev"
 daemons="redsocks:redsocks ss-redir:shadowsocks-libev haproxy:haproxy microsocks:microsocks
 	tinyproxy:tinyproxy-bin systemd-analyze:systemd
-	ssh:openssh-client sshd:openssh-server dropbear:dropbear-bin sudo:sudo $rivals/bin/busybox:busybox"
+	ssh:openssh-client sshd:openssh-server dropbear:dropbear-bin sudo:sudo $rivals/bin/busybox:busybox $rivals/bin/tcsh:tcsh"
 [ "$want" = bench ] && needed="$needed ethtool:ethtool"
 [ "$want" = bench ] && daemons="redsocks:redsocks haproxy:haproxy nginx:nginx-light wrk:wrk"
 

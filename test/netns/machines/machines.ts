@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { RunResult } from '../../../control/command/command.js';
 import { type RunOptions, runProcess } from '../../../control/hosts/process.js';
 import { ADDRESS } from '../../../control/lab/topology.js';
-import { CLI, type Fixture } from '../fixture.js';
+import { CLI, type Fixture, peer } from '../fixture.js';
 import { type DebianOptions, debianMachine } from './debian.js';
 import { Machine, type MachineSetUp } from './machine.js';
 import { type OpenWrtOptions, openWrtMachine } from './openwrt.js';
@@ -54,7 +54,7 @@ export class Machines {
         '',
       ].join('\n'),
     );
-    machines.replaceSsh(`exec ${program('ssh')} -F ${machines.own('config')} "$@"`);
+    machines.useSsh();
     return machines;
   }
 
@@ -65,6 +65,25 @@ export class Machines {
   /** The `ssh` that everything on the laptop runs: a script for sh. */
   replaceSsh(script: string): void {
     writeFileSync(this.own('bin/ssh'), `#!/bin/sh\n${script}\n`, { mode: PROGRAM_MODE });
+  }
+
+  /** The real one, after `first`. */
+  useSsh(first = ':'): void {
+    this.replaceSsh(`${first}\nexec ${program('ssh')} -F ${this.own('config')} "$@"`);
+  }
+
+  /** Runs it with an ssh that counts. @returns its result, and the round trips to each host */
+  async counted(
+    work: () => Promise<RunResult>,
+  ): Promise<{ result: RunResult; trips: Record<MachineNode, number> }> {
+    const log = this.own('turns');
+    writeFileSync(log, '');
+    const ssh = `${program('ssh')} -F ${this.own('config')}`;
+    this.replaceSsh(`exec ${process.execPath} ${peer('ssh-turns')} ${log} ${ssh} "$@"`);
+    const result = await work().finally(() => this.useSsh());
+    const lines = readFileSync(log, 'utf8').split('\n');
+    const to = (node: MachineNode) => lines.filter((line) => line === ADDRESS[node].v4).length;
+    return { result, trips: { router: to('router'), server1: to('server1') } };
   }
 
   debian(node: MachineNode, options: DebianOptions = {}): Promise<Machine> {

@@ -10,8 +10,10 @@ import { program } from './programs.js';
 export interface OpenWrtOptions {
   /** Programs to leave out, such as nft. */
   without?: readonly string[];
-  /** What /etc/profile and /etc/shinit print before every command. */
+  /** Shell script that runs before every command that comes by ssh. */
   startUp?: string;
+  /** Printed before each login. */
+  banner?: string;
 }
 
 /** As package/utils/busybox of OpenWrt has them by default; of those, what this busybox was built with is linked. */
@@ -47,7 +49,7 @@ ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
 unset LD_LIBRARY_PATH
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . /bin/ash -c \\
-  'dropbear -F -E -s -p 22 -r /etc/dropbear/host_key 2>/tmp/log/dropbear & while :; do wait; sleep 1000; done'`;
+  'dropbear -F -E -s -p 22 -b /etc/banner -r /etc/dropbear/host_key 2>/tmp/log/dropbear & while :; do wait; sleep 1000; done'`;
 
 /** $1 is the root, $2 busybox, $3 the applets; then each program. */
 const PREPARE = `set -e
@@ -69,10 +71,10 @@ for program in "$busybox" "$@"; do
   done
 done
 for table in /etc/iproute2/* /usr/share/iproute2/*; do [ ! -f "$table" ] || cp "$table" etc/iproute2/; done
-echo root:x:0:0:root:/root:/bin/ash >etc/passwd
+echo root:x:0:0:root:/root:/etc/login.sh >etc/passwd
 echo 'root:*:19000:0:99999:7:::' >etc/shadow
 echo root:x:0: >etc/group
-echo /bin/ash >etc/shells
+printf '%s\\n' /bin/ash /etc/login.sh >etc/shells
 mkdir -p etc/dropbear
 chmod 700 root root/.ssh
 chmod 600 root/.ssh/authorized_keys`;
@@ -81,7 +83,7 @@ export function openWrtMachine(
   node: string,
   directory: string,
   authorisedKey: string,
-  { without = [], startUp = '' }: OpenWrtOptions,
+  { without = [], startUp = '', banner = '' }: OpenWrtOptions,
 ): MachineSetUp {
   const root = join(directory, 'root');
   for (const name of ['etc/dropbear', 'root/.ssh', 'usr/sbin'])
@@ -89,7 +91,10 @@ export function openWrtMachine(
   writeFileSync(join(root, 'root/.ssh/authorized_keys'), authorisedKey);
   writeFileSync(join(root, 'etc/openwrt_release'), "DISTRIB_ID='OpenWrt'\n");
   writeFileSync(join(root, 'etc/os-release'), 'NAME="OpenWrt"\nID="openwrt"\n');
-  writeFileSync(join(root, 'etc/profile'), startUp);
+  writeFileSync(join(root, 'etc/login.sh'), `#!/bin/ash\n${startUp}\nexec /bin/ash "$@"\n`, {
+    mode: 0o755,
+  });
+  writeFileSync(join(root, 'etc/banner'), banner);
   const kept = PROGRAMS.filter((name) => !without.includes(name)).map(program);
   return {
     node,

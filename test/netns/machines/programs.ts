@@ -4,12 +4,12 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { requireAll } from '../rivals/installed.js';
 
-/** Of the package busybox: the shell of busybox-static runs applets also where no link names them. */
-const BUSYBOX = fileURLToPath(new URL('../../../build/rivals/bin/busybox', import.meta.url));
+/** Unpacked in any case. Of busybox only this one will do: the shell of busybox-static runs applets that no link names. */
+const UNPACKED = fileURLToPath(new URL('../../../build/rivals/bin', import.meta.url));
 
 export function findProgram(name: string): string | undefined {
-  if (name === 'busybox') return existsSync(BUSYBOX) ? BUSYBOX : undefined;
-  const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  const path = (process.env.PATH ?? '').split(delimiter);
+  const directories = [UNPACKED, ...path, '/usr/sbin', '/sbin'];
   return directories.map((directory) => join(directory, name)).find(existsSync);
 }
 
@@ -19,7 +19,17 @@ export function program(name: string): string {
   return path;
 }
 
-const NEEDED = ['ssh', 'ssh-keygen', 'sshd', 'dropbear', 'dropbearkey', 'sudo', 'busybox', 'flock'];
+const NEEDED = [
+  'ssh',
+  'ssh-keygen',
+  'sshd',
+  'dropbear',
+  'dropbearkey',
+  'sudo',
+  'busybox',
+  'flock',
+  'tcsh',
+];
 
 /** Users and their groups, which a machine has of its own, need more than the one of a user namespace. */
 export const canMakeMachines =

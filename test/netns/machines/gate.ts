@@ -1,0 +1,120 @@
+/**
+ * Stops whatever changes a machine at a chosen moment, without its knowledge: programs in front of nft, ip and others count each
+ * change before it is made and after, and at the chosen one wait until they are let go.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { waitFor } from '../fixture.js';
+import type { Machine } from './machine.js';
+
+/** Shell patterns of the argument lists, in spaces, that change something. */
+const CHANGES: Readonly<Record<string, string>> = {
+  ip: '*" add "*|*" replace "*|*" del "*|*" delete "*|*" flush "*',
+  nft: '*" -f "*|*" add "*|*" delete "*|*" flush "*|*" destroy "*',
+  tee: '*',
+  mkdir: '*',
+  mv: '*',
+  rm: '*',
+};
+
+const PROGRAM_MODE = 0o755;
+
+export class Gate {
+  private constructor(
+    private readonly machine: Machine,
+    /** Of the directory, from outside and from inside. */
+    private readonly outside: string,
+    private readonly inside: string,
+  ) {}
+
+  static async install(machine: Machine): Promise<Gate> {
+    const { root, wrappers } = machine.setUp;
+    const outside = join(wrappers, 'gate.d');
+    const gate = new Gate(machine, outside, `/${relative(root, outside)}`);
+    mkdirSync(outside, { recursive: true });
+    gate.openAll();
+    for (const [name, pattern] of Object.entries(CHANGES)) {
+      const path = '/usr/sbin:/usr/bin:/sbin:/bin';
+      const find = `PATH=${root === '/' ? path : '/sbin:/bin'}; command -v "$1"`;
+      const real = (await machine.shell(find, name)).trim();
+      writeFileSync(join(wrappers, name), gate.wrapper(name, real, pattern), {
+        mode: PROGRAM_MODE,
+      });
+    }
+    return gate;
+  }
+
+  /** What the programs say of themselves in the list of changes. */
+  private wrapper(name: string, real: string, pattern: string): string {
+    return `#!/bin/sh
+case " $* " in ${pattern}) ;; *) exec ${real} "$@" ;; esac
+gate=${this.inside}
+pass() {
+  echo "$1" >>$gate/passed
+  n=0
+  while read -r _; do n=$((n + 1)); done <$gate/passed
+  [ "$n" != "$(cat $gate/stop)" ] || { : >$gate/reached; until [ -e $gate/open ]; do sleep 0.05; done; }
+}
+pass "before ${name} $*"
+${real} "$@"
+status=$?
+pass "after ${name} $*"
+exit $status
+`;
+  }
+
+  /** Counts anew; the \`moment\`th, from 1, is where it stops. None when absent. */
+  closeAt(moment: number): void {
+    this.write('passed', '');
+    this.write('stop', `${moment}\n`);
+    for (const name of ['reached', 'open']) rmSync(join(this.outside, name), { force: true });
+  }
+
+  openAll(): void {
+    this.closeAt(0);
+  }
+
+  /** Resolves when the moment has come. @throws when \`work\` ends before it. */
+  async reached(work: Promise<unknown>): Promise<void> {
+    let ended: unknown;
+    work.then(
+      (result) => {
+        ended = result ?? 'nothing';
+      },
+      (error) => {
+        ended = error;
+      },
+    );
+    await waitFor(`the gate on ${this.machine.node}`, () => {
+      if (this.read('reached') !== undefined) return true;
+      if (ended !== undefined) throw new Error(`it ended before: ${JSON.stringify(ended)}`);
+      return false;
+    });
+  }
+
+  remove(): void {
+    for (const name of Object.keys(CHANGES)) rmSync(join(this.machine.setUp.wrappers, name));
+  }
+
+  /** Lets what waits go on, if it still lives. */
+  release(): void {
+    this.write('open', '');
+  }
+
+  /** The moments that have passed since it was closed or opened. */
+  get passed(): readonly string[] {
+    return (this.read('passed') ?? '').split('\n').filter(Boolean);
+  }
+
+  private write(name: string, text: string): void {
+    writeFileSync(join(this.outside, name), text);
+  }
+
+  private read(name: string): string | undefined {
+    try {
+      return readFileSync(join(this.outside, name), 'utf8');
+    } catch {
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/** A router and a server deployed by one command over ssh, from a machine in the network that it changes. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ADDRESS } from '../../control/lab/topology.js';
+import { FAMILIES, Fixture, url } from './fixture.js';
+import { sshConfig } from './machines/config.js';
+import { ADMIN } from './machines/debian.js';
+import { Machines } from './machines/machines.js';
+import { canMakeMachines, program } from './machines/programs.js';
+import { pseudoRandomDigest } from './peers/pseudo-random.mjs';
+import { snapshot } from './snapshot.js';
+
+const NODES = ['router', 'server1'] as const;
+
+/** On an idle machine it takes a third of this. */
+const FRESH_DEPLOY_MS = 9000;
+
+/** OpenWrt 24.10 printed such a thing before the output of every command. */
+const LOUD = Array.from({ length: 10 }, (_, line) => `echo '  |_______| ${line}: W I R E L E S S'`)
+  .concat("printf '\\033[31mand one without an end'")
+  .join('\n');
+
+interface Case {
+  name: string;
+  user: string;
+  make(machines: Machines): Promise<unknown>;
+}
+
+const CASES: readonly Case[] = [
+  {
+    name: 'an OpenWrt router behind dropbear and a Debian server, both of which talk before every command',
+    user: 'root',
+    make: async (machines) => {
+      await machines.openWrt('router', { startUp: LOUD, banner: `${LOUD}\n` });
+      await machines.debian('server1', {
+        startUp: LOUD,
+        sshd: [`Banner ${machines.own('server1/sshd_config')}`],
+      });
+    },
+  },
+  {
+    name: 'a Debian router and server behind sshd, as a user of csh who may use sudo',
+    user: ADMIN,
+    make: async (machines) => {
+      await machines.debian('router', { shell: program('tcsh') });
+      await machines.debian('server1', { shell: program('tcsh') });
+    },
+  },
+];
+
+describe.skipIf(!canMakeMachines).each(CASES)('$name', ({ user, make }) => {
+  let fixture: Fixture;
+  let machines: Machines;
+
+  beforeAll(async () => {
+    fixture = await Fixture.start();
+    machines = await Machines.prepare(fixture);
+    await make(machines);
+    fixture.configure(sshConfig({ router: user, server1: user }));
+    await fixture.startRelay();
+  });
+  afterAll(() => fixture?.stop());
+
+  const snapshots = () => Promise.all(NODES.map((node) => snapshot(fixture.lab, node)));
+  /** What it keeps on the machines. */
+  const kept = () =>
+    Promise.all(
+      NODES.map((node) =>
+        machines
+          .get(node)
+          .shell('find /run/sidetrack* /etc/iproute2/rt_tables.d -type f 2>/dev/null; :'),
+      ),
+    );
+
+  it('a fresh deployment is one command, quick, steers, and goes away without a trace', async () => {
+    const before = [await snapshots(), await kept()];
+    const began = Date.now();
+    const { status, stdout, stderr } = await machines.sidetrack('apply');
+    const took = Date.now() - began;
+    expect({ status, stdout }, stderr).toEqual({
+      status: 0,
+      stdout: expect.stringContaining('Done.'),
+    });
+    expect(took).toBeLessThan(FRESH_DEPLOY_MS);
+    for (const family of FAMILIES) {
+      const target = url(ADDRESS.internet[family], '/bytes/70000');
+      expect((await fixture.download('client2', target)).digest).toBe(pseudoRandomDigest(70_000));
+      expect(await fixture.metric(`sidetrack_relay_connections_total{family="ip${family}"}`)).toBe(
+        1,
+      );
+    }
+    expect(await machines.sidetrack('status')).toMatchObject({ status: 0 });
+    expect((await machines.sidetrack('apply')).stdout).toContain('Nothing changes');
+    expect(await machines.sidetrack('down')).toMatchObject({ status: 0 });
+    expect([await snapshots(), await kept()]).toEqual(before);
+  });
+
+  it('a plan is two round trips a host, and an apply takes no more for a larger policy', async () => {
+    const plan = await machines.counted(() => machines.sidetrack('plan'));
+    expect(plan.result).toMatchObject({ status: 0 });
+    expect(plan.trips).toEqual({ router: 2, server1: 2 });
+    const small = await machines.counted(() => machines.sidetrack('apply'));
+    expect(small.result).toMatchObject({ status: 0 });
+    await machines.sidetrack('down');
+    const ports = Array.from({ length: 300 }, (_, index) => 2000 + 2 * index).join(', ');
+    const rules = `  - { name: many, proto: tcp, port: [${ports}], action: direct }\n`;
+    fixture.configure(sshConfig({ router: user, server1: user, rules }));
+    const large = await machines.counted(() => machines.sidetrack('apply'));
+    expect(large.result).toMatchObject({ status: 0 });
+    expect(large.trips).toEqual(small.trips);
+    await machines.sidetrack('down');
+  });
+});
