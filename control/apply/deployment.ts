@@ -6,6 +6,7 @@ import { SidetrackError } from '../error.js';
 import { addressOf, connect, type HostLocation } from '../hosts/connect.js';
 import type { Host } from '../hosts/host.js';
 import { changeWarnings } from '../plan/change-check.js';
+import type { ManagementFindings } from '../plan/management-check.js';
 import { checkRouter, checkServer, type Findings } from '../plan/preflight.js';
 import { routerState } from '../plan/router.js';
 import { unreadRuleset } from '../plan/ruleset-check.js';
@@ -20,6 +21,7 @@ import { dryRun } from './classifier.js';
 import { type ExecuteOptions, executeAll } from './execute.js';
 import { withLock } from './lock.js';
 import { ROUTER, resolveMacs, routerMacs, serverMacs } from './macs.js';
+import { managementFindings } from './management.js';
 import { observeHost } from './observe.js';
 import type { Place, Places } from './place.js';
 import { forgetChanges, recovered } from './recover.js';
@@ -116,7 +118,9 @@ export async function surveyDeployment(
   places?: Places,
 ): Promise<HostSurvey[]> {
   const observed = await resolveMacs(deployment, await observeAll(deployment, places));
-  const hosts = [...observed.keys()].map((name) => surveyHost(deployment, observed, name));
+  const surveyed = [...observed.keys()].map((name) => surveyHost(deployment, observed, name));
+  const found = managementFindings(deployment, surveyed);
+  const hosts = surveyed.map((host) => withFindings(host, found(host.name)));
   for (const { name, plan } of hosts)
     for (const command of plan?.dryRuns ?? []) await dryRun(hostNamed(deployment, name), command);
   return hosts;
@@ -145,6 +149,17 @@ function surveyHost(
     if (!(error instanceof ConfigError)) throw error;
     return { name, observed, problems: error.diagnostics, bypasses, warnings };
   }
+}
+
+/** Found once all hosts have been planned. */
+function withFindings(host: HostSurvey, { errors, warnings }: ManagementFindings): HostSurvey {
+  const { plan, ...rest } = host;
+  return {
+    ...rest,
+    ...(plan && errors.length === 0 && { plan }),
+    problems: [...host.problems, ...errors],
+    warnings: [...host.warnings, ...warnings],
+  };
 }
 
 async function observeAll(

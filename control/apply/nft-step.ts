@@ -4,11 +4,11 @@ import type { Command, RunResult } from '../command/command.js';
 import { SidetrackError } from '../error.js';
 import type { Host } from '../hosts/host.js';
 import { divide } from '../nft/divide.js';
-import type { Statement, Transaction } from '../nft/json.js';
+import { NFT_RUN, type Statement, type Transaction } from '../nft/json.js';
 import type { Step } from '../plan/step.js';
 import type { Place } from './place.js';
 
-export const isNft = ({ argv }: Command): boolean => argv.join(' ') === 'nft -j -f -';
+export const isNft = ({ argv }: Command): boolean => argv.join(' ') === NFT_RUN.join(' ');
 
 const write = (transaction: Transaction) => `${JSON.stringify(transaction)}\n`;
 
@@ -145,7 +145,7 @@ async function missingModule(
 ): Promise<SidetrackError | undefined> {
   if (!ABSENT.test(stderr)) return undefined;
   for (const feature of FEATURES.filter(({ uses }) => stdin.includes(uses))) {
-    const argv = ['nft', '-c', '-j', '-f', '-'];
+    const argv = ['nft', '-c', ...NFT_RUN.slice(1)];
     const [result] = await session.batch([{ argv, stdin: write(probeOf(feature)) }]);
     if (result && result.status !== 0 && ABSENT.test(result.stderr)) return lacks(host, feature);
   }

@@ -4,10 +4,12 @@ import { ipWithoutJson } from '../command/explain.js';
 import { type Query, query } from '../command/query.js';
 import { ask, type Host } from '../hosts/host.js';
 import { changeQuery } from '../plan/change-state.js';
+import type { Neighbourhood } from '../plan/detect.js';
 import type { InterfaceFacts, ObservedFrom, ObservedHost } from '../plan/state.js';
 import { entriesOf, interfaceOf } from '../resources/ip-json.js';
 import { linkList } from '../resources/ip-shapes.js';
 import { resourcesQuery } from '../resources/observe.js';
+import { routesQuery } from '../resources/route.js';
 import { savedQuery } from '../resources/saved-parts.js';
 import { neighboursQuery } from './neighbours.js';
 
@@ -35,6 +37,15 @@ export async function observeHost(host: Host): Promise<ObservedHost> {
     ...(saved && { saved }),
     ...(change && { change }),
   };
+}
+
+/** What takes no privilege to see: interfaces and routes. */
+export async function glanceAt(host: Host): Promise<Neighbourhood> {
+  const { interfaces, routes } = await ask(host, {
+    interfaces: interfacesQuery,
+    routes: routesQuery,
+  });
+  return { address: host.address, interfaces, ...routes };
 }
 
 const interfacesQuery: Query<InterfaceFacts[]> = query(

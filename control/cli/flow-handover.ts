@@ -8,6 +8,7 @@ import { SidetrackError } from '../error.js';
 import { type Host, runChecked } from '../hosts/host.js';
 import type { Limits } from '../hosts/process.js';
 import { addFlowElements, flowSetsOf, flowsOfSet } from '../nft/flow-elements.js';
+import { NFT_RUN } from '../nft/json.js';
 import { parseListing } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
 
@@ -92,5 +93,5 @@ export async function handOverToNftables(host: Host, directory: string): Promise
   const transaction = addFlowElements(classifierFlows(directory));
   if (transaction.nftables.length === 0) return;
   const stdin = `${JSON.stringify(transaction)}\n`;
-  await runChecked(host, { argv: ['nft', '-j', '-f', '-'], stdin });
+  await runChecked(host, { argv: NFT_RUN, stdin });
 }

@@ -179,6 +179,7 @@ function unreachable(place: SshPlace, why: string): Said {
 /** Of a connection that ended before the shell at its other end had answered. */
 export function explainSsh(failure: SshFailure): Explanation {
   const { address, stderr, status } = failure;
+  if (/^spawn ssh ENOENT$/m.test(stderr)) return sshMissing(address);
   return status === SSH_FAILED ? explainClient(address, stderr) : explainLogin(failure);
 }
 
@@ -200,7 +201,7 @@ function explainClient(address: string, stderr: string): Explanation {
 }
 
 /** There is no `ssh` to start on this machine. */
-export const sshMissing = (address: string): Explanation => ({
+const sshMissing = (address: string): Explanation => ({
   message: `${address}: this machine has no ssh client`,
   code: 'ssh-missing',
   source: 'host',

@@ -12,6 +12,8 @@ export interface HostPaths {
   readonly ownsEtc: boolean;
   /** Where the eBPF classifier pins what it made; in a BPF file system. */
   readonly bpfDirectory: string;
+  /** What sshd said of the connection that we came by (SSH_CONNECTION); absent where there is none. */
+  readonly management?: string;
 }
 
 const MACHINE: HostPaths = {
@@ -39,8 +41,12 @@ export const pathsQuery: Query<HostPaths> = {
     { argv: ['readlink', '/proc/1/ns/net'], purpose },
     // Names that lead nowhere are passed over: namespaces go at any time.
     { argv: ['ls', '-Li', '/run/netns'], purpose },
+    { argv: ['sh', '-c', 'printf %s "$SSH_CONNECTION"'], purpose },
   ],
-  parse: (own, first, names) => pathsIn(namespaceOf(own), namespaceOf(first), namesIn(names)),
+  parse: (own, first, names, connection) => ({
+    ...pathsIn(namespaceOf(own), namespaceOf(first), namesIn(names)),
+    ...(connection.result.stdout && { management: connection.result.stdout }),
+  }),
 };
 
 /**

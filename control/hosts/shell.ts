@@ -30,6 +30,8 @@ export class ShellLost extends Error {
       status: number;
       /** The last of what it said on standard error. */
       stderr: string;
+      /** The last of what it said in place of an answer. */
+      stdout: string;
       /** The script had arrived. */
       started: boolean;
       results: readonly RunResult[];
@@ -42,8 +44,8 @@ export class ShellLost extends Error {
 }
 
 const BOUNDARY_BYTES = 16;
-/** What is remembered of standard error. */
-const STDERR_TAIL = 1 << 14;
+/** What is remembered of what is no answer. */
+const TAIL = 1 << 14;
 /** A listing of a full flow table has half of it. */
 const LONGEST_ANSWER = 1 << 28;
 const LONGEST_BANNER = 1 << 20;
@@ -68,6 +70,7 @@ export class Shell {
   readonly #input: Writable;
   readonly #ended: Promise<number>;
   #stderr = '';
+  #stdout = '';
   #waiting: Waiting | undefined;
   #status: number | undefined;
   #reason: LostReason = 'ended';
@@ -83,7 +86,7 @@ export class Shell {
     child.stdin.on('error', () => undefined);
     child.stdout.on('data', (chunk: Buffer) => this.#read('stdout', chunk));
     child.stderr.on('data', (chunk: Buffer) => {
-      this.#stderr = `${this.#stderr}${chunk}`.slice(-STDERR_TAIL);
+      this.#stderr = `${this.#stderr}${chunk}`.slice(-TAIL);
       this.#read('stderr', chunk);
     });
     this.#ended = endOfProcess(child).then(
@@ -154,6 +157,8 @@ export class Shell {
     if (waiting === undefined) return;
     const { reader, longest, fail, done } = waiting;
     waiting.bytes += chunk.length;
+    if (stream === 'stdout' && !reader.started)
+      this.#stdout = `${this.#stdout}${chunk}`.slice(-TAIL);
     try {
       reader.read(stream, chunk);
     } catch {
@@ -176,7 +181,7 @@ export class Shell {
 
   async #lost({ started, results }: AnswerReader, timeoutMs: number): Promise<ShellLost> {
     const status = await this.#ended;
-    const stderr = this.#stderr;
-    return new ShellLost(this.#reason, { status, stderr, started, results, timeoutMs });
+    const [stderr, stdout] = [this.#stderr, this.#stdout];
+    return new ShellLost(this.#reason, { status, stderr, stdout, started, results, timeoutMs });
   }
 }

@@ -79,7 +79,13 @@ export interface Table {
 /** One entry of the `nftables` array. */
 export type Command = Record<string, Record<string, unknown>>;
 
-/** What `nft -j -f -` reads. */
+/**
+ * Runs a transaction that stands on standard input. `-` would stand for /dev/stdin, which OpenWrt does not have.
+ * What it names must not be a socket.
+ */
+export const NFT_RUN: readonly string[] = ['nft', '-j', '-f', '/proc/self/fd/0'];
+
+/** What `NFT_RUN` reads. */
 export interface Transaction {
   nftables: Command[];
 }

@@ -1,5 +1,5 @@
 /**
- * Tables → transactions for `nft -j -f -`. nft applies a transaction as a whole or not at all.
+ * Tables → transactions for nft. nft applies a transaction as a whole or not at all.
  * Chains and sets are replaced in place: deleting the table would empty the flow table and break
  * every live flow.
  */

@@ -33,12 +33,27 @@ export function defaultHops(
   return [];
 }
 
-/** Every interface that carries a default route of any table but ours. */
-export function uplinkDevices({ routes }: ObservedHost): string[] {
+/**
+ * Every interface that carries a default route of any table but ours.
+ * @param inside addresses of machines that are no way to the Internet, though a table sends everything there
+ */
+export function uplinkDevices(
+  { routes }: Pick<ObservedHost, 'routes'>,
+  inside: ReadonlySet<string> = new Set(),
+): string[] {
   const uplinks = routes.filter(
     (route) => route.protocol !== ROUTE_PROTOCOL && leadsEverywhere(route),
   );
-  return [...new Set(uplinks.flatMap(hopsOf).flatMap(({ dev }) => (dev ? [dev] : [])))];
+  const outside = uplinks.flatMap(hopsOf).filter(({ via = '' }) => !inside.has(via));
+  return [...new Set(outside.flatMap(({ dev }) => (dev ? [dev] : [])))];
+}
+
+const FAMILIES: readonly Family[] = [4, 6];
+
+/** Those that packets take which no mark and no address sends elsewhere. */
+export function plainUplinks(host: ObservedHost): string[] {
+  const hops = FAMILIES.flatMap((family) => defaultHops(host, family));
+  return [...new Set(hops.flatMap(({ dev }) => (dev ? [dev] : [])))];
 }
 
 /** Of a type that sends; two halves of everything are as good as the default route. */

@@ -99,7 +99,15 @@ export interface InterfaceFacts {
   group?: number;
   /** `ether` where frames carry MACs; `none`, `ppp`, `loopback` …; absent where it was not asked. */
   linkType?: string;
-  addresses: { family: Family; address: string; prefixLength: number }[];
+  addresses: InterfaceAddress[];
+}
+
+export interface InterfaceAddress {
+  family: Family;
+  address: string;
+  prefixLength: number;
+  /** Given up soon, for privacy or by the network (RFC 8981, RFC 4862). */
+  temporary?: boolean;
 }
 
 export interface Prefix {

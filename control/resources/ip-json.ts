@@ -58,10 +58,11 @@ export function interfaceOf(json: LinkJson): InterfaceFacts {
     ...(master && { master }),
     ...(link && { link }),
     ...(group !== 0 && { group }),
-    addresses: addr_info.map(({ family, local, prefixlen }) => ({
+    addresses: addr_info.map(({ family, local, prefixlen, temporary, deprecated }) => ({
       family: family === 'inet' ? 4 : 6,
       address: local,
       prefixLength: prefixlen,
+      ...((temporary !== undefined || deprecated !== undefined) && { temporary: true }),
     })),
   };
 }

@@ -19,7 +19,16 @@ const linkJson = z.object({
   link: word.exactOptional(),
   group: word.exactOptional(),
   linkinfo: z.object({ info_kind: word.exactOptional() }).exactOptional(),
-  addr_info: z.array(z.object({ family: word, local: word, prefixlen: number })),
+  addr_info: z.array(
+    z.object({
+      family: word,
+      local: word,
+      prefixlen: number,
+      /** Only there when true. */
+      temporary: flag.exactOptional(),
+      deprecated: flag.exactOptional(),
+    }),
+  ),
 });
 
 /** `ip -N -d rule show`; a key that has no name here is a selector that nobody knows, and is kept. */

@@ -3,7 +3,7 @@
 import type { Command } from '../command/command.js';
 import { MOST_ELEMENTS } from '../nft/divide.js';
 import { isFlowSet } from '../nft/flow-elements.js';
-import type { Chain, NftSet, Table, Transaction } from '../nft/json.js';
+import { type Chain, NFT_RUN, type NftSet, type Table, type Transaction } from '../nft/json.js';
 import {
   digest,
   type ListedChain,
@@ -208,7 +208,7 @@ function undo(change: TableChange, { listing }: ObservedHost): Command[] {
 }
 
 function nft(transaction: Transaction): Command {
-  return { argv: ['nft', '-j', '-f', '-'], stdin: `${JSON.stringify(transaction)}\n` };
+  return { argv: NFT_RUN, stdin: `${JSON.stringify(transaction)}\n` };
 }
 
 /** Only what one transaction may be too long for has use for them. */

@@ -38,7 +38,7 @@ export const route: ResourceKind<readonly Route[], RouteChange> = {
   },
 };
 
-const routesQuery: Query<Pick<ObservedHost, 'routes'>> = ofBothFamilies(
+export const routesQuery: Query<Pick<ObservedHost, 'routes'>> = ofBothFamilies(
   (family) => [`-${family}`, '-N', 'route', 'show', 'table', 'all'],
   routeList,
   (family, routes) => routes.map((json) => routeOf(family, json)),

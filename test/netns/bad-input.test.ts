@@ -282,7 +282,7 @@ describe('the machine lacks something', () => {
   it('a module of nftables', async () => {
     fixture.configureWith([]);
     const before = await snapshot(fixture.lab, 'server1');
-    const script = `case "$*" in *"-f -") file=$(mktemp); cat > $file; exec < $file
+    const script = `case "$*" in *"-f /proc/self/fd/0") file=$(mktemp); cat > $file; exec < $file
       grep -q '"fib":' $file; absent=$?; rm $file; [ $absent = 1 ] || {
         echo "internal:0:0-0: Error: Could not process rule: No such file or directory" >&2; exit 1; };;
       esac; exec $real "$@"`;

@@ -123,7 +123,7 @@ export class Fixture {
   /** A PATH with everything that sidetrack runs, except nft. */
   async pathWithoutNft(): Promise<string> {
     const path = `${this.directory}/without-nft`;
-    const programs = 'sh cat tee ip grep rm rmdir mkdir mv nsenter setpriv';
+    const programs = 'sh cat tee head ip grep rm rmdir mkdir mv nsenter setpriv';
     const link = `mkdir -p ${path}; for p in ${programs}; do ln -sf "$(command -v $p)" ${path}/$p; done`;
     await this.lab.check(undefined, ['sh', '-c', link]);
     return path;

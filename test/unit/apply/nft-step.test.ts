@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { cureNftStep } from '../../../control/apply/nft-step.js';
 import type { Place } from '../../../control/apply/place.js';
 import type { Command } from '../../../control/command/command.js';
-
+import { NFT_RUN } from '../../../control/nft/json.js';
 import { routerTable } from '../../../control/nft/router-table.js';
 import { objectNames, replaceObjects } from '../../../control/nft/transaction.js';
 
@@ -45,7 +45,7 @@ it.each([
   const step = {
     host: 'router',
     title: 'create',
-    argv: ['nft', '-j', '-f', '-'],
+    argv: NFT_RUN,
     stdin: JSON.stringify(transaction),
     undo: [],
   };

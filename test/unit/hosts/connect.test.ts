@@ -9,9 +9,9 @@ import { pathsQuery } from '../../../control/hosts/paths.js';
 const said = (stdout: string): RunResult => ({ status: 0, stdout, stderr: '' });
 const refused: RunResult = { status: 1, stdout: '', stderr: 'Permission denied' };
 
-function paths(own: RunResult, first: RunResult, names: RunResult) {
+function paths(own: RunResult, first: RunResult, names: RunResult, connection = said('')) {
   const ref = { address: 'local', sidetrack: [] };
-  return parseAnswers(ref, { paths: pathsQuery }, [own, first, names]).paths;
+  return parseAnswers(ref, { paths: pathsQuery }, [own, first, names, connection]).paths;
 }
 
 const OWN = said('net:[4026532300]\n');
@@ -39,6 +39,11 @@ describe('the paths of', () => {
     const names = { ...said('4026532200 a\n'), status: 1, stderr: 'ls: x: No such file' };
     expect(paths(OWN, MACHINE, names).stateDir).toBe('/run/sidetrack/netns/4026532300');
     expect(paths(OWN, MACHINE, refused).stateDir).toBe('/run/sidetrack/netns/4026532300');
+  });
+
+  it('the machine, and the connection that it is reached by', () => {
+    const connection = said('192.168.1.10 50022 192.168.1.1 22');
+    expect(paths(MACHINE, MACHINE, NAMES, connection).management).toBe(connection.stdout);
   });
 
   it('as much as may be looked at, without privilege', () => {

@@ -1,11 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { pppoeDevicesOf } from '../../../control/apply/observe.js';
 import { parseConfig } from '../../../control/config/load.js';
-import { detectStarter, looksLikeRouter, starterYaml } from '../../../control/plan/detect.js';
+import {
+  detectStarter,
+  isInLanOf,
+  isSameMachine,
+  looksLikeRouter,
+} from '../../../control/plan/detect.js';
+import { starterYaml } from '../../../control/plan/starter-yaml.js';
 import type { InterfaceFacts, ObservedHost } from '../../../control/plan/state.js';
 import { routeOf } from '../../../control/resources/ip-json.js';
 import type { RouteJson } from '../../../control/resources/ip-shapes.js';
 import { bareRouter } from './fixtures.js';
+import { hostOf, ROUTERS } from './recorded-routers.js';
 
 function nic(name: string, ...addresses: string[]): InterfaceFacts {
   return {
@@ -142,5 +149,70 @@ describe('the starter configuration', () => {
   it('takes a machine for a router when it forwards between networks', () => {
     expect(looksLikeRouter(router(nic('br-lan', '192.168.1.1/24')))).toBe(true);
     expect(looksLikeRouter(server(nic('eth0', '192.168.1.2/24')))).toBe(false);
+  });
+});
+
+describe('client interfaces of', () => {
+  it.each(Object.entries(ROUTERS))('%s', async (_name, recorded) => {
+    const starter = detectStarter(hostOf(recorded), undefined);
+    expect(starter.interfaces.value).toEqual(recorded.interfaces);
+    expect(starter.interfaces.check ?? '').toMatch(recorded.check ?? /^$/);
+    expect(starter.routerMacs).toEqual(recorded.macs);
+    const config = await parseConfig('starter.yaml', starterYaml(starter, SCHEMA));
+    expect(config.warnings).toEqual([]);
+    expect(config.router.interfaces).toEqual(recorded.interfaces);
+  });
+});
+
+describe('the server in the router’s LAN', () => {
+  const stick = ROUTERS['another program sends marked packets to a machine of the LAN']!;
+  const host = hostOf(stick);
+  const card = (name: string, mac: string, ...addresses: string[]) => ({
+    ...nic(name, ...addresses),
+    mac,
+  });
+
+  it('is recognised, and with it what a default route to it is', () => {
+    const here = server(card('eth0', '02:00:00:00:00:55', '192.168.1.5/24'));
+    expect(isInLanOf(host, here)).toBe(true);
+    const starter = detectStarter(host, here);
+    expect(starter.interfaces).toEqual({ value: ['br-lan'] });
+    expect(starter.serverMac).toBe('02:00:00:00:00:55');
+    expect(starter.serverInterface).toEqual({ value: 'eth0' });
+  });
+
+  it('has its interface there, whatever else it has', () => {
+    const here = server(
+      card('eth0', '02:00:00:00:00:56', '10.77.0.2/24'),
+      card('enp3s0', '02:00:00:00:00:57', '192.168.1.5/24'),
+    );
+    const starter = detectStarter(host, here);
+    expect(starter.serverInterface).toEqual({ value: 'enp3s0' });
+    expect(starter.serverAddresses.value).toEqual(['192.168.1.5']);
+  });
+
+  it('has addresses that stay', () => {
+    const here = server(card('eth0', '02:00:00:00:00:58', '192.168.1.5/24'));
+    const [lo, eth0] = here.interfaces;
+    const more = ['2001:db8:7::9', 'fd00:1::abcd', 'fd00:1::5'].map((address) => ({
+      ...{ family: 6 as const, address, prefixLength: 64 },
+      ...(address === 'fd00:1::abcd' && { temporary: true }),
+    }));
+    const with6 = { ...eth0!, addresses: [...eth0!.addresses, ...more] };
+    const starter = detectStarter(host, { ...here, interfaces: [lo!, with6] });
+    expect(starter.serverAddresses.value).toEqual(['192.168.1.5', 'fd00:1::5']);
+  });
+
+  it('is no machine of another network, and not the router by another way', () => {
+    const far = server(card('eth0', '02:00:00:00:00:59', '10.77.0.2/24'));
+    expect(isInLanOf(host, far)).toBe(false);
+    expect(detectStarter(host, far).serverInterface.check).toContain('shares no network');
+    expect(isSameMachine(host, { ...host, address: 'local' })).toBe(true);
+    expect(isInLanOf(host, { ...host, address: 'local' })).toBe(false);
+  });
+
+  it('a router that forwards nothing is told', () => {
+    const idle = { ...host, sysctls: { 'net/ipv4/ip_forward': '0' } };
+    expect(detectStarter(idle, undefined).routerHost.check).toContain('forwards no packets');
   });
 });

@@ -1,6 +1,6 @@
 /** Random desired states of one host, and hosts on which others have been at work. */
 import fc from 'fast-check';
-import type { Chain, NftSet, Table } from '../../../control/nft/json.js';
+import { type Chain, NFT_RUN, type NftSet, type Table } from '../../../control/nft/json.js';
 import { tableNameFile } from '../../../control/plan/own-files.js';
 import {
   type DesiredClassifier,
@@ -125,7 +125,7 @@ export const bareHost: fc.Arbitrary<ObservedHost> = fc
 /** What others do to a host that sidetrack has set up. */
 export const disturbances = fc.subarray([
   {
-    argv: ['nft', '-j', '-f', '-'],
+    argv: NFT_RUN,
     stdin: JSON.stringify({
       nftables: [{ delete: { table: { family: 'inet', name: 'sidetrack' } } }],
     }),

@@ -123,7 +123,7 @@ describe('steps', () => {
       'tee /proc/sys/net/ipv4/conf/all/send_redirects',
       'ip -4 route replace default via 192.168.1.2 dev br-lan table 250 protocol 150',
       'ip -4 rule add priority 1500 iif br-lan fwmark 0x96/0xff lookup 250 protocol 150',
-      'nft -j -f -',
+      'nft -j -f /proc/self/fd/0',
     ]);
   });
 
@@ -139,7 +139,7 @@ describe('steps', () => {
       'tee /proc/sys/net/ipv4/conf/all/send_redirects',
       'ip -4 route del default via 192.168.1.2 dev br-lan table 250 protocol 150',
       'ip -4 rule del priority 1500 iif br-lan fwmark 0x96/0xff lookup 250 protocol 150',
-      'nft -j -f -',
+      'nft -j -f /proc/self/fd/0',
     ]);
   });
 

@@ -14,6 +14,6 @@ ip -4 route replace default via 192.168.1.2 dev br-lan table 250 protocol 150
 # router: IPv4 rule: from br-lan with mark 0x96/0xff use table 250
 ip -4 rule add priority 1500 iif br-lan fwmark 0x96/0xff lookup 250 protocol 150
 # router: create nft table inet sidetrack
-nft -j -f - <<'SIDETRACK'
+nft -j -f /proc/self/fd/0 <<'SIDETRACK'
 {"nftables":[{"add":{"table":{"family":"inet","name":"sidetrack"}}},{"add":{"chain":{"family":"inet","table":"sidetrack","name":"steer"}}},{"flush":{"chain":{"family":"inet","table":"sidetrack","name":"steer"}}}]}
 SIDETRACK
