@@ -65,22 +65,41 @@ export async function openDeployment(
       source: 'user',
       hint: `choose one of ${locations.map(([name]) => name).join(', ')}`,
     });
-  assertDistinct(config, chosen);
-  const hosts = chosen.map(async ([name, location]) => [name, await connect(location)] as const);
-  return { config, policy, hosts: new Map(await Promise.all(hosts)) };
+  assertDistinct(config, new Map(chosen.map(([name, location]) => [name, addressOf(location)])));
+  const opened = await Promise.all(
+    chosen.map(async ([name, location]) => [name, await connect(location)] as const),
+  );
+  const hosts = new Map(opened);
+  assertDistinct(config, new Map(opened.map(([name, { identity }]) => [name, identity])), hosts);
+  return { config, policy, hosts };
 }
 
-function assertDistinct(config: Config, locations: readonly Located[]): void {
-  const addresses = new Map(locations.map(([name, location]) => [name, addressOf(location)]));
+/**
+ * Two names, or a name and an address, may lead to one machine, which only the machine says.
+ * @param places by name of the host: what two that are one have in common
+ */
+function assertDistinct(
+  config: Config,
+  places: ReadonlyMap<string, string | undefined>,
+  hosts?: ReadonlyMap<string, Host>,
+): void {
+  const addressIn = (name: string) => hosts?.get(name)?.address ?? places.get(name);
   const same = config.servers.flatMap(({ name }, index) => {
-    const own = addresses.get(name);
+    const own = places.get(name);
     // The router is the last of them.
-    const others = [...addresses].filter(([other, address]) => other !== name && address === own);
-    return others.slice(-1).map(([other]) => ({
+    const [other] = [...places]
+      .filter(([one, place]) => own !== undefined && one !== name && place === own)
+      .slice(-1)
+      .map(([one]) => one);
+    if (other === undefined) return [];
+    const addresses = [...new Set([addressIn(other), addressIn(name)])].join(' and ');
+    return {
       ...config.positionOf(['servers', index, 'host']),
-      message: `${other} and ${name} are the same host (${own})`,
-      hint: `on one run \`sidetrack apply --only ${other}\`, on the other \`sidetrack apply --only ${name}\``,
-    }));
+      message: `${other} and ${name} are the same host (${addresses})`,
+      hint: addresses.includes('ssh://')
+        ? 'write the address of the other machine'
+        : `on one run \`sidetrack apply --only ${other}\`, on the other \`sidetrack apply --only ${name}\``,
+    };
   });
   if (same.length > 0) throw new ConfigError(same);
 }

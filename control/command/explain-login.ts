@@ -1,6 +1,6 @@
 /** Why a login over ssh gave no shell: the account has none, something else runs in its place, or sudo refuses. */
 import type { Explanation } from './explain.js';
-import { printCommand } from './shell.js';
+import { shellWords } from './shell.js';
 import { type SshFailure, sshCommand, sshPlace } from './ssh-place.js';
 
 type Said = Omit<Explanation, 'source'>;
@@ -17,7 +17,7 @@ export const sudoersLine = (user: string) => `${user} ALL=(root) NOPASSWD: /bin/
 function sudoSaid({ address, status, stderr }: SshFailure): Said | undefined {
   const place = sshPlace(address);
   const said = (pattern: RegExp) => pattern.test(stderr);
-  const allow = `allow it there, as root: ${printCommand(`${sudoersLine(place.user)}\n`)} > /etc/sudoers.d/sidetrack; or write ssh://root@${place.host}`;
+  const allow = `allow it there, as root: ${shellWords(['echo', sudoersLine(place.user)])} > /etc/sudoers.d/sidetrack; or write ssh://root@${place.host}`;
   if (said(/^sudo: (a password is required|a terminal is required)/m))
     return {
       message: `sudo wants a password from ${place.user}, which sidetrack never types`,

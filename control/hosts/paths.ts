@@ -14,6 +14,8 @@ export interface HostPaths {
   readonly bpfDirectory: string;
   /** What sshd said of the connection that we came by (SSH_CONNECTION); absent where there is none. */
   readonly management?: string;
+  /** Names the network namespace among those of all machines; absent where we may not look. */
+  readonly identity?: string;
 }
 
 const MACHINE: HostPaths = {
@@ -42,12 +44,20 @@ export const pathsQuery: Query<HostPaths> = {
     // Names that lead nowhere are passed over: namespaces go at any time.
     { argv: ['ls', '-Li', '/run/netns'], purpose },
     { argv: ['sh', '-c', 'printf %s "$SSH_CONNECTION"'], purpose },
+    { argv: ['cat', '/proc/sys/kernel/random/boot_id'], purpose },
   ],
-  parse: (own, first, names, connection) => ({
+  parse: (own, first, names, connection, boot) => ({
     ...pathsIn(namespaceOf(own), namespaceOf(first), namesIn(names)),
     ...(connection.result.stdout && { management: connection.result.stdout }),
+    ...identityOf(namespaceOf(own), boot),
   }),
 };
+
+/** The kernel's number of this boot is random; that of the namespace is one of this kernel's. */
+function identityOf(own: string | undefined, { result }: Answer): Pick<HostPaths, 'identity'> {
+  const boot = result.stdout.trim();
+  return own === undefined || result.status !== 0 ? {} : { identity: `${boot} ${own}` };
+}
 
 /**
  * A namespace is the machine's if the first process is in it, as in a container; else it goes by its name,

@@ -45,9 +45,30 @@ export const tableQuery: Query<FoundTable> = query(LIST_TABLE, foundTable);
 
 const ABSENT = /^Error: No such file or directory/;
 
+/** Older ones take no list in a rule that comes as JSON; 0.9.8 was tried, and 1.0.2. */
+const OLDEST_NFT = [1, 0, 2] as const;
+const VERSION = /^\{"nftables": \[\{"metainfo": \{"version": "(\d+)\.(\d+)(?:\.(\d+))?/;
+
+function refuseOldNft({ host }: Answer, listing: string): void {
+  const version = VERSION.exec(listing)
+    ?.slice(1)
+    .map((part) => Number(part ?? 0));
+  const differs = version?.map((part, i) => part - OLDEST_NFT[i]!).find((part) => part !== 0) ?? 0;
+  if (version === undefined || differs >= 0) return;
+  throw new SidetrackError(
+    `${host.address}: nft ${version.join('.')} is too old: it reads no lists in rules as JSON`,
+    {
+      code: 'nft-too-old',
+      source: 'host',
+      hint: `nft ${OLDEST_NFT.join('.')} is needed (Debian 12 and OpenWrt 22.03 have it)`,
+    },
+  );
+}
+
 function foundTable(answer: Answer): FoundTable {
   const { host, command, result } = answer;
   const [first = '', ...sets] = result.stdout.split('\n');
+  refuseOldNft(answer, first);
   const parsed = (text: string) => parseJson(host, command, text, nftAnswer);
   const elements = () => sets.filter(Boolean).map((text) => tableListing(parsed(text)).sets[0]!);
   if (result.status === 0) {

@@ -9,9 +9,14 @@ import { pathsQuery } from '../../../control/hosts/paths.js';
 const said = (stdout: string): RunResult => ({ status: 0, stdout, stderr: '' });
 const refused: RunResult = { status: 1, stdout: '', stderr: 'Permission denied' };
 
-function paths(own: RunResult, first: RunResult, names: RunResult, connection = said('')) {
+function paths(
+  own: RunResult,
+  first: RunResult,
+  names: RunResult,
+  { connection = said(''), boot = refused } = {},
+) {
   const ref = { address: 'local', sidetrack: [] };
-  return parseAnswers(ref, { paths: pathsQuery }, [own, first, names, connection]).paths;
+  return parseAnswers(ref, { paths: pathsQuery }, [own, first, names, connection, boot]).paths;
 }
 
 const OWN = said('net:[4026532300]\n');
@@ -43,7 +48,16 @@ describe('the paths of', () => {
 
   it('the machine, and the connection that it is reached by', () => {
     const connection = said('192.168.1.10 50022 192.168.1.1 22');
-    expect(paths(MACHINE, MACHINE, NAMES, connection).management).toBe(connection.stdout);
+    expect(paths(MACHINE, MACHINE, NAMES, { connection }).management).toBe(connection.stdout);
+  });
+
+  it('names the namespace among those of all machines, if it may', () => {
+    const boot = said('5b2d6f0e-0000-4000-8000-000000000001\n');
+    expect(paths(OWN, MACHINE, NAMES, { boot }).identity).toBe(
+      '5b2d6f0e-0000-4000-8000-000000000001 4026532300',
+    );
+    expect(paths(OWN, MACHINE, NAMES)).not.toHaveProperty('identity');
+    expect(paths(refused, refused, NAMES, { boot })).not.toHaveProperty('identity');
   });
 
   it('as much as may be looked at, without privilege', () => {

@@ -137,3 +137,21 @@ it('never takes a set that nft would not list for an empty one', async () => {
     message: 'local: nft did not list set lan of sidetrack',
   });
 });
+
+const versioned = (version: string) => ({
+  metainfo: { version, release_name: 'E.D.S.', json_schema_version: 1 },
+});
+
+it.each(['0.9.8', '1.0.1', '0.99'])('refuses nft %s in one line', async (version) => {
+  nft({ [RULESET]: { says: printed({ nftables: [versioned(version), ...OTHERS] }) } });
+  await expect(observed()).rejects.toMatchObject({
+    code: 'nft-too-old',
+    message: expect.stringMatching(/^local: nft \d[\d.]+ is too old/),
+    hint: expect.stringContaining('nft 1.0.2 is needed'),
+  });
+});
+
+it.each(['1.0.2', '1.0.6', '1.1', '2.0.0', '1.1.1-rc1'])('takes nft %s', async (version) => {
+  nft({ [RULESET]: { says: printed({ nftables: [versioned(version), ...OTHERS] }) } });
+  expect(await observed()).toEqual({});
+});
