@@ -1,6 +1,14 @@
 /** One change at a time per host. */
+import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { directoriesBelow } from '../command/lock.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  directoriesBelow,
+  endHolder,
+  HostLocked,
+  type LockOwner,
+  type LockRequest,
+} from '../command/lock.js';
 import { SidetrackError } from '../error.js';
 import { ask, type Host, type Session } from '../hosts/host.js';
 import { aboutChange, isUnfinished } from '../plan/change-check.js';
@@ -20,16 +28,40 @@ export async function withLock<T>(host: Host, work: (session: Session) => Promis
   }
 }
 
+/** Process numbers mean something within it. */
+const BOOT = `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
+
+/** How long what a dead session has started may go on, the undoing of a change among it. */
+const PATIENCE_MS = 10_000;
+const POLL_MS = 250;
+
+/** Where the lock is left to a process of ours that is no more, its shell is ended. */
 async function open(host: Host): Promise<Session> {
+  const lock: LockRequest = {
+    path: lockPath(host.stateDir),
+    owner: { machine: hostname(), pid: process.pid, boot: BOOT },
+    directories: directoriesBelow(RUN, host.stateDir),
+  };
+  for (const until = Date.now() + PATIENCE_MS; ; await delay(POLL_MS)) {
+    try {
+      return await host.session(lock);
+    } catch (error) {
+      if (!(error instanceof HostLocked)) throw error;
+      if (!isDead(error.owner) || Date.now() > until) throw await lockedBy(host, error);
+      const { shell } = error.owner;
+      if (shell !== undefined) await host.batch([endHolder(lock, shell)]);
+    }
+  }
+}
+
+/** A process of this machine, since it was started. */
+function isDead(owner: LockOwner | undefined): owner is LockOwner {
+  if (owner?.machine !== hostname() || owner.boot !== BOOT) return false;
   try {
-    return await host.session({
-      path: lockPath(host.stateDir),
-      owner: { machine: hostname(), pid: process.pid },
-      directories: directoriesBelow(RUN, host.stateDir),
-    });
+    process.kill(owner.pid, 0);
+    return false;
   } catch (error) {
-    if (!(error instanceof SidetrackError) || error.code !== 'host-locked') throw error;
-    throw await lockedBy(host, error);
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
 }
 

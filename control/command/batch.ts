@@ -50,6 +50,12 @@ export function scriptLine({ argv, stdin }: Command): string {
   return `${printCommand(stdin)} | (exec ${words})`;
 }
 
+/** What was said on standard error behind the last boundary: why there are no more of them. */
+export function lastWords(stderr: string, boundary: string): string {
+  const behind = stderr.split(`${boundary} `);
+  return behind.length === 1 ? stderr : behind.at(-1)!.replace(/^.*\n?/, '');
+}
+
 export type OnResult = (index: number, result: RunResult) => void;
 
 /** Reads the answer to one script as it comes in. */

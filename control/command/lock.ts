@@ -18,8 +18,30 @@ export interface LockRequest {
 }
 
 /** Who has the lock, for whom it is in the way. */
-const lockOwner = z.object({ machine: z.string(), pid: z.number() });
+const lockOwner = z.object({
+  machine: z.string(),
+  pid: z.number(),
+  /** Of that machine's run since its start (boot_id of random(4)), and the process namespace: what `pid` is a number of. */
+  boot: z.string().optional(),
+  /** The process that holds the lock, on the host. */
+  shell: z.number().optional(),
+});
 export type LockOwner = z.infer<typeof lockOwner>;
+
+/** Another has the lock. */
+export class HostLocked extends SidetrackError {
+  constructor(
+    message: string,
+    /** Absent where the lock does not say. */
+    readonly owner?: LockOwner,
+  ) {
+    super(message, {
+      code: 'host-locked',
+      source: 'host',
+      hint: 'wait for it, or end that process: the lock goes with it',
+    });
+  }
+}
 
 /** EX_TEMPFAIL of sysexits.h: another has it, and what that wrote into the lock is the output. */
 const BUSY = 75;
@@ -37,7 +59,7 @@ take() {
   flock -n 9; status=$?
   [ $status != 1 ] || { cat ${lock}; exec 9>&-; return ${BUSY}; }
   [ $status = 0 ] || { exec 9>&-; return $status; }
-  [ /proc/self/fd/9 -ef ${lock} ] && printf '%s\\n' ${shellWord(JSON.stringify(owner))} | cat >${lock} && return
+  [ /proc/self/fd/9 -ef ${lock} ] && printf '%s\\n' ${ownerWord(owner)} | cat >${lock} && return
   exec 9>&-
   return 2
 }
@@ -69,12 +91,27 @@ export function checkLocked(host: HostRef, request: LockRequest, result: RunResu
   if (result.status !== BUSY) throw commandError(host, lockCommand(request), result);
   const read = readContract(result.stdout, lockOwner);
   const who = 'value' in read ? ` (process ${read.value.pid} on ${read.value.machine})` : '';
-  throw new SidetrackError(`${host.address}: another sidetrack${who} is changing this host`, {
-    code: 'host-locked',
-    source: 'host',
-    hint: 'wait for it, or end that process: the lock goes with it',
-  });
+  throw new HostLocked(
+    `${host.address}: another sidetrack${who} is changing this host`,
+    'value' in read ? read.value : undefined,
+  );
 }
+
+/**
+ * Ends the shell that holds the lock. Where a network was cut, it waits for a process that is no more until TCP
+ * gives up, which may take hours. What it had started keeps the lock to its end.
+ */
+export function endHolder({ path }: LockRequest, shell: number): Command {
+  const script = '[ "/proc/$1/fd/9" -ef "$2" ] && kill -9 "$1"';
+  return {
+    argv: ['sh', '-c', script, 'sh', String(shell), path],
+    purpose: 'ending a dead session',
+  };
+}
+
+/** The owner as JSON, which the shell completes with its own number. */
+const ownerWord = (owner: LockOwner) =>
+  `${shellWord(JSON.stringify(owner).replace(/}$/, ',"shell":'))}$$'}'`;
 
 /** `directory` and those above it, without `top`. */
 export function directoriesBelow(top: string, directory: string): string[] {

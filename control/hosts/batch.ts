@@ -1,6 +1,6 @@
 /** Batches on hosts: what an answer is that came to no end, and batches by a process of their own. */
 import { commandError } from '../command/answer.js';
-import { AnswerReader, batchScript, scriptLine } from '../command/batch.js';
+import { AnswerReader, batchScript, lastWords, scriptLine } from '../command/batch.js';
 import { type Command, purposeOf, type RunResult } from '../command/command.js';
 import type { HostRef } from '../command/explain.js';
 import { SidetrackError } from '../error.js';
@@ -28,7 +28,11 @@ export async function runBatch(
   const { results, ended } = reader;
   const missing = commands[results.length];
   if (ended && (missing === undefined || results.at(-1)?.status !== 0)) return results;
-  throw shellEnded(host, missing, { status, stderr: `${stderr}`, isFirst: results.length === 0 });
+  throw shellEnded(host, missing, {
+    status,
+    stderr: lastWords(`${stderr}`, boundary),
+    isFirst: results.length === 0,
+  });
 }
 
 /** A shell that is lost, as an error that a user can act on. */

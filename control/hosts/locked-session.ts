@@ -23,6 +23,9 @@ export interface LockingShell {
   end(): Promise<void>;
 }
 
+/** A way that is lost is not waited for long. */
+const RELEASE_MS = 10_000;
+
 /** @throws SidetrackError when another has the lock, or it cannot be taken */
 export async function lockedSession(
   host: HostRef,
@@ -40,7 +43,8 @@ export async function lockedSession(
     batch: async (commands, options = {}) =>
       commands.length === 0 ? [] : send(commands, commands.map(scriptLine), options),
     end: async () => {
-      await send([], [releaseLock(lock)], {}).catch(() => undefined);
+      const options = { timeoutMs: RELEASE_MS };
+      await send([], [releaseLock(lock)], options).catch(() => undefined);
       await end();
     },
   };

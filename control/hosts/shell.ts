@@ -3,7 +3,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { Writable } from 'node:stream';
-import { AnswerReader, batchScript, type OnResult, type ScriptOptions } from '../command/batch.js';
+import {
+  AnswerReader,
+  batchScript,
+  lastWords,
+  type OnResult,
+  type ScriptOptions,
+} from '../command/batch.js';
 import type { RunResult } from '../command/command.js';
 import { scriptRequest } from '../command/shell-loop.js';
 import { DEFAULT_TIMEOUT_MS, endOfProcess, spawnOptions } from './process.js';
@@ -112,7 +118,7 @@ export class Shell {
   /** Ends its input, and it; a shell that does not end by itself is killed. */
   async close(): Promise<void> {
     this.#input.end();
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), LINGER_MS);
+    const timer = setTimeout(() => this.#drop(), LINGER_MS);
     await this.#ended;
     clearTimeout(timer);
   }
@@ -121,7 +127,7 @@ export class Shell {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, startMs, longest = LONGEST_ANSWER } = options;
     const boundary = newBoundary();
     const reader = new AnswerReader(boundary, options.onResult);
-    if (!this.alive) throw await this.#lost(reader, timeoutMs);
+    if (!this.alive) throw await this.#lost(reader, boundary, timeoutMs);
     this.#stderr = '';
     const timers: NodeJS.Timeout[] = [];
     try {
@@ -137,7 +143,7 @@ export class Shell {
         this.#input.write(scriptRequest(batchScript(lines, boundary, options)));
       });
     } catch {
-      throw await this.#lost(reader, timeoutMs);
+      throw await this.#lost(reader, boundary, timeoutMs);
     } finally {
       this.#waiting = undefined;
       timers.forEach(clearTimeout);
@@ -146,7 +152,7 @@ export class Shell {
     const stopped = options.untilFailure && (results.at(-1)?.status ?? 0) !== 0;
     if (results.length !== lines.length && !stopped) {
       this.#kill('malformed');
-      throw await this.#lost(reader, timeoutMs);
+      throw await this.#lost(reader, boundary, timeoutMs);
     }
     this.answers++;
     return results;
@@ -170,7 +176,13 @@ export class Shell {
 
   #kill(reason: LostReason): void {
     if (this.alive) this.#reason = reason;
+    this.#drop();
+  }
+
+  /** Nothing is read from it any more: what it has started may live, and print without end. */
+  #drop(): void {
     this.#child.kill('SIGKILL');
+    for (const stream of this.#child.stdio) stream?.destroy();
   }
 
   #over(status: number): number {
@@ -179,9 +191,13 @@ export class Shell {
     return status;
   }
 
-  async #lost({ started, results }: AnswerReader, timeoutMs: number): Promise<ShellLost> {
+  async #lost(
+    { started, results }: AnswerReader,
+    boundary: string,
+    timeoutMs: number,
+  ): Promise<ShellLost> {
     const status = await this.#ended;
-    const [stderr, stdout] = [this.#stderr, this.#stdout];
+    const [stderr, stdout] = [lastWords(this.#stderr, boundary), this.#stdout];
     return new ShellLost(this.#reason, { status, stderr, stdout, started, results, timeoutMs });
   }
 }

@@ -12,6 +12,9 @@ import { keepOpen } from './open.js';
 import { type SendOptions, Shell, ShellLost } from './shell.js';
 import { farProgram, farShell, type SshLocation, sshCommand } from './ssh-command.js';
 
+/** ssh's own status; others are the far shell's. */
+const SSH_FAILED = 255;
+
 /** From the first script until the shell says that it has begun with it: key exchange, login, profile. */
 const START_MS = 30_000;
 
@@ -127,7 +130,8 @@ class Way {
   #explained(commands: readonly Command[], error: unknown): unknown {
     if (!(error instanceof ShellLost)) return error;
     const { reason, end } = error;
-    if (reason !== 'ended' || end.started) return lostError(this.#host, commands, error);
+    if (reason !== 'ended' || (end.started && end.status !== SSH_FAILED))
+      return lostError(this.#host, commands, error);
     return explained(explainSsh({ address: this.#host.address, ...end }), end.stderr);
   }
 }

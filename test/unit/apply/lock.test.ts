@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -43,10 +44,10 @@ const lockFile = () => join(host.stateDir, 'lock');
 const ELSEWHERE: LockOwner = { machine: 'elsewhere', pid: 7 };
 
 /** Takes the lock as another process would, and keeps it as long as that lives. */
-async function takenByAnother(): Promise<ChildProcess> {
+async function takenByAnother(owner = ELSEWHERE): Promise<ChildProcess> {
   const child = spawn('sh', ['-c', SHELL_LOOP], { stdio: ['pipe', 'pipe', 'inherit'] });
   children.push(child);
-  const lock = { path: lockFile(), owner: ELSEWHERE, directories: [] };
+  const lock = { path: lockFile(), owner, directories: [] };
   child.stdin!.write(scriptRequest(batchScript([takeLock(lock)], 'B')));
   let said = '';
   for await (const chunk of child.stdout!) {
@@ -81,6 +82,8 @@ it('is held over the whole work, and says whose it is', async () => {
     expect(JSON.parse(readFileSync(lockFile(), 'utf8'))).toEqual({
       machine: hostname(),
       pid: process.pid,
+      boot: expect.stringMatching(/^[0-9a-f-]{36} pid:/),
+      shell: expect.any(Number),
     });
     await expect(inside()).rejects.toMatchObject({
       code: 'host-locked',
@@ -110,6 +113,21 @@ it('goes with the shell that holds it', async () => {
   await expect(inside()).rejects.toThrow('(process 7 on elsewhere)');
   owner.kill('SIGKILL');
   await vi.waitFor(async () => expect(await inside()).toBe('done'));
+});
+
+it('goes with a process that is no more, though the shell that holds it lives', async () => {
+  const random = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  const boot = `${random} ${readlinkSync('/proc/self/ns/pid')}`;
+  const { pid } = spawn('true');
+  const dead = { machine: hostname(), pid: pid!, boot };
+  await vi.waitFor(() => expect(() => process.kill(pid!, 0)).toThrow());
+  await takenByAnother({ ...dead, boot: 'before' });
+  await expect(inside()).rejects.toMatchObject({ code: 'host-locked' });
+  children[0]!.kill('SIGKILL');
+  await vi.waitFor(async () => expect(await inside()).toBe('done'));
+  const holder = await takenByAnother(dead);
+  expect(await inside()).toBe('done');
+  await vi.waitFor(() => expect(holder.signalCode).toBe('SIGKILL'));
 });
 
 it('goes when the process at the other end of its input is no more', async () => {
