@@ -48,12 +48,12 @@ export async function carryOut(
     confirmSeconds: options.confirmSeconds ?? config.confirm.timeoutSeconds,
     trialOf: ({ name, observed }) => trialOf(config, policy, name, observed),
   });
-  const method = change ?? new Plain(places);
+  const method = change ?? new Plain(places, hosts);
   const steps = hosts.flatMap((host) => host.steps);
   const finish = async () => {
     for (const { name, desired } of hosts) {
       const place = places.get(name)!;
-      const left = method.left.get(name) ?? (await readLeft(place));
+      const left = method.left.get(name) ?? (await readLeft(place, desired));
       await saveState(place, desired, left, method.aroundState(name));
     }
     await (options.confirm === 'manual' ? change?.keepWhenConfirmed() : change?.keep());
@@ -88,11 +88,15 @@ function changeOf(
 class Plain implements Method {
   readonly left = new Map<string, Left>();
 
-  constructor(private readonly places: Places) {}
+  constructor(
+    private readonly places: Places,
+    private readonly hosts: readonly ChangedHost[],
+  ) {}
 
   scriptOf(name: string) {
     const { host } = this.places.get(name)!;
-    const queries = leftQueries(host);
+    const { desired } = this.hosts.find((one) => one.name === name)!;
+    const queries = leftQueries(host, desired);
     return {
       before: [],
       after: Object.values(queries).flatMap(({ commands }) => [...commands]),

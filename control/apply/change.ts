@@ -73,7 +73,7 @@ export class Change implements Method {
     const one = this.hosts.find((host) => host.name === name)!;
     const { place, trial } = one;
     const { stateDir } = place.host;
-    const queries = leftQueries(place.host);
+    const queries = leftQueries(place.host, one.desired);
     const program = layDown(stateDir, CHANGE_PROGRAM, undoText(one));
     this.#armed.push(one);
     return {

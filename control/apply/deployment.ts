@@ -5,6 +5,7 @@ import { ConfigError, type Diagnostic } from '../config/diagnostic.js';
 import { SidetrackError } from '../error.js';
 import { addressOf, connect, type HostLocation } from '../hosts/connect.js';
 import type { Host } from '../hosts/host.js';
+import { policySets } from '../nft/policy-sets.js';
 import { changeWarnings } from '../plan/change-check.js';
 import type { ManagementFindings } from '../plan/management-check.js';
 import { checkRouter, checkServer, type Findings } from '../plan/preflight.js';
@@ -182,11 +183,13 @@ function withFindings(host: HostSurvey, { errors, warnings }: ManagementFindings
 }
 
 async function observeAll(
-  { hosts }: Deployment,
+  { config, policy, hosts }: Deployment,
   places?: Places,
 ): Promise<Map<string, ObservedHost>> {
+  const judges = config.router.classifier === 'nftables';
+  const wanted = (name: string) => (judges && name === ROUTER ? policySets(policy) : undefined);
   const entries = [...hosts].map(async ([name, host]) => {
-    const observed = await observeHost(host);
+    const observed = await observeHost(host, wanted(name));
     const place = places?.get(name);
     return [name, place ? await recovered(place, observed) : observed] as const;
   });

@@ -3,6 +3,7 @@ import { explained } from '../command/answer.js';
 import { ipWithoutJson } from '../command/explain.js';
 import { type Query, query } from '../command/query.js';
 import { ask, type Host } from '../hosts/host.js';
+import type { NftSet } from '../nft/json.js';
 import { changeQuery } from '../plan/change-state.js';
 import type { Neighbourhood } from '../plan/detect.js';
 import type { InterfaceFacts, ObservedFrom, ObservedHost } from '../plan/state.js';
@@ -23,13 +24,21 @@ export const observation = (host: ObservedFrom) => ({
   neighbours: neighboursQuery,
 });
 
-/** @throws SidetrackError when a program, the privilege or nft's JSON support is missing. */
-export async function observeHost(host: Host): Promise<ObservedHost> {
+/**
+ * @param wantedSets those that the table should have, as far as the policy alone tells: of one that is as wanted no
+ * element is sent.
+ * @throws SidetrackError when a program, the privilege or nft's JSON support is missing.
+ */
+export async function observeHost(
+  host: Host,
+  wantedSets?: readonly NftSet[],
+): Promise<ObservedHost> {
   const { address, stateDir, ownsEtc, sidetrack, bpfDirectory } = host;
-  const found = await ask(host, observation(host));
+  const place = { address, stateDir, ownsEtc, sidetrack, bpfDirectory };
+  const found = await ask(host, observation({ ...place, ...(wantedSets && { wantedSets }) }));
   const { resources, saved, change, interfaces, sockets, neighbours } = found;
   return {
-    ...{ address, stateDir, ownsEtc, sidetrack, bpfDirectory },
+    ...place,
     ...resources,
     ...sockets,
     interfaces,

@@ -2,14 +2,17 @@
 import { commandError } from '../command/answer.js';
 import { type Command, removeFiles, writeFile } from '../command/command.js';
 import { type Answers, parseAnswers } from '../command/query.js';
-import type { HostState, ObservedFrom } from '../plan/state.js';
-import { tableQuery } from '../resources/nft-query.js';
+import type { HostState, ObservedHost } from '../plan/state.js';
+import { appliedTableQuery } from '../resources/nft-query.js';
 import { savedQuery, stateUpdate } from '../resources/saved-parts.js';
 import type { Place } from './place.js';
 
 /** What the state is made of: asked behind the last step, in the same script. */
-export const leftQueries = (host: Pick<ObservedFrom, 'address' | 'stateDir'>) => ({
-  table: tableQuery,
+export const leftQueries = (
+  host: Pick<ObservedHost, 'address' | 'stateDir'>,
+  { table }: HostState,
+) => ({
+  table: appliedTableQuery({ stateDir: host.stateDir, wantedSets: table.sets }),
   saved: savedQuery(host),
 });
 
@@ -52,8 +55,8 @@ export async function saveState(
 }
 
 /** For a host without steps, which nevertheless is not written down as it is. */
-export async function readLeft({ host, session }: Place): Promise<Left> {
-  const queries = leftQueries(host);
+export async function readLeft({ host, session }: Place, desired: HostState): Promise<Left> {
+  const queries = leftQueries(host, desired);
   const commands = Object.values(queries).flatMap((one) => [...one.commands]);
   return parseAnswers(host, queries, await session.batch(commands));
 }

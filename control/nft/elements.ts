@@ -1,37 +1,42 @@
 /** Prefix sets, ports and MACs as elements of nft sets. */
-import { formatV4, formatV6 } from '../config/address.js';
+import { type Address, formatV4, formatV6 } from '../config/address.js';
 import type { PrefixSet } from '../policy/prefix-set.js';
 import type { PortRange } from '../policy/rule.js';
+import { type AddressIntervals, rememberIntervals } from './address-intervals.js';
 import type { Expression, NftSet } from './json.js';
 
 const V4_BITS = 32;
 const V6_BITS = 128;
 
-/** An interval set of one family, or undefined when `set` holds nothing of that family. */
+/**
+ * An interval set of one family, or undefined when `set` holds nothing of that family. The text of its elements is
+ * made when it is asked for first: most plans compare digests and ask never.
+ */
 export function addressSet(name: string, family: 4 | 6, set: PrefixSet): NftSet | undefined {
-  const elements = family === 4 ? elements4(set) : elements6(set);
-  if (elements.length === 0) return undefined;
-  return {
+  const intervals = family === 4 ? set.v4Intervals() : set.v6Intervals();
+  if (intervals.starts.length === 0) return undefined;
+  let elements: Expression[] | undefined;
+  const made: NftSet = {
     name,
     type: family === 4 ? 'ipv4_addr' : 'ipv6_addr',
     flags: ['interval'],
-    elements,
+    get elements() {
+      elements ??= elementsOf(intervals);
+      return elements;
+    },
   };
+  return rememberIntervals(made, intervals);
 }
 
-function elements4(set: PrefixSet): Expression[] {
-  const { starts, ends } = set.v4Intervals();
-  return Array.from(starts, (first, i) =>
-    intervalElement(BigInt(first), BigInt(ends[i]!), V4_BITS, (value) => formatV4(Number(value))),
-  );
+const elementsOf = ({ starts, ends }: AddressIntervals): Expression[] =>
+  Array.from(starts, (first, i) => addressElement(first, ends[i]!));
+
+/** An interval in the form in which nft lists it: address, prefix, or range. */
+export function addressElement(first: Address, last: Address): Expression {
+  if (typeof first === 'bigint') return intervalElement(first, BigInt(last), V6_BITS, formatV6);
+  return intervalElement(BigInt(first), BigInt(last), V4_BITS, (value) => formatV4(Number(value)));
 }
 
-function elements6(set: PrefixSet): Expression[] {
-  const { starts, ends } = set.v6Intervals();
-  return starts.map((first, i) => intervalElement(first, ends[i]!, V6_BITS, formatV6));
-}
-
-/** The form in which nft lists an interval: address, prefix, or range. */
 function intervalElement(
   first: bigint,
   last: bigint,

@@ -23,6 +23,8 @@ export interface ListedSet {
   /** Filled by packets; its elements are not configuration. */
   dynamic: boolean;
   elements: unknown[];
+  /** Of its listing, made on the host. Where it is what it was behind the last apply, the elements are not sent. */
+  digest?: string;
 }
 
 export interface ListedChain {
@@ -156,11 +158,12 @@ export function listingDigests(listing: TableListing): Record<string, string> {
     `chain ${name}`,
     digest([base, rules.map(({ comment, expr }) => [comment, expr])]),
   ]);
-  const sets = listing.sets.map(({ name, dynamic, size, elements }) => [
-    `set ${name}`,
-    digest(dynamic ? [size] : elements.map((element) => JSON.stringify(element)).sort()),
-  ]);
+  const sets = listing.sets.map((set) => [`set ${set.name}`, set.digest ?? digestOfSet(set)]);
   return Object.fromEntries([...chains, ...sets]);
+}
+
+function digestOfSet({ dynamic, size, elements }: ListedSet): string {
+  return digest(dynamic ? [size] : elements.map((element) => JSON.stringify(element)).sort());
 }
 
 /** SHA-256 of any JSON value, shortened; equal values have equal digests. */

@@ -1,5 +1,4 @@
 /** The router's table: guards, first-packet classification, flow table, mark. */
-import { expandNat64 } from '../policy/nat64.js';
 import type { Policy } from '../policy/rule.js';
 import { macSet } from './elements.js';
 import {
@@ -25,14 +24,8 @@ import {
   type Statement,
   type Table,
 } from './json.js';
-import {
-  alone,
-  defaultRule,
-  fragmentVerdict,
-  otherProtocols,
-  unseenPackets,
-} from './other-packets.js';
-import { compileRules, only, type Verdicts } from './rules.js';
+import { alone, defaultRule, fragmentVerdict } from './other-packets.js';
+import { compilePolicy, FIRST_PACKET } from './policy-sets.js';
 import { admitChain, forwardChains, REFUSE, refuseChain, steerChain } from './steering.js';
 
 export const TABLE_NAME = 'sidetrack';
@@ -66,29 +59,14 @@ const accept: Statement = { accept: null };
 const drop: Statement = { drop: null };
 const leave: Statement = { return: null };
 
-/** What becomes of a TCP flow's first packet; the chains also keep the flow table. */
-const FIRST_PACKET: Verdicts = {
-  proxy: goto('admit'),
-  direct: goto('direct'),
-  block: goto('block'),
-};
-
 /** Pure: the same input always gives the same table, down to the order of its rules. */
 export function routerTable(input: RouterTableInput): Table {
   const { targets, maxFlowsPerClient: share } = input;
-  // nft finds no IPv4 address inside of an IPv6 one: its sets hold the addresses around them.
-  const policy = expandNat64(input.policy);
-  const tcp = compileRules(
-    policy.rules,
-    only(({ proto }) => proto !== 'udp'),
-    FIRST_PACKET,
-  );
-  const other = otherProtocols(policy);
-  const unseen = unseenPackets(policy);
+  const { policy, tcp, other, unseen, sets } = compilePolicy(input.policy);
   return {
     family: 'inet',
     name: TABLE_NAME,
-    sets: [...ownSets(input), ...uniqueSets([tcp, other, unseen].flatMap(({ sets }) => sets))],
+    sets: [...ownSets(input), ...sets],
     chains: [
       ...targets.map(steerChain),
       { name: 'direct', rules: [...forgetFlow(targets), { expr: [leave] }] },
@@ -132,10 +110,6 @@ export function serverSets({ v4, v6 }: ServerAddresses): NftSet[] {
     { name: 'server4', type: 'ipv4_addr', elements: [...v4] },
     { name: 'server6', type: 'ipv6_addr', elements: [...v6] },
   ];
-}
-
-function uniqueSets(sets: readonly NftSet[]): NftSet[] {
-  return [...new Map(sets.map((set) => [set.name, set])).values()];
 }
 
 function preroutingChain(targets: readonly FlowTarget[], policy: Policy): Chain {

@@ -5,12 +5,16 @@
  */
 import type { Chain, Command, Expression, NftSet, Table, Transaction } from './json.js';
 import type { ListedSet, RawEntry, RawObject, TableListing } from './listing.js';
+import { inverse, type SetDelta } from './set-delta.js';
 
 /** Objects of a table by name; what a change touches. */
 export interface TableObjects {
   sets: readonly string[];
   chains: readonly string[];
 }
+
+/** By the name of the set. A set that has none is replaced as a whole. */
+export type SetDeltas = Readonly<Record<string, SetDelta>>;
 
 /**
  * Brings the table to `desired` by rewriting only `changed` and removing `stale` objects.
@@ -21,8 +25,10 @@ export function replaceObjects(
   desired: Table,
   changed: TableObjects,
   stale: TableObjects,
+  deltas: SetDeltas = {},
 ): Transaction {
   const sets = desired.sets.filter(({ name }) => changed.sets.includes(name));
+  const whole = sets.filter(({ name }) => deltas[name] === undefined);
   const chains = desired.chains.filter(({ name }) => changed.chains.includes(name));
   return {
     nftables: [
@@ -32,8 +38,9 @@ export function replaceObjects(
       ...[...chains.map(({ name }) => name), ...stale.chains].map((name) =>
         onObject('flush', 'chain', desired, name),
       ),
-      ...sets.filter(holdsElements).map(({ name }) => onObject('flush', 'set', desired, name)),
-      ...sets.flatMap((set) => addElements(desired, set)),
+      ...whole.filter(holdsElements).map(({ name }) => onObject('flush', 'set', desired, name)),
+      ...whole.flatMap((set) => addElements(desired, set)),
+      ...Object.entries(deltas).flatMap(([name, delta]) => changeElements(desired, name, delta)),
       ...chains.flatMap((chain) => addRules(desired, chain)),
       ...stale.chains.map((name) => onObject('delete', 'chain', desired, name)),
       ...stale.sets.map((name) => onObject('delete', 'set', desired, name)),
@@ -57,11 +64,13 @@ export function recreateTable(table: Table): Transaction {
  * Puts the table back to `listing` after `written` was applied; the flow table stays as it is.
  * Used to roll back: nft's own listing is valid input.
  * @param rewritten the sets whose elements `written` may have changed; all when absent
+ * @param deltas of those of them that were not replaced as a whole: what was done to them
  */
 export function restoreListing(
   listing: TableListing,
   written: Table,
   rewritten?: readonly string[],
+  deltas: SetDeltas = {},
 ): Transaction {
   const table = { family: written.family, name: written.name };
   const before = {
@@ -73,7 +82,8 @@ export function restoreListing(
   const entries = listing.raw.map(withoutHandles);
   const raw = { ...table, sets: [], chains: [] };
   const policySets = listing.sets.filter(
-    ({ name, dynamic }) => !dynamic && (rewritten?.includes(name) ?? true),
+    ({ name, dynamic }) =>
+      !dynamic && deltas[name] === undefined && (rewritten?.includes(name) ?? true),
   );
   // Dynamic sets stay as they are; one that `written` does not have comes back empty.
   const isMissing = ({ name, dynamic }: ListedSet) => !dynamic || !after.sets.includes(name);
@@ -89,6 +99,9 @@ export function restoreListing(
       ...policySets.map(({ name }) => onObject('flush', 'set', raw, name)),
       ...policySets.flatMap(({ name, elements }) =>
         addElements(raw, { name, type: '', elements: elements as Expression[] }),
+      ),
+      ...Object.entries(deltas).flatMap(([name, delta]) =>
+        changeElements(raw, name, inverse(delta)),
       ),
       ...entries.filter((entry) => 'rule' in entry).map((add) => ({ add })),
       ...chains
@@ -161,6 +174,15 @@ function addChain(table: Table, { name, hook }: Chain): Command {
 function addElements(table: Table, { name, elements = [] }: NftSet): Command[] {
   if (elements.length === 0) return [];
   return [{ add: { element: { ...inTable(table), name, elem: elements } } }];
+}
+
+/** What goes comes first, because what comes may overlap it. */
+function changeElements(table: Table, name: string, { added, removed }: SetDelta): Command[] {
+  const element = (elem: Expression[]) => ({ element: { ...inTable(table), name, elem } });
+  return [
+    ...(removed.length > 0 ? [{ delete: element(removed) }] : []),
+    ...(added.length > 0 ? [{ add: element(added) }] : []),
+  ];
 }
 
 function addRules(table: Table, { name, rules }: Chain): Command[] {

@@ -1,6 +1,6 @@
 /** What a host should look like, as data. Made by `router.ts` and `server.ts`, compared by `resources/registry.ts`. */
 import type { ClassifierState } from '../../bpf/report.js';
-import type { Table } from '../nft/json.js';
+import type { NftSet, Table } from '../nft/json.js';
 import type { TableListing } from '../nft/listing.js';
 import type { ClassifierSpec } from '../policy/classifier-spec.js';
 import type { ChangeState } from './change-state.js';
@@ -188,6 +188,8 @@ export interface ObservedFrom {
   ownsEtc: boolean;
   sidetrack: readonly string[];
   bpfDirectory: string;
+  /** What is known of the table's sets before the host is: those of long lists. */
+  wantedSets?: readonly NftSet[];
 }
 
 /** A host as found. */

@@ -47,6 +47,8 @@ export interface Saves<Desired = unknown> {
   before?(desired: Desired, observed: ObservedHost): Partial<SavedState> | undefined;
   /** What the next apply will need, written after the last change, of the host as it is then. */
   after(desired: Desired, found: Pick<ObservedHost, 'listing' | 'saved'>): Partial<SavedState>;
+  /** Whether what is saved serves no more, although the host is as desired: it is saved again. */
+  isStale?(desired: Desired, observed: ObservedHost): boolean;
   /** Files beside the state file, for which `after` vouches. */
   files?(desired: Desired, stateDir: string): SavedFile[];
   /** Paths of those that a state file vouches for. */

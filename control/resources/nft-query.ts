@@ -3,6 +3,8 @@ import { commandError, parseJson } from '../command/answer.js';
 import type { Command } from '../command/command.js';
 import { type Answer, type Query, query } from '../command/query.js';
 import { SidetrackError } from '../error.js';
+import { intervalDigest, intervalsOf } from '../nft/address-intervals.js';
+import type { NftSet } from '../nft/json.js';
 import {
   type ListedSet,
   nftAnswer,
@@ -11,9 +13,12 @@ import {
   tableOfRuleset,
 } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
-import type { ObservedHost } from '../plan/state.js';
+import { savedStatePath } from '../plan/paths.js';
+import type { ObservedFrom, ObservedHost } from '../plan/state.js';
 
 export type FoundTable = Pick<ObservedHost, 'listing' | 'rulesetUnread'>;
+
+type AskedTable = Pick<ObservedFrom, 'stateDir' | 'wantedSets'>;
 
 /**
  * The table without the elements of its dynamic sets, which may be hundreds of thousands: `list tables`
@@ -23,25 +28,68 @@ export type FoundTable = Pick<ObservedHost, 'listing' | 'rulesetUnread'>;
  * nft ends, or says no, at the first rule of anybody's that it does not know. Then ours is asked for by
  * name, slow as that is. A set whose line says "timeout" is dynamic; where a later nft breaks lines
  * elsewhere, such a set is listed needlessly.
+ *
+ * A set among the other words is told by the digest of its listing (plain text costs nft less than JSON) where that is enough:
+ * always with $mode "digest"; else where the saved state, read from $state, holds for it both the digest
+ * of what we want and the one of the listing. The text there is ours, written by JSON.stringify.
+ * A listing that fails has a digest that it never had.
  */
 const LIST = `
+table=$1 mode=$2 state=$3
+shift 3
 listing=$(nft -j -t list ruleset inet)
 status=$?
-[ $status = 0 ] || listing=$(nft -j -t list table inet $1 2>&1)
+[ $status = 0 ] || listing=$(nft -j -t list table inet $table 2>&1)
 printf '%s\\n' "$listing"
-sets='/"timeout"/d; s/^"family": "inet", "name": "\\([^"]*\\)", "table": "'$1'",.*/\\1/p'
-for set in $(printf '%s' "$listing" | tr '{' '\\n' | sed -n "$sets"); do
-  nft -j list set inet $1 "$set" || exit
+sets='/"timeout"/d; s/^"family": "inet", "name": "\\([^"]*\\)", "table": "'$table'",.*/\\1/p'
+sets=$(printf '%s' "$listing" | tr '{' '\\n' | sed -n "$sets")
+listing=
+saved=
+[ $# = 0 ] || saved=$(cat "$state" 2>/dev/null)
+hash=
+for program in sha256sum md5sum; do
+  [ -n "$hash" ] || ! command -v $program >/dev/null || hash=$program
+done
+told() {
+  digest=
+  [ -n "$hash" ] && case $mode$saved in
+    digest*|*"\\"set $1\\":{\\"desired\\":\\"$2\\","*) ;;
+    *) false ;;
+  esac || return
+  digest=$({ nft list set inet $table "$1" || cat /proc/sys/kernel/random/uuid; } | $hash)
+  digest=\${digest%% *}
+  case $mode$saved in
+    digest*|*"\\"set $1\\":{\\"desired\\":\\"$2\\",\\"listed\\":\\"$digest\\"}"*) printf '%s %s\\n' "$1" "$digest" ;;
+    *) false ;;
+  esac
+}
+for set in $sets; do
+  for one; do
+    [ "\${one%% *}" != "$set" ] || ! told $one || continue 2
+  done
+  nft -j list set inet $table "$set" || exit
 done
 exit $status`;
 
-const LIST_TABLE: Command = {
-  argv: ['sh', '-c', LIST, 'sh', TABLE_NAME],
-  program: ['nft', '-j', '-t', 'list', 'ruleset', 'inet'],
-};
+function listTable(mode: 'compare' | 'digest', { stateDir, wantedSets = [] }: AskedTable): Command {
+  const known = wantedSets.flatMap((set) => {
+    const intervals = intervalsOf(set);
+    return intervals ? [`${set.name} ${intervalDigest(intervals)}`] : [];
+  });
+  const words = [TABLE_NAME, mode, savedStatePath(stateDir), ...known];
+  return {
+    argv: ['sh', '-c', LIST, 'sh', ...words],
+    program: ['nft', '-j', '-t', 'list', 'ruleset', 'inet'],
+  };
+}
 
 /** Its parser throws when nft, the privilege or nft's JSON support is missing. */
-export const tableQuery: Query<FoundTable> = query(LIST_TABLE, foundTable);
+export const tableQuery = (asked: AskedTable): Query<FoundTable> =>
+  query(listTable('compare', asked), (answer) => foundTable(answer, asked.wantedSets));
+
+/** The same behind an apply: of the sets that are wanted what can be saved, and not their elements. */
+export const appliedTableQuery = (asked: AskedTable): Query<FoundTable> =>
+  query(listTable('digest', asked), (answer) => foundTable(answer, asked.wantedSets));
 
 const ABSENT = /^Error: No such file or directory/;
 
@@ -65,12 +113,15 @@ function refuseOldNft({ host }: Answer, listing: string): void {
   );
 }
 
-function foundTable(answer: Answer): FoundTable {
+function foundTable(answer: Answer, wanted: readonly NftSet[] = []): FoundTable {
   const { host, command, result } = answer;
   const [first = '', ...sets] = result.stdout.split('\n');
   refuseOldNft(answer, first);
   const parsed = (text: string) => parseJson(host, command, text, nftAnswer);
-  const elements = () => sets.filter(Boolean).map((text) => tableListing(parsed(text)).sets[0]!);
+  const elements = () =>
+    sets
+      .filter(Boolean)
+      .map((line) => toldSet(line, wanted) ?? tableListing(parsed(line)).sets[0]!);
   if (result.status === 0) {
     const listing = tableOfRuleset(parsed(first), TABLE_NAME);
     return listing === undefined ? {} : { listing: withElements(answer, listing, elements()) };
@@ -80,6 +131,24 @@ function foundTable(answer: Answer): FoundTable {
   if (ABSENT.test(first)) return { rulesetUnread };
   if (!first.startsWith('{')) throw error;
   return { listing: withElements(answer, tableListing(parsed(first)), elements()), rulesetUnread };
+}
+
+const TOLD = /^(\S+) ([0-9a-f]{32,})$/;
+
+/** A set of which only the digest was sent: it holds what we want. */
+function toldSet(line: string, wanted: readonly NftSet[]): ListedSet | undefined {
+  const [, name, digest] = TOLD.exec(line) ?? [];
+  const set = wanted.find((one) => one.name === name);
+  if (set === undefined || digest === undefined) return undefined;
+  return {
+    name: set.name,
+    type: set.type,
+    dynamic: false,
+    digest,
+    get elements() {
+      return set.elements ?? [];
+    },
+  };
 }
 
 function withElements(

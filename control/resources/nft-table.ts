@@ -1,9 +1,10 @@
 /** The table `inet sidetrack`: chains and sets are replaced in place, so that live flows stay. */
 
 import type { Command } from '../command/command.js';
+import { intervalDigest, intervalsOf } from '../nft/address-intervals.js';
 import { MOST_ELEMENTS } from '../nft/divide.js';
 import { isFlowSet } from '../nft/flow-elements.js';
-import { type Chain, NFT_RUN, type NftSet, type Table, type Transaction } from '../nft/json.js';
+import { NFT_RUN, type NftSet, type Table, type Transaction } from '../nft/json.js';
 import {
   digest,
   type ListedChain,
@@ -12,6 +13,7 @@ import {
   type TableListing,
 } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
+import { LONGEST_DELTA, type SetDelta, setDelta, sizeOf } from '../nft/set-delta.js';
 import {
   deleteTable,
   objectNames,
@@ -19,6 +21,7 @@ import {
   replaceObjects,
   restoreListing,
   restoreTable,
+  type SetDeltas,
   type TableObjects,
 } from '../nft/transaction.js';
 import type { ObservedHost, SavedState } from '../plan/state.js';
@@ -30,8 +33,15 @@ import { tableDifferences, tableResources } from './table-differences.js';
 export type TableChange =
   | { kind: 'create'; table: Table }
   | ({ kind: 'recreate'; table: Table; why: string } & LosesFlows)
-  | ({ kind: 'replace'; table: Table; changed: TableObjects; stale: TableObjects } & LosesFlows)
+  | ({ kind: 'replace'; table: Table } & Replaced & LosesFlows)
   | { kind: 'delete' };
+
+/** What differs: objects by name, and of sets that are not replaced as a whole their elements. */
+interface Replaced {
+  changed: TableObjects;
+  stale: TableObjects;
+  deltas: SetDeltas;
+}
 
 interface LosesFlows {
   /** It holds flows now and will hold none: the eBPF classifier takes them over. */
@@ -40,7 +50,7 @@ interface LosesFlows {
 
 export const nftTable: ResourceKind<Table, TableChange> = {
   name: 'nft table',
-  observe: () => tableQuery,
+  observe: tableQuery,
   desired: ({ table }) => table,
   diff,
   remove: ({ listing }) => (listing ? [{ kind: 'delete' }] : []),
@@ -59,6 +69,8 @@ export const nftTable: ResourceKind<Table, TableChange> = {
   undo,
   saves: {
     after: (desired, { listing }) => ({ objects: objectDigests(desired, listing) }),
+    isStale: (desired, { listing, saved }) =>
+      desired.sets.some((set) => listing && isReadInVain(set, listing, saved)),
   },
 };
 
@@ -67,7 +79,7 @@ function diff(desired: Table, { listing, saved }: ObservedHost): TableChange[] {
   const losesFlows = holdsFlows(listing.sets) && !holdsFlows(desired.sets);
   const why = obstacle(desired, listing);
   if (why !== undefined) return [{ kind: 'recreate', table: desired, why, losesFlows }];
-  const objects = differingObjects(desired, saved, listingDigests(listing));
+  const objects = differingObjects(desired, saved, listing);
   const { changed, stale } = objects;
   const count = [changed.sets, changed.chains, stale.sets, stale.chains].flat().length;
   return count === 0 ? [] : [{ kind: 'replace', table: desired, ...objects, losesFlows }];
@@ -107,8 +119,10 @@ function otherHook(listed: ListedChain, desired: Table): boolean {
 function differingObjects(
   desired: Table,
   saved: SavedState | undefined,
-  listed: Record<string, string>,
-): { changed: TableObjects; stale: TableObjects } {
+  listing: TableListing,
+): Replaced {
+  const listed = listingDigests(listing);
+  const deltas = setDeltas(desired, listing);
   const differs = (key: string, digests: Record<string, string>) => {
     const known = saved?.objects[key];
     return known?.desired !== digests[key] || known?.listed !== listed[key];
@@ -117,26 +131,63 @@ function differingObjects(
   const present = (name: string) => listed[`set ${name}`] !== undefined;
   const changed = {
     sets: desired.sets
-      .filter(({ name, elements }) => elements !== undefined || !present(name))
+      .filter((set) => 'elements' in set || !present(set.name))
       .map(({ name }) => name)
-      .filter((name) => differs(`set ${name}`, wanted)),
+      .filter((name) => (deltas[name] ? sizeOf(deltas[name]) > 0 : differs(`set ${name}`, wanted))),
     chains: desired.chains
       .map(({ name }) => name)
       .filter((name) => differs(`chain ${name}`, wanted)),
   };
-  return { changed, stale: staleObjects(desired, Object.keys(listed)) };
+  const isChanged = ([name]: [string, SetDelta]) => changed.sets.includes(name);
+  return {
+    changed,
+    stale: staleObjects(desired, Object.keys(listed)),
+    deltas: Object.fromEntries(Object.entries(deltas).filter(isChanged)),
+  };
+}
+
+/** Of those sets that were listed and that can be changed by what differs. */
+function setDeltas(desired: Table, listing: TableListing): SetDeltas {
+  const deltas: Record<string, SetDelta> = {};
+  let left = LONGEST_DELTA;
+  for (const set of desired.sets) {
+    const listed = listing.sets.find(({ name }) => name === set.name);
+    if (listed === undefined || listed.digest !== undefined) continue;
+    const delta = setDelta(set, listed.elements, left);
+    if (delta === undefined) continue;
+    deltas[set.name] = delta;
+    left -= sizeOf(delta);
+  }
+  return deltas;
+}
+
+/** Whether the set was listed with all its elements for no other reason than what is saved of it. */
+function isReadInVain(set: NftSet, listing: TableListing, saved: SavedState | undefined): boolean {
+  const listed = listing.sets.find(({ name }) => name === set.name);
+  if (listed === undefined || listed.digest !== undefined || !intervalsOf(set)) return false;
+  const known = saved?.objects[`set ${set.name}`];
+  // Without a digest of its listing the host has no program that makes one.
+  return known?.desired !== digestOf(set) || known.listed !== '';
 }
 
 /** Digest of every object as we write it, keyed like `listingDigests`. */
 function desiredDigests({ sets, chains }: Table): Record<string, string> {
-  const entry = (kind: string) => (object: Chain | NftSet) =>
-    [`${kind} ${object.name}`, digest(object)] as const;
-  return Object.fromEntries([...sets.map(entry('set')), ...chains.map(entry('chain'))]);
+  return Object.fromEntries([
+    ...sets.map((set) => [`set ${set.name}`, digestOf(set)]),
+    ...chains.map((chain) => [`chain ${chain.name}`, digest(chain)]),
+  ]);
+}
+
+function digestOf(set: NftSet): string {
+  const intervals = intervalsOf(set);
+  return intervals ? intervalDigest(intervals) : digest(set);
 }
 
 /** Both digests of every object: as we wanted it, and as nft then listed it. */
 function objectDigests(desired: Table, listing?: TableListing): SavedState['objects'] {
   const listed = listing ? listingDigests(listing) : {};
+  for (const { name } of desired.sets.filter(intervalsOf))
+    listed[`set ${name}`] = listing?.sets.find((one) => one.name === name)?.digest ?? '';
   const entries = Object.entries(desiredDigests(desired)).map(([key, wanted]) => [
     key,
     { desired: wanted, listed: listed[key] ?? '' },
@@ -169,10 +220,16 @@ function title(change: TableChange): string {
   }
 }
 
-function names({ changed, stale }: TableChange & { kind: 'replace' }): string {
+function names({ table, changed, stale, deltas }: TableChange & { kind: 'replace' }): string {
+  const setName = (name: string) => {
+    const delta = deltas[name];
+    const elements = table.sets.find((one) => one.name === name)?.elements?.length ?? 0;
+    if (delta === undefined) return `set ${name}`;
+    return `set ${name}: +${delta.added.length} −${delta.removed.length} of ${elements}`;
+  };
   return [
     ...changed.chains.map((name) => `chain ${name}`),
-    ...changed.sets.map((name) => `set ${name}`),
+    ...changed.sets.map(setName),
     ...stale.chains.map((name) => `- chain ${name}`),
     ...stale.sets.map((name) => `- set ${name}`),
   ].join(', ');
@@ -190,8 +247,8 @@ function apply(change: TableChange, { listing }: ObservedHost): Action {
     case 'recreate':
       return nft(recreateTable(change.table));
     case 'replace': {
-      const { table, changed, stale } = change;
-      const replaced = replaceObjects(table, changed, stale);
+      const { table, changed, stale, deltas } = change;
+      const replaced = replaceObjects(table, changed, stale, deltas);
       return { ...nft(replaced), ...freshSets(table, listing?.sets ?? []) };
     }
     case 'delete':
@@ -203,8 +260,8 @@ function undo(change: TableChange, { listing }: ObservedHost): Command[] {
   if (listing === undefined) return [nft(deleteTable(TABLE_NAME))];
   // Its flows are lost, and what the kernel fixes in sets and chains cannot be put back in place.
   if (change.kind !== 'replace') return [nft(restoreTable(listing, TABLE_NAME))];
-  const { table, changed, stale } = change;
-  return [nft(restoreListing(listing, table, [...changed.sets, ...stale.sets]))];
+  const { table, changed, stale, deltas } = change;
+  return [nft(restoreListing(listing, table, [...changed.sets, ...stale.sets], deltas))];
 }
 
 function nft(transaction: Transaction): Command {

@@ -99,7 +99,10 @@ const without = (paths: readonly string[], others: readonly string[]) =>
   paths.filter((path) => !others.includes(path));
 
 /** Whether a host that needs no step is nevertheless not written down as it is: an apply was killed. */
-export function isUnsaved(desired: HostState, { saved, stateDir }: ObservedHost): boolean {
+export function isUnsaved(desired: HostState, observed: ObservedHost): boolean {
+  const { saved, stateDir } = observed;
+  if (partsOf(desired, (saves, wanted) => saves.isStale?.(wanted, observed)).includes(true))
+    return true;
   const wanted = filesOf(desired, stateDir).map(({ path }) => path);
   const known = saved ? pathsOf(saved, stateDir) : [];
   return wanted.length !== known.length || wanted.some((path) => !known.includes(path));

@@ -63,7 +63,9 @@ const one = (name: string) =>
   TABLE.filter((entry) => !('set' in entry) || entry.set?.name === name);
 
 async function observed() {
-  return (await ask(await connect({ kind: 'local' }), { table: tableQuery })).table;
+  return (
+    await ask(await connect({ kind: 'local' }), { table: tableQuery({ stateDir: directory }) })
+  ).table;
 }
 
 const elementsOf = (found: Awaited<ReturnType<typeof observed>>) =>
