@@ -223,9 +223,9 @@ function title(change: TableChange): string {
 function names({ table, changed, stale, deltas }: TableChange & { kind: 'replace' }): string {
   const setName = (name: string) => {
     const delta = deltas[name];
-    const elements = table.sets.find((one) => one.name === name)?.elements?.length ?? 0;
+    const count = countElements(table.sets.find((one) => one.name === name)!);
     if (delta === undefined) return `set ${name}`;
-    return `set ${name}: +${delta.added.length} −${delta.removed.length} of ${elements}`;
+    return `set ${name}: +${delta.added.length} −${delta.removed.length} of ${count}`;
   };
   return [
     ...changed.chains.map((name) => `chain ${name}`),
@@ -234,6 +234,9 @@ function names({ table, changed, stale, deltas }: TableChange & { kind: 'replace
     ...stale.sets.map((name) => `- set ${name}`),
   ].join(', ');
 }
+
+const countElements = (set: NftSet): number =>
+  intervalsOf(set)?.starts.length ?? set.elements?.length ?? 0;
 
 const NOTHING: TableObjects = { sets: [], chains: [] };
 
@@ -271,6 +274,6 @@ function nft(transaction: Transaction): Command {
 /** Only what one transaction may be too long for has use for them. */
 function freshSets({ sets }: Table, present: readonly { name: string }[]): Partial<Action> {
   const fresh = sets.filter((set) => !present.some(({ name }) => name === set.name));
-  const count = fresh.reduce((sum, { elements = [] }) => sum + elements.length, 0);
+  const count = fresh.reduce((sum, set) => sum + countElements(set), 0);
   return count > MOST_ELEMENTS ? { freshSets: fresh.map(({ name }) => name) } : {};
 }

@@ -46,8 +46,7 @@ export function tableDifferences(change: TableChange, listing: TableListing = EM
     ...[...changed.sets, ...stale.sets].map((name) => `set ${name}`),
     ...[...changed.chains, ...stale.chains].map((name) => `chain ${name}`),
   ]);
-  const found = objects(table, listing, moves ? 'move' : 'break');
-  return found.filter(({ kind, name }) => touched.has(`${kind} ${name}`));
+  return objects(table, listing, moves ? 'move' : 'break', (key) => touched.has(key));
 }
 
 const effect = (flows: FlowEffect) => ({ flows, destructive: flows === 'break' });
@@ -65,24 +64,35 @@ const differs = ({ action, before, after, elements, flows }: Difference) =>
   flows === 'break' ||
   (elements !== undefined && elements.added.length + elements.removed.length > 0);
 
-/** Every object of both, whether it differs or not. @param lost what becomes of the flows in a set that goes */
-function objects(table: Table, listing: TableListing, lost: FlowEffect = 'break'): Difference[] {
+/**
+ * Every object of both, whether it differs or not.
+ * @param lost what becomes of the flows in a set that goes
+ * @param isMeant of which it is told, by kind and name; the elements of others are not looked at
+ */
+function objects(
+  table: Table,
+  listing: TableListing,
+  lost: FlowEffect = 'break',
+  isMeant: (key: string) => boolean = () => true,
+): Difference[] {
   const { sets, chains } = listing;
   const wantedSets = new Map(table.sets.map((set) => [set.name, set]));
   const wantedChains = new Map(table.chains.map((chain) => [chain.name, chain]));
   const foundSets = new Map(sets.map((set) => [set.name, set]));
   const foundChains = new Map(chains.map((chain) => [chain.name, chain]));
   return [
-    ...namesOf(wantedSets, foundSets).map((name) =>
-      setDifference(name, foundSets.get(name), wantedSets.get(name), lost),
-    ),
-    ...namesOf(wantedChains, foundChains).map((name): Difference => {
-      const [found, wanted] = [foundChains.get(name), wantedChains.get(name)];
-      const before = found && textOf(chainLines(asChain(found, listing)));
-      const after = wanted && textOf(chainLines(wanted));
-      const flows = before !== undefined && after !== undefined && { flows: 'stay' as const };
-      return { kind: 'chain', name, ...beforeAfter(before, after), destructive: false, ...flows };
-    }),
+    ...namesOf(wantedSets, foundSets)
+      .filter((name) => isMeant(`set ${name}`))
+      .map((name) => setDifference(name, foundSets.get(name), wantedSets.get(name), lost)),
+    ...namesOf(wantedChains, foundChains)
+      .filter((name) => isMeant(`chain ${name}`))
+      .map((name): Difference => {
+        const [found, wanted] = [foundChains.get(name), wantedChains.get(name)];
+        const before = found && textOf(chainLines(asChain(found, listing)));
+        const after = wanted && textOf(chainLines(wanted));
+        const flows = before !== undefined && after !== undefined && { flows: 'stay' as const };
+        return { kind: 'chain', name, ...beforeAfter(before, after), destructive: false, ...flows };
+      }),
   ];
 }
 

@@ -51,6 +51,7 @@ export class ModelTable {
     const { family: _family, table: _table, ...attributes } = object;
     const { name } = object;
     if (verb === 'add') this.add(kind, attributes as Attributes);
+    else if (kind === 'element') this.deleteElements(name, attributes.elem as unknown[]);
     else if (kind === 'set') {
       const set = found(this.sets, name);
       if (verb === 'delete') this.sets.delete(name);
@@ -72,6 +73,15 @@ export class ModelTable {
     else {
       const { chain, ...rule } = attributes;
       found(this.chains, chain as string).rules.push(rule);
+    }
+  }
+
+  private deleteElements(name: string, elements: readonly unknown[]): void {
+    const set = found(this.sets, name);
+    for (const element of elements) {
+      const left = set.elements.filter((one) => !same(one, element));
+      if (left.length === set.elements.length) throw new Error('element does not exist');
+      set.elements = left;
     }
   }
 
@@ -114,7 +124,11 @@ export class ModelTable {
   }
 
   snapshot() {
-    return { sets: byName(this.sets), chains: byName(this.chains) };
+    const sorted = [...this.sets].map(([name, { attributes, elements }]) => {
+      const texts = elements.map((element) => JSON.stringify(element)).sort();
+      return [name, { attributes, elements: texts }] as const;
+    });
+    return { sets: byName(new Map(sorted)), chains: byName(this.chains) };
   }
 }
 

@@ -1,11 +1,14 @@
 /** One shell asks nft for our table, and for the elements of those sets that packets do not fill. */
+import { createHash } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect } from '../../../control/hosts/connect.js';
 import { ask } from '../../../control/hosts/host.js';
-import { tableQuery } from '../../../control/resources/nft-query.js';
+import { intervalDigest, intervalsOf } from '../../../control/nft/address-intervals.js';
+import type { NftSet } from '../../../control/nft/json.js';
+import { appliedTableQuery, tableQuery } from '../../../control/resources/nft-query.js';
 
 const PATH = process.env.PATH ?? '';
 let directory: string;
@@ -94,6 +97,66 @@ it('finds a set also where another nft puts an object before its flags', async (
     ...listed('flows4', ['192.0.2.9']),
   });
   expect(elementsOf(await observed())).toEqual({ lan: ['192.0.2.1'], flows4: [] });
+});
+
+describe('of a long set that is as it was left', () => {
+  const LONG: NftSet = {
+    name: 'lan',
+    type: 'ipv4_addr',
+    flags: ['interval'],
+    elements: ['192.0.2.1', '192.0.2.7'],
+  };
+  const TEXT = 'set lan { 192.0.2.1, 192.0.2.7 }';
+  const ANSWERS = {
+    [RULESET]: { says: printed({ nftables: one('lan') }) },
+    'list set inet sidetrack lan': { says: TEXT },
+    ...listed('lan', ['192.0.2.9']),
+  };
+  const digest = createHash('sha256').update(`${TEXT}\n`).digest('hex');
+  const asked = () => ({ stateDir: directory, wantedSets: [LONG] });
+  const save = (desired: string, found: string) =>
+    writeFileSync(
+      join(directory, 'state.json'),
+      JSON.stringify({ version: 1, objects: { 'set lan': { desired, listed: found } } }),
+    );
+  const wanted = intervalDigest(intervalsOf(LONG)!);
+  const sets = async (question: typeof tableQuery) =>
+    (
+      await ask(await connect({ kind: 'local' }), { table: question(asked()) })
+    ).table.listing!.sets.filter(({ name }) => name === 'lan');
+
+  it('no element is sent', async () => {
+    nft(ANSWERS);
+    save(wanted, digest);
+    expect(await sets(tableQuery)).toMatchObject([{ digest, elements: LONG.elements }]);
+  });
+
+  it.each([
+    ['another list is wanted', () => ['c'.repeat(32), digest] as const],
+    ['the listing is another', () => [wanted, 'c'.repeat(64)] as const],
+    ['an earlier version left it', () => [wanted, ''] as const],
+  ])('all are where %s', async (_, saved) => {
+    nft(ANSWERS);
+    save(...saved());
+    const [set] = await sets(tableQuery);
+    expect(set).toMatchObject({ elements: ['192.0.2.9'] });
+    expect(set).not.toHaveProperty('digest');
+  });
+
+  it('all are where nothing is saved', async () => {
+    nft(ANSWERS);
+    expect(await sets(tableQuery)).toMatchObject([{ elements: ['192.0.2.9'] }]);
+  });
+
+  it('and behind an apply only the digest is, which a listing that fails never has', async () => {
+    nft(ANSWERS);
+    expect(await sets(appliedTableQuery)).toMatchObject([{ digest }]);
+    const failed = { says: '', status: 1 };
+    nft({ ...ANSWERS, 'list set inet sidetrack lan': failed });
+    const [first] = await sets(appliedTableQuery);
+    const [second] = await sets(appliedTableQuery);
+    expect(first!.digest).not.toBe(second!.digest);
+  });
 });
 
 it('has no listing where there is no table', async () => {

@@ -65,8 +65,18 @@ const files = fc
 
 const elements = fc.subarray(['192.0.2.1', '192.0.2.2', '192.0.2.3']);
 const staticSets: fc.Arbitrary<NftSet[]> = fc
-  .tuple(fc.subarray(['own', 'list']), elements, fc.constantFrom('ipv4_addr', 'ether_addr'))
-  .map(([names, members, type]) => names.map((name) => ({ name, type, elements: members })));
+  .tuple(
+    fc.subarray(['own', 'list']),
+    elements,
+    fc.constantFrom('interval', 'ipv4_addr', 'ether_addr'),
+  )
+  .map(([names, members, type]) =>
+    names.map((name) =>
+      type === 'interval'
+        ? { name: `long_${name}`, type: 'ipv4_addr', flags: [type], elements: members }
+        : { name, type, elements: members },
+    ),
+  );
 
 const flowSets: fc.Arbitrary<NftSet[]> = fc
   .tuple(fc.subarray(['flows4', 'closing4']), fc.constantFrom(1000, 2000))
