@@ -7,6 +7,7 @@ import type { Policy } from '../policy/rule.js';
 import { Change, type ChangeOptions, type HostChange, type Trial } from './change.js';
 import { type ExecuteOptions, executeSteps, type Method } from './execute.js';
 import type { Places } from './place.js';
+import { trialOf } from './probes/trial.js';
 import {
   type Around,
   type Left,
@@ -15,7 +16,6 @@ import {
   readLeft,
   saveState,
 } from './save-state.js';
-import { trialOf } from './trial.js';
 
 /** Who says that a change is kept: this program, once a new connection works, or a person. */
 export const CONFIRMS = ['auto', 'manual'] as const;

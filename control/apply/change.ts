@@ -174,15 +174,18 @@ export class Change implements Method {
   /** The router first, so that nothing is steered into the void. */
   async putBack(reason: string): Promise<PutBack> {
     this.#stop();
+    const told = reason.replaceAll('\n', ' ');
     const outcome: PutBack = { left: [], unknown: [], reverted: false };
     for (const host of this.#armed.toReversed()) {
-      const state = await this.#revert(host, reason.replaceAll('\n', ' '));
+      const state = await this.#revert(host, told);
       if (state === 'unreachable')
         outcome.unknown.push(
           `${host.name} does not answer: it puts everything back by itself within ${this.options.seconds} s of its last step`,
         );
       else outcome.left.push(...(state?.left ?? []).map((title) => `${host.name}: ${title}`));
-      outcome.reverted ||= state !== undefined;
+      outcome.reverted ||= state !== undefined && state !== 'unreachable';
+      if (state !== 'unreachable' && state?.why !== undefined && state.why !== told)
+        outcome.why ??= `${host.name}: ${state.why}`;
     }
     return outcome;
   }

@@ -1,6 +1,7 @@
 /** Runs steps in order, a host's in one script; at the first failure it puts everything back. */
 import { SidetrackError } from '../error.js';
 import type { Step } from '../plan/step.js';
+import { CHANGE_ENDED } from './change-ended.js';
 import type { Place, Places } from './place.js';
 import { type HostScript, runAll, runScript } from './run-script.js';
 
@@ -28,6 +29,8 @@ export interface PutBack {
   unknown: string[];
   /** There was something to put back. */
   reverted: boolean;
+  /** Why the hosts say that they put it back. */
+  why?: string;
 }
 
 const PLAIN: Method = { scriptOf: () => ({ before: [], after: [] }) };
@@ -187,7 +190,9 @@ function stepError(
   const partly = outcome.left.length > 0 || outcome.unknown.length > 0;
   const whole = byHosts && outcome.reverted ? 'reverted' : undefined;
   const became = partly ? 'reverted-in-part' : whole;
-  return new SidetrackError(`${where}${reasonOf(cause)}; ${outcomeText(outcome)}`, {
+  const reason =
+    known?.code === CHANGE_ENDED ? (outcome.why ?? reasonOf(cause)) : `${where}${reasonOf(cause)}`;
+  return new SidetrackError(`${reason}; ${outcomeText(outcome)}`, {
     code: known?.code ?? (isAbort(cause) ? 'interrupted' : 'step-failed'),
     source: known?.source ?? 'host',
     ...(known?.hint !== undefined && { hint: known.hint }),

@@ -3,6 +3,7 @@ import { commandError } from '../command/answer.js';
 import type { Command, RunResult } from '../command/command.js';
 import type { Session } from '../hosts/host.js';
 import type { Step } from '../plan/step.js';
+import { changeCommandError } from './change-ended.js';
 import { cureNftStep, isNft } from './nft-step.js';
 import type { Place } from './place.js';
 
@@ -99,6 +100,7 @@ async function answerFailure(
 ): Promise<void> {
   if (part === 'after') return;
   try {
+    if (part === 'begin') throw changeCommandError(host, command, result);
     if (part !== 'step' || !isNft(command)) throw commandError(host, command, result);
     await cureNftStep({ host, session }, step!, result);
     onDone(step!);

@@ -5,6 +5,7 @@ import { type Answers, parseAnswers } from '../command/query.js';
 import type { HostState, ObservedHost } from '../plan/state.js';
 import { appliedTableQuery } from '../resources/nft-query.js';
 import { savedQuery, stateUpdate } from '../resources/saved-parts.js';
+import { changeCommandError } from './change-ended.js';
 import type { Place } from './place.js';
 
 /** What the state is made of: asked behind the last step, in the same script. */
@@ -51,7 +52,9 @@ export async function saveState(
   const failed = results.findIndex(({ status }) => status !== 0);
   if (failed === -1) return;
   if (added.length > 0) await session.batch([removeFiles(added.map(({ path }) => path))]);
-  throw commandError(host, commands[failed]!, results[failed]!);
+  const isOfChange = failed < before.length || failed >= commands.length - after.length;
+  const errorOf = isOfChange ? changeCommandError : commandError;
+  throw errorOf(host, commands[failed]!, results[failed]!);
 }
 
 /** For a host without steps, which nevertheless is not written down as it is. */

@@ -109,13 +109,17 @@ overdue() {
   read -r deadline <"$dir/deadline" && [ "$now" -ge "$deadline" ]
 } 2>/dev/null
 
+# The lock is still that of the session which made this change, and no later one's.
+ours() { [ -s "$dir/session" ] && [ "$(cat "$dir/session")" = "$(cat "$lock")" ]; } 2>/dev/null
+
 # A session whose network is gone would keep the lock until TCP gives up; one that lives has seen the end by now.
 evict() {
   exec 8>&-
   for try in 1 2 3 4 5 6 7 8 9 10; do
-    [ -e "$lock" ] && ! ( flock -n 9 ) 9<"$lock" || return 0
+    ours && ! ( flock -n 9 ) 9<"$lock" || return 0
     sleep 1
   done 2>/dev/null
+  ours || return 0
   for process in /proc/[0-9]*; do
     [ ! "$process/fd/9" -ef "$lock" ] || kill -9 "\${process#/proc/}"
   done
@@ -161,7 +165,7 @@ arm() {
   sh -n "$dir/steps" || exit 1
   . "$dir/steps"
   printf '%s\\n' "$PATH" >"$dir/path" && printf '%s\\n' "$1" >"$dir/timeout" && printf '%s\\n' "$2" >"$dir/about" || exit 1
-  cat /proc/sys/kernel/random/boot_id >"$dir/boot" && : >"$dir/journal" && : >"$dir/watchdog" && mkdir "$dir/before" || exit 1
+  cat /proc/sys/kernel/random/boot_id >"$dir/boot" && : >"$dir/journal" && cat "$lock" >"$dir/session" && : >"$dir/watchdog" && mkdir "$dir/before" || exit 1
   for n in $looks; do
     ( look_$n ) </dev/null >"$dir/before/$n" 2>/dev/null
     [ $? -lt 126 ] || { echo "what is changed cannot be read back: $(title_$n)" >&2; exit 1; }

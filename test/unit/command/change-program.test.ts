@@ -73,9 +73,9 @@ function run({ argv: [file, ...args], stdin = '' }: Command) {
 }
 
 /** A shell that has the host's lock, as an apply's has. */
-async function holdLock(): Promise<void> {
-  const script = 'exec 9>>"$1"; flock -n 9 || exit 1; echo held; exec sleep 600';
-  holder = spawn('sh', ['-c', script, 'sh', join(state, 'lock')], {
+async function holdLock(owner = '{"machine":"laptop","pid":7}'): Promise<void> {
+  const script = 'exec 9>>"$1"; flock -n 9 || exit 1; echo "$2" >"$1"; echo held; exec sleep 600';
+  holder = spawn('sh', ['-c', script, 'sh', join(state, 'lock'), owner], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   await once(holder.stdout!, 'data');
@@ -163,6 +163,19 @@ describe.each(Object.keys(SHELLS))('in %s', (shell) => {
     const ended = once(holder!, 'exit');
     await reverted();
     expect(await ended).toEqual([null, 'SIGKILL']);
+  });
+
+  it('the session of a later apply keeps its lock', { timeout: 30_000 }, async () => {
+    armed([theStep()], 1);
+    run(change.countdown(state));
+    await reverted();
+    loseSession();
+    await waitFor('the lock', async () => {
+      await holdLock('{"machine":"laptop","pid":8}').catch(() => undefined);
+      return holder?.exitCode === null;
+    });
+    await waitFor('the watchdog to end', () => watchdogs().length === 0, 20_000);
+    expect(holder).toMatchObject({ exitCode: null, signalCode: null });
   });
 
   it('a step takes no time from the deadline', async () => {
