@@ -44,8 +44,12 @@ describe.skipIf(CLASSIFIER !== 'nftables')('a plan', () => {
     await fixture.succeed('apply');
     fixture.configureWith([['465, 587], action: direct', '465, 587], action: block']]);
     const text = await fixture.succeed('plan');
-    expect(text).toMatch(
-      /~ chain classify\n {8}- .*comment "rule mail"\n {8}\+ .*comment "rule mail"\n/,
+    expect(text).toContain(
+      [
+        '        - tcp dport @rule2_port counter goto direct comment "rule mail"',
+        '        + tcp dport @rule2_port counter goto block comment "rule mail"',
+        '',
+      ].join('\n'),
     );
   });
 });
