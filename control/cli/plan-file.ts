@@ -18,21 +18,33 @@ const reasonOf = (cause: unknown): string => {
   return code ?? message;
 };
 
+export interface OwnFile {
+  content: string;
+  mode: number;
+  /** What a file is that it may take the place of; anything else only with --force. */
+  isOurs(text: string): boolean;
+  /** What such a file is called. */
+  what: string;
+}
+
+/** @throws SidetrackError `file-exists`, `not-writable` */
+export function writePlanFile(file: string, plan: PlanContent, force: boolean): Promise<void> {
+  const content = formatSavedPlan(plan);
+  const own = { content, mode: OWNER_ONLY, isOurs: looksLikePlan, what: 'plan' };
+  return writeOwnFile(file, own, force);
+}
+
 /**
  * Written beside and renamed, so that a link of another user's is replaced and not followed.
- * @throws SidetrackError `file-exists` where something is there that is no plan, unless `force`
+ * @throws SidetrackError `file-exists` where something is there that is not ours, unless `force`
  */
-export async function writePlanFile(
-  file: string,
-  plan: PlanContent,
-  force: boolean,
-): Promise<void> {
-  if (!force) await assertReplaceable(file);
+export async function writeOwnFile(file: string, own: OwnFile, force: boolean): Promise<void> {
+  if (!force) await assertReplaceable(file, own);
   const beside = `${file}.${randomBytes(4).toString('hex')}.new`;
   try {
-    const handle = await open(beside, 'wx', OWNER_ONLY);
+    const handle = await open(beside, 'wx', own.mode);
     try {
-      await handle.writeFile(formatSavedPlan(plan));
+      await handle.writeFile(own.content);
       await handle.sync();
     } finally {
       await handle.close();
@@ -49,13 +61,13 @@ export async function writePlanFile(
   }
 }
 
-async function assertReplaceable(file: string): Promise<void> {
+async function assertReplaceable(file: string, { isOurs, what }: OwnFile): Promise<void> {
   const text = await readFile(file, 'utf8').catch((cause) => {
     if (reasonOf(cause) === 'ENOENT') return undefined;
     return '';
   });
-  if (text === undefined || looksLikePlan(text)) return;
-  throw new SidetrackError(`${file} exists, and is no plan`, {
+  if (text === undefined || isOurs(text)) return;
+  throw new SidetrackError(`${file} exists, and is no ${what}`, {
     code: 'file-exists',
     source: 'user',
     hint: 'name another file, or overwrite this one with --force',

@@ -8,6 +8,9 @@ export const TABLE_NAME_FILE = '/etc/iproute2/rt_tables.d/sidetrack.conf';
 
 export const savedStatePath = (stateDir: string) => `${stateDir}/state.json`;
 
+/** What nft listed behind a script's last step; the state file without it says only what was wanted. */
+export const savedListingPath = (stateDir: string) => `${stateDir}/listing`;
+
 /** The classifier's specification in force, for the roll-back of a later one; earlier versions gave the file its name. */
 export const savedSpecPath = (stateDir: string, digest: string) =>
   `${stateDir}/attachment-${digest}.json`;

@@ -17,6 +17,8 @@ const savedState = z.object({
   objects: z.record(z.string(), z.object({ desired: z.string(), listed: z.string() })),
   /** Digest of the specification that lies beside this file. */
   classifier: digest.exactOptional(),
+  /** A script wrote it: what nft listed lies beside it as text, see `resources/script-parts.ts`. */
+  unlisted: z.literal(true).exactOptional(),
 });
 
 export type SavedState = z.output<typeof savedState>;

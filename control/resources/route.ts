@@ -73,6 +73,20 @@ function asRoute({ family, table, type, via, dev, metric }: ObservedRoute): Rout
   return { family, table, nextHop: { via: via ?? '', dev: dev ?? '' } };
 }
 
+/** As the kernel will have it. */
+export function observedRoute({ family, table, nextHop, local, metric }: Route): ObservedRoute {
+  const type = local ? LOCAL : nextHop ? 'unicast' : UNREACHABLE;
+  return {
+    family,
+    table,
+    destination: 'default',
+    type,
+    ...nextHop,
+    ...(metric !== undefined && { metric }),
+    protocol: ROUTE_PROTOCOL,
+  };
+}
+
 /** Two routes with the same slot cannot exist side by side. */
 const slot = ({ family, table, nextHop, local }: Route) =>
   `${family} ${table} ${nextHop === undefined && !local}`;

@@ -87,6 +87,12 @@ function asRule(found: ObservedIpRule): IpRule[] {
   ];
 }
 
+/** As the kernel will have it. */
+export function observedRule({ why: _why, ...one }: IpRule): ObservedIpRule {
+  const action = one.table === undefined ? { action: 'unreachable' as const } : {};
+  return { ...one, ...action, protocol: ROUTE_PROTOCOL };
+}
+
 function words(one: IpRule): string {
   const { family, priority, iif, mark, mask, table, suppressPrefixLength, why } = one;
   const reason = why === undefined ? '' : `; rule priority ${priority}: ${why}`;

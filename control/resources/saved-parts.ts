@@ -5,18 +5,31 @@
 import { type Command, removeFiles, writeFile } from '../command/command.js';
 import { fileQuery, type Query } from '../command/query.js';
 import type { Undoable } from '../plan/change-steps.js';
-import { savedStatePath } from '../plan/paths.js';
+import { savedListingPath, savedStatePath } from '../plan/paths.js';
 import { parseSavedState } from '../plan/saved-state.js';
 import type { HostState, ObservedFrom, ObservedHost, SavedState } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import type { SavedFile, Saves } from './kind.js';
 import { RESOURCES } from './registry.js';
+import { withListed } from './script-listing.js';
 
 export function savedQuery(
   host: Pick<ObservedFrom, 'address' | 'stateDir'>,
 ): Query<SavedState | undefined> {
   const path = savedStatePath(host.stateDir);
-  return fileQuery(path, (text) => (text === undefined ? undefined : parseSavedState(host, text)));
+  const state = fileQuery(path, (text) =>
+    text === undefined ? undefined : parseSavedState(host, text),
+  );
+  const listing = fileQuery(savedListingPath(host.stateDir), (text) => text);
+  const { length } = state.commands;
+  return {
+    commands: [...state.commands, ...listing.commands],
+    parse: (...answers) => {
+      const saved = state.parse(...answers.slice(0, length));
+      const text = listing.parse(...answers.slice(length));
+      return saved?.unlisted && text !== undefined ? withListed(saved, text) : saved;
+    },
+  };
 }
 
 const EMPTY: SavedState = { version: 1, sysctls: {}, objects: {} };
@@ -24,9 +37,8 @@ const EMPTY: SavedState = { version: 1, sysctls: {}, objects: {} };
 /** Written before the first change; nothing where the file has all of it. */
 export function rememberSteps(desired: HostState, observed: ObservedHost): Step[] {
   const { saved, stateDir } = observed;
-  const parts = partsOf(desired, (saves, wanted) => saves.before?.(wanted, observed));
-  if (saved !== undefined && parts.length === 0) return [];
-  const state: SavedState = Object.assign({ ...EMPTY, ...saved }, ...parts);
+  const state = rememberedState(desired, observed);
+  if (state === saved) return [];
   return [
     {
       host: desired.name,
@@ -37,6 +49,28 @@ export function rememberSteps(desired: HostState, observed: ObservedHost): Step[
       remembers: true,
     },
   ];
+}
+
+/** With what the next `down` will need. */
+function rememberedState(desired: HostState, observed: ObservedHost): SavedState {
+  const { saved } = observed;
+  const parts = partsOf(desired, (saves, wanted) => saves.before?.(wanted, observed));
+  if (saved !== undefined && parts.length === 0) return saved;
+  return Object.assign({ ...EMPTY, ...saved }, ...parts);
+}
+
+/** What a script writes down behind its last step: all but what nft will list then. */
+export function scriptedState(desired: HostState, observed: ObservedHost): ScriptedState {
+  const remembered = rememberedState(desired, observed);
+  const parts = partsOf(desired, (saves, wanted) => saves.after(wanted, { saved: remembered }));
+  const { added, stale } = stateUpdate(desired, observed);
+  const state: SavedState = Object.assign({ ...EMPTY }, ...parts, { unlisted: true });
+  const listing = savedListingPath(observed.stateDir);
+  return { state, added, stale: stale.filter((path) => path !== listing) };
+}
+
+export interface ScriptedState extends Omit<StateUpdate, 'state'> {
+  state: SavedState;
 }
 
 /** The last step of all when everything else is gone. */
@@ -123,9 +157,12 @@ function filesOf(state: HostState, stateDir: string): SavedFile[] {
 }
 
 function pathsOf(saved: SavedState, stateDir: string): string[] {
-  return RESOURCES.flatMap(({ saves }) => saves?.paths?.(saved, stateDir) ?? []);
+  const listing = saved.unlisted ? [savedListingPath(stateDir)] : [];
+  return [...listing, ...RESOURCES.flatMap(({ saves }) => saves?.paths?.(saved, stateDir) ?? [])];
 }
 
+export const stateText = (state: SavedState): string => `${JSON.stringify(state)}\n`;
+
 function writeState(stateDir: string, state: SavedState): Command {
-  return writeFile(savedStatePath(stateDir), `${JSON.stringify(state)}\n`);
+  return writeFile(savedStatePath(stateDir), stateText(state));
 }

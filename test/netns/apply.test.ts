@@ -67,15 +67,6 @@ describe('apply and down', () => {
     expect(await snapshots()).toEqual(before);
   });
 
-  it('plan --sh does exactly what apply does', async () => {
-    const script = await fixture.succeed('plan', '--sh');
-    await fixture.lab.check(undefined, ['sh'], { stdin: script });
-    const byHand = await snapshots();
-    await fixture.succeed('down');
-    await fixture.succeed('apply');
-    expect(await snapshots()).toEqual(byHand);
-  });
-
   it('--only acts on one host alone', async () => {
     const [router] = await snapshots();
     await fixture.succeed('apply', '--only', 'server1');

@@ -148,6 +148,13 @@ export class Fixture {
     return stdout;
   }
 
+  /** Those of `plan --sh`, for both hosts. @returns the directory */
+  async scripts(): Promise<string> {
+    const directory = `${this.directory}/scripts`;
+    await this.succeed('plan', '--sh', directory);
+    return directory;
+  }
+
   /** Starts `sidetrack relay` on server1 and waits until it answers. */
   async startRelay(...args: string[]): Promise<LabProcess> {
     const node = [...RELAY_PREFIX, process.execPath];

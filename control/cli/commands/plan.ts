@@ -2,7 +2,6 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { planDeployment } from '../../apply/deployment.js';
 import { planContent } from '../../apply/saved-plan.js';
-import { shellScript } from '../../plan/render.js';
 import {
   action,
   command,
@@ -16,11 +15,12 @@ import { EXIT_CHANGES, EXIT_OK, print, printJson, printWarnings } from '../outpu
 import { version } from '../package.js';
 import { writePlanFile } from '../plan-file.js';
 import { hasChanges, planData, planSummary, printPlan } from '../plan-output.js';
+import { giveScripts } from '../scripts.js';
 
 interface PlanOptions extends HostOptions {
   out?: string;
   force?: boolean;
-  sh?: boolean;
+  sh?: string | true;
   full?: boolean;
 }
 
@@ -30,17 +30,18 @@ export function planCommand(): Command {
     'sidetrack plan -o plan.json                       # then: sidetrack apply plan.json',
     'sidetrack plan --only router --full               # every rule and element',
     'sidetrack plan --detailed-exitcode                # 0: no changes, 2: changes, 1: it failed',
-    'sidetrack plan --only router --sh > router.sh     # the same steps as a shell script',
+    'sidetrack plan --sh scripts                       # for each host HOST-up.sh and HOST-down.sh',
   ]);
   return withJson(withHosts(plan))
     .option('-o, --out <file>', 'save the plan for `sidetrack apply FILE`')
-    .option('--force', 'with --out: overwrite a file that is no plan')
+    .option('--force', 'with --out and --sh: overwrite a file of another kind')
     .option('--full', 'shorten nothing')
     .option('--detailed-exitcode', 'exit 0 without changes, 2 with changes, 1 on any error')
     .addOption(
-      new Option('--sh', 'print a shell script with the same commands, to run by hand').conflicts(
-        'json',
-      ),
+      new Option(
+        '--sh [directory]',
+        'write shell scripts that do the same and undo it, to be run on the hosts; without a directory print that of one host',
+      ).conflicts('json'),
     )
     .action(action(runPlan));
 }
@@ -68,9 +69,8 @@ async function runPlan(given: PlanOptions): Promise<number> {
     return status;
   }
   printWarnings(warnings);
-  if (options.sh) {
-    for (const { name, steps, observed } of plan.hosts)
-      print(shellScript(steps, observed.stateDir, deployment.hosts.get(name)!.wrap));
+  if (options.sh !== undefined) {
+    await giveScripts(deployment, plan, options.sh, options.force ?? false);
     return status;
   }
   printPlan(plan, options.full ?? false);

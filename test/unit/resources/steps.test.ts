@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { shellWord } from '../../../control/command/shell.js';
 import { tableNameFile } from '../../../control/plan/own-files.js';
-import { shellScript } from '../../../control/plan/render.js';
 import type { HostState, ObservedHost } from '../../../control/plan/state.js';
 import { stepData } from '../../../control/plan/step.js';
 import { hostChanges, removalSteps } from '../../../control/resources/steps.js';
@@ -125,11 +124,6 @@ describe('steps', () => {
       'ip -4 rule add priority 1500 iif br-lan fwmark 0x96/0xff lookup 250 protocol 150',
       'nft -j -f /proc/self/fd/0',
     ]);
-  });
-
-  it('are a script that a person can read and run', async () => {
-    const script = shellScript(plan(bareRouter()), '/run/sidetrack/netns/router');
-    await expect(script).toMatchFileSnapshot('./golden/router.sh');
   });
 
   it('undo what they do', () => {

@@ -1,0 +1,162 @@
+#!/bin/sh
+# Made by sidetrack 1.0.0, up: brings router (netns://router) to the configured state.
+# Run it as root there: it needs sh, nft and ip.
+[ "${SIDETRACK_ENTERED-}" = router ] || {
+  SIDETRACK_ENTERED=router; export SIDETRACK_ENTERED
+  exec nsenter --net=/run/netns/router -- sh "$0" "$@"
+}
+LC_ALL=C; export LC_ALL
+name=router
+dir=/run/sidetrack/netns/router
+state=/run/sidetrack/netns/router/state.json
+listing=/run/sidetrack/netns/router/listing
+lock=/run/sidetrack/netns/router/lock
+
+journal=$dir/script
+say() { printf '%s\n' "$name: $*" >&2; }
+
+# The lock of sidetrack itself, where there is flock(1); it goes with this process.
+take_lock() {
+  [ ! -e "$dir/change/pending" ] || { say "a change waits to be confirmed: sidetrack confirm"; exit 1; }
+  mkdir -p "$dir" || exit 1
+  command -v flock >/dev/null 2>&1 || return 0
+  exec 9>>"$lock"
+  flock -n 9 || { say "another sidetrack is changing this host: $(cat "$lock")"; exit 75; }
+  read -r machine </proc/sys/kernel/hostname
+  printf '{"machine":"%s","pid":%s}\n' "$machine" $$ | cat >"$lock"
+}
+
+total=5
+remembers=1
+directories='/run/sidetrack/netns/router /run/sidetrack/netns /run/sidetrack'
+state_before() { :; }
+state_after() { printf '%s' '{"version":1,"sysctls":{"net/ipv4/conf/all/send_redirects":"1"},"objects":{"chain steer":{"desired":"ff6f641ecb5347d6603bc9dc22129cca","listed":""}},"unlisted":true}
+' | (exec cat); }
+table_before=no
+title_1() { printf '%s\n' 'remember what was there before'; }
+do_1() {
+  printf '%s' '{"version":1,"sysctls":{"net/ipv4/conf/all/send_redirects":"1"},"objects":{}}
+' | (exec sh -c 'mkdir -p "${1%/*}" && cat > "$1.new" && mv "$1.new" "$1" || { rm -f "$1.new"; exit 1; }' sh /run/sidetrack/netns/router/state.json) || return
+  return 0
+}
+undo_1() {
+  (exec rm -f /run/sidetrack/netns/router/state.json </dev/null) || return
+  return 0
+}
+title_2() { printf '%s\n' 'set net.ipv4.conf.all.send_redirects to 0 (was 1)'; }
+do_2() {
+  printf '%s' '0
+' | (exec tee /proc/sys/net/ipv4/conf/all/send_redirects) >/dev/null || return
+  return 0
+}
+undo_2() {
+  printf '%s' '1
+' | (exec tee /proc/sys/net/ipv4/conf/all/send_redirects) >/dev/null || return
+  return 0
+}
+title_3() { printf '%s\n' 'IPv4 route: table 250, default via 192.168.1.2 dev br-lan'; }
+do_3() {
+  (exec ip -4 route replace default via 192.168.1.2 dev br-lan table 250 protocol 150 </dev/null) || return
+  return 0
+}
+undo_3() {
+  (exec ip -4 route del default via 192.168.1.2 dev br-lan table 250 protocol 150 </dev/null) || return
+  return 0
+}
+title_4() { printf '%s\n' 'IPv4 rule: from br-lan with mark 0x96/0xff use table 250'; }
+do_4() {
+  (exec ip -4 rule add priority 1500 iif br-lan fwmark 0x96/0xff lookup 250 protocol 150 </dev/null) || return
+  return 0
+}
+undo_4() {
+  (exec ip -4 rule del priority 1500 iif br-lan fwmark 0x96/0xff lookup 250 protocol 150 </dev/null) || return
+  return 0
+}
+title_5() { printf '%s\n' 'create nft table inet sidetrack'; }
+do_5() {
+  printf '%s' '{"nftables":[{"add":{"table":{"family":"inet","name":"sidetrack"}}},{"add":{"chain":{"family":"inet","table":"sidetrack","name":"steer"}}},{"flush":{"chain":{"family":"inet","table":"sidetrack","name":"steer"}}}]}
+' | (exec nft -j -f -) || return
+  return 0
+}
+undo_5() {
+  printf '%s' '{"nftables":[{"delete":{"table":{"family":"inet","name":"sidetrack"}}}]}
+' | (exec nft -j -f -) || return
+  return 0
+}
+save() {
+  (exec sh -c '
+listing=$(nft -j -t list ruleset inet)
+status=$?
+[ $status = 0 ] || listing=$(nft -j -t list table inet $1 2>&1)
+printf '\''%s\n'\'' "$listing"
+sets='\''/"timeout"/d; s/^"family": "inet", "name": "\([^"]*\)", "table": "'\''$1'\''",.*/\1/p'\''
+for set in $(printf '\''%s'\'' "$listing" | tr '\''{'\'' '\''\n'\'' | sed -n "$sets"); do
+  nft -j list set inet $1 "$set" || exit
+done
+exit $status' sh sidetrack </dev/null) >"$listing.new" && mv "$listing.new" "$listing" || return
+  state_after >"$state.new" && mv "$state.new" "$state" || return
+  return 0
+}
+
+# Newest first. What down needs stays where anything else is left.
+put_back() {
+  trap '' INT TERM HUP
+  left=
+  begun=
+  for n in $(cat "$journal"); do begun="$n $begun"; done
+  for n in $begun; do
+    case " $remembers " in *" $n "*) [ -z "$left" ] || continue ;; esac
+    # The newest may have done nothing, and then there is nothing to undo.
+    undo_$n 2>"$journal.said" || [ "$n" = "${begun%% *}" ] || { left=yes; say "not put back: $(title_$n): $(cat "$journal.said")"; }
+  done
+  rm -f "$journal" "$journal.said"
+  [ -n "$left" ] || rm -f "$listing" "$listing.new"
+}
+
+leave() {
+  rm -f "$lock"
+  rmdir $directories 2>/dev/null
+  exit "$1"
+}
+
+failed() {
+  put_back
+  [ -z "$left" ] && say "$1; every change was put back" || say "$1; not everything could be put back"
+  leave 1
+}
+
+main() {
+  take_lock
+  if [ -e "$journal" ]; then
+    say "an earlier run did not end: what it did is put back first"
+    put_back
+    [ -z "$left" ] || leave 1
+  fi
+  now=$(cat "$state" 2>/dev/null)
+  if [ "$now" = "$(state_after)" ] && [ -e "$listing" ]; then
+    say "this has run already: nothing changes"
+    leave 0
+  fi
+  case $(nft list tables inet 2>/dev/null) in *"inet sidetrack"*) table=yes ;; *) table=no ;; esac
+  if [ "$now" != "$(state_before)" ] || [ $table != $table_before ]; then
+    say "the host is not as it was when this was made; make it anew: sidetrack plan --sh DIR"
+    leave 1
+  fi
+  : >"$journal" || leave 1
+  trap 'failed "interrupted"' INT TERM HUP
+  n=1
+  while [ $n -le $total ]; do
+    say "$(title_$n)"
+    echo $n >>"$journal"
+    do_$n || failed "step \"$(title_$n)\" failed"
+    n=$((n + 1))
+  done
+  save || failed "the state could not be saved"
+  trap - INT TERM HUP
+  rm -f "$journal"
+  say "done: $total steps"
+  leave 0
+}
+
+# Behind everything else: a script that is cut off does nothing.
+main "$@"
