@@ -21,7 +21,7 @@ take_lock() {
   mkdir -p "$dir" || exit 1
   command -v flock >/dev/null 2>&1 || return 0
   exec 9>>"$lock"
-  flock -n 9 || { say "another sidetrack is changing this host: $(cat "$lock")"; exit 75; }
+  flock -n 9 && [ /proc/self/fd/9 -ef "$lock" ] || { say "another sidetrack is changing this host: $(cat "$lock")"; exit 75; }
   read -r machine </proc/sys/kernel/hostname
   printf '{"machine":"%s","pid":%s}\n' "$machine" $$ | cat >"$lock"
 }
@@ -31,7 +31,7 @@ directories='/run/sidetrack/netns/router /run/sidetrack/netns /run/sidetrack'
 title_1() { printf '%s\n' 'remove nft table inet sidetrack'; }
 do_1() {
   printf '%s' '{"nftables":[{"delete":{"table":{"family":"inet","name":"sidetrack"}}}]}
-' | (exec nft -j -f -) || return
+' | (exec nft -j -f /proc/self/fd/0) || return
   return 0
 }
 title_2() { printf '%s\n' 'remove: IPv4 rule: from br-lan with mark 0x96/0xff use table 250'; }

@@ -21,7 +21,7 @@ take_lock() {
   mkdir -p "$dir" || exit 1
   command -v flock >/dev/null 2>&1 || return 0
   exec 9>>"$lock"
-  flock -n 9 || { say "another sidetrack is changing this host: $(cat "$lock")"; exit 75; }
+  flock -n 9 && [ /proc/self/fd/9 -ef "$lock" ] || { say "another sidetrack is changing this host: $(cat "$lock")"; exit 75; }
   read -r machine </proc/sys/kernel/hostname
   printf '{"machine":"%s","pid":%s}\n' "$machine" $$ | cat >"$lock"
 }
@@ -75,12 +75,12 @@ undo_4() {
 title_5() { printf '%s\n' 'create nft table inet sidetrack'; }
 do_5() {
   printf '%s' '{"nftables":[{"add":{"table":{"family":"inet","name":"sidetrack"}}},{"add":{"chain":{"family":"inet","table":"sidetrack","name":"steer"}}},{"flush":{"chain":{"family":"inet","table":"sidetrack","name":"steer"}}}]}
-' | (exec nft -j -f -) || return
+' | (exec nft -j -f /proc/self/fd/0) || return
   return 0
 }
 undo_5() {
   printf '%s' '{"nftables":[{"delete":{"table":{"family":"inet","name":"sidetrack"}}}]}
-' | (exec nft -j -f -) || return
+' | (exec nft -j -f /proc/self/fd/0) || return
   return 0
 }
 save() {
