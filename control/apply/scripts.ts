@@ -5,7 +5,7 @@ import { directoriesBelow } from '../command/lock.js';
 import type { Host } from '../hosts/host.js';
 import { RUN } from '../plan/paths.js';
 import { downScript, type ScriptPlan, upScript } from '../plan/script.js';
-import { tableQuery } from '../resources/nft-query.js';
+import { appliedTableQuery } from '../resources/nft-query.js';
 import { scriptedState, stateText } from '../resources/saved-parts.js';
 import { scriptRemoval } from '../resources/script-parts.js';
 import type { HostPlan } from './deployment.js';
@@ -29,7 +29,7 @@ export function hostScripts(host: Host, plan: HostPlan, program: string): HostSc
       writes: added.map(({ path, content }) => writeFile(path, content)),
       stale,
     },
-    listing: tableQuery.commands[0]!,
+    listing: appliedTableQuery({ stateDir, wantedSets: desired.table.sets }).commands[0]!,
     removal: scriptRemoval(desired, observed, state),
     directories: directoriesBelow(RUN, stateDir),
   };

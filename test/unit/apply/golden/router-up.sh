@@ -85,15 +85,41 @@ undo_5() {
 }
 save() {
   (exec sh -c '
+table=$1 mode=$2 state=$3
+shift 3
 listing=$(nft -j -t list ruleset inet)
 status=$?
-[ $status = 0 ] || listing=$(nft -j -t list table inet $1 2>&1)
+[ $status = 0 ] || listing=$(nft -j -t list table inet $table 2>&1)
 printf '\''%s\n'\'' "$listing"
-sets='\''/"timeout"/d; s/^"family": "inet", "name": "\([^"]*\)", "table": "'\''$1'\''",.*/\1/p'\''
-for set in $(printf '\''%s'\'' "$listing" | tr '\''{'\'' '\''\n'\'' | sed -n "$sets"); do
-  nft -j list set inet $1 "$set" || exit
+sets='\''/"timeout"/d; s/^"family": "inet", "name": "\([^"]*\)", "table": "'\''$table'\''",.*/\1/p'\''
+sets=$(printf '\''%s'\'' "$listing" | tr '\''{'\'' '\''\n'\'' | sed -n "$sets")
+listing=
+saved=
+[ $# = 0 ] || saved=$(cat "$state" 2>/dev/null)
+hash=
+for program in sha256sum md5sum; do
+  [ -n "$hash" ] || ! command -v $program >/dev/null || hash=$program
 done
-exit $status' sh sidetrack </dev/null) >"$listing.new" && mv "$listing.new" "$listing" || return
+told() {
+  digest=
+  [ -n "$hash" ] && case $mode$saved in
+    digest*|*"\"set $1\":{\"desired\":\"$2\","*) ;;
+    *) false ;;
+  esac || return
+  digest=$({ nft list set inet $table "$1" || cat /proc/sys/kernel/random/uuid; } | $hash)
+  digest=${digest%% *}
+  case $mode$saved in
+    digest*|*"\"set $1\":{\"desired\":\"$2\",\"listed\":\"$digest\"}"*) printf '\''%s %s\n'\'' "$1" "$digest" ;;
+    *) false ;;
+  esac
+}
+for set in $sets; do
+  for one; do
+    [ "${one%% *}" != "$set" ] || ! told $one || continue 2
+  done
+  nft -j list set inet $table "$set" || exit
+done
+exit $status' sh sidetrack digest /run/sidetrack/netns/router/state.json </dev/null) >"$listing.new" && mv "$listing.new" "$listing" || return
   state_after >"$state.new" && mv "$state.new" "$state" || return
   return 0
 }
