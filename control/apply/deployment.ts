@@ -9,6 +9,7 @@ import { policySets } from '../nft/policy-sets.js';
 import { changeWarnings } from '../plan/change-check.js';
 import type { ManagementFindings } from '../plan/management-check.js';
 import { checkRouter, checkServer, type Findings } from '../plan/preflight.js';
+import type { RelayOffer } from '../plan/relay-check.js';
 import { routerState } from '../plan/router.js';
 import { unreadRuleset } from '../plan/ruleset-check.js';
 import { serverState } from '../plan/server.js';
@@ -33,6 +34,8 @@ export interface Deployment {
   policy: Policy;
   /** Servers first, the router last: nothing is sent to a server that is not ready. */
   hosts: ReadonlyMap<string, Host>;
+  /** What could be, or is to be, installed on a server. */
+  offer?: RelayOffer;
 }
 
 /** What to do on one host. */
@@ -54,6 +57,7 @@ export async function openDeployment(
   config: Config,
   policy: Policy,
   only?: string,
+  offer: RelayOffer = {},
 ): Promise<Deployment> {
   const locations: Located[] = [
     ...config.servers.map(({ name, host }): Located => [name, host]),
@@ -72,7 +76,7 @@ export async function openDeployment(
   );
   const hosts = new Map(opened);
   assertDistinct(config, new Map(opened.map(([name, { identity }]) => [name, identity])), hosts);
-  return { config, policy, hosts };
+  return { config, policy, offer, hosts };
 }
 
 /**
@@ -197,18 +201,18 @@ async function observeAll(
 }
 
 function checkHost(
-  { config }: Deployment,
+  { config, offer }: Deployment,
   all: ReadonlyMap<string, ObservedHost>,
   name: string,
 ): Findings {
   const server = config.servers.find((one) => one.name === name);
   const host = all.get(name)!;
-  if (server) return checkServer(config, server, host);
+  if (server) return checkServer(config, server, host, offer);
   return checkRouter(config, host, all);
 }
 
 function desiredState(
-  { config, policy }: Deployment,
+  { config, policy, offer }: Deployment,
   observed: Map<string, ObservedHost>,
   name: string,
 ): HostState {
@@ -216,7 +220,7 @@ function desiredState(
   const host = observed.get(name)!;
   if (server) {
     const macs = routerMacs(config, server, observed);
-    return serverState({ config, server, host, routerMacs: macs });
+    return serverState({ config, server, host, routerMacs: macs, relayPackage: offer?.package });
   }
   return routerState({ config, policy, router: host, serverMacs: serverMacs(config, observed) });
 }

@@ -6,6 +6,7 @@ import type { Config } from '../config/config.js';
 import { SidetrackError } from '../error.js';
 import { closeAll } from '../hosts/open.js';
 import { EXIT_FAILED, EXIT_OK, reportError } from './output.js';
+import { version } from './package.js';
 
 export interface CommonOptions {
   config?: string;
@@ -16,6 +17,8 @@ export interface CommonOptions {
 
 export interface HostOptions extends CommonOptions {
   only?: string;
+  /** True where no file is named. */
+  install?: string | true;
 }
 
 const DEFAULT_FILES = ['sidetrack.yaml', '/etc/sidetrack/sidetrack.yaml'];
@@ -57,6 +60,14 @@ export function withHosts(target: Command): Command {
   );
 }
 
+/** For what may install the relay on a server. */
+export function withInstall(target: Command): Command {
+  return target.option(
+    '--install [deb]',
+    'install the relay on servers, or a new version of it (default: what `make package` built here)',
+  );
+}
+
 export function withJson(target: Command): Command {
   return target.option('--json', 'print data for programs');
 }
@@ -89,7 +100,13 @@ export async function loadDeployment(
     ]);
   const config = await loadConfig(configPath(options));
   config.warnings.push(...relayGuardWarnings(config));
-  const deployment = await openDeployment(config, compilePolicy(config), options.only);
+  const offer = {
+    version: version(),
+    ...(options.install !== undefined && {
+      package: await (await import('./relay-package.js')).readRelayPackage(options.install),
+    }),
+  };
+  const deployment = await openDeployment(config, compilePolicy(config), options.only, offer);
   return { config, deployment };
 }
 

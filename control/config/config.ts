@@ -7,7 +7,7 @@ import type { AddressEntry } from './entry.js';
 import type { Forwarding } from './forwarding.js';
 import type { HostAddress } from './host-address.js';
 import type { ProbeTarget } from './probe.js';
-import type { Path } from './raw.js';
+import type { Path, RawMap } from './raw.js';
 import type { Scalars } from './relay-scalars.js';
 import type { CheckedFile } from './schema.js';
 import type { UpstreamTarget } from './upstream-url.js';
@@ -158,6 +158,8 @@ export interface Config {
   confirm: ConfirmConfig;
   /** Not wrong, but hardly meant. */
   warnings: Diagnostic[];
+  /** As the file has it, by its own keys and without defaults; for another machine's file. */
+  written: RawMap;
   /**
    * Position of a value, by its keys as the file writes them (`['router', 'rule_priority']`), or of
    * what encloses it where a default fills in; for checks that find later that a value does not fit.

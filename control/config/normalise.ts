@@ -20,6 +20,7 @@ import { type HostAddress, parseHostAddress } from './host-address.js';
 import { parseMac } from './mac.js';
 import { type Nat64Prefix, parseNat64 } from './nat64-prefix.js';
 import { PROBE_KEYS, type ProbeTarget, parseProbeUrl } from './probe.js';
+import { asMap } from './raw.js';
 import { scalarsOf } from './relay-scalars.js';
 import { parsePorts } from './scalar.js';
 import { type CheckedFile, probeSchema, relaySchema } from './schema.js';
@@ -227,6 +228,7 @@ export function normalise(
     onFailure: file.on_failure,
     confirm: confirm(file.confirm),
     warnings: [],
+    written: asMap(root),
     positionOf: (path) => source.positionOf(writtenPath(root, path)),
   };
 }

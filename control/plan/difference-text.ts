@@ -59,7 +59,14 @@ function linesOf(difference: Difference, full: boolean): PlanLine[] {
   ].map((line) => ({ ...line, text: line.text || name }));
 }
 
-const TOOL = { route: 'ip route ', rule: 'ip rule ', classifier: '', table: '' } as const;
+const TOOL = {
+  route: 'ip route ',
+  rule: 'ip rule ',
+  classifier: '',
+  table: '',
+  package: 'package ',
+  unit: 'unit ',
+} as const;
 const SIGNS = { added: '+', changed: '~', removed: '-' } as const;
 
 function headline({ kind, name, action, before, after, elements }: Difference): string {

@@ -2,7 +2,17 @@
 
 /** One thing on a host; the names of a kind are unique there. */
 export interface Resource {
-  kind: 'sysctl' | 'file' | 'route' | 'rule' | 'table' | 'chain' | 'set' | 'classifier';
+  kind:
+    | 'sysctl'
+    | 'file'
+    | 'route'
+    | 'rule'
+    | 'table'
+    | 'chain'
+    | 'set'
+    | 'classifier'
+    | 'package'
+    | 'unit';
   name: string;
 }
 

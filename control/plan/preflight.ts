@@ -11,6 +11,14 @@ import { missingInterface, missingInterfaces, unreachableServers } from './inter
 import { layeredInterfaces, listedUplinks } from './layer-check.js';
 import { unguardedWays } from './loop-check.js';
 import { otherNeighbours } from './neighbour-check.js';
+import {
+  missingRelay,
+  otherVersion,
+  type RelayOffer,
+  type RelayServer,
+  uninstallable,
+} from './relay-check.js';
+import { desiredRelay } from './relay-service.js';
 import { foreignTable, routerRoute, serverRoute, sharedMark, takenPackets } from './rule-check.js';
 import type { Family, ObservedHost } from './state.js';
 import { hopOfFamily, routeProbe, type Target, targetsOf } from './targets.js';
@@ -55,8 +63,15 @@ export function checkRouter(
   };
 }
 
-export function checkServer(config: Config, server: ServerConfig, host: ObservedHost): Findings {
+/** @param offer what `apply` could install, and its own version. */
+export function checkServer(
+  config: Config,
+  server: ServerConfig,
+  host: ObservedHost,
+  offer: RelayOffer = {},
+): Findings {
   const index = config.servers.indexOf(server);
+  const about = { config, server, index, host };
   const found = host.interfaces.find(({ name }) => name === server.interface);
   if (found === undefined)
     return {
@@ -81,11 +96,13 @@ export function checkServer(config: Config, server: ServerConfig, host: Observed
         })),
       ...diverted.errors,
       ...unknown.errors,
+      ...uninstallable(about, offer.package),
     ]),
     bypasses: locate(config, diverted.warnings),
     warnings: locate(config, [
       ...unguardedWays(server, index, host),
-      ...silentPort(server, index, host),
+      ...(desiredRelay(config, server, host, offer.package) ? [] : silentPort(about)),
+      ...otherVersion(about, offer),
       ...secondUplink(config, server, index, host),
       ...unknown.warnings,
       ...divertedOnBridge(server, index, found, host),
@@ -171,12 +188,13 @@ function notForwarding(targets: readonly Target[], router: ObservedHost): Findin
     }));
 }
 
-function silentPort(server: ServerConfig, index: number, host: ObservedHost): Finding[] {
+function silentPort(about: RelayServer): Finding[] {
+  const { server, index, host } = about;
   if (host.listeningPorts.includes(server.port)) return [];
   const transparent = server.capture === 'tproxy' ? ' with IP_TRANSPARENT' : '';
   const start =
     server.program === 'relay'
-      ? 'start it there: sidetrack relay'
+      ? (missingRelay(about) ?? 'start it there: sidetrack relay')
       : `start your program on port ${server.port}, listening on ${server.name}'s \`address\` or on all addresses${transparent}`;
   return [
     {

@@ -4,6 +4,11 @@ import type { Config, DrainSeconds, ServerConfig } from '../config/config.js';
 /** What the unit of the package reads. */
 export const RELAY_CONFIG = '/etc/sidetrack/sidetrack.yaml';
 
+export const RELAY_UNIT = 'sidetrack-relay.service';
+
+/** Of `apply`, beside the unit of the package. */
+export const DROP_IN = `/etc/systemd/system/${RELAY_UNIT}.d/sidetrack.conf`;
+
 const STOP_MARGIN_SECONDS = 15;
 const USUAL_DRAIN_SECONDS = 30;
 const FIRST_FREE_PORT = 1024;
@@ -23,18 +28,18 @@ export const PLAIN_UNIT: UnitSettings = {
   capabilities: [],
 };
 
-/** @param place where a `password_file` of the configuration is on the machine that runs the relay. */
+/** @param passwordOf path of an upstream's `password_file` on the machine that runs the relay. */
 export function unitSettings(
   { relay }: Config,
   server: ServerConfig,
-  place: (passwordFile: string) => string,
+  passwordOf: (upstream: string, passwordFile: string) => string,
 ): UnitSettings {
   return {
     stopSeconds: stopSecondsOf(relay.drainSeconds),
     credentials: relay.upstreams.flatMap(({ name, passwordFile }) =>
       passwordFile === undefined
         ? []
-        : [`${credentialName(name)}:${specifier(place(passwordFile))}`],
+        : [`${credentialName(name)}:${specifier(passwordOf(name, passwordFile))}`],
     ),
     capabilities: capabilitiesOf(server),
   };

@@ -2,10 +2,19 @@
 import type { Config, ServerConfig } from '../config/config.js';
 import { type ServerTableInput, serverTable } from '../nft/server-table.js';
 import { flushGuard } from './flush-guard.js';
+import { desiredRelay } from './relay-service.js';
 import { carriesEthernet } from './router-mac.js';
 import { type RulePriority, serverRulePriority } from './rule-priority.js';
 import { serverFamilies } from './server-families.js';
-import type { Family, HostState, IpRule, ObservedHost, Route, Sysctl } from './state.js';
+import type {
+  Family,
+  HostState,
+  IpRule,
+  ObservedHost,
+  RelayPackage,
+  Route,
+  Sysctl,
+} from './state.js';
 
 export interface ServerPlanInput {
   config: Config;
@@ -13,12 +22,15 @@ export interface ServerPlanInput {
   host: ObservedHost;
   /** Source MACs of the router's frames, resolved. */
   routerMacs: readonly string[];
+  /** What is to be installed there, if asked. */
+  relayPackage?: RelayPackage | undefined;
 }
 
 /** `ip_forward` stays as found: redirected packets become local, diverted ones are routed so. */
 export function serverState(input: ServerPlanInput): HostState {
   const { config, server, host } = input;
   const diverted = server.capture === 'tproxy' ? serverFamilies(server) : [];
+  const relay = desiredRelay(config, server, host, input.relayPackage);
   return {
     name: server.name,
     table: serverTable(tableInput(input, diverted)),
@@ -29,6 +41,7 @@ export function serverState(input: ServerPlanInput): HostState {
     routes: diverted.map((family) => deliverRoute(server, family)),
     sysctls: pathMtuSysctls(host),
     files: [],
+    ...(relay && { relay }),
   };
 }
 

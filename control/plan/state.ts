@@ -77,12 +77,50 @@ export interface HostState {
   files: DesiredFile[];
   /** What the eBPF classifier does; absent where nftables classifies. */
   classifier?: DesiredClassifier;
+  /** The package and unit of the relay; absent where they are left alone. */
+  relay?: DesiredRelay;
 }
 
 export interface DesiredClassifier {
   spec: ClassifierSpec;
   /** Names the specification, except for what may change without a plan. */
   digest: string;
+}
+
+/** A `.deb` of ours. */
+export interface RelayPackage {
+  version: string;
+  architecture: string;
+  /** Names what is in it: two builds of one version differ here. */
+  contents: string;
+  base64: string;
+}
+
+export interface DesiredRelay {
+  /** Present where it is to be installed, or to take the place of what is. */
+  package?: RelayPackage;
+  /** Absent where the file that was read lies there already. */
+  config?: string;
+  dropIn?: string;
+  /** Paths there. */
+  passwordFiles: string[];
+  port: number;
+}
+
+/** As found; absent in namespaces, which share their machine's. */
+export interface ObservedRelay {
+  hasSystemd: boolean;
+  /** dpkg's word for the machine; absent without dpkg. */
+  architecture?: string;
+  /** Versions of packages that are installed. */
+  installed?: { version: string; contents: string };
+  node?: string;
+  isActive: boolean;
+  isEnabled: boolean;
+  /** The file that says what the unit is; absent where there is none. */
+  unitFile?: string;
+  config?: ObservedFile;
+  dropIn?: ObservedFile;
 }
 
 export interface InterfaceFacts {
@@ -211,6 +249,8 @@ export interface ObservedHost extends ObservedFrom {
   change?: ChangeState;
   /** Those of `OWN_FILES` that are there, by path; none where /etc is not ours alone. */
   files: Record<string, ObservedFile>;
+  /** The package and unit of the relay; absent in namespaces, which share their machine's. */
+  relay?: ObservedRelay;
   /** TCP ports on which something listens. */
   listeningPorts: number[];
   /** Interfaces below PPPoE sessions. */

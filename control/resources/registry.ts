@@ -9,11 +9,14 @@ import { classifier } from './classifier.js';
 import { file } from './file.js';
 import type { ResourceKind } from './kind.js';
 import { nftTable } from './nft-table.js';
+import { relayUnit } from './relay-unit.js';
 import { route } from './route.js';
 import { rule } from './rule.js';
 import { sysctl } from './sysctl.js';
 
 export const RESOURCES: readonly ResourceKind[] = [
+  // It runs before anything is steered to it, and until nothing is.
+  relayUnit,
   sysctl,
   file,
   route,

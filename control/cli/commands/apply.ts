@@ -12,6 +12,7 @@ import {
   type HostOptions,
   loadDeployment,
   withHosts,
+  withInstall,
   withJson,
 } from '../context.js';
 import { count } from '../count.js';
@@ -30,8 +31,9 @@ export function applyCommand(): Command {
     'sidetrack apply plan.json          # what `sidetrack plan -o plan.json` has saved',
     'sidetrack apply --only router      # on the router itself',
     'sidetrack apply --confirm manual   # kept when `sidetrack confirm` is typed, else put back',
+    'sidetrack apply --install          # and install the relay on server1, or its new version',
   ]);
-  return withJson(withHosts(apply))
+  return withInstall(withJson(withHosts(apply)))
     .argument('[plan]', 'a saved plan: exactly its steps, or none where anything has moved since')
     .addOption(
       new Option(

@@ -9,6 +9,7 @@ import {
   type HostOptions,
   loadDeployment,
   withHosts,
+  withInstall,
   withJson,
 } from '../context.js';
 import { EXIT_CHANGES, EXIT_OK, print, printJson, printWarnings } from '../output.js';
@@ -32,7 +33,7 @@ export function planCommand(): Command {
     'sidetrack plan --detailed-exitcode                # 0: no changes, 2: changes, 1: it failed',
     'sidetrack plan --sh scripts                       # for each host HOST-up.sh and HOST-down.sh',
   ]);
-  return withJson(withHosts(plan))
+  return withInstall(withJson(withHosts(plan)))
     .option('-o, --out <file>', 'save the plan for `sidetrack apply FILE`')
     .option('--force', 'with --out and --sh: overwrite a file of another kind')
     .option('--full', 'shorten nothing')

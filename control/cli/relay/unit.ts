@@ -26,8 +26,8 @@ export interface Invocation {
 
 /** @returns the text of the unit file. */
 export function relayUnit(config: Config, server: ServerConfig, invocation: Invocation): string {
-  const passwordFile = (path: string) => resolve(path);
-  return filled(unitSettings(config, server, passwordFile), invocation, {
+  const passwordOf = (_upstream: string, path: string) => resolve(path);
+  return filled(unitSettings(config, server, passwordOf), invocation, {
     documentation: `file:${packageFile('docs/relay.md')}`,
   });
 }

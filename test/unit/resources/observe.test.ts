@@ -26,6 +26,7 @@ const SAID: Readonly<Record<string, RunResult>> = {
   grep: ok('/proc/sys/net/ipv4/ip_forward:1\n'),
   cat: ok('-rw-r--r-- 1 0 0 3 Nov  1 10:00 /etc/x\n250\n'),
   sidetrack: ok(''),
+  'sh -c [': ok('systemd\nunit \narchitecture amd64\nnodejs installed 20.1.0 \n'),
 };
 
 /** What the host says of everything, with some of it replaced. */
@@ -56,6 +57,15 @@ describe('what a host is asked', () => {
       files: { [TABLE_NAME_FILE]: { content: '250\n', mode: 0o644 } },
       routes: [{ family: 4, table: 250, destination: 'default', type: '2', dev: 'lo' }],
       ipRules: [{ family: 4, priority: 1500, iif: 'br-lan', table: 250, protocol: 150 }],
+      relay: {
+        hasSystemd: true,
+        architecture: 'amd64',
+        node: '20.1.0',
+        isActive: false,
+        isEnabled: false,
+        config: { content: '250\n', mode: 0o644 },
+        dropIn: { content: '250\n', mode: 0o644 },
+      },
     });
   });
 
