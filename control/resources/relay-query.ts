@@ -17,7 +17,9 @@ command -v dpkg-query >/dev/null && {
 }
 :`;
 
-/** deb-version(7); it is shown to people. */
+/** These are shown to people: words and paths of usual letters, and deb-version(7). */
+const ARCHITECTURE = /^[a-z0-9-]{1,40}$/;
+const PATH = /^\/[\w@./-]{1,200}$/;
 const VERSION = /^[\w.+:~-]{1,80}$/;
 
 const READ = 'ls -lnL "$1" && cat "$1"';
@@ -69,9 +71,9 @@ export function relayOf(said: string): ObservedRelay {
     hasSystemd: line('systemd') !== undefined,
     isActive: line('active') !== undefined,
     isEnabled: line('enabled') !== undefined,
-    ...(architecture && { architecture }),
+    ...(architecture && ARCHITECTURE.test(architecture) && { architecture }),
     ...(own && { installed: own }),
     ...(node && { node }),
-    ...(unitFile && { unitFile }),
+    ...(unitFile && PATH.test(unitFile) && { unitFile }),
   };
 }

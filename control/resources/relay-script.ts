@@ -8,8 +8,8 @@ const PATIENCE = 300;
 
 /** $1: the unit, $2: a pattern of /proc/net/tcp, empty where no port is waited for. */
 const FUNCTIONS = `main_process() { systemctl show --property=MainPID --value "$1"; }
-fail() { echo "$1; why: journalctl -u ${RELAY_UNIT}" >&2; exit 1; }
-why() { journalctl --unit="$1" --lines=20 --output=cat --no-pager 2>/dev/null | grep -m 1 'error:' >&2; }
+why() { journalctl --unit=${RELAY_UNIT} --lines=20 --output=cat --no-pager 2>/dev/null | sed -n 's/^error: //p' | tail -n 1; }
+fail() { reason=$(why); echo "$1: \${reason:-see journalctl -u ${RELAY_UNIT}}" >&2; exit 1; }
 soon() { tries=${PATIENCE}; until "$@"; do [ "$tries" -gt 0 ] || return 1; tries=$((tries - 1)); sleep 0.1; done; }
 accepts() { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q "$1"; }
 accepting() { [ -z "$2" ] || soon accepts "$2" || fail 'the relay runs, but does not accept'; }
@@ -17,20 +17,23 @@ accepting() { [ -z "$2" ] || soon accepts "$2" || fail 'the relay runs, but does
 
 const START = `${FUNCTIONS}systemctl daemon-reload && systemctl enable "$1" || exit 1
 systemctl reset-failed "$1" 2>/dev/null
-systemctl start "$1" 2>/dev/null || { why "$1"; fail 'the relay did not start'; }
+systemctl start "$1" 2>/dev/null || fail 'the relay did not start'
 accepting "$@"`;
 
 const RESTART = `${FUNCTIONS}systemctl daemon-reload || exit 1
 systemctl --quiet is-active "$1" || exit 0
-systemctl restart "$1" 2>/dev/null || { why "$1"; fail 'the relay did not start again'; }
+systemctl restart "$1" 2>/dev/null || fail 'the relay did not start again'
 accepting "$@"`;
 
-/** SIGUSR2: a new process takes the sockets over, or the old one goes on and says why. */
+/** SIGUSR2: a new process takes the sockets over, or the old one goes on and says so (docs/relay.md), unless it is hung. */
 const HAND_OVER = `${FUNCTIONS}systemctl --quiet is-active "$1" || exit 0
-old=$(main_process "$1")
+status() { systemctl show --property=StatusText --value "$1"; }
+old=$(main_process "$1") before=$(status "$1")
 taken_over() { new=$(main_process "$1"); [ "$new" != 0 ] && [ "$new" != "$old" ]; }
+refused() { said=$(status "$1"); [ "$said" != "$before" ] && [ "$said" != "\${said#*hand-over failed}" ]; }
+decided() { taken_over "$1" || refused "$1"; }
 systemctl kill --kill-whom=main --signal=SIGUSR2 "$1" || exit 1
-soon taken_over "$1" || fail 'the relay did not hand over and goes on as it was'
+soon decided "$1" && taken_over "$1" || fail 'the relay did not hand over and goes on as it was'
 accepting "$@"`;
 
 /** The package's own script has a relay that runs hand over; here it is read back. */
@@ -50,10 +53,13 @@ const PASSWORDS = `for file; do
   [ -s "$file" ] || { echo "there is no password in $file; write it there, for root alone (chmod 600)" >&2; exit 1; }
 done`;
 
-const script = (text: string, purpose: string, ...args: readonly string[]): Command => ({
-  argv: ['sh', '-c', text, 'sh', ...args],
-  purpose,
-});
+/** @param program what the script is about, where it is spoken of. */
+const script = (
+  text: string,
+  program: readonly string[],
+  purpose: string,
+  ...args: readonly string[]
+): Command => ({ argv: ['sh', '-c', text, 'sh', ...args], program, purpose });
 
 /** Of a socket that listens there. */
 const listener = (port: number) =>
@@ -61,21 +67,45 @@ const listener = (port: number) =>
 
 /** @param port waited for until something listens there. */
 export const start = (port?: number): Command =>
-  script(START, 'starting the relay', RELAY_UNIT, port === undefined ? '' : listener(port));
+  script(
+    START,
+    ['systemctl', 'start', RELAY_UNIT],
+    'starting the relay',
+    RELAY_UNIT,
+    port === undefined ? '' : listener(port),
+  );
 
 /** Nothing where the relay does not run. */
 export const restart = (port?: number): Command =>
-  script(RESTART, 'restarting the relay', RELAY_UNIT, port === undefined ? '' : listener(port));
+  script(
+    RESTART,
+    ['systemctl', 'restart', RELAY_UNIT],
+    'restarting the relay',
+    RELAY_UNIT,
+    port === undefined ? '' : listener(port),
+  );
 
 /** Nothing where the relay does not run. */
 export const handOver = (port?: number): Command =>
-  script(HAND_OVER, 'handing over', RELAY_UNIT, port === undefined ? '' : listener(port));
+  script(
+    HAND_OVER,
+    ['systemctl', 'kill', RELAY_UNIT],
+    'handing over',
+    RELAY_UNIT,
+    port === undefined ? '' : listener(port),
+  );
 
 export const stop = (keepsEnabled: boolean): Command =>
-  script(STOP, 'stopping the relay', RELAY_UNIT, keepsEnabled ? 'keep' : '');
+  script(
+    STOP,
+    ['systemctl', 'stop', RELAY_UNIT],
+    'stopping the relay',
+    RELAY_UNIT,
+    keepsEnabled ? 'keep' : '',
+  );
 
 export const install = ({ base64 }: RelayPackage): Command => ({
-  ...script(INSTALL, 'installing the package', RELAY_UNIT),
+  ...script(INSTALL, ['dpkg', '--install', 'sidetrack.deb'], 'installing the package', RELAY_UNIT),
   stdin: base64,
 });
 
@@ -85,4 +115,4 @@ export const purge: Command = {
 };
 
 export const lookForPasswords = (files: readonly string[]): Command =>
-  script(PASSWORDS, 'looking for passwords', ...files);
+  script(PASSWORDS, ['test', '-s', ...files], 'looking for passwords', ...files);
