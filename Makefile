@@ -115,7 +115,7 @@ test-programs: ## what only the tests run
 LAB_TEST := $(RIVAL_ENV) $(REQUIRE) npx vitest run
 BOTH_EBPF := --project ebpf-mark --project ebpf-redirect
 
-netns-test: build test-programs ## real kernels, real rivals, in network namespaces; as root all classifiers
+netns-test: build test-programs package ## real kernels, real rivals, in network namespaces; as root all classifiers
 	$(call say,TEST,netns)
 	$(Q)if [ "$$(id -u)" = 0 ]; then \
 		$(LAB_TEST) --project netns --project bpf --tags-filter '!long' && \
@@ -125,7 +125,7 @@ netns-test: build test-programs ## real kernels, real rivals, in network namespa
 		echo "netns-test: classifier: ebpf is skipped, because loading programs needs root"; \
 	fi
 
-long: build test-programs ## the tests that are tagged so
+long: build test-programs package ## the tests that are tagged so
 	$(call say,TEST,long)
 	$(Q)$(LAB_TEST) --project netns --project bpf --tags-filter long
 

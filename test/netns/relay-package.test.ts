@@ -3,7 +3,8 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { EXIT_REVERTED } from '../../control/cli/output.js';
 import { LAB_CONFIG } from '../../control/lab/demo.js';
 import { ADDRESS } from '../../control/lab/topology.js';
 import { Fixture, url } from './fixture.js';
@@ -34,8 +35,8 @@ describe.skipIf((!canMakeMachines || !archive) && !requireAll)('apply --install'
     await machines.openWrt('router');
     server = await machines.debian('server1');
     await addSystemd(server);
-    fixture.configure(OVER_SSH);
   });
+  beforeEach(() => fixture.configure(OVER_SSH));
   afterAll(() => fixture?.stop());
 
   async function succeed(...args: string[]) {
@@ -80,10 +81,9 @@ describe.skipIf((!canMakeMachines || !archive) && !requireAll)('apply --install'
     const upstream = `relay: { upstreams: [{ name: vps, url: "socks5://192.0.2.1:1080", username: me, password_file: vps.pass }] }\n`;
     fixture.configure(OVER_SSH + upstream);
     const { status, stderr } = await machines.sidetrack('apply', '--install');
-    expect(status).toBe(1);
+    expect(status).toBe(EXIT_REVERTED);
     expect(stderr).toContain('there is no password in /etc/sidetrack/vps.pass');
     expect(await server.shell(`ls ${CONFIG} /usr/bin/sidetrack 2>/dev/null || :`)).toBe('');
-    fixture.configure(OVER_SSH);
   });
 
   it('installs, configures and starts the relay, which then carries what the router steers', async () => {
@@ -131,13 +131,12 @@ describe.skipIf((!canMakeMachines || !archive) && !requireAll)('apply --install'
   it('puts the old configuration back where the new one lets no relay start, and the old relay goes on', async () => {
     fixture.configure(`${OVER_SSH}relay: { metrics: { address: 192.0.2.1 } }\n`);
     const { status, stderr } = await machines.sidetrack('apply');
-    expect(status).not.toBe(0);
+    expect(status).toBe(EXIT_REVERTED);
     expect(stderr).toMatch(
       /"systemctl kill sidetrack-relay.service" failed.* did not hand over and goes on as it was: the metrics port .* cannot be used/,
     );
     expect(await server.shell(`cat ${CONFIG}`)).toContain('idle_timeout_seconds: 77');
     expect(await relayed()).toBe(1);
-    fixture.configure(OVER_SSH);
   });
 
   it('refuses what the server cannot take, before anything is changed', async () => {
