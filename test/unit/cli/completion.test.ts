@@ -21,11 +21,11 @@ describe('bash completion', () => {
     expect(complete('sidetrack', 'lab', '')).toEqual(
       expect.arrayContaining(['up', 'down', 'exec']),
     );
-    expect(complete('sidetrack', 'plan', '--o')).toEqual(['--only']);
+    expect(complete('sidetrack', 'plan', '--on')).toEqual(['--only']);
   });
 
   it('does not take the value of an option for a command', () => {
-    expect(complete('sidetrack', 'plan', '-c', 'x.yaml', '--o')).toEqual(['--only']);
+    expect(complete('sidetrack', 'plan', '-c', 'x.yaml', '--on')).toEqual(['--only']);
     expect(complete('sidetrack', 'lab', 'up', '--name', 'second', '--n')).toEqual(['--name']);
   });
 });
