@@ -54,12 +54,13 @@ function removal(call: readonly string[]): Command {
   return { argv: ['sh', '-c', script, 'sh', ...call], purpose: 'removing the rule of the canary' };
 }
 
-/** Whether some client's connection there is handed over: any client's, or one that a rule names. */
-function isSteered(
+/** Whether some client's connection there is handed over: any client's, or one that a rule names, or one of `clients`. */
+export function isSteered(
   config: Config,
   policy: Policy,
   router: ObservedHost,
   { address, port }: Destination,
+  clients?: readonly string[],
 ): boolean {
   const destination = parseAddress(address)!;
   const family = familyOf(destination);
@@ -71,7 +72,7 @@ function isSteered(
     localAddresses: PrefixSet.parse(...own),
   };
   const named = policy.rules.flatMap(({ from }) => from?.addresses.cidrs().slice(0, 1) ?? []);
-  const sources = [
+  const sources = clients ?? [
     ...config.router.interfaces.flatMap((name) =>
       clientsOn(router, name, family, family === 4 ? servers.v4 : servers.v6),
     ),
