@@ -6,8 +6,9 @@ import type { Step } from '../plan/step.js';
 import type { Policy } from '../policy/rule.js';
 import { Change, type ChangeOptions, type HostChange, type Trial } from './change.js';
 import { type ExecuteOptions, executeSteps, type Method } from './execute.js';
+import { ownTrialOf } from './own-trial.js';
 import type { Places } from './place.js';
-import { trialOf } from './probes/trial.js';
+import { type ProbeReport, trialOf } from './probes/trial.js';
 import {
   type Around,
   type Left,
@@ -27,6 +28,8 @@ export interface ApplyOptions extends ExecuteOptions {
   /** Until a change that is not confirmed is reverted; as configured when absent. */
   confirmSeconds?: number | undefined;
   onWait?: ChangeOptions['onWait'];
+  /** What works before the change of a host has been tried. @param reports what is known by then */
+  onMeasured?: ((reports: () => ProbeReport[]) => void) | undefined;
 }
 
 interface ChangedHost {
@@ -46,16 +49,18 @@ export async function carryOut(
   const change = changeOf(places, hosts, {
     ...options,
     confirmSeconds: options.confirmSeconds ?? config.confirm.timeoutSeconds,
-    trialOf: ({ name, observed }) => trialOf(config, policy, name, observed),
+    trialOf: ({ name, observed }) => trialOf(config, policy, name, observed, options.onMeasured),
   });
   const method = change ?? new Plain(places, hosts);
   const steps = hosts.flatMap((host) => host.steps);
+  const own = change && (await ownTrialOf({ config, policy }, places, hosts, options));
   const finish = async () => {
     for (const { name, desired } of hosts) {
       const place = places.get(name)!;
       const left = method.left.get(name) ?? (await readLeft(place, desired));
       await saveState(place, desired, left, method.aroundState(name));
     }
+    await own?.demand();
     await (options.confirm === 'manual' ? change?.keepWhenConfirmed() : change?.keep());
   };
   await executeSteps(places, steps, options, finish, method);

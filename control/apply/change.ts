@@ -27,6 +27,8 @@ export interface Trial {
   demand(measured: RunResult): Command | undefined;
   /** What does not work any more, in a few words. */
   failure(result: RunResult): string;
+  /** What was demanded works. */
+  passed(result: RunResult): void;
   /** Takes back what a try leaves that was cut off. */
   undo: readonly Command[];
 }
@@ -145,7 +147,10 @@ export class Change implements Method {
         way.batch(commands, { untilFailure: true, timeoutMs }),
       );
       const failed = results.at(-1)!;
-      if (failed.status === 0) return;
+      if (failed.status === 0) {
+        if (demand) trial!.passed(results[0]!);
+        return;
+      }
       if (results.length === commands.length)
         throw new Final(`${name}: ${failed.stderr.trim() || 'not confirmed'}`);
       failures++;

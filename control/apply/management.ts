@@ -41,7 +41,7 @@ export function managementFindings(
 }
 
 /** A local shell may know of a connection to another machine: of one that it was left open in, say. */
-function managementOf(host: Host, { interfaces }: ObservedHost): Management | undefined {
+export function managementOf(host: Host, { interfaces }: ObservedHost): Management | undefined {
   const management = parseManagement(host.management ?? '');
   const own = interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => address));
   if (host.remote || own.includes(management?.server.address ?? '')) return management;

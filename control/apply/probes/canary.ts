@@ -37,14 +37,14 @@ export function canaryProbes(config: Config, policy: Policy, router: ObservedHos
 function canary(family: 4 | 6, target: Target, destination: Destination): Probe {
   const { address, port } = destination;
   const text = destinationText(destination);
-  const call = ['canary', String(family), address, String(port), String(target.table)];
+  const where = [String(family), address, String(port), String(target.table)];
   return {
     name: `canary ${text}`,
     works: `${text} answers by way of ${target.name}`,
     fails: `${text}, which answered before the change, does not answer by way of ${target.name}`,
-    call,
-    before: [['answers', address, String(port)], call],
-    undo: [removal(call.slice(1))],
+    call: ['canary', ...where],
+    before: ['canary_before', ...where],
+    undo: [removal(where)],
   };
 }
 

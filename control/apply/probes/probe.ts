@@ -18,7 +18,7 @@ export interface Probe {
   /** A call of a function of `shell.ts`, as words. */
   call: readonly string[];
   /** What is measured before the change in its place: it has to work for the probe to be demanded. */
-  before?: readonly (readonly string[])[];
+  before?: readonly string[];
   /** Takes back what a try leaves where its shell is killed. */
   undo?: Command[];
 }
@@ -41,16 +41,12 @@ ended=0
 for one in $running; do
   wait $one; status=$?
   echo $status
-  case $status in 0 | ${UNMEASURABLE}) ;; *) ended=1 ;; esac
+  [ $status = 0 ] || ended=1
 done
 kill $keeper 2>/dev/null
 `;
 
 const SCRIPT = `${PROBE_FUNCTIONS}${COLLECT}`;
-
-/** One of the alternatives has to work. */
-const callText = (alternatives: readonly (readonly string[])[]) =>
-  alternatives.map(shellWords).join(' || ');
 
 function collect(
   calls: readonly string[],
@@ -63,14 +59,14 @@ function collect(
 
 /** Before the change; a question, which no answer makes fail. */
 export function measureProbes(probes: readonly Probe[], seconds: number): Query<ProbeResult[]> {
-  const calls = probes.map(({ call, before = [call] }) => callText(before));
+  const calls = probes.map(({ call, before = call }) => shellWords(before));
   const command = collect(calls, seconds, 'exit 0', 'trying what works before the change');
   return query(command, (answer) => resultsOf(probes, outputOf(answer)));
 }
 
 /** After the change: fails where one of them does not work; `resultsOf` reads which. */
 export function demandProbes(probes: readonly Probe[], seconds: number): Command {
-  const calls = probes.map(({ call }) => callText([call]));
+  const calls = probes.map(({ call }) => shellWords(call));
   return collect(calls, seconds, 'exit $ended', 'trying what worked before the change');
 }
 

@@ -111,7 +111,7 @@ forwards() { # family destination client interface device
 
 /**
  * The rules go when the shell that made them does, even if that is killed: what is left behind for this asks for
- * that shell every second. A rule by ports needs Linux 4.17.
+ * that shell every second. A rule by ports needs Linux 4.17, and names of protocols /etc/protocols.
  *
  * The kernel looks for ports in a packet that has come in, with which its reverse-path filter asks for the way
  * back, only where a rule that is not for `lo` wants them: that is what the rule without an action is for.
@@ -119,7 +119,7 @@ forwards() { # family destination client interface device
 export const CANARY_FUNCTIONS = `
 narrow() { # verb family address port words…
   verb=$1; six=$2; to=$3; port=$4; shift 4
-  ip -"$six" rule "$verb" pref ${FIRST_PRIORITY} to "$to" ipproto tcp dport "$port" protocol ${ROUTE_PROTOCOL} "$@"
+  ip -"$six" rule "$verb" pref ${FIRST_PRIORITY} to "$to" ipproto 6 dport "$port" protocol ${ROUTE_PROTOCOL} "$@"
 }
 uncanary() { # family address port table
   narrow del "$1" "$2" "$3" iif lo lookup "$4"
@@ -129,6 +129,11 @@ uncanary() { # family address port table
 `;
 
 const CANARY = `${CANARY_FUNCTIONS}
+can_narrow() { # family address port
+  narrow add "$1" "$2" "$3" nop && narrow del "$1" "$2" "$3" nop || return ${UNMEASURABLE}
+}
+# Before a change: directly, or by the way that an earlier one has made.
+canary_before() { can_narrow "$@" || return; answers "$2" "$3" || canary "$@"; }
 canary() { # family address port table
   uncanary "$@"
   own=$(exec sh -c 'echo $PPID')

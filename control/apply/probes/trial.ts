@@ -13,6 +13,8 @@ import {
 } from './probe.js';
 import { probesOf } from './probes.js';
 
+export type { ProbeState };
+
 /** For programs (`--json`). */
 export interface ProbeReport {
   host: string;
@@ -33,18 +35,22 @@ export interface ProbeTrial {
   demand(measured: RunResult): Command | undefined;
   /** What does not work any more, in a few words. */
   failure(result: RunResult): string;
-  /** What is known so far. */
-  reports(): ProbeReport[];
+  /** What was demanded works. */
+  passed(result: RunResult): void;
   /** Takes away what a try leaves where everything of its session is killed. */
   undo: Command[];
 }
 
-/** Undefined where the file wants no probe of this host. */
+/**
+ * Undefined where the file wants no probe of this host.
+ * @param onMeasured is told where to ask for what is known
+ */
 export function trialOf(
   config: Config,
   policy: Policy,
   name: string,
   host: ObservedHost,
+  onMeasured: (reports: () => ProbeReport[]) => void = () => undefined,
 ): ProbeTrial | undefined {
   const probes = probesOf(config, policy, name, host);
   const { probeSeconds } = config.confirm;
@@ -56,25 +62,25 @@ export function trialOf(
     after = resultsOf(demandedOf(before), stdout);
     return after;
   };
+  const reports = () => before.map((one) => reportOf(name, one, after));
   return {
     measure,
     undo: probes.flatMap(({ undo = [] }) => undo),
     demand(measured) {
       before = resultsOf(probes, measured.stdout);
+      onMeasured(reports);
       const demanded = demandedOf(before);
-      if (demanded.length === 0) return undefined;
-      // What works is not told of by the command that goes on; until one fails, all of it does.
-      after = demanded.map((probe) => ({ probe, state: 'works' }));
-      return demandProbes(demanded, probeSeconds);
+      return demanded.length === 0 ? undefined : demandProbes(demanded, probeSeconds);
     },
     failure: (result) => failureText(read(result)),
-    reports: () => before.map((one) => reportOf(name, one, after)),
+    passed: read,
   };
 }
 
 /** `the router no longer reaches its gateway 203.0.113.1 (ping)` */
 function failureText(after: readonly ProbeResult[]): string {
-  const failed = after.filter(({ state }) => state === 'fails').map(({ probe }) => probe.fails);
+  // What could be tried before and cannot be any more has not worked again.
+  const failed = after.filter(({ state }) => state !== 'works').map(({ probe }) => probe.fails);
   return failed.join('; ') || 'the probes gave no answer';
 }
 
@@ -87,7 +93,7 @@ function reportOf(
   return {
     host,
     probe: probe.name,
-    text: again === 'fails' ? probe.fails : probe.works,
+    text: again === undefined || again === 'works' ? probe.works : probe.fails,
     before: state,
     demanded: state === 'works',
     ...(again !== undefined && { after: again }),

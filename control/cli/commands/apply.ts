@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { type ApplyOptions, CONFIRMS, type Confirm } from '../../apply/carry-out.js';
 import { applyDeployment } from '../../apply/deployment.js';
+import type { ProbeReport } from '../../apply/probes/trial.js';
 import { mustBe } from '../../apply/saved-plan.js';
 import { SidetrackError } from '../../error.js';
 import type { SavedPlan } from '../../plan/saved-plan.js';
@@ -18,6 +19,7 @@ import {
 import { count } from '../count.js';
 import { EXIT_CODES, print, printJson, printWarnings, say } from '../output.js';
 import { readPlanFile } from '../plan-file.js';
+import { sayProbes } from '../probe-output.js';
 import { interruptible } from '../signals.js';
 
 interface ApplyCommandOptions extends HostOptions {
@@ -66,8 +68,14 @@ async function runApply(given: ApplyCommandOptions, file?: string): Promise<unde
   const approve = saved && file !== undefined ? mustBe(file, saved, deployment) : undefined;
   printWarnings(config.warnings);
   const { confirm, confirmTimeout: confirmSeconds } = options;
+  const measured: (() => ProbeReport[])[] = [];
+  const onMeasured = (reports: () => ProbeReport[]) => {
+    measured.push(reports);
+    if (!options.json) sayProbes(reports());
+  };
+  const how = { confirm, confirmSeconds, onMeasured, ...progress(options) };
   const { hosts, warnings } = await interruptible((signal) =>
-    applyDeployment(deployment, { signal, confirm, confirmSeconds, ...progress(options) }, approve),
+    applyDeployment(deployment, { signal, ...how }, approve),
   );
   const steps = hosts.flatMap((host) => host.steps);
   printWarnings(warnings);
@@ -75,6 +83,7 @@ async function runApply(given: ApplyCommandOptions, file?: string): Promise<unde
     printJson({
       changed: steps.length > 0,
       steps: steps.map(({ host, title }) => ({ host, title })),
+      probes: measured.flatMap((reports) => reports()),
       warnings: [...config.warnings, ...warnings],
     });
     return;

@@ -1,9 +1,11 @@
 /** Which probes a deployment has, and what is made of their answers. */
 import { describe, expect, it } from 'vitest';
 import { queryFor } from '../../../control/apply/probes/dns.js';
+import { ownConnection } from '../../../control/apply/probes/own-connection.js';
 import { probesOf } from '../../../control/apply/probes/probes.js';
-import { trialOf } from '../../../control/apply/probes/trial.js';
+import { type ProbeReport, trialOf } from '../../../control/apply/probes/trial.js';
 import { parseConfig } from '../../../control/config/load.js';
+import { parseManagement } from '../../../control/plan/management.js';
 import { compilePolicy } from '../../../control/policy/compile.js';
 import { bareRouter } from '../plan/fixtures.js';
 
@@ -72,12 +74,53 @@ describe('the probes', () => {
   });
 });
 
+describe('a canary of this machine', () => {
+  const lan = bareRouter({
+    routes: [
+      {
+        family: 4,
+        table: 254,
+        destination: '192.168.1.0/24',
+        type: 'unicast',
+        dev: 'br-lan',
+        protocol: 2,
+      },
+      ...router.routes,
+    ],
+    ipRules: router.ipRules,
+  });
+  const own = async (connection: string, addresses: string[], rules = '[{ action: proxy }]') => {
+    const config = await parse(`rules: ${rules}`);
+    return ownConnection(config, compilePolicy(config), lan, parseManagement(connection), addresses)
+      ?.works;
+  };
+  const near = '192.168.1.10 50022 192.168.1.1 22';
+
+  it('is one where it is a client whose connections are handed over', async () => {
+    expect(await own(near, ['192.168.1.10'])).toBe(
+      '1.1.1.1:80 answers this machine, a client of the router (192.168.1.10)',
+    );
+    expect(
+      await own(near, ['192.168.1.10'], '[{ from: 192.168.1.11, action: proxy }]'),
+    ).toBeUndefined();
+  });
+
+  it('is none behind a jump host or NAT, or on the side of the uplink', async () => {
+    expect(await own(near, ['10.0.0.5'])).toBeUndefined();
+    expect(await own('198.51.100.77 50022 203.0.113.1 22', ['198.51.100.77'])).toBeUndefined();
+    expect(await own('', ['192.168.1.10'])).toBeUndefined();
+  });
+});
+
 describe('their answers', () => {
   it('say what is demanded, and what does not work any more', async () => {
     const config = await parse(
       'confirm: { dns: [a.example, b.example], internet: [], canary: [] }',
     );
-    const trial = trialOf(config, compilePolicy(config), 'router', router)!;
+    let reports = (): ProbeReport[] => [];
+    const trial = trialOf(config, compilePolicy(config), 'router', router, (known) => {
+      reports = known;
+    })!;
     const said = (stdout: string) => ({ status: 0, stdout, stderr: '' });
     // ping works, the neighbour table cannot tell, a resolves, b does not.
     const demand = trial.demand(said('0\n3\n0\n1\n'));
@@ -85,7 +128,7 @@ describe('their answers', () => {
       'pings 4 203.0.113.10 wan',
       expect.stringContaining('resolves a.example'),
     ]);
-    expect(trial.reports().map(({ before, demanded }) => [before, demanded])).toEqual([
+    expect(reports().map(({ before, demanded }) => [before, demanded])).toEqual([
       ['works', true],
       ['unmeasurable', false],
       ['works', true],
@@ -94,12 +137,7 @@ describe('their answers', () => {
     expect(trial.failure(said('137\n0\n'))).toBe(
       'the router no longer reaches its gateway 203.0.113.10 (ping)',
     );
-    expect(trial.reports().map(({ after }) => after)).toEqual([
-      'fails',
-      undefined,
-      'works',
-      undefined,
-    ]);
+    expect(reports().map(({ after }) => after)).toEqual(['fails', undefined, 'works', undefined]);
     // A shell that ended early has said nothing of the last one.
     expect(trial.failure(said('0\n'))).toBe('the router no longer resolves a.example');
   });

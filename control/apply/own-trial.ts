@@ -1,0 +1,65 @@
+/** The connection of the machine that sidetrack runs on, tried before a change and demanded after it. */
+import type { Config } from '../config/config.js';
+import type { ObservedHost } from '../plan/state.js';
+import type { Policy } from '../policy/rule.js';
+import { ROUTER } from './macs.js';
+import { managementOf } from './management.js';
+import type { Places } from './place.js';
+import { destinationText } from './probes/internet.js';
+import { answersUs, ownConnection } from './probes/own-connection.js';
+import type { ProbeReport, ProbeState } from './probes/trial.js';
+
+/** Of a try; the kernel sends a lost SYN again after one second. */
+const ANSWER_MS = 2500;
+const TRIES = 3;
+
+export interface OwnTrial {
+  /** @throws Error that says what does not work any more */
+  demand(): Promise<void>;
+}
+
+/** Nothing where we are no client of the router, or where its answer does not come before the change either. */
+export async function ownTrialOf(
+  { config, policy }: { config: Config; policy: Policy },
+  places: Places,
+  hosts: readonly { name: string; observed: ObservedHost }[],
+  { onMeasured, signal }: Options,
+): Promise<OwnTrial | undefined> {
+  const router = hosts.find(({ name }) => name === ROUTER)?.observed;
+  const place = places.get(ROUTER);
+  if (router === undefined || place === undefined) return undefined;
+  const own = ownConnection(config, policy, router, managementOf(place.host, router));
+  if (own === undefined) return undefined;
+  const { destination, works, fails } = own;
+  const attempt = () => answersUs(destination, ANSWER_MS);
+  const before = stateOf(await attempt());
+  let after: ProbeState | undefined;
+  onMeasured?.(() => [
+    {
+      host: 'this machine',
+      probe: `canary ${destinationText(destination)}`,
+      text: after === 'fails' ? fails : works,
+      before,
+      demanded: before === 'works',
+      ...(after !== undefined && { after }),
+    },
+  ]);
+  if (before !== 'works') return undefined;
+  return {
+    async demand() {
+      for (let turn = 0; turn < TRIES; turn++) {
+        signal?.throwIfAborted();
+        after = stateOf(await attempt());
+        if (after === 'works') return;
+      }
+      throw new Error(fails);
+    },
+  };
+}
+
+interface Options {
+  onMeasured?: ((reports: () => ProbeReport[]) => void) | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+const stateOf = (works: boolean): ProbeState => (works ? 'works' : 'fails');
