@@ -2,6 +2,7 @@
 import { SidetrackError } from '../error.js';
 import type { Step } from '../plan/step.js';
 import { CHANGE_ENDED } from './change-ended.js';
+import { cureUndo } from './nft-step.js';
 import type { Place, Places } from './place.js';
 import { type HostScript, runAll, runScript } from './run-script.js';
 
@@ -158,10 +159,13 @@ async function undo(place: Place, steps: readonly Step[], failed?: Step): Promis
     place,
     commands.map(({ command }) => command),
   );
-  // The failed step usually did nothing, and then its undo has nothing to undo.
-  const left = commands.filter(
-    ({ step }, index) => results[index]!.status !== 0 && step !== failed,
-  );
+  const left: typeof commands = [];
+  for (const [index, { step, command }] of commands.entries()) {
+    const result = results[index]!;
+    if (result.status === 0 || (await cureUndo(place, command, result))) continue;
+    // The failed step usually did nothing, and then its undo has nothing to undo.
+    if (step !== failed) left.push({ step, command });
+  }
   return left.map(({ step: { host, title } }) => `${host}: ${title}`);
 }
 

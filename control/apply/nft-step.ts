@@ -21,7 +21,20 @@ export async function cureNftStep(place: Place, step: Step, result: RunResult): 
   throw (await missingModule(place, step, result)) ?? commandError(place.host, step, result);
 }
 
-async function runDivided({ host, session }: Place, step: Step): Promise<void> {
+/** Puts back in pieces what was too long for one message. @returns whether that was so, and it is back */
+export async function cureUndo(
+  place: Place,
+  command: Command,
+  { stderr }: RunResult,
+): Promise<boolean> {
+  if (!isNft(command) || !/Message too long/.test(stderr)) return false;
+  return runDivided(place, command).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function runDivided({ host, session }: Place, step: Command & Partial<Step>): Promise<void> {
   const { argv, stdin, freshSets = [] } = step;
   const transactions = divide(JSON.parse(stdin!) as Transaction, freshSets);
   const commands = transactions.map((one) => ({ argv, stdin: write(one) }));
@@ -37,7 +50,7 @@ async function runDivided({ host, session }: Place, step: Step): Promise<void> {
 function tooLong(host: Host, { length }: string): SidetrackError {
   const bytes = 2 ** Math.ceil(Math.log2(4 * length));
   return new SidetrackError(
-    `${host.address}: a set that is in use cannot be replaced at once: too many entries for nft without root's privilege`,
+    `${host.address}: the table cannot be re-created at once: too many entries for nft without root's privilege`,
     {
       code: 'message-too-long',
       source: 'kernel',

@@ -4,7 +4,7 @@ import type { Command } from '../command/command.js';
 import { intervalDigest, intervalsOf } from '../nft/address-intervals.js';
 import { MOST_ELEMENTS } from '../nft/divide.js';
 import { isFlowSet } from '../nft/flow-elements.js';
-import { NFT_RUN, type NftSet, type Table, type Transaction } from '../nft/json.js';
+import { type Chain, NFT_RUN, type NftSet, type Table, type Transaction } from '../nft/json.js';
 import {
   digest,
   type ListedChain,
@@ -250,13 +250,28 @@ function apply(change: TableChange, { listing }: ObservedHost): Action {
     case 'recreate':
       return nft(recreateTable(change.table));
     case 'replace': {
-      const { table, changed, stale, deltas } = change;
-      const replaced = replaceObjects(table, changed, stale, deltas);
+      const { table, stale, deltas } = change;
+      const replaced = replaceObjects(table, withReaders(change), stale, deltas);
       return { ...nft(replaced), ...freshSets(table, listing?.sets ?? []) };
     }
     case 'delete':
       return nft(deleteTable(TABLE_NAME));
   }
+}
+
+/**
+ * Besides what changes, the chains that look into a set which one message may be too long for: then they look into
+ * a stand-in while it is filled.
+ */
+function withReaders({ table, changed, deltas }: Replaced & { table: Table }): TableObjects {
+  const isLong = (set: NftSet) => !deltas[set.name] && countElements(set) > MOST_ELEMENTS;
+  const long = table.sets.filter((set) => changed.sets.includes(set.name) && isLong(set));
+  const reads = (chain: Chain) => {
+    const text = JSON.stringify(chain);
+    return long.some(({ name }) => text.includes(`"@${name}"`));
+  };
+  const readers = table.chains.filter(reads).map(({ name }) => name);
+  return { sets: changed.sets, chains: [...new Set([...changed.chains, ...readers])] };
 }
 
 function undo(change: TableChange, { listing }: ObservedHost): Command[] {
