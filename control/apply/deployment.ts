@@ -4,7 +4,8 @@ import type { Config } from '../config/config.js';
 import { ConfigError, type Diagnostic } from '../config/diagnostic.js';
 import { SidetrackError } from '../error.js';
 import { addressOf, connect, type HostLocation } from '../hosts/connect.js';
-import type { Host } from '../hosts/host.js';
+import type { Host, Session } from '../hosts/host.js';
+import type { NftSet } from '../nft/json.js';
 import { policySets } from '../nft/policy-sets.js';
 import { changeWarnings } from '../plan/change-check.js';
 import type { ManagementFindings } from '../plan/management-check.js';
@@ -24,7 +25,7 @@ import { type ExecuteOptions, executeAll } from './execute.js';
 import { withLock } from './lock.js';
 import { ROUTER, resolveMacs, routerMacs, serverMacs } from './macs.js';
 import { managementFindings } from './management.js';
-import { observeHost } from './observe.js';
+import { observedIn, observeHost, questionsTo } from './observe.js';
 import type { Place, Places } from './place.js';
 import { forgetChanges, recovered } from './recover.js';
 
@@ -187,17 +188,23 @@ function withFindings(host: HostSurvey, { errors, warnings }: ManagementFindings
 }
 
 async function observeAll(
-  { config, policy, hosts }: Deployment,
+  deployment: Deployment,
   places?: Places,
 ): Promise<Map<string, ObservedHost>> {
-  const judges = config.router.classifier === 'nftables';
-  const wanted = (name: string) => (judges && name === ROUTER ? policySets(policy) : undefined);
-  const entries = [...hosts].map(async ([name, host]) => {
-    const observed = await observeHost(host, wanted(name));
+  const entries = [...deployment.hosts].map(async ([name, host]) => {
+    const wanted = wantedSets(deployment, name);
     const place = places?.get(name);
-    return [name, place ? await recovered(place, observed) : observed] as const;
+    const observed = place
+      ? await recovered(place, observedIn(host, place.session.answers, wanted), wanted)
+      : await observeHost(host, wanted);
+    return [name, observed] as const;
   });
   return new Map(await Promise.all(entries));
+}
+
+function wantedSets({ config, policy }: Deployment, name: string): readonly NftSet[] | undefined {
+  const judges = config.router.classifier === 'nftables';
+  return judges && name === ROUTER ? policySets(policy) : undefined;
 }
 
 function checkHost(
@@ -309,17 +316,18 @@ function hostNamed({ hosts }: Deployment, name: string): Host {
   return hosts.get(name)!;
 }
 
-/** Takes the locks one inside the other, always in the same order. */
+/** Takes the locks one inside the other, always in the same order; each brings along how its host is. */
 function withPlaces<T>(deployment: Deployment, work: (places: Places) => Promise<T>): Promise<T> {
   const held = new Map<string, Place>();
   const withAll = (rest: readonly (readonly [string, Host])[]): Promise<T> => {
     const [first, ...others] = rest;
     if (first === undefined) return work(held);
     const [name, host] = first;
-    return withLock(host, (session) => {
+    const inside = (session: Session) => {
       held.set(name, { host, session });
       return withAll(others);
-    });
+    };
+    return withLock(host, inside, questionsTo(host, wantedSets(deployment, name)));
   };
   return withAll([...deployment.hosts]);
 }

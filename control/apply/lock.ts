@@ -2,6 +2,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Command } from '../command/command.js';
 import {
   directoriesBelow,
   endHolder,
@@ -18,9 +19,14 @@ import { lockPath, RUN } from '../plan/paths.js';
 /**
  * Runs `work` while a session holds the host's lock, which goes with this process however it ends. After `down`
  * the directories are empty, and go too.
+ * @param questions answered in the session, in the same round trip
  */
-export async function withLock<T>(host: Host, work: (session: Session) => Promise<T>): Promise<T> {
-  const session = await open(host);
+export async function withLock<T>(
+  host: Host,
+  work: (session: Session) => Promise<T>,
+  questions: readonly Command[] = [],
+): Promise<T> {
+  const session = await open(host, questions);
   try {
     return await work(session);
   } finally {
@@ -36,7 +42,7 @@ const PATIENCE_MS = 10_000;
 const POLL_MS = 250;
 
 /** Where the lock is left to a process of ours that is no more, its shell is ended. */
-async function open(host: Host): Promise<Session> {
+async function open(host: Host, questions: readonly Command[]): Promise<Session> {
   const lock: LockRequest = {
     path: lockPath(host.stateDir),
     owner: { machine: hostname(), pid: process.pid, boot: BOOT },
@@ -44,7 +50,7 @@ async function open(host: Host): Promise<Session> {
   };
   for (const until = Date.now() + PATIENCE_MS; ; await delay(POLL_MS)) {
     try {
-      return await host.session(lock);
+      return await host.session(lock, questions);
     } catch (error) {
       if (!(error instanceof HostLocked)) throw error;
       if (!isDead(error.owner) || Date.now() > until) throw await lockedBy(host, error);

@@ -1,7 +1,8 @@
 /** Reads a host as it is: everything that planning may need, nothing is changed. */
 import { explained } from '../command/answer.js';
+import type { Command, RunResult } from '../command/command.js';
 import { ipWithoutJson } from '../command/explain.js';
-import { type Query, query } from '../command/query.js';
+import { parseAnswers, type Query, query } from '../command/query.js';
 import { ask, type Host } from '../hosts/host.js';
 import type { NftSet } from '../nft/json.js';
 import { changeQuery } from '../plan/change-state.js';
@@ -33,9 +34,24 @@ export async function observeHost(
   host: Host,
   wantedSets?: readonly NftSet[],
 ): Promise<ObservedHost> {
-  const { address, stateDir, ownsEtc, sidetrack, bpfDirectory } = host;
-  const place = { address, stateDir, ownsEtc, sidetrack, bpfDirectory };
-  const found = await ask(host, observation({ ...place, ...(wantedSets && { wantedSets }) }));
+  return observedIn(host, await host.batch(questionsTo(host, wantedSets)), wantedSets);
+}
+
+/** The commands of `observeHost`. */
+export function questionsTo(host: HostPlace, wantedSets?: readonly NftSet[]): Command[] {
+  const queries = observation({ ...placeOf(host), ...(wantedSets && { wantedSets }) });
+  return Object.values(queries).flatMap(({ commands }) => [...commands]);
+}
+
+/** What they were answered. */
+export function observedIn(
+  host: HostPlace,
+  answers: readonly RunResult[],
+  wantedSets?: readonly NftSet[],
+): ObservedHost {
+  const place = placeOf(host);
+  const queries = observation({ ...place, ...(wantedSets && { wantedSets }) });
+  const found = parseAnswers(host, queries, answers);
   const { resources, saved, change, interfaces, sockets, neighbours } = found;
   return {
     ...place,
@@ -47,6 +63,22 @@ export async function observeHost(
     ...(change && { change }),
   };
 }
+
+type HostPlace = Pick<Host, keyof ReturnType<typeof placeOf>>;
+
+const placeOf = ({
+  address,
+  stateDir,
+  ownsEtc,
+  sidetrack,
+  bpfDirectory,
+}: Pick<Host, 'address' | 'stateDir' | 'ownsEtc' | 'sidetrack' | 'bpfDirectory'>) => ({
+  address,
+  stateDir,
+  ownsEtc,
+  sidetrack,
+  bpfDirectory,
+});
 
 /** What takes no privilege to see: interfaces and routes. */
 export async function glanceAt(host: Host): Promise<Neighbourhood> {

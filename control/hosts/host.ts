@@ -33,8 +33,12 @@ export interface Transport extends HostRef {
    * when the way there is lost in the middle they are sent again, once, unless a session holds the lock.
    */
   batch(commands: readonly Command[], options?: BatchOptions): Promise<RunResult[]>;
-  /** A shell that holds the host's lock until it ends. @throws SidetrackError `host-locked` when another has it */
-  session(lock: LockRequest): Promise<Session>;
+  /**
+   * A shell that holds the host's lock until it ends.
+   * @param questions asked as soon as it has the lock, in the same round trip
+   * @throws SidetrackError `host-locked` when another has it
+   */
+  session(lock: LockRequest, questions?: readonly Command[]): Promise<Session>;
   /** The same host by a connection of its own, which is not there before it is used. */
   fresh(): Transport;
   /** Ends what is open; it opens again when it is used. */
@@ -47,6 +51,8 @@ export interface Transport extends HostRef {
 export interface Session {
   /** One round trip. What its programs start, and is not told to close descriptor 9, keeps the lock. */
   batch(commands: readonly Command[], options?: BatchOptions): Promise<RunResult[]>;
+  /** What the questions that came with the lock were answered. */
+  readonly answers: readonly RunResult[];
   /** Lets go of the lock. Never fails: without the way there the lock goes by itself. */
   end(): Promise<void>;
 }

@@ -30,16 +30,21 @@ const RELEASE_MS = 10_000;
 export async function lockedSession(
   host: HostRef,
   lock: LockRequest,
+  questions: readonly Command[],
   { send, end }: LockingShell,
 ): Promise<Session> {
+  let answers: RunResult[];
   try {
-    const [taken] = await send([lockCommand(lock)], [takeLock(lock)], {});
+    const commands = [lockCommand(lock), ...questions];
+    const [taken, ...said] = await send(commands, [takeLock(lock), ...questions.map(withLock)], {});
     checkLocked(host, lock, taken!);
+    answers = said;
   } catch (error) {
     await end();
     throw error;
   }
   return {
+    answers,
     batch: async (commands, options = {}) =>
       commands.length === 0 ? [] : send(commands, commands.map(scriptLine), options),
     end: async () => {
@@ -49,3 +54,7 @@ export async function lockedSession(
     },
   };
 }
+
+/** A shell without the lock has no such descriptor. */
+const withLock = (command: Command): string =>
+  `[ -e /proc/self/fd/9 ] && { ${scriptLine(command)}; }`;

@@ -48,9 +48,9 @@ function processTransport(address: string, wrap: Transport['wrap']): Transport {
       roundTrips++;
       return results;
     },
-    session: async (lock) => {
+    session: async (lock, questions = []) => {
       const shell = new Shell(wrap(['sh', '-c', SHELL_LOOP, 'sidetrack']));
-      return lockedSession(ref, lock, {
+      return lockedSession(ref, lock, questions, {
         send: async (commands, lines, options) => {
           try {
             const results = await shell.send(lines, options);

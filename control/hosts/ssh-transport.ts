@@ -30,8 +30,8 @@ export function sshTransport(address: string, location: SshLocation): Transport 
       return result!;
     },
     batch: (commands, options = {}) => way.ask(commands, options),
-    session: async (lock) => {
-      const session = await lockedSession(host, lock, {
+    session: async (lock, questions = []) => {
+      const session = await lockedSession(host, lock, questions, {
         send: (commands, lines, options) => way.send(commands, lines, options),
         end: async () => way.release(),
       });

@@ -94,12 +94,13 @@ describe.skipIf(!canMakeMachines).each(CASES)('$name', ({ user, make }) => {
     expect([await snapshots(), await kept()]).toEqual(before);
   });
 
-  it('a plan is two round trips a host, and an apply takes no more for a larger policy', async () => {
+  it('a plan is two round trips a host, a first apply six, and a larger policy takes no more', async () => {
     const plan = await machines.counted(() => machines.sidetrack('plan'));
     expect(plan.result).toMatchObject({ status: 0 });
     expect(plan.trips).toEqual({ router: 2, server1: 2 });
     const small = await machines.counted(() => machines.sidetrack('apply'));
     expect(small.result).toMatchObject({ status: 0 });
+    expect(small.trips).toEqual({ router: 6, server1: 6 });
     await machines.sidetrack('down');
     const ports = Array.from({ length: 300 }, (_, index) => 2000 + 2 * index).join(', ');
     const rules = `  - { name: many, proto: tcp, port: [${ports}], action: direct }\n`;

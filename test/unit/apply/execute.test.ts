@@ -40,7 +40,7 @@ function placesWith(host: Host): Places {
     }
     return results;
   };
-  const session: Session = { batch, end: async () => undefined };
+  const session: Session = { answers: [], batch, end: async () => undefined };
   return new Map([['router', { host: { ...host, batch }, session }]]);
 }
 
