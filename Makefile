@@ -37,6 +37,7 @@ test: ## everything that the README promises: lint, unit, engine and network-nam
 test-long: ## what `make test` leaves out: variants, all with classifier: ebpf, sanitizers, benchmarks that run; as root, hours
 	@[ "$$(id -u)" = 0 ] || { echo "test-long: loading eBPF programs needs root"; exit 1; }
 	@test/tools/deps.sh test
+	@test/tools/deps.sh roots
 	@$(MAKE) --no-print-directory long
 	+@$(SIDE_BY_SIDE) -C test/engine check-thread
 	@$(MAKE) --no-print-directory netns-test-ebpf

@@ -1,14 +1,15 @@
 #!/bin/sh
 # Installs what `make demo`, `make test` and `make bench-relay` need and skips what is there already.
-#   deps.sh demo | deps.sh test | deps.sh bench | deps.sh kernel
+#   deps.sh demo | deps.sh test | deps.sh bench | deps.sh kernel | deps.sh roots
 # Ordinary programs come from apt. The daemons that the tests and measurements compare with (redsocks, HAProxy, …)
 # are only unpacked below build/rivals: installing them would start services on your machine.
 # So are the ssh servers, sudo and busybox, which make machines of the lab's nodes.
 # `kernel` unpacks an emulator and Debian's stock kernel below build/kernel, for `make test-kernel` alone.
+# `roots` makes bare Debian systems below build/roots, for the long tests of the packages.
 # Without root nothing is installed; what is missing is named, and the tests skip it.
 set -eu
 
-want=${1:?usage: deps.sh demo|test|bench|kernel}
+want=${1:?usage: deps.sh demo|test|bench|kernel|roots}
 here=$(cd "$(dirname "$0")/../.." && pwd)
 rivals=$here/build/rivals
 kernel=$here/build/kernel
@@ -19,6 +20,7 @@ needed="nft:nftables ip:iproute2 unshare:util-linux gcc:gcc cc:libc6-dev iperf3:
 daemons="redsocks:redsocks ss-redir:shadowsocks-libev haproxy:haproxy microsocks:microsocks
 	tinyproxy:tinyproxy-bin systemd-analyze:systemd
 	ssh:openssh-client sshd:openssh-server dropbear:dropbear-bin sudo:sudo $rivals/bin/busybox:busybox $rivals/bin/tcsh:tcsh"
+[ "$want" = roots ] && needed="$needed debootstrap:debootstrap"
 [ "$want" = bench ] && needed="$needed ethtool:ethtool"
 [ "$want" = bench ] && daemons="redsocks:redsocks haproxy:haproxy nginx:nginx-light wrk:wrk"
 
@@ -103,6 +105,20 @@ unpack_kernel() {
 	touch "$kernel/unpacked"
 }
 
+# As little as dpkg can do with. Without mirrors there is none, and the tests are skipped.
+make_roots() {
+	[ "$(id -u)" = 0 ] || { echo "deps: no bare systems without root, their tests are skipped"; return; }
+	mkdir -p "$here/build/roots"
+	for suite in bookworm trixie; do
+		root=$here/build/roots/$suite
+		[ -e "$root" ] && continue
+		echo "deps: debootstrap into build/roots/$suite"
+		rm -rf "$root.new"
+		debootstrap --variant=minbase "$suite" "$root.new" >"$root.log" 2>&1 && mv "$root.new" "$root" ||
+			echo "deps: debootstrap failed, its tests are skipped: $root.log" >&2
+	done
+}
+
 install_programs
 # clang only recommends its run-time library, whose package is named after its version
 if [ "$want" = test ] && command -v clang >/dev/null 2>&1; then
@@ -111,6 +127,7 @@ if [ "$want" = test ] && command -v clang >/dev/null 2>&1; then
 fi
 case $want in
 kernel) unpack_kernel ;;
+roots) make_roots ;;
 test | bench) unpack_daemons ;;
 esac
 exit 0
