@@ -22,6 +22,7 @@ import { type HostChanges, hostChanges, removalSteps } from '../resources/steps.
 import { type ApplyOptions, carryOut } from './carry-out.js';
 import { dryRun } from './classifier.js';
 import { type ExecuteOptions, executeAll } from './execute.js';
+import { loaderProblems, needsLoader } from './loader.js';
 import { withLock } from './lock.js';
 import { ROUTER, resolveMacs, routerMacs, serverMacs } from './macs.js';
 import { managementFindings } from './management.js';
@@ -73,7 +74,10 @@ export async function openDeployment(
     });
   assertDistinct(config, new Map(chosen.map(([name, location]) => [name, addressOf(location)])));
   const opened = await Promise.all(
-    chosen.map(async ([name, location]) => [name, await connect(location)] as const),
+    chosen.map(
+      async ([name, location]) =>
+        [name, await connect(location, { loader: needsLoader(config, name) })] as const,
+    ),
   );
   const hosts = new Map(opened);
   assertDistinct(config, new Map(opened.map(([name, { identity }]) => [name, identity])), hosts);
@@ -158,8 +162,9 @@ function surveyHost(
 ): HostSurvey {
   const observed = all.get(name)!;
   const found = checkHost(deployment, all, name);
-  const { errors, bypasses } = found;
   const { config } = deployment;
+  const { bypasses } = found;
+  const errors = [...found.errors, ...loaderProblems(config, name, hostNamed(deployment, name))];
   const warnings = [
     ...changeWarnings(config, name, observed),
     ...unreadRuleset(config, name, observed),

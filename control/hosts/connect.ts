@@ -1,6 +1,8 @@
+import type { Query } from '../command/query.js';
 import { ask, type Host, type Transport } from './host.js';
 import { pathsQuery } from './paths.js';
 import { netnsTransport, ownTransport } from './process-transport.js';
+import { loaderQuery } from './sidetrack.js';
 import { sshTransport } from './ssh-transport.js';
 
 /** Where a host is; the configuration's `HostAddress` has this shape. */
@@ -9,18 +11,28 @@ export type HostLocation =
   | { kind: 'netns'; name: string }
   | { kind: 'ssh'; user: string; host: string; port?: number | undefined };
 
-/** Goes there, and asks where things are. @throws SidetrackError when there is no way, or none for us */
-export async function connect(location: HostLocation): Promise<Host> {
+/**
+ * Goes there, and asks where things are; and, if told so, for a far machine's loader.
+ * @throws SidetrackError when there is no way, or none for us
+ */
+export async function connect(
+  location: HostLocation,
+  { loader = false }: { loader?: boolean } = {},
+): Promise<Host> {
   const transport = transportTo(location);
-  const { paths } = await ask(transport, { paths: pathsQuery });
+  const wanted = loader && transport.remote;
+  const found = await ask(transport, { paths: pathsQuery, loader: wanted ? loaderQuery : nothing });
   return {
     ...transport,
-    ...paths,
+    ...found.paths,
+    ...(found.loader !== undefined && { loader: found.loader }),
     get roundTrips() {
       return transport.roundTrips;
     },
   };
 }
+
+const nothing: Query<undefined> = { commands: [], parse: () => undefined };
 
 /** As the configuration writes it. */
 export function addressOf(location: HostLocation): string {

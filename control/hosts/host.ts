@@ -57,7 +57,10 @@ export interface Session {
   end(): Promise<void>;
 }
 
-export interface Host extends Transport, HostPaths {}
+export interface Host extends Transport, HostPaths {
+  /** Version of the sidetrack that loads eBPF there; absent where there is none, or none was asked for. */
+  readonly loader?: string;
+}
 
 /**
  * Asks all of it in one round trip.

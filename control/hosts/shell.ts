@@ -95,6 +95,8 @@ export class Shell {
       this.#stderr = `${this.#stderr}${chunk}`.slice(-TAIL);
       this.#read('stderr', chunk);
     });
+    // What it has started may live, and keep its output open.
+    child.once('exit', () => this.#dropSoon());
     this.#ended = endOfProcess(child).then(
       (status) => this.#over(status),
       (error: Error) => {
@@ -118,9 +120,8 @@ export class Shell {
   /** Ends its input, and it; a shell that does not end by itself is killed. */
   async close(): Promise<void> {
     this.#input.end();
-    const timer = setTimeout(() => this.#drop(), LINGER_MS);
+    this.#dropSoon();
     await this.#ended;
-    clearTimeout(timer);
   }
 
   async #send(lines: readonly string[], options: SendOptions): Promise<RunResult[]> {
@@ -172,6 +173,11 @@ export class Shell {
     }
     if (reader.ended) done();
     else if (waiting.bytes > (reader.started ? longest : LONGEST_BANNER)) fail('too-long');
+  }
+
+  #dropSoon(): void {
+    const timer = setTimeout(() => this.#drop(), LINGER_MS);
+    this.#child.once('close', () => clearTimeout(timer));
   }
 
   #kill(reason: LostReason): void {

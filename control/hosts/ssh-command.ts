@@ -54,12 +54,16 @@ export function sshCommand({ user, host, port }: SshLocation, far: string): stri
  */
 const START = [
   'loop=$1; set -- "$SSH_CONNECTION"',
-  'PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH',
   'if [ "$(id -u)" = 0 ]; then exec sh -c "$loop" sidetrack "$@"',
   'else exec sudo -n -- sh -c "$loop" sidetrack "$@"; fi',
 ].join('; ');
 
-const LOOP = `SSH_CONNECTION=$1; export SSH_CONNECTION; umask 022; ${SHELL_LOOP}`;
+const LOOP = [
+  'SSH_CONNECTION=$1; export SSH_CONNECTION',
+  'PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin; export PATH',
+  'umask 022',
+  SHELL_LOOP,
+].join('; ');
 
 /** Starts the shell that scripts are sent to. */
 export const farShell = (): string => `exec sh -c '${START}' sidetrack '${LOOP}'`;

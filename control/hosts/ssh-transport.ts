@@ -10,6 +10,7 @@ import type { Transport } from './host.js';
 import { lockedSession } from './locked-session.js';
 import { keepOpen } from './open.js';
 import { type SendOptions, Shell, ShellLost } from './shell.js';
+import { FAR_COMMAND } from './sidetrack.js';
 import { farProgram, farShell, type SshLocation, sshCommand } from './ssh-command.js';
 
 /** ssh's own status; others are the far shell's. */
@@ -19,7 +20,7 @@ const SSH_FAILED = 255;
 const START_MS = 30_000;
 
 export function sshTransport(address: string, location: SshLocation): Transport {
-  const host: HostRef = { address, sidetrack: ['sidetrack'] };
+  const host: HostRef = { address, sidetrack: FAR_COMMAND };
   const way = new Way(host, location);
   const transport: Transport = {
     ...host,
