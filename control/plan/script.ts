@@ -171,6 +171,8 @@ failed() {
 }
 
 main() {
+  # A lost session takes standard error along; what was begun is put back all the same.
+  trap '' PIPE
   take_lock
   if [ -e "$journal" ]; then
     say "an earlier run did not end: what it did is put back first"
@@ -219,6 +221,8 @@ take_away() {
 }
 
 main() {
+  # Half a removal is of no use, also where the session is lost.
+  trap '' PIPE HUP
   take_lock
   bad=0
   n=1

@@ -37,10 +37,14 @@ export function hostChanges(desired: HostState, observed: ObservedHost): HostCha
   const cleared = found.toReversed().flatMap(({ clear }) => clear);
   const changes = [...made, ...cleared];
   const remember = changes.length === 0 ? [] : rememberSteps(desired, observed);
-  const differences = () => [
-    ...remember.map((step) => ({ step, differences: [] })),
-    ...changes.map(({ step, differences: tell }) => ({ step, differences: tell() })),
-  ];
+  let told: StepDifferences[] | undefined;
+  const differences = () => {
+    told ??= [
+      ...remember.map((step) => ({ step, differences: [] })),
+      ...changes.map(({ step, differences: tell }) => ({ step, differences: tell() })),
+    ];
+    return told;
+  };
   return {
     steps: [...remember, ...changes.map(({ step }) => step)],
     differences,

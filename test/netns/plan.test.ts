@@ -54,6 +54,36 @@ describe.skipIf(CLASSIFIER !== 'nftables')('a plan', () => {
   });
 });
 
+it('--json has each difference with its type, and all that is kept', async () => {
+  await fixture.succeed('apply');
+  await fixture.lab.check('router', ['ip', 'route', 'del', 'default', 'table', '250']);
+  const data = JSON.parse(await fixture.succeed('plan', '--json'));
+  expect(data).toMatchObject({
+    changes: true,
+    summary: { added: 1, changed: 0, removed: 0, kept: data.kept.length, destructive: 0 },
+    hosts: [
+      { name: 'server1', address: 'netns://server1' },
+      { name: 'router', address: 'netns://router' },
+    ],
+    differences: [
+      {
+        host: 'router',
+        kind: 'route',
+        name: 'IPv4 table 250 default',
+        action: 'added',
+        after: '-4 default via 192.168.1.2 dev br-lan table 250 protocol 150',
+        destructive: false,
+      },
+    ],
+    steps: [{ host: 'router', argv: expect.arrayContaining(['replace']), undo: [{}] }],
+  });
+  expect(data.kept).toContainEqual({
+    host: 'router',
+    kind: 'route',
+    name: 'IPv6 table 250 default',
+  });
+});
+
 it('--detailed-exitcode: 0 without changes, 2 with changes, 1 on errors of any kind', async () => {
   expect(await status('plan', '--detailed-exitcode')).toBe(2);
   expect(await status('plan')).toBe(0);

@@ -71,13 +71,16 @@ describe.each(SHELLS)('scripts under %s', (_name, shell) => {
     expect(await snapshots()).toEqual(made);
   });
 
-  it('that fail put back what they did', async () => {
+  it.each([
+    ['fail', 'return 1', /step "create nft table .*" failed; every change was put back/],
+    ['are interrupted', 'kill -TERM $$', /interrupted; every change was put back/],
+    ['lose their session', 'exec 2>&-; kill -HUP $$', /create nft table/],
+  ])('that %s put back what they did', async (_how, line, said) => {
     const before = await snapshots();
-    const last = steps();
-    spoil(`do_${last}`, 'return 1');
+    spoil(`do_${steps()}`, line);
     const failed = await run(shell, 'router', 'up');
     expect(failed.status).toBe(1);
-    expect(failed.stderr).toMatch(/step "create nft table .*" failed; every change was put back/);
+    expect(failed.stderr).toMatch(said);
     expect(await snapshots()).toEqual(before);
     expect(await leftovers(fixture.lab)).toBe('');
   });

@@ -2,10 +2,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Difference, resourceKey } from '../../../control/plan/difference.js';
+import { tableNameFile } from '../../../control/plan/own-files.js';
 import type { HostState, ObservedHost } from '../../../control/plan/state.js';
+import { file } from '../../../control/resources/file.js';
 import { RESOURCES } from '../../../control/resources/registry.js';
 import { stateUpdate } from '../../../control/resources/saved-parts.js';
 import { hostChanges } from '../../../control/resources/steps.js';
+import { sysctl } from '../../../control/resources/sysctl.js';
 import { bareRouter, routerWish } from '../plan/fixtures.js';
 import { attached, withClassifier, withFlows } from './examples.js';
 import { ModelHost } from './model-host.js';
@@ -89,6 +92,25 @@ describe('differences', () => {
       expect.objectContaining({ kind: 'chain', name: 'steer', action: 'added', after: '' }),
     ]);
   });
+});
+
+it('a file of others that is overwritten is a loss, one of ours is not', () => {
+  const wish = tableNameFile({ id: 250, name: 'server1' });
+  const destructive = (content: string) =>
+    file
+      .diff([wish], bareRouter({ files: { [wish.path]: { content, mode: 0o644 } } }))
+      .flatMap((change) => file.differences(change, bareRouter()))
+      .map((one) => one.destructive);
+  expect(destructive('250\tmine\n')).toEqual([true]);
+  expect(destructive(tableNameFile({ id: 251, name: 'server1' }).content)).toEqual([false]);
+});
+
+it('a sysctl has the name that sysctl(8) prints, also of a VLAN', () => {
+  const key = 'net/ipv4/conf/eth0.5/rp_filter';
+  const observed = bareRouter({ sysctls: { [key]: '1' } });
+  expect(sysctl.resources([{ key, value: '2' }], observed)).toEqual([
+    { kind: 'sysctl', name: 'net.ipv4.conf.eth0/5.rp_filter' },
+  ]);
 });
 
 describe('live flows', () => {

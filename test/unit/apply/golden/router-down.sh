@@ -67,6 +67,8 @@ take_away() {
 }
 
 main() {
+  # Half a removal is of no use, also where the session is lost.
+  trap '' PIPE HUP
   take_lock
   bad=0
   n=1

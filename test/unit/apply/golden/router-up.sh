@@ -152,6 +152,8 @@ failed() {
 }
 
 main() {
+  # A lost session takes standard error along; what was begun is put back all the same.
+  trap '' PIPE
   take_lock
   if [ -e "$journal" ]; then
     say "an earlier run did not end: what it did is put back first"
