@@ -3,12 +3,12 @@ import { Command } from 'commander';
 import { version } from './package.js';
 
 const EXAMPLES = `Examples:
-  sidetrack init                 # write sidetrack.yaml for this network
-  sidetrack check                # find mistakes in it
-  sidetrack plan                 # see what would change
-  sudo sidetrack apply           # change it
-  sudo sidetrack relay           # on the server: relay what is steered here
-  sudo sidetrack down            # take everything back
+  sidetrack init ssh://root@192.168.1.1  # look at the router and at this machine, write sidetrack.yaml
+  sidetrack check                        # find mistakes in it
+  sidetrack plan                         # see what would change
+  sudo sidetrack apply                   # change it
+  sudo sidetrack relay                   # on the server: relay what is steered here
+  sudo sidetrack down                    # take everything back
 `;
 
 type Load = (program: Command) => Promise<Command>;

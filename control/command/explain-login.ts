@@ -14,8 +14,9 @@ export function explainLogin(failure: SshFailure): Explanation {
 /** The one line that lets an account run a shell as root without a question. */
 export const sudoersLine = (user: string) => `${user} ALL=(root) NOPASSWD: /bin/sh, /usr/bin/sh`;
 
-function sudoSaid({ address, status, stderr }: SshFailure): Said | undefined {
-  const place = sshPlace(address);
+function sudoSaid(failure: SshFailure): Said | undefined {
+  const { status, stderr } = failure;
+  const place = sshPlace(failure);
   const said = (pattern: RegExp) => pattern.test(stderr);
   const allow = `allow it there, as root: ${shellWords(['echo', sudoersLine(place.user)])} > /etc/sudoers.d/sidetrack; or write ssh://root@${place.host}`;
   if (said(/^sudo: (a password is required|a terminal is required)/m))
@@ -47,9 +48,10 @@ function sudoSaid({ address, status, stderr }: SshFailure): Said | undefined {
   return undefined;
 }
 
-function noShell({ address, stdout = '', stderr }: SshFailure): Said | undefined {
+function noShell(failure: SshFailure): Said | undefined {
+  const { stdout = '', stderr } = failure;
   if (!/account is currently not available/i.test(stdout + stderr)) return undefined;
-  const place = sshPlace(address);
+  const place = sshPlace(failure);
   return {
     message: `the account ${place.user} has no shell`,
     code: 'ssh-no-shell',
@@ -60,8 +62,9 @@ function noShell({ address, stdout = '', stderr }: SshFailure): Said | undefined
 const LONGEST_QUOTE = 60;
 
 /** A forced command, a menu, a shell of another kind: what it said is the best description. */
-function otherProgram({ address, status, stdout = '', stderr }: SshFailure): Said {
-  const place = sshPlace(address);
+function otherProgram(failure: SshFailure): Said {
+  const { status, stdout = '', stderr } = failure;
+  const place = sshPlace(failure);
   const lines = (stdout.trim() || stderr.trim()).split('\n');
   const said = (lines.at(-1) ?? '').slice(0, LONGEST_QUOTE);
   return {

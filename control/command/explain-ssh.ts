@@ -6,7 +6,7 @@
 import type { Explanation } from './explain.js';
 import { explainLogin } from './explain-login.js';
 import { shellWords } from './shell.js';
-import { type SshFailure, type SshPlace, sshCommand, sshPlace } from './ssh-place.js';
+import { asUser, type SshFailure, type SshPlace, sshCommand, sshPlace } from './ssh-place.js';
 
 /** The client's own status. */
 const SSH_FAILED = 255;
@@ -45,7 +45,7 @@ const SAYINGS: readonly Saying[] = [
     (place, { input }) => ({
       message: `its host key is not the one that is known here${fingerprint(input)}: another machine answers, or it was set up anew`,
       code: 'ssh-host-key-changed',
-      hint: `only if you know why: ssh-keygen -R ${shellWords([knownAs(place)])}, then ${sshCommand(place)} and compare the fingerprint`,
+      hint: `only if you know why: ${asUser(place.bySudo, ['ssh-keygen', '-R', knownAs(place)])}, then ${sshCommand(place)} and compare the fingerprint`,
     }),
   ],
   [
@@ -61,7 +61,7 @@ const SAYINGS: readonly Saying[] = [
     (place) => ({
       message: 'its host key is not known here',
       code: 'ssh-host-key-unknown',
-      hint: `accept it once, as the user that runs sidetrack: ${sshCommand(place)}; the fingerprint that it shows must be the host's own (there: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; OpenWrt: dropbearkey -y -f /etc/dropbear/dropbear_ed25519_host_key)`,
+      hint: `accept it once: ${sshCommand(place)}; the fingerprint that it shows must be the host's own (there: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; OpenWrt: dropbearkey -y -f /etc/dropbear/dropbear_ed25519_host_key)`,
     }),
   ],
   [
@@ -180,11 +180,12 @@ function unreachable(place: SshPlace, why: string): Said {
 export function explainSsh(failure: SshFailure): Explanation {
   const { address, stderr, status } = failure;
   if (/^spawn ssh ENOENT$/m.test(stderr)) return sshMissing(address);
-  return status === SSH_FAILED ? explainClient(address, stderr) : explainLogin(failure);
+  return status === SSH_FAILED ? explainClient(failure) : explainLogin(failure);
 }
 
-function explainClient(address: string, stderr: string): Explanation {
-  const place = sshPlace(address);
+function explainClient(failure: SshFailure): Explanation {
+  const { address, stderr } = failure;
+  const place = sshPlace(failure);
   const said = stderr.replaceAll('\r', '');
   for (const [pattern, say] of SAYINGS) {
     const match = pattern.exec(said);

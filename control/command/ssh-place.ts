@@ -7,23 +7,30 @@ export interface SshPlace {
   host: string;
   /** Absent where ssh decides: by its configuration, or 22. */
   port?: number | undefined;
+  /** ssh has the keys and known hosts of root, by way of sudo. */
+  bySudo?: boolean | undefined;
 }
 
-export function sshPlace(address: string): SshPlace {
+export function sshPlace({ address, bySudo }: Pick<SshFailure, 'address' | 'bySudo'>): SshPlace {
   const [, user = '', host = '', port] =
     /^ssh:\/\/([^@]*)@(\[[^\]]*\]|[^:/]*)(?::(\d+))?\/?$/.exec(address) ?? [];
   return {
     user,
     host: host.replace(/^\[|\]$/g, ''),
     ...(port !== undefined && { port: Number(port) }),
+    bySudo,
   };
 }
 
 /** What to type to get there by hand. */
-export function sshCommand({ user, host, port }: SshPlace, program = 'ssh'): string {
+export function sshCommand({ user, host, port, bySudo }: SshPlace, program = 'ssh'): string {
   const words = [program, ...(port === undefined ? [] : ['-p', `${port}`]), `${user}@${host}`];
-  return shellWords(words);
+  return asUser(bySudo, words);
 }
+
+/** As the user whose keys and known hosts count. */
+export const asUser = (bySudo: boolean | undefined, words: readonly string[]): string =>
+  shellWords(bySudo ? ['sudo', ...words] : words);
 
 export interface SshFailure {
   /** As in the configuration: `ssh://root@router`. */
@@ -34,4 +41,6 @@ export interface SshFailure {
   readonly stdout?: string;
   /** ssh's own are 255; others are the far shell's, or sudo's. */
   readonly status: number;
+  /** sidetrack was started by sudo. */
+  readonly bySudo?: boolean;
 }

@@ -48,6 +48,9 @@ export function sshTransport(address: string, location: SshLocation): Transport 
   return transport;
 }
 
+/** Whose keys and known hosts ssh has, then, people forget. */
+const BY_SUDO = process.env.SUDO_USER !== undefined;
+
 /** A connection, which opens when it is used, and anew where nothing is lost with the old one. */
 class Way {
   roundTrips = 0;
@@ -133,7 +136,10 @@ class Way {
     const { reason, end } = error;
     if (reason !== 'ended' || (end.started && end.status !== SSH_FAILED))
       return lostError(this.#host, commands, error);
-    return explained(explainSsh({ address: this.#host.address, ...end }), end.stderr);
+    return explained(
+      explainSsh({ address: this.#host.address, bySudo: BY_SUDO, ...end }),
+      end.stderr,
+    );
   }
 }
 

@@ -91,8 +91,13 @@ async function runApply(given: ApplyCommandOptions, file?: string): Promise<unde
   const names = hosts.map(({ name }) => name).join(' and ');
   if (steps.length === 0)
     print(`Nothing changes: ${names} ${hosts.length > 1 ? 'are' : 'is'} as configured.`);
-  else
-    print(`${pc.green('Done.')} ${names}: ${count(steps.length, 'step')}. Next: sidetrack status`);
+  else {
+    const isWatched = hosts.some(({ name }) => deployment.hosts.get(name)?.remote);
+    const kept = isWatched || confirm !== undefined ? ', confirmed' : '';
+    print(
+      `${pc.green('Done.')} ${names}: ${count(steps.length, 'step')}${kept}. Next: sidetrack status`,
+    );
+  }
 }
 
 /** A plan knows its configuration and its hosts. */

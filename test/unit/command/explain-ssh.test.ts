@@ -206,6 +206,16 @@ describe('ssh does not get there', () => {
     expect(found.hint).toContain("ssh-keygen -R '[fd00::1]:2222', then ssh -p 2222 root@fd00::1");
   });
 
+  it('below sudo ssh has the keys and known hosts of root', () => {
+    const by = (stderr: string) =>
+      explainSsh({ address: ADDRESS, stderr, status: 255, bySudo: true });
+    const unknown = by('Host key verification failed.');
+    expect(unknown.hint).toContain('accept it once: sudo ssh root@192.168.1.1;');
+    expect(by(CHANGED).hint).toContain('sudo ssh-keygen -R 192.168.1.1, then sudo ssh root@');
+    const refused = by('root@127.0.0.1: Permission denied (publickey).');
+    expect(refused.hint).toContain('sudo ssh-copy-id root@192.168.1.1');
+  });
+
   it('the banner of the far end is never part of a command', () => {
     const banner = "Permissions 0644 for '/x; rm -rf ~' are too open.\n";
     const found = explain(`${banner}root@127.0.0.1: Permission denied (publickey).`);
