@@ -3,6 +3,7 @@ import { commandError } from '../command/answer.js';
 import { AnswerReader, batchScript, lastWords, scriptLine } from '../command/batch.js';
 import { type Command, purposeOf, type RunResult } from '../command/command.js';
 import type { HostRef } from '../command/explain.js';
+import { sshCommand, sshPlace } from '../command/ssh-place.js';
 import { SidetrackError } from '../error.js';
 import type { BatchOptions } from './host.js';
 import type { RawResult, RunOptions } from './process.js';
@@ -44,23 +45,43 @@ export function lostError(
   const missing = commands[results.length];
   if (reason === 'ended')
     return shellEnded(host, missing, { status, stderr, isFirst: results.length === 0 });
-  const [message, code] = LOST[reason](missing ? purposeOf(missing) : 'a script', timeoutMs / 1000);
-  return new SidetrackError(`${host.address}: ${message}`, { code, source: 'host', cause: stderr });
+  const [message, code, hint] = LOST[reason](
+    missing ? purposeOf(missing) : 'a script',
+    timeoutMs / 1000,
+  );
+  const byHand = /^ssh:/.test(host.address) ? `: ${sshCommand(sshPlace(host))}` : '';
+  return new SidetrackError(`${host.address}: ${message}`, {
+    code,
+    source: 'host',
+    hint: hint.replace('BY_HAND', byHand),
+    cause: stderr,
+  });
 }
 
+/** `BY_HAND` is where the command stands that leads there. */
 const LOST: Record<
   Exclude<ShellLost['reason'], 'ended'>,
-  (purpose: string, seconds: number) => [message: string, code: string]
+  (purpose: string, seconds: number) => [message: string, code: string, hint: string]
 > = {
   timeout: (purpose, seconds) => [
     `${purpose} did not finish within ${seconds} s`,
     'command-timeout',
+    'the host may be overloaded, or a program there waits for something; then look: sidetrack status',
   ],
-  'no-start': () => ['no shell answers there', 'no-answer'],
-  'too-long': (purpose) => [`${purpose} printed more than sidetrack reads`, 'output-too-long'],
+  'no-start': () => [
+    'the login comes to no shell',
+    'no-answer',
+    'log in by handBY_HAND; does what its profile runs come to an end?',
+  ],
+  'too-long': (purpose) => [
+    `${purpose} printed more than sidetrack reads`,
+    'output-too-long',
+    'look at what it prints thereBY_HAND',
+  ],
   malformed: (purpose) => [
     `${purpose} was answered by something that is no shell`,
     'unexpected-answer',
+    'look at what answers thereBY_HAND',
   ],
 };
 

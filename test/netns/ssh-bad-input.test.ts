@@ -200,6 +200,14 @@ describe.skipIf(!canMakeMachines)('refused over ssh', () => {
       await expectRefusal({}, /no POSIX shell.*said "only backups here"/, /ForceCommand/);
     });
 
+    it('has a profile that drowns everything', async () => {
+      for (const file of ['.bashrc', '.profile']) {
+        keep(machines.own(`server1/home/admin/${file}`));
+        writeFileSync(machines.own(`server1/home/admin/${file}`), 'cat /dev/zero\n');
+      }
+      await expectRefusal({ server: admin }, /printed more than sidetrack reads/, /ssh admin@192/);
+    });
+
     const sudoers = (edit: (text: string) => string) =>
       writeFileSync(
         machines.own('server1/etc/sudoers'),
