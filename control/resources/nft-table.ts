@@ -59,13 +59,7 @@ export const nftTable: ResourceKind<Table, TableChange> = {
   differences: (change, { listing }) => tableDifferences(change, listing),
   title,
   apply,
-  // Without counters and elements; sorted, because what is put back comes behind what stayed.
-  readBack: () => [
-    {
-      argv: ['sh', '-c', 'nft -s -t list table inet "$1" | sort', 'sh', TABLE_NAME],
-      program: ['nft', 'list', 'table'],
-    },
-  ],
+  readBack,
   undo,
   saves: {
     after: (desired, { listing }) => ({ objects: objectDigests(desired, listing) }),
@@ -272,6 +266,29 @@ function withReaders({ table, changed, deltas }: Replaced & { table: Table }): T
   };
   const readers = table.chains.filter(reads).map(({ name }) => name);
   return { sets: changed.sets, chains: [...new Set([...changed.chains, ...readers])] };
+}
+
+/**
+ * The table without counters, sorted, because what is put back comes behind what stayed. Of the sets that change
+ * their elements, too: as a sum, for they may be long. (`list table` reads all elements, `-t` or not.)
+ */
+const READ_BACK = `
+table=$1
+shift
+{ nft -s -t list ruleset inet 2>/dev/null || nft -s -t list table inet $table; } |
+  sed -n "/^table inet $table {/,/^}/p" | sort
+for set; do
+  nft list set inet $table "$set" 2>/dev/null | tr -s ', \\t' '\\n' | sort | cksum
+done`;
+
+function readBack(change: TableChange): Command[] {
+  const sets = change.kind === 'replace' ? [...change.changed.sets, ...change.stale.sets] : [];
+  return [
+    {
+      argv: ['sh', '-c', READ_BACK, 'sh', TABLE_NAME, ...sets],
+      program: ['nft', 'list', 'table'],
+    },
+  ];
 }
 
 function undo(change: TableChange, { listing }: ObservedHost): Command[] {
