@@ -65,7 +65,12 @@ export class AnswerReader {
   readonly #stderr: Cutter;
   readonly #onResult: OnResult | undefined;
 
-  constructor(boundary: string, onResult?: OnResult) {
+  /** @param most commands that the script has */
+  constructor(
+    boundary: string,
+    private readonly most = Infinity,
+    onResult?: OnResult,
+  ) {
     this.#stdout = new Cutter(boundary);
     this.#stderr = new Cutter(boundary);
     this.#onResult = onResult;
@@ -102,6 +107,7 @@ export class AnswerReader {
       }
       if (out.word === END) return;
       if (!/^\d{1,3}$/.test(out.word)) throw new RangeError(`ended with ${out.word}`);
+      if (this.results.length === this.most) throw new RangeError('more than was asked');
       const result = { status: Number(out.word), stdout: out.text, stderr: err.text };
       this.results.push(result);
       this.#onResult?.(this.results.length - 1, result);

@@ -20,7 +20,7 @@ export async function runBatch(
 ): Promise<RunResult[]> {
   if (commands.length === 0) return [];
   const boundary = newBoundary();
-  const reader = new AnswerReader(boundary, onResult);
+  const reader = new AnswerReader(boundary, commands.length, onResult);
   const { status, stderr } = await run(['sh'], {
     stdin: batchScript(commands.map(scriptLine), boundary, { untilFailure }),
     onOutput: (stream, chunk) => reader.read(stream, chunk),

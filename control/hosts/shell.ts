@@ -127,7 +127,7 @@ export class Shell {
   async #send(lines: readonly string[], options: SendOptions): Promise<RunResult[]> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, startMs, longest = LONGEST_ANSWER } = options;
     const boundary = newBoundary();
-    const reader = new AnswerReader(boundary, options.onResult);
+    const reader = new AnswerReader(boundary, lines.length, options.onResult);
     if (!this.alive) throw await this.#lost(reader, boundary, timeoutMs);
     this.#stderr = '';
     const timers: NodeJS.Timeout[] = [];

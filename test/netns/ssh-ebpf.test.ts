@@ -75,13 +75,12 @@ describe.skipIf(!canMakeMachines)('the eBPF classifier over ssh', () => {
     install(`exec ${process.execPath} ${CLI} "$@"`);
     const before = await snapshot(fixture.lab, 'router');
     fixture.configure(config(''));
-    await succeed('apply');
     await fixture.startRelay();
+    await succeed('apply');
     const target = url(ADDRESS.internet.v4, '/bytes/70000');
     expect((await fixture.download('client', target)).digest).toBe(pseudoRandomDigest(70_000));
     fixture.configure(config(EBPF));
     expect(await succeed('apply')).toContain('Done.');
-    expect(await succeed('apply')).toContain('Nothing changes');
     const { hosts } = JSON.parse(await succeed('status', '--json')) as {
       hosts: { name: string; flows?: number }[];
     };

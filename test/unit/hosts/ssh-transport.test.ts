@@ -177,12 +177,26 @@ describe('a connection that breaks', () => {
     expect(linesOf('marks').length).toBeLessThan(2);
   });
 
+  it('is told without what the shell has said before', async () => {
+    far(`sh -c "$last"; echo "Timeout, server router not responding." >&2; exit 255`);
+    const error: Error = await host.run(sh('kill -9 $PPID')).catch((one) => one);
+    expect(error.message).toBe(`${ADDRESS}: the connection was lost`);
+    far(`sh -c "$last"; echo "something new" >&2; exit 255`);
+    const other: Error = await host
+      .fresh()
+      .run(sh('kill -9 $PPID'))
+      .catch((one) => one);
+    expect(other.message).toMatch(/^ssh:\/\/root@router: [^\n]*something new$/);
+  });
+
   it('takes the lock along, and nothing that was sent is sent again', async () => {
     const session = await host.session(lock());
     const [first] = await session.batch([mark()]);
     expect(first!.stdout).toBe('marked\n');
     const broken = session.batch([mark('second'), sh('kill -9 $PPID'), mark('third')]);
-    await expect(broken).rejects.toMatchObject({ source: 'host' });
+    await expect(broken).rejects.toMatchObject({
+      message: `${ADDRESS}: the shell ended (status 137) before "sh -c kill -9 $PPID" did`,
+    });
     await expect(session.batch([mark('second')])).rejects.toMatchObject({
       code: 'connection-lost',
     });
