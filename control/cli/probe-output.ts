@@ -6,7 +6,7 @@ import { say } from './output.js';
 const WHAT: Readonly<Record<ProbeState, string>> = {
   works: 'worked before the change, so it is demanded',
   fails: 'did not work before the change, so it is not demanded',
-  unmeasurable: 'cannot be tried there: no program for it',
+  unmeasurable: 'cannot be tried there',
 };
 
 /** One line for each. */

@@ -261,6 +261,16 @@ describe('the canary', () => {
     await set(0);
   });
 
+  it('is not measurable behind a firewall that asks for the way back itself', async () => {
+    const nft = (...argv: string[]) => fixture.lab.check('router', ['nft', ...argv]);
+    await nft('add table inet strict');
+    await nft('add chain inet strict in { type filter hook prerouting priority -290; }');
+    await nft('add rule inet strict in fib saddr . mark . iif oif missing counter drop');
+    const before = await measured('router', probes);
+    await nft('delete table inet strict');
+    expect(before).toEqual(both('unmeasurable'));
+  });
+
   /** What repairs it; `apply` does the rest. */
   const broken: [what: string, node: string, damage: string, repair: string][] = [
     ['the redirect is missing', 'server1', 'nft flush table inet sidetrack', ''],

@@ -5,6 +5,7 @@
  * Exit status 0: it works. 1: it does not. `UNMEASURABLE`: no program here can tell.
  */
 
+import { TABLE_NAME } from '../../nft/router-table.js';
 import { FIRST_PRIORITY } from '../../plan/rule-priority.js';
 import { ROUTE_PROTOCOL } from '../../plan/state.js';
 
@@ -128,9 +129,17 @@ uncanary() { # family address port table
 } 2>/dev/null
 `;
 
+/**
+ * A firewall may have a reverse-path filter of its own (firewalld has one for IPv6). It asks for the way back without
+ * ports, so the canary's answers would not pass; those of the server's connection would not either if the rules
+ * had no ports.
+ */
 const CANARY = `${CANARY_FUNCTIONS}
+filters() {
+  nft -t list ruleset 2>/dev/null | sed '/^table inet ${TABLE_NAME} {/,/^}/d' | grep -q -e 'fib saddr.*iif' -e rpfilter
+}
 can_narrow() { # family address port
-  narrow add "$1" "$2" "$3" nop && narrow del "$1" "$2" "$3" nop || return ${UNMEASURABLE}
+  ! filters && narrow add "$1" "$2" "$3" nop && narrow del "$1" "$2" "$3" nop || return ${UNMEASURABLE}
 }
 # Before a change: directly, or by the way that an earlier one has made.
 canary_before() { can_narrow "$@" || return; answers "$2" "$3" || canary "$@"; }

@@ -15,6 +15,9 @@ import { probesOf } from './probes.js';
 
 export type { ProbeState };
 
+/** What takes longer before a change is not demanded after it; a change does not wait for what is not there. */
+const MEASURE_SECONDS = 2;
+
 /** For programs (`--json`). */
 export interface ProbeReport {
   host: string;
@@ -54,7 +57,7 @@ export function trialOf(
 ): ProbeTrial | undefined {
   const probes = probesOf(config, policy, name, host);
   const { probeSeconds } = config.confirm;
-  const [measure] = measureProbes(probes, probeSeconds).commands;
+  const [measure] = measureProbes(probes, Math.min(probeSeconds, MEASURE_SECONDS)).commands;
   if (probes.length === 0 || measure === undefined) return undefined;
   let before: ProbeResult[] = [];
   let after: ProbeResult[] = [];

@@ -18,4 +18,9 @@ servers:
 rules:
   - { name: lan,  to: [private], action: direct }
 ${rules}  - { name: rest, proto: tcp, action: proxy }
+confirm:
+  # The lab's Internet; tests that count the relay's connections want none of a canary's.
+  internet: ["${ADDRESS.internet.v4}:80", "[${ADDRESS.internet.v6}]:80"]
+  dns: []
+  canary: []
 `;
