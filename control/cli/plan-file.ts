@@ -1,6 +1,7 @@
 /** Saved plans as files. They hold inputs of commands, which are the owner's to read alone. */
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open, readFile, rename, rm } from 'node:fs/promises';
 import { SidetrackError } from '../error.js';
 import {
   formatSavedPlan,
@@ -39,7 +40,7 @@ export function writePlanFile(file: string, plan: PlanContent, force: boolean): 
  * @throws SidetrackError `file-exists` where something is there that is not ours, unless `force`
  */
 export async function writeOwnFile(file: string, own: OwnFile, force: boolean): Promise<void> {
-  if (!force) await assertReplaceable(file, own);
+  await assertReplaceable(file, own, force);
   const beside = `${file}.${randomBytes(4).toString('hex')}.new`;
   try {
     const handle = await open(beside, 'wx', own.mode);
@@ -61,17 +62,40 @@ export async function writeOwnFile(file: string, own: OwnFile, force: boolean): 
   }
 }
 
-async function assertReplaceable(file: string, { isOurs, what }: OwnFile): Promise<void> {
-  const text = await readFile(file, 'utf8').catch((cause) => {
-    if (reasonOf(cause) === 'ENOENT') return undefined;
-    return '';
-  });
-  if (text === undefined || isOurs(text)) return;
+const HEAD_BYTES = 512;
+
+/** A device or a pipe never: the name would become a file. A link is no plan, and is never followed. */
+async function assertReplaceable(file: string, own: OwnFile, force: boolean): Promise<void> {
+  const { isOurs, what } = own;
+  const found = await lstat(file).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isFile() && !found.isSymbolicLink())
+    throw new SidetrackError(`${file} is no file`, {
+      code: 'file-exists',
+      source: 'user',
+      hint: 'name a file, new or of this kind',
+    });
+  if (force || (found.isFile() && isOurs(await headOf(file)))) return;
   throw new SidetrackError(`${file} exists, and is no ${what}`, {
     code: 'file-exists',
     source: 'user',
     hint: 'name another file, or overwrite this one with --force',
   });
+}
+
+/** Empty where it may not be read. */
+async function headOf(file: string): Promise<string> {
+  try {
+    const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      const { bytesRead, buffer } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+      return buffer.toString('utf8', 0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    return '';
+  }
 }
 
 /** @throws SidetrackError `plan-unreadable`, `plan-damaged`, `plan-version` */
