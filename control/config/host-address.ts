@@ -21,7 +21,19 @@ function sshProblem(text: string): Problem {
       hint: `write ssh://root@${text.slice('ssh://'.length)}`,
     };
   }
-  return { message: `"${text}" is not an ssh address`, hint: 'write ssh://user@host[:port]' };
+  const [, user, address] = /^ssh:\/\/([^@]*)@((?:[0-9a-f]*:){2,}[0-9a-f.:]*)$/i.exec(text) ?? [];
+  return {
+    message: `"${text}" is not an ssh address`,
+    hint: address
+      ? `write an IPv6 address in brackets: ssh://${user}@[${address}]`
+      : 'write ssh://user@host[:port]',
+  };
+}
+
+/** Of an address as ssh(1) itself takes it, the one that is read here; nothing where it is no such thing. */
+function asSshAddress(text: string): string | undefined {
+  const [, user = 'root', host] = /^(?:([\w.-]+)@)?([\w.-]+)$/.exec(text) ?? [];
+  return host !== undefined && /[@.]/.test(text) ? `ssh://${user}@${host}` : undefined;
 }
 
 /** Reads `local`, `netns://name` or `ssh://user@host[:port]`, or says what is wrong. */
@@ -45,9 +57,11 @@ export function parseHostAddress(text: string): HostAddress | Problem {
       ...(port !== undefined && { port: Number(port) }),
     };
   }
+  if (/:[^@]*@/.test(text)) return sshProblem(`ssh://${text}`);
+  const meant = asSshAddress(text);
   return {
     message: `"${text}" is not a host`,
-    hint: 'write local, ssh://user@host[:port] or netns://name',
+    hint: `write ${meant ?? 'local, ssh://user@host[:port] or netns://name'}`,
   };
 }
 

@@ -36,6 +36,12 @@ describe('host addresses', () => {
 
   it('say what an ssh address lacks or has too much', () => {
     expect(parseHostAddress('ssh://router')).toMatchObject({ hint: 'write ssh://root@router' });
+    expect(parseHostAddress('192.168.1.1')).toMatchObject({ hint: 'write ssh://root@192.168.1.1' });
+    expect(parseHostAddress('me@router')).toMatchObject({ hint: 'write ssh://me@router' });
+    expect(parseHostAddress('ssh://root@fd00::1')).toMatchObject({
+      hint: 'write an IPv6 address in brackets: ssh://root@[fd00::1]',
+    });
+    expect(JSON.stringify(parseHostAddress('a:secret@c'))).not.toContain('secret');
     expect(parseHostAddress('ssh://a:b@c')).toMatchObject({
       message: expect.stringMatching('password'),
     });
