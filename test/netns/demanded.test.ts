@@ -81,6 +81,8 @@ describe.skipIf(!canMakeMachines)('an apply over ssh', () => {
         CONFIG.replace(/internet: .*?\], canary: .*?\], t/, 'internet: [], canary: [], t'),
       );
       const gateway = fixture.lab.spawn('router', [
+        'timeout',
+        '60',
         'sh',
         '-c',
         'until ip rule | grep -q 1500; do :; done; ip link set wan down',
