@@ -14,9 +14,20 @@ export function changeCommandError(
   command: Command,
   result: RunResult,
 ): SidetrackError {
+  if (GONE.test(result.stderr)) return goneError(host);
   if (result.status !== TOO_LATE) return commandError(host, command, result);
   return new SidetrackError(`${host.address}: the change was ended there before it was complete`, {
     code: CHANGE_ENDED,
     source: 'host',
   });
 }
+
+/** What shells say of a program that is not there. */
+const GONE =
+  /change\/program.*(No such file|not found)|(can't|cannot|Can't) open .*change\/program/;
+
+const goneError = ({ address }: Host) =>
+  new SidetrackError(
+    `${address} has restarted in the middle of the change, or its /run was emptied`,
+    { code: 'change-gone', source: 'host', hint: 'sidetrack plan shows what is there now' },
+  );

@@ -13,6 +13,7 @@ import { changeSteps } from '../plan/change-steps.js';
 import type { HostState, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import { stateUpdateUndo } from '../resources/saved-parts.js';
+import { changeCommandError } from './change-ended.js';
 import type { Method, PutBack } from './execute.js';
 import { Final, patiently, pause } from './patience.js';
 import type { Place } from './place.js';
@@ -152,12 +153,13 @@ export class Change implements Method {
         return;
       }
       if (results.length === commands.length)
-        throw new Final(`${name}: ${failed.stderr.trim() || 'not confirmed'}`);
+        throw new Final('', { cause: changeCommandError(place.host, last, failed) });
       failures++;
       const message = trial!.failure(failed);
       throw failures < TRIES ? new Error(message) : new Final(message);
     }).catch((error: unknown) => {
-      if (error instanceof Final || signal?.aborted) throw error;
+      if (error instanceof Final) throw error.cause ?? error;
+      if (signal?.aborted) throw error;
       throw new Error(`no new connection within ${seconds} s: ${(error as Error).message}`);
     });
   }
