@@ -17,6 +17,8 @@ export interface Planned {
   /** Absolute: it is read again. */
   configFile: string;
   only?: string;
+  /** The package that is to be installed. */
+  install?: string | true;
   /** Version of this program. */
   program: string;
 }
@@ -24,7 +26,7 @@ export interface Planned {
 export function planContent(
   { config }: Deployment,
   { hosts }: DeploymentPlan,
-  { configFile, only, program }: Planned,
+  { configFile, only, install, program }: Planned,
 ): PlanContent {
   return {
     format: PLAN_FORMAT,
@@ -32,6 +34,7 @@ export function planContent(
     sidetrack: program,
     config: { file: configFile, parts: configParts(config) },
     ...(only !== undefined && { only }),
+    ...(install !== undefined && { install }),
     hosts: hosts.map(plannedNow),
     differences: hosts.flatMap(differencesOf),
     steps: hosts.flatMap(({ steps }) =>

@@ -30,6 +30,8 @@ const content = z.object({
   config: z.object({ file: z.string(), parts: digests }),
   /** The one host that it is about; absent: all. */
   only: z.string().exactOptional(),
+  /** The package that it installs: a path, or true for the one that was built here. */
+  install: z.union([z.string(), z.literal(true)]).exactOptional(),
   hosts: z.array(
     z.object({
       name: z.string(),

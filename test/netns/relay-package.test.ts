@@ -19,9 +19,9 @@ const BUILT = fileURLToPath(new URL('../../build/package', import.meta.url));
 const archive = existsSync(BUILT) && readdirSync(BUILT).find((name) => name.endsWith('.deb'));
 const HAND_OVER = 'kill --kill-whom=main --signal=SIGUSR2 sidetrack-relay.service';
 const CONFIG = '/etc/sidetrack/sidetrack.yaml';
-const OVER_SSH = LAB_CONFIG.replace('netns://server1', 'ssh://root@server1').replace(
+const OVER_SSH = LAB_CONFIG.replace('netns://server1', `ssh://root@${ADDRESS.server1.v4}`).replace(
   'netns://router',
-  'ssh://root@router',
+  `ssh://root@${ADDRESS.router.v4}`,
 );
 
 describe.skipIf((!canMakeMachines || !archive) && !requireAll)('apply --install', () => {
@@ -77,17 +77,14 @@ describe.skipIf((!canMakeMachines || !archive) && !requireAll)('apply --install'
     expect(said).toContain('the relay is not installed on server1: run sidetrack apply --install');
   });
 
-  it('changes nothing where a password is missing, and says which', async () => {
-    const upstream = `relay: { upstreams: [{ name: vps, url: "socks5://192.0.2.1:1080", username: me, password_file: vps.pass }] }\n`;
-    fixture.configure(OVER_SSH + upstream);
-    const { status, stderr } = await machines.sidetrack('apply', '--install');
-    expect(status).toBe(EXIT_REVERTED);
-    expect(stderr).toContain('there is no password in /etc/sidetrack/vps.pass');
-    expect(await server.shell(`ls ${CONFIG} /usr/bin/sidetrack 2>/dev/null || :`)).toBe('');
-  });
-
   it('installs, configures and starts the relay, which then carries what the router steers', async () => {
-    const said = await succeed('apply', '--install');
+    const { result, trips } = await machines.counted(() =>
+      machines.sidetrack('apply', '--install'),
+    );
+    expect(result.status, result.stderr).toBe(0);
+    // No more than without a package.
+    expect(trips).toEqual({ router: 6, server1: 6 });
+    const said = result.stderr;
     expect(said).toMatch(/install sidetrack \S+\n.*start the relay, and wait until it accepts/);
     expect(await ordersTo(server)).toEqual([
       'enable sidetrack-relay.service',
@@ -111,7 +108,9 @@ describe.skipIf((!canMakeMachines || !archive) && !requireAll)('apply --install'
     const lines = createInterface({ input: client.child.stdout! });
     const result = new Promise<string>((resolve) => lines.on('line', resolve));
     const before = await mainProcess();
-    expect(await succeed('apply', '--install', file)).toContain('to which the relay hands over');
+    const plan = join(fixture.directory, 'plan.json');
+    await succeed('plan', '--install', file, '-o', plan);
+    expect(await succeed('apply', plan)).toContain('to which the relay hands over');
     client.child.stdin!.end();
     expect(JSON.parse(await result)).toMatchObject({ failed: {}, wrong: 0 });
     expect(await ordersTo(server)).toEqual([HAND_OVER]);
@@ -156,5 +155,15 @@ describe.skipIf((!canMakeMachines || !archive) && !requireAll)('apply --install'
     expect(await mainProcess()).toBe('0\n');
     expect(await server.shell(`ls ${CONFIG} 2>/dev/null || :`)).toBe('');
     expect(await server.shell('sidetrack --version')).toBeTruthy();
+  });
+
+  it('changes nothing where a password is missing, and says which', async () => {
+    const upstream = `relay: { upstreams: [{ name: vps, url: "socks5://192.0.2.1:1080", username: me, password_file: vps.pass }] }\n`;
+    fixture.configure(OVER_SSH + upstream);
+    const { status, stderr } = await machines.sidetrack('apply', '--install');
+    expect(status).toBe(EXIT_REVERTED);
+    expect(stderr).toContain('there is no password in /etc/sidetrack/vps.pass');
+    expect(await server.shell(`ls ${CONFIG} 2>/dev/null || :`)).toBe('');
+    expect(await mainProcess()).toBe('0\n');
   });
 });

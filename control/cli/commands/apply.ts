@@ -101,7 +101,10 @@ async function runApply(given: ApplyCommandOptions, file?: string): Promise<unde
 }
 
 /** A plan knows its configuration and its hosts. */
-function optionsOf(given: ApplyCommandOptions, { config, only }: SavedPlan): ApplyCommandOptions {
+function optionsOf(
+  given: ApplyCommandOptions,
+  { config, only, install }: SavedPlan,
+): ApplyCommandOptions {
   if (given.only !== undefined && given.only !== only)
     throw new SidetrackError(`the plan is for ${only ?? 'all hosts'}, not for ${given.only}`, {
       code: 'plan-other-host',
@@ -109,7 +112,12 @@ function optionsOf(given: ApplyCommandOptions, { config, only }: SavedPlan): App
       hint: `make another: sidetrack plan --only ${given.only} -o FILE`,
     });
   const file = given.config === undefined ? config.file : resolve(given.config);
-  return { ...given, config: file, ...(only !== undefined && { only }) };
+  return {
+    ...(install !== undefined && { install }),
+    ...given,
+    config: file,
+    ...(only !== undefined && { only }),
+  };
 }
 
 /** One line a step on standard error, unless programs are reading. */

@@ -57,11 +57,12 @@ async function runPlan(given: PlanOptions): Promise<number> {
   const changes = hasChanges(plan);
   const status = changes && options.detailedExitcode ? EXIT_CHANGES : EXIT_OK;
   if (options.out !== undefined && configured.config !== undefined) {
-    const { only } = options;
+    const { only, install } = options;
     const how = {
       configFile: configured.config,
       program: version(),
       ...(only !== undefined && { only }),
+      ...(install !== undefined && { install: install === true || resolve(install) }),
     };
     await writePlanFile(options.out, planContent(deployment, plan, how), options.force ?? false);
   }
