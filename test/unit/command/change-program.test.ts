@@ -33,8 +33,8 @@ beforeEach(() => {
 });
 afterEach(async () => {
   loseSession();
-  // Ends with its directory; its own lock says when.
-  rmSync(state, { recursive: true, force: true });
+  // Ends with its directory, into which it may be writing; its own lock says when.
+  rmSync(state, { recursive: true, force: true, maxRetries: 5 });
   await waitFor('every watchdog to end', () => Promise.resolve(watchdogs().length === 0));
   rmSync(directory, { recursive: true, force: true });
 });
