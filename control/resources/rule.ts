@@ -38,8 +38,19 @@ export const rule: ResourceKind<readonly IpRule[], RuleChange> = {
   ],
   title: ({ kind, rule: one }) => (kind === 'delete' ? `remove: ${words(one)}` : words(one)),
   apply: ({ kind, rule: one }) => command(kind === 'delete' ? 'del' : 'add', one),
+  // Of one priority the kernel lists first what was made first: a rule that is put back is the last of them.
   readBack: ({ rule: { family, priority } }) => [
-    { argv: ['ip', `-${family}`, '-N', 'rule', 'show', 'priority', String(priority)] },
+    {
+      argv: [
+        'sh',
+        '-c',
+        'ip "$1" -N rule show priority "$2" | sort',
+        'sh',
+        `-${family}`,
+        String(priority),
+      ],
+      program: ['ip', 'rule'],
+    },
   ],
   undo: ({ kind, rule: one }) => [command(kind === 'delete' ? 'add' : 'del', one)],
 };

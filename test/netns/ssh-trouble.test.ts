@@ -19,7 +19,7 @@ describe.skipIf(!canMakeMachines)('trouble over ssh', () => {
     machines = await Machines.prepare(fixture);
     await machines.openWrt('router');
     await machines.debian('server1');
-    fixture.configure(sshConfig());
+    fixture.configure(sshConfig({ probed: '[]' }));
     fresh = await snapshots();
   });
   afterAll(() => fixture?.stop());

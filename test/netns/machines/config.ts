@@ -1,10 +1,17 @@
 import { ADDRESS } from '../../../control/lab/topology.js';
 
+/** The lab's Internet. */
+export const DESTINATIONS = `["${ADDRESS.internet.v4}:80", "[${ADDRESS.internet.v6}]:80"]`;
+
 /** The lab's usual configuration for hosts behind ssh. */
 export const sshConfig = ({
   router = 'root',
   server1 = 'root',
   rules = '',
+  /** What probes try. */
+  probed = DESTINATIONS,
+  /** Tests that count the relay's connections want none of a canary's. */
+  canary = '[]',
 } = {}): string => `router:
   host: ssh://${router}@${ADDRESS.router.v4}
   interfaces: [br-lan, lan2]
@@ -18,9 +25,5 @@ servers:
 rules:
   - { name: lan,  to: [private], action: direct }
 ${rules}  - { name: rest, proto: tcp, action: proxy }
-confirm:
-  # The lab's Internet; tests that count the relay's connections want none of a canary's.
-  internet: ["${ADDRESS.internet.v4}:80", "[${ADDRESS.internet.v6}]:80"]
-  dns: []
-  canary: []
+confirm: { dns: [], internet: ${probed}, canary: ${canary} }
 `;
