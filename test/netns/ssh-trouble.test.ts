@@ -55,7 +55,9 @@ describe.skipIf(!canMakeMachines)('trouble over ssh', () => {
     await gate.reached(first);
     const second = await machines.sidetrack('apply');
     expect(second).toMatchObject({ status: 1, stdout: '' });
-    expect(complaint(second.stderr)[0]).toMatch(/another sidetrack \(process \d+ on \S+\)/);
+    expect(complaint(second.stderr)[0]).toMatch(
+      /a change by \S+ on \S+ waits to be confirmed; it is reverted in \d+ s/,
+    );
     gate.release();
     expect(await first).toMatchObject({ status: 0 });
     gate.remove();
