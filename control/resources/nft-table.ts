@@ -275,10 +275,13 @@ function withReaders({ table, changed, deltas }: Replaced & { table: Table }): T
 const READ_BACK = `
 table=$1
 shift
+# Not cksum, which OpenWrt's BusyBox lacks.
+sum=cat
+for program in md5sum sha256sum; do ! command -v $program >/dev/null || sum=$program; done
 { nft -s -t list ruleset inet 2>/dev/null || nft -s -t list table inet $table; } |
   sed -n "/^table inet $table {/,/^}/p" | sort
 for set; do
-  nft list set inet $table "$set" 2>/dev/null | tr -s ', \\t' '\\n' | sort | cksum
+  nft list set inet $table "$set" 2>/dev/null | tr -s ', \\t' '\\n' | sort | $sum
 done`;
 
 function readBack(change: TableChange): Command[] {
