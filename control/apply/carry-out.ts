@@ -53,7 +53,7 @@ export async function carryOut(
   });
   const method = change ?? new Plain(places, hosts);
   const steps = hosts.flatMap((host) => host.steps);
-  const own = change && (await ownTrialOf({ config, policy }, places, hosts, options));
+  const own = change && ownTrialOf({ config, policy }, places, hosts, options);
   const finish = async () => {
     for (const { name, desired } of hosts) {
       const place = places.get(name)!;

@@ -11,6 +11,8 @@ import type { ProbeReport, ProbeState } from './probes/trial.js';
 
 /** Of a try; the kernel sends a lost SYN again after one second. */
 const ANSWER_MS = 2500;
+/** What takes longer before a change is not demanded after it. */
+const MEASURE_MS = 1000;
 const TRIES = 3;
 
 export interface OwnTrial {
@@ -18,38 +20,43 @@ export interface OwnTrial {
   demand(): Promise<void>;
 }
 
-/** Nothing where we are no client of the router, or where its answer does not come before the change either. */
-export async function ownTrialOf(
+/**
+ * Tries at once, and lets the change begin meanwhile: what the router itself tries comes before its first step, too.
+ * Nothing where we are no client of the router.
+ */
+export function ownTrialOf(
   { config, policy }: { config: Config; policy: Policy },
   places: Places,
   hosts: readonly { name: string; observed: ObservedHost }[],
   { onMeasured, signal }: Options,
-): Promise<OwnTrial | undefined> {
+): OwnTrial | undefined {
   const router = hosts.find(({ name }) => name === ROUTER)?.observed;
   const place = places.get(ROUTER);
   if (router === undefined || place === undefined) return undefined;
   const own = ownConnection(config, policy, router, managementOf(place.host, router));
   if (own === undefined) return undefined;
   const { destination, works, fails } = own;
-  const attempt = () => answersUs(destination, ANSWER_MS);
-  const before = stateOf(await attempt());
   let after: ProbeState | undefined;
-  onMeasured?.(() => [
-    {
-      host: 'this machine',
-      probe: `canary ${destinationText(destination)}`,
-      text: after === 'fails' ? fails : works,
-      before,
-      demanded: before === 'works',
-      ...(after !== undefined && { after }),
-    },
-  ]);
-  if (before !== 'works') return undefined;
+  const measured = answersUs(destination, MEASURE_MS).then((answered) => {
+    const before = stateOf(answered);
+    onMeasured?.(() => [
+      {
+        host: 'this machine',
+        probe: `canary ${destinationText(destination)}`,
+        text: after === 'fails' ? fails : works,
+        before,
+        demanded: answered,
+        ...(after !== undefined && { after }),
+      },
+    ]);
+    return answered;
+  });
   return {
     async demand() {
+      if (!(await measured)) return;
       for (let turn = 0; turn < TRIES; turn++) {
         signal?.throwIfAborted();
-        after = stateOf(await attempt());
+        after = stateOf(await answersUs(destination, ANSWER_MS));
         if (after === 'works') return;
       }
       throw new Error(fails);

@@ -16,7 +16,7 @@ import { probesOf } from './probes.js';
 export type { ProbeState };
 
 /** What takes longer before a change is not demanded after it; a change does not wait for what is not there. */
-const MEASURE_SECONDS = 2;
+const MEASURE_SECONDS = 1;
 
 /** For programs (`--json`). */
 export interface ProbeReport {
