@@ -60,9 +60,15 @@ is_left() {
 leave() { for n in "$@"; do is_left "$n" && left="$left$(title_$n)
 "; done; }
 
+# A change that is confirmed goes only when that is said: the watchdog may have looked just before.
+take_up() {
+  mv "$dir/pending" "$dir/reverting" 2>/dev/null && return
+  [ "$verb" = back ] && mv "$dir/confirmed" "$dir/reverting" 2>/dev/null && return
+  [ -e "$dir/reverting" ]
+}
+
 revert() {
-  mv "$dir/pending" "$dir/reverting" 2>/dev/null || mv "$dir/confirmed" "$dir/reverting" 2>/dev/null ||
-    [ -e "$dir/reverting" ] || return 1
+  take_up || return 1
   . "$dir/steps"
   newest= last= first= left=
   for n in $(cat "$dir/journal"); do
@@ -133,7 +139,7 @@ watch() {
   exec </dev/null >/dev/null 2>&1
   while [ -e "$dir/pending" ]; do
     if [ -e "$dir/told" ]; then revert "$(cat "$dir/told")"
-    elif overdue; then revert "not confirmed within $(cat "$dir/timeout") s"; evict
+    elif overdue; then ! revert "not confirmed within $(cat "$dir/timeout") s" || evict
     elif lost; then revert "the session that made it has ended"; rm -f "$lock"
     else sleep 1 8>&- 9>&- & wait $!
     fi

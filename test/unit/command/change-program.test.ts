@@ -268,6 +268,24 @@ describe.each(Object.keys(SHELLS))('in %s', (shell) => {
     }
   });
 
+  it('a watchdog that sees the deadline takes back nothing that was confirmed in that moment', async () => {
+    armed([theStep()]);
+    take(1, 'new');
+    // The last program that a watchdog runs before it begins is the one that confirms.
+    const cat = join(directory, 'bin', 'cat');
+    rmSync(cat);
+    const confirms = '[ "${1##*/}" != timeout ] || mv "${1%/*}/pending" "${1%/*}/confirmed"';
+    writeFileSync(cat, `#!/bin/dash\n${confirms}\nexec /bin/cat "$@"\n`, {
+      mode: 0o755,
+      flag: 'wx',
+    });
+    writeFileSync(join(state, 'change', 'deadline'), '0\n');
+    await waitFor('the watchdog to end', () => watchdogs().length === 0);
+    expect(found()).toMatchObject({ phase: 'confirmed' });
+    expect(content()).toBe('new');
+    expect(holder).toMatchObject({ exitCode: null, signalCode: null });
+  });
+
   it('where there is no setsid, too', async () => {
     rmSync(join(directory, 'bin/setsid'));
     armed([theStep()]);
