@@ -39,7 +39,8 @@ function printHost(host: HostPlan, full: boolean): void {
   for (const { step, differences } of host.differences()) {
     const alarm = differences.some(({ destructive }) => destructive);
     const sign = signOf(step, differences);
-    const title = alarm ? pc.bold(pc.red(`${step.title}   ${ALARM}`)) : step.title;
+    const said = printable(step.title);
+    const title = alarm ? pc.bold(pc.red(`${said}   ${ALARM}`)) : said;
     print(`  ${COLOURS[sign](sign)} ${title}`);
     for (const line of differenceLines(differences, full)) print(coloured(line));
   }
@@ -81,7 +82,9 @@ export function planSummary({ hosts }: DeploymentPlan, file?: string): string[] 
     ...(lost.length > 0
       ? [
           pc.bold(
-            pc.red(`Destructive: ${lost.map(({ kind, name }) => `${kind} ${name}`).join(', ')}`),
+            pc.red(
+              `Destructive: ${lost.map(({ kind, name }) => printable(`${kind} ${name}`)).join(', ')}`,
+            ),
           ),
         ]
       : []),

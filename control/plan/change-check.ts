@@ -1,6 +1,6 @@
 /** What the host says of the change that was made there last, in a line. Pure. */
 import type { Config } from '../config/config.js';
-import type { Diagnostic } from '../config/diagnostic.js';
+import { type Diagnostic, printable } from '../config/diagnostic.js';
 import type { ChangeState } from './change-state.js';
 import { locate } from './finding.js';
 import type { ObservedHost } from './state.js';
@@ -40,9 +40,9 @@ export function aboutChange(change: ChangeState): Said | undefined {
 export const isUnfinished = ({ phase }: ChangeState): boolean =>
   phase === 'pending' || phase === 'reverting';
 
-/** ` by alice on laptop`. */
+/** ` by alice on laptop`; the host says so, and may be hostile. */
 export const ownerText = ({ owner }: ChangeState): string =>
-  owner === undefined ? '' : ` by ${owner.user} on ${owner.machine}`;
+  owner === undefined ? '' : printable(` by ${owner.user} on ${owner.machine}`);
 
 const waits = (change: ChangeState): Said => ({
   message: `a change${ownerText(change)} waits to be confirmed; it is reverted in ${Math.max(0, change.secondsLeft ?? 0)} s`,

@@ -1,8 +1,11 @@
 /** The commented file that `sidetrack init` writes. Pure. */
+import { printable } from '../config/diagnostic.js';
 import type { Guess } from './client-side.js';
 import type { Starter } from './detect.js';
 
-const checkComment = ({ check }: Guess<unknown>) => (check ? `   # CHECK: ${check}` : '');
+/** Names of the host's stand in it: no line of them becomes one of the file. */
+const checkComment = ({ check }: Guess<unknown>) =>
+  check ? `   # CHECK: ${printable(check)}` : '';
 const list = (values: readonly string[]) => `[${values.map(quoted).join(', ')}]`;
 
 /** @param schema path of sidetrack.schema.json, for editors that check while one types. */
@@ -25,7 +28,7 @@ servers:
     host: ${serverHost.value}   # local | netns://name | ssh://user@host[:port]${checkComment(serverHost)}
     interface: ${quoted(serverInterface.value)}${checkComment(serverInterface)}
     address: ${list(serverAddresses.value)}${checkComment(serverAddresses)}
-    mac: ${serverMac ?? 'auto'}   # auto: asked of the server, or of the router's neighbours
+    mac: ${macText(serverMac ?? 'auto')}   # auto: asked of the server, or of the router's neighbours
     program: relay           # relay (sidetrack's own) | external (redsocks, ss-redir, …)
     port: 12345              # where that program listens
 
@@ -47,6 +50,8 @@ default: direct
 on_failure: direct           # direct | block: what happens to flows that cannot be handed over
 `;
 }
+
+const macText = (mac: string) => (/^[\da-f:]+$|^auto$/i.test(mac) ? mac : JSON.stringify(mac));
 
 /** IPv6 addresses and odd names need quotes inside a YAML flow list. */
 function quoted(text: string): string {

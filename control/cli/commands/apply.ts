@@ -5,6 +5,7 @@ import { type ApplyOptions, CONFIRMS, type Confirm } from '../../apply/carry-out
 import { applyDeployment } from '../../apply/deployment.js';
 import type { ProbeReport } from '../../apply/probes/trial.js';
 import { mustBe } from '../../apply/saved-plan.js';
+import { printable } from '../../config/diagnostic.js';
 import { SidetrackError } from '../../error.js';
 import type { SavedPlan } from '../../plan/saved-plan.js';
 import {
@@ -124,7 +125,7 @@ function optionsOf(
 export function progress({ json }: HostOptions): ApplyOptions {
   if (json) return {};
   return {
-    onStep: ({ host, title }) => say(`  ${pc.dim(`${host}:`)} ${title}`),
+    onStep: ({ host, title }) => say(`  ${pc.dim(`${host}:`)} ${printable(title)}`),
     onWait: waiting(),
   };
 }

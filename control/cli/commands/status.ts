@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { type AttachPoints, deploymentStatus, type HostStatus } from '../../apply/status.js';
-import { formatDiagnostic } from '../../config/diagnostic.js';
+import { formatDiagnostic, printable } from '../../config/diagnostic.js';
 import {
   action,
   command,
@@ -49,16 +49,17 @@ function attachPoints({ interfaces, xdp }: AttachPoints): string {
 function printStatus(status: HostStatus): void {
   const { name, address, state, differences, problems, counters, flows, classifier } = status;
   print(`${pc.bold(name)} (${address}): ${WORDS[state]}`);
-  if (state === 'drifted') for (const line of differences) print(`  ${pc.yellow('~')} ${line}`);
+  if (state === 'drifted')
+    for (const line of differences) print(`  ${pc.yellow('~')} ${printable(line)}`);
   for (const problem of problems) print(`  ${pc.red('!')} ${formatDiagnostic(problem)}`);
-  if (classifier) print(`  ${attachPoints(classifier)}`);
+  if (classifier) print(`  ${printable(attachPoints(classifier))}`);
   if (flows !== undefined && state !== 'absent') print(`  flows in the flow table: ${flows}`);
   // Guards and other rarities only when they counted something; --json has them all.
   const shown = counters.filter(
     ({ rule, packets }) => packets > 0 || /^(rule |default|redirected)/.test(rule),
   );
   const rows = shown.map(({ rule, packets, bytes }) => [
-    rule,
+    printable(rule),
     String(packets),
     bytes === undefined ? '' : String(bytes),
   ]);

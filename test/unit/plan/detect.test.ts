@@ -146,6 +146,14 @@ describe('the starter configuration', () => {
     }
   });
 
+  it('has no line that a host has slipped in', () => {
+    const odd = { ...nic('eth0', '192.168.1.2/24'), mac: 'auto\nrelay: {}' };
+    const starter = detectStarter(router(nic('br-lan', '192.168.1.1/24')), server(odd));
+    const check = 'x is a bridge\nrules: []';
+    const text = starterYaml({ ...starter, interfaces: { ...starter.interfaces, check } }, SCHEMA);
+    expect(text).not.toMatch(/^(relay|rules): [{[]/m);
+  });
+
   it('takes a machine for a router when it forwards between networks', () => {
     expect(looksLikeRouter(router(nic('br-lan', '192.168.1.1/24')))).toBe(true);
     expect(looksLikeRouter(server(nic('eth0', '192.168.1.2/24')))).toBe(false);
