@@ -7,6 +7,7 @@ import { arm, back, begin, confirm, countdown, layDown, readChange } from '../co
 import { CHANGE_PROGRAM } from '../command/change-program.js';
 import type { Command, RunResult } from '../command/command.js';
 import { parseAnswers } from '../command/query.js';
+import { printable } from '../config/diagnostic.js';
 import type { Session, Transport } from '../hosts/host.js';
 import { type ChangeOwner, type ChangeState, changeQuery } from '../plan/change-state.js';
 import { changeSteps } from '../plan/change-steps.js';
@@ -181,7 +182,8 @@ export class Change implements Method {
   /** The router first, so that nothing is steered into the void. */
   async putBack(reason: string): Promise<PutBack> {
     this.#stop();
-    const told = reason.replaceAll('\n', ' ');
+    // It may quote another host, and goes to this one's log and terminals.
+    const told = printable(reason.replaceAll('\n', ' '));
     const outcome: PutBack = { left: [], unknown: [], reverted: false };
     for (const host of this.#armed.toReversed()) {
       const state = await this.#revert(host, told);
