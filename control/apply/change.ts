@@ -16,6 +16,7 @@ import type { Step } from '../plan/step.js';
 import { stateUpdateUndo } from '../resources/saved-parts.js';
 import { changeCommandError } from './change-ended.js';
 import type { Method, PutBack } from './execute.js';
+import { undoThere } from './nft-undo.js';
 import { Final, patiently, pause } from './patience.js';
 import type { Place } from './place.js';
 import type { HostScript } from './run-script.js';
@@ -230,7 +231,8 @@ export class Change implements Method {
 function undoText({ steps, desired, observed, trial }: HostChange): string {
   const tries = trial?.undo ?? [];
   const { step, kept } = stateUpdateUndo(desired, observed);
-  return changeSteps([...steps, { ...step, undo: [...step.undo, ...tries] }], [...kept, ...tries]);
+  const done = steps.map((one) => ({ ...one, undo: one.undo.map(undoThere) }));
+  return changeSteps([...done, { ...step, undo: [...step.undo, ...tries] }], [...kept, ...tries]);
 }
 
 /** Asked last of what is sent, and undefined where no change is. */

@@ -1,9 +1,13 @@
 /** Sets of addresses in the kernel: changed by what differs, and told by a digest where nothing does. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { undoThere } from '../../control/apply/nft-undo.js';
+import { scriptLine } from '../../control/command/batch.js';
+import type { Command } from '../../control/command/command.js';
 import { readIntervals } from '../../control/nft/address-intervals.js';
 import { addressSet } from '../../control/nft/elements.js';
-import type { NftSet, Table } from '../../control/nft/json.js';
+import { NFT_RUN, type NftSet, type Table } from '../../control/nft/json.js';
 import { parseListing } from '../../control/nft/listing.js';
 import { inverse, setDelta } from '../../control/nft/set-delta.js';
 import { replaceObjects } from '../../control/nft/transaction.js';
@@ -220,3 +224,40 @@ describe.skipIf(CLASSIFIER !== 'nftables')('apply', () => {
     expect((await fixture.sidetrackWith({ env }, 'apply')).stdout).toContain('Nothing changes');
   });
 });
+
+it('a host puts a long list back by itself also where one message to the kernel holds too little', async () => {
+  const NONE = { sets: [], chains: [] };
+  const listOf = (last: number): Table => {
+    const prefixes = Array.from({ length: 20_000 }, (_, i) => `10.${i >> 8}.${i & 255}.${last}/32`);
+    const set = addressSet('china', 4, PrefixSet.parseAll(prefixes))!;
+    return { family: 'inet', name: 'long', sets: [set], chains: [] };
+  };
+  const names = { sets: ['china'], chains: [] };
+  const write = (table: Table): Command => ({
+    argv: NFT_RUN,
+    stdin: JSON.stringify(replaceObjects(table, names, NONE)),
+  });
+  const undo = undoThere(write(listOf(1)));
+  const small = write({
+    ...listOf(1),
+    sets: [addressSet('china', 4, PrefixSet.parseAll(['10.0.0.9/32']))!],
+  });
+  expect(undoThere(small)).toEqual(small);
+  const script = [
+    scriptLine(small),
+    `${scriptLine(write(listOf(1)))} 2>&1 | grep -o 'Message too long'`,
+    `${scriptLine(undo)} || exit`,
+    "nft list set inet long china | grep -o '10[.][0-9]*[.][0-9]*[.][19]' | sort -u | wc -l",
+    "nft list set inet long china | grep -c '10[.]0[.]0[.]9'",
+  ].join('\n');
+  const own = spawnSync('unshare', ['--user', '--map-root-user', '--net', 'sh'], {
+    input: script,
+    encoding: 'utf8',
+  });
+  expect(own).toMatchObject({ stdout: 'Message too long\n20000\n0\n', stderr: '' });
+  // Where it fits, it is one transaction.
+  await fixture.lab.check('router', ['sh', '-c', undo.argv[2]!, 'sh', undo.argv[4]!], {
+    stdin: undo.stdin!,
+  });
+  await nft('delete', 'table', 'inet', 'long');
+}, 60_000);
