@@ -36,6 +36,16 @@ function pathsOf(name: string): HostPaths {
 
 const purpose = 'entering it';
 
+/** sudo drops the variable; those who have started it still have it. */
+const CONNECTION = `
+found=$SSH_CONNECTION
+process=$PPID
+while [ -z "$found" ] && [ -n "$SUDO_USER" ] && [ "\${process:-0}" -gt 1 ]; do
+  found=$(tr '\\0' '\\n' <"/proc/$process/environ" | sed -n 's/^SSH_CONNECTION=//p')
+  process=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$process/status")
+done 2>/dev/null
+printf %s "$found"`;
+
 /** Asked first of all of every host; which of the answers there are depends on privilege. */
 export const pathsQuery: Query<HostPaths> = {
   commands: [
@@ -43,7 +53,7 @@ export const pathsQuery: Query<HostPaths> = {
     { argv: ['readlink', '/proc/1/ns/net'], purpose },
     // Names that lead nowhere are passed over: namespaces go at any time.
     { argv: ['ls', '-Li', '/run/netns'], purpose },
-    { argv: ['sh', '-c', 'printf %s "$SSH_CONNECTION"'], purpose },
+    { argv: ['sh', '-c', CONNECTION], purpose },
     { argv: ['cat', '/proc/sys/kernel/random/boot_id'], purpose },
   ],
   parse: (own, first, names, connection, boot) => ({
