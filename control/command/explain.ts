@@ -30,7 +30,10 @@ function ownWords(host: HostRef, command: Command, { stderr }: RunResult): Expla
   const argv = programOf(command);
   const message = /^error: (.*)$/m.exec(stderr)?.[1];
   if (message === undefined || host.sidetrack.some((word, i) => argv[i] !== word)) return undefined;
-  const hint = /^ {2}hint: (.*)$/m.exec(stderr)?.[1];
+  const said = /^ {2}hint: (.*)$/m.exec(stderr)?.[1];
+  // A host behind ssh may be hostile: what it says is not ours to type.
+  const isFar = host.address.startsWith('ssh://');
+  const hint = said !== undefined && isFar ? `what it says itself: "${said}"` : said;
   return {
     message: `${host.address}: ${message}`,
     code: 'command-failed',
@@ -59,7 +62,7 @@ export function explain(
   if (own) return own;
   const argv = programOf(command);
   const said = result.stderr + result.stdout;
-  const program = /^(\S+): not found$/.exec(result.stderr)?.[1] ?? argv[0] ?? '';
+  const program = /^([\w.+-]+): not found$/.exec(result.stderr)?.[1] ?? argv[0] ?? '';
   const [full] = /Read-only file system|No space left on device/.exec(result.stderr) ?? [];
   const { writes: file } = command;
   if (full !== undefined && file !== undefined)

