@@ -2,6 +2,7 @@
 import { commandError, parseJson } from '../command/answer.js';
 import type { Command } from '../command/command.js';
 import { type Answer, type Query, query } from '../command/query.js';
+import { shellWords } from '../command/shell.js';
 import { SidetrackError } from '../error.js';
 import { intervalDigest, intervalsOf } from '../nft/address-intervals.js';
 import type { NftSet } from '../nft/json.js';
@@ -178,7 +179,7 @@ function withElements(
     throw new SidetrackError(`${host.address}: nft did not list set ${set.name} of ${TABLE_NAME}`, {
       code: 'unexpected-answer',
       source: 'host',
-      hint: `see what it says: nft list set inet ${TABLE_NAME} ${set.name}`,
+      hint: `see what it says: ${shellWords(['nft', 'list', 'set', 'inet', TABLE_NAME, set.name])}`,
       cause: result.stderr,
     });
   });

@@ -203,6 +203,17 @@ it('never takes a set that nft would not list for an empty one', async () => {
   });
 });
 
+it('quotes the name of a set in a command to type: the host says it', async () => {
+  const name = 'lan;reboot';
+  nft({
+    [RULESET]: { says: printed({ nftables: one('lan') }).replaceAll('"lan"', `"${name}"`) },
+    [`-j list set inet sidetrack ${name}`]: { says: 'Error: out of memory', status: 1 },
+  });
+  await expect(observed()).rejects.toMatchObject({
+    hint: `see what it says: nft list set inet sidetrack '${name}'`,
+  });
+});
+
 const versioned = (version: string) => ({
   metainfo: { version, release_name: 'E.D.S.', json_schema_version: 1 },
 });
