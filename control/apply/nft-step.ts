@@ -10,6 +10,9 @@ import type { Place } from './place.js';
 
 export const isNft = ({ argv }: Command): boolean => argv.join(' ') === NFT_RUN.join(' ');
 
+/** Of a command that `isNft` is true of: what we have written into it. */
+export const transactionOf = ({ stdin = '' }: Command) => JSON.parse(stdin) as Transaction;
+
 const write = (transaction: Transaction) => `${JSON.stringify(transaction)}\n`;
 
 /**
@@ -36,7 +39,7 @@ export async function cureUndo(
 
 async function runDivided({ host, session }: Place, step: Command & Partial<Step>): Promise<void> {
   const { argv, stdin, freshSets = [] } = step;
-  const transactions = divide(JSON.parse(stdin!) as Transaction, freshSets);
+  const transactions = divide(transactionOf(step), freshSets);
   const commands = transactions.map((one) => ({ argv, stdin: write(one) }));
   const results = await session.batch(commands, { untilFailure: true });
   const failed = results.findIndex(({ status }) => status !== 0);

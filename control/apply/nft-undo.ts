@@ -2,8 +2,8 @@
 import { type Command, programOf } from '../command/command.js';
 import { shellWords } from '../command/shell.js';
 import { MOST_ELEMENTS } from '../nft/divide.js';
-import { NFT_RUN, type Command as NftCommand, type Transaction } from '../nft/json.js';
-import { isNft } from './nft-step.js';
+import { NFT_RUN, type Command as NftCommand } from '../nft/json.js';
+import { isNft, transactionOf } from './nft-step.js';
 
 /**
  * Its input has on each line what fits into one message. At once if the kernel takes it so; else line after line, and
@@ -26,8 +26,7 @@ done`;
 /** The same command, unless it has so many elements that a host may refuse it. */
 export function undoThere(command: Command): Command {
   if (!isNft(command)) return command;
-  const { nftables } = JSON.parse(command.stdin!) as Transaction;
-  const lines = linesOf(nftables);
+  const lines = linesOf(transactionOf(command).nftables);
   if (lines.length === 1) return command;
   return {
     argv: ['sh', '-c', AT_ONCE_OR_NOT, 'sh', String(lines.length)],
