@@ -31,12 +31,23 @@ export async function resetNetwork(lab: Lab, node: string, sysctls: string): Pro
   const made = lab.topology.nodes.find(({ name }) => name === node)!;
   await lab.check(node, ['sh', '-c', FORGET]);
   await lab.check(node, ['ip', '-batch', '-'], { stdin: addressLines(made) });
-  const now = new Set(linesOf(await sysctlsOf(lab, node)));
-  const changed = linesOf(sysctls).filter((line) => !now.has(line));
-  const stdin = changed.map((line) => `${line.replace(':', '=')}\n`).join('');
-  await lab.check(node, ['sh', '-c', WRITE], { stdin });
+  // What is written to `default` goes on to interfaces whose own has never been written, and only to those.
+  await writeBack(
+    lab,
+    node,
+    linesOf(sysctls).filter((line) => /\/conf\/(all|default)\//.test(line)),
+  );
+  await writeBack(lab, node, linesOf(sysctls));
   await lab.check(node, ['ip', '-batch', '-'], { stdin: `${made.routes.map(added).join('\n')}\n` });
   if (made.ruleset) await lab.check(node, ['nft', '-f', '-'], { stdin: made.ruleset });
+}
+
+/** Those of the lines that are different now. */
+async function writeBack(lab: Lab, node: string, lines: readonly string[]): Promise<void> {
+  const now = new Set(linesOf(await sysctlsOf(lab, node)));
+  const changed = lines.filter((line) => !now.has(line));
+  const stdin = changed.map((line) => `${line.replace(':', '=')}\n`).join('');
+  await lab.check(node, ['sh', '-c', WRITE], { stdin });
 }
 
 const added = (route: string) => `route replace ${route}`;
