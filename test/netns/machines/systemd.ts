@@ -48,6 +48,7 @@ enable) [ -e ${UNIT_FILE} ] && mkdir -p $(dirname ${WANTED}) && ln -sf ${UNIT_FI
 disable) rm -f ${WANTED} ;;
 show) case $2 in
   *MainPID) main || echo 0 ;;
+  *ActiveState) if gone; then echo inactive; else echo active; fi ;;
   *StatusText) grep -o 'STATUS=[^|]*' said | tail -n 1 | cut -d = -f 2- ;;
   *FragmentPath) if [ -e ${UNIT_FILE} ]; then echo ${UNIT_FILE}; else echo; fi ;;
   esac ;;

@@ -26,13 +26,17 @@ const SYSTEMCTL = `#!/bin/sh
 unit=${UNIT}
 [ "$1" = --quiet ] && shift
 echo "systemctl $*" >> "$WORLD/log"
-case "$1" in
-daemon-reload) ;;
-is-active) [ -e "$WORLD/running" ] ;;
-show) cat "$WORLD/running" 2>/dev/null | cut -d ' ' -f 1 | grep . || echo 0 ;;
-start) [ -e "$DPKG_ROOT/usr/lib/systemd/system/$unit" ] && echo "100 $(cat "$DPKG_ROOT/usr/lib/sidetrack/version")" > "$WORLD/running" ;;
-stop) rm -f "$WORLD/running" ;;
-kill)
+case "$*" in
+daemon-reload*) ;;
+is-active*) [ -e "$WORLD/running" ] && [ ! -e "$WORLD/starting" ] ;;
+"show --property=ActiveState"*)
+	if [ -e "$WORLD/starting" ]; then echo activating
+	elif [ -e "$WORLD/running" ]; then echo active
+	else echo inactive; fi ;;
+show*) cat "$WORLD/running" 2>/dev/null | cut -d ' ' -f 1 | grep . || echo 0 ;;
+start*) [ -e "$DPKG_ROOT/usr/lib/systemd/system/$unit" ] && echo "100 $(cat "$DPKG_ROOT/usr/lib/sidetrack/version")" > "$WORLD/running" ;;
+stop*) rm -f "$WORLD/running" "$WORLD/starting" ;;
+kill*)
 	[ "$*" = "kill --kill-whom=main --signal=SIGUSR2 $unit" ] && [ -e "$WORLD/running" ] || exit 1
 	read -r pid _ < "$WORLD/running"
 	[ -e "$WORLD/refuses" ] || echo "$((pid + 1)) $(cat "$DPKG_ROOT/usr/lib/sidetrack/version")" > "$WORLD/running" ;;
@@ -101,6 +105,12 @@ export class DpkgRoot {
 
   setRunning(running: boolean): void {
     this.succeed('systemctl', [running ? 'start' : 'stop', UNIT]);
+  }
+
+  /** It has a process, and does not accept yet, or is about to be started again. */
+  setStarting(): void {
+    this.setRunning(true);
+    writeFileSync(join(this.directory, 'starting'), '');
   }
 
   /** `enabled running 1`: the version that runs. */

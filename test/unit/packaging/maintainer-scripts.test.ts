@@ -83,6 +83,15 @@ describe.skipIf(!hasDpkg && !requireAll)('the package', () => {
     });
   });
 
+  it('is stopped by a removal also while it starts', () => {
+    const machine = installed('enabled stopped');
+    machine.setStarting();
+    machine.dpkg('--remove', 'sidetrack');
+    expect(machine.state()).toBe('enabled stopped');
+    machine.install('2');
+    expect(machine.state()).toBe('enabled running 2');
+  });
+
   it('takes with a purge what apply wrote, and leaves what the owner wrote', () => {
     const write = (path: string, text: string) => {
       const file = join(machine!.root, path);
