@@ -176,6 +176,8 @@ arm() {
     ( look_$n ) </dev/null >"$dir/before/$n" 2>/dev/null
     [ $? -lt 126 ] || { echo "what is changed cannot be read back: $(title_$n)" >&2; exit 1; }
   done
+  # Made now: a file system that is full later has room for no file, and what cannot be opened would not run.
+  for file in log after undone failed told.new; do : >"$dir/$file" || exit 1; done
   in_time $(($1 + ${LONGEST_STEP_SECONDS})) && : >"$dir/pending" || exit 1
   by_systemd || detached || {
     rm -f "$dir/pending"
@@ -202,7 +204,9 @@ confirm() {
 
 back() {
   if [ -e "$dir/pending" ] && watched; then
-    printf '%s\\n' "$1" | replace told
+    # Also where it stays empty.
+    printf '%s\\n' "$1" >"$dir/told.new"
+    mv "$dir/told.new" "$dir/told"
     kill -USR1 "$(cat "$dir/pid")" 2>/dev/null
   fi
   # Behind the watchdog. Where there was none, or it was killed half-way: here and now.

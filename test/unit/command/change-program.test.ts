@@ -286,6 +286,34 @@ describe.each(Object.keys(SHELLS))('in %s', (shell) => {
     expect(holder).toMatchObject({ exitCode: null, signalCode: null });
   });
 
+  it.skipIf(process.getuid!() !== 0)(
+    'a change goes back also where nothing more can be written',
+    () => {
+      const script = `
+      mount -t tmpfs -o nr_inodes=40 tmpfs "$1" && mkdir "$1/change" && cd "$1" || exit
+      cat >change/program; printf %s "$2" >change/steps
+      exec 9>>lock; flock 9; echo x >lock
+      sh "$1/change/program" arm 60 '{}' && sh "$1/change/program" begin 1 || exit
+      for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40; do
+        ( : >fill$n ) 2>/dev/null || break
+      done
+      timeout 15 sh "$1/change/program" back interrupted 2>/dev/null
+      echo $?; ls change | grep -x -e pending -e reverted`;
+      writeFileSync(thing, 'new');
+      const { stdout } = spawnSync(
+        'unshare',
+        ['-m', 'sh', '-c', script, 'sh', state, changeSteps([theStep()])],
+        {
+          input: CHANGE_PROGRAM,
+          encoding: 'utf8',
+          env: { ...process.env, PATH: `${join(directory, 'bin')}:${process.env.PATH}` },
+        },
+      );
+      expect(stdout).toBe('0\nreverted\n');
+      expect(content()).toBe('old');
+    },
+  );
+
   it('where there is no setsid, too', async () => {
     rmSync(join(directory, 'bin/setsid'));
     armed([theStep()]);
