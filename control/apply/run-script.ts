@@ -112,7 +112,7 @@ async function answerFailure(
 
 /**
  * Runs every command even if one fails, or takes the session along: a time-out, or no memory for a program, is a
- * failure like any other.
+ * failure like any other. What has arrived there runs to its end, also without us.
  * @returns as many results as there are commands
  */
 export async function runAll(
@@ -128,7 +128,10 @@ export async function runAll(
   while (results.length < commands.length) {
     const before = results.length;
     try {
-      await way.batch(commands.slice(before), { onResult: (_, result) => note(result) });
+      await way.batch(commands.slice(before), {
+        endures: true,
+        onResult: (_, result) => note(result),
+      });
     } catch (error) {
       failed(error);
       // There is no way there any more.

@@ -129,8 +129,9 @@ function classifierCounters(
   ]);
 }
 
-function stateOf({ listing, classifier }: ObservedHost, steps: number): HostStatus['state'] {
-  if (listing === undefined && classifier === undefined) return 'absent';
+/** What has been flushed, or taken down in part, is not absent: it is still written down. */
+function stateOf({ listing, classifier, saved }: ObservedHost, steps: number): HostStatus['state'] {
+  if (listing === undefined && classifier === undefined && saved === undefined) return 'absent';
   return steps === 0 ? 'in-sync' : 'drifted';
 }
 

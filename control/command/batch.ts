@@ -14,6 +14,8 @@ import { printCommand, shellWords } from './shell.js';
 export interface ScriptOptions {
   /** The first command that fails is the last one that runs. */
   untilFailure?: boolean | undefined;
+  /** What has begun goes on to its end although nobody listens any more: half of it would be of no use. */
+  endures?: boolean | undefined;
 }
 
 const START = 'start';
@@ -26,15 +28,17 @@ const END = 'end';
 export function batchScript(
   lines: readonly string[],
   boundary: string,
-  { untilFailure = false }: ScriptOptions = {},
+  { untilFailure = false, endures = false }: ScriptOptions = {},
 ): string {
   const each = untilFailure
     ? (line: string) => `$going && { ${line}; ended $?; }`
     : (line: string) => `${line}; ended $?`;
+  // Nobody listens any more: what is running is the last.
+  const unheard = endures ? ':' : 'exit';
   return [
     'LC_ALL=C; export LC_ALL; going=:',
-    // Nobody listens any more: what is running is the last.
-    `frame() { printf '\\n${boundary} %s\\n' "$1" && printf '\\n${boundary} %s\\n' "$1" >&2 || exit; }`,
+    ...(endures ? ["trap '' PIPE HUP"] : []),
+    `frame() { printf '\\n${boundary} %s\\n' "$1" && printf '\\n${boundary} %s\\n' "$1" >&2 || ${unheard}; }`,
     'ended() { frame "$1"; [ "$1" = 0 ] || going=false; }',
     `frame ${START}`,
     ...lines.map(each),

@@ -15,14 +15,14 @@ export type RunShell = (argv: readonly string[], options: RunOptions) => Promise
 export async function runBatch(
   host: HostRef,
   commands: readonly Command[],
-  { onResult, untilFailure, timeoutMs }: BatchOptions,
+  { onResult, untilFailure, endures, timeoutMs }: BatchOptions,
   run: RunShell,
 ): Promise<RunResult[]> {
   if (commands.length === 0) return [];
   const boundary = newBoundary();
   const reader = new AnswerReader(boundary, commands.length, onResult);
   const { status, stderr } = await run(['sh'], {
-    stdin: batchScript(commands.map(scriptLine), boundary, { untilFailure }),
+    stdin: batchScript(commands.map(scriptLine), boundary, { untilFailure, endures }),
     onOutput: (stream, chunk) => reader.read(stream, chunk),
     ...(timeoutMs !== undefined && { timeoutMs }),
   });

@@ -16,6 +16,8 @@ export interface BatchOptions {
   onResult?(index: number, result: RunResult): void;
   /** The first command that fails is the last one that runs; there are fewer results then. */
   untilFailure?: boolean;
+  /** What has begun goes on to its end although the way here is lost. */
+  endures?: boolean;
   /** Milliseconds, for all of them together. */
   timeoutMs?: number;
 }

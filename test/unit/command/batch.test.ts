@@ -128,6 +128,21 @@ it('ends with the first that fails where that is asked for', async () => {
   expect(reader.results.map(({ status }) => status)).toEqual([0, 1]);
 });
 
+it.each([false, true])(
+  'goes on when nobody listens where that is asked for: %s',
+  async (endures) => {
+    const directory = mkdtempSync(join(tmpdir(), 'sidetrack-'));
+    const file = join(directory, 'done');
+    try {
+      const stdin = batchScript([scriptLine({ argv: ['touch', file] })], BOUNDARY, { endures });
+      await runRaw(['sh', '-c', 'exec sh >&-'], { stdin });
+      expect(existsSync(file)).toBe(endures);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  },
+);
+
 it('knows of a shell that did not get to its end what was said before', async () => {
   const lines = [
     ['echo', 'a'],

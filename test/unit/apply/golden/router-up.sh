@@ -100,15 +100,31 @@ hash=
 for program in sha256sum md5sum; do
   [ -n "$hash" ] || ! command -v $program >/dev/null || hash=$program
 done
-told() {
-  digest=
-  [ -n "$hash" ] && case $mode$saved in
-    digest*|*"\"set $1\":{\"desired\":\"$2\","*) ;;
-    *) false ;;
-  esac || return
+# Two at once take twice the memory, which a small router does not have.
+beside=
+while read -r key size _; do
+  [ "$key" != MemAvailable: ] || [ "$size" -lt 1000000 ] || beside='\''&'\''
+done </proc/meminfo
+digest() {
   digest=$({ nft list set inet $table "$1" || cat /proc/sys/kernel/random/uuid; } | $hash)
-  digest=${digest%% *}
-  case $mode$saved in
+  printf '\''%s %s\n'\'' "$1" "${digest%% *}"
+}
+line='\''
+'\''
+digests=$line$(
+  [ -n "$hash" ] && for one; do
+    case $line$sets$line in *"$line${one%% *}$line"*) ;; *) continue ;; esac
+    case $mode$saved in
+      digest*|*"\"set ${one%% *}\":{\"desired\":\"${one#* }\","*) eval "digest ${one%% *} $beside" ;;
+    esac
+  done
+  wait
+)
+told() {
+  digest=${digests##*"$line$1 "}
+  [ "$digest" != "$digests" ] || digest=
+  digest=${digest%%"$line"*}
+  [ -n "$digest" ] && case $mode$saved in
     digest*|*"\"set $1\":{\"desired\":\"$2\",\"listed\":\"$digest\"}"*) printf '\''%s %s\n'\'' "$1" "$digest" ;;
     *) false ;;
   esac
