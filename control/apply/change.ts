@@ -67,6 +67,8 @@ export class Change implements Method {
   readonly #demands = new Map<string, Command>();
   /** Those whose script has begun. */
   readonly #armed: HostChange[] = [];
+  /** Those that have confirmed: they put nothing back by themselves any more. */
+  readonly #kept = new Set<string>();
   #renewal: NodeJS.Timeout | undefined;
 
   constructor(
@@ -129,7 +131,10 @@ export class Change implements Method {
   /** @throws an error whose message says why the change is not kept */
   async keep(): Promise<void> {
     this.#stop();
-    for (const host of this.hosts) await this.#decide(host, confirm(host.place.host.stateDir));
+    for (const host of this.hosts) {
+      await this.#decide(host, confirm(host.place.host.stateDir));
+      this.#kept.add(host.name);
+    }
   }
 
   /** What has to work is tried over connections of their own, and then a person has to confirm. */
@@ -190,7 +195,7 @@ export class Change implements Method {
       const state = await this.#revert(host, told);
       if (state === 'unreachable')
         outcome.unknown.push(
-          `${host.name} does not answer: it puts everything back by itself within ${this.options.seconds} s of its last step`,
+          silentText(host.name, this.options.seconds, this.#kept.has(host.name)),
         );
       else outcome.left.push(...(state?.left ?? []).map((title) => `${host.name}: ${title}`));
       outcome.reverted ||= state !== undefined && state !== 'unreachable';
@@ -209,9 +214,7 @@ export class Change implements Method {
     try {
       return await read(place.session, host, commands, SESSION_MS);
     } catch {
-      this.options.onWait?.(
-        `${host.name} does not answer; it puts everything back by itself, at the latest in ${this.options.seconds} s`,
-      );
+      this.options.onWait?.(silentText(host.name, this.options.seconds, this.#kept.has(host.name)));
     }
     // Without the session the host reverts at once, or at its deadline.
     await place.session.end();
@@ -255,6 +258,12 @@ async function freshly<T>({ host }: Place, work: (way: Transport) => Promise<T>)
     await way.close();
   }
 }
+
+/** Of a host that cannot be asked to put its change back. @param seconds from its last step on */
+export const silentText = (name: string, seconds: number, kept: boolean): string =>
+  kept
+    ? `${name} does not answer, and has confirmed already: it keeps the change until \`sidetrack apply\` or \`sidetrack down\` reaches it`
+    : `${name} does not answer: it puts everything back by itself within ${seconds} s of its last step`;
 
 const waitText = ({ secondsLeft = 0 }: ChangeState): string =>
   `waiting for \`sidetrack confirm\`: in ${Math.max(0, secondsLeft)} s everything is put back`;
