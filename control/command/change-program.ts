@@ -190,10 +190,21 @@ arm() {
 /** What sessions say, and what a person on the host can type. */
 const VERBS = `
 # The journal has the step before it begins, and while it runs there is time.
-begin() { pending; in_time $(($(cat "$dir/timeout") + ${LONGEST_STEP_SECONDS})) && echo "$1" >>"$dir/journal"; }
-countdown() { pending; in_time "$(cat "$dir/timeout")"; }
+begin() {
+  pending
+  rm -f "$dir/complete" && in_time $(($(cat "$dir/timeout") + ${LONGEST_STEP_SECONDS})) && echo "$1" >>"$dir/journal"
+}
+countdown() { pending; in_time "$(cat "$dir/timeout")" && : >"$dir/complete"; }
+
+# Half a change is nothing to keep, should the session that makes it die now.
+complete() {
+  [ -e "$dir/confirmed" ] && return
+  pending
+  [ -e "$dir/complete" ] || { echo "the change is still being made; confirm it when it waits for that" >&2; exit 1; }
+}
 
 confirm() {
+  complete
   mv "$dir/pending" "$dir/confirmed" 2>/dev/null || [ -e "$dir/confirmed" ] || pending
   # It has nothing to do any more, and is gone when its lock is free.
   ! watched || kill -9 "$(cat "$dir/pid")" 2>/dev/null

@@ -197,9 +197,26 @@ describe.each(Object.keys(SHELLS))('in %s', (shell) => {
     expect(content()).toBe('old');
   });
 
+  it('a change of which steps are missing is not confirmed', () => {
+    armed([theStep()]);
+    for (const number of [1, 2]) {
+      take(number, 'half');
+      const { status, stderr } = run(change.confirm(state));
+      expect(status).toBe(1);
+      expect(stderr).toContain('still being made');
+      expect(found()).toMatchObject({ phase: 'pending', watchdog: true });
+    }
+    run(change.countdown(state));
+    expect(run(change.begin(state, 3))).toMatchObject({ status: 0 });
+    expect(run(change.confirm(state)).status).toBe(1);
+    run(change.countdown(state));
+    expect(run(change.confirm(state))).toMatchObject({ status: 0 });
+  });
+
   it('a confirmed change can still be told to go: another host did not confirm', () => {
     armed([theStep()]);
     take(1, 'new');
+    run(change.countdown(state));
     run(change.confirm(state));
     expect(run(change.back(state, 'the router did not confirm'))).toMatchObject({ status: 0 });
     expect(found()).toMatchObject({ phase: 'reverted', why: 'the router did not confirm' });
