@@ -2,7 +2,8 @@
 /*
  * Preloaded into `sidetrack bpf VERB` it kills the process with SIGKILL just before its Nth call that leaves
  * something in the kernel: SIDETRACK_CRASH=N.  A crash at every point can be had that way, and always at the same.
- * Whoever else inherits the environment goes on; SIDETRACK_CRASH_PARENT=1 takes the apply along that runs the step.
+ * Whoever else inherits the environment goes on; SIDETRACK_CRASH_PARENT=1 takes the apply along that runs the step,
+ * and the shell between them.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -32,6 +34,32 @@ static bool runs_bpf(void)
 	return size > 0 && memmem(words, size, word, sizeof(word)) != NULL;
 }
 
+/* The fourth word of /proc/PID/stat; the second, a name, is in parentheses. */
+static pid_t parent_of(pid_t pid)
+{
+	char path[32], line[256] = "";
+	FILE *file;
+	int parent = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fgets(line, sizeof(line), file) && strrchr(line, ')'))
+		sscanf(strrchr(line, ')') + 1, " %*c %d", &parent);
+	fclose(file);
+	return parent;
+}
+
+static void take_along_apply(void)
+{
+	pid_t shell = getppid(), apply = parent_of(shell);
+
+	if (apply > 1)
+		kill(apply, SIGKILL);
+	kill(shell, SIGKILL);
+}
+
 static void approach(void)
 {
 	static int calls;
@@ -40,7 +68,7 @@ static void approach(void)
 	if (!last || ++calls != atoi(last) || !runs_bpf())
 		return;
 	if (getenv("SIDETRACK_CRASH_PARENT"))
-		kill(getppid(), SIGKILL);
+		take_along_apply();
 	kill(getpid(), SIGKILL);
 }
 
