@@ -24,7 +24,7 @@ ${classifier}servers:
     address: [192.168.1.2, "fd00:1::2"]
 `;
 
-describe.skipIf(!canMakeMachines)('the eBPF classifier over ssh', () => {
+describe.skipIf(!canMakeMachines)('the eBPF classifier over ssh', { tags: 'long' }, () => {
   let fixture: Fixture;
   let machines: Machines;
   let router: Machine;
