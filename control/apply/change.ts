@@ -176,8 +176,10 @@ export class Change implements Method {
     while (waiting.size > 0) {
       for (const host of waiting) {
         const state = await read(host.place.session, host);
-        if (state?.phase === 'confirmed') waiting.delete(host);
-        else if (state?.phase !== 'pending')
+        if (state?.phase === 'confirmed') {
+          waiting.delete(host);
+          this.#kept.add(host.name);
+        } else if (state?.phase !== 'pending')
           throw new Error(`${host.name}: ${state?.why ?? 'the change is gone'}`);
         else this.options.onWait?.(waitText(state));
       }

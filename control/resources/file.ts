@@ -1,5 +1,5 @@
 /** Files of ours outside the state directory. Others' content under our names comes back on a roll-back. */
-import { removeFiles, writeFileWithMode } from '../command/command.js';
+import { type Command, removeFiles, writeFileWithMode } from '../command/command.js';
 import { type Answer, contentOf, type Query } from '../command/query.js';
 import type { Difference } from '../plan/difference.js';
 import { OWN_FILES } from '../plan/own-files.js';
@@ -39,20 +39,28 @@ export const file: ResourceKind<readonly DesiredFile[], FileChange> = {
 function filesQuery({ ownsEtc }: ObservedFrom): Query<Pick<ObservedHost, 'files'>> {
   const paths = ownsEtc ? OWN_FILES.map(({ path }) => path) : [];
   return {
-    // The line of `ls`, and the content behind it.
-    commands: paths.map((path) => ({
-      argv: ['sh', '-c', 'ls -lnL "$1" && cat "$1"', 'sh', path],
-      program: ['cat', path],
-    })),
+    commands: paths.map(readFile),
     parse: (...answers) => ({
-      files: Object.fromEntries(answers.flatMap((answer, i) => foundFile(paths[i]!, answer))),
+      files: Object.fromEntries(
+        answers.flatMap((answer, i) => {
+          const found = foundFile(answer);
+          return found ? [[paths[i]!, found]] : [];
+        }),
+      ),
     }),
   };
 }
 
-function foundFile(path: string, answer: Answer): [string, ObservedFile][] {
+/** The line of `ls`, and the content behind it. */
+export const readFile = (path: string): Command => ({
+  argv: ['sh', '-c', 'ls -lnL "$1" && cat "$1"', 'sh', path],
+  program: ['cat', path],
+});
+
+/** What `readFile` was answered; undefined where there is no such file. */
+export function foundFile(answer: Answer): ObservedFile | undefined {
   const text = contentOf(answer);
-  return text === undefined ? [] : [[path, fileOf(text)]];
+  return text === undefined ? undefined : fileOf(text);
 }
 
 /** `-rw-r--r-- 1 0 0 75 Nov  1 10:00 /etc/…`, and the content. */

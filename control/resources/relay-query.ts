@@ -1,8 +1,8 @@
 /** What a host has of the relay as a package and a unit. */
-import { type Answer, contentOf, type Query } from '../command/query.js';
+import type { Query } from '../command/query.js';
 import { DROP_IN, RELAY_CONFIG, RELAY_UNIT } from '../plan/relay-unit.js';
-import type { ObservedFile, ObservedFrom, ObservedHost, ObservedRelay } from '../plan/state.js';
-import { fileOf } from './file.js';
+import type { ObservedFrom, ObservedHost, ObservedRelay } from '../plan/state.js';
+import { foundFile, readFile } from './file.js';
 
 /** A line each, a word and its values; what is not there has none. Routers have neither dpkg nor systemd. */
 const STATE = `[ -d /run/systemd/system ] && command -v systemctl >/dev/null && {
@@ -22,21 +22,16 @@ const ARCHITECTURE = /^[a-z0-9-]{1,40}$/;
 const PATH = /^\/[\w@./-]{1,200}$/;
 const VERSION = /^[\w.+:~-]{1,80}$/;
 
-const READ = 'ls -lnL "$1" && cat "$1"';
-
 export function relayQuery({ ownsEtc }: ObservedFrom): Query<Pick<ObservedHost, 'relay'>> {
   if (!ownsEtc) return { commands: [], parse: () => ({}) };
   const files = [RELAY_CONFIG, DROP_IN];
   return {
     commands: [
       { argv: ['sh', '-c', STATE, 'sh', RELAY_UNIT], purpose: 'looking for the relay' },
-      ...files.map((path) => ({
-        argv: ['sh', '-c', READ, 'sh', path],
-        program: ['cat', path],
-      })),
+      ...files.map(readFile),
     ],
     parse: (state, config, dropIn) => {
-      const [read, addition] = [foundFile(config), foundFile(dropIn)];
+      const [read, addition] = [config && foundFile(config), dropIn && foundFile(dropIn)];
       return {
         relay: {
           ...relayOf(state?.result.stdout ?? ''),
@@ -46,11 +41,6 @@ export function relayQuery({ ownsEtc }: ObservedFrom): Query<Pick<ObservedHost, 
       };
     },
   };
-}
-
-function foundFile(answer: Answer | undefined): ObservedFile | undefined {
-  const text = answer && contentOf(answer);
-  return text === undefined ? undefined : fileOf(text);
 }
 
 /** @param said lines of `STATE`. */
