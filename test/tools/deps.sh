@@ -3,7 +3,7 @@
 #   deps.sh demo | deps.sh test | deps.sh bench | deps.sh kernel | deps.sh roots
 # Ordinary programs come from apt. The daemons that the tests and measurements compare with (redsocks, HAProxy, …)
 # are only unpacked below build/rivals: installing them would start services on your machine.
-# So are the ssh servers, sudo and busybox, which make machines of the lab's nodes.
+# So are Prometheus, and the ssh servers, sudo and busybox, which make machines of the lab's nodes.
 # `kernel` unpacks an emulator and Debian's stock kernel below build/kernel, for `make test-kernel` alone.
 # `roots` makes bare Debian systems below build/roots, for the long tests of the packages.
 # Without root nothing is installed; what is missing is named, and the tests skip it.
@@ -19,7 +19,7 @@ needed="nft:nftables ip:iproute2 unshare:util-linux gcc:gcc cc:libc6-dev iperf3:
 [ "$want" = test ] && needed="$needed ping:iputils-ping ethtool:ethtool sysctl:procps clang:clang llvm-strip:llvm bpf:libbpf-dev"
 daemons="redsocks:redsocks ss-redir:shadowsocks-libev haproxy:haproxy microsocks:microsocks
 	tinyproxy:tinyproxy-bin systemd-analyze:systemd
-	ssh:openssh-client sshd:openssh-server dropbear:dropbear-bin sudo:sudo $rivals/bin/busybox:busybox $rivals/bin/tcsh:tcsh"
+	prometheus:prometheus ssh:openssh-client sshd:openssh-server dropbear:dropbear-bin sudo:sudo $rivals/bin/busybox:busybox $rivals/bin/tcsh:tcsh"
 [ "$want" = roots ] && needed="$needed debootstrap:debootstrap"
 [ "$want" = bench ] && needed="$needed ethtool:ethtool"
 [ "$want" = bench ] && daemons="redsocks:redsocks haproxy:haproxy nginx:nginx-light wrk:wrk"
