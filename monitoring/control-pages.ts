@@ -51,6 +51,8 @@ export const connectionList = z.object({ version, at: amount, connections: z.arr
 
 export type ConnectionList = z.output<typeof connectionList>;
 
+/* GET /state is `state` of state.ts. */
+
 /** POST /close, and the answer: those that were still open. */
 export const closeRequest = z.object({ ids: z.array(id).min(1).max(CLOSE_MOST) });
 export const closeAnswer = z.object({ version, closed: z.array(connection) });

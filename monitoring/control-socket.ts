@@ -10,11 +10,13 @@ import { join } from 'node:path';
 import type { OpenConnection } from '../proxy/open-connections.js';
 import { CLOSE_MOST, CONTROL_VERSION, closeRequest } from './control-pages.js';
 import { createBoundedServer, listenBounded } from './http-server.js';
+import type { State } from './state.js';
 
 export interface ControlledRelay {
   readonly port: number;
   connections(): Promise<OpenConnection[]>;
   close(ids: readonly number[]): Promise<OpenConnection[]>;
+  state(): Promise<State>;
 }
 
 export interface ControlSocket {
@@ -96,8 +98,9 @@ async function answer(
   if (route === 'GET /relay') reply(response, { pid: process.pid, port: relay.port });
   else if (route === 'GET /connections')
     reply(response, { at: Date.now() / 1000, connections: await relay.connections() });
+  else if (route === 'GET /state') reply(response, await relay.state());
   else if (route === 'POST /close') await answerClose(relay, request, response);
-  else fail(response, 404, 'GET /relay, GET /connections or POST /close');
+  else fail(response, 404, 'GET /relay, GET /connections, GET /state or POST /close');
 }
 
 async function answerClose(

@@ -4,12 +4,15 @@ import { type AddressInfo, isIP } from 'node:net';
 import type { Registry } from 'prom-client';
 import type { RecentConnection } from '../proxy/stats.js';
 import { createBoundedServer, listenBounded } from './http-server.js';
+import type { State } from './state.js';
 
 export interface MonitoringOptions {
   address: string;
   /** 0 lets the kernel choose. */
   port: number;
   registry: Registry;
+  /** What `/state.json` says; there is no such page when absent. */
+  state?: () => Promise<State>;
   /** What `/connections` lists; there is no such page when absent. */
   recent?: () => RecentConnection[];
   /** Names by which clients may ask, beside `localhost` and every address. */
@@ -43,6 +46,7 @@ type Page = () => Promise<{ type: string; body: string }>;
 
 const INDEX = `sidetrack relay
   /metrics      for Prometheus
+  /state.json   what the relay knows of itself
   /connections  the last connections with their original destinations, JSON; off by default
   /healthz      "ok" while the relay runs
 `;
@@ -83,15 +87,20 @@ function misdirected(response: ServerResponse): void {
     .end('ask by address or as localhost, or name this host in relay.metrics.hosts\n');
 }
 
-function pages({ registry, recent }: MonitoringOptions): ReadonlyMap<string, Page> {
+function pages({ registry, recent, state }: MonitoringOptions): ReadonlyMap<string, Page> {
   const text = 'text/plain; charset=utf-8';
   return new Map<string, Page>([
     ['/', async () => ({ type: text, body: INDEX })],
     ['/healthz', async () => ({ type: text, body: 'ok\n' })],
     ['/metrics', async () => ({ type: registry.contentType, body: await registry.metrics() })],
+    ...(state ? [['/state.json', jsonOf(state)] as const] : []),
     ...(recent ? [['/connections', listOf(recent)] as const] : []),
   ]);
 }
+
+const jsonOf =
+  (read: () => Promise<object>): Page =>
+  async () => ({ type: 'application/json', body: `${JSON.stringify(await read())}\n` });
 
 const listOf =
   (recent: () => RecentConnection[]): Page =>

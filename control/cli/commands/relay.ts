@@ -18,6 +18,7 @@ import { startObservation } from '../relay/observation.js';
 import { relayOptions } from '../relay/options.js';
 import { checkPagesAddress, startPages } from '../relay/pages.js';
 import { listenerName } from '../relay/port-owner.js';
+import { viewOf } from '../relay/relay-view.js';
 import { reloadOnHangup } from '../relay/reload.js';
 import { openService } from '../relay/service.js';
 import { listenForSignals, type Signals } from '../relay/signals.js';
@@ -78,14 +79,16 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   const adopted = sayRefused(relay, inheritance);
   if (inheritance.hasPredecessor) await relievePredecessor(adopted);
   const reloading = reloadOnHangup(relay, setup, read, service);
-  const observation = await startObservation(relay, config.relay);
-  const pages = await startPages(config, relay, inheritance, reloading.reloads);
+  const view = viewOf(relay, reloading.reloads);
+  const observation = await startObservation(relay, config.relay, view);
+  const pages = await startPages(config, relay, inheritance, reloading.reloads, view);
   const summary = `relay on port ${relay.port} with ${count(relay.threads, 'thread')}, at most ${count(relay.maxConnections, 'connection')}; ${pages.description}`;
   say(summary);
   service.store(relay.listeners(), adopted ? 0 : inheritance.sockets.length);
   service.watch(() => relay.hangingThreads() === 0);
   service.ready(summary);
   const endings = [
+    view.end,
     watchUpstreams(relay, () => reloading.config.relay.upstreams),
     watchAttached(relay, () => reloading.config),
     watchNames({ ...reloading, upstreams: () => reloading.config.relay.upstreams }, names),

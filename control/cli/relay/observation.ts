@@ -6,6 +6,7 @@ import type { RelayConfig } from '../../config/config.js';
 import { SidetrackError } from '../../error.js';
 import { RELAY_SOCKETS } from '../../plan/paths.js';
 import { say } from '../output.js';
+import type { RelayView } from './relay-view.js';
 
 export interface Observation {
   /** When the relay has stopped: its last connections are still to be logged. */
@@ -13,12 +14,16 @@ export interface Observation {
 }
 
 /** @throws SidetrackError when the access log cannot be written; the relay is stopped then. */
-export async function startObservation(relay: Relay, config: RelayConfig): Promise<Observation> {
+export async function startObservation(
+  relay: Relay,
+  config: RelayConfig,
+  view: RelayView,
+): Promise<Observation> {
   const log = await openLog(relay, config).catch((error: unknown) => {
     relay.stop();
     throw error;
   });
-  const socket = await openSocket(relay);
+  const socket = await openSocket(relay, view);
   return {
     async close() {
       await socket?.close();
@@ -49,11 +54,11 @@ async function openLog(relay: Relay, { accessLog }: RelayConfig) {
 }
 
 /** The relay works without it, so a directory that is not ours is only worth a warning. */
-async function openSocket(relay: Relay) {
+async function openSocket(relay: Relay, view: RelayView) {
   // systemd names the directory that is the service's own (systemd.exec(5)).
   const directory = process.env.RUNTIME_DIRECTORY?.split(':')[0] ?? RELAY_SOCKETS[0];
   try {
-    return await startControlSocket(directory, relay);
+    return await startControlSocket(directory, { ...relay, state: view.state });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     say(

@@ -14,6 +14,7 @@ import type { Config } from '../../config/config.js';
 import { SidetrackError } from '../../error.js';
 import { say } from '../output.js';
 import { version } from '../package.js';
+import type { RelayView } from './relay-view.js';
 import type { Inheritance } from './sockets.js';
 
 /** The old relay has closed them already; another program may hold the port. */
@@ -32,11 +33,12 @@ export async function startPages(
   relay: Relay,
   { hasPredecessor }: Inheritance,
   reloads: Reloads,
+  view: RelayView,
 ): Promise<Pages> {
   const deadline = Date.now() + (hasPredecessor ? TAKE_OVER_MS : 0);
   for (;;) {
     try {
-      return pagesOf(await open(config, relay, reloads));
+      return pagesOf(await open(config, relay, reloads, view));
     } catch (error) {
       if (!(error instanceof MonitoringError)) throw error;
       const failure = pagesError(error);
@@ -55,13 +57,14 @@ function open(
   { relay: { metrics } }: Config,
   relay: Relay,
   reloads: Reloads,
+  view: RelayView,
 ): Promise<MonitoringServer> {
   const registry = relayRegistry(() => relay.stats(), version(), relay);
   registerReloads(registry, reloads);
   registerHalfOpen(registry, () => (relay.capture === 'tproxy' ? toOthers() : toPort(relay.port)));
   const { address, port, hosts, connections } = metrics;
   const recent = connections ? { recent: () => relay.recent() } : {};
-  return startMonitoring({ address, port, hosts, registry, ...recent });
+  return startMonitoring({ address, port, hosts, registry, state: view.state, ...recent });
 }
 
 const pagesOf = ({ url, close }: MonitoringServer): Pages => ({

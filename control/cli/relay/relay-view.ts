@@ -1,0 +1,33 @@
+/** What the pages and the control socket tell of a running relay, made in one place for both. */
+import { health } from '../../../monitoring/health.js';
+import { relayState } from '../../../monitoring/relay-state.js';
+import type { Reloads } from '../../../monitoring/reload.js';
+import { Sampler } from '../../../monitoring/sampler.js';
+import { STATE_VERSION, type State } from '../../../monitoring/state.js';
+import type { Relay } from '../../../proxy/relay.js';
+import { version } from '../package.js';
+
+export interface RelayView {
+  readonly sampler: Sampler;
+  state(): Promise<State>;
+  end(): void;
+}
+
+export function viewOf(relay: Relay, reloads: Reloads): RelayView {
+  const sampler = new Sampler(() => relay.stats());
+  const since = Date.now() / 1000;
+  const { port, threads, capture, maxPipes } = relay;
+  return {
+    sampler,
+    async state() {
+      const { maxConnections } = relay;
+      const about = { port, threads, capture, maxPipes, maxConnections, since, reloads, sampler };
+      const now = {
+        at: Date.now() / 1000,
+        relay: relayState(relay.stats(), { ...about, release: version() }),
+      };
+      return { version: STATE_VERSION, ...now, health: health(now) };
+    },
+    end: () => sampler.end(),
+  };
+}

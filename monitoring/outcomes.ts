@@ -1,0 +1,12 @@
+/** Which ends of connections are errors. */
+import type { Outcome } from '../proxy/stats.js';
+
+/** How a connection ends that came to what it was for, or that an operator ended. */
+const NO_ERRORS: readonly Outcome[] = ['open', 'finished', 'closed', 'drained'];
+
+/** Those that happened, with how often. */
+export const failures = (outcomes: Readonly<Record<Outcome, number>>): [Outcome, number][] =>
+  happened(outcomes).filter(([outcome]) => !NO_ERRORS.includes(outcome));
+
+export const happened = <Name extends string>(counts: Readonly<Record<Name, number>>) =>
+  (Object.entries<number>(counts) as [Name, number][]).filter(([, count]) => count > 0);

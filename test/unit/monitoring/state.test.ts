@@ -1,0 +1,75 @@
+import { createServer } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { viewOf } from '../../../control/cli/relay/relay-view.js';
+import { state } from '../../../monitoring/state.js';
+import { type Relay, type RelayOptions, startRelay } from '../../../proxy/relay.js';
+
+const ends: (() => void)[] = [];
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+});
+
+function start(options: Partial<RelayOptions> = {}) {
+  const relay: Relay = startRelay({ port: 0, threads: 2, ...options });
+  const reloads = {
+    success: 0,
+    failure: 0,
+    lastSucceeded: true,
+    lastSuccess: 1,
+    generations: 1,
+  };
+  const view = viewOf(relay, reloads);
+  ends.push(() => {
+    view.end();
+    relay.destroy();
+  });
+  return { relay, view };
+}
+
+describe('the state of a relay', () => {
+  it('has the shape that its readers expect', async () => {
+    const { relay, view } = start();
+    const now = await view.state();
+    expect(state.parse(JSON.parse(JSON.stringify(now)))).toEqual(now);
+    expect(now.relay).toMatchObject({ port: relay.port, threads: { count: 2 } });
+    expect(now.health).toEqual([expect.objectContaining({ level: 'ok' })]);
+  });
+
+  it('counts a connection that came to nothing, by its reason', async () => {
+    const { relay, view } = start();
+    await fetch(`http://127.0.0.1:${relay.port}/`).catch(() => {});
+    await expect
+      .poll(async () => (await view.state()).relay?.connections.errors)
+      .toEqual({ no_original_destination: 1 });
+    expect((await view.state()).relay?.connections.accepted).toEqual({ ipv4: 1, ipv6: 0 });
+  });
+});
+
+/** A port where nothing listens any more. */
+function closedPort(): Promise<number> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+describe('an upstream that is down', () => {
+  it('is named with its reason and since when, and is critical when it is the only one', async () => {
+    const { view } = start({
+      upstreams: [{ name: 'vps', kind: 'socks5', address: '127.0.0.1', port: await closedPort() }],
+      probeTargets: [{ address: '192.0.2.1', port: 443 }],
+      probeIntervalMs: 100,
+      probeTimeoutMs: 1000,
+    });
+    await expect
+      .poll(async () => (await view.state()).relay?.upstreams[0], { timeout: 5000 })
+      .toMatchObject({ up: false, reason: 'probe' });
+    const { health } = await view.state();
+    expect(health).toEqual([expect.objectContaining({ level: 'critical', host: 'relay' })]);
+    expect(health[0]?.what).toMatch(/^upstream "vps" is down since \d\d:\d\d:\d\dZ: probe$/);
+  });
+});
