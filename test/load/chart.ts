@@ -1,7 +1,8 @@
 /** Rows → one SVG: a panel for each row, a bar for each contestant, a line for the spread. */
+
+import { median } from '../../control/bench/statistics.js';
 import { labelOf } from './contestants.js';
 import { digits, type Row } from './report.js';
-import { median } from './statistics.js';
 
 const COLUMNS = 2;
 const PANEL = { width: 600, gap: 28, title: 45, bar: 16, step: 23 };

@@ -1,8 +1,9 @@
 /** Samples → rows → what people and programs read. Nothing here measures. */
+
+import { median, medianRatio, spread } from '../../control/bench/statistics.js';
 import type { Case, Figure, Target } from './cases.js';
 import { type ContestantName, labelOf } from './contestants.js';
 import { lessIsBetter } from './measure.js';
-import { median, medianRatio, spread } from './statistics.js';
 
 /** One figure of one case: every run, and ours divided by each rival's. */
 export interface Row {

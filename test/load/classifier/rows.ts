@@ -1,6 +1,7 @@
 /** Samples by name → rows of the relay's shape, so that one table and one chart serve both. */
+
+import { medianRatio } from '../../../control/bench/statistics.js';
 import type { Row } from '../report.js';
-import { medianRatio } from '../statistics.js';
 
 /** What is measured: figures by name, one for each round; one that failed leaves its place empty. */
 export type Samples = ReadonlyMap<string, readonly (number | undefined)[]>;

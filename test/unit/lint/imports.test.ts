@@ -135,6 +135,17 @@ describe('purity', () => {
     },
   );
 
+  it('holds for the benchmark but for what runs it', () => {
+    const files = {
+      'control/bench/plan.ts': "import x from 'node:fs';",
+      'control/bench/run.ts': "import x from 'node:fs';",
+      'control/bench/run-lab.ts': "import x from 'node:fs';",
+    };
+    expect(violationsOf(files)).toEqual([
+      'control/bench/plan.ts:1: control/bench must be pure, but imports node:fs',
+    ]);
+  });
+
   it.each(['node:path', 'node:util', 'zod'])('is not broken by %s', (module) => {
     expect(violationsIn('control/plan/a.ts', `import x from '${module}';`)).toEqual([]);
   });

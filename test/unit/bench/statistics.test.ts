@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { median, medianRatio, spread } from '../../load/statistics.js';
+import { median, medianRatio, spread } from '../../../control/bench/statistics.js';
 
 it.each([
   [[3], 3],
