@@ -1,4 +1,5 @@
 /** A router and a server deployed by one command over ssh, from a machine in the network that it changes. */
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADDRESS } from '../../control/lab/topology.js';
 import { FAMILIES, Fixture, url } from './fixture.js';
@@ -112,6 +113,35 @@ describe.skipIf(!canMakeMachines).each(CASES)('$name', ({ user, make }) => {
     const large = await machines.counted(() => machines.sidetrack('apply'));
     expect(large.result).toMatchObject({ status: 0 });
     expect(large.trips).toEqual(small.trips);
+    await machines.sidetrack('down');
+  });
+
+  it('a hundred thousand prefixes take no more either, and what differs is all that is sent again', {
+    tags: ['long'],
+  }, async () => {
+    const prefixes = Array.from(
+      { length: 100_000 },
+      (_, i) => `${11 + (i >> 14)}.${(i >> 6) & 255}.${(i & 63) << 2}.${i % 97}`,
+    );
+    const file = `${fixture.directory}/many.txt`;
+    const apply = () => machines.counted(() => machines.sidetrack('apply'));
+    writeFileSync(file, prefixes.join('\n'));
+    const rules = '  - { name: many, to: [many], action: direct }\n';
+    const sets = `sets: { many: { file: ${file} } }\n`;
+    fixture.configure(
+      `${sets}${sshConfig({ router: user, server1: user, canary: DESTINATIONS, rules })}`,
+    );
+    const first = await apply();
+    expect(first).toMatchObject({ result: { status: 0 }, trips: { router: 6, server1: 6 } });
+    expect((await apply()).result.stdout).toContain('Nothing changes');
+    const others = prefixes.slice(0, 5).map((_, i) => `9.9.${2 * i}.9`);
+    writeFileSync(file, [...prefixes.slice(5), ...others].join('\n'));
+    const third = await apply();
+    expect(third.result).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(/set set_many_4: \+5 −5 of \d+, set set_many_6: \+5 −5 of/),
+    });
+    expect(third.trips.router).toBe(6);
     await machines.sidetrack('down');
   });
 });
