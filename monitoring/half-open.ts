@@ -1,9 +1,9 @@
 /** Clients whose handshake stays half open, counted when a scrape asks. */
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { type HalfOpen, halfOpenHandshakes } from '../proxy/half-open.js';
-import { halfOpenMetric } from './metrics.js';
+import { registerMetrics, single } from './register.js';
 
 /** Whether a handshake is one of the relay's: of its port, or with tproxy for an address that is not ours. */
 export type IsForRelay = (one: HalfOpen) => boolean;
@@ -22,6 +22,8 @@ export const toOthers = (): IsForRelay => {
 /** The files list every connection of the machine, so they are not read for each of several scrapers. */
 const KEEP_MS = 5000;
 
+export type HalfOpenKey = 'relayHalfOpenHandshakes';
+
 export function registerHalfOpen(
   registry: Registry,
   isForRelay: () => IsForRelay,
@@ -33,16 +35,8 @@ export function registerHalfOpen(
     return texts.flatMap(halfOpenHandshakes).filter(isForRelay()).length;
   };
   let last = { at: Number.NEGATIVE_INFINITY, count: Promise.resolve(0) };
-  const { name, help } = halfOpenMetric;
-  registry.registerMetric(
-    new Gauge({
-      name,
-      help,
-      registers: [],
-      async collect() {
-        if (Date.now() - last.at >= KEEP_MS) last = { at: Date.now(), count: count() };
-        this.set(await last.count);
-      },
-    }),
-  );
+  registerMetrics<HalfOpenKey, number>(registry, { relayHalfOpenHandshakes: single }, () => {
+    if (Date.now() - last.at >= KEEP_MS) last = { at: Date.now(), count: count() };
+    return last.count;
+  });
 }

@@ -1,8 +1,9 @@
 /** What is left before something runs out. All of it is read from /proc when a scrape asks. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { RelayStats } from '../proxy/stats.js';
-import { portMetrics, resourceMetrics } from './metrics.js';
+import { RESOURCES } from './metrics/relay.js';
+import { registerMetrics } from './register.js';
 
 /** Of the relay itself; the kernel's are read from /proc. */
 export interface RelayLimits {
@@ -11,13 +12,6 @@ export interface RelayLimits {
   maxPipes: number;
 }
 
-export const RESOURCES = [
-  'connections',
-  'descriptors',
-  'pipes',
-  'pipe_pages',
-  'conntrack',
-] as const;
 type Resource = (typeof RESOURCES)[number];
 export type Headroom = Partial<Record<Resource, { used: number; limit?: number }>>;
 
@@ -66,41 +60,44 @@ function countReserved(text: string, first: number, last: number): number {
   }, 0);
 }
 
+interface HeadroomReading {
+  readonly resources: Headroom;
+  readonly upstreams: RelayStats['upstreams'];
+  readonly ports: number | undefined;
+}
+
+const headroomSamples = {
+  relayResourceUsed: ({ resources }: HeadroomReading) => byResource(resources, 'used'),
+  relayResourceLimit: ({ resources }: HeadroomReading) => byResource(resources, 'limit'),
+  relayUpstreamPortsUsed: ({ upstreams }: HeadroomReading) =>
+    upstreams.map(({ name, counters }) => ({ labels: { upstream: name }, value: counters.active })),
+  relayUpstreamPortsLimit: ({ upstreams, ports }: HeadroomReading) =>
+    ports === undefined
+      ? []
+      : upstreams.map(({ name }) => ({ labels: { upstream: name }, value: ports })),
+};
+export type HeadroomKey = keyof typeof headroomSamples;
+
 export function registerHeadroom(
   registry: Registry,
   stats: () => RelayStats,
   limits: RelayLimits,
 ): void {
-  for (const part of ['used', 'limit'] as const) {
-    const { name, help } = resourceMetrics[part];
-    const collect = function (this: Gauge) {
-      this.reset();
-      for (const [resource, values] of Object.entries(readHeadroom(stats(), limits)))
-        if (values[part] !== undefined) this.set({ resource }, values[part]);
+  registerMetrics<HeadroomKey, HeadroomReading>(registry, headroomSamples, () => {
+    const read = stats();
+    return {
+      resources: readHeadroom(read, limits),
+      upstreams: read.upstreams,
+      ports: localPorts(),
     };
-    const labelNames = ['resource'];
-    registry.registerMetric(new Gauge({ name, help, labelNames, registers: [], collect }));
-  }
-  registerPorts(registry, stats);
+  });
 }
 
-function registerPorts(registry: Registry, stats: () => RelayStats): void {
-  const register = (
-    { name, help }: { name: string; help: string },
-    value: (active: number) => number | undefined,
-  ) => {
-    const collect = function (this: Gauge) {
-      this.reset();
-      for (const { name: upstream, counters } of stats().upstreams) {
-        const ports = value(counters.active);
-        if (ports !== undefined) this.set({ upstream }, ports);
-      }
-    };
-    const labelNames = ['upstream'];
-    registry.registerMetric(new Gauge({ name, help, labelNames, registers: [], collect }));
-  };
-  register(portMetrics.used, (active) => active);
-  register(portMetrics.limit, () => localPorts());
+function byResource(resources: Headroom, part: 'used' | 'limit') {
+  return RESOURCES.flatMap((resource) => {
+    const value = resources[resource]?.[part];
+    return value === undefined ? [] : [{ labels: { resource }, value }];
+  });
 }
 
 const withLimit = (used: number, limit: number | undefined) => ({

@@ -1,115 +1,57 @@
 /** The text of docs/metrics.md; `make docs` writes it. */
 import { pathToFileURL } from 'node:url';
-import { modes } from '../proxy/abi.js';
-import { RESOURCES } from './headroom.js';
-import {
-  buildInfo,
-  halfOpenMetric,
-  histogramMetrics,
-  listeningMetric,
-  modeMetrics,
-  type NamedMetric,
-  outcomeMetrics,
-  portMetrics,
-  reloadMetrics,
-  resourceMetrics,
-  routeMetrics,
-  scalarMetrics,
-  upstreamErrorMetric,
-  upstreamFamilyMetric,
-  upstreamMetrics,
-  upstreamProbeMetric,
-  upstreamResolvedMetric,
-  upstreamSampleMetrics,
-  upstreamUpMetric,
-} from './metrics.js';
+import type { LabelDefinition, MetricDefinition, MetricTable } from './metrics/definition.js';
+import { metricGroups } from './metrics.js';
 
-interface Row {
-  name: string;
-  type: string;
-  labels: string;
-  help: string;
-}
-
-const labelValues = (
-  labels: readonly string[],
-  samples: readonly { labels: Readonly<Record<string, string>> }[],
-) => labels.map((label) => `${label}: ${samples.map((one) => one.labels[label]).join(', ')}`);
-function namedRow(what: string, { name, type, help, label, samples }: NamedMetric<string>): Row {
-  const second = label === undefined ? '' : `; ${label}: ${Object.keys(samples).join(', ')}`;
-  return { name, type, help, labels: `${what}${second}` };
-}
+const GROUPS: Readonly<Record<keyof typeof metricGroups, { title: string; text: string }>> = {
+  relay: {
+    title: 'Relay',
+    text: 'From `sidetrack relay`, at `relay.metrics`.',
+  },
+  hosts: {
+    title: 'Hosts',
+    text: 'From `sidetrack exporter`: the router and each server, as it last read them.',
+  },
+  router: { title: 'Router', text: 'From `sidetrack exporter`, about the router.' },
+  servers: { title: 'Servers', text: 'From `sidetrack exporter`, about each server.' },
+  sets: { title: 'Sets', text: 'From `sidetrack exporter`, about the files behind the sets.' },
+  process: {
+    title: 'Process',
+    text: 'From both, about the program itself, under the names that Prometheus client libraries share.',
+  },
+};
 
 /** Every metric with its type, label values and meaning, as Markdown. */
 export function metricsReference(): string {
-  const rows: Row[] = [
-    ...scalarMetrics.map(({ name, type, help, labels, samples }) => ({
-      name,
-      type,
-      help,
-      labels: labelValues(labels, samples).join('; '),
-    })),
-    ...modeMetrics.map(({ name, type, help, label }) => ({
-      name,
-      type,
-      help,
-      labels: `${label}: ${modes.join(', ')}`,
-    })),
-    ...outcomeMetrics.map(({ name, type, help, label, outcomes }) => ({
-      name,
-      type,
-      help,
-      labels: `${label}: ${outcomes.join(', ')}`,
-    })),
-    ...upstreamMetrics.map(({ name, type, help }) => ({
-      name,
-      type,
-      help,
-      labels: 'upstream: names of the configuration',
-    })),
-    ...upstreamSampleMetrics.map((metric) => namedRow('upstream', metric)),
-    ...routeMetrics.map((metric) => namedRow('route', metric)),
-    { ...upstreamUpMetric, labels: 'upstream' },
-    { ...upstreamResolvedMetric, labels: 'upstream' },
-    { ...upstreamFamilyMetric, labels: 'upstream; family: ipv4, ipv6' },
-    { ...listeningMetric, labels: 'family: ipv4, ipv6' },
-    { ...upstreamProbeMetric, labels: 'upstream' },
-    ...Object.values(reloadMetrics),
-    {
-      ...upstreamErrorMetric,
-      labels: `upstream; reason: ${upstreamErrorMetric.outcomes.join(', ')}`,
-    },
-    ...histogramMetrics.map(({ name, type, help, labels, samples }) => ({
-      name,
-      type,
-      help,
-      labels: ['le', ...labelValues(labels, samples)].join('; '),
-    })),
-    { ...halfOpenMetric, labels: '' },
-    ...Object.values(resourceMetrics).map((metric) => ({
-      ...metric,
-      labels: `resource: ${RESOURCES.join(', ')}`,
-    })),
-    ...Object.values(portMetrics).map((metric) => ({
-      ...metric,
-      labels: 'upstream: names of the configuration',
-    })),
-    { ...buildInfo, labels: buildInfo.labels.join(', ') },
-  ];
-  const lines = rows.map(
-    ({ name, type, labels, help }) => `| \`${name}\` | ${type} | ${labels} | ${help} |`,
-  );
+  const groups: Readonly<Record<string, MetricTable>> = metricGroups;
   return [
-    '# Metrics of the relay',
+    '# Metrics',
     '',
     'Generated from `monitoring/metrics.ts`; `make docs` writes it anew. Histograms are in seconds.',
     '',
-    '| metric | type | labels | meaning |',
-    '| --- | --- | --- | --- |',
-    ...lines,
-    '',
+    ...Object.entries(GROUPS).flatMap(([group, { title, text }]) => [
+      `## ${title}`,
+      '',
+      text,
+      '',
+      '| metric | type | labels | meaning |',
+      '| --- | --- | --- | --- |',
+      ...Object.values(groups[group] ?? {}).map(row),
+      '',
+    ]),
   ].join('\n');
 }
+
+function row({ name, type, labels, help }: MetricDefinition): string {
+  const written = Object.entries(labels).map(
+    ([label, values]) => `${label}: ${valuesText(values)}`,
+  );
+  if (type === 'histogram') written.push('le');
+  return `| \`${name}\` | ${type} | ${written.join('; ')} | ${help} |`;
+}
+
+const valuesText = (values: LabelDefinition): string =>
+  typeof values === 'string' ? values : values.join(', ');
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
   process.stdout.write(metricsReference());

@@ -1,6 +1,7 @@
 /** What became of the reloads of the configuration, as metrics. */
-import { Counter, Gauge, type Registry } from 'prom-client';
-import { reloadMetrics } from './metrics.js';
+import type { Registry } from 'prom-client';
+import { metrics } from './metrics.js';
+import { registerMetrics, single } from './register.js';
 
 export interface Reloads {
   success: number;
@@ -12,33 +13,18 @@ export interface Reloads {
   readonly generations: number;
 }
 
+const reloadSamples = {
+  relayReloads: (reloads: Reloads) =>
+    metrics.relayReloads.labels.result.map((result) => ({
+      labels: { result },
+      value: reloads[result],
+    })),
+  relayReloadLastSuccessful: ({ lastSucceeded }: Reloads) => single(Number(lastSucceeded)),
+  relayReloadLastSuccessTimestampSeconds: ({ lastSuccess }: Reloads) => single(lastSuccess),
+  relayGenerations: ({ generations }: Reloads) => single(generations),
+};
+export type ReloadKey = keyof typeof reloadSamples;
+
 export function registerReloads(registry: Registry, reloads: Reloads): void {
-  const { total, lastSucceeded, lastSuccess, generations } = reloadMetrics;
-  registry.registerMetric(
-    new Counter({
-      name: total.name,
-      help: total.help,
-      labelNames: ['result'],
-      registers: [],
-      collect() {
-        this.reset();
-        this.inc({ result: 'success' }, reloads.success);
-        this.inc({ result: 'failure' }, reloads.failure);
-      },
-    }),
-  );
-  const gauge = ({ name, help }: { name: string; help: string }, value: () => number) =>
-    registry.registerMetric(
-      new Gauge({
-        name,
-        help,
-        registers: [],
-        collect() {
-          this.set(value());
-        },
-      }),
-    );
-  gauge(lastSucceeded, () => Number(reloads.lastSucceeded));
-  gauge(lastSuccess, () => reloads.lastSuccess);
-  gauge(generations, () => reloads.generations);
+  registerMetrics<ReloadKey, Reloads>(registry, reloadSamples, () => reloads);
 }
