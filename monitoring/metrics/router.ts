@@ -40,8 +40,8 @@ export const routerMetrics = {
     name: 'sidetrack_router_on_failure_packets_total',
     type: 'counter',
     unit: 'packets',
-    labels: { reason: ['full', 'over_share', 'no_route'] },
-    help: 'Packets of flows that could not be handed over and met on_failure: the flow table is full, the client has used up its share, or the policy route is missing.',
+    labels: { reason: ['full', 'over_share', 'no_route', 'no_server'] },
+    help: 'Packets of flows that could not be handed over and met on_failure: the flow table is full, the client has used up its share, the policy route is missing, or no server has an address of this family. The packets of a rule that proxies, less these, are those that began to be steered.',
   },
   routerGuardPackets: {
     name: 'sidetrack_router_guard_packets_total',
@@ -54,15 +54,16 @@ export const routerMetrics = {
     name: 'sidetrack_router_flows',
     type: 'gauge',
     unit: 'count',
-    labels: {},
-    help: 'Flows in the flow table: steered ones, those that open or close included.',
+    // A sum would hide that one of them is full.
+    labels: { table: 'sets of nftables, maps of eBPF: flows4, closing4, flows6, closing6' },
+    help: 'Flows in the flow table, by its parts, each of which has room for sidetrack_router_flows_limit: steered ones; those that open or close are in parts of their own with nftables.',
   },
   routerFlowsLimit: {
     name: 'sidetrack_router_flows_limit',
     type: 'gauge',
     unit: 'count',
     labels: {},
-    help: 'Flows that the flow table has room for.',
+    help: 'Flows that each part of the flow table has room for: router.flow_table_size.',
   },
   routerClientsOverShare: {
     name: 'sidetrack_router_clients_over_share',
