@@ -1,5 +1,6 @@
 /** An HTTP server whose clients can take little from the relay: it shares the process's descriptors. */
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 
 export interface HttpBounds {
   /** Connections at a time; what comes beyond is closed at once. */
@@ -8,21 +9,33 @@ export interface HttpBounds {
   patienceMs?: number;
 }
 
+/** PEM. */
+export interface PageTls {
+  certificate: Buffer;
+  key: Buffer;
+}
+
+export const contextOf = ({ certificate, key }: PageTls) =>
+  ({ cert: certificate, key, minVersion: 'TLSv1.2' }) as const;
+
 const PATIENCE_MS = 5000;
 
+/** @param tls HTTPS when present; the result is a `TlsServer` then. */
 export function createBoundedServer(
   { connections, patienceMs = PATIENCE_MS }: HttpBounds,
   listener: RequestListener,
-): Server {
-  const server = createServer(
-    {
-      headersTimeout: patienceMs,
-      requestTimeout: patienceMs,
-      // Node looks only so often; its default is half a minute.
-      connectionsCheckingInterval: patienceMs / 5,
-    },
-    listener,
-  );
+  tls?: PageTls,
+): Server | TlsServer {
+  const bounds = {
+    headersTimeout: patienceMs,
+    requestTimeout: patienceMs,
+    // Node looks only so often; its default is half a minute.
+    connectionsCheckingInterval: patienceMs / 5,
+  };
+  const server =
+    tls === undefined
+      ? createServer(bounds, listener)
+      : createTlsServer({ ...bounds, ...contextOf(tls), handshakeTimeout: patienceMs }, listener);
   server.maxConnections = connections;
   // Of silence, in any state of the client; the default listener of this event destroys it.
   server.setTimeout(2 * patienceMs);

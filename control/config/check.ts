@@ -9,6 +9,7 @@ import { type Diagnostic, diagnosticAt, type Problem } from './diagnostic.js';
 import { BUILT_IN_SETS } from './families.js';
 import { parseMac } from './mac.js';
 import { overlap, parseNat64 } from './nat64-prefix.js';
+import { pagesProblems } from './pages.js';
 import { probeProblems } from './probe.js';
 import { asList, asMap, type Path, valueAt } from './raw.js';
 import { routeProblems } from './route-check.js';
@@ -159,6 +160,7 @@ export function checkAcross(root: unknown, source: Source): Diagnostic[] {
     ...upstreamProblems(root),
     ...routeProblems(root),
     ...probeProblems(root),
+    ...pagesProblems(root, ['relay', 'metrics']),
   ];
   return [
     ...found.map(({ path, problem }) => diagnosticAt(source.positionOf(path), problem)),

@@ -6,6 +6,7 @@ import type { Diagnostic, Position } from './diagnostic.js';
 import type { AddressEntry } from './entry.js';
 import type { Forwarding } from './forwarding.js';
 import type { HostAddress } from './host-address.js';
+import type { PagesConfig } from './pages.js';
 import type { ProbeTarget } from './probe.js';
 import type { Path, RawMap } from './raw.js';
 import type { Scalars } from './relay-scalars.js';
@@ -84,6 +85,13 @@ export type DrainSeconds = number | 'unlimited';
 
 type RelayFile = CheckedFile['relay'];
 
+export interface MetricsConfig extends PagesConfig {
+  /** Who is connected to what is shown to all. */
+  connections: boolean;
+  /** Clients with metrics of their own, at most. */
+  perClient: number;
+}
+
 export interface ProbeConfig extends Scalars<NonNullable<RelayFile['probe']>> {
   /** What a probe waits for once it is connected. */
   answer: 'none' | 'http' | 'tls' | 'banner';
@@ -100,7 +108,7 @@ export interface RelayConfig extends Omit<Scalars<RelayFile>, 'drainSeconds'> {
   deny: AddressList;
   allow: AddressList;
   probe?: ProbeConfig;
-  metrics: { address: string; port: number; connections: boolean; hosts: string[] };
+  metrics: MetricsConfig;
   /** `-`, or absolute or relative to the working directory. */
   accessLog?: { file: string };
   /** After a signal to stop. */

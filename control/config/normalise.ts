@@ -19,6 +19,7 @@ import { type Destination, parseDestination } from './destination.js';
 import { type HostAddress, parseHostAddress } from './host-address.js';
 import { parseMac } from './mac.js';
 import { type Nat64Prefix, parseNat64 } from './nat64-prefix.js';
+import type { PagesConfig, PagesFile } from './pages.js';
 import { PROBE_KEYS, type ProbeTarget, parseProbeUrl } from './probe.js';
 import { asMap } from './raw.js';
 import { scalarsOf } from './relay-scalars.js';
@@ -145,10 +146,42 @@ function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
     deny: destinations(file.deny),
     allow: destinations(file.allow),
     ...(file.probe !== undefined && { probe: probe(file.probe) }),
-    metrics: { ...file.metrics, hosts: toList(file.metrics.hosts).map((one) => one.toLowerCase()) },
+    metrics: {
+      ...pages(file.metrics, yaml),
+      connections: file.metrics.connections,
+      perClient: file.metrics.per_client,
+    },
     ...(file.access_log !== undefined && { accessLog: accessLog(file.access_log, yaml) }),
     drainSeconds: file.drain_seconds ?? STOP_DRAIN_SECONDS,
     handOverSeconds: file.drain_seconds ?? 'unlimited',
+  };
+}
+
+/** @param yaml the configuration, beside which its files are. */
+export function pages(file: PagesFile, yaml: string): PagesConfig {
+  const { address, port, socket, hosts, auth, tls } = file;
+  return {
+    address,
+    ...(port !== 'none' && { port }),
+    ...(socket !== undefined && { socket }),
+    hosts: toList(hosts).map((one) => one.toLowerCase()),
+    ...(auth !== undefined && {
+      auth: {
+        ...(auth.bearer_token_file !== undefined && {
+          bearerTokenFile: besideFile(yaml, auth.bearer_token_file),
+        }),
+        ...(auth.username !== undefined && { username: auth.username }),
+        ...(auth.password_file !== undefined && {
+          passwordFile: besideFile(yaml, auth.password_file),
+        }),
+      },
+    }),
+    ...(tls !== undefined && {
+      tls: {
+        certificateFile: besideFile(yaml, tls.certificate_file),
+        keyFile: besideFile(yaml, tls.key_file),
+      },
+    }),
   };
 }
 

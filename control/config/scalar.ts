@@ -15,6 +15,10 @@ export function isSetName(text: string): boolean {
   return SET_NAME.test(text) && parseMac(text) === undefined;
 }
 
+export function fileProblem(path: string): Problem | undefined {
+  return path === '' ? { message: 'the path is empty' } : undefined;
+}
+
 export function nameProblem(text: string): Problem | undefined {
   if (NAME.test(text)) return undefined;
   return {

@@ -5,7 +5,6 @@
  */
 import { z } from 'zod';
 import { destinationProblem } from './destination.js';
-import type { Problem } from './diagnostic.js';
 import {
   choice,
   integer,
@@ -21,10 +20,12 @@ import { hex } from './hex.js';
 import { hostProblem } from './host-address.js';
 import { macProblem } from './mac.js';
 import { NAT64_PREFIXES_MAX, nat64Problem, WELL_KNOWN_NAT64 } from './nat64-prefix.js';
+import { pagesShape } from './pages.js';
 import { probeUrlProblem } from './probe.js';
 import {
   addressProblem,
   domainProblem,
+  fileProblem,
   interfaceProblem,
   nameProblem,
   nextHopProblem,
@@ -39,14 +40,13 @@ import { upstreamUrlProblem } from './upstream-url.js';
 
 const HOUR = 3600;
 const HALF_HOUR = 1800;
+const RELAY_PAGES_PORT = 9150;
+/** Each is several series of a Prometheus. */
+const PER_CLIENT_MOST = 1000;
 
 const host = text(hostProblem).describe('local, ssh://user@host[:port] or netns://name');
 const interfaceName = text(interfaceProblem);
 const port = integer(1, 65535);
-
-function fileProblem(path: string): Problem | undefined {
-  return path === '' ? { message: 'the path is empty' } : undefined;
-}
 
 const markOf = (value: number) =>
   section({
@@ -240,16 +240,18 @@ export const relaySchema = section({
     .describe('Connect through every upstream at an interval, to know which ones work'),
   threads: integer(1, 256).optional().describe('Default: one for each processor'),
   metrics: section({
-    address: text(addressProblem).default('127.0.0.1'),
-    port: port.default(9150),
+    ...pagesShape(RELAY_PAGES_PORT),
     connections: z
       .boolean({ error: 'must be true or false' })
       .default(false)
-      .describe('Show the last connections at /connections to all who can reach the port'),
-    hosts: oneOrMore(text(nameProblem))
-      .default([])
-      .describe('Host names under which the pages answer, besides localhost and addresses')
-      .meta({ examples: [['server1.lan']] }),
+      .describe(
+        'Show who is connected to what to all who can reach the port; without it only to the socket and to those with the token',
+      ),
+    per_client: integer(0, PER_CLIENT_MOST)
+      .default(0)
+      .describe(
+        'Metrics of so many clients, the busiest ones; the rest is counted together. 0: none',
+      ),
   }).prefault({}),
   tcp_info: z
     .boolean({ error: 'must be true or false' })

@@ -33,6 +33,7 @@ export function readFailure(error: unknown): string {
     EAGAIN: 'nobody has written to this pipe',
     ENOTDIR: 'a part of its path is no directory',
     ELOOP: 'its symbolic links lead in a circle',
+    EFBIG: 'it is too long',
     ENAMETOOLONG: 'its name is too long',
   };
   return words[code] ?? code;

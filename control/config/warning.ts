@@ -2,6 +2,7 @@
 import type { AddressList, Config, RuleConfig } from './config.js';
 import { type Diagnostic, diagnosticAt } from './diagnostic.js';
 import { BOTH, BUILT_IN_SETS, familiesOf, servedFamilies } from './families.js';
+import { pagesWarnings } from './pages.js';
 
 /** Whether a list names addresses or sets and yet comes to nothing. */
 export function isEmpty(config: Config, list: AddressList): boolean {
@@ -87,11 +88,18 @@ function idleForwarding(config: Config): Diagnostic[] {
   return [diagnosticAt(config.positionOf(['router', 'forwarding']), { message, hint })];
 }
 
+function openPages(config: Config): Diagnostic[] {
+  return pagesWarnings(config.relay.metrics, ['relay', 'metrics']).map(({ path, problem }) =>
+    diagnosticAt(config.positionOf(path), problem),
+  );
+}
+
 export function configWarnings(config: Config): Diagnostic[] {
   return [
     ...idleForwarding(config),
     ...emptied(config),
     ...mixedUp(config),
     ...unreachable(config),
+    ...openPages(config),
   ];
 }

@@ -4,6 +4,7 @@ import { stringify } from 'yaml';
 import type { AddressList, Config, ServerConfig } from '../config/config.js';
 import { asList, asMap, type RawMap } from '../config/raw.js';
 import { PrefixSet } from '../policy/prefix-set.js';
+import { credentialName, PAGES_CREDENTIALS, relaySecrets } from './relay-secrets.js';
 import { RELAY_CONFIG } from './relay-unit.js';
 import type { ObservedFile } from './state.js';
 
@@ -16,15 +17,13 @@ export const RELAY_CONFIG_MODE = 0o644;
 export const ownRelayConfig = (file: ObservedFile | undefined): boolean =>
   file?.content.startsWith(MARK) ?? false;
 
-/** By upstream, where its password is on the server. */
-export function passwordFiles(config: Config, server: ServerConfig): Record<string, string> {
-  const written = asList(asMap(config.written.relay).upstreams).map(asMap);
+/** By its name as a credential, where each secret is on the server. */
+export function secretFiles(config: Config, server: ServerConfig): Record<string, string> {
   return Object.fromEntries(
-    config.relay.upstreams.flatMap(({ name, passwordFile }, i) =>
-      passwordFile === undefined
-        ? []
-        : [[name, place(server, String(written[i]?.password_file), passwordFile)]],
-    ),
+    relaySecrets(config).map(({ credential, written, file }) => [
+      credential,
+      place(server, written, file),
+    ]),
   );
 }
 
@@ -47,7 +46,7 @@ export function relayConfigText(config: Config, server: ServerConfig): string {
 function relayPart(config: Config, server: ServerConfig): RawMap {
   const { deny, allow, routes, accessLog } = config.relay;
   const written = asMap(config.written.relay);
-  const passwords = passwordFiles(config, server);
+  const secrets = secretFiles(config, server);
   const list = (addresses: AddressList) => withoutSets(config, addresses);
   const log = asMap(written.access_log);
   return {
@@ -57,6 +56,9 @@ function relayPart(config: Config, server: ServerConfig): RawMap {
     ...(typeof log.file === 'string' &&
       log.file !== '-' &&
       accessLog && { access_log: { ...log, file: place(server, log.file, accessLog.file) } }),
+    ...(written.metrics !== undefined && {
+      metrics: metricsPart(asMap(written.metrics), secrets),
+    }),
     ...(written.routes !== undefined && {
       routes: asList(written.routes).map((one, i) => ({
         ...asMap(one),
@@ -65,9 +67,27 @@ function relayPart(config: Config, server: ServerConfig): RawMap {
     }),
     ...(written.upstreams !== undefined && {
       upstreams: asList(written.upstreams).map((one) => {
-        const file = passwords[String(asMap(one).name)];
+        const file = secrets[credentialName(String(asMap(one).name))];
         return { ...asMap(one), ...(file !== undefined && { password_file: file }) };
       }),
+    }),
+  };
+}
+
+function metricsPart(written: RawMap, secrets: Readonly<Record<string, string>>): RawMap {
+  const { bearerTokenFile, passwordFile, certificateFile, keyFile } = PAGES_CREDENTIALS;
+  const [token, password] = [secrets[bearerTokenFile], secrets[passwordFile]];
+  return {
+    ...written,
+    ...(written.auth !== undefined && {
+      auth: {
+        ...asMap(written.auth),
+        ...(token !== undefined && { bearer_token_file: token }),
+        ...(password !== undefined && { password_file: password }),
+      },
+    }),
+    ...(written.tls !== undefined && {
+      tls: { certificate_file: secrets[certificateFile], key_file: secrets[keyFile] },
     }),
   };
 }

@@ -1,6 +1,6 @@
 /** The relay as a package and a systemd unit on a server: what there should be. What is there is `resources/relay-query.ts`'s. */
 import type { Config, ServerConfig } from '../config/config.js';
-import { ownRelayConfig, passwordFiles, relayConfigText } from './relay-config.js';
+import { ownRelayConfig, relayConfigText, secretFiles } from './relay-config.js';
 import { RELAY_CONFIG, unitDropIn, unitSettings } from './relay-unit.js';
 import type { DesiredRelay, ObservedHost, ObservedRelay, RelayPackage } from './state.js';
 
@@ -16,8 +16,8 @@ export function desiredRelay(
 ): DesiredRelay | undefined {
   const found = host.relay;
   if (found === undefined || !isOurs(config, server, found, offered)) return undefined;
-  const files = passwordFiles(config, server);
-  const dropIn = unitDropIn(unitSettings(config, server, (upstream) => files[upstream]!));
+  const files = secretFiles(config, server);
+  const dropIn = unitDropIn(unitSettings(config, server, ({ credential }) => files[credential]!));
   const isNew = offered !== undefined && offered.contents !== found.installed?.contents;
   return {
     ...(isNew && { package: offered }),

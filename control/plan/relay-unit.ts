@@ -1,5 +1,6 @@
 /** What the relay's systemd unit depends on in the configuration: whole, or as a drop-in for the unit of the package. */
 import type { Config, DrainSeconds, ServerConfig } from '../config/config.js';
+import { type RelaySecret, relaySecrets } from './relay-secrets.js';
 
 /** What the unit of the package reads. */
 export const RELAY_CONFIG = '/etc/sidetrack/sidetrack.yaml';
@@ -28,19 +29,15 @@ export const PLAIN_UNIT: UnitSettings = {
   capabilities: [],
 };
 
-/** @param passwordOf path of an upstream's `password_file` on the machine that runs the relay. */
+/** @param pathOf where a secret is on the machine that runs the relay. */
 export function unitSettings(
-  { relay }: Config,
+  config: Config,
   server: ServerConfig,
-  passwordOf: (upstream: string, passwordFile: string) => string,
+  pathOf: (secret: RelaySecret) => string,
 ): UnitSettings {
   return {
-    stopSeconds: stopSecondsOf(relay.drainSeconds),
-    credentials: relay.upstreams.flatMap(({ name, passwordFile }) =>
-      passwordFile === undefined
-        ? []
-        : [`${credentialName(name)}:${specifier(passwordOf(name, passwordFile))}`],
-    ),
+    stopSeconds: stopSecondsOf(config.relay.drainSeconds),
+    credentials: relaySecrets(config).map((one) => `${one.credential}:${specifier(pathOf(one))}`),
     capabilities: capabilitiesOf(server),
   };
 }
@@ -59,9 +56,6 @@ export function unitDropIn(settings: UnitSettings): string | undefined {
   if (lines.length === 0) return undefined;
   return ['# Written by sidetrack apply.', '[Service]', ...lines, ''].join('\n');
 }
-
-/** What the unit calls a password file that only root may read. */
-export const credentialName = (upstream: string) => `upstream-${upstream}`;
 
 /** As it stands for itself in a unit. */
 export const specifier = (text: string) => text.replaceAll('%', '%%');

@@ -50,7 +50,7 @@ DEBIAN_FRONTEND=noninteractive dpkg --force-confold --install "$d/sidetrack.deb"
 const STOP = `systemctl stop "$1" && { [ "$2" = keep ] || systemctl disable "$1" 2>/dev/null; }`;
 
 const PASSWORDS = `for file; do
-  [ -s "$file" ] || { echo "there is no password in $file; write it there, for root alone (chmod 600)" >&2; exit 1; }
+  [ -s "$file" ] || { echo "there is nothing in $file; write there what the configuration wants of it, for root alone (chmod 600)" >&2; exit 1; }
 done`;
 
 /** @param program what the script is about, where it is spoken of. */

@@ -162,7 +162,7 @@ describe.skipIf((!canMakeMachines || !archive) && !requireAll)('apply --install'
     fixture.configure(OVER_SSH + upstream);
     const { status, stderr } = await machines.sidetrack('apply', '--install');
     expect(status).toBe(EXIT_REVERTED);
-    expect(stderr).toContain('there is no password in /etc/sidetrack/vps.pass');
+    expect(stderr).toContain('there is nothing in /etc/sidetrack/vps.pass');
     expect(await server.shell(`ls ${CONFIG} 2>/dev/null || :`)).toBe('');
     expect(await mainProcess()).toBe('0\n');
   });

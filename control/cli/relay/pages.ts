@@ -62,7 +62,7 @@ function open(
   const registry = relayRegistry(() => relay.stats(), version(), relay);
   registerReloads(registry, reloads);
   registerHalfOpen(registry, () => (relay.capture === 'tproxy' ? toOthers() : toPort(relay.port)));
-  const { address, port, hosts, connections } = metrics;
+  const { address, port = 0, hosts, connections } = metrics;
   const recent = connections ? { recent: () => relay.recent() } : {};
   return startMonitoring({ address, port, hosts, registry, state: view.state, ...recent });
 }

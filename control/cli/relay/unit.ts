@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Config, ServerConfig } from '../../config/config.js';
+import type { RelaySecret } from '../../plan/relay-secrets.js';
 import {
   PLAIN_UNIT,
   RELAY_CONFIG,
@@ -26,8 +27,8 @@ export interface Invocation {
 
 /** @returns the text of the unit file. */
 export function relayUnit(config: Config, server: ServerConfig, invocation: Invocation): string {
-  const passwordOf = (_upstream: string, path: string) => resolve(path);
-  return filled(unitSettings(config, server, passwordOf), invocation, {
+  const pathOf = ({ file }: RelaySecret) => resolve(file);
+  return filled(unitSettings(config, server, pathOf), invocation, {
     documentation: `file:${packageFile('docs/relay.md')}`,
   });
 }

@@ -3,22 +3,17 @@
  * known), passwords from their files. Done when the relay starts or reloads, and on the machine that runs it, which alone may read them.
  */
 import { accessSync, constants } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ADDRESSES } from '../../../proxy/abi.js';
 import type { Upstream } from '../../../proxy/upstreams.js';
 import type { Config, UpstreamConfig } from '../../config/config.js';
 import { ConfigError, type Diagnostic, diagnosticAt } from '../../config/diagnostic.js';
 import { readFailure } from '../../config/set-file.js';
 import { LONGEST_CREDENTIAL } from '../../config/upstream-check.js';
-import { credentialName } from '../../plan/relay-unit.js';
+import { credentialName } from '../../plan/relay-secrets.js';
 import type { Names } from './names.js';
-
-/** Two seconds in all for the writer of a FIFO. */
-const FIFO_TRIES = 40;
-const FIFO_PAUSE_MS = 50;
+import { firstLine, readSecret } from './secret-file.js';
 
 /** Says what is wrong with an upstream, and below which of its keys. */
 class UpstreamProblem extends Error {
@@ -85,9 +80,7 @@ async function resolve({ target, addresses }: UpstreamConfig, names: Names): Pro
 }
 
 async function readPassword(name: string, file: string): Promise<Buffer> {
-  const bytes = await readSoon(file).catch(async (error: unknown) => {
-    const credential = await readCredential(name);
-    if (credential !== undefined) return credential;
+  const bytes = await readSecret(file, credentialName(name)).catch((error: unknown) => {
     throw new UpstreamProblem(
       'password_file',
       `cannot read the password of upstream "${name}" from ${file}: ${readFailure(error)}`,
@@ -100,26 +93,6 @@ async function readPassword(name: string, file: string): Promise<Buffer> {
   if (password.length > LONGEST_CREDENTIAL)
     throw wrong(`is longer than ${LONGEST_CREDENTIAL} bytes`);
   return password;
-}
-
-/** A FIFO without a writer is empty at once; one whose writer is slow holds up no reload for long. */
-async function readSoon(file: string): Promise<Buffer> {
-  const flag = constants.O_RDONLY | constants.O_NONBLOCK;
-  for (let tries = FIFO_TRIES; ; tries--) {
-    try {
-      return await readFile(file, { flag });
-    } catch (error) {
-      if (tries === 0 || (error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
-      await delay(FIFO_PAUSE_MS);
-    }
-  }
-}
-
-/** systemd read it for us when the service was started: systemd.exec(5), LoadCredential. */
-async function readCredential(upstream: string): Promise<Buffer | undefined> {
-  const directory = process.env.CREDENTIALS_DIRECTORY;
-  if (directory === undefined) return undefined;
-  return readFile(join(directory, credentialName(upstream))).catch(() => undefined);
 }
 
 /** Whether the password is systemd's copy, from when the service was started. */
@@ -135,10 +108,4 @@ export function hasCredential({ name, passwordFile }: UpstreamConfig): boolean {
     }
   };
   return !isReadable(passwordFile) && isReadable(join(directory, credentialName(name)));
-}
-
-function firstLine(bytes: Buffer): Buffer {
-  const newline = bytes.indexOf('\n');
-  const line = newline < 0 ? bytes : bytes.subarray(0, newline);
-  return line.at(-1) === 13 ? line.subarray(0, -1) : line;
 }

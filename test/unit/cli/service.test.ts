@@ -87,7 +87,7 @@ describe('the unit', () => {
 describe('the unit of the package', () => {
   const dropIn = async (yaml: string, server: object = {}) => {
     const config = await configOf(yaml);
-    const place = (_: string, file: string) => `/srv/${file}`;
+    const place = ({ file }: { file: string }) => `/srv/${file}`;
     return unitDropIn(unitSettings(config, { ...config.servers[0]!, ...server }, place));
   };
   const plain = YAML.replace(/^relay:[\s\S]*/m, '');

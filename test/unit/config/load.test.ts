@@ -29,7 +29,10 @@ relay:
   upstreams:
     - { name: out, url: "socks5://[fd00::9]:1080", weight: 3, username: u, password_file: secret }
   threads: 2
-  metrics: { address: "::1", port: 9200, connections: true, hosts: Server1.lan }
+  metrics:
+    { address: "::1", port: 9200, socket: /run/s.sock, connections: true, per_client: 5, hosts: Server1.lan,
+      auth: { bearer_token_file: token, username: me, password_file: /etc/pass },
+      tls: { certificate_file: cert.pem, key_file: key.pem } }
   tcp_info: false
   access_log: { file: access.log }
   drain_seconds: 1
@@ -92,7 +95,7 @@ describe('loadConfig', () => {
         deny: { entries: [], sets: [] },
         allow: { entries: [], sets: [] },
         strategy: 'failover',
-        metrics: { address: '127.0.0.1', port: 9150, connections: false, hosts: [] },
+        metrics: { address: '127.0.0.1', port: 9150, connections: false, hosts: [], perClient: 0 },
         tcpInfo: true,
         drainSeconds: 30,
         handOverSeconds: 'unlimited',
@@ -175,7 +178,20 @@ describe('loadConfig', () => {
       allow: { entries: [], sets: ['private', 'china'] },
       strategy: 'weighted',
       threads: 2,
-      metrics: { address: '::1', port: 9200, connections: true, hosts: ['server1.lan'] },
+      metrics: {
+        address: '::1',
+        port: 9200,
+        socket: '/run/s.sock',
+        connections: true,
+        perClient: 5,
+        hosts: ['server1.lan'],
+        auth: {
+          bearerTokenFile: join(folder, 'token'),
+          username: 'me',
+          passwordFile: '/etc/pass',
+        },
+        tls: { certificateFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') },
+      },
       tcpInfo: false,
       accessLog: { file: join(folder, 'access.log') },
       drainSeconds: 1,
