@@ -185,6 +185,8 @@ docs: build ## write the generated files anew
 	$(Q)node build/control/cli/reference.js > docs/cli.md
 	$(call say,GEN,docs/metrics.md)
 	$(Q)node build/monitoring/reference.js > docs/metrics.md
+	$(call say,GEN,monitoring/dashboards/json)
+	$(Q)node build/monitoring/dashboards/write.js
 	$(call say,GEN,sidetrack.schema.json)
 	$(Q)node build/control/config/json-schema.js
 

@@ -23,6 +23,10 @@ mkdir -p "$app"
 # What runs: compiled afresh, for build/ keeps what sources that have gone were compiled to.
 npx tsc -p tsconfig.build.json --outDir "$app/build" --sourceMap false
 chmod 755 "$app/build/control/cli/main.js"
+# They are made with a library that no other machine needs; what they make is in the checkout.
+rm -r "$app/build/monitoring/dashboards"
+mkdir -p "$app/monitoring"
+cp -r monitoring/dashboards/json "$app/monitoring/dashboards"
 strip --strip-unneeded -o "$app/build/proxy/engine.so" build/proxy/engine/libsidetrack-relay.so
 mkdir "$app/build/proxy/engine"
 mv "$app/build/proxy/engine.so" "$app/build/proxy/engine/libsidetrack-relay.so"

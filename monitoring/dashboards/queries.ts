@@ -1,0 +1,83 @@
+/**
+ * PromQL of the panels: metrics by key of the table, of the jobs and instances that the reader chose,
+ * and rates over `$__rate_interval`, which has four scrapes in it at any scrape interval.
+ */
+import type { HistogramKey, LabelName, MetricKey } from '../metrics.js';
+import { by, type Matchers, selector, type TargetLabel } from '../promql.js';
+
+/** The dashboard's variables; regular expressions, for several can be chosen. */
+const SCOPE = { job: { matches: '$job' }, instance: { matches: '$instance' } } as const;
+
+/** What no table knows: Prometheus's own series. */
+export const TARGETS_UP = 'up{job=~"$job",instance=~"$instance"}';
+export const ALERTS_FIRING = 'ALERTS{alertname=~"Sidetrack.+",alertstate="firing"}';
+
+export type PlainKey = Exclude<MetricKey, HistogramKey>;
+
+/** Nothing but the variables is asked of labels. */
+export type Asked<K extends MetricKey> = Omit<Matchers<K>, TargetLabel>;
+
+type Labels<K extends MetricKey> = readonly (LabelName<K> | TargetLabel)[];
+
+/** The series of a counter or gauge. */
+export function series<K extends PlainKey>(key: K, asked?: Asked<K>): string {
+  return selector<MetricKey>(key, { ...asked, ...SCOPE });
+}
+
+export const perSecond = <K extends PlainKey>(key: K, asked?: Asked<K>): string =>
+  `rate(${series(key, asked)}[$__rate_interval])`;
+
+/** Added up over everything but `labels`. */
+export const sumPerSecond = <K extends PlainKey>(
+  key: K,
+  labels: Labels<K> = [],
+  asked?: Asked<K>,
+): string => over('sum', key, labels, perSecond(key, asked));
+
+/** A gauge, put together over everything but `labels`. */
+export const gauge = <K extends PlainKey>(
+  how: 'sum' | 'min' | 'max',
+  key: K,
+  labels: Labels<K> = [],
+  asked?: Asked<K>,
+): string => over(how, key, labels, series(key, asked));
+
+/** Bits, as networks count. */
+export const bits = (bytesPerSecond: string): string => `8 * ${bytesPerSecond}`;
+
+export const over = <K extends MetricKey>(
+  how: 'sum' | 'min' | 'max',
+  key: K,
+  labels: Labels<K>,
+  expression: string,
+): string => `${how}${labels.length === 0 ? ' ' : ` ${by(key, ...labels)} `}(${expression})`;
+
+/** Of each host 0 in sync, 1 drifted, 2 not applied, 3 unfit, 4 when it does not answer. */
+export function hostState(): string {
+  const is = (state: 'drifted' | 'absent' | 'unfit') =>
+    gauge('max', 'hostState', ['host'], { state });
+  const silent = `(1 - ${gauge('min', 'hostUp', ['host'])})`;
+  return `(${is('drifted')} + 2 * ${is('absent')} + 3 * ${is('unfit')} + 4 * ${silent})`;
+}
+
+/** Each part has room for so many flows: a sum would hide that one of them is full. */
+export const flowTableUse = (): string =>
+  `max by (table) (${series('routerFlows')} / on (job, instance) group_left () ${series('routerFlowsLimit')})`;
+
+/** Observations in each bucket, for a heat map. */
+export const buckets = <K extends HistogramKey>(key: K, asked?: Asked<K>): string =>
+  `sum by (le) (increase(${bucket(key, asked)}[$__rate_interval]))`;
+
+/** @param share 0.99 is the 99th percentile. */
+export const quantile = <K extends HistogramKey>(
+  share: number,
+  key: K,
+  labels: readonly LabelName<K>[] = [],
+  asked?: Asked<K>,
+): string => {
+  const kept = ['le', ...labels].join(', ');
+  return `histogram_quantile(${share}, sum by (${kept}) (rate(${bucket(key, asked)}[$__rate_interval])))`;
+};
+
+const bucket = <K extends HistogramKey>(key: K, asked?: Asked<K>): string =>
+  selector<HistogramKey>(key, { ...asked, ...SCOPE }, 'bucket');

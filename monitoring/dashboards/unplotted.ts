@@ -1,0 +1,9 @@
+/** Metrics that are on no panel, and why; a test compares this list with the dashboards. */
+import type { MetricKey } from '../metrics.js';
+
+export const UNPLOTTED: Readonly<Partial<Record<MetricKey, string>>> = {
+  relayRetransmittedBytes: 'segments that were sent again are on the Relay dashboard',
+  processCpuSeconds: 'its parts, user and system, are there',
+  processVirtualMemoryBytes: 'address space costs nothing; memory in RAM is there',
+  processMaxFds: 'the resource `descriptors` shows the share of it that is in use',
+};
