@@ -51,7 +51,9 @@ const counter = z.object({ packets: count, bytes: count });
 export const classifierCounters = z.object({
   version,
   outcomes: z.object({ marked: counter, redirected: counter, embedded_v4: counter }),
-  events: z.object({ on_failure: count, over_share: count, table_full: count, no_route: count }),
+  events: z
+    .object({ on_failure: count, over_share: count, table_full: count, no_route: count })
+    .catchall(count),
   rules: z.array(counter.extend({ name: z.string() })),
 });
 

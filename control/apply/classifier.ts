@@ -1,8 +1,8 @@
 /** Asks the eBPF classifier of a host, through the command line that a person would use there. */
 import { z } from 'zod';
 import { type ClassifierCounters, classifierCounters } from '../../bpf/report.js';
-import type { Command } from '../command/command.js';
-import { query } from '../command/query.js';
+import { type Command, whereDirectory } from '../command/command.js';
+import { type Query, query } from '../command/query.js';
 import { SidetrackError } from '../error.js';
 import { ask, type Host } from '../hosts/host.js';
 import { bpfAnswer, bpfWords } from '../resources/bpf-query.js';
@@ -19,14 +19,19 @@ export async function dryRun(host: Host, command: Command): Promise<void> {
 const NO_COUNTERS: readonly string[] = ['not-attached', 'counters-outdated'];
 
 /** Nothing where there is nothing to read; what is to be done about it the plan says. */
+export const countersQuery = (
+  host: Pick<Host, 'sidetrack' | 'bpfDirectory'>,
+): Query<ClassifierCounters | undefined> =>
+  query(whereDirectory(host.bpfDirectory, bpfWords(host, ['stats'])), (answer) => {
+    if (answer.result.status === 0 && answer.result.stdout === '') return undefined;
+    try {
+      return bpfAnswer(answer, classifierCounters);
+    } catch (error) {
+      if (error instanceof SidetrackError && NO_COUNTERS.includes(error.code)) return undefined;
+      throw error;
+    }
+  });
+
 export async function readCounters(host: Host): Promise<ClassifierCounters | undefined> {
-  try {
-    const stats = query(bpfWords(host, ['stats']), (answer) =>
-      bpfAnswer(answer, classifierCounters),
-    );
-    return (await ask(host, { stats })).stats;
-  } catch (error) {
-    if (error instanceof SidetrackError && NO_COUNTERS.includes(error.code)) return undefined;
-    throw error;
-  }
+  return (await ask(host, { counters: countersQuery(host) })).counters;
 }

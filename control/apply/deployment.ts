@@ -147,12 +147,20 @@ export async function surveyDeployment(
   places?: Places,
 ): Promise<HostSurvey[]> {
   const observed = await resolveMacs(deployment, await observeAll(deployment, places));
-  const surveyed = [...observed.keys()].map((name) => surveyHost(deployment, observed, name));
-  const found = managementFindings(deployment, surveyed);
-  const hosts = surveyed.map((host) => withFindings(host, found(host.name)));
+  const hosts = surveyObserved(deployment, observed);
   for (const { name, plan } of hosts)
     for (const command of plan?.dryRuns ?? []) await dryRun(hostNamed(deployment, name), command);
   return hosts;
+}
+
+/** The same of hosts that have been asked already; nothing is tried there. */
+export function surveyObserved(
+  deployment: Deployment,
+  observed: Map<string, ObservedHost>,
+): HostSurvey[] {
+  const surveyed = [...observed.keys()].map((name) => surveyHost(deployment, observed, name));
+  const found = managementFindings(deployment, surveyed);
+  return surveyed.map((host) => withFindings(host, found(host.name)));
 }
 
 function surveyHost(
@@ -207,7 +215,8 @@ async function observeAll(
   return new Map(await Promise.all(entries));
 }
 
-function wantedSets({ config, policy }: Deployment, name: string): readonly NftSet[] | undefined {
+/** What `questionsTo` is told: the sets of which a host need not send the elements. */
+export function wantedSets({ config, policy }: Pick<Deployment, 'config' | 'policy'>, name: string): readonly NftSet[] | undefined {
   const judges = config.router.classifier === 'nftables';
   return judges && name === ROUTER ? policySets(policy) : undefined;
 }

@@ -1,10 +1,7 @@
 /** How the hosts are: in line with the configuration or not, and what the counters say. */
-import type { ClassifierCounters, ClassifierState } from '../../bpf/report.js';
+import type { ClassifierState } from '../../bpf/report.js';
 import type { ServerConfig } from '../config/config.js';
 import type { Diagnostic } from '../config/diagnostic.js';
-import { FAILURE_COMMENT } from '../nft/flow-table.js';
-import type { ListedChain, TableListing } from '../nft/listing.js';
-import { ruleComment } from '../nft/rules.js';
 import type { ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import { readCounters } from './classifier.js';
@@ -12,14 +9,12 @@ import { type Deployment, type HostSurvey, surveyDeployment } from './deployment
 import { type FlowTableStatus, flowTableWarnings, readFlowTable } from './flow-table.js';
 import { halfOpenWarnings } from './half-open.js';
 import { ROUTER } from './macs.js';
-
-export interface RuleCounter {
-  /** The rule's comment: `rule lan`, `guard local`, `default`, `steered`. */
-  rule: string;
-  packets: number;
-  /** Absent where only the packets are counted. */
-  bytes?: number;
-}
+import {
+  classifierCounters,
+  type RuleCounter,
+  ruleCounters,
+  sortCounters,
+} from './rule-counters.js';
 
 export type AttachPoints = Pick<ClassifierState, 'interfaces' | 'xdp'>;
 
@@ -75,17 +70,26 @@ async function hostStatus(
   survey: HostSurvey,
   flowTable?: FlowTableStatus,
 ): Promise<HostStatus> {
-  const { name, observed, plan, problems, bypasses } = survey;
-  const steps = plan?.steps.filter(matters) ?? [];
+  const { name, observed } = survey;
   return {
     name,
     address: observed.address,
-    state: plan ? stateOf(observed, steps.length + bypasses.length) : 'unfit',
-    differences: steps.map(({ title }) => title),
-    problems: [...problems, ...bypasses],
+    ...judgement(survey),
     counters: await countersOf(deployment, name, observed),
     ...(flowTable && { flows: flowTable.flows, overShare: flowTable.overShare }),
     ...(observed.classifier && { classifier: attachPoints(observed.classifier) }),
+  };
+}
+
+export type Judgement = Pick<HostStatus, 'state' | 'differences' | 'problems'>;
+
+/** How a host is, as far as its plan says it. */
+export function judgement({ observed, plan, problems, bypasses }: HostSurvey): Judgement {
+  const steps = plan?.steps.filter(matters) ?? [];
+  return {
+    state: plan ? stateOf(observed, steps.length + bypasses.length) : 'unfit',
+    differences: steps.map(({ title }) => title),
+    problems: [...problems, ...bypasses],
   };
 }
 
@@ -108,72 +112,8 @@ async function countersOf(
   return sortCounters([...classifierCounters(counted, config.onFailure), ...own]);
 }
 
-/** In the words of the nftables classifier. */
-function classifierCounters(
-  { rules, outcomes, events }: ClassifierCounters,
-  onFailure: string,
-): RuleCounter[] {
-  const { marked, redirected, embedded_v4: embedded } = outcomes;
-  return sumByRule([
-    ...rules.map(({ name, ...count }) => ({
-      rule: name === 'default' || name.startsWith('guard:') ? name : ruleComment(name),
-      ...count,
-    })),
-    // The program has this guard built in.
-    { rule: 'guard:embedded-v4', ...embedded },
-    ...[marked, redirected].map((count) => ({ rule: 'steered', ...count })),
-    { rule: `on_failure ${onFailure}`, packets: events.on_failure },
-    { rule: FAILURE_COMMENT.overShare, packets: events.over_share },
-    { rule: FAILURE_COMMENT.full, packets: events.table_full },
-    { rule: FAILURE_COMMENT.noRoute, packets: events.no_route },
-  ]);
-}
-
 /** What has been flushed, or taken down in part, is not absent: it is still written down. */
 function stateOf({ listing, classifier, saved }: ObservedHost, steps: number): HostStatus['state'] {
   if (listing === undefined && classifier === undefined && saved === undefined) return 'absent';
   return steps === 0 ? 'in-sync' : 'drifted';
 }
-
-const REASONS: readonly string[] = Object.values(FAILURE_COMMENT);
-const ORDER = [
-  (rule: string) => /^rule /.test(rule),
-  (rule: string) => rule === 'default',
-  (rule: string) => /^on_failure /.test(rule),
-  (rule: string) => REASONS.includes(rule),
-  (rule: string) => rule === 'steered',
-  (rule: string) => /^guard:/.test(rule),
-];
-
-/** The user's own rules first, then what became of their packets. */
-function rank({ rule }: RuleCounter): number {
-  const index = ORDER.findIndex((matches) => matches(rule));
-  return index === -1 ? ORDER.length : index;
-}
-
-/** Rules with the same comment (one a family) are one rule to the user: their counters are added. */
-export function ruleCounters({ chains }: TableListing): RuleCounter[] {
-  const commented = chains
-    .flatMap(({ rules }: ListedChain) => rules)
-    .flatMap(({ comment, packets, bytes }) =>
-      comment === undefined ? [] : [{ rule: comment, packets, bytes }],
-    );
-  return sortCounters(sumByRule(commented));
-}
-
-function sumByRule(counters: readonly RuleCounter[]): RuleCounter[] {
-  const sums = new Map<string, RuleCounter>();
-  for (const { rule, packets, bytes } of counters) {
-    const sum = sums.get(rule);
-    const total = bytes === undefined ? sum?.bytes : (sum?.bytes ?? 0) + bytes;
-    sums.set(rule, {
-      rule,
-      packets: (sum?.packets ?? 0) + packets,
-      ...(total !== undefined && { bytes: total }),
-    });
-  }
-  return [...sums.values()];
-}
-
-const sortCounters = (counters: readonly RuleCounter[]) =>
-  counters.toSorted((a, b) => rank(a) - rank(b));

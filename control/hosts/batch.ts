@@ -15,7 +15,7 @@ export type RunShell = (argv: readonly string[], options: RunOptions) => Promise
 export async function runBatch(
   host: HostRef,
   commands: readonly Command[],
-  { onResult, untilFailure, endures, timeoutMs }: BatchOptions,
+  { onResult, untilFailure, endures, timeoutMs, longest }: BatchOptions,
   run: RunShell,
 ): Promise<RunResult[]> {
   if (commands.length === 0) return [];
@@ -24,7 +24,9 @@ export async function runBatch(
   const { status, stderr } = await run(['sh'], {
     stdin: batchScript(commands.map(scriptLine), boundary, { untilFailure, endures }),
     onOutput: (stream, chunk) => reader.read(stream, chunk),
+    wholeGroup: true,
     ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(longest !== undefined && { longest }),
   });
   const { results, ended } = reader;
   const missing = commands[results.length];

@@ -11,17 +11,34 @@ export type HostLocation =
   | { kind: 'netns'; name: string }
   | { kind: 'ssh'; user: string; host: string; port?: number | undefined };
 
+export interface ConnectOptions {
+  /** Asks a far machine for its loader. */
+  loader?: boolean;
+  /** Milliseconds. */
+  timeoutMs?: number;
+  /** Bytes of the answers. */
+  longest?: number;
+}
+
 /**
  * Goes there, and asks where things are; and, if told so, for a far machine's loader.
  * @throws SidetrackError when there is no way, or none for us
  */
 export async function connect(
   location: HostLocation,
-  { loader = false }: { loader?: boolean } = {},
+  options: ConnectOptions = {},
 ): Promise<Host> {
-  const transport = transportTo(location);
+  return arrive(transportTo(location), options);
+}
+
+/** The same by a way that may have been tried before. */
+export async function arrive(
+  transport: Transport,
+  { loader = false, ...limits }: ConnectOptions = {},
+): Promise<Host> {
   const wanted = loader && transport.remote;
-  const found = await ask(transport, { paths: pathsQuery, loader: wanted ? loaderQuery : nothing });
+  const queries = { paths: pathsQuery, loader: wanted ? loaderQuery : nothing };
+  const found = await ask(transport, queries, limits);
   return {
     ...transport,
     ...found.paths,
@@ -53,7 +70,7 @@ function hostAndPort({ host, port }: { host: string; port?: number | undefined }
 }
 
 /** The one place that maps an address to its transport. */
-function transportTo(location: HostLocation): Transport {
+export function transportTo(location: HostLocation): Transport {
   switch (location.kind) {
     case 'local':
       return ownTransport(addressOf(location));

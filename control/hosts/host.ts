@@ -20,6 +20,8 @@ export interface BatchOptions {
   endures?: boolean;
   /** Milliseconds, for all of them together. */
   timeoutMs?: number;
+  /** Bytes of all that they print; more ends them, and is an error. */
+  longest?: number;
 }
 
 /** A way to a host. Each of its methods is one round trip. */
@@ -71,9 +73,10 @@ export interface Host extends Transport, HostPaths {
 export async function ask<Q extends Queries>(
   host: Pick<Transport, keyof HostRef | 'batch'>,
   queries: Q,
+  options: BatchOptions = {},
 ): Promise<Answers<Q>> {
   const commands = Object.values(queries).flatMap((one) => one.commands);
-  return parseAnswers(host, queries, await host.batch(commands));
+  return parseAnswers(host, queries, await host.batch(commands, options));
 }
 
 /** Runs and insists on success; the error names host, command and what the program said. */

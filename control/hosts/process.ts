@@ -11,7 +11,7 @@ import { SidetrackError } from '../error.js';
 export interface Limits {
   /** Milliseconds. */
   timeoutMs?: number;
-  /** Bytes of its standard output; more than a string can hold when absent. */
+  /** Bytes of its output; more than a string can hold when absent. */
   longest?: number;
 }
 
@@ -20,6 +20,8 @@ export interface RunOptions extends Limits {
   stdin?: string;
   /** Told of what it prints while it runs. */
   onOutput?: (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
+  /** What it has started ends with it where it takes too long or prints too much: what hangs there would go on. */
+  wholeGroup?: boolean;
   /** Extra environment variables. */
   env?: Readonly<Record<string, string>>;
 }
@@ -56,7 +58,7 @@ export async function runRaw(
   argv: readonly string[],
   options: RunOptions = {},
 ): Promise<RawResult> {
-  const { stdin = '', env, onOutput } = options;
+  const { stdin = '', env, onOutput, wholeGroup = false } = options;
   const { timeoutMs = DEFAULT_TIMEOUT_MS, longest = MAX_STRING_LENGTH } = options;
   const [file, ...args] = argv;
   if (file === undefined) throw new RangeError('an empty argument vector');
@@ -66,16 +68,17 @@ export async function runRaw(
   let excess: SidetrackError | undefined;
   const kill = (error: SidetrackError) => {
     excess ??= error;
-    child.kill('SIGKILL');
+    end(child, wholeGroup);
   };
   const timer = setTimeout(() => kill(timeoutError(argv, timeoutMs)), timeoutMs);
   let length = 0;
-  child.stdout?.on('data', (chunk: Buffer) => {
+  const read = (stream: 'stdout' | 'stderr') => (chunk: Buffer) => {
     length += chunk.length;
     if (length > longest) kill(lengthError(argv, longest));
-    onOutput?.('stdout', chunk);
-  });
-  child.stderr?.on('data', (chunk: Buffer) => onOutput?.('stderr', chunk));
+    else onOutput?.(stream, chunk);
+  };
+  child.stdout?.on('data', read('stdout'));
+  child.stderr?.on('data', read('stderr'));
   try {
     const result = await endOf(child, file);
     if (excess) throw excess;
@@ -83,6 +86,18 @@ export async function runRaw(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Nothing is read from it any more: another group's process may live, and print without end. */
+function end(child: ChildProcess, wholeGroup: boolean): void {
+  child.kill('SIGKILL');
+  if (!wholeGroup || child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // It has ended, and all of its group.
+  }
+  for (const stream of child.stdio) stream?.destroy();
 }
 
 /** A group of its own: Ctrl-C is for us, and must not kill the command of a step or its undoing. */

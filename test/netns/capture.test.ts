@@ -1,6 +1,6 @@
 /** What server1 takes off the wire, and what it must leave alone. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ruleCounters } from '../../control/apply/status.js';
+import { ruleCounters } from '../../control/apply/rule-counters.js';
 import { parseAddress } from '../../control/config/address.js';
 import { ADDRESS } from '../../control/lab/topology.js';
 import { parseListing } from '../../control/nft/listing.js';
