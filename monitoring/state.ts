@@ -132,20 +132,30 @@ const router = z.object({
   rules: z.array(packets.extend({ rule: word, action: word })),
   steered: packets,
   /** Packets of flows that could not be handed over. */
-  onFailure: z.object({ full: count, overShare: count, noRoute: count }),
+  onFailure: z.object({
+    full: count,
+    overShare: count,
+    noRoute: count,
+    /** Of a family that no server has an address of; with eBPF among `noRoute`. */
+    noServer: count.exactOptional(),
+  }),
   /** Packets by guard. */
   guards: counts,
   flows: z.object({
-    entries: count,
+    /** Of all parts together; absent while the router has not counted them. */
+    entries: count.exactOptional(),
     limit: count,
+    /** Entries of each part, all of which have the same room: a set of nftables, a map of eBPF. */
+    parts: counts,
     /** How many; who they are is not said here. */
-    clientsOverShare: count,
+    clientsOverShare: count.exactOptional(),
   }),
   sets: z.array(
     z.object({
       set: word,
       family,
-      elements: count,
+      /** In the kernel; absent where the eBPF classifier has made classes of them. */
+      elements: count.exactOptional(),
       /** Of the file behind the set. */
       entries: count.exactOptional(),
       fileTime: time.exactOptional(),
@@ -162,7 +172,8 @@ const router = z.object({
   interfaces: z.array(z.object({ name: word, receive: count, transmit: count })),
   conntrack: z.object({ entries: count, limit: count }).exactOptional(),
   redirectsDropped: count.exactOptional(),
-  martians: z.object({ received: count, sent: count }).exactOptional(),
+  /** By the address that cannot be. */
+  martians: z.object({ source: count, destination: count }).exactOptional(),
   reversePathFiltered: count.exactOptional(),
 });
 

@@ -216,7 +216,10 @@ async function observeAll(
 }
 
 /** What `questionsTo` is told: the sets of which a host need not send the elements. */
-export function wantedSets({ config, policy }: Pick<Deployment, 'config' | 'policy'>, name: string): readonly NftSet[] | undefined {
+export function wantedSets(
+  { config, policy }: Pick<Deployment, 'config' | 'policy'>,
+  name: string,
+): readonly NftSet[] | undefined {
   const judges = config.router.classifier === 'nftables';
   return judges && name === ROUTER ? policySets(policy) : undefined;
 }

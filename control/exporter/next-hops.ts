@@ -43,7 +43,8 @@ function isReachable(answer: Answer): boolean | undefined {
   const entries = entriesOf(answer, neighbourList);
   if (entries.length === 0) return undefined;
   return entries.some(
-    ({ lladdr, state = [] }) => lladdr !== undefined && !state.some((one) => UNANSWERED.includes(one)),
+    ({ lladdr, state = [] }) =>
+      lladdr !== undefined && !state.some((one) => UNANSWERED.includes(one)),
   );
 }
 

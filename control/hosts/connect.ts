@@ -24,10 +24,7 @@ export interface ConnectOptions {
  * Goes there, and asks where things are; and, if told so, for a far machine's loader.
  * @throws SidetrackError when there is no way, or none for us
  */
-export async function connect(
-  location: HostLocation,
-  options: ConnectOptions = {},
-): Promise<Host> {
+export async function connect(location: HostLocation, options: ConnectOptions = {}): Promise<Host> {
   return arrive(transportTo(location), options);
 }
 

@@ -2,7 +2,7 @@
  * The counters of our table's rules, each with a name of its own by which a later reading knows it again: what is
  * replaced counts from zero, and a sum of several rules must not lose by that what the others go on counting.
  */
-import { type NftAnswer, type RawEntry, type RawObject } from './listing.js';
+import type { NftAnswer, RawEntry, RawObject } from './listing.js';
 
 export interface CountedRule {
   /** Of this rule alone, and never of its successor. */

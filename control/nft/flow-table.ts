@@ -49,6 +49,7 @@ export const FAILURE_COMMENT = {
   overShare: 'client over max_flows_per_client',
   full: 'flow table full',
   noRoute: 'no route to the server',
+  noServer: 'no server of this family',
 } as const;
 
 /** The flow's key as the client sends it. */

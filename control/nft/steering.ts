@@ -61,7 +61,7 @@ export function admitChain(targets: readonly FlowTarget[], share: number): Chain
         comment: FAILURE_COMMENT.full,
         expr: [equal(NFPROTO, `ipv${family}`), counter(), goto(REFUSE)],
       })),
-      { expr: [goto(REFUSE)] },
+      { comment: FAILURE_COMMENT.noServer, expr: [counter(), goto(REFUSE)] },
     ],
   };
 }

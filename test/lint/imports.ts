@@ -45,6 +45,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   resources: ['error', 'contract', 'command', 'config', 'policy', 'nft', 'plan'],
   hosts: ['error', 'command'],
   apply: [...UP_TO_RESOURCES, 'hosts'],
+  exporter: UP_TO_APPLY,
   doctor: UP_TO_APPLY,
   trace: UP_TO_APPLY,
   lab: UP_TO_APPLY,
