@@ -50,7 +50,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   trace: UP_TO_APPLY,
   lab: UP_TO_APPLY,
   bench: ['error', 'contract', 'command', 'hosts', 'lab'],
-  cli: [...UP_TO_APPLY, 'doctor', 'trace', 'lab', 'bench'],
+  cli: [...UP_TO_APPLY, 'exporter', 'doctor', 'trace', 'lab', 'bench'],
 };
 
 /** Parts that compute and touch nothing; their results can be tested without a machine. */

@@ -47,7 +47,9 @@ describe('a flow', () => {
   });
 
   it('goes the way of on_failure where neither set has room', () => {
-    expect(linesOf(admitChain([TARGET], SHARE)).at(-1)).toBe('counter goto refuse comment "no server of this family"');
+    expect(linesOf(admitChain([TARGET], SHARE)).at(-1)).toBe(
+      'counter goto refuse comment "no server of this family"',
+    );
     expect(about(admitChain([TARGET], SHARE), 'flow table full')).toHaveLength(2);
   });
 
