@@ -7,7 +7,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { readContract } from '../../../control/contract.js';
-import { runProcess } from '../../../control/hosts/process.js';
 import type { Lab } from '../../../control/lab/lab.js';
 import { waitFor } from '../../../control/lab/wait.js';
 import { missingPrograms, requireAll } from '../rivals/installed.js';
@@ -155,19 +154,18 @@ export class Prometheus {
     parameters: Readonly<Record<string, string>>,
     answer: z.ZodType<T>,
   ): Promise<T> {
-    const url = `${this.url}/api/v1/${endpoint}`;
-    const data = Object.entries(parameters).flatMap(([name, value]) => [
-      '--data-urlencode',
-      `${name}=${value}`,
-    ]);
-    const argv = ['curl', '-sS', '--max-time', '30', '--get', ...data, url];
-    const { lab, node } = this.options;
-    const { stdout, stderr } = await (lab ? lab.run(node, argv) : runProcess(argv));
-    const read = readContract(stdout, answer);
+    const url = `${this.url}/api/v1/${endpoint}?${new URLSearchParams(parameters)}`;
+    const text = await this.fetch(url);
+    const read = readContract(text, answer);
     if ('value' in read) return read.value;
-    throw new Error(
-      `${endpoint} ${JSON.stringify(parameters)}: ${read.problem}: ${stderr}${stdout}`,
-    );
+    throw new Error(`${endpoint} ${JSON.stringify(parameters)}: ${read.problem}: ${text}`);
+  }
+
+  private async fetch(url: string): Promise<string> {
+    const { lab, node } = this.options;
+    if (lab === undefined) return (await fetch(url)).text();
+    const { stdout, stderr } = await lab.run(node, ['curl', '-sS', '--max-time', '30', url]);
+    return stdout || stderr;
   }
 }
 

@@ -1,0 +1,94 @@
+/** Every query of every panel at the scrape intervals that people have, in a real Prometheus. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runProcess } from '../../../control/hosts/process.js';
+import { DASHBOARDS, panelsOf, readDashboard, stepOf, type View } from './grafana.js';
+import { finite, type PanelData, panelData } from './panel-data.js';
+import { hasPrometheus, Prometheus } from './prometheus.js';
+import { exposition, type Scraping, slope } from './synthetic.js';
+
+/** Blocks are of two hours. */
+const FROM = 1_700_006_400;
+const TO = FROM + 1800;
+
+const INTERVALS = [5, 15, 60] as const;
+const scraping = (interval: number): Scraping => ({
+  instance: `every-${interval}-s`,
+  interval,
+  // No scrape falls on a multiple of a step.
+  from: FROM + 3,
+  to: TO,
+});
+const LOSSY: Scraping = { ...scraping(15), instance: 'loses-a-third', lost: 3 };
+
+let directory: string;
+let prometheus: Prometheus;
+
+describe.skipIf(!hasPrometheus)('dashboards', () => {
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'sidetrack-dashboards-'));
+    const text = join(directory, 'all.om');
+    const data = join(directory, 'data');
+    writeFileSync(text, exposition([...INTERVALS.map(scraping), LOSSY]));
+    const argv = ['promtool', 'tsdb', 'create-blocks-from', 'openmetrics', '--quiet', text, data];
+    const { status, stderr } = await runProcess(argv);
+    if (status !== 0) throw new Error(stderr);
+    prometheus = await Prometheus.start({
+      directory,
+      dataDirectory: data,
+      scrapeInterval: '1m',
+      jobs: {},
+    });
+  });
+  afterAll(async () => {
+    await prometheus?.stop();
+    if (directory) rmSync(directory, { recursive: true });
+  });
+
+  const view = (scraping: Scraping, seconds: number): View => ({
+    from: TO - seconds,
+    to: TO,
+    width: 1400,
+    scrapeInterval: scraping.interval,
+    variables: { job: '.+', instance: scraping.instance },
+  });
+  const dataOf = async (uid: (typeof DASHBOARDS)[number], one: View): Promise<PanelData[]> =>
+    Promise.all(panelsOf(readDashboard(uid)).map((panel) => panelData(prometheus, panel, one)));
+
+  const cases = [...INTERVALS.map(scraping), LOSSY].flatMap((one) =>
+    [300, 1500].map((seconds) => [one.instance, seconds, one] as const),
+  );
+  it.each(cases)('%s: every query has data over %i s', async (_name, seconds, one) => {
+    for (const uid of DASHBOARDS)
+      for (const { panel, queries } of await dataOf(uid, view(one, seconds)))
+        for (const { expression, series } of queries) {
+          const points = series.flatMap((each) => finite(each.points));
+          expect([uid, panel.title, expression, points.length > 0]).toEqual([
+            ...[uid, panel.title, expression],
+            true,
+          ]);
+        }
+  });
+
+  it.each(INTERVALS)('scraped every %i s: a rate is what the counter did', async (interval) => {
+    const one = view(scraping(interval), 900);
+    const panels = await dataOf('sidetrack-relay', one);
+    const { panel, queries } = panels.find(({ panel }) => panel.title === 'Throughput')!;
+    const [{ series } = { series: [] }] = queries;
+    expect(series.map(({ name }) => name).sort()).toEqual(['download', 'upload']);
+    for (const { name, points } of series) {
+      const expected = 8 * slope(name === 'upload' ? 0 : 1);
+      expect(points.length).toBeGreaterThanOrEqual(900 / stepOf(one, panel.gridPos.w));
+      for (const { value } of points) expect(value).toBeCloseTo(expected, 3);
+    }
+  });
+
+  it('are empty where the data source does not know how seldom Prometheus scrapes', async () => {
+    const mistaken: View = { ...view(scraping(60), 300), scrapeInterval: 15 };
+    const panels = await dataOf('sidetrack-relay', mistaken);
+    const { queries } = panels.find(({ panel }) => panel.title === 'Throughput')!;
+    expect(queries.flatMap(({ series }) => series)).toEqual([]);
+  });
+});
