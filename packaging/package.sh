@@ -27,6 +27,7 @@ chmod 755 "$app/build/control/cli/main.js"
 rm -r "$app/build/monitoring/dashboards"
 mkdir -p "$app/monitoring"
 cp -r monitoring/dashboards/json "$app/monitoring/dashboards"
+cp -r monitoring/provisioning/grafana monitoring/provisioning/prometheus "$app/monitoring/"
 strip --strip-unneeded -o "$app/build/proxy/engine.so" build/proxy/engine/libsidetrack-relay.so
 mkdir "$app/build/proxy/engine"
 mv "$app/build/proxy/engine.so" "$app/build/proxy/engine/libsidetrack-relay.so"

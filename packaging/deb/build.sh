@@ -20,6 +20,9 @@ cp -r "$app" "$lib"
 rm "$lib/LICENSE"
 ln -s ../lib/sidetrack/build/control/cli/main.js "$root/usr/bin/sidetrack"
 ln -s ../../share/doc/sidetrack "$lib/docs"
+# What Grafana and Prometheus read.
+mv "$lib/monitoring" "$root/usr/share/sidetrack"
+ln -s ../../share/sidetrack "$lib/monitoring"
 
 node "$lib/build/control/cli/relay/packaged-unit.js" > "$root/usr/lib/systemd/system/sidetrack-relay.service"
 cp "$here/needrestart.conf" "$root/etc/needrestart/conf.d/sidetrack.conf"
