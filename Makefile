@@ -185,6 +185,10 @@ docs: build ## write the generated files anew
 	$(Q)node build/control/cli/reference.js > docs/cli.md
 	$(call say,GEN,docs/metrics.md)
 	$(Q)node build/monitoring/reference.js > docs/metrics.md
+	$(call say,GEN,docs/alerts.md)
+	$(Q)node build/monitoring/rules/reference.js > docs/alerts.md
+	$(call say,GEN,monitoring/rules/sidetrack.rules.yml)
+	$(Q)node build/monitoring/rules/main.js > monitoring/rules/sidetrack.rules.yml
 	$(call say,GEN,monitoring/dashboards/json)
 	$(Q)node build/monitoring/dashboards/write.js
 	$(call say,GEN,sidetrack.schema.json)

@@ -28,6 +28,8 @@ rm -r "$app/build/monitoring/dashboards"
 mkdir -p "$app/monitoring"
 cp -r monitoring/dashboards/json "$app/monitoring/dashboards"
 cp -r monitoring/provisioning/grafana monitoring/provisioning/prometheus "$app/monitoring/"
+mkdir "$app/monitoring/rules"
+cp monitoring/rules/sidetrack.rules.yml "$app/monitoring/rules/"
 strip --strip-unneeded -o "$app/build/proxy/engine.so" build/proxy/engine/libsidetrack-relay.so
 mkdir "$app/build/proxy/engine"
 mv "$app/build/proxy/engine.so" "$app/build/proxy/engine/libsidetrack-relay.so"
