@@ -1,6 +1,6 @@
 // Generated from proxy/engine/abi.h by `make -C proxy/engine abi`; do not edit.
 
-export const ABI_VERSION = 8;
+export const ABI_VERSION = 9;
 export const ERROR_LENGTH = 256;
 
 /** Unsigned 32-bit options; byte offsets. */
@@ -233,11 +233,13 @@ export const counterOffset = {
   upstream_retransmitted_bytes: 144,
   /** finished connections for which the log had no room */
   log_dropped: 152,
+  /** CPU time that the thread has used, as of the reading, microseconds */
+  cpu_us: 160,
 } as const;
 
 /** One 64-bit counter for each outcome. */
-export const OUTCOME_COUNTERS_OFFSET = 192;
-export const COUNTERS_SIZE = 57144;
+export const OUTCOME_COUNTERS_OFFSET = 200;
+export const COUNTERS_SIZE = 57152;
 
 /** Unsigned 64-bit counters of one upstream; byte offsets from where it begins. */
 export const upstreamCounterOffset = {
@@ -262,7 +264,7 @@ export const upstreamCounterOffset = {
 /** One 64-bit counter for each outcome of a failed connect. */
 export const UPSTREAM_ERRORS_OFFSET = 64;
 /** Where the first upstream begins in a page, and how far it is to the next. */
-export const UPSTREAM_COUNTERS_OFFSET = 46392;
+export const UPSTREAM_COUNTERS_OFFSET = 46400;
 export const UPSTREAM_COUNTERS_SIZE = 288;
 
 /** Unsigned 64-bit counters of one route; byte offsets from where it begins. */
@@ -276,8 +278,28 @@ export const routeCounterOffset = {
 } as const;
 
 /** Where the first route begins in a page, and how far it is to the next. */
-export const ROUTE_COUNTERS_OFFSET = 55608;
+export const ROUTE_COUNTERS_OFFSET = 55616;
 export const ROUTE_COUNTERS_SIZE = 24;
+
+/** Unsigned 64-bit values of one client; byte offsets. */
+export const clientOffset = {
+  /** Unix time when a connection of it began or ended */
+  seen_ms: 16,
+  /** connections open now */
+  active: 24,
+  /** connections accepted from it */
+  connections: 32,
+  /** bytes that came from it and were handed to upstream */
+  upload_bytes: 40,
+  /** bytes handed to it */
+  download_bytes: 48,
+} as const;
+
+/** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
+export const CLIENT_ADDRESS_OFFSET = 0;
+export const CLIENT_SIZE = 56;
+/** Most entries of one thread; the first is of those clients that have none. */
+export const CLIENTS = 1024;
 
 /** How bytes move; the index is the number that the engine uses. */
 export const modes = [
@@ -288,8 +310,8 @@ export const modes = [
 ] as const;
 
 /** One 64-bit counter for each mode: bytes, and directions that changed to it. */
-export const MODE_BYTES_OFFSET = 160;
-export const MODE_CHANGES_OFFSET = 176;
+export const MODE_BYTES_OFFSET = 168;
+export const MODE_CHANGES_OFFSET = 184;
 
 /** How a connection ended; the index is the number that the engine uses. */
 export const outcomes = [
@@ -354,19 +376,19 @@ export const outcomes = [
 /** Histograms of microseconds: a 64-bit sum, then 64-bit buckets. */
 export const histogramOffset = {
   /** from connect() until bytes can pass, handshake included */
-  connect: 416,
+  connect: 424,
   /** from accept to the first byte from upstream */
-  first_byte: 6984,
+  first_byte: 6992,
   /** from accept to close */
-  lifetime: 13552,
+  lifetime: 13560,
   /** from readable at the client to written upstream */
-  residency_upload: 20120,
+  residency_upload: 20128,
   /** from readable upstream to written to the client */
-  residency_download: 26688,
+  residency_download: 26696,
   /** smoothed round trip to the client, at the end */
-  rtt_client: 33256,
+  rtt_client: 33264,
   /** smoothed round trip to the upstream, at the end */
-  rtt_upstream: 39824,
+  rtt_upstream: 39832,
 } as const;
 
 export const HISTOGRAM_BUCKETS = 820;

@@ -12,6 +12,7 @@
 #define UPSTREAM_COUNTER_OFFSET(field) offsetof(struct sidetrack_relay_upstream_counters, field)
 #define ROUTE_OFFSET(field) offsetof(struct sidetrack_relay_route, field)
 #define ROUTE_COUNTER_OFFSET(field) offsetof(struct sidetrack_relay_route_counters, field)
+#define CLIENT_OFFSET(field) offsetof(struct sidetrack_relay_client, field)
 #define RECORD_OFFSET(field) offsetof(struct sidetrack_relay_record, field)
 #define ENTRY_OFFSET(field) offsetof(struct sidetrack_relay_entry, field)
 #define STATUS_OFFSET(field) offsetof(struct sidetrack_relay_status, field)
@@ -189,6 +190,23 @@ static void print_counters(void)
 	printf("export const COUNTERS_SIZE = %zu;\n", sizeof(struct sidetrack_relay_counters));
 }
 
+static void print_client(void)
+{
+	begin("clientOffset", "Unsigned 64-bit values of one client; byte offsets.");
+	entry("seen_ms", CLIENT_OFFSET(seen_ms), "Unix time when a connection of it began or ended");
+#define X(name, help) entry(#name, CLIENT_OFFSET(name), help);
+	SIDETRACK_RELAY_CLIENT_COUNTERS(X)
+#undef X
+	end();
+	printf("\n/** 16 bytes, IPv4 as ::ffff:a.b.c.d. */\n"
+	       "export const CLIENT_ADDRESS_OFFSET = %zu;\n"
+	       "export const CLIENT_SIZE = %zu;\n"
+	       "/** Most entries of one thread; the first is of those clients that have none. */\n"
+	       "export const CLIENTS = %d;\n",
+	       CLIENT_OFFSET(address), sizeof(struct sidetrack_relay_client),
+	       SIDETRACK_RELAY_CLIENTS);
+}
+
 static void print_modes(void)
 {
 	printf("\n/** How bytes move; the index is the number that the engine uses. */\n"
@@ -338,6 +356,7 @@ int main(void)
 	print_counters();
 	print_upstream_counters();
 	print_route_counters();
+	print_client();
 	print_modes();
 	print_outcomes();
 	print_histograms();

@@ -18,10 +18,11 @@
 #include <stdint.h>
 
 /* Raised whenever a list below changes; create() refuses any other version. */
-#define SIDETRACK_RELAY_ABI_VERSION 8
+#define SIDETRACK_RELAY_ABI_VERSION 9
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
 #define SIDETRACK_RELAY_RECENT 256
+#define SIDETRACK_RELAY_CLIENTS 1024	/* entries for them in each thread */
 #define SIDETRACK_RELAY_LISTENERS 128	/* of both families */
 #define SIDETRACK_RELAY_NAME_LENGTH 64	/* of an upstream, for the log */
 #define SIDETRACK_RELAY_LOG_LINE 1024	/* no line of the log is longer */
@@ -133,7 +134,8 @@
 	X(upstream_retransmitted_segments, "segments sent again to upstreams")	\
 	X(client_retransmitted_bytes, "bytes sent again to clients")		\
 	X(upstream_retransmitted_bytes, "bytes sent again to upstreams")	\
-	X(log_dropped, "finished connections for which the log had no room")
+	X(log_dropped, "finished connections for which the log had no room")	\
+	X(cpu_us, "CPU time that the thread has used, as of the reading, microseconds")
 
 /* X(name, what it means), 64 bits each, for each upstream */
 #define SIDETRACK_RELAY_UPSTREAM_COUNTERS(X)					\
@@ -151,6 +153,13 @@
 	X(connections, "connections that it matched")				\
 	X(upload_bytes, "their bytes, handed to upstream")			\
 	X(download_bytes, "their bytes, handed to clients")
+
+/* X(name, what it means), 64 bits each, for each client */
+#define SIDETRACK_RELAY_CLIENT_COUNTERS(X)					\
+	X(active, "connections open now")					\
+	X(connections, "connections accepted from it")				\
+	X(upload_bytes, "bytes that came from it and were handed to upstream")	\
+	X(download_bytes, "bytes handed to it")
 
 /* X(NAME, label, what it means): how a connection ended */
 #define SIDETRACK_RELAY_OUTCOMES(X)						\
@@ -378,6 +387,15 @@ struct sidetrack_relay_route_counters {
 #undef X
 };
 
+/* What one thread has done for one client. */
+struct sidetrack_relay_client {
+	uint64_t address[2];	/* in network order, IPv4 as ::ffff:a.b.c.d; zero in the first */
+	uint64_t seen_ms;	/* Unix time when a connection of it began or ended */
+#define X(name, help) uint64_t name;
+	SIDETRACK_RELAY_CLIENT_COUNTERS(X)
+#undef X
+};
+
 struct sidetrack_relay_histogram {
 	uint64_t sum;
 	uint64_t bucket[SIDETRACK_RELAY_HISTOGRAM_BUCKETS];
@@ -504,6 +522,8 @@ SIDETRACK_EXPORT int32_t sidetrack_relay_read_counters(struct relay *relay, int3
 						       uint8_t *out, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t thread,
 						     uint8_t *out, int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_relay_read_clients(struct relay *relay, int32_t thread,
+						      uint8_t *out, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_snapshot(struct relay *relay, int32_t kind,
 						  const uint8_t *ids, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_snapshot_done(struct relay *relay);

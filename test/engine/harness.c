@@ -67,12 +67,41 @@ struct relay *begin_default(void)
 	return begin(&options);
 }
 
+/* What was counted for clients and for upstreams are the same bytes. */
+static void expect_clients_add_up(struct relay *relay)
+{
+	struct sidetrack_relay_client client[SIDETRACK_RELAY_CLIENTS], sum = { 0 };
+	struct sidetrack_relay_counters counters = counters_of(relay);
+	uint64_t upload = 0, download = 0;
+	int thread, count, i;
+
+	for (thread = 0;; thread++) {
+		count = sidetrack_relay_read_clients(relay, thread, (uint8_t *)client,
+						     sizeof(client));
+		if (count < 0)
+			break;
+		for (i = 0; i < count; i++) {
+			sum.active += client[i].active;
+			sum.upload_bytes += client[i].upload_bytes;
+			sum.download_bytes += client[i].download_bytes;
+		}
+	}
+	for (i = 0; i < SIDETRACK_RELAY_UPSTREAM_SLOTS; i++) {
+		upload += counters.upstream[i].upload_bytes;
+		download += counters.upstream[i].download_bytes;
+	}
+	expect_equal(sum.active, 0);
+	expect_equal(sum.upload_bytes, upload);
+	expect_equal(sum.download_bytes, download);
+}
+
 void finish(struct relay *relay)
 {
 	expect_equal(sidetrack_relay_stop(relay), 0);
 	expect_equal(sidetrack_relay_active(relay), 0);
 	expect_equal(counters_of(relay).active, 0);
 	expect_equal(counters_of(relay).pipes, 0);
+	expect_clients_add_up(relay);
 	expect_equal(sidetrack_relay_destroy(relay), 0);
 }
 

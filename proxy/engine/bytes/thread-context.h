@@ -21,6 +21,7 @@
 #include "bytes/direction.h"
 #include "upstreams/upstream-set.h"
 
+struct client_table;
 struct epoll_event;
 struct generation;
 struct guard;
@@ -40,6 +41,7 @@ struct thread_context {
 	struct list deferred_free;	/* what this turn's events may still name */
 	struct list connections;
 	struct recent *recent;
+	struct client_table *clients;
 	struct log *log;		/* NULL: no log */
 	const struct sidetrack_relay_options *options;	/* those that cannot change */
 	struct generation *generation;	/* what new connections get */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/client-table.h"
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/trace.h"
@@ -181,6 +182,8 @@ struct connection *connection_create(struct thread_context *thread, int fd,
 		       &thread->counters->histogram[HISTOGRAM_residency_download]);
 	connection->accepted_us = clock_us();
 	connection->accepted_unix_ms = clock_unix_ms();
+	connection->client_entry = client_table_enter(thread->clients, client,
+						      connection->accepted_unix_ms);
 	connection->active_ms = thread->io.now_ms;
 	timer_init(&connection->timer, connection_timer);
 	list_init(&connection->turn);
@@ -224,6 +227,7 @@ void connection_close(struct thread_context *thread, struct connection *connecti
 	}
 	establish_leave(&connection->establish, thread);
 	limits_release(thread, connection);
+	client_table_leave(thread->clients, connection->client_entry, clock_unix_ms());
 	set_stage(connection, &closed_stage);
 	record_end(thread, connection, outcome, info);
 	establish_release(&connection->establish, thread);

@@ -98,13 +98,14 @@ struct connection {
 	uint64_t active_ms;	/* when a byte last moved, or the stage began */
 	uint64_t number;	/* in the thread's list of recent ones */
 	int unacknowledged;	/* while resetting: bytes the receiver lacks */
+	uint16_t client_entry;	/* in the thread's table of clients */
 	uint8_t route;		/* slot of the route that matched */
-	bool waiting;		/* counts as one that waits for its upstream */
-	bool client_counted;	/* counts as one of its client's */
+	bool waiting : 1;	/* counts as one that waits for its upstream */
+	bool client_counted : 1;	/* counts as one of its client's, for the limit */
+	bool keepalive : 1;	/* the upstream leg's socket has its options */
+	bool no_delay : 1;	/* likewise TCP_NODELAY */
 	bool turn_over[SIDES];
 	bool announced[SIDES];	/* an edge came while no pass was reading */
-	bool keepalive;		/* the upstream leg's socket has its options */
-	bool no_delay;		/* likewise TCP_NODELAY */
 	bool error_seen[SIDES];	/* announced before the leg's direction had finished */
 };
 

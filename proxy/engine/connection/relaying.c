@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/client-table.h"
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/histogram.h"
@@ -125,9 +126,12 @@ static void count_bytes(struct thread_context *thread, const struct connection *
 	struct sidetrack_relay_upstream_counters *upstream =
 		&counters->upstream[establish_slot(&connection->establish)];
 	struct sidetrack_relay_route_counters *route = &counters->route[connection->route];
+	struct sidetrack_relay_client *client =
+		client_table_counters(thread->clients, connection->client_entry);
 
 	counter_add(side == CLIENT ? &upstream->upload_bytes : &upstream->download_bytes, bytes);
 	counter_add(side == CLIENT ? &route->upload_bytes : &route->download_bytes, bytes);
+	counter_add(side == CLIENT ? &client->upload_bytes : &client->download_bytes, bytes);
 }
 
 static void note_activity(struct thread_context *thread, struct connection *connection, int side,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/client-table.h"
 #include "base/log.h"
 #include "base/recent.h"
 #include "relay/relay.h"
@@ -143,8 +144,36 @@ int32_t sidetrack_relay_read_counters(struct relay *relay, int32_t index, uint8_
 	if (!thread || !thread->page || length != (int32_t)sizeof(counters))
 		return -EINVAL;
 	counters_copy(thread->page, &counters);
+	counters.cpu_us = thread_cpu_us(thread);
 	memcpy(out, &counters, sizeof(counters));
 	return 0;
+}
+
+/**
+ * sidetrack_relay_read_clients() - What one thread has done for each client
+ * @relay:	Handle
+ * @index:	Number of the thread
+ * @out:	struct sidetrack_relay_client, as many as fit
+ * @length:	Bytes there
+ *
+ * Return: entries copied, -EAGAIN while clients come too fast, or -EINVAL if there is no such thread
+ */
+int32_t sidetrack_relay_read_clients(struct relay *relay, int32_t index, uint8_t *out,
+				     int32_t length)
+{
+	struct thread *thread = find_thread(relay, index);
+	struct sidetrack_relay_client client[SIDETRACK_RELAY_CLIENTS];
+	int limit = length / (int)sizeof(client[0]);
+	int count;
+
+	if (!thread || !thread->context.clients || length < 0)
+		return -EINVAL;
+	if (limit > SIDETRACK_RELAY_CLIENTS)
+		limit = SIDETRACK_RELAY_CLIENTS;
+	count = client_table_read(thread->context.clients, client, limit);
+	if (count > 0)
+		memcpy(out, client, (size_t)count * sizeof(client[0]));
+	return count;
 }
 
 /* Return: records copied, as many as fit, or -EINVAL if there is no such thread */

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/client-table.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -171,6 +172,7 @@ static void *thread_main(void *argument)
 	listener_close(thread);
 	abort_all(thread);
 	free_deferred(thread);
+	__atomic_store_n(&thread->cpu_us, clock_read_us(CLOCK_THREAD_CPUTIME_ID), __ATOMIC_RELEASE);
 	return NULL;
 }
 
@@ -198,10 +200,11 @@ static int allocate(struct thread *thread, uint32_t log_records)
 
 	thread->page = memory_allocate(sizeof(*thread->page));
 	context->recent = memory_allocate(sizeof(*context->recent));
+	context->clients = client_table_create();
 	context->io.buffer = memory_allocate(BUFFER_SIZE);
 	if (log_records)
 		context->log = log_create(log_records);
-	if (!thread->page || !context->recent || !context->io.buffer ||
+	if (!thread->page || !context->recent || !context->clients || !context->io.buffer ||
 	    (log_records && !context->log))
 		return -ENOMEM;
 	context->counters = &thread->page->counters;
@@ -322,6 +325,24 @@ bool thread_turned(struct thread *thread)
 	return turned;
 }
 
+/**
+ * thread_cpu_us() - CPU time that the thread has used
+ * @thread:	Thread; asked by the control thread only
+ *
+ * The kernel keeps it anyway, and tells others of it: the thread itself does nothing for it.
+ *
+ * Return: microseconds
+ */
+uint64_t thread_cpu_us(const struct thread *thread)
+{
+	uint64_t ended = __atomic_load_n(&thread->cpu_us, __ATOMIC_ACQUIRE);
+	clockid_t clock;
+
+	if (ended || !thread->has_thread || pthread_getcpuclockid(thread->pthread, &clock) != 0)
+		return ended;
+	return clock_read_us(clock);
+}
+
 void thread_join(struct thread *thread)
 {
 	if (!thread->has_thread)
@@ -355,6 +376,7 @@ void thread_release(struct thread *thread)
 	guard_release(thread->context.guard);
 	free(thread->page);
 	free(thread->context.recent);
+	free(thread->context.clients);
 	free(thread->context.log);
 	snapshot_forget(&thread->snapshot);
 	free(thread->context.io.buffer);

@@ -30,6 +30,7 @@ struct thread {
 	int wake;			/* eventfd: the phase has changed, or the box is full */
 	bool has_thread;
 	uint64_t turns;			/* of the loop; one writer, see sidetrack_relay_heartbeat() */
+	uint64_t cpu_us;		/* in all, once the thread has ended; atomic */
 	uint64_t turns_seen;		/* by the control thread */
 	enum phase phase;		/* as far as this thread has acted on it */
 	pthread_t pthread;
@@ -54,6 +55,7 @@ static inline struct thread *thread_of(struct thread_context *context)
 int thread_init(struct thread *thread, struct thread_group *group, uint32_t index);
 int thread_start(struct thread *thread);
 bool thread_turned(struct thread *thread);
+uint64_t thread_cpu_us(const struct thread *thread);
 void thread_join(struct thread *thread);
 void thread_close(struct thread *thread);
 void thread_release(struct thread *thread);
