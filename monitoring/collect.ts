@@ -3,18 +3,18 @@ import { Registry } from 'prom-client';
 import { modes } from '../proxy/abi.js';
 import { cumulative } from '../proxy/histogram.js';
 import type { HistogramName, RelayStats, UpstreamStats } from '../proxy/stats.js';
+import type { ClientKey } from './clients.js';
 import type { HalfOpenKey } from './half-open.js';
 import { type HeadroomKey, type RelayLimits, registerHeadroom } from './headroom.js';
 import { DIRECTION, FAMILY } from './metrics/definition.js';
 import type { relayMetrics } from './metrics/relay.js';
 import { type HistogramKey, metrics } from './metrics.js';
-import { registerMetrics, type Samplers, single } from './register.js';
+import { registerProcess } from './process.js';
+import { oncePerScrape, registerMetrics, type Samplers, single } from './register.js';
 import type { ReloadKey } from './reload.js';
 
 /** The relay's metrics that come from elsewhere. */
-type OtherKey = HeadroomKey | HalfOpenKey | ReloadKey | UncountedKey;
-/** What the engine does not count yet. */
-type UncountedKey = 'relayThreadBusySeconds' | 'relayClientConnections' | 'relayClientBytes';
+type OtherKey = HeadroomKey | HalfOpenKey | ReloadKey | ClientKey;
 type StatsKey = Exclude<keyof typeof relayMetrics, OtherKey>;
 
 const DIRECTIONS = { upload: 'upload_bytes', download: 'download_bytes' } as const;
@@ -123,6 +123,8 @@ const engineSamples: Samplers<StatsKey, RelayStats> = {
       labels: { direction },
       ...histogram('relayResidencySeconds', stats, `residency_${direction}`),
     })),
+  relayThreadBusySeconds: ({ threads }) =>
+    threads.map(({ cpuSeconds }, i) => ({ labels: { thread: String(i) }, value: cpuSeconds })),
   relayRttSeconds: (stats) =>
     LEGS.map((leg) => ({ labels: { leg }, ...histogram('relayRttSeconds', stats, `rtt_${leg}`) })),
 };
@@ -137,13 +139,10 @@ export function relayRegistry(
   limits?: RelayLimits,
 ): Registry {
   const registry = new Registry();
-  registerMetrics(registry, engineSamples, read);
-  if (limits !== undefined) registerHeadroom(registry, read, limits);
-  registerMetrics(
-    registry,
-    { buildInfo: (labels: { version: string; node: string }) => [{ labels, value: 1 }] },
-    () => ({ version, node: process.version }),
-  );
+  const stats = oncePerScrape(read);
+  registerMetrics(registry, engineSamples, stats);
+  if (limits !== undefined) registerHeadroom(registry, stats, limits);
+  registerProcess(registry, version, () => stats().counters);
   return registry;
 }
 

@@ -1,7 +1,8 @@
 /** What is left before something runs out. All of it is read from /proc when a scrape asks. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Registry } from 'prom-client';
 import type { RelayStats } from '../proxy/stats.js';
+import { descriptorLimit, openDescriptors } from './descriptors.js';
 import { RESOURCES } from './metrics/relay.js';
 import { registerMetrics } from './register.js';
 
@@ -24,11 +25,11 @@ export function readHeadroom(
   root = '/proc',
 ): Headroom {
   const conntrack = readNumber(`${root}/sys/net/netfilter/nf_conntrack_count`);
-  const descriptors = countDescriptors(`${root}/self/fd`);
+  const descriptors = openDescriptors(counters, root);
   return {
     connections: { used: counters.active, limit: limits.maxConnections },
     ...(descriptors !== undefined && {
-      descriptors: withLimit(descriptors, descriptorLimit(`${root}/self/limits`)),
+      descriptors: withLimit(descriptors, descriptorLimit(root)),
     }),
     pipes: { used: counters.pipes, limit: limits.maxPipes },
     pipe_pages: withLimit(
@@ -116,19 +117,4 @@ function read(path: string): string | undefined {
 function readNumber(path: string): number | undefined {
   const text = read(path);
   return text === undefined || !/^\d+$/.test(text.trim()) ? undefined : Number(text);
-}
-
-function countDescriptors(path: string): number | undefined {
-  try {
-    // One of them is the directory that is being read.
-    return readdirSync(path).length - 1;
-  } catch {
-    return undefined;
-  }
-}
-
-/** `Max open files  1024  524288  files`; undefined when unlimited. */
-function descriptorLimit(path: string): number | undefined {
-  const soft = /^Max open files\s+(\d+)/m.exec(read(path) ?? '')?.[1];
-  return soft === undefined ? undefined : Number(soft);
 }

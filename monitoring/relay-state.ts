@@ -29,7 +29,7 @@ export function relayState(stats: RelayStats, about: AboutRelay): RelayState {
     port,
     capture,
     since,
-    threads: { count: threads },
+    threads: { count: threads, busy: stats.threads.map(({ cpuSeconds }) => cpuSeconds) },
     connections: {
       active: counters.active,
       limit: about.maxConnections,

@@ -33,8 +33,13 @@ function withoutDots(text: string): string {
 
 /** `192.0.2.1:80` or `[2001:db8::1]:80`. */
 export function formatEndpoint(bytes: Buffer, port: number): string {
-  if (bytes.subarray(0, 12).equals(MAPPED)) return `${[...bytes.subarray(12)].join('.')}:${port}`;
+  const address = formatAddress(bytes);
+  return isIPv4(address) ? `${address}:${port}` : `[${address}]:${port}`;
+}
+
+/** `192.0.2.1` or `2001:db8::1`. */
+export function formatAddress(bytes: Buffer): string {
+  if (bytes.subarray(0, 12).equals(MAPPED)) return [...bytes.subarray(12)].join('.');
   const text = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(i * 2).toString(16));
-  const { address } = new SocketAddress({ address: text.join(':'), family: 'ipv6' });
-  return `[${address}]:${port}`;
+  return new SocketAddress({ address: text.join(':'), family: 'ipv6' }).address;
 }

@@ -178,6 +178,14 @@ export const readRecent = (relay: Handle, thread: number, out: Buffer) =>
     [relay, thread, out, out.length],
   );
 
+/** Returns the number of entries written, the first of them that of all others, or -errno. */
+export const readClients = (relay: Handle, thread: number, out: Buffer) =>
+  call(
+    'sidetrack_relay_read_clients',
+    [External, I32, U8Array, I32],
+    [relay, thread, out, out.length],
+  );
+
 /** Has the threads list or close connections; 0 or -errno. */
 export const snapshot = (relay: Handle, kind: number, ids: Buffer) =>
   call('sidetrack_relay_snapshot', [External, I32, U8Array, I32], [relay, kind, ids, ids.length]);

@@ -3,6 +3,7 @@ import type { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RECENT, RECORD_SIZE } from './abi.js';
 import { addressToBytes } from './address.js';
+import { type ClientStats, ClientTables } from './clients.js';
 import { RelayError } from './error.js';
 import * as ffi from './ffi.js';
 import {
@@ -53,6 +54,8 @@ export interface Relay {
   /** Connections open now. */
   active(): number;
   stats(): RelayStats;
+  /** What was done for each client, a bounded number of them; the rest is one more, `other`. */
+  clients(): ClientStats[];
   /** Names of the upstreams that have failed and have not been back in favour since. */
   backedOff(): string[];
   /** The last few hundred accepted connections, oldest first. */
@@ -143,6 +146,7 @@ function relayOf(
   const status = readStatus(handle);
   const threads = status.value('threads');
   const pages = new Pages(handle, threads);
+  const clientTables = new ClientTables(handle, threads);
   const slotNames = () => ({ upstreams: names.upstreams.names, routes: names.routes.names });
   let stopped = false;
   const untilDrained = async () => {
@@ -176,6 +180,7 @@ function relayOf(
     maxPipes: threads * PIPES_PER_THREAD,
     active: () => ffi.active(handle),
     stats: () => readStats(handle, pages, names),
+    clients: () => clientTables.read(),
     backedOff: () => backedOffUpstreams(handle, names),
     recent: () => readRecent(handle, threads, slotNames()),
     ...openConnections(handle, threads, slotNames),

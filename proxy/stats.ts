@@ -63,6 +63,8 @@ export interface RouteStats {
 /** Sums over all threads since the start. */
 export interface RelayStats {
   counters: Record<CounterName, number>;
+  /** Of each thread, in order. */
+  threads: { cpuSeconds: number }[];
   /** Bytes by how they moved. */
   modes: Record<Mode, ModeStats>;
   /** Connections by how they ended. */
@@ -130,6 +132,9 @@ export function sumStats(
     pages.reduce((total, page) => total + Number(page.readBigUInt64LE(offset)), 0);
   return {
     counters: mapValues(counterOffset, sum),
+    threads: pages.map((page) => ({
+      cpuSeconds: Number(page.readBigUInt64LE(counterOffset.cpu_us)) / 1e6,
+    })),
     modes: byName(modes, (i) => ({
       bytes: sum(MODE_BYTES_OFFSET + 8 * i),
       changes: sum(MODE_CHANGES_OFFSET + 8 * i),

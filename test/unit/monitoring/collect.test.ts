@@ -186,11 +186,12 @@ describe('the registry', () => {
       pages.add(offset, value);
       shown.push([name, inText(value)]);
     };
-    for (const [name, offset] of Object.entries(counterOffset)) put(name, offset);
     outcomes.forEach((name, i) => {
       if (name !== 'open') put(name, OUTCOME_COUNTERS_OFFSET + 8 * i);
     });
     const seconds = (value: number) => value / 1e6;
+    for (const [name, offset] of Object.entries(counterOffset))
+      put(name, offset, name.endsWith('_us') ? seconds : undefined);
     for (const [name, offset] of Object.entries(upstreamCounterOffset))
       put(name, UPSTREAM_COUNTERS_OFFSET + offset, name === 'probe_us' ? seconds : undefined);
     for (const [name, offset] of Object.entries(routeCounterOffset))
