@@ -40,8 +40,7 @@ const CLOSED = [
 
 const UPSTREAM = 'names of the configuration';
 const ROUTE = 'names of the configuration, and default for what no route matched';
-const CLIENT =
-  'addresses (IPv6: the /64), as many as relay.metrics.per_client says, and other for the rest';
+const CLIENT = 'addresses, as many as relay.metrics.per_client says, and other for the rest';
 
 export const RESOURCES = [
   'connections',

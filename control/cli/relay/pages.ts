@@ -1,6 +1,7 @@
 /** The relay's metrics pages: opened, or taken over from the relay that ran before. */
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { registerClients } from '../../../monitoring/clients.js';
 import { relayRegistry } from '../../../monitoring/collect.js';
 import { registerHalfOpen, toOthers, toPort } from '../../../monitoring/half-open.js';
 import { type Reloads, registerReloads } from '../../../monitoring/reload.js';
@@ -61,6 +62,7 @@ function open(
 ): Promise<MonitoringServer> {
   const registry = relayRegistry(() => relay.stats(), version(), relay);
   registerReloads(registry, reloads);
+  registerClients(registry, () => relay.clients(), metrics.perClient);
   registerHalfOpen(registry, () => (relay.capture === 'tproxy' ? toOthers() : toPort(relay.port)));
   const { address, port = 0, hosts, connections } = metrics;
   const recent = connections ? { recent: () => relay.recent() } : {};
