@@ -14,6 +14,8 @@ RIVAL_ENV := PATH="$$PATH:/usr/sbin:/sbin:$(RIVALS)/usr/bin:$(RIVALS)/usr/sbin" 
 # As root nothing may be skipped for want of a program.
 REQUIRE := SIDETRACK_REQUIRE_ALL=$$([ "$$(id -u)" = 0 ] && echo 1)
 TS_SOURCES := $(shell find control bpf proxy monitoring -name '*.ts' 2>/dev/null)
+# Of the live page, what is not compiled.
+WEB_FILES := $(filter-out %.ts,$(wildcard monitoring/web/*))
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -61,9 +63,10 @@ node_modules/.package-lock.json: package.json package-lock.json
 	$(Q)npm ci --no-audit --no-fund --loglevel=error $(if $(filter 1,$(V)),,>/dev/null)
 	@touch $@
 
-build/.typescript: $(TS_SOURCES) tsconfig.json tsconfig.build.json node_modules/.package-lock.json
+build/.typescript: $(TS_SOURCES) $(WEB_FILES) tsconfig.json tsconfig.build.json node_modules/.package-lock.json
 	$(call say,TSC,build)
 	$(Q)npx tsc -p tsconfig.build.json
+	$(Q)monitoring/web/build.sh build
 	@chmod +x build/control/cli/main.js
 	@touch $@
 

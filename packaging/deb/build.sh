@@ -41,7 +41,7 @@ maintainer=$(sed -n 's/^Maintainer: //p' "$here/control")
 printf 'sidetrack (%s) unstable; urgency=medium\n\n  * CHANGELOG.md says what is new.\n\n -- %s  %s\n' \
 	"$version" "$maintainer" "$date" | gzip -9n > "$doc/changelog.gz"
 gzip -9n < "$checkout/CHANGELOG.md" > "$doc/CHANGELOG.md.gz"
-node "$here/copyright.mjs" "$checkout/LICENSE" "$lib/node_modules" > "$doc/copyright"
+node "$here/copyright.mjs" "$checkout/LICENSE" "$lib/build/monitoring/web" "$lib/node_modules" > "$doc/copyright"
 
 for script in preinst postinst prerm postrm; do
 	[ -e "$here/$script" ] || continue

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const [licence, modules] = process.argv.slice(2);
+const [licence, web, modules] = process.argv.slice(2);
 
 /** A licence's text as a field of several lines: a dot stands for an empty one. */
 const field = (text) =>
@@ -37,11 +37,19 @@ function stanza(path) {
   return `Files: usr/lib/sidetrack/node_modules/${name}/*\nCopyright: ${holder}\nLicense: ${license}\n${field(text)}`;
 }
 
+/** Copied among our files by monitoring/web/build.sh, with its licence. */
+function chartsStanza(web) {
+  const text = readFileSync(join(web, 'uPlot.LICENSE'), 'utf8');
+  const holder = /^Copyright \(c\) (.*)$/m.exec(text)[1];
+  return `Files: usr/lib/sidetrack/build/monitoring/web/uPlot.*\nCopyright: ${holder}\nLicense: MIT\n${field(text)}`;
+}
+
 const own = readFileSync(licence, 'utf8');
 console.log(
   [
     'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: sidetrack',
     `Files: *\nCopyright: ${/^Copyright.*$/m.exec(own)[0].replace('Copyright (c) ', '')}\nLicense: MIT\n${field(own)}`,
+    chartsStanza(web),
     ...modulesIn(modules).map(stanza),
   ].join('\n\n'),
 );

@@ -1,0 +1,177 @@
+/** The way of the traffic as places and hops, with the state of each in a word. Pure; the terminal uses it, too. */
+import type { HostState, RelayState, State, UpstreamState } from '../state.js';
+import { formatCount, oneLine, plural } from './format.js';
+import type { Rates } from './rates.js';
+
+/** `unknown`: nothing says how it is. */
+export type Level = 'ok' | 'warning' | 'critical' | 'unknown';
+
+export interface Standing {
+  level: Level;
+  /** One or two words, beside the colour. */
+  word: string;
+}
+
+export interface Place extends Standing {
+  /** Stays the same while the place does. */
+  key: string;
+  title: string;
+  /** What it is: `clients`, `router`, `server`, `upstream`, `Internet`. */
+  kind: string;
+  details: readonly string[];
+}
+
+/** Bytes a second; absent where nothing counts them. */
+export interface Hop {
+  upload?: number;
+  download?: number;
+}
+
+/** From the clients to the Internet; a hop leads from each stage to the next. */
+export interface Topology {
+  stages: readonly { places: readonly Place[]; hop?: Hop }[];
+}
+
+/** Of more upstreams a count is told. */
+const UPSTREAMS_MOST = 6;
+
+export function topologyOf(state: State, rates: Rates): Topology {
+  const relayed = rates.relay;
+  const steered = rates.router?.steeredBytes;
+  const toRouter: Hop = {
+    ...(steered !== undefined ? { upload: steered } : relayed && { upload: relayed.upload }),
+    ...(relayed && { download: relayed.download }),
+  };
+  const toServer: Hop = steered !== undefined ? { upload: steered } : {};
+  const out: Hop = relayed ? { upload: relayed.upload, download: relayed.download } : {};
+  return {
+    stages: [
+      { places: [clientsOf(state)], hop: toRouter },
+      { places: [routerOf(state)], hop: toServer },
+      { places: serversOf(state), hop: out },
+      { places: upstreamPlaces(state.relay), hop: out },
+      { places: [internetOf(state.relay)] },
+    ],
+  };
+}
+
+function clientsOf({ clients, relay }: State): Place {
+  const active = clients?.filter((one) => one.active > 0).length;
+  const open = relay?.connections.active;
+  return {
+    key: 'clients',
+    kind: 'clients',
+    title: 'Clients',
+    level: open === undefined ? 'unknown' : 'ok',
+    word: active === undefined ? (open === undefined ? 'not known' : 'served') : `${active} active`,
+    details: open === undefined ? [] : [plural(open, 'connection')],
+  };
+}
+
+function routerOf(state: State): Place {
+  const host = state.hosts?.find(({ name }) => name === 'router');
+  const { router } = state;
+  const unreachable = router?.nextHops.filter((one) => one.reachable === false || !one.route) ?? [];
+  const standing =
+    unreachable.length > 0 && host?.up !== false
+      ? { level: 'critical' as const, word: 'cannot hand over' }
+      : hostStanding(host);
+  return {
+    key: 'router',
+    kind: 'router',
+    title: 'Router',
+    ...standing,
+    details: router
+      ? [
+          `${router.classifier.kind}${router.classifier.kind === 'ebpf' ? ` by ${router.classifier.forwarding}` : ''}`,
+          ...(router.flows.entries === undefined ? [] : [plural(router.flows.entries, 'flow')]),
+        ]
+      : ['sidetrack exporter shows it'],
+  };
+}
+
+const HOST_STATES: Readonly<Record<NonNullable<HostState['state']>, Standing>> = {
+  'in-sync': { level: 'ok', word: 'in sync' },
+  drifted: { level: 'warning', word: 'drifted' },
+  absent: { level: 'critical', word: 'not applied' },
+  unfit: { level: 'critical', word: 'unfit' },
+};
+
+export function hostStanding(host: HostState | undefined): Standing {
+  if (host === undefined) return { level: 'unknown', word: 'not read' };
+  if (!host.up) return { level: 'critical', word: 'not answering' };
+  return host.state ? HOST_STATES[host.state] : { level: 'unknown', word: 'not judged' };
+}
+
+function serversOf({ hosts, relay }: State): readonly Place[] {
+  const relayPlace = (title: string, host?: HostState): Place => {
+    const found = host === undefined ? undefined : hostStanding(host);
+    const isFine = found === undefined || found.level === 'ok';
+    return {
+      key: `server ${title}`,
+      kind: 'server',
+      title,
+      ...(isFine && relay ? { level: 'ok', word: 'relaying' } : (found ?? hostStanding(undefined))),
+      details: relay
+        ? [`${formatCount(relay.connections.active)} open`, `${relay.capture}, port ${relay.port}`]
+        : [],
+    };
+  };
+  const servers = hosts?.filter(({ name }) => name !== 'router') ?? [];
+  if (servers.length === 0) return [relayPlace('Server')];
+  return servers.map((host) => relayPlace(oneLine(host.name, 40), host));
+}
+
+const FAMILIES = { ipv4: 'IPv4', ipv6: 'IPv6' } as const;
+
+export function upstreamStanding(one: UpstreamState): Standing {
+  if (!one.up) return { level: 'critical', word: one.resolved ? 'down' : 'no address' };
+  if (one.silent) return { level: 'warning', word: 'silent' };
+  if (one.lacking.length > 0)
+    return {
+      level: 'warning',
+      word: `no ${one.lacking.map((family) => FAMILIES[family]).join(', no ')}`,
+    };
+  return { level: 'ok', word: 'up' };
+}
+
+/** Those that are in use or in trouble first. */
+function upstreamPlaces(relay: RelayState | undefined): readonly Place[] {
+  if (relay === undefined) return [unknownUpstream('its relay has a page of its own')];
+  const weight = (one: UpstreamState) => (upstreamStanding(one).level === 'ok' ? 0 : 1);
+  const sorted = relay.upstreams.toSorted((a, b) => weight(b) - weight(a) || b.active - a.active);
+  const chosen = new Set(sorted.slice(0, UPSTREAMS_MOST));
+  const shown = relay.upstreams.filter((one) => chosen.has(one)).map(upstreamPlace);
+  const more = relay.upstreams.length - shown.length;
+  return more > 0 ? [...shown, unknownUpstream(`and ${more} more`)] : shown;
+}
+
+const upstreamPlace = (one: UpstreamState): Place => ({
+  key: `upstream ${one.name}`,
+  kind: 'upstream',
+  title: oneLine(one.name, 40),
+  ...upstreamStanding(one),
+  details: [
+    `${formatCount(one.active)} open`,
+    ...(one.reason !== undefined ? [oneLine(one.reason, 40)] : []),
+  ],
+});
+
+const unknownUpstream = (detail: string): Place => ({
+  key: 'upstream',
+  kind: 'upstream',
+  title: 'Upstreams',
+  level: 'unknown',
+  word: 'below',
+  details: [detail],
+});
+
+function internetOf(relay: RelayState | undefined): Place {
+  const place = { key: 'internet', kind: 'Internet', title: 'Internet', details: [] };
+  if (relay === undefined) return { ...place, level: 'unknown', word: 'not known' };
+  const up = relay.upstreams.filter((one) => one.up).length;
+  if (up === 0) return { ...place, level: 'critical', word: 'not reached' };
+  return up < relay.upstreams.length
+    ? { ...place, level: 'warning', word: `by ${up} of ${relay.upstreams.length}` }
+    : { ...place, level: 'ok', word: 'reached' };
+}
