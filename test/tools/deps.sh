@@ -16,7 +16,7 @@ kernel=$here/build/kernel
 
 # program:package
 needed="nft:nftables ip:iproute2 unshare:util-linux gcc:gcc cc:libc6-dev iperf3:iperf3 curl:curl"
-[ "$want" = test ] && needed="$needed ping:iputils-ping ethtool:ethtool sysctl:procps clang:clang llvm-strip:llvm bpf:libbpf-dev
+[ "$want" = test ] && needed="$needed tmux:tmux ping:iputils-ping ethtool:ethtool sysctl:procps clang:clang llvm-strip:llvm bpf:libbpf-dev
 	chromium:chromium"
 daemons="redsocks:redsocks ss-redir:shadowsocks-libev haproxy:haproxy microsocks:microsocks
 	tinyproxy:tinyproxy-bin systemd-analyze:systemd

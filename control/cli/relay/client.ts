@@ -12,6 +12,7 @@ import {
   refusal,
 } from '../../../monitoring/control-pages.js';
 import { CONTROL_SOCKET, isStale } from '../../../monitoring/control-socket.js';
+import { type State, state } from '../../../monitoring/state.js';
 import { printable } from '../../config/diagnostic.js';
 import { checkContract } from '../../contract.js';
 import { SidetrackError } from '../../error.js';
@@ -21,6 +22,8 @@ export interface RelayClient {
   pid: number;
   port: number;
   connections(): Promise<ConnectionList>;
+  /** @returns undefined where the relay is of a version that has none. */
+  state(): Promise<State | undefined>;
   close(ids: readonly number[]): Promise<ListedConnection[]>;
 }
 
@@ -31,17 +34,39 @@ const SAME_VERSION = 'are the relay and this command of the same version?';
 /** Some hundred thousand connections. */
 const ANSWER_MOST = 256 << 20;
 
-/** @param pid which one, when several run here. @throws SidetrackError when there is none. */
-export async function connectRelay(pid: string | undefined): Promise<RelayClient> {
+/**
+ * @param pid which one, when several run here.
+ * @param ending ends all that is asked, so that a relay that hangs holds nobody.
+ * @throws SidetrackError when there is none.
+ */
+export async function connectRelay(
+  pid: string | undefined,
+  ending?: AbortSignal,
+): Promise<RelayClient> {
   const path = await chooseSocket(pid);
-  const ask = (method: string, url: string, body?: unknown) => exchange(path, method, url, body);
+  const ask = (method: string, url: string, body?: unknown) =>
+    exchange(path, method, url, body, { ending });
   const { pid: number, port } = fitting(await ask('GET', '/relay'), aboutRelay);
   return {
     pid: number,
     port,
     connections: async () => fitting(await ask('GET', '/connections'), connectionList),
+    state: async () => {
+      const answer = await unlessAbsent(ask('GET', '/state'));
+      return answer === undefined ? undefined : fitting(answer, state);
+    },
     close: async (ids) => fitting(await ask('POST', '/close', { ids }), closeAnswer).closed,
   };
+}
+
+/** A page that the relay does not have is none. */
+async function unlessAbsent(answer: Promise<unknown>): Promise<unknown> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof SidetrackError && error.code === 'relay-has-none') return undefined;
+    throw error;
+  }
 }
 
 /** @throws SidetrackError when the answer has another shape, or is of another version. */
@@ -112,13 +137,19 @@ function denied(path: string, cause: unknown): SidetrackError {
   );
 }
 
-/** @param most bytes of an answer. @throws SidetrackError when there is none that can be used. */
+export interface ExchangeOptions {
+  /** Bytes of an answer. */
+  most?: number;
+  ending?: AbortSignal | undefined;
+}
+
+/** @throws SidetrackError when there is none that can be used. */
 export function exchange(
   path: string,
   method: string,
   url: string,
   body?: unknown,
-  most = ANSWER_MOST,
+  { most = ANSWER_MOST, ending }: ExchangeOptions = {},
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(ANSWER_MS);
@@ -128,6 +159,9 @@ export function exchange(
     });
     outgoing.once('timeout', () => outgoing.destroy(new Error('ETIMEDOUT')));
     outgoing.once('error', (error) => reject(denied(path, error)));
+    const end = () => outgoing.destroy(new Error('ABORTED'));
+    ending?.addEventListener('abort', end);
+    outgoing.once('close', () => ending?.removeEventListener('abort', end));
     outgoing.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }
@@ -139,12 +173,15 @@ const notARelay = (why: string) =>
     hint: SAME_VERSION,
   });
 
-/** No text reaches a terminal with what would steer it. */
+/** What JSON needs for a control character, and what `printable` changes beside those. */
+const MAY_STEER = /[\\\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+
+const makePrintable = (_: string, one: unknown) => (typeof one === 'string' ? printable(one) : one);
+
+/** No text reaches a terminal with what would steer it. Ten thousand connections are looked at once a second. */
 function parseAnswer(text: string): object {
   try {
-    const value: unknown = JSON.parse(text, (_, one: unknown) =>
-      typeof one === 'string' ? printable(one) : one,
-    );
+    const value: unknown = JSON.parse(text, MAY_STEER.test(text) ? makePrintable : undefined);
     if (typeof value === 'object' && value !== null) return value;
   } catch {}
   throw notARelay('its answer is not JSON');
@@ -162,7 +199,7 @@ async function readJson(response: IncomingMessage, most: number): Promise<unknow
   const body = parseAnswer(Buffer.concat(chunks).toString('utf8'));
   if (response.statusCode === 200) return body;
   throw new SidetrackError(`the relay says: ${refusal.safeParse(body).data?.error ?? 'no'}`, {
-    code: 'relay-refused',
+    code: response.statusCode === 404 ? 'relay-has-none' : 'relay-refused',
     source: 'host',
     hint: SAME_VERSION,
   });

@@ -18,16 +18,21 @@ export interface Filter {
   upstream?: string;
 }
 
-/** Rates between two lists; over its whole age for what is new, or without an earlier list. */
+/**
+ * Rates between two lists; over its whole age for what is new, or without an earlier list. They are added to the
+ * connections of `now`: ten thousand copies a second would cost more than all the rest of `sidetrack top`.
+ */
 export function rate(now: ConnectionList, before?: ConnectionList): RatedConnection[] {
-  const earlier = new Map(before?.connections.map((one) => [one.id, one]));
+  const earlier = new Map<number, ListedConnection>();
+  for (const one of before?.connections ?? []) earlier.set(one.id, one);
   const elapsed = now.at - (before?.at ?? 0);
   return now.connections.map((one) => {
     const old = earlier.get(one.id);
     const seconds = Math.max(old ? elapsed : one.age, 1e-3);
-    const per = (way: 'upload' | 'download') =>
-      (one[way].bytes - (old?.[way].bytes ?? 0)) / seconds;
-    return { ...one, uploadRate: per('upload'), downloadRate: per('download') };
+    return Object.assign(one, {
+      uploadRate: (one.upload.bytes - (old?.upload.bytes ?? 0)) / seconds,
+      downloadRate: (one.download.bytes - (old?.download.bytes ?? 0)) / seconds,
+    });
   });
 }
 
@@ -49,7 +54,7 @@ function contains(entry: AddressEntry, endpoint: string): boolean {
   return typeof address === 'bigint' && entry.first <= address && address <= entry.last;
 }
 
-const KEYS: Readonly<Record<Sort, (one: RatedConnection) => number>> = {
+export const KEYS: Readonly<Record<Sort, (one: RatedConnection) => number>> = {
   age: (one) => one.age,
   bytes: (one) => one.upload.bytes + one.download.bytes,
   rate: (one) => one.uploadRate + one.downloadRate,

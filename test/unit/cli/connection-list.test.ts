@@ -7,7 +7,6 @@ import {
   rate,
   select,
 } from '../../../control/cli/relay/connection-list.js';
-import { topFrame } from '../../../control/cli/relay/top-frame.js';
 import { isProblem, parseEntry } from '../../../control/config/entry.js';
 import type { ListedConnection } from '../../../monitoring/control-pages.js';
 
@@ -115,32 +114,4 @@ describe('words', () => {
     [7500, '2h05m'],
     [356_400, '4d03h'],
   ])('%d seconds are %s', (seconds, text) => expect(formatAge(seconds)).toBe(text));
-});
-
-describe('a picture of top', () => {
-  const all = Array.from({ length: 50 }, (_, i) =>
-    rated(i, { downloadRate: i * 1e6, originalDestination: '[2001:db8:1234:5678::7]:443' }),
-  );
-  const frame = (columns: number, rows: number) =>
-    topFrame(all, { port: 12345, open: 60, sort: 'rate', columns, rows });
-
-  it.each([
-    [80, 24],
-    [60, 10],
-    [200, 24],
-    [20, 3],
-  ])('fits into %d columns and %d rows', (columns, rows) => {
-    const lines = frame(columns, rows);
-    expect(lines.length).toBeLessThanOrEqual(rows);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: colours take no room
-    const width = Math.max(...lines.map((line) => line.replace(/\x1b\[\d+m/g, '').length));
-    expect(width).toBeLessThanOrEqual(columns);
-  });
-
-  it('shows the busiest and how many it does not show', () => {
-    const lines = frame(80, 24);
-    expect(lines[0]).toContain('50 of 60 open, up 0B/s, down 1.23GB/s');
-    expect(lines[1]).toContain('29 more');
-    expect(lines[3]).toContain('49.0M');
-  });
 });

@@ -24,7 +24,7 @@ async function ask(answer: RequestListener, most?: number): Promise<unknown> {
   const path = join(folder, 'relay-1.sock');
   server = createServer(answer).listen(path);
   await once(server, 'listening');
-  return exchange(path, 'GET', '/connections', undefined, most);
+  return exchange(path, 'GET', '/connections', undefined, most === undefined ? {} : { most });
 }
 
 describe('an answer of the relay', () => {
