@@ -72,10 +72,13 @@ const headroomSamples = {
   relayResourceLimit: ({ resources }: HeadroomReading) => byResource(resources, 'limit'),
   relayUpstreamPortsUsed: ({ upstreams }: HeadroomReading) =>
     upstreams.map(({ name, counters }) => ({ labels: { upstream: name }, value: counters.active })),
+  // Each address has as many; `direct` has those of each destination, which is no limit to speak of.
   relayUpstreamPortsLimit: ({ upstreams, ports }: HeadroomReading) =>
-    ports === undefined
-      ? []
-      : upstreams.map(({ name }) => ({ labels: { upstream: name }, value: ports })),
+    upstreams.flatMap(({ name, addresses }) =>
+      ports === undefined || addresses === undefined
+        ? []
+        : { labels: { upstream: name }, value: ports * addresses },
+    ),
 };
 export type HeadroomKey = keyof typeof headroomSamples;
 

@@ -11,22 +11,25 @@ import * as ffi from './ffi.js';
 import type { GenerationOptions } from './options.js';
 import { encodeDestinations, encodeRoute, NO_ROUTE, NO_ROUTES } from './routes.js';
 import { Slots } from './slots.js';
-import { DIRECT, encodeUpstream, FAMILIES, type Family } from './upstreams.js';
+import { DIRECT, encodeUpstream, FAMILIES, type Family, type Upstream } from './upstreams.js';
 
 /** The slots of one relay, by name. */
 export interface Names {
   upstreams: Slots;
   routes: Slots;
+  /** How many each upstream has, by its name; of `direct`, which has none, there is nothing. */
+  addresses: Map<string, number>;
 }
 
 export const newNames = (): Names => ({
   upstreams: new Slots(UPSTREAM_SLOTS),
   routes: new Slots(ROUTE_SLOTS, [NO_ROUTE]),
+  addresses: new Map(),
 });
 
 /** Slots that a proposed generation takes once it is committed. */
 export interface Proposal {
-  upstreams: { names: string[]; slots: number[] };
+  upstreams: { names: string[]; slots: number[]; addresses: (number | undefined)[] };
   routes: { names: string[]; slots: number[] };
 }
 
@@ -86,6 +89,7 @@ export function propose(
     upstreams: {
       names: upstreamNames,
       slots: names.upstreams.propose(upstreamNames, status.isBusyUpstream),
+      addresses: upstreams.map(countAddresses),
     },
     routes: {
       names: routeNames,
@@ -103,7 +107,15 @@ export const reusedSlots = (names: Names, { upstreams, routes }: Proposal) => ({
 export function commitNames(names: Names, { upstreams, routes }: Proposal): void {
   names.upstreams.commit(upstreams.names, upstreams.slots);
   names.routes.commit(routes.names, routes.slots);
+  upstreams.names.forEach((name, i) => {
+    const count = upstreams.addresses[i];
+    if (count === undefined) names.addresses.delete(name);
+    else names.addresses.set(name, count);
+  });
 }
+
+const countAddresses = ({ kind, address, moreAddresses = [] }: Upstream): number | undefined =>
+  kind === 'direct' ? undefined : Number(address !== undefined) + moreAddresses.length;
 
 /** Into the generation that has been begun. Returns 0 or the -errno of what the engine refuses. */
 export function fillGeneration(

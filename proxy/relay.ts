@@ -193,6 +193,7 @@ function relayOf(
       const bytes = Buffer.concat(addresses.map(addressToBytes));
       const result = ffi.setAddresses(handle, names.upstreams.slotOf(upstream), bytes);
       if (result !== 0) throw new RelayError(errorText(handle), ffi.errnoName(result), '');
+      names.addresses.set(upstream, addresses.length);
     },
     setGuard(guard) {
       const result = ffi.setGuard(handle, encodeDestinations(guard)) || ffi.publishGuard(handle);
@@ -251,7 +252,12 @@ function readStats(handle: ffi.Handle, pages: Pages, names: Names): RelayStats {
     upstreams: names.upstreams.visible(status.isBusyUpstream),
     routes: names.routes.visible(status.isBusyRoute),
   };
-  return sumStats(pages.read(), visible, status);
+  const stats = sumStats(pages.read(), visible, status);
+  for (const upstream of stats.upstreams) {
+    const addresses = names.addresses.get(upstream.name);
+    if (addresses !== undefined) upstream.addresses = addresses;
+  }
+  return stats;
 }
 
 function backedOffUpstreams(handle: ffi.Handle, names: Names): string[] {

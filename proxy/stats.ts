@@ -39,6 +39,8 @@ export interface ModeStats {
 /** What has been done with one upstream. */
 export interface UpstreamStats {
   name: string;
+  /** How many it has now; absent for `direct`, which connects to its destinations. */
+  addresses?: number;
   counters: Record<UpstreamCounterName, number>;
   /** Failed attempts, also those after which another upstream was tried. */
   errors: Record<Outcome, number>;

@@ -257,7 +257,7 @@ export const relayMetrics = {
     type: 'gauge',
     unit: 'count',
     labels: { upstream: UPSTREAM },
-    help: 'Local ports available for one address and port: net.ipv4.ip_local_port_range.',
+    help: 'Local ports available towards an upstream: net.ipv4.ip_local_port_range for each of its addresses; absent for `direct`, where each destination has as many.',
   },
   relayRouteConnections: {
     name: 'sidetrack_relay_route_connections_total',

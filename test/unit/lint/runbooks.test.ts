@@ -39,7 +39,7 @@ let known: Known;
 
 beforeAll(async () => {
   known = { alerts: ALERTS, program: await buildProgram(), samples: samplesOf() };
-});
+}, 60_000);
 
 /** One line for each value of each label, and a word for what has no fixed values. */
 function samplesOf(): string[] {

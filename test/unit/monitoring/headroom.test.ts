@@ -1,9 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { Registry } from 'prom-client';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { localPorts, readHeadroom } from '../../../monitoring/headroom.js';
-import type { CounterName, RelayStats } from '../../../proxy/stats.js';
+import { localPorts, readHeadroom, registerHeadroom } from '../../../monitoring/headroom.js';
+import type { CounterName, RelayStats, UpstreamStats } from '../../../proxy/stats.js';
 
 let root: string;
 beforeEach(() => {
@@ -59,4 +60,21 @@ it('counts local ports without the reserved ones', () => {
   expect(localPorts(root)).toBe(28232 - 10 - 1 - 1);
   put('sys/net/ipv4/ip_local_reserved_ports', '\n');
   expect(localPorts(root)).toBe(28232);
+});
+
+it('an upstream has the ports of each of its addresses; direct has no limit', async () => {
+  const registry = new Registry();
+  const upstream = (name: string, addresses?: number) =>
+    ({
+      name,
+      counters: { active: 5 },
+      ...(addresses !== undefined && { addresses }),
+    }) as UpstreamStats;
+  const read = { ...stats, upstreams: [upstream('vps', 2), upstream('direct')] } as RelayStats;
+  registerHeadroom(registry, () => read, limits);
+  const text = await registry.metrics();
+  const ports = localPorts()!;
+  expect(text).toContain(`ports_limit{upstream="vps"} ${2 * ports}\n`);
+  expect(text).not.toContain('ports_limit{upstream="direct"}');
+  expect(text).toContain('ports_used{upstream="direct"} 5\n');
 });

@@ -192,4 +192,23 @@ describe('reload', () => {
     relay.stop();
     await expect(relay.reload({})).rejects.toThrow('the relay is not running');
   });
+
+  it('tells how many addresses each upstream has, of which each has ports of its own', async () => {
+    const proxy = { name: 'vps', kind: 'socks5', port: 1080 } as const;
+    const direct = { name: 'direct', kind: 'direct' } as const;
+    const relay = start({ upstreams: [{ ...proxy, address: '192.0.2.1' }, direct] });
+    const counted = () => relay.stats().upstreams.map(({ name, addresses }) => [name, addresses]);
+    expect(counted()).toEqual([
+      ['vps', 1],
+      ['direct', undefined],
+    ]);
+    relay.setAddresses('vps', ['192.0.2.1', '192.0.2.2']);
+    expect(counted()[0]).toEqual(['vps', 2]);
+    await relay.reload({
+      upstreams: [{ ...proxy, address: '192.0.2.1', moreAddresses: ['192.0.2.2', '192.0.2.3'] }],
+    });
+    expect(counted()[0]).toEqual(['vps', 3]);
+    await relay.reload({ upstreams: [{ ...direct, name: 'vps' }] });
+    expect(counted()[0]).toEqual(['vps', undefined]);
+  });
 });
