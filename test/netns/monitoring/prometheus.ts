@@ -10,6 +10,7 @@ import { readContract } from '../../../control/contract.js';
 import type { Lab } from '../../../control/lab/lab.js';
 import { waitFor } from '../../../control/lab/wait.js';
 import { missingPrograms, requireAll } from '../rivals/installed.js';
+import { batchedCurl } from './batched-curl.js';
 import {
   type Alert,
   alertsAnswer,
@@ -58,12 +59,17 @@ export interface QueryRange {
 }
 
 export class Prometheus {
+  private readonly fetchText: (url: string) => Promise<string>;
+
   private constructor(
     private readonly options: PrometheusOptions,
     /** Such as http://127.0.0.1:41234, as seen from where it runs. */
     readonly url: string,
     private readonly end: () => Promise<void>,
-  ) {}
+  ) {
+    const { lab, node } = options;
+    this.fetchText = lab ? batchedCurl(lab, node) : async (url) => (await fetch(url)).text();
+  }
 
   /** @throws with its own words when it ends instead of being ready. */
   static async start(options: PrometheusOptions): Promise<Prometheus> {
@@ -155,17 +161,10 @@ export class Prometheus {
     answer: z.ZodType<T>,
   ): Promise<T> {
     const url = `${this.url}/api/v1/${endpoint}?${new URLSearchParams(parameters)}`;
-    const text = await this.fetch(url);
+    const text = await this.fetchText(url);
     const read = readContract(text, answer);
     if ('value' in read) return read.value;
     throw new Error(`${endpoint} ${JSON.stringify(parameters)}: ${read.problem}: ${text}`);
-  }
-
-  private async fetch(url: string): Promise<string> {
-    const { lab, node } = this.options;
-    if (lab === undefined) return (await fetch(url)).text();
-    const { stdout, stderr } = await lab.run(node, ['curl', '-sS', '--max-time', '30', url]);
-    return stdout || stderr;
   }
 }
 
