@@ -35,9 +35,11 @@ export interface DashboardOptions {
 }
 
 const TAG = 'sidetrack';
-/** Chosen together, as Grafana writes it; any value, where several can be chosen. */
+/**
+ * As Grafana writes it; it stands for the values that the query finds, and not for any value, or the
+ * processes of others would be added up with ours.
+ */
 const ALL = { selected: true, text: ['All'], value: ['$__all'] };
-const ANY = '.+';
 
 /**
  * The classic format: every Grafana since 8 reads it, and newer ones turn it into theirs. It has no
@@ -111,7 +113,6 @@ const targetVariable = (name: string, label: string, query: string) =>
     .sort(VariableSort.AlphabeticalAsc)
     .multi(true)
     .includeAll(true)
-    .allValue(ANY)
     .current(ALL);
 
 /** The value of the first two is the time itself, so they are exact at any scrape interval. */

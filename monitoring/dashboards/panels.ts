@@ -96,6 +96,9 @@ export const HOST_STATES = {
   4: 'no answer',
 };
 
+/** From here on a legend has room for names and three numbers. */
+const NARROW = 7;
+
 export const HEIGHT = { number: 4, graph: 8 };
 
 export interface GraphOptions extends PanelOptions {
@@ -105,7 +108,7 @@ export interface GraphOptions extends PanelOptions {
 
 /** Lines over time, with a legend of numbers below. */
 export function graph(options: GraphOptions): Builder<Panel> {
-  const { stacked = false, logarithmic = false, thresholds } = options;
+  const { stacked = false, logarithmic = false, thresholds, width = 12 } = options;
   const panel = common(new GraphPanel(), options, HEIGHT.graph)
     .lineWidth(1)
     .fillOpacity(stacked ? 25 : 8)
@@ -120,7 +123,10 @@ export function graph(options: GraphOptions): Builder<Panel> {
         .displayMode(LegendDisplayMode.Table)
         .placement(LegendPlacement.Bottom)
         .showLegend(true)
-        .calcs(['mean', 'max', 'lastNotNull']),
+        .calcs(width < NARROW ? ['max', 'lastNotNull'] : ['mean', 'max', 'lastNotNull'])
+        // What is busy is seen without scrolling.
+        .sortBy('Last *')
+        .sortDesc(true),
     );
   if (logarithmic)
     panel.scaleDistribution(

@@ -4,12 +4,16 @@
  */
 import type { HistogramKey, LabelName, MetricKey } from '../metrics.js';
 import { by, type Matchers, selector, type TargetLabel } from '../promql.js';
+import { DEFAULTS } from '../rules/parameters.js';
 
 /** The dashboard's variables; regular expressions, for several can be chosen. */
 const SCOPE = { job: { matches: '$job' }, instance: { matches: '$instance' } } as const;
 
-/** What no table knows: Prometheus's own series. */
-export const TARGETS_UP = 'up{job=~"$job",instance=~"$instance"}';
+/**
+ * What no table knows: Prometheus's own series. The jobs that the rules ask for are among the targets even
+ * when they have been down for so long that no variable knows them any more.
+ */
+export const TARGETS_UP = `up{job=~"$job|${DEFAULTS.relay_job}|${DEFAULTS.exporter_job}"}`;
 export const ALERTS_FIRING = 'ALERTS{alertname=~"Sidetrack.+",alertstate="firing"}';
 
 export type PlainKey = Exclude<MetricKey, HistogramKey>;

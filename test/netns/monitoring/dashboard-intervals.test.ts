@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runProcess } from '../../../control/hosts/process.js';
 import { DASHBOARDS, panelsOf, readDashboard, stepOf, type View } from './grafana.js';
-import { finite, type PanelData, panelData } from './panel-data.js';
+import { finite, type PanelData, panelData, withVariables } from './panel-data.js';
 import { hasPrometheus, Prometheus } from './prometheus.js';
 import { exposition, type Scraping, slope } from './synthetic.js';
 
@@ -52,10 +52,13 @@ describe.skipIf(!hasPrometheus)('dashboards', () => {
     to: TO,
     width: 1400,
     scrapeInterval: scraping.interval,
-    variables: { job: '.+', instance: scraping.instance },
+    variables: { instance: [scraping.instance] },
   });
-  const dataOf = async (uid: (typeof DASHBOARDS)[number], one: View): Promise<PanelData[]> =>
-    Promise.all(panelsOf(readDashboard(uid)).map((panel) => panelData(prometheus, panel, one)));
+  const dataOf = async (uid: (typeof DASHBOARDS)[number], one: View): Promise<PanelData[]> => {
+    const dashboard = readDashboard(uid);
+    const chosen = await withVariables(prometheus, dashboard, one);
+    return Promise.all(panelsOf(dashboard).map((panel) => panelData(prometheus, panel, chosen)));
+  };
 
   const cases = [...INTERVALS.map(scraping), LOSSY].flatMap((one) =>
     [300, 1500].map((seconds) => [one.instance, seconds, one] as const),

@@ -49,7 +49,12 @@ const panel = z.object({
   transformations: z
     .array(z.object({ options: z.object({ renameByName: z.record(z.string(), z.string()) }) }))
     .default([]),
-  options: z.object({ textMode: z.string().optional() }).optional(),
+  options: z
+    .object({
+      textMode: z.string().optional(),
+      legend: z.object({ calcs: z.array(z.string()).default([]) }).optional(),
+    })
+    .optional(),
 });
 
 const row = panel.extend({ collapsed: z.boolean().optional(), panels: z.array(panel).default([]) });
@@ -89,8 +94,8 @@ export interface View {
   width: number;
   /** "Scrape interval" of the data source. */
   scrapeInterval: number;
-  /** Names and values of the variables, as regular expressions. */
-  variables: Readonly<Record<string, string>>;
+  /** Values of each variable that are chosen. */
+  variables: Readonly<Record<string, readonly string[]>>;
 }
 
 const COLUMNS = 24;
@@ -138,7 +143,9 @@ export function interpolated(expression: string, view: View, step: number): stri
     __rate_interval: `${rateInterval(step, view.scrapeInterval)}s`,
     __interval: `${step}s`,
     __range: `${Math.round(view.to - view.from)}s`,
-    ...view.variables,
+    ...Object.fromEntries(
+      Object.entries(view.variables).map(([name, chosen]) => [name, alternatives(chosen)]),
+    ),
   };
   return expression.replaceAll(
     /\$(\w+)|\$\{(\w+)\}/g,
@@ -149,6 +156,19 @@ export function interpolated(expression: string, view: View, step: number): stri
       return value;
     },
   );
+}
+
+/** In a text of PromQL, of a variable of which several values can be chosen. */
+function alternatives(values: readonly string[]): string {
+  const written = values.map((value) => value.replaceAll(/[$^*{}[\]'+?.()|\\]/g, '\\\\$&'));
+  return written.length === 1 ? written[0]! : `(${written.join('|')})`;
+}
+
+/** The metric, its matchers and the label of a variable's `label_values(…)`. */
+export function labelValues(query: string): { series: string; label: string } {
+  const [, series, label] = /^label_values\((.+), (\w+)\)$/.exec(query) ?? [];
+  if (series === undefined || label === undefined) throw new RangeError(`no variable: ${query}`);
+  return { series, label };
 }
 
 /** `{{label}}` is the label's value; all of them where there is no format. */

@@ -1,5 +1,14 @@
 /** What a panel shows: the answers of a Prometheus to its queries, asked as Grafana asks. */
-import { alignedRange, interpolated, legend, type Panel, stepOf, type View } from './grafana.js';
+import {
+  alignedRange,
+  type DashboardFile,
+  interpolated,
+  labelValues,
+  legend,
+  type Panel,
+  stepOf,
+  type View,
+} from './grafana.js';
 import type { Prometheus } from './prometheus.js';
 import type { Point } from './prometheus-api.js';
 
@@ -14,6 +23,24 @@ export interface PanelData {
   panel: Panel;
   /** One for each query, with variables replaced. */
   queries: readonly { expression: string; series: readonly NamedSeries[] }[];
+}
+
+/** All values of job and instance, as Grafana finds them. @param view without them */
+export async function withVariables(
+  prometheus: Prometheus,
+  { templating }: DashboardFile,
+  view: View,
+): Promise<View> {
+  let chosen = view;
+  for (const { name, type, query } of templating.list.filter(({ type }) => type === 'query')) {
+    if (chosen.variables[name] !== undefined) continue;
+    const { series, label } = labelValues(interpolated(query, chosen, view.scrapeInterval));
+    const found = await prometheus.query(`count by (${label}) (${series})`, view.to);
+    const values = found.map(({ labels }) => labels[label] ?? '').sort();
+    if (values.length === 0) throw new Error(`variable ${name} of type ${type} has no values`);
+    chosen = { ...chosen, variables: { ...chosen.variables, [name]: values } };
+  }
+  return chosen;
 }
 
 export async function panelData(

@@ -1,0 +1,207 @@
+/**
+ * The dashboards in a lab: both machines under the load of iperf3 and of many small connections, a
+ * Prometheus that scrapes them, and every query of every panel as Grafana asks it.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  clientArgv,
+  type Iperf3Result,
+  readIperf3,
+  serverArgv,
+} from '../../../control/bench/iperf3.js';
+import { ADDRESS, INTERNET_ADDRESSES_V4 } from '../../../control/lab/topology.js';
+import { Fixture, url, waitFor } from '../fixture.js';
+import { DASHBOARDS, panelsOf, readDashboard, type View } from './grafana.js';
+import { finite, type PanelData, panelData, withVariables } from './panel-data.js';
+import { dashboardPicture } from './picture/picture.js';
+import { hasPrometheus, Prometheus } from './prometheus.js';
+
+const SECONDS = Number(process.env.SECONDS ?? 12);
+/** Each way; little enough for a busy machine, so that it is even. */
+const RATE = 200e6;
+/** Of what iperf3 says. */
+const TOLERANCE = 0.02;
+
+/** Where `make pictures` wants them. */
+const { PICTURES } = process.env;
+
+const [, UNSTEERED] = INTERNET_ADDRESSES_V4;
+
+const RELAY = `relay:
+  metrics: { per_client: 8 }
+  probe: { destination: "${ADDRESS.internet.v4}:80", interval_seconds: 1, timeout_seconds: 1 }
+sets: { list: { file: list.txt } }
+rules:
+  - { name: list, to: [list], action: direct }
+`;
+
+/** What has nothing to show in a lab where all is well: title of the panel, a part of the query, and why. */
+const NOTHING_TO_SHOW: readonly (readonly [title: string, part: string, why: string])[] = [
+  ['What is held up', 'accept_pauses', 'accepting was never paused'],
+  ['Connections that failed', 'rejected', 'nothing was rejected'],
+];
+
+/** What is not scraped here. */
+const EXPORTED = /sidetrack_(?:host|router|server|set)_/;
+
+let fixture: Fixture;
+let prometheus: Prometheus;
+let iperf: Iperf3Result;
+let before: Map<string, number>;
+let view: View;
+let shown: { uid: (typeof DASHBOARDS)[number]; data: PanelData[] }[];
+
+const relayed = async () =>
+  new Map(
+    (await prometheus.query('sum by (direction) (sidetrack_relay_bytes_total)')).map(
+      ({ labels, value }) => [labels.direction ?? '', value],
+    ),
+  );
+const now = () => Date.now() / 1000;
+
+describe.skipIf(!hasPrometheus)('dashboards of a lab under load', () => {
+  beforeAll(async () => {
+    fixture = await Fixture.start();
+    writeFileSync(join(fixture.directory, 'list.txt'), `${UNSTEERED}\n`);
+    fixture.configureWith([['rules:\n', RELAY]]);
+    const relay = await fixture.startRelay();
+    await fixture.succeed('apply');
+    prometheus = await Prometheus.start({
+      lab: fixture.lab,
+      node: 'server1',
+      directory: fixture.directory,
+      scrapeInterval: '1s',
+      jobs: { 'sidetrack-relay': { targets: ['127.0.0.1:9150'] } },
+    });
+    fixture.lab.spawn('internet', serverArgv(5201), { stdio: 'ignore' });
+    await waitFor('iperf3 to listen', async () => {
+      const { stdout } = await fixture.lab.run('internet', ['ss', '-Hltn', 'sport = :5201']);
+      return stdout !== '';
+    });
+    await prometheus.scraped(2);
+    before = await relayed();
+    const from = now();
+    const running = fixture.lab.run(
+      'client',
+      clientArgv({
+        address: ADDRESS.internet.v4,
+        port: 5201,
+        seconds: SECONDS,
+        direction: 'both',
+        rate: RATE,
+      }),
+    );
+    let over = false;
+    const ended = running.then((output) => {
+      over = true;
+      return readIperf3(output);
+    });
+    relay.signal('SIGHUP');
+    for (let round = 0; !over; round++) await smallConnections(round);
+    const outcome = await ended;
+    if ('failure' in outcome) throw new Error(outcome.failure.said);
+    iperf = outcome.result;
+    const to = now();
+    view = {
+      from,
+      to,
+      width: 1400,
+      scrapeInterval: 1,
+      variables: {},
+    };
+    await waitFor('a scrape after that', async () => {
+      const [up] = await prometheus.query('timestamp(up) - time()');
+      return up !== undefined && up.at + up.value > to;
+    });
+    shown = await Promise.all(
+      DASHBOARDS.filter((uid) => uid !== 'sidetrack-router').map(async (uid) => {
+        const dashboard = readDashboard(uid);
+        const chosen = await withVariables(prometheus, dashboard, view);
+        const panels = panelsOf(dashboard).map((one) => panelData(prometheus, one, chosen));
+        return { uid, data: await Promise.all(panels) };
+      }),
+    );
+  });
+  afterAll(async () => {
+    await prometheus?.stop();
+    await fixture?.stop();
+  });
+
+  /** One of each kind: relayed, refused by the destination, left alone by a rule. */
+  async function smallConnections(round: number): Promise<void> {
+    await fixture.download('client', url(ADDRESS.internet.v4, '/bytes/1000'));
+    await fixture.download('client', url(UNSTEERED!, '/bytes/1000'));
+    if (round % 8 === 0) await fixture.client('client', 'dial', ADDRESS.internet.v4, '81');
+  }
+
+  it('have data in every panel, but for what a healthy lab has nothing of', () => {
+    const empty = shown.flatMap(({ data }) =>
+      data.flatMap(({ panel, queries }) =>
+        queries
+          .filter(({ series }) => series.every(({ points }) => finite(points).length === 0))
+          .map(({ expression }) => ({ title: panel.title, expression })),
+      ),
+    );
+    const unexplained = empty
+      .filter(({ expression }) => !EXPORTED.test(expression))
+      .filter(
+        ({ title, expression }) =>
+          !NOTHING_TO_SHOW.some(([panel, part]) => panel === title && expression.includes(part)),
+      );
+    expect(unexplained).toEqual([]);
+    expect(empty.filter(({ expression }) => !EXPORTED.test(expression)).length).toBe(
+      NOTHING_TO_SHOW.length,
+    );
+  });
+
+  it.each(['upload', 'download'] as const)(
+    'count as many bytes as iperf3: %s',
+    async (direction) => {
+      const after = await relayed();
+      const counted = after.get(direction)! - before.get(direction)!;
+      const { receivedBytes } = iperf[direction]!;
+      expect(counted / receivedBytes).toBeGreaterThan(1 - TOLERANCE);
+      expect(counted / receivedBytes).toBeLessThan(1 + TOLERANCE);
+    },
+  );
+
+  /** While iperf3 ran at full rate, and had done so for the four seconds of a rate. */
+  const steady = (title: string, uid = 'sidetrack-relay') => {
+    const { data } = shown.find((one) => one.uid === uid)!;
+    const { queries } = data.find(({ panel }) => panel.title === title)!;
+    return queries.flatMap(({ series }) =>
+      series.map(({ name, points }) => {
+        const { to } = view;
+        const values = finite(points)
+          .filter(({ at }) => at >= to - SECONDS + 6 && at <= to - 1)
+          .map(({ value }) => value);
+        return { name, mean: values.reduce((sum, one) => sum + one, 0) / values.length };
+      }),
+    );
+  };
+
+  it('show the throughput that iperf3 shows', () => {
+    for (const { name, mean } of steady('Throughput')) {
+      const expected = iperf[name === 'upload' ? 'upload' : 'download']!.bitsPerSecond;
+      expect(mean / expected).toBeGreaterThan(1 - TOLERANCE);
+      expect(mean / expected).toBeLessThan(1 + TOLERANCE);
+    }
+  });
+
+  it.each(['upstream', 'route', 'mode', 'client'])('add up by %s to the same', (what) => {
+    const all = steady(`Throughput by ${what}`).reduce((sum, { mean }) => sum + mean, 0);
+    const expected = iperf.upload!.bitsPerSecond + iperf.download!.bitsPerSecond;
+    expect(all / expected).toBeGreaterThan(1 - TOLERANCE);
+    expect(all / expected).toBeLessThan(1 + TOLERANCE);
+  });
+
+  it.runIf(PICTURES)('are drawn for the documentation', () => {
+    for (const { uid, data } of shown)
+      writeFileSync(
+        join(PICTURES!, `${uid}.svg`),
+        dashboardPicture(readDashboard(uid), data, view),
+      );
+  });
+});
