@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   close: async () => (await import('./commands/connections.js')).closeCommand(),
   top: async () => (await import('./commands/top.js')).topCommand(),
   bpf: async () => (await import('./commands/bpf.js')).bpfCommand(),
+  bench: async () => (await import('./commands/bench.js')).benchCommand(),
   lab: async () => (await import('./commands/lab.js')).labCommand(),
   completion: async (program) =>
     (await import('./commands/completion.js')).completionCommand(program),

@@ -30,6 +30,8 @@ export interface Transport extends HostRef {
   readonly remote: boolean;
   /** The argument vector that runs `argv` there; what `plan --sh` prints. */
   wrap(argv: readonly string[]): string[];
+  /** Starts a shell there with `SHELL_LOOP`, as root, by a connection of its own. */
+  shell(): string[];
   /** Sent once and never again. */
   run(command: Command, limits?: Limits): Promise<RunResult>;
   /**

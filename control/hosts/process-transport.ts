@@ -26,13 +26,16 @@ export const inNamespace = (name: string, argv: readonly string[]): string[] => 
   ...argv,
 ];
 
-function processTransport(address: string, wrap: Transport['wrap']): Transport {
+/** To wherever `wrap` leads. */
+export function processTransport(address: string, wrap: Transport['wrap']): Transport {
   const ref = { address, sidetrack: OWN_COMMAND };
   let roundTrips = 0;
+  const shell = () => wrap(['sh', '-c', SHELL_LOOP, 'sidetrack']);
   return {
     ...ref,
     remote: false,
     wrap,
+    shell,
     run: async ({ argv, stdin }, limits) => {
       const result = await runProcess(wrap(argv), {
         ...limits,
@@ -49,18 +52,18 @@ function processTransport(address: string, wrap: Transport['wrap']): Transport {
       return results;
     },
     session: async (lock, questions = []) => {
-      const shell = new Shell(wrap(['sh', '-c', SHELL_LOOP, 'sidetrack']));
+      const own = new Shell(shell());
       return lockedSession(ref, lock, questions, {
         send: async (commands, lines, options) => {
           try {
-            const results = await shell.send(lines, options);
+            const results = await own.send(lines, options);
             roundTrips++;
             return results;
           } catch (error) {
             throw error instanceof ShellLost ? lostError(ref, commands, error) : error;
           }
         },
-        end: () => shell.close(),
+        end: () => own.close(),
       });
     },
     fresh: () => processTransport(address, wrap),

@@ -26,6 +26,7 @@ export function sshTransport(address: string, location: SshLocation): Transport 
     ...host,
     remote: true,
     wrap: (argv) => sshCommand(location, farProgram(argv, location.user)),
+    shell: () => sshCommand(location, farShell()),
     run: async (command, limits) => {
       const [result] = await way.send([command], [scriptLine(command)], { ...limits });
       return result!;

@@ -18,6 +18,8 @@ export function relayOptions(
   const { probe, accessLog } = relay;
   return {
     ...engineOptions('', relay),
+    // No setting: `sidetrack bench` asks in its lab what splicing is worth.
+    ...(process.env.SIDETRACK_RELAY_SPLICE === '0' && { splice: 0 }),
     ...(probe !== undefined && {
       ...engineOptions('probe', probe),
       probeTargets: probe.targets.map((target) => probeTarget(target, probe.answer)),

@@ -21,6 +21,7 @@ function recordingHost(ran: string[]): Host {
     close: async () => undefined,
     batch: () => Promise.reject(new Error('nothing is asked')),
     wrap: (argv) => [...argv],
+    shell: () => ['sh'],
     run: async ({ argv: [name] }) => {
       ran.push(name!);
       return { status: name!.startsWith('bad') ? 1 : 0, stdout: '', stderr: '' };
