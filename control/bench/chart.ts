@@ -5,6 +5,8 @@ export interface Bar {
   label: string;
   values: readonly number[];
   median: number;
+  /** What has the same number has the same colour on each chart. */
+  kind: number;
 }
 
 export interface Chart {
@@ -34,7 +36,7 @@ export function barChart({ title, subtitle, bars, show }: Chart): Html {
     [
       text(0, 15, title, { class: 'title' }),
       text(0, 31, subtitle, { class: 'label faint' }),
-      ...bars.flatMap((bar, i) => drawBar(bar, HEADER + i * STEP, scale, show, i)),
+      ...bars.flatMap((bar, i) => drawBar(bar, HEADER + i * STEP, scale, show)),
     ],
     {
       viewBox: `0 0 ${WIDTH} ${height}`,
@@ -48,11 +50,10 @@ export function barChart({ title, subtitle, bars, show }: Chart): Html {
 const KINDS_OF_BAR = 5;
 
 function drawBar(
-  { label, values, median }: Bar,
+  { label, values, median, kind }: Bar,
   y: number,
   scale: number,
   show: (value: number) => string,
-  index: number,
 ): Html[] {
   const short = label.length > LONGEST_LABEL ? `${label.slice(0, LONGEST_LABEL - 1)}…` : label;
   const middle = y + THICKNESS / 2;
@@ -61,7 +62,7 @@ function drawBar(
   return [
     text(LABELS - 8, middle + 4, short, { class: 'label', 'text-anchor': 'end' }),
     element('rect', '', {
-      ...{ x: LABELS, y, height: THICKNESS, rx: 2, class: `bar bar${index % KINDS_OF_BAR}` },
+      ...{ x: LABELS, y, height: THICKNESS, rx: 2, class: `bar bar${kind % KINDS_OF_BAR}` },
       width: Math.max(1, median * scale).toFixed(1),
     }),
     element('path', '', {

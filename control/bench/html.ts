@@ -30,7 +30,7 @@ export function element(
   attributes: Attributes = {},
 ): Html {
   const inner =
-    typeof content === 'string' ? escaped(content) : content.map(({ html }) => html).join('\n');
+    typeof content === 'string' ? escaped(content) : content.map(({ html }) => html).join('');
   const words = Object.entries(attributes).map(
     ([key, value]) => ` ${key}="${escaped(`${value}`)}"`,
   );
@@ -43,7 +43,10 @@ const isNumber = (text: string): boolean => /^-?[\d.]/.test(text);
 export function tableOf(header: readonly string[], rows: readonly (readonly string[])[]): Html {
   const head = element(
     'tr',
-    header.map((title) => element('th', title, { scope: 'col' })),
+    header.map((title, column) => {
+      const isNumeric = rows.some((row) => isNumber(row[column] ?? ''));
+      return element('th', title, { scope: 'col', ...(isNumeric && { class: 'number' }) });
+    }),
   );
   const body = rows.map((row) =>
     element(

@@ -29,7 +29,7 @@ export function renderReport(document: BenchDocument, comparison?: NamedComparis
     ...(comparison ? [comparedWith(comparison)] : []),
     ...verdicts('Beside the first way', compareVariants(document)),
     element('h2', 'Figures'),
-    element('p', `Bar: the median. Dots: all runs. ${document.prober}.`, { class: 'faint' }),
+    element('p', `Bar: the median. Dots: the runs. About ${document.prober}.`, { class: 'faint' }),
     element('div', charts(document), { class: 'charts' }),
     figuresTable(document),
     busyTable(document),
@@ -59,7 +59,7 @@ export function renderReport(document: BenchDocument, comparison?: NamedComparis
 
 function summary({ settings, variants, notes, interrupted, sidetrack }: BenchDocument): Html {
   const { runs, seconds, order, seed } = settings;
-  const words = `${runs} runs of ${seconds} s each count, one more came first and was discarded; order ${order}, seed ${seed}; sidetrack ${sidetrack}.`;
+  const words = `Runs of each test that count: ${runs}, of ${seconds} s; one more came first and was discarded; order ${order}, seed ${seed}; sidetrack ${sidetrack}.`;
   const early = interrupted ? [element('p', 'It was ended early.', { class: 'worse' })] : [];
   const ways = variants.map(({ name, description }) =>
     element('li', [element('b', name), rawHtml(`: ${escaped(description)}`)]),
@@ -119,16 +119,18 @@ function charts(document: BenchDocument): Html[] {
         label: variant,
         values,
         median: middle,
+        kind: document.variants.findIndex(({ name }) => name === variant),
       }));
-      return [barChart({ title: `${titleOf(test)}: ${title}`, subtitle: better, bars, show })];
+      const subtitle = `${titleOf(test)}; ${better}`;
+      return [barChart({ title: `${test.name}: ${title}`, subtitle, bars, show })];
     }),
   );
 }
 
 export function titleOf({ name, kind, streams = 1, direction, family, probed }: Test): string {
-  if (kind === 'latency') return `idle, IPv${family}`;
-  if (kind === 'connections') return `connections, IPv${family}`;
-  const load = probed ? ', small requests beside it' : '';
+  if (kind === 'latency') return `small requests alone, IPv${family}`;
+  if (kind === 'connections') return `one connection after the other, IPv${family}`;
+  const load = probed ? ', with small requests' : '';
   const flows = streams === 1 ? '1 flow' : `${streams} flows`;
   return `${direction ?? name}, ${flows}, IPv${family}${load}`;
 }
