@@ -50,7 +50,9 @@ const counter = z.object({ packets: count, bytes: count });
 /** Another version may count more, or other things: what is read has a name here. */
 export const classifierCounters = z.object({
   version,
-  outcomes: z.object({ marked: counter, redirected: counter, embedded_v4: counter }),
+  outcomes: z
+    .object({ marked: counter, redirected: counter, embedded_v4: counter })
+    .catchall(counter),
   events: z
     .object({ on_failure: count, over_share: count, table_full: count, no_route: count })
     .catchall(count),

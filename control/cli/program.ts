@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   down: async () => (await import('./commands/down.js')).downCommand(),
   relay: async () => (await import('./commands/relay.js')).relayCommand(),
   service: async () => (await import('./commands/service.js')).serviceCommand(),
+  exporter: async () => (await import('./commands/exporter.js')).exporterCommand(),
   connections: async () => (await import('./commands/connections.js')).connectionsCommand(),
   close: async () => (await import('./commands/connections.js')).closeCommand(),
   top: async () => (await import('./commands/top.js')).topCommand(),

@@ -161,6 +161,7 @@ export function checkAcross(root: unknown, source: Source): Diagnostic[] {
     ...routeProblems(root),
     ...probeProblems(root),
     ...pagesProblems(root, ['relay', 'metrics']),
+    ...pagesProblems(root, ['exporter']),
   ];
   return [
     ...found.map(({ path, problem }) => diagnosticAt(source.positionOf(path), problem)),

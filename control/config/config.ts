@@ -92,6 +92,14 @@ export interface MetricsConfig extends PagesConfig {
   perClient: number;
 }
 
+/** `sidetrack exporter`. */
+export interface ExporterConfig extends PagesConfig {
+  /** Of a host's reading. */
+  timeoutSeconds: number;
+  /** Between comparisons of the hosts with the configuration. */
+  compareSeconds: number;
+}
+
 export interface ProbeConfig extends Scalars<NonNullable<RelayFile['probe']>> {
   /** What a probe waits for once it is connected. */
   answer: 'none' | 'http' | 'tls' | 'banner';
@@ -159,6 +167,7 @@ export interface Config {
   router: RouterConfig;
   servers: ServerConfig[];
   relay: RelayConfig;
+  exporter: ExporterConfig;
   sets: Readonly<Record<string, SetConfig>>;
   rules: RuleConfig[];
   default: Verdict;

@@ -255,6 +255,11 @@ export function normalise(
     router: router(file.router),
     servers: file.servers.map((each, i) => capturing(server(each, i), settings)),
     relay: settings,
+    exporter: {
+      ...pages(file.exporter, source.file),
+      timeoutSeconds: file.exporter.timeout_seconds,
+      compareSeconds: file.exporter.compare_seconds,
+    },
     sets,
     rules: (file.rules ?? RULES_OF_A_MINIMAL_FILE).map((each, i) => rule(each, i, source)),
     default: file.default,

@@ -41,6 +41,7 @@ import { upstreamUrlProblem } from './upstream-url.js';
 const HOUR = 3600;
 const HALF_HOUR = 1800;
 const RELAY_PAGES_PORT = 9150;
+const EXPORTER_PAGES_PORT = 9151;
 /** Each is several series of a Prometheus. */
 const PER_CLIENT_MOST = 1000;
 
@@ -341,11 +342,27 @@ const confirm = section({
   ),
 });
 
+/** `sidetrack exporter`, on whichever machine has this file and the keys to the others. */
+export const exporterSchema = section({
+  ...pagesShape(EXPORTER_PAGES_PORT),
+  timeout_seconds: integer(1, 9)
+    .default(5)
+    .describe('Time for the reading of a host; Prometheus itself waits for 10 seconds'),
+  compare_seconds: integer(10, HOUR)
+    .default(60)
+    .describe(
+      'Time between two comparisons of the hosts with this file, which take longer than counters',
+    ),
+});
+
 /** The whole file. */
 export const configSchema = section({
   router,
   servers: list(server),
   relay: relaySchema.prefault({}),
+  exporter: exporterSchema
+    .prefault({})
+    .describe('Metrics of router and servers, read by `sidetrack exporter`'),
   sets: z.record(z.string(), setOfAddresses, { error: 'must be a section of keys' }).default({}),
   rules: z
     .array(rule, { error: 'must be a list' })

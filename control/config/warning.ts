@@ -89,9 +89,10 @@ function idleForwarding(config: Config): Diagnostic[] {
 }
 
 function openPages(config: Config): Diagnostic[] {
-  return pagesWarnings(config.relay.metrics, ['relay', 'metrics']).map(({ path, problem }) =>
-    diagnosticAt(config.positionOf(path), problem),
-  );
+  return [
+    ...pagesWarnings(config.relay.metrics, ['relay', 'metrics']),
+    ...pagesWarnings(config.exporter, ['exporter']),
+  ].map(({ path, problem }) => diagnosticAt(config.positionOf(path), problem));
 }
 
 export function configWarnings(config: Config): Diagnostic[] {

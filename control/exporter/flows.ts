@@ -2,13 +2,14 @@
  * How many flows the nftables classifier holds. A kernel before Linux 6.17, or an nft before 1.1.5, does not say, so the
  * elements are counted where they are: nft takes 20 µs and 1.4 kB for each of them, which a router must be able to spare.
  */
+import type { ClassifierState } from '../../bpf/report.js';
+import type { RouterState } from '../../monitoring/state.js';
 import { type Query, query } from '../command/query.js';
 import type { Config } from '../config/config.js';
 import { flowSetsOf } from '../nft/flow-elements.js';
 import { OVER_SHARE_SETS } from '../nft/flow-share.js';
 import { parseFlowSet } from '../nft/flow-target.js';
 import { TABLE_NAME } from '../nft/router-table.js';
-import type { Family } from '../plan/state.js';
 
 /**
  * Prints of each set its name, nft's exit status and the number of elements. nft may take half of what memory is
@@ -47,28 +48,40 @@ export function elementsIn(text: string): ElementCounts {
   return new Map(lines.map(([, name, count]) => [name!, Number(count)]));
 }
 
-export interface FlowUse {
-  family: Family;
-  entries: number;
-  limit: number;
+/** The flow table when it was counted last. */
+export interface FlowCounts {
+  /** Flows by part: `flows4`, `closing4`, `flows6`, `closing6`, and those of other targets. */
+  parts: Readonly<Record<string, number>>;
+  /** Clients that were over their share lately. */
+  clientsOverShare?: number;
 }
 
-/** @param size of each set. @returns nothing where a set of flows was not counted */
-export function flowUse(counts: ElementCounts, size: number): FlowUse[] {
-  const sets = [...counts].flatMap(([name, count]) => {
-    const set = parseFlowSet(name);
-    return set === undefined ? [] : [{ family: set.family, count }];
-  });
-  return ([4, 6] as const).flatMap((family) => {
-    const own = sets.filter((one) => one.family === family);
-    if (own.length === 0) return [];
-    const entries = own.reduce((sum, { count }) => sum + count, 0);
-    return [{ family, entries, limit: own.length * size }];
-  });
+/** Undefined where nothing was counted. */
+export function countsOf(elements: ElementCounts): FlowCounts | undefined {
+  const parts = [...elements].filter(([name]) => parseFlowSet(name) !== undefined);
+  if (parts.length === 0) return undefined;
+  const clients = OVER_SHARE_SETS.flatMap((name) => elements.get(name) ?? []);
+  return {
+    parts: Object.fromEntries(parts),
+    ...(clients.length > 0 && { clientsOverShare: clients.reduce((sum, one) => sum + one, 0) }),
+  };
 }
 
-/** Clients in the sets of those that were over their share; undefined where they were not counted. */
-export function overShare(counts: ElementCounts): number | undefined {
-  const own = OVER_SHARE_SETS.flatMap((name) => counts.get(name) ?? []);
-  return own.length === 0 ? undefined : own.reduce((sum, count) => sum + count, 0);
+/** The same of the eBPF classifier; too old flows stay until their room is needed, and do not count. */
+export function countsOfClassifier(state: ClassifierState): FlowCounts {
+  const { v4, v6 } = state.liveFlows ?? state.flows;
+  const parts = { flows4: v4, flows6: v6 };
+  return { parts, ...(state.overShare && { clientsOverShare: state.overShare.length }) };
+}
+
+export function flowsOf({ router }: Config, counts: FlowCounts | undefined): RouterState['flows'] {
+  const parts = counts?.parts ?? {};
+  const all = Object.values(parts);
+  const clients = counts?.clientsOverShare;
+  return {
+    ...(counts && { entries: all.reduce((sum, one) => sum + one, 0) }),
+    limit: Math.max(1, all.length) * router.flowTableSize,
+    parts,
+    ...(clients !== undefined && { clientsOverShare: clients }),
+  };
 }

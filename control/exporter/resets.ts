@@ -33,11 +33,6 @@ export class Sums {
     this.#series.set(series, now);
     return [...now.values()].reduce((sum, { value, base }) => sum + value - base, 0);
   }
-
-  /** Forgets what a reading no more names: rules of an earlier configuration. */
-  keep(series: ReadonlySet<string>): void {
-    for (const name of this.#series.keys()) if (!series.has(name)) this.#series.delete(name);
-  }
 }
 
 /** One of them has gone, or counts less than it did. */

@@ -3,6 +3,7 @@ import type { MetricKey } from '../metrics.js';
 
 export const UNPLOTTED: Readonly<Partial<Record<MetricKey, string>>> = {
   relayRetransmittedBytes: 'segments that were sent again are on the Relay dashboard',
+  hostComparedTimestampSeconds: 'says how old the state is, which is there',
   processCpuSeconds: 'its parts, user and system, are there',
   processVirtualMemoryBytes: 'address space costs nothing; memory in RAM is there',
   processMaxFds: 'the resource `descriptors` shows the share of it that is in use',

@@ -16,7 +16,7 @@ export const hostMetrics = {
     type: 'gauge',
     unit: 'boolean',
     labels: { host: HOST, state: ['in-sync', 'drifted', 'absent', 'unfit'] },
-    help: '1 for the state that the host is in: as the configuration wants it, changed since, without anything of sidetrack, or unable to have it; all 0 while it does not answer.',
+    help: '1 for the state that the host was in when it was compared last: as the configuration wants it, changed since, without anything of sidetrack, or unable to have it. Absent before the first comparison and while the host does not answer.',
   },
   hostDifferences: {
     name: 'sidetrack_host_differences',
@@ -24,6 +24,13 @@ export const hostMetrics = {
     unit: 'count',
     labels: { host: HOST },
     help: 'Things on the host that differ from what the configuration wants; sidetrack plan lists them.',
+  },
+  hostComparedTimestampSeconds: {
+    name: 'sidetrack_host_compared_timestamp_seconds',
+    type: 'gauge',
+    unit: 'timestamp',
+    labels: { host: HOST },
+    help: 'When the host was last compared with the configuration: state and differences are as of then. Once in exporter.compare_seconds, since it takes more than counters do.',
   },
   hostReadSeconds: {
     name: 'sidetrack_host_read_seconds',

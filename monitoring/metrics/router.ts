@@ -2,7 +2,7 @@
 import { FAMILY, type MetricTable } from './definition.js';
 
 const RULE = {
-  rule: 'place in the configuration, counted from 1, and what it matches',
+  rule: 'names of the configuration, and default for what no rule matched',
   action: ['proxy', 'direct', 'block'],
 } as const;
 const PATH = { server: 'names of the configuration', family: FAMILY } as const;
@@ -13,42 +13,42 @@ export const routerMetrics = {
     type: 'counter',
     unit: 'packets',
     labels: RULE,
-    help: 'Packets that the rule decided on: those of flows that are not known yet.',
+    help: 'First packets of TCP flows that the rule decided on, with both classifiers; later packets of a flow are not asked again. Where a rule can block other protocols, each of their packets counts, too. One that the network card has put together from several counts once. From zero when the rule is replaced.',
   },
   routerRuleBytes: {
     name: 'sidetrack_router_rule_bytes_total',
     type: 'counter',
     unit: 'bytes',
     labels: RULE,
-    help: 'Bytes of those packets, with their IP headers.',
+    help: 'Bytes of those packets with their IP headers, without those of Ethernet.',
   },
   routerSteeredPackets: {
     name: 'sidetrack_router_steered_packets_total',
     type: 'counter',
     unit: 'packets',
     labels: {},
-    help: 'Packets handed to a server.',
+    help: 'All packets of steered flows that were handed to a server, not only first ones; answers go past the router. One that the network card has put together from several counts once.',
   },
   routerSteeredBytes: {
     name: 'sidetrack_router_steered_bytes_total',
     type: 'counter',
     unit: 'bytes',
     labels: {},
-    help: 'Bytes of those packets, with their IP headers; answers go past the router.',
+    help: 'Bytes of those packets with their IP headers, without those of Ethernet.',
   },
   routerOnFailurePackets: {
     name: 'sidetrack_router_on_failure_packets_total',
     type: 'counter',
     unit: 'packets',
     labels: { reason: ['full', 'over_share', 'no_route', 'no_server'] },
-    help: 'Packets of flows that could not be handed over and met on_failure: the flow table is full, the client has used up its share, the policy route is missing, or no server has an address of this family. The packets of a rule that proxies, less these, are those that began to be steered.',
+    help: 'First packets of flows that could not be handed over and met on_failure: the flow table is full, the client has used up its share, the policy route is missing, or no server has an address of this family (the eBPF classifier counts these as no_route). The packets of a rule that proxies, less these, are those that began to be steered.',
   },
   routerGuardPackets: {
     name: 'sidetrack_router_guard_packets_total',
     type: 'counter',
     unit: 'packets',
     labels: { guard: 'names of the checks before all rules' },
-    help: 'Packets that a check before all rules kept from being steered.',
+    help: 'First packets of flows that a check before all rules left alone: for the router itself and for groups (local), for a server, link-local, fragments and so on; with embedded-v4 all packets, which it drops.',
   },
   routerFlows: {
     name: 'sidetrack_router_flows',
@@ -56,7 +56,7 @@ export const routerMetrics = {
     unit: 'count',
     // A sum would hide that one of them is full.
     labels: { table: 'sets of nftables, maps of eBPF: flows4, closing4, flows6, closing6' },
-    help: 'Flows in the flow table, by its parts, each of which has room for sidetrack_router_flows_limit: steered ones; those that open or close are in parts of their own with nftables.',
+    help: 'Flows in the flow table, by its parts, each of which has room for sidetrack_router_flows_limit: steered ones; those that open or close are in parts of their own with nftables. Counted again after twenty times as long as counting takes, unless nft says the number (1.1.5 with Linux 6.17); absent where the router has not the memory to count them.',
   },
   routerFlowsLimit: {
     name: 'sidetrack_router_flows_limit',
@@ -70,49 +70,49 @@ export const routerMetrics = {
     type: 'gauge',
     unit: 'count',
     labels: {},
-    help: 'Clients that have used up their share of the flow table.',
+    help: 'Clients that were over their share of the flow table in the last ten minutes; sidetrack status names them.',
   },
   routerSetElements: {
     name: 'sidetrack_router_set_elements',
     type: 'gauge',
     unit: 'count',
     labels: { set: 'names of the configuration', family: FAMILY },
-    help: 'Elements of a set in the kernel.',
+    help: 'Intervals of a set in the kernel when the router was last compared; of sets that a rule looks into alone, with classifier nftables.',
   },
   routerNextHopReachable: {
     name: 'sidetrack_router_next_hop_reachable',
     type: 'gauge',
     unit: 'boolean',
     labels: PATH,
-    help: 'Whether the router knows a MAC of the server: 0 when it did not answer ARP or neighbour discovery.',
+    help: 'Whether the router has a MAC of the server: 0 when it asked and got no answer, absent while it has had no reason to ask.',
   },
   routerRoutePresent: {
     name: 'sidetrack_router_route_present',
     type: 'gauge',
     unit: 'boolean',
     labels: PATH,
-    help: 'Whether the policy route to the server is in its table.',
+    help: 'Whether the policy route to the server is in its table, and its interface up.',
   },
   routerIcmpRedirectsDropped: {
     name: 'sidetrack_router_icmp_redirects_dropped_total',
     type: 'counter',
     unit: 'packets',
     labels: {},
-    help: 'ICMP redirects for steered packets that were kept from clients.',
+    help: 'ICMP redirects to clients that were dropped, IPv4 and IPv6; some mean that send_redirects was turned on again.',
   },
   routerMartianPackets: {
     name: 'sidetrack_router_martian_packets_total',
     type: 'counter',
     unit: 'packets',
     labels: { direction: ['source', 'destination'] },
-    help: 'Packets of all IPv4 traffic that the kernel dropped because their source or destination cannot be.',
+    help: 'IPv4 packets that the kernel dropped because their source or destination cannot be, in all network namespaces of the machine; those that rp_filter dropped are among the sources.',
   },
   routerReversePathFilteredPackets: {
     name: 'sidetrack_router_reverse_path_filtered_packets_total',
     type: 'counter',
     unit: 'packets',
     labels: {},
-    help: 'Packets of all IPv4 traffic that rp_filter dropped.',
+    help: 'IPv4 packets of all traffic that rp_filter dropped.',
   },
   routerConntrackEntries: {
     name: 'sidetrack_router_conntrack_entries',
@@ -133,10 +133,10 @@ export const routerMetrics = {
     type: 'counter',
     unit: 'bytes',
     labels: {
-      interface: 'those of the configuration',
+      interface: 'those of the configuration, and those of default routes',
       direction: ['receive', 'transmit'],
     },
-    help: 'Bytes that passed an interface, steered or not.',
+    help: 'Bytes that passed an interface of clients or of a default route, steered or not.',
   },
   routerClassifierInfo: {
     name: 'sidetrack_router_classifier_info',
@@ -152,7 +152,7 @@ export const routerMetrics = {
     name: 'sidetrack_router_classifier_events_total',
     type: 'counter',
     unit: 'count',
-    labels: { event: 'names of the outcomes of the eBPF classifier' },
-    help: 'Packets by what the eBPF classifier did with them.',
+    labels: { event: 'outcomes and events of the eBPF classifier, docs/classifier.md' },
+    help: 'Packets by what the eBPF classifier did with them, each under one outcome, and what happened besides (admitted, closing, expired, fallback_…); from zero when it is detached.',
   },
 } as const satisfies MetricTable;

@@ -122,6 +122,13 @@ describe('loadConfig', () => {
           { address: '2606:4700:4700::1111', port: 80 },
         ],
       },
+      exporter: {
+        address: '127.0.0.1',
+        port: 9151,
+        hosts: [],
+        timeoutSeconds: 5,
+        compareSeconds: 60,
+      },
       onFailure: 'direct',
       warnings: [],
     });

@@ -1,0 +1,79 @@
+/** What the rules counted, by what it means: the same with both classifiers. */
+import type { RouterState } from '../../monitoring/state.js';
+import type { RuleCounter } from '../apply/rule-counters.js';
+import type { CountedRule } from '../nft/counted-rules.js';
+import { FAILURE_COMMENT } from '../nft/flow-table.js';
+import type { Sums } from './resets.js';
+
+interface Count {
+  packets: number;
+  bytes: number;
+}
+
+/** nftables has these two in one rule. */
+const SAME_GUARD: Readonly<Record<string, string>> = { multicast: 'local', broadcast: 'local' };
+const GUARD = /^guard:([a-z0-9-]{1,32})$/;
+
+export class Counters {
+  readonly #sums: Sums;
+  readonly #parts: readonly CountedRule[];
+
+  /** @param classifier of the eBPF classifier, where it judges; its counters begin anew all at once. */
+  constructor(sums: Sums, rules: readonly CountedRule[], classifier: readonly RuleCounter[] = []) {
+    this.#sums = sums;
+    this.#parts = [
+      ...classifier.map(({ rule, packets, bytes = 0 }) => ({
+        id: `ebpf ${rule}`,
+        comment: rule,
+        packets,
+        bytes,
+      })),
+      ...rules,
+    ];
+  }
+
+  /** Of rules with these comments together; undefined where there is none. @param series names the sum */
+  sum(series: string, comments: readonly string[]): Count | undefined {
+    const parts = this.#parts.filter(({ comment }) => comments.includes(comment));
+    if (parts.length === 0) return undefined;
+    const of = (what: 'packets' | 'bytes') =>
+      this.#sums.next(
+        `${what} ${series}`,
+        parts.map((part) => ({ id: part.id, value: part[what] })),
+      );
+    return { packets: of('packets'), bytes: of('bytes') };
+  }
+
+  /** Packets, of what may not be there. */
+  #packets(series: string): number {
+    return this.sum(series, [series])?.packets ?? 0;
+  }
+
+  steeredAndRefused(): Pick<RouterState, 'steered' | 'onFailure'> {
+    const noServer = this.sum(FAILURE_COMMENT.noServer, [FAILURE_COMMENT.noServer]);
+    return {
+      steered: this.sum('steered', ['steered']) ?? { packets: 0, bytes: 0 },
+      onFailure: {
+        full: this.#packets(FAILURE_COMMENT.full),
+        overShare: this.#packets(FAILURE_COMMENT.overShare),
+        noRoute: this.#packets(FAILURE_COMMENT.noRoute),
+        ...(noServer && { noServer: noServer.packets }),
+      },
+    };
+  }
+
+  guards(): RouterState['guards'] {
+    const comments = new Map<string, string[]>();
+    for (const { comment } of this.#parts) {
+      const name = GUARD.exec(comment)?.[1];
+      if (name === undefined) continue;
+      const shown = SAME_GUARD[name] ?? name;
+      comments.set(shown, [...(comments.get(shown) ?? []), comment]);
+    }
+    const counts = [...comments].map(([name, all]) => [
+      name,
+      this.sum(`guard ${name}`, all)?.packets ?? 0,
+    ]);
+    return Object.fromEntries(counts);
+  }
+}

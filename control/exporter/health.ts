@@ -1,0 +1,87 @@
+/** What a person should look at, as far as the hosts say it. Pure. */
+import type { HostReading } from '../../monitoring/exporter-reading.js';
+import type { Health, RouterState } from '../../monitoring/state.js';
+import type { HostWarning } from './comparison.js';
+
+export interface Judged {
+  hosts: readonly HostReading[];
+  router: RouterState | undefined;
+  /** Of the last comparison. */
+  warnings: readonly HostWarning[];
+}
+
+const ORDER: readonly Health['level'][] = ['critical', 'warning', 'ok'];
+const NEARLY_FULL = 0.8;
+
+/** The worst first; one line of `ok` where there is nothing. */
+export function healthOf({ hosts, router, warnings }: Judged): Health[] {
+  const found = [
+    ...hosts.flatMap(ofHost),
+    ...(router ? [...hopProblems(router), ...flowProblems(router)] : []),
+    ...warnings.map(({ host, message, hint }) =>
+      warning(host, message, hint ?? 'sidetrack status'),
+    ),
+  ];
+  if (found.length === 0)
+    return [{ level: 'ok', host: 'router', what: 'all hosts are as configured', next: '' }];
+  return found.toSorted((a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level));
+}
+
+const warning = (host: string, what: string, next: string): Health => ({
+  level: 'warning',
+  host,
+  what,
+  next,
+});
+
+const critical = (host: string, what: string, next: string): Health => ({
+  level: 'critical',
+  host,
+  what,
+  next,
+});
+
+function ofHost({ name, up, reason, state, differences, problems }: HostReading): Health[] {
+  if (!up) return [critical(name, `does not answer (${reason ?? 'not yet'})`, 'sidetrack status')];
+  if (state === 'absent') return [warning(name, 'nothing is applied', 'sidetrack apply')];
+  const unfit = problems.map((one) => critical(name, one, 'sidetrack status'));
+  if (state !== 'drifted' || differences.length === 0) return unfit;
+  const [first, ...more] = differences;
+  const rest = more.length > 0 ? ` and ${more.length} more` : '';
+  const what = `differs from the configuration; apply would ${first}${rest}`;
+  return [...unfit, warning(name, what, 'sidetrack plan')];
+}
+
+function hopProblems({ nextHops }: RouterState): Health[] {
+  return nextHops.flatMap(({ server, family, reachable, route }) => [
+    ...(route ? [] : [critical('router', `no route to ${server} (${family})`, 'sidetrack apply')]),
+    ...(reachable === false
+      ? [critical('router', `${server} does not answer for its MAC (${family})`, `ping ${server}`)]
+      : []),
+  ]);
+}
+
+function flowProblems({ flows: { parts, limit, clientsOverShare = 0 } }: RouterState): Health[] {
+  const each = limit / Math.max(1, Object.keys(parts).length);
+  const fullest = Math.max(0, ...Object.values(parts));
+  return [
+    ...(fullest >= NEARLY_FULL * each
+      ? [
+          warning(
+            'router',
+            `the flow table is nearly full: ${fullest} of ${each}`,
+            'sidetrack status',
+          ),
+        ]
+      : []),
+    ...(clientsOverShare > 0
+      ? [
+          warning(
+            'router',
+            `clients over their share of the flow table: ${clientsOverShare}`,
+            'sidetrack status',
+          ),
+        ]
+      : []),
+  ];
+}
