@@ -1,7 +1,7 @@
 /** Which connections are asked for, and how one of them reads. Pure. */
 import type { CloseByPage, ConnectionItem } from '../connection-page.js';
 import { type ConnectionFilter, hostOf } from './filter.js';
-import { oneLine } from './format.js';
+import { formatCount, oneLine } from './format.js';
 import type { Level, Standing } from './topology.js';
 
 /** Largest first; the words of the command line. */
@@ -37,10 +37,9 @@ export const closeRequestOf = (filter: ConnectionFilter): CloseByPage => ({ filt
 
 /** `51–100 of 5 000`; the first and last number that are shown. */
 export function whereOf(offset: number, shown: number, matching: number, all: number): string {
-  const number = (value: number) => value.toString().replace(/\B(?=(\d{3})+$)/g, ' ');
-  if (shown === 0) return all === 0 ? 'none' : `none of ${number(all)}`;
-  const range = `${number(offset + 1)}–${number(offset + shown)} of ${number(matching)}`;
-  return matching === all ? range : `${range} that match, ${number(all)} in all`;
+  if (shown === 0) return all === 0 ? 'none' : `none of ${formatCount(all)}`;
+  const range = `${formatCount(offset + 1)}–${formatCount(offset + shown)} of ${formatCount(matching)}`;
+  return matching === all ? range : `${range} that match, ${formatCount(all)} in all`;
 }
 
 /** Where the page before and the one behind begin; `undefined` where there is none. */

@@ -32,7 +32,7 @@ export function parseFilter(text: string): ConnectionFilter {
 export function withWord(text: string, name: FilterWord, value: string): string {
   const others = text.replaceAll(new RegExp(`(^|\\s)${name}[=:](?:"[^"]*"?|\\S+)`, 'g'), ' ');
   const word = /[\s"]/.test(value) ? `${name}="${value.replaceAll('"', '')}"` : `${name}=${value}`;
-  return `${others.trim()} ${word}`.trim();
+  return `${others} ${word}`.trim().replace(/ {2,}/g, ' ');
 }
 
 export const isEmptyFilter = (filter: ConnectionFilter): boolean =>

@@ -33,7 +33,7 @@ export const formatCount = (value: number | undefined | null): string =>
   isKnown(value)
     ? Math.round(value)
         .toString()
-        .replace(/\B(?=(\d{3})+$)/g, ' ')
+        .replace(/\B(?=(\d{3})+$)/g, '\u{a0}')
     : UNKNOWN;
 
 /** Events a second: `0.4/s`, `12/s`, `3.40 k/s`. */
@@ -79,7 +79,7 @@ export const formatShare = (used: number, limit: number | undefined): string =>
  * direction of the text around, not longer than `most`.
  */
 export function oneLine(text: string, most = 200): string {
-  const clean = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim();
+  const clean = text.replace(/[\p{Cc}\p{Cf}\p{Z}]+/gu, ' ').trim();
   const letters = [...clean];
   return letters.length > most ? `${letters.slice(0, most - 1).join('')}…` : clean;
 }

@@ -28,7 +28,8 @@ export function healthView(announce: (text: string) => void): View {
   let before: ReadonlyMap<string, Health> | undefined;
   return {
     update({ state }: Model) {
-      const health = state?.health ?? [];
+      if (state === undefined) return;
+      const { health } = state;
       const shown = health.slice(0, LINES_MOST);
       rows.show(shown);
       const now = new Map(shown.map((one) => [keyOf(one), one]));
@@ -48,7 +49,9 @@ function announceChanges(
   const come = [...now].filter(([key]) => !before.has(key)).map(([, one]) => one);
   const gone = [...before].filter(([key]) => !now.has(key)).map(([, one]) => one);
   const text = [
-    ...come.map(({ level, host, what }) => `${WORDS[level]}: ${host}: ${oneLine(what)}`),
+    ...come.map(
+      ({ level, host, what }) => `${WORDS[level]}: ${oneLine(host, 40)}: ${oneLine(what)}`,
+    ),
     ...gone.filter(({ level }) => level !== 'ok').map(({ what }) => `over: ${oneLine(what)}`),
   ].join('. ');
   if (text !== '') announce(text);

@@ -2,6 +2,7 @@
 import type { State } from '../state.js';
 import { Access } from './access.js';
 import { isHistory } from './answers.js';
+import { browserChannel } from './channel.js';
 import { chartsView } from './charts-view.js';
 import { connectionsView } from './connections-view.js';
 import { devicesView } from './devices-view.js';
@@ -13,7 +14,7 @@ import { startKeys } from './keys.js';
 import { Model, type View } from './model.js';
 import { startNews } from './news.js';
 import { rulesView } from './rules-view.js';
-import { browserChannel, shareStream } from './share.js';
+import { shareStream } from './share.js';
 import { openStream } from './stream.js';
 import { startTheme } from './theme.js';
 import { topologyView } from './topology-view.js';

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM, startBrowser } from './browser/browser.js';
 import { FakeServer } from './browser/fake-server.js';
-import { connectionsAt, historyUntil, stateAt } from './browser/states.js';
+import { connectionsAt, historyUntil, stateAt, troubledAt } from './browser/states.js';
 
 const FOLDER = 'build/pages';
 const AT = 4000;
@@ -16,37 +16,6 @@ beforeAll(async () => {
   fake.connections = connectionsAt(AT, 5000);
 });
 afterAll(() => fake?.close());
-
-/** With something to see to. */
-function troubled(at: number) {
-  const state = stateAt(at);
-  const office = { ...state.relay!.upstreams[1]!, up: false, reason: 'refused', active: 0 };
-  const relay = { ...state.relay!, upstreams: [state.relay!.upstreams[0]!, office] };
-  const health = [
-    {
-      level: 'warning' as const,
-      host: 'relay',
-      what: 'upstream "office" is down since 14:03:12Z: refused',
-      next: 'journalctl -u sidetrack-relay',
-    },
-    {
-      level: 'warning' as const,
-      host: 'router',
-      what: '2 differences from what was applied',
-      next: 'sidetrack plan',
-    },
-  ];
-  const hosts = state.hosts!.map((host) =>
-    host.name === 'router'
-      ? {
-          ...host,
-          state: 'drifted' as const,
-          differences: ['add rule 32764 iif br-lan', 'replace chain steer'],
-        }
-      : host,
-  );
-  return { ...state, relay, hosts, health };
-}
 
 const SIZES = [
   ['phone', 390, 844],
@@ -63,7 +32,7 @@ describe.skipIf(CHROMIUM === undefined)('the page', { tags: ['long'] }, () => {
       const page = await browser.open(fake.url);
       await expect.poll(() => fake.streams).toBe(1);
       for (let i = 0; i <= 60; i++)
-        fake.push(theme === 'dark' ? troubled(AT + i) : stateAt(AT + i));
+        fake.push(theme === 'dark' ? troubledAt(AT + i) : stateAt(AT + i));
       await page.locator('#connections').scrollIntoViewIfNeeded();
       await page.locator('#connections-table tbody tr').nth(49).waitFor();
       await page.locator('#news[data-level=ok]').waitFor();

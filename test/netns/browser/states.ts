@@ -88,7 +88,7 @@ export function stateAt(at: number, clients = 12): State {
     },
     hosts: [host('router', 'ssh://root@192.168.1.1', at), host('server1', 'local', at)],
     router: routerAt(at, upload),
-    servers: [{ name: 'server1', captured: at * 90 }],
+    servers: [{ name: 'server1', captured: (at - (at % 5)) * 90 }],
     clients: clientsAt(at, clients),
     health: [{ level: 'ok', host: 'relay', what: 'nothing to see to', next: '' }],
   };
@@ -185,4 +185,35 @@ export function historyUntil(at: number, length = 900): History {
     residencyP50: times.map(() => 0.00005),
     residencyP99: times.map((time) => relay(time).quantiles.residencyDownload!.p99),
   };
+}
+
+/** With something to see to. */
+export function troubledAt(at: number): State {
+  const state = stateAt(at);
+  const office = { ...state.relay!.upstreams[1]!, up: false, reason: 'refused', active: 0 };
+  const relay = { ...state.relay!, upstreams: [state.relay!.upstreams[0]!, office] };
+  const health = [
+    {
+      level: 'warning' as const,
+      host: 'relay',
+      what: 'upstream "office" is down since 14:03:12Z: refused',
+      next: 'journalctl -u sidetrack-relay',
+    },
+    {
+      level: 'warning' as const,
+      host: 'router',
+      what: '2 differences from what was applied',
+      next: 'sidetrack plan',
+    },
+  ];
+  const hosts = state.hosts!.map((host) =>
+    host.name === 'router'
+      ? {
+          ...host,
+          state: 'drifted' as const,
+          differences: ['add rule 32764 iif br-lan', 'replace chain steer'],
+        }
+      : host,
+  );
+  return { ...state, relay, hosts, health };
 }
