@@ -24,10 +24,12 @@ export class Gate {
     this.#user = user && { name: digest(user.name), password: digest(user.password) };
   }
 
-  /** What a client without credentials is told: schemes that a browser asks its user for come first. */
+  /** What a client without credentials is told. For Basic a browser asks its user; for a token the live page does. */
   get challenges(): string[] {
-    const basic = 'Basic realm="sidetrack", charset="UTF-8"';
-    return [basic, ...(this.#token === undefined ? [] : ['Bearer realm="sidetrack"'])];
+    return [
+      ...(this.#user === undefined ? [] : ['Basic realm="sidetrack", charset="UTF-8"']),
+      ...(this.#token === undefined ? [] : ['Bearer realm="sidetrack"']),
+    ];
   }
 
   /** Takes as long for a wrong secret as for the right one. @param header `Authorization` */

@@ -5,12 +5,14 @@
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { OpenConnection } from '../proxy/open-connections.js';
 import { CLOSE_MOST, CONTROL_VERSION, closeRequest } from './control-pages.js';
 import { createBoundedServer, listenBounded } from './http-server.js';
 import type { State } from './state.js';
+import { isStale, listenOn } from './unix-socket.js';
+
+export { isStale } from './unix-socket.js';
 
 export interface ControlledRelay {
   readonly port: number;
@@ -30,7 +32,6 @@ export const CONTROL_SOCKET = /^relay-\d+\.sock$/;
 /** Commands that talk to one relay at a time. */
 const COMMANDS_MOST = 8;
 const BODY_MOST = 64 << 10;
-const OWNER_ONLY = 0o177;
 
 /** @throws the errno error when the directory or the socket cannot be made. */
 export async function startControlSocket(
@@ -56,16 +57,9 @@ export async function startControlSocket(
   };
 }
 
-/** The socket is made within listen(), so no other file gets this umask. */
+/** It serves a running relay; it does not keep a process alive whose relay could not start. */
 function listen(server: Server, path: string): void {
-  rmSync(path, { force: true });
-  const before = process.umask(OWNER_ONLY);
-  try {
-    server.listen(path);
-  } finally {
-    process.umask(before);
-  }
-  // It serves a running relay; it does not keep a process alive whose relay could not start.
+  listenOn(server, path);
   server.unref();
 }
 
@@ -74,19 +68,6 @@ async function removeStale(directory: string): Promise<void> {
     const path = join(directory, name);
     if (await isStale(path)) rmSync(path, { force: true });
   }
-}
-
-/** No process listens there any more. */
-export function isStale(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    const done = (stale: boolean) => {
-      socket.destroy();
-      resolve(stale);
-    };
-    socket.once('connect', () => done(false));
-    socket.once('error', ({ code }: NodeJS.ErrnoException) => done(code === 'ECONNREFUSED'));
-  });
 }
 
 async function answer(

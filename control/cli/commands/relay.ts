@@ -4,9 +4,10 @@ import { RelayError } from '../../../proxy/error.js';
 import { type Relay, type RelayOptions, startRelay } from '../../../proxy/relay.js';
 import { loadConfig } from '../../config/load.js';
 import { SidetrackError } from '../../error.js';
+import { PAGES_CREDENTIALS } from '../../plan/relay-secrets.js';
 import { action, type CommonOptions, command, configFile, withConfigFile } from '../context.js';
 import { count } from '../count.js';
-import { EXIT_FAILED, EXIT_OK, say } from '../output.js';
+import { EXIT_FAILED, EXIT_OK, printWarnings, say } from '../output.js';
 import { watchAttached } from '../relay/attached.js';
 import type { RelaySetup } from '../relay/changes.js';
 import { chooseServer } from '../relay/choose-server.js';
@@ -16,7 +17,8 @@ import { watchNames } from '../relay/name-watch.js';
 import { Names } from '../relay/names.js';
 import { startObservation } from '../relay/observation.js';
 import { relayOptions } from '../relay/options.js';
-import { checkPagesAddress, startPages } from '../relay/pages.js';
+import { readPageAccess, wipeAccess } from '../relay/page-access.js';
+import { checkPagesAddress, PAGES_SECTION, type Pages, startPages } from '../relay/pages.js';
 import { listenerName } from '../relay/port-owner.js';
 import { viewOf } from '../relay/relay-view.js';
 import { reloadOnHangup } from '../relay/reload.js';
@@ -70,6 +72,7 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   const patient = service.isManaged && !inheritance.hasPredecessor;
   const setup = await (patient ? patiently(read, service.status) : read());
   const { config } = setup;
+  printWarnings(setup.access.warnings);
   if (inheritance.hasPredecessor) await checkPagesAddress(config);
   const relay = start({
     ...setup.options,
@@ -78,10 +81,17 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   signals.stop.removeEventListener('abort', quit);
   const adopted = sayRefused(relay, inheritance);
   if (inheritance.hasPredecessor) await relievePredecessor(adopted);
-  const reloading = reloadOnHangup(relay, setup, read, service);
+  let pages: Pages | undefined;
+  let current = setup;
+  const reloading = reloadOnHangup(relay, setup, read, service, (next) => {
+    current = next;
+    if (pages !== undefined) bringUpToDate(pages, next);
+  });
   const view = viewOf(relay, reloading.reloads);
   const observation = await startObservation(relay, config.relay, view);
-  const pages = await startPages(config, relay, inheritance, reloading.reloads, view);
+  pages = await startPages(setup, relay, inheritance, reloading.reloads, view);
+  if (current !== setup) bringUpToDate(pages, current);
+  wipeAccess(setup.access);
   const summary = `relay on port ${relay.port} with ${count(relay.threads, 'thread')}, at most ${count(relay.maxConnections, 'connection')}; ${pages.description}`;
   say(summary);
   service.store(relay.listeners(), adopted ? 0 : inheritance.sockets.length);
@@ -99,11 +109,23 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   return { reloading, relay, observation, pages, service, signals, names, unwatch };
 }
 
+function bringUpToDate(pages: Pages, { config, access }: RelaySetup): void {
+  pages.update(config, access);
+  wipeAccess(access);
+}
+
 async function readSetup(options: RelayCommandOptions, names: Names): Promise<RelaySetup> {
   const config = await loadConfig(configFile(options));
   const server = chooseServer(config, options.server);
   const upstreams = await prepareUpstreams(config, names);
-  return { config, server, options: relayOptions(config, server, upstreams) };
+  const access = await readPageAccess(
+    config,
+    config.relay.metrics,
+    PAGES_SECTION,
+    PAGES_CREDENTIALS,
+  );
+  config.warnings.push(...access.warnings);
+  return { config, server, options: relayOptions(config, server, upstreams), access };
 }
 
 /** Until a signal ends it, or a successor has taken its place. @returns the exit code. */

@@ -7,12 +7,15 @@ import type { Upstream } from '../../../proxy/upstreams.js';
 import type { Config, ServerConfig } from '../../config/config.js';
 import { RELAY_SCALARS } from '../../config/relay-scalars.js';
 import { addressResolver } from '../../policy/compile.js';
+import type { PageAccess } from './page-access.js';
 
 /** A configuration as the relay uses it. */
 export interface RelaySetup {
   config: Config;
   server: ServerConfig;
   options: RelayOptions;
+  /** Of the pages: secrets until they are opened or brought up to date. */
+  access: PageAccess;
 }
 
 /** A setup to compare with later, without its passwords. */
@@ -24,6 +27,8 @@ export interface SetupPicture {
   routes: ReadonlyMap<string, unknown>;
   destinations: unknown;
   guard: unknown;
+  /** Who may ask for which pages. */
+  pages: unknown;
 }
 
 const KEY = randomBytes(32);
@@ -56,7 +61,24 @@ export function readdressed(
   return { ...picture, upstreams: new Map(picture.upstreams).set(name, upstream) };
 }
 
-export function pictureOf({ config, server, options }: RelaySetup): SetupPicture {
+/** Tells whether a token, a password or a certificate has changed, and nothing else about them. */
+function accessPicture({ metrics }: Config['relay'], { auth, tls }: PageAccess) {
+  const hmac = createHmac('sha256', KEY);
+  for (const secret of [auth?.token, auth?.user?.password, tls?.certificate, tls?.key]) {
+    const bytes = secret ?? Buffer.alloc(0);
+    hmac.update(`${bytes.length} `).update(bytes);
+  }
+  const { hosts, connections, auth: files } = metrics;
+  return { hosts, connections, files, secrets: hmac.digest('hex') };
+}
+
+/** What of the pages is settled when they are opened. */
+const pagesPlace = ({ metrics }: Config['relay']) => {
+  const { address, port, socket, perClient, tls } = metrics;
+  return { address, port, socket, perClient, isTls: tls !== undefined };
+};
+
+export function pictureOf({ config, server, options, access }: RelaySetup): SetupPicture {
   const { upstreams = [], routing } = options;
   return {
     config,
@@ -65,11 +87,12 @@ export function pictureOf({ config, server, options }: RelaySetup): SetupPicture
       capture: server.capture,
       ...Object.fromEntries(FIXED.map((key) => [`relay.${key}`, settingOf(config, key)])),
       'relay.access_log': config.relay.accessLog,
-      'relay.metrics': config.relay.metrics,
+      'relay.metrics': pagesPlace(config.relay),
     },
     upstreams: new Map(upstreams.map((upstream) => [upstream.name, withoutSecret(upstream)])),
     routes: new Map(routing?.routes.map((route) => [route.name, route])),
     destinations: routing?.destinations,
+    pages: accessPicture(config.relay, access),
     guard: [config.relay.allow, config.relay.deny].map(addressResolver(config)),
   };
 }
@@ -117,6 +140,7 @@ export function describeChanges(before: SetupPicture, after: SetupPicture): stri
     return old === now ? [] : [`${key} ${old ?? 'default'} → ${now ?? 'default'}`];
   });
   if (!isDeepStrictEqual(before.guard, after.guard)) limits.push('allow, deny');
+  if (!isDeepStrictEqual(before.pages, after.pages)) limits.push('who may ask for pages');
   if (!isDeepStrictEqual(before.config.relay.probe, after.config.relay.probe)) limits.push('probe');
   const parts = [
     ...(upstreams.length > 0 ? [`upstreams ${upstreams.join(' ')}`] : []),

@@ -1,70 +1,19 @@
-/** A list of connections as people want it: rates, filters, order, columns. Pure. */
-import type { ConnectionList, ListedConnection } from '../../../monitoring/control-pages.js';
-import { parseAddress } from '../../config/address.js';
-import type { AddressEntry } from '../../config/entry.js';
+/** A list of connections as people want it: columns. What is shown and in which order is monitoring's. Pure. */
+import type { Rates } from '../../../monitoring/connection-query.js';
+import type { ListedConnection } from '../../../monitoring/control-pages.js';
+
+export {
+  type Filter,
+  KEYS,
+  order,
+  rate,
+  SORTS,
+  type Sort,
+  select,
+} from '../../../monitoring/connection-query.js';
 
 /** With bytes a second of both directions. */
-export interface RatedConnection extends ListedConnection {
-  uploadRate: number;
-  downloadRate: number;
-}
-
-export const SORTS = ['age', 'bytes', 'rate'] as const;
-export type Sort = (typeof SORTS)[number];
-
-export interface Filter {
-  to?: AddressEntry;
-  client?: AddressEntry;
-  upstream?: string;
-}
-
-/**
- * Rates between two lists; over its whole age for what is new, or without an earlier list. They are added to the
- * connections of `now`: ten thousand copies a second would cost more than all the rest of `sidetrack top`.
- */
-export function rate(now: ConnectionList, before?: ConnectionList): RatedConnection[] {
-  const earlier = new Map<number, ListedConnection>();
-  for (const one of before?.connections ?? []) earlier.set(one.id, one);
-  const elapsed = now.at - (before?.at ?? 0);
-  return now.connections.map((one) => {
-    const old = earlier.get(one.id);
-    const seconds = Math.max(old ? elapsed : one.age, 1e-3);
-    return Object.assign(one, {
-      uploadRate: (one.upload.bytes - (old?.upload.bytes ?? 0)) / seconds,
-      downloadRate: (one.download.bytes - (old?.download.bytes ?? 0)) / seconds,
-    });
-  });
-}
-
-export function select(all: readonly RatedConnection[], { to, client, upstream }: Filter) {
-  return all.filter(
-    (one) =>
-      (to === undefined || contains(to, one.originalDestination)) &&
-      (client === undefined || contains(client, one.client)) &&
-      (upstream === undefined || one.upstream === upstream),
-  );
-}
-
-/** `192.0.2.1:80` or `[2001:db8::1]:80` */
-function contains(entry: AddressEntry, endpoint: string): boolean {
-  const host = endpoint.slice(0, endpoint.lastIndexOf(':')).replace(/^\[|\]$/g, '');
-  const address = parseAddress(host);
-  if (entry.family === 4)
-    return typeof address === 'number' && entry.first <= address && address <= entry.last;
-  return typeof address === 'bigint' && entry.first <= address && address <= entry.last;
-}
-
-export const KEYS: Readonly<Record<Sort, (one: RatedConnection) => number>> = {
-  age: (one) => one.age,
-  bytes: (one) => one.upload.bytes + one.download.bytes,
-  rate: (one) => one.uploadRate + one.downloadRate,
-};
-
-/** Largest first; the older one where they are equal. */
-export function order(all: readonly RatedConnection[], sort: Sort): RatedConnection[] {
-  const key = KEYS[sort];
-  return [...all].sort((a, b) => key(b) - key(a) || b.age - a.age || a.id - b.id);
-}
+export type RatedConnection = ListedConnection & Rates;
 
 const UNITS = ['', 'k', 'M', 'G', 'T', 'P'];
 

@@ -96,6 +96,12 @@ export async function readPageAccess(
   };
 }
 
+/** What is compared with later is a digest, so the words themselves may go. */
+export function wipeAccess({ auth }: PageAccess): void {
+  auth?.token?.fill(0);
+  auth?.user?.password.fill(0);
+}
+
 function lineProblem(bytes: Buffer): Problem | undefined {
   const { length } = firstLine(bytes);
   if (length === 0) return { message: 'is empty', hint: 'openssl rand -hex 32 writes one' };

@@ -3,18 +3,24 @@ import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { registerClients } from '../../../monitoring/clients.js';
 import { relayRegistry } from '../../../monitoring/collect.js';
+import type { AddressRange } from '../../../monitoring/connection-query.js';
+import { Connections } from '../../../monitoring/connections.js';
 import { registerHalfOpen, toOthers, toPort } from '../../../monitoring/half-open.js';
 import { type Reloads, registerReloads } from '../../../monitoring/reload.js';
 import {
+  type MonitoringAccess,
   MonitoringError,
   type MonitoringServer,
   startMonitoring,
 } from '../../../monitoring/server.js';
 import type { Relay } from '../../../proxy/relay.js';
 import type { Config } from '../../config/config.js';
+import { printable } from '../../config/diagnostic.js';
+import { parseEntry } from '../../config/entry.js';
 import { SidetrackError } from '../../error.js';
 import { say } from '../output.js';
 import { version } from '../package.js';
+import type { PageAccess } from './page-access.js';
 import type { RelayView } from './relay-view.js';
 import type { Inheritance } from './sockets.js';
 
@@ -22,15 +28,19 @@ import type { Inheritance } from './sockets.js';
 const TAKE_OVER_MS = 5000;
 const RETRY_MS = 50;
 
+export const PAGES_SECTION = ['relay', 'metrics'] as const;
+
 export interface Pages {
   /** Where they are, for people. */
   description: string;
+  /** What a reload changes of who may ask for what. */
+  update(config: Config, access: PageAccess): void;
   close(): Promise<void>;
 }
 
 /** @throws SidetrackError when the pages cannot be; the relay is stopped then. */
 export async function startPages(
-  config: Config,
+  { config, access }: { config: Config; access: PageAccess },
   relay: Relay,
   { hasPredecessor }: Inheritance,
   reloads: Reloads,
@@ -39,10 +49,10 @@ export async function startPages(
   const deadline = Date.now() + (hasPredecessor ? TAKE_OVER_MS : 0);
   for (;;) {
     try {
-      return pagesOf(await open(config, relay, reloads, view));
+      return pagesOf(await open(config, access, relay, reloads, view));
     } catch (error) {
       if (!(error instanceof MonitoringError)) throw error;
-      const failure = pagesError(error);
+      const failure = pagesError(error, config);
       if (Date.now() < deadline) {
         await delay(RETRY_MS);
         continue;
@@ -55,7 +65,8 @@ export async function startPages(
 }
 
 function open(
-  { relay: { metrics } }: Config,
+  config: Config,
+  access: PageAccess,
   relay: Relay,
   reloads: Reloads,
   view: RelayView,
@@ -64,45 +75,71 @@ function open(
   registerReloads(registry, reloads);
   registerClients(registry, () => relay.clients(), metrics.perClient);
   registerHalfOpen(registry, () => (relay.capture === 'tproxy' ? toOthers() : toPort(relay.port)));
-  const { address, port = 0, hosts, connections } = metrics;
-  const recent = connections ? { recent: () => relay.recent() } : {};
-  return startMonitoring({ address, port, hosts, registry, state: view.state, ...recent });
+  const { address, port, socket } = config.relay.metrics;
+  return startMonitoring({
+    address,
+    ...(port !== undefined && { port }),
+    ...(socket !== undefined && { socket }),
+    ...accessOf(config, access),
+    registry,
+    section: PAGES_SECTION.join('.'),
+    state: view.state,
+    history: () => view.sampler.history.read(),
+    ready: view.ready,
+    connections: new Connections(relay, readRange),
+  });
 }
 
-const pagesOf = ({ url, close }: MonitoringServer): Pages => ({
-  description: `${url}/metrics`,
+const accessOf = ({ relay: { metrics } }: Config, { auth, tls }: PageAccess): MonitoringAccess => ({
+  hosts: metrics.hosts,
+  showsConnections: metrics.connections,
+  ...(auth !== undefined && { auth }),
+  ...(tls !== undefined && { tls }),
+});
+
+function readRange(text: string): AddressRange | { message: string } {
+  return parseEntry(text);
+}
+
+const pagesOf = ({ url, close, update }: MonitoringServer): Pages => ({
+  description: url.startsWith('/') ? url : `${url}/metrics`,
+  update: (config, access) => update(accessOf(config, access)),
   close,
 });
 
 /** Connections depend on us alone by now; pages are not worth ending them. */
 function withoutPages({ message, hint }: SidetrackError): Pages {
   say(`going on without metrics: ${message}; ${hint}`);
-  return { description: 'no metrics', close: async () => {} };
+  return { description: 'no metrics', update: () => {}, close: async () => {} };
 }
 
 /**
  * Whether the pages can be opened once the old relay has let go of them: a wrong address is told
  * before it is too late.
  */
-export async function checkPagesAddress({ relay: { metrics } }: Config): Promise<void> {
+export async function checkPagesAddress(config: Config): Promise<void> {
+  const { address, port } = config.relay.metrics;
+  if (port === undefined) return;
   const probe = createServer();
   const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
     probe.once('error', resolve);
-    probe.listen(metrics.port, metrics.address, () => probe.close(() => resolve(undefined)));
+    probe.listen(port, address, () => probe.close(() => resolve(undefined)));
   });
   if (failure === undefined || failure.code === 'EADDRINUSE') return;
-  throw new SidetrackError(
-    `the metrics port ${metrics.address}:${metrics.port} cannot be used (${failure.code})`,
-    {
-      code: 'metrics-port',
-      source: 'host',
-      hint: 'choose another in relay.metrics: { address: …, port: … }',
-      cause: failure,
-    },
-  );
+  const { code = 'unknown' } = failure;
+  const message = `the metrics port ${address}:${port} cannot be used (${code})`;
+  const hint = 'choose another in relay.metrics: { address: …, port: … }';
+  throw pagesError(new MonitoringError(message, code, hint), config);
 }
 
-function pagesError(cause: MonitoringError): SidetrackError {
-  const { message, hint } = cause;
-  return new SidetrackError(message, { code: 'metrics-port', source: 'host', hint, cause });
+/** With the place in the file that says where the pages are. */
+function pagesError(cause: MonitoringError, { positionOf }: Config): SidetrackError {
+  const { message, hint, key } = cause;
+  const { file, line, column } = positionOf([...PAGES_SECTION, key]);
+  return new SidetrackError(`${printable(file)}:${line}:${column}: ${message}`, {
+    code: 'metrics-port',
+    source: 'host',
+    hint,
+    cause,
+  });
 }

@@ -5,11 +5,14 @@ import type { Reloads } from '../../../monitoring/reload.js';
 import { Sampler } from '../../../monitoring/sampler.js';
 import { STATE_VERSION, type State } from '../../../monitoring/state.js';
 import type { Relay } from '../../../proxy/relay.js';
+import type { RelayStats } from '../../../proxy/stats.js';
 import { version } from '../package.js';
 
 export interface RelayView {
   readonly sampler: Sampler;
   state(): Promise<State>;
+  /** @returns why a new connection would come to nothing, or undefined. */
+  ready(): string | undefined;
   end(): void;
 }
 
@@ -28,6 +31,13 @@ export function viewOf(relay: Relay, reloads: Reloads): RelayView {
       };
       return { version: STATE_VERSION, ...now, health: health(now) };
     },
+    ready: () => notReady(relay.stats()),
     end: () => sampler.end(),
   };
+}
+
+/** Also for a load balancer: so in few words. */
+function notReady({ upstreams, listening }: RelayStats): string | undefined {
+  if (listening.length === 0) return 'it accepts no connections';
+  return upstreams.some(({ up }) => up) ? undefined : 'every upstream is down';
 }

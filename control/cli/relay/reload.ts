@@ -28,12 +28,16 @@ export interface Reloading {
   end(): void;
 }
 
-/** @param read what the file says now; throws what is wrong with it. */
+/**
+ * @param read what the file says now; throws what is wrong with it.
+ * @param taken is told of each setup that has come into force, and wipes what it holds of secrets.
+ */
 export function reloadOnHangup(
   relay: Relay,
   setup: RelaySetup,
   read: () => Promise<RelaySetup>,
   service: Pick<Service, 'reloading' | 'ready'>,
+  taken: (setup: RelaySetup) => void,
 ): Reloading {
   let inForce = settle(setup);
   let ended = false;
@@ -50,7 +54,9 @@ export function reloadOnHangup(
     if (ended) return say('SIGHUP: no reload, the relay is ending');
     service.reloading();
     try {
-      inForce = await reload(relay, inForce, await read());
+      const next = await read();
+      inForce = await reload(relay, inForce, next);
+      taken(next);
       reloads.success++;
       reloads.lastSucceeded = true;
       reloads.lastSuccess = Date.now() / 1000;

@@ -19,7 +19,12 @@ relay: { ${relay} }
 `,
   );
   const server = config.servers[0]!;
-  return pictureOf({ config, server, options: relayOptions(config, server, upstreams) });
+  return pictureOf({
+    access: { warnings: [] },
+    config,
+    server,
+    options: relayOptions(config, server, upstreams),
+  });
 }
 
 const vps = (password: string): Upstream => ({

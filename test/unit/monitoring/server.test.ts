@@ -4,7 +4,9 @@ import { type IncomingMessage, request } from 'node:http';
 import { connect, Server } from 'node:net';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { parseEntry } from '../../../control/config/entry.js';
 import { relayRegistry } from '../../../monitoring/collect.js';
+import { Connections } from '../../../monitoring/connections.js';
 import {
   MonitoringError,
   type MonitoringServer,
@@ -13,6 +15,7 @@ import {
 import { startRelay } from '../../../proxy/relay.js';
 
 const servers: MonitoringServer[] = [];
+const NOBODY = { connections: async () => [], recent: () => [], close: async () => [] };
 const { listen } = Server.prototype;
 
 async function serve(
@@ -24,7 +27,8 @@ async function serve(
     address: '127.0.0.1',
     port,
     registry,
-    recent: () => [],
+    connections: new Connections(NOBODY, parseEntry),
+    showsConnections: true,
     hosts: ['server1.lan'],
     ...(patienceMs !== undefined && { patienceMs }),
   });
@@ -112,11 +116,14 @@ describe('the monitoring server', () => {
       address: '127.0.0.1',
       port: 0,
       registry: new Registry(),
+      connections: new Connections(NOBODY, parseEntry),
     });
     servers.push(server);
-    const answer = await fetch(`${server.url}/connections`);
-    expect(answer.status).toBe(404);
-    expect(await answer.text()).toContain('connections: true');
+    for (const path of ['connections', 'connections.json']) {
+      const answer = await fetch(`${server.url}/${path}`);
+      expect(answer.status).toBe(403);
+      expect(await answer.text()).toContain('connections: true');
+    }
   });
 
   it('closes its socket for a while when nothing can be accepted, and listens again', async () => {
@@ -143,10 +150,11 @@ describe('the monitoring server', () => {
 
   it('survives a page that fails', async () => {
     const registry = new Registry();
-    registry.metrics = () => Promise.reject(new Error('no counters'));
+    registry.metrics = () => Promise.reject(new Error('no counters in /var/lib/x'));
     const { url } = await serve(registry);
     const answer = await fetch(`${url}/metrics`);
     expect(answer.status).toBe(500);
+    expect(await answer.text()).toBe('this page cannot be made now\n');
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
   });
 });
