@@ -71,11 +71,12 @@ function open(
   reloads: Reloads,
   view: RelayView,
 ): Promise<MonitoringServer> {
+  const { metrics } = config.relay;
   const registry = relayRegistry(() => relay.stats(), version(), relay);
   registerReloads(registry, reloads);
   registerClients(registry, () => relay.clients(), metrics.perClient);
   registerHalfOpen(registry, () => (relay.capture === 'tproxy' ? toOthers() : toPort(relay.port)));
-  const { address, port, socket } = config.relay.metrics;
+  const { address, port, socket } = metrics;
   return startMonitoring({
     address,
     ...(port !== undefined && { port }),

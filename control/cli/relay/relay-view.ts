@@ -1,4 +1,5 @@
 /** What the pages and the control socket tell of a running relay, made in one place for both. */
+import { clientStates } from '../../../monitoring/client-state.js';
 import { health } from '../../../monitoring/health.js';
 import { relayState } from '../../../monitoring/relay-state.js';
 import type { Reloads } from '../../../monitoring/reload.js';
@@ -28,6 +29,7 @@ export function viewOf(relay: Relay, reloads: Reloads): RelayView {
       const now = {
         at: Date.now() / 1000,
         relay: relayState(relay.stats(), { ...about, release: version() }),
+        clients: clientStates(relay.clients()),
       };
       return { version: STATE_VERSION, ...now, health: health(now) };
     },

@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { viewOf } from '../../../control/cli/relay/relay-view.js';
+import { clientStates } from '../../../monitoring/client-state.js';
 import { state } from '../../../monitoring/state.js';
 import { type Relay, type RelayOptions, startRelay } from '../../../proxy/relay.js';
 
@@ -71,5 +72,26 @@ describe('an upstream that is down', () => {
     const { health } = await view.state();
     expect(health).toEqual([expect.objectContaining({ level: 'critical', host: 'relay' })]);
     expect(health[0]?.what).toMatch(/^upstream "vps" is down since \d\d:\d\d:\d\dZ: probe$/);
+  });
+});
+
+describe('the clients of a state', () => {
+  const client = (address: string, active: number, uploadBytes: number) => ({
+    address,
+    active,
+    connections: 2,
+    uploadBytes,
+    downloadBytes: 1,
+    lastSeen: new Date(0),
+  });
+
+  it('are the busy ones, and the sum of the others', () => {
+    const all = [client('other', 0, 5), client('a', 0, 90), client('b', 1, 1), client('c', 0, 30)];
+    expect(clientStates(all, 2)).toEqual([
+      { address: 'b', active: 1, connections: 2, bytes: { upload: 1, download: 1 } },
+      { address: 'a', active: 0, connections: 2, bytes: { upload: 90, download: 1 } },
+      { address: 'other', active: 0, connections: 4, bytes: { upload: 35, download: 2 } },
+    ]);
+    expect(clientStates([])).toEqual([]);
   });
 });
