@@ -4,6 +4,7 @@ import type { ExporterReading, HostReading } from './exporter-reading.js';
 import type { hostMetrics, serverMetrics, setMetrics } from './metrics/hosts.js';
 import type { routerMetrics } from './metrics/router.js';
 import { metrics } from './metrics.js';
+import { registerProcess } from './process.js';
 import { registerMetrics, type Sample, type Samplers, single } from './register.js';
 import type { RouterState } from './state.js';
 
@@ -150,17 +151,23 @@ const otherSamples: Samplers<OtherKey, ExporterReading> = {
     ),
 };
 
-/** @param read of all hosts; called once for a scrape. */
+/**
+ * @param read of all hosts; called once for a scrape.
+ * @param serves it is this process that is scraped: a text file is another program's, which has such metrics itself
+ */
 export function exporterRegistry(
   read: () => Promise<ExporterReading>,
   versions: { version: string; node: string },
+  { serves }: { serves: boolean },
 ): Registry {
   const registry = new Registry();
   registerMetrics(registry, { ...hostSamples, ...routerSamples, ...otherSamples }, read);
-  registerMetrics(
-    registry,
-    { buildInfo: (labels: typeof versions) => [{ labels, value: 1 }] },
-    () => versions,
-  );
+  if (serves) registerProcess(registry, versions.version);
+  else
+    registerMetrics(
+      registry,
+      { buildInfo: (labels: typeof versions) => [{ labels, value: 1 }] },
+      () => versions,
+    );
   return registry;
 }

@@ -19,6 +19,7 @@ import {
   SortOrder,
   StackingConfigBuilder,
   StackingMode,
+  TableSortByFieldStateBuilder,
   TimelineValueAlignment,
   TooltipDisplayMode,
   VisibilityMode,
@@ -123,7 +124,7 @@ export function graph(options: GraphOptions): Builder<Panel> {
         .displayMode(LegendDisplayMode.Table)
         .placement(LegendPlacement.Bottom)
         .showLegend(true)
-        .calcs(width < NARROW ? ['max', 'lastNotNull'] : ['mean', 'max', 'lastNotNull'])
+        .calcs(width < NARROW ? ['lastNotNull'] : ['mean', 'max', 'lastNotNull'])
         // What is busy is seen without scrolling.
         .sortBy('Last *')
         .sortDesc(true),
@@ -225,6 +226,7 @@ export function table(options: TableOptions): Builder<Panel> {
         renameByName: { ...columns, Value: value },
       },
     })
+    .sortBy([new TableSortByFieldStateBuilder().displayName(value).desc(true)])
     .filterable(true);
 }
 

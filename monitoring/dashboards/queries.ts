@@ -60,8 +60,9 @@ export const over = <K extends MetricKey>(
 export function hostState(): string {
   const is = (state: 'drifted' | 'absent' | 'unfit') =>
     gauge('max', 'hostState', ['host'], { state });
-  const silent = `(1 - ${gauge('min', 'hostUp', ['host'])})`;
-  return `(${is('drifted')} + 2 * ${is('absent')} + 3 * ${is('unfit')} + 4 * ${silent})`;
+  // Its state of before says nothing about a host that is silent now.
+  const silent = `4 + (${gauge('min', 'hostUp', ['host'])} == 0)`;
+  return `(${silent} or ${is('drifted')} + 2 * ${is('absent')} + 3 * ${is('unfit')})`;
 }
 
 /** Each part has room for so many flows: a sum would hide that one of them is full. */

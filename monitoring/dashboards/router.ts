@@ -8,7 +8,7 @@ import {
   Short,
 } from '@grafana/grafana-foundation-sdk/units';
 import { dashboard, type Row } from './frame.js';
-import { graph, HOST_STATES, number, states, table, UP_OR_DOWN } from './panels.js';
+import { graph, HEIGHT, HOST_STATES, number, states, table, UP_OR_DOWN } from './panels.js';
 import { bits, flowTableUse, gauge, hostState, over, series, sumPerSecond } from './queries.js';
 
 const hosts: Row = {
@@ -19,7 +19,7 @@ const hosts: Row = {
       description:
         'Whether router and servers are as the configuration wants them. Drifted: something was changed since the last apply; `sidetrack plan` shows what, `sidetrack apply` mends it.',
       unit: Short,
-      width: 10,
+      width: 8,
       words: HOST_STATES,
       thresholds: { warning: 1, critical: 2 },
       runbook: 'SidetrackDrifted',
@@ -30,7 +30,7 @@ const hosts: Row = {
       description:
         'Things on each host that differ from what the configuration wants. None is the only good number.',
       unit: Short,
-      width: 5,
+      width: 6,
       thresholds: { warning: 1 },
       runbook: 'SidetrackDrifted',
       queries: [[gauge('max', 'hostDifferences', ['host']), '{{host}}']],
@@ -40,7 +40,7 @@ const hosts: Row = {
       description:
         'How long the exporter took to read each host, and how old the last answer is. Prometheus gives up after scrape_timeout, which is 10 s unless you set it.',
       unit: Seconds,
-      width: 5,
+      width: 6,
       thresholds: { warning: 5, critical: 10 },
       runbook: 'SidetrackHostDown',
       queries: [
@@ -62,6 +62,7 @@ const hosts: Row = {
       description: 'What judges packets on the router, and how it passes steered ones on.',
       unit: Short,
       width: 4,
+      height: HEIGHT.graph,
       names: true,
       otherwise: 'not applied',
       queries: [
@@ -174,7 +175,7 @@ const tables: Row = {
       description:
         "Share of the flow table and of connection tracking that is in use. A full flow table sends new flows to on_failure; a full conntrack table drops everybody's new connections.",
       unit: PercentUnit,
-      width: 8,
+      width: 6,
       max: 1,
       thresholds: { warning: 0.7, critical: 0.85 },
       runbook: 'SidetrackFlowTableNearlyFull',
@@ -191,7 +192,7 @@ const tables: Row = {
       description:
         'Steered flows in the flow table, entries of connection tracking, and clients that have used up their share of the flow table.',
       unit: Short,
-      width: 8,
+      width: 6,
       runbook: 'SidetrackClientOverShare',
       queries: [
         [gauge('sum', 'routerFlows', ['table']), 'flows: {{table}}'],
@@ -204,7 +205,7 @@ const tables: Row = {
       description:
         'Elements of each set in the kernel, and prefixes in the file behind it. They differ from a change of the file until the next apply.',
       unit: Short,
-      width: 4,
+      width: 6,
       queries: [
         [gauge('max', 'routerSetElements', ['set', 'family']), '{{set}} {{family}}'],
         [gauge('max', 'setEntries', ['set', 'family']), '{{set}} {{family}}, file'],
@@ -215,7 +216,7 @@ const tables: Row = {
       description:
         'Time since the file behind each set was last written. A list that should be fetched every day and is a week old is not fetched any more.',
       unit: Seconds,
-      width: 4,
+      width: 6,
       runbook: 'SidetrackListStale',
       queries: [
         [

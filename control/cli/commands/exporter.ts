@@ -41,8 +41,9 @@ async function runExporter(options: ExporterOptions): Promise<number> {
   const source = await Source.open(configFile(options), say);
   const { config } = source.current;
   const exporter = new Exporter(source, { ...timesOf(config), say });
+  const serves = !options.once && options.textfile === undefined;
   const versions = { version: version(), node: process.version };
-  const registry = exporterRegistry(() => exporter.read(), versions);
+  const registry = exporterRegistry(() => exporter.read(), versions, { serves });
   try {
     if (options.once) print((await registry.metrics()).trimEnd());
     else if (options.textfile !== undefined)

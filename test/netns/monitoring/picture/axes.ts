@@ -12,6 +12,8 @@ export interface Axes {
 const GRID = 'stroke="#e4e5e6" stroke-width="1" fill="none"';
 const QUIET = '#6e7178';
 const LINES = 5;
+/** Pixels that a time needs. */
+const CLOCK_WIDTH = 64;
 
 export interface Range {
   from: number;
@@ -46,8 +48,9 @@ export const timeScale =
     box.x + Math.max(0, (at - from) / (to - from)) * box.width;
 
 export function timeAxis(box: Box, view: View, x: (at: number) => number): string[] {
-  const every = (view.to - view.from) / LINES;
-  return Array.from({ length: LINES }, (_, index) => view.from + (index + 0.5) * every).flatMap(
+  const lines = Math.max(2, Math.min(LINES, Math.floor(box.width / CLOCK_WIDTH)));
+  const every = (view.to - view.from) / lines;
+  return Array.from({ length: lines }, (_, index) => view.from + (index + 0.5) * every).flatMap(
     (at) => [
       line([x(at), box.y], [x(at), box.y + box.height], GRID),
       text(x(at), box.y + box.height + 14, clock(at), {

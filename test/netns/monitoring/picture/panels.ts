@@ -231,7 +231,9 @@ export function drawTable(data: PanelData, box: Box): string[] {
   const shapes = names.map(([, title], i) =>
     text(box.x + 10 + i * width, box.y + 16, title, { bold: true, room: width }),
   );
-  for (const [index, { labels, points }] of allSeries(data).slice(0, rows).entries())
+  const last = ({ points }: NamedSeries) => finite(points).at(-1)!.value;
+  const sorted = allSeries(data).sort((a, b) => last(b) - last(a));
+  for (const [index, { labels, points }] of sorted.slice(0, rows).entries())
     for (const [i, [label]] of names.entries()) {
       const value = finite(points).at(-1)?.value ?? 0;
       const shown = label === 'Value' ? formatted(value, unitOf(panel)) : (labels[label] ?? '');
