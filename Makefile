@@ -5,7 +5,7 @@ include build.mk
 .DEFAULT_GOAL := build
 .PHONY: build engine bpf bpf-test demo test check static unit engine-test fuzz-relay fuzz-policy test-kernel test-programs \
 	netns-test netns-test-ebpf netns-test-asan netns-test-tsan test-long long bench-relay bench-classifier bench-smoke \
-	docs package clean help
+	docs pictures package clean help
 
 RIVALS := $(CURDIR)/build/rivals
 # What was unpacked there finds its libraries there; nothing else is changed.
@@ -137,6 +137,12 @@ netns-test-ebpf: build test-programs ## all netns tests with classifier: ebpf, f
 	@[ "$$(id -u)" = 0 ] || { echo "netns-test-ebpf: loading eBPF programs needs root"; exit 1; }
 	$(call say,TEST,netns-test-ebpf)
 	$(Q)$(LAB_TEST) $(BOTH_EBPF) $(FILES)
+
+pictures: build test-programs ## draw the dashboards of docs/images anew, from a lab under load
+	@test/tools/deps.sh test
+	@mkdir -p docs/images
+	$(call say,DRAW,docs/images)
+	$(Q)PICTURES=$(CURDIR)/docs/images SECONDS=60 $(LAB_TEST) --project netns test/netns/monitoring/dashboards.test.ts
 
 # The relay alone is preloaded; its reports go to files, because who ends it may not look at its words.
 SANITIZED := $(CURDIR)/build/sanitized

@@ -35,7 +35,7 @@ node "$sidetrack" completion fish > "$root/usr/share/fish/vendor_completions.d/s
 node "$lib/build/control/cli/man.js" | gzip -9n > "$root/usr/share/man/man1/sidetrack.1.gz"
 
 cp "$checkout"/docs/*.md "$checkout/README.md" "$doc/"
-cp -r "$checkout/docs/runbooks" "$doc/"
+cp -r "$checkout/docs/runbooks" "$checkout/docs/images" "$doc/"
 date=$(date -u -R -d "@$SOURCE_DATE_EPOCH")
 maintainer=$(sed -n 's/^Maintainer: //p' "$here/control")
 printf 'sidetrack (%s) unstable; urgency=medium\n\n  * CHANGELOG.md says what is new.\n\n -- %s  %s\n' \

@@ -139,7 +139,7 @@ describe.skipIf(!hasPrometheus)('dashboards of a lab under load', () => {
   async function smallConnections(round: number): Promise<void> {
     await fixture.download('client', url(ADDRESS.internet.v4, '/bytes/1000'));
     await fixture.download('client', url(UNSTEERED!, '/bytes/1000'));
-    if (round % 8 === 0) await fixture.client('client', 'dial', ADDRESS.internet.v4, '81');
+    if (round % 24 === 0) await fixture.client('client', 'dial', ADDRESS.internet.v4, '81');
   }
 
   it('have data in every panel, but for what a healthy lab has nothing of', () => {

@@ -57,5 +57,5 @@ export function dashboardPicture(
       );
     else shapes.push(...KINDS[panel.type]!(one, inside, view));
   }
-  return document(view.width, Math.ceil(bottom + GAP), shapes);
+  return document(dashboard.title, { width: view.width, height: Math.ceil(bottom + GAP) }, shapes);
 }

@@ -67,9 +67,14 @@ export const line = (
 export const path = (points: readonly (readonly [number, number])[], more: string): string =>
   `<path d="M${points.map((point) => point.map(short).join(' ')).join('L')}" ${more}/>`;
 
-export const document = (width: number, height: number, shapes: readonly string[]): string =>
+export const document = (
+  title: string,
+  { width, height }: { width: number; height: number },
+  shapes: readonly string[],
+): string =>
   [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="Inter,Helvetica,Arial,sans-serif">`,
+    `<title>${escaped(title)}</title>`,
     rectangle({ x: 0, y: 0, width, height }, '#f4f5f5'),
     ...shapes,
     '</svg>',
