@@ -2,7 +2,7 @@
 import { SidetrackError } from '../error.js';
 import type { Test } from './document.js';
 import { divideStreams } from './iperf3.js';
-import { type Order, type Slot, schedule } from './schedule.js';
+import { type Order, schedule, type Turn } from './schedule.js';
 
 export const TEST_KINDS = ['download', 'upload', 'parallel', 'latency', 'connections'] as const;
 export type TestKind = (typeof TEST_KINDS)[number];
@@ -44,7 +44,7 @@ export interface BenchPlan {
   /** Ways between which the set-up is changed are of different groups. */
   ways: readonly (readonly Way[])[];
   tests: Test[];
-  slots: Slot[];
+  turns: Turn[];
   /** About how long it takes. */
   seconds: number;
   notes: string[];
@@ -70,7 +70,7 @@ export function planBench(ways: readonly (readonly Way[])[], options: PlanOption
     const kinds = i === 0 || options.allFamilies ? options.kinds : options.kinds.filter(isSingle);
     return kinds.map((kind) => testOf(kind, family, options));
   });
-  const slots = schedule({
+  const turns = schedule({
     ...options,
     tests: tests.map(({ name }) => name),
     variants: ways.map((group) => group.map(({ name }) => name)),
@@ -81,21 +81,21 @@ export function planBench(ways: readonly (readonly Way[])[], options: PlanOption
     if (missing !== undefined && !notes.includes(missing)) notes.push(missing);
     return missing === undefined;
   });
-  const used = tests.filter(({ name }) => slots.some(({ test }) => test === name));
-  if (slots.length === 0)
+  const used = tests.filter(({ name }) => turns.some(({ test }) => test === name));
+  if (turns.length === 0)
     throw new SidetrackError(`there is nothing to measure: ${notes.join('; ') || 'no tests'}`, {
       code: 'bench-nothing',
       source: 'user',
       hint: 'name other --tests, or give an address of the family: --address',
     });
-  const seconds = durationOf(slots, tests, ways);
+  const seconds = durationOf(turns, tests, ways);
   if (seconds > MOST.totalSeconds)
     throw new SidetrackError(`that would take ${Math.round(seconds / 60)} minutes`, {
       code: 'bench-too-long',
       source: 'user',
       hint: 'less than an hour is possible with fewer --runs, a shorter --duration or fewer --tests',
     });
-  return { options, ways, tests: used, slots, seconds, notes };
+  return { options, ways, tests: used, turns, seconds, notes };
 }
 
 const isSingle = (kind: TestKind): boolean => SINGLE.includes(kind);
@@ -134,16 +134,16 @@ function whatIsMissing(test: Test, { name, targets }: Way): string | undefined {
 }
 
 function durationOf(
-  slots: readonly Slot[],
+  turns: readonly Turn[],
   tests: readonly Test[],
   ways: readonly (readonly Way[])[],
 ): number {
   const secondsOf = new Map(tests.map(({ name, seconds }) => [name, seconds + RUN_OVERHEAD]));
   const groupOf = new Map(ways.flatMap((group, i) => group.map(({ name }) => [name, i] as const)));
   let total = 0;
-  slots.forEach(({ test, variant }, i) => {
+  turns.forEach(({ test, variant }, i) => {
     total += secondsOf.get(test)!;
-    const before = slots[i - 1];
+    const before = turns[i - 1];
     if (before !== undefined && groupOf.get(before.variant) !== groupOf.get(variant))
       total += CHANGE_SECONDS;
   });
@@ -151,9 +151,9 @@ function durationOf(
 }
 
 /** Bulk seconds of a plan; times a rate these are its bytes. */
-export const bulkSeconds = ({ slots, tests }: BenchPlan): number =>
-  slots.reduce((sum, slot) => {
-    const test = tests.find(({ name }) => name === slot.test);
+export const bulkSeconds = ({ turns, tests }: BenchPlan): number =>
+  turns.reduce((sum, turn) => {
+    const test = tests.find(({ name }) => name === turn.test);
     return sum + (test?.kind === 'bulk' ? test.seconds : 0);
   }, 0);
 

@@ -27,7 +27,7 @@ export function renderReport(document: BenchDocument, comparison?: NamedComparis
     element('h1', title),
     summary(document),
     ...(comparison ? [comparedWith(comparison)] : []),
-    ...verdicts('Beside the first way', compareVariants(document)),
+    ...verdicts('Beside the first variant', compareVariants(document)),
     element('h2', 'Figures'),
     element('p', `Bar: the median. Dots: the runs. About ${document.prober}.`, { class: 'faint' }),
     element('div', charts(document), { class: 'charts' }),
@@ -141,7 +141,7 @@ function figuresTable(document: BenchDocument): Html {
     const numbers = [one.median, one.min, one.max, one.mad].map(show);
     return [test, variant, title, ...numbers, `${one.values.length}`];
   });
-  return tableOf(['test', 'way', 'figure', 'median', 'from', 'to', 'MAD', 'runs'], rows);
+  return tableOf(['test', 'variant', 'figure', 'median', 'from', 'to', 'MAD', 'runs'], rows);
 }
 
 function busyTable(document: BenchDocument): Html {
@@ -161,7 +161,7 @@ function busyTable(document: BenchDocument): Html {
   if (rows.length === 0) return rawHtml('');
   return element('section', [
     element('h3', 'Processor time for each GB, by machine'),
-    tableOf(['test', 'way', ...names], rows),
+    tableOf(['test', 'variant', ...names], rows),
   ]);
 }
 
@@ -196,7 +196,14 @@ function runsTable(document: BenchDocument): Html {
     }),
     problem ?? '',
   ]);
-  const header = ['round', 'UTC', 'test', 'way', ...used.map((name) => FIGURES[name].title), ''];
+  const header = [
+    'round',
+    'UTC',
+    'test',
+    'variant',
+    ...used.map((name) => FIGURES[name].title),
+    '',
+  ];
   return element('details', [
     element('summary', `${document.runs.length} runs`),
     tableOf(header, rows),

@@ -15,7 +15,7 @@ export interface ScheduleInput {
   seed: number;
 }
 
-export interface Slot {
+export interface Turn {
   /** 0 is the first, whose runs are discarded. */
   round: number;
   test: string;
@@ -23,17 +23,17 @@ export interface Slot {
 }
 
 /** Each round has each test with each variant once. */
-export function schedule({ runs, tests, variants, order, seed }: ScheduleInput): Slot[] {
+export function schedule({ runs, tests, variants, order, seed }: ScheduleInput): Turn[] {
   const next = random(seed);
-  const turned = <T>(values: readonly T[], turn: number): T[] => {
+  const ordered = <T>(values: readonly T[], round: number): T[] => {
     if (order === 'random') return shuffled(values, next);
-    return turn % 2 === 0 ? [...values] : values.toReversed();
+    return round % 2 === 0 ? [...values] : values.toReversed();
   };
   const rounds = Array.from({ length: runs + 1 }, (_, round) => round);
   return rounds.flatMap((round) =>
-    turned(variants, round).flatMap((group) =>
+    ordered(variants, round).flatMap((group) =>
       tests.flatMap((test, i) =>
-        turned(group, round + i).map((variant) => ({ round, test, variant })),
+        ordered(group, round + i).map((variant) => ({ round, test, variant })),
       ),
     ),
   );

@@ -15,7 +15,8 @@ import {
   type TestKind,
   type Way,
 } from '../../bench/plan.js';
-import { askPoint, Bench, type BenchPoints, type Point } from '../../bench/run.js';
+import { type BenchPoints, canProbe, type Point } from '../../bench/points.js';
+import { askPoint, Bench } from '../../bench/run.js';
 import { BenchLab, LAB_ADDRESSES } from '../../bench/run-lab.js';
 import { SidetrackError } from '../../error.js';
 import { connect } from '../../hosts/connect.js';
@@ -203,7 +204,7 @@ async function measure(
     ...(maxBytes !== undefined && { maxBytes }),
   });
   try {
-    const [first = [], ...others] = bench.probes
+    const [first = [], ...others] = canProbe(points)
       ? groups
       : groups.map((group) => group.map(silent));
     progress.say(`starting ${points.server ? 'iperf3 on the server' : 'with a running server'}`);
@@ -214,7 +215,7 @@ async function measure(
     for (const note of remarks) progress.say(`note: ${note}`);
     progress.say(announcement(plan, tried.rate, options));
     const result = await bench.run(plan);
-    const about = { sidetrack: version(), at, prober: proberWords(bench, points) };
+    const about = { sidetrack: version(), at, prober: proberWords(points) };
     const all = {
       ...result,
       notes: [...notes, ...tried.notes, ...versionNotes(points), ...result.notes],
@@ -248,7 +249,7 @@ function announcement(plan: BenchPlan, rate: number, { maxBytes }: Options): str
   const time = minutes < 2 ? `${Math.ceil(plan.seconds)} s` : `${minutes.toFixed(1)} minutes`;
   const bytes = showBytes((bulkSeconds(plan) * rate) / 8);
   const most = maxBytes === undefined ? '' : `, ends at ${showBytes(maxBytes)}`;
-  return `${count(plan.slots.length, 'run')}, about ${time}; at the rate of the first try about ${bytes} are moved${most}; Ctrl-C ends it and shows what there is`;
+  return `${count(plan.turns.length, 'run')}, about ${time}; at the rate of the first try about ${bytes} are moved${most}; Ctrl-C ends it and shows what there is`;
 }
 
 function versionNotes({ client, server }: BenchPoints): string[] {
@@ -259,9 +260,10 @@ function versionNotes({ client, server }: BenchPoints): string[] {
   ];
 }
 
-function proberWords(bench: Bench, { client, server }: BenchPoints): string {
+function proberWords(points: BenchPoints): string {
+  const { client, server } = points;
   const [near, far] = [client.facts.interpreters[0], server?.facts.interpreters[0]];
-  if (bench.probes)
+  if (canProbe(points))
     return `latency: 64 bytes from end to end and back, at most every 10 ms, by a small program (${near} on the client, ${far} on the server)`;
   const reason = server
     ? `no node, python3 or perl with Time::HiRes on the ${near === undefined ? 'client' : 'server'}`

@@ -11,10 +11,10 @@ const HIDDEN = ['sentBytes', 'receivedBytes'];
 
 export function printBench(document: BenchDocument): void {
   const series = allSeries(document).filter(({ figure }) => !HIDDEN.includes(figure));
-  const header = ['test', 'way', 'figure', 'median', 'from', 'to', 'MAD', 'runs'];
+  const header = ['test', 'variant', 'figure', 'median', 'from', 'to', 'MAD', 'runs'];
   for (const line of table(header, series.map(cells))) print(line);
   printBusy(document);
-  printRows('Beside the first way', compareVariants(document));
+  printRows('Beside the first variant', compareVariants(document));
   for (const note of document.notes) print(`${pc.yellow('note:')} ${printable(note)}`);
   print(pc.dim(printable(document.prober)));
   if (document.interrupted) print(pc.yellow('It was ended early: these are the runs until then.'));
@@ -35,7 +35,7 @@ function printBusy(document: BenchDocument): void {
   );
   if (rows.length === 0) return;
   print();
-  for (const line of table(['test', 'way', 'processor time for each GB'], rows)) print(line);
+  for (const line of table(['test', 'variant', 'processor time for each GB'], rows)) print(line);
 }
 
 const COLOUR = {

@@ -15,17 +15,13 @@ import { interruptible } from '../signals.js';
 const MOST_SEED = 1_000_000;
 
 export function benchCommand(): Command {
-  const bench = command(
-    'bench',
-    'Measure a set-up with iperf3: how fast, how late, at what cost',
-    [
-      'sidetrack bench --lab --html report.html                  # in a lab of its own, needs nothing else',
-      'sidetrack bench --server ssh://root@vps --direct :587     # a port that a rule leaves alone, beside the steered one',
-      'sidetrack bench --client ssh://me@desktop --server iperf.example.net:5201',
-      'sidetrack bench --lab --variants redirect,tproxy --json > old.json',
-      'sidetrack bench --server ssh://root@vps --compare old.json --fail-if-slower',
-    ].map((line) => line.replace('redirect,', 'steered,')),
-  );
+  const bench = command('bench', 'Measure a set-up with iperf3: how fast, how late, at what cost', [
+    'sidetrack bench --lab --html report.html                  # in a lab of its own, needs nothing else',
+    'sidetrack bench --server ssh://root@vps --direct :587     # a port that a rule leaves alone, beside the steered one',
+    'sidetrack bench --client ssh://me@desktop --server iperf.example.net:5201',
+    'sidetrack bench --lab --variants steered,tproxy,ebpf --json > old.json',
+    'sidetrack bench --server ssh://root@vps --compare old.json --fail-if-slower',
+  ]);
   return withBenchOptions(withJson(withConfigFile(bench)))
     .addHelpText(
       'after',

@@ -10,6 +10,8 @@ import { program } from './programs.js';
 export interface OpenWrtOptions {
   /** Programs to leave out, such as nft. */
   without?: readonly string[];
+  /** Programs that somebody has installed there, such as iperf3. */
+  with?: readonly string[];
   /** Shell script that runs before every command that comes by ssh. */
   startUp?: string;
   /** Printed before each login. */
@@ -83,7 +85,7 @@ export function openWrtMachine(
   node: string,
   directory: string,
   authorisedKey: string,
-  { without = [], startUp = '', banner = '' }: OpenWrtOptions,
+  { without = [], with: more = [], startUp = '', banner = '' }: OpenWrtOptions,
 ): MachineSetUp {
   const root = join(directory, 'root');
   for (const name of ['etc/dropbear', 'root/.ssh', 'usr/sbin'])
@@ -95,7 +97,7 @@ export function openWrtMachine(
     mode: 0o755,
   });
   writeFileSync(join(root, 'etc/banner'), banner);
-  const kept = PROGRAMS.filter((name) => !without.includes(name)).map(program);
+  const kept = [...PROGRAMS, ...more].filter((name) => !without.includes(name)).map(program);
   return {
     node,
     script: SCRIPT,

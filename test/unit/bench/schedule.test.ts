@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ORDERS, type Slot, schedule } from '../../../control/bench/schedule.js';
+import { ORDERS, schedule, type Turn } from '../../../control/bench/schedule.js';
 
 const input = fc.record({
   runs: fc.integer({ min: 1, max: 9 }),
@@ -16,11 +16,11 @@ const input = fc.record({
 });
 
 /** Mean place within its round. */
-function meanPlace(slots: readonly Slot[], variant: string): number {
-  const places = new Map<number, Slot[]>();
-  for (const slot of slots) places.set(slot.round, [...(places.get(slot.round) ?? []), slot]);
+function meanPlace(turns: readonly Turn[], variant: string): number {
+  const places = new Map<number, Turn[]>();
+  for (const turn of turns) places.set(turn.round, [...(places.get(turn.round) ?? []), turn]);
   const found = [...places.values()].flatMap((round) =>
-    round.flatMap((slot, i) => (slot.variant === variant ? [i] : [])),
+    round.flatMap((turn, i) => (turn.variant === variant ? [i] : [])),
   );
   return found.reduce((sum, one) => sum + one, 0) / found.length;
 }
@@ -28,39 +28,39 @@ function meanPlace(slots: readonly Slot[], variant: string): number {
 it('has each test with each variant once a round, round after round', () => {
   fc.assert(
     fc.property(input, (one) => {
-      const slots = schedule(one);
+      const turns = schedule(one);
       const names = one.variants.flat();
-      expect(slots).toHaveLength((one.runs + 1) * one.tests.length * names.length);
-      const keys = slots.map(({ round, test, variant }) => `${round} ${test} ${variant}`);
+      expect(turns).toHaveLength((one.runs + 1) * one.tests.length * names.length);
+      const keys = turns.map(({ round, test, variant }) => `${round} ${test} ${variant}`);
       expect(new Set(keys).size).toBe(keys.length);
-      const rounds = slots.map(({ round }) => round);
+      const rounds = turns.map(({ round }) => round);
       expect(rounds).toEqual(rounds.toSorted((a, b) => a - b));
     }),
   );
 });
 
 it('there and back again: with an even number of rounds none comes sooner than the others', () => {
-  const slots = schedule({
+  const turns = schedule({
     runs: 5,
     tests: ['a', 'b', 'c'],
     variants: [['direct', 'steered']],
     order: 'abba',
     seed: 1,
   });
-  expect(meanPlace(slots, 'direct')).toBe(meanPlace(slots, 'steered'));
-  const first = slots.filter(({ test }) => test === 'a').map(({ variant }) => variant[0]);
+  expect(meanPlace(turns, 'direct')).toBe(meanPlace(turns, 'steered'));
+  const first = turns.filter(({ test }) => test === 'a').map(({ variant }) => variant[0]);
   expect(first.join('')).toBe('dssddssddssd');
 });
 
 it('changes what costs a change once a group and round', () => {
-  const slots = schedule({
+  const turns = schedule({
     runs: 3,
     tests: ['a', 'b'],
     variants: [['x'], ['y']],
     order: 'abba',
     seed: 1,
   });
-  expect(slots.map(({ variant }) => variant).join('')).toBe('xxyyyyxxxxyyyyxx');
+  expect(turns.map(({ variant }) => variant).join('')).toBe('xxyyyyxxxxyyyyxx');
 });
 
 it('a seed is an order, another seed another one', () => {
