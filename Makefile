@@ -76,8 +76,8 @@ engine:
 bpf:
 	+@$(SIDE_BY_SIDE) -C bpf
 
-check: static ## types, style, import directions, generated files
-	$(Q)npx vitest run --project unit test/unit/lint
+check: static ## types, style, import directions, generated files, names of metrics
+	$(Q)npx vitest run --project unit test/unit/lint test/unit/monitoring/exposition.test.ts
 
 # `make unit` runs the rest of `make check`, too.
 static: build

@@ -18,3 +18,17 @@ export async function promtool(...args: readonly string[]): Promise<string> {
   if (status === 0) return stdout;
   throw new Error(`promtool ${args.join(' ')} ended with ${status}: ${stderr}${stdout}`);
 }
+
+/**
+ * What `promtool check metrics` says of an exposition: a line for each complaint.
+ * @throws with its words when it cannot read it at all.
+ */
+export async function complaintsAbout(exposition: string): Promise<string[]> {
+  const argv = [isUnpacked ? UNPACKED : 'promtool', 'check', 'metrics'];
+  const options = { timeoutMs: 60_000, stdin: exposition };
+  const { status, stdout, stderr } = await runProcess(argv, options);
+  const lines = `${stderr}${stdout}`.split('\n').filter((line) => line !== '');
+  // 3: it could be read, and is not as it should be.
+  if (status === 0 || status === 3) return lines;
+  throw new Error(`promtool check metrics ended with ${status}: ${lines.join('\n')}`);
+}
