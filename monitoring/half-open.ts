@@ -1,8 +1,7 @@
 /** Clients whose handshake stays half open, counted when a scrape asks. */
-import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import type { Registry } from 'prom-client';
-import { type HalfOpen, halfOpenHandshakes } from '../proxy/half-open.js';
+import { type HalfOpen, readHalfOpen } from '../proxy/half-open.js';
 import { registerMetrics, single } from './register.js';
 
 /** Whether a handshake is one of the relay's: of its port, or with tproxy for an address that is not ours. */
@@ -20,7 +19,7 @@ export const toOthers = (): IsForRelay => {
 };
 
 /** The files list every connection of the machine, so they are not read for each of several scrapers. */
-const KEEP_MS = 5000;
+export const HALF_OPEN_KEEP_MS = 5000;
 
 export type HalfOpenKey = 'relayHalfOpenHandshakes';
 
@@ -29,14 +28,10 @@ export function registerHalfOpen(
   isForRelay: () => IsForRelay,
   root = '/proc',
 ): void {
-  const read = (name: string) => readFile(`${root}/net/${name}`, 'latin1').catch(() => '');
-  const count = async () => {
-    const texts = await Promise.all(['tcp', 'tcp6'].map(read));
-    return texts.flatMap(halfOpenHandshakes).filter(isForRelay()).length;
-  };
+  const count = async () => (await readHalfOpen(`${root}/net`)).filter(isForRelay()).length;
   let last = { at: Number.NEGATIVE_INFINITY, count: Promise.resolve(0) };
   registerMetrics<HalfOpenKey, number>(registry, { relayHalfOpenHandshakes: single }, () => {
-    if (Date.now() - last.at >= KEEP_MS) last = { at: Date.now(), count: count() };
+    if (Date.now() - last.at >= HALF_OPEN_KEEP_MS) last = { at: Date.now(), count: count() };
     return last.count;
   });
 }

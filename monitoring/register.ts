@@ -98,25 +98,45 @@ type Series = Measured & { readonly sharedLabels: LabelValues };
 
 /** Each set of labels once, in the table's order; the same object as in the scrape before. */
 function seriesOf(names: readonly string[], type: MetricType) {
-  let known = new Map<string, LabelValues>();
+  const known = new Map<string, LabelValues>();
   return (samples: readonly AnySample[]): Series[] => {
     const series = new Map<string, Series>();
-    for (const { labels, ...measured } of samples) {
-      const key = names.map((name) => labels[name]).join('\0');
-      const before = series.get(key);
-      const sharedLabels =
-        before?.sharedLabels ??
-        known.get(key) ??
-        Object.fromEntries(names.map((name) => [name, String(labels[name])]));
-      const isAdded = type === 'counter' && 'value' in measured && before && 'value' in before;
-      series.set(key, {
-        ...(isAdded ? { value: before.value + measured.value } : measured),
-        sharedLabels,
-      });
+    for (const sample of samples) {
+      const key = keyOf(names, sample.labels);
+      let sharedLabels = known.get(key);
+      if (sharedLabels === undefined) {
+        sharedLabels = chosen(names, sample.labels);
+        known.set(key, sharedLabels);
+      }
+      series.set(key, combined(type, series.get(key), sample, sharedLabels));
     }
-    known = new Map(Array.from(series, ([key, { sharedLabels }]) => [key, sharedLabels]));
+    if (known.size > series.size)
+      for (const key of known.keys()) if (!series.has(key)) known.delete(key);
     return [...series.values()];
   };
+}
+
+function keyOf(names: readonly string[], labels: LabelValues): string {
+  if (names.length < 2) return names.length === 0 ? '' : labels[names[0]!]!;
+  return names.map((name) => labels[name]).join('\0');
+}
+
+const chosen = (names: readonly string[], labels: LabelValues): LabelValues =>
+  Object.fromEntries(names.map((name) => [name, String(labels[name])]));
+
+/** @param before with the same labels, in this scrape. */
+function combined(
+  type: MetricType,
+  before: Series | undefined,
+  sample: AnySample,
+  sharedLabels: LabelValues,
+): Series {
+  if (!('value' in sample)) {
+    const { sum, count, cumulative } = sample;
+    return { sum, count, cumulative, sharedLabels };
+  }
+  const isAdded = type === 'counter' && before !== undefined && 'value' in before;
+  return { value: isAdded ? before.value + sample.value : sample.value, sharedLabels };
 }
 
 function bucketValues(

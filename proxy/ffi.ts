@@ -216,6 +216,19 @@ export const readLog = (relay: Handle, thread: number, names: Buffer, out: Buffe
 export const readError = (relay: Handle, out: Buffer) =>
   call('sidetrack_relay_read_error', [External, U8Array, I32], [relay, out, out.length]);
 
+/** Returns the bytes that those lines of tcp and tcp6 need that tell of half-open handshakes, or -errno. */
+export const halfOpen = (directory: Buffer, out: Buffer): Promise<number> => {
+  const { load } = openOnce();
+  return load({
+    library: LIBRARY,
+    funcName: 'sidetrack_half_open',
+    retType: I32,
+    paramsType: [U8Array, I32, U8Array, I32],
+    paramsValue: [directory, directory.length, out, out.length],
+    runInNewThread: true,
+  });
+};
+
 /** `fd` -1 sends none. */
 export const notify = (address: Buffer, message: Buffer, fd: number) =>
   call(

@@ -1,7 +1,8 @@
 /**
  * Handshakes that stay half open, as /proc/net/tcp and tcp6 tell of them (proc_net_tcp in the kernel's
- * documentation): a SYN has come, and nothing answers our SYN-ACK. Pure.
+ * documentation): a SYN has come, and nothing answers our SYN-ACK.
  */
+import * as ffi from './ffi.js';
 
 export interface HalfOpen {
   /** Where the client wanted to go, or our port, depending on the capture. */
@@ -40,7 +41,7 @@ function endpointOf(text: string): { address: string; port: number } {
   return { address: addressOf(address), port: Number.parseInt(port, 16) };
 }
 
-/** @param text of either file, or only some of its lines. */
+/** @param text of these files, or only some of its lines. */
 export function halfOpenHandshakes(text: string): HalfOpen[] {
   return text.split('\n').flatMap((line) => {
     // Most are other sockets; there may be a hundred thousand of them.
@@ -49,4 +50,19 @@ export function halfOpenHandshakes(text: string): HalfOpen[] {
     if (state !== SYN_RECV || !(Number.parseInt(retransmits, 16) >= TIMES)) return [];
     return [{ local: endpointOf(local), client: endpointOf(remote).address }];
   });
+}
+
+/** Mostly there are none; a flood may have more than fit into the most, and is one all the same. */
+const LINES_FEW = 1 << 14;
+const LINES_MOST = 1 << 20;
+
+/**
+ * Reads both files in a thread of its own, for there is a line for each connection of the machine.
+ * @param directory such as /proc/net
+ */
+export async function readHalfOpen(directory: string, room = LINES_FEW): Promise<HalfOpen[]> {
+  const lines = Buffer.alloc(room);
+  const needed = await ffi.halfOpen(Buffer.from(directory), lines);
+  if (needed > room && room < LINES_MOST) return readHalfOpen(directory, LINES_MOST);
+  return halfOpenHandshakes(lines.toString('latin1', 0, Math.max(Math.min(needed, room), 0)));
 }

@@ -24,12 +24,12 @@ export function bucketUpperBound(index: number): number {
 
 const EDGES = Array.from({ length: HISTOGRAM_BUCKETS }, (_, index) => bucketUpperBound(index));
 
-/** Observations at or below each bound; exact where a bound is an edge, as round numbers are. */
+/** Observations at or below each bound, which ascend; exact where a bound is an edge, as round numbers are. */
 export function cumulative(buckets: readonly number[], bounds: readonly number[]): number[] {
-  return bounds.map((bound) =>
-    buckets.reduce(
-      (sum, count, index) => (EDGES[index]! <= bound * (1 + 1e-9) ? sum + count : sum),
-      0,
-    ),
-  );
+  let index = 0;
+  let sum = 0;
+  return bounds.map((bound) => {
+    while (EDGES[index]! <= bound * (1 + 1e-9)) sum += buckets[index++]!;
+    return sum;
+  });
 }

@@ -130,8 +130,12 @@ export function sumStats(
   { upstreams, routes }: SlotNames,
   health: UpstreamHealth,
 ): RelayStats {
-  const sum = (offset: number) =>
-    pages.reduce((total, page) => total + Number(page.readBigUInt64LE(offset)), 0);
+  const words = pages.map(wordsOf);
+  const sum = (offset: number) => {
+    let total = 0;
+    for (const page of words) total += page[offset / 4]! + page[offset / 4 + 1]! * 2 ** 32;
+    return total;
+  };
   return {
     counters: mapValues(counterOffset, sum),
     threads: pages.map((page) => ({
@@ -146,7 +150,7 @@ export function sumStats(
     refused: FAMILIES.filter((family) => health.isRefused(family)),
     histograms: mapValues(histogramOffset, (offset) => ({
       sum: sum(offset) / 1e6,
-      buckets: Array.from({ length: HISTOGRAM_BUCKETS }, (_, i) => sum(offset + 8 * (i + 1))),
+      buckets: sumBuckets(words, offset + 8),
     })),
     upstreams: upstreams.flatMap((name, i) => {
       if (name === undefined) return [];
@@ -168,6 +172,19 @@ export function sumStats(
       return { name, counters: mapValues(routeCounterOffset, (offset) => sum(start + offset)) };
     }),
   };
+}
+
+function sumBuckets(pages: readonly Uint32Array[], offset: number): number[] {
+  const sums = new Array<number>(HISTOGRAM_BUCKETS).fill(0);
+  for (const page of pages)
+    for (let i = 0, at = offset / 4; i < HISTOGRAM_BUCKETS; i++, at += 2)
+      sums[i]! += page[at]! + page[at + 1]! * 2 ** 32;
+  return sums;
+}
+
+/** Ten thousand counters are read at a time: as halves, for a BigInt of each takes five times as long. */
+function wordsOf(page: Buffer): Uint32Array {
+  return new Uint32Array(page.buffer, page.byteOffset, page.length / 4);
 }
 
 /** One value for each name of a list of the engine, whose index is the engine's number. */

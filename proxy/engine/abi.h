@@ -536,6 +536,9 @@ SIDETRACK_EXPORT int32_t sidetrack_relay_read_log(struct relay *relay, int32_t t
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_error(struct relay *relay, uint8_t *out,
 						    int32_t length);
 
+SIDETRACK_EXPORT int32_t sidetrack_half_open(const uint8_t *directory,
+					     int32_t directory_length, uint8_t *out,
+					     int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_notify(const uint8_t *address, int32_t address_length,
 					  const uint8_t *message, int32_t length, int32_t fd);
 

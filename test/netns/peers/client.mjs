@@ -7,6 +7,7 @@
 //   same-port HOST OTHER PORT   echo connections to both at once, both from local port PORT
 //   dial HOST PORT              connects and reports `open`, `refused` or the error code
 //   quick HOST COUNT            short connections, 50 at a time (port 9002)
+//   crowd HOST COUNT            echo connections, one byte there and back on each, kept to the end of standard input
 //   chunks HOST BYTES           echo with writes of every size from 1 to BYTES
 import { createHash, randomInt } from 'node:crypto';
 import { once } from 'node:events';
@@ -91,6 +92,16 @@ const modes = {
       await roundTrip(socket, Buffer.from(`${line}\n`));
       console.log(JSON.stringify({ echoed: line }));
     }
+    return { done: true };
+  },
+  async crowd() {
+    let left = Number(first);
+    const worker = async () => {
+      while (left-- > 0) await roundTrip(await open(7), Buffer.from('x'));
+    };
+    await Promise.all(Array.from({ length: 100 }, worker));
+    console.log(JSON.stringify({ connected: Number(first) }));
+    for await (const _ of createInterface({ input: process.stdin }));
     return { done: true };
   },
   async quick() {

@@ -38,6 +38,10 @@ it('counts those of the relay', async () => {
   expect(await counted(() => toPort(12345))).toBe('3');
   expect(await counted(() => toPort(443))).toBe('1');
   expect(await counted(toOthers)).toBe('4');
+  // More than the first buffer has room for.
+  const line = TCP.split('\n').at(-2)!.replace('00000001', '00000002');
+  writeFileSync(join(root, 'net/tcp'), `${HEADER}${`${line}\n`.repeat(3000)}`);
+  expect(await counted(() => toPort(12345))).toBe('3002');
   rmSync(root, { recursive: true });
   expect(await counted(() => toPort(12345))).toBe('0');
 });
