@@ -76,8 +76,11 @@ engine:
 bpf:
 	+@$(SIDE_BY_SIDE) -C bpf
 
+# Tests that compare generated files with what makes them, beside others.
+GENERATED := $(addprefix test/unit/,monitoring/reference monitoring/dashboards monitoring/rules/rules cli/completion)
+
 check: static ## types, style, import directions, generated files, names of metrics
-	$(Q)npx vitest run --project unit test/unit/lint test/unit/monitoring/exposition.test.ts
+	$(Q)npx vitest run --project unit test/unit/lint test/unit/monitoring/exposition.test.ts $(GENERATED)
 
 # `make unit` runs the rest of `make check`, too.
 static: build

@@ -13,7 +13,7 @@ import {
 } from '../../../control/bench/iperf3.js';
 import { ADDRESS, INTERNET_ADDRESSES_V4 } from '../../../control/lab/topology.js';
 import { RunningExporter } from '../exporter-fixture.js';
-import { Fixture, url, waitFor } from '../fixture.js';
+import { CLASSIFIER, Fixture, url, waitFor } from '../fixture.js';
 import { DASHBOARDS, panelsOf, readDashboard, type View } from './grafana.js';
 import { finite, type PanelData, panelData, withVariables } from './panel-data.js';
 import { dashboardPicture } from './picture/picture.js';
@@ -45,13 +45,17 @@ const NOTHING_TO_SHOW: readonly (readonly [title: string, part: string, why: str
   ['Connections that failed', 'rejected', 'nothing was rejected'],
   ['Limits in use', 'upstream_ports', 'direct: has as many ports as there are destinations'],
   ['Reading the hosts', 'read_errors', 'every host answered'],
-  ['eBPF classifier', 'classifier_events', 'nftables judges'],
+  CLASSIFIER === 'nftables'
+    ? ['eBPF classifier', 'classifier_events', 'nftables judges']
+    : ['Sets', 'set_elements', 'sets are in maps of eBPF'],
 ];
 
 let fixture: Fixture;
 let prometheus: Prometheus;
 let iperf: Iperf3Result;
 let before: Map<string, number>;
+/** Unix time, once it has ended. */
+let iperfEnd: number | undefined;
 let view: View;
 let shown: { uid: (typeof DASHBOARDS)[number]; data: PanelData[] }[];
 
@@ -99,28 +103,20 @@ describe.skipIf(!hasPrometheus)('dashboards of a lab under load', () => {
         rate: RATE,
       }),
     );
-    let over = false;
     const ended = running.then((output) => {
-      over = true;
+      iperfEnd = now();
       return readIperf3(output);
     });
     relay.signal('SIGHUP');
-    for (let round = 0; !over; round++) await smallConnections(round);
+    for (let round = 0; iperfEnd === undefined; round++) await smallConnections(round);
     const outcome = await ended;
     if ('failure' in outcome) throw new Error(outcome.failure.said);
     iperf = outcome.result;
-    const to = now();
-    view = {
-      from,
-      to,
-      width: 1400,
-      scrapeInterval: INTERVAL,
-      variables: {},
-    };
-    await waitFor('a scrape after that', async () => {
-      const [up] = await prometheus.query('timestamp(up) - time()');
-      return up !== undefined && up.at + up.value > to;
+    await waitFor('both to be scraped after that', async () => {
+      const since = await prometheus.query(`up == 1 and timestamp(up) > ${iperfEnd}`);
+      return since.length === 2;
     });
+    view = { from, to: now(), width: 1400, scrapeInterval: INTERVAL, variables: {} };
     shown = await Promise.all(
       DASHBOARDS.map(async (uid) => {
         const dashboard = readDashboard(uid);
@@ -173,9 +169,8 @@ describe.skipIf(!hasPrometheus)('dashboards of a lab under load', () => {
     const { queries } = data.find(({ panel }) => panel.title === title)!;
     return queries.flatMap(({ series }) =>
       series.map(({ name, points }) => {
-        const { to } = view;
         const values = finite(points)
-          .filter(({ at }) => at >= to - SECONDS + 6 && at <= to - 1)
+          .filter(({ at }) => at >= iperfEnd! - SECONDS + 6 && at <= iperfEnd! - 2)
           .map(({ value }) => value);
         return { name, mean: values.reduce((sum, one) => sum + one, 0) / values.length };
       }),

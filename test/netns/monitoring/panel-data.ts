@@ -35,7 +35,11 @@ export async function withVariables(
   for (const { name, type, query } of templating.list.filter(({ type }) => type === 'query')) {
     if (chosen.variables[name] !== undefined) continue;
     const { series, label } = labelValues(interpolated(query, chosen, view.scrapeInterval));
-    const found = await prometheus.query(`count by (${label}) (${series})`, view.to);
+    const shown = `${Math.ceil(view.to - view.from)}s`;
+    const found = await prometheus.query(
+      `count by (${label}) (last_over_time(${series}[${shown}]))`,
+      view.to,
+    );
     const values = found.map(({ labels }) => labels[label] ?? '').sort();
     if (values.length === 0) throw new Error(`variable ${name} of type ${type} has no values`);
     chosen = { ...chosen, variables: { ...chosen.variables, [name]: values } };

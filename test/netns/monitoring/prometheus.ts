@@ -105,7 +105,7 @@ export class Prometheus {
       await end();
       throw error;
     }
-    const address = /"Listening on" address=(\S+)/.exec(said)![1]!;
+    const address = /"Listening on".*? address=(\S+)/.exec(said)![1]!;
     return new Prometheus(options, `http://${address}`, end);
   }
 

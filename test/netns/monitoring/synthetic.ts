@@ -32,13 +32,14 @@ type Labels = Readonly<Record<string, string>>;
 /** Value by time since the beginning, and by Unix time. */
 type Value = (elapsed: number, now: number) => number;
 
-export function exposition(scrapings: readonly Scraping[]): string {
+/** @param more lines of others */
+export function exposition(scrapings: readonly Scraping[], more: readonly string[] = []): string {
   const lines = scrapings.flatMap((scraping) =>
     allSeries(scraping.instance).flatMap(([series, value]) =>
       timesOf(scraping).map((now) => `${series} ${value(now - scraping.from, now)} ${now}`),
     ),
   );
-  return [...lines, '# EOF', ''].join('\n');
+  return [...lines, ...more, '# EOF', ''].join('\n');
 }
 
 function timesOf({ from, to, interval, lost = 0 }: Scraping): number[] {
