@@ -4,7 +4,7 @@ SHELL := /bin/sh
 include build.mk
 .DEFAULT_GOAL := build
 .PHONY: build engine bpf bpf-test demo test check static unit engine-test fuzz-relay fuzz-policy test-kernel test-programs \
-	netns-test netns-test-ebpf netns-test-asan netns-test-tsan test-long long bench-relay bench-classifier bench-smoke \
+	netns-test netns-test-ebpf netns-test-asan netns-test-tsan test-long long load bench-relay bench-classifier bench-smoke \
 	docs pictures package clean help
 
 RIVALS := $(CURDIR)/build/rivals
@@ -47,6 +47,7 @@ test-long: ## what `make test` leaves out: variants, all with classifier: ebpf, 
 	@$(MAKE) --no-print-directory netns-test-tsan
 	@$(MAKE) --no-print-directory fuzz-relay FUZZ_SECONDS=300
 	@$(MAKE) --no-print-directory fuzz-policy PACKETS=1000000
+	@$(MAKE) --no-print-directory load
 	@$(MAKE) --no-print-directory bench-smoke
 	@echo "make test-long: everything passed"
 
@@ -171,6 +172,13 @@ netns-test-%: build test-programs
 	$(Q)$(RIVAL_ENV) $(REQUIRE) SIDETRACK_RELAY_PREFIX="$(PREFIX_$*) SIDETRACK_RELAY_LIBRARY=$(SANITIZED)/$*/libsidetrack-relay.so" \
 		npx vitest run --project netns $(FILES)
 	@cat $(SANITIZED)/$*/report.* 2>/dev/null && exit 1 || echo "netns-test-$*: nothing reported"
+
+load: ## everything under iperf3 with 1 to 1000 flows, bursts and a soak, five minutes: it must add up; SECONDS= SOAK= FLOWS=
+	@test/tools/deps.sh demo
+	@$(MAKE) --no-print-directory build
+	$(call say,TSC,test/load)
+	$(Q)npx tsc -p test/load
+	@$(RIVAL_ENV) node build/test/load/steered/main.js
 
 bench-relay: ## the relay beside its rivals, about a quarter of an hour; rows and chart in build/bench
 	@test/tools/deps.sh bench

@@ -7,7 +7,10 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Lab } from '../control/lab/lab.js';
 
-const CHECKOUT = resolve(fileURLToPath(new URL('..', import.meta.url)));
+/** Also where what runs was compiled into `build`. */
+export const CHECKOUT = resolve(
+  fileURLToPath(new URL('..', import.meta.url)).replace(/\/build\/$/, '/'),
+);
 
 const SEARCHED_BY_OTHERS = 0o001;
 

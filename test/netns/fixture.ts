@@ -4,14 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { RunResult } from '../../control/command/command.js';
 import { type RunOptions, runProcess } from '../../control/hosts/process.js';
 import { LAB_CONFIG } from '../../control/lab/demo.js';
 import { Lab, type LabProcess } from '../../control/lab/lab.js';
 import type { Topology } from '../../control/lab/topology.js';
 import { waitFor } from '../../control/lab/wait.js';
-import { openToOthers } from '../open-checkout.js';
+import { CHECKOUT, openToOthers } from '../open-checkout.js';
 
 export { waitFor };
 
@@ -36,9 +35,8 @@ function withClassifier(yaml: string, name: Classifier): string {
   );
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-export const CLI = join(root, 'build/control/cli/main.js');
-export const peer = (name: string) => join(root, 'test/netns/peers', `${name}.mjs`);
+export const CLI = join(CHECKOUT, 'build/control/cli/main.js');
+export const peer = (name: string) => join(CHECKOUT, 'test/netns/peers', `${name}.mjs`);
 
 /** What runs the relay instead of us alone, such as `env LD_PRELOAD=…`; see `make netns-test-asan`. */
 export const RELAY_PREFIX = process.env.SIDETRACK_RELAY_PREFIX?.split(' ').filter(Boolean) ?? [];

@@ -9,7 +9,8 @@ import type { Size, Style, StyledLine } from './frame-parts.js';
 
 /** The alternate screen without a cursor, and no wrapping: a width that was guessed wrong moves nothing. */
 const ENTER = '\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J';
-const LEAVE = '\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l';
+/** The Linux console has one screen alone: there the shell goes on at the top of an empty one. */
+const LEAVE = '\x1b[0m\x1b[2J\x1b[H\x1b[?7h\x1b[?25h\x1b[?1049l';
 const CLEAR_LINE = '\x1b[K';
 const USUAL: Size = { columns: 80, rows: 24 };
 /** What a terminal that is all wrong may say of its size. */

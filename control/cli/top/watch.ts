@@ -30,6 +30,8 @@ class Session {
   private timer: NodeJS.Timeout | undefined;
   private looking = false;
   private over = false;
+  /** By a key of which the terminal has told together with the next one. */
+  private justAsked = false;
   private listed: { key: readonly unknown[]; value: Listed } | undefined;
   private finish: (status: number) => void = () => {};
   private fail: (error: unknown) => void = () => {};
@@ -112,10 +114,18 @@ class Session {
     }
   }
 
-  private press(key: string): void {
+  private press(typed: string): void {
     const before = this.state;
+    // Nobody has read the question yet: it is text that was pasted.
+    const key = before.prompt?.kind === 'close' && this.justAsked ? 'escape' : typed;
     const { state, effect } = pressed(before, key, this.shown());
     this.state = state;
+    if (state.prompt?.kind === 'close') {
+      this.justAsked = true;
+      setImmediate(() => {
+        this.justAsked = false;
+      });
+    }
     if (effect !== undefined) this.carryOut(effect);
     this.draw();
     const needsMore = state.view !== before.view || state.paused !== before.paused;

@@ -3,6 +3,8 @@
 //   half-close HOST BYTES       sends, FIN, then waits for the digest (port 9001)
 //   server-first HOST BYTES     reads the server's FIN first, then sends BYTES and FIN (port 9002)
 //   many HOST FLOWS MAX         parallel downloads of random sizes, digests compared
+//   same HOST FLOWS BYTES       parallel downloads of that size, digests compared
+//   abandon HOST COUNT          opens COUNT connections each that are idle, half-closed and reset, until the idle ones are ended
 //   hold HOST                   an echo connection: each line on standard input is one round trip
 //   same-port HOST OTHER PORT   echo connections to both at once, both from local port PORT
 //   dial HOST PORT              connects and reports `open`, `refused` or the error code
@@ -84,6 +86,26 @@ const modes = {
     const sizes = Array.from({ length: Number(first) }, () => randomInt(0, Number(second)));
     const results = await Promise.all(sizes.map(download));
     return { flows: results.length, wrong: results.filter((ok) => !ok).length };
+  },
+  async same() {
+    const sizes = Array.from({ length: Number(first) }, () => Number(second));
+    const results = await Promise.all(sizes.map(download));
+    return { flows: results.length, wrong: results.filter((ok) => !ok).length };
+  },
+  async abandon() {
+    const each = (work) => Promise.all(Array.from({ length: Number(first) }, work));
+    // They never answer the other side's FIN. Node does not look at them any more, so they are left until the others end.
+    const halfClosed = await each(() => open(9002, { allowHalfOpen: true }));
+    for (const socket of halfClosed) socket.on('error', () => undefined).resume();
+    await each(async () => (await open(9004)).resetAndDestroy());
+    // They say nothing any more. `once` of node:events would fail with the reset that is waited for.
+    await each(async () => {
+      const socket = await open(7);
+      socket.on('error', () => undefined).resume();
+      await new Promise((resolve) => socket.once('close', resolve));
+    });
+    for (const socket of halfClosed) socket.destroy();
+    return { abandoned: 3 * Number(first) };
   },
   async hold() {
     const socket = await open(7);
