@@ -103,7 +103,15 @@ describe.skipIf(!hasTmux && !requireAll)('sidetrack top', () => {
     await top.waitFor('the question', (text) => /^close \d+: .* y\/n$/m.test(text));
     await top.press('n');
     await top.waitFor('no', (text) => text.includes('nothing was closed'));
-    await top.press('x', 'y');
+    await top.press('i', 'i');
+    await top.waitFor('the message to go', (text) => !text.includes('nothing was closed'));
+    await top.type('xy');
+    await top.waitFor('what is pasted to close nothing', (text) =>
+      text.includes('nothing was closed'),
+    );
+    await top.press('x');
+    await top.waitFor('the question', (text) => /^close \d+: .* y\/n$/m.test(text));
+    await top.press('y');
     await top.waitFor(
       'it to be closed',
       (text) => text.includes('closed 1 connection') && text.includes(': 2 open'),
