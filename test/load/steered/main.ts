@@ -8,7 +8,7 @@ import { cpus, release } from 'node:os';
 import { LAB_CONFIG } from '../../../control/lab/demo.js';
 import { Fixture } from '../../netns/fixture.js';
 import { burstPhase, flowsPhase, type PhaseResult } from './phase.js';
-import { isFine, type LoadReport, renderMarkdown, renderText } from './report.js';
+import { isFine, type LoadReport, renderHtml, renderText } from './report.js';
 import { SOAK_SETTINGS, type SoakResult, shortenTimes, soak } from './soak.js';
 
 const OUTPUT = 'build/load';
@@ -76,7 +76,7 @@ async function runSoak(fixture: Fixture): Promise<SoakResult> {
 function save(report: LoadReport): void {
   mkdirSync(OUTPUT, { recursive: true });
   writeFileSync(`${OUTPUT}/report.json`, `${JSON.stringify(report, undefined, 1)}\n`);
-  writeFileSync(`${OUTPUT}/report.md`, renderMarkdown(report));
+  writeFileSync(`${OUTPUT}/report.html`, renderHtml(report));
 }
 
 async function main(): Promise<void> {
@@ -100,7 +100,7 @@ async function main(): Promise<void> {
   }
   save(report);
   console.log(renderText(report));
-  console.log(`report: ${OUTPUT}/report.json, ${OUTPUT}/report.md`);
+  console.log(`report: ${OUTPUT}/report.json, ${OUTPUT}/report.html`);
   if (!isFine(report)) process.exitCode = 1;
 }
 

@@ -1,4 +1,6 @@
 /** What `make load` found, for people and for programs. Pure. */
+import { element, escaped, type Html, tableOf } from '../../../control/bench/html.js';
+import { STYLE } from '../../../control/bench/style.js';
 import type { PhaseResult } from './phase.js';
 import type { SoakResult } from './soak.js';
 import type { Check } from './sums.js';
@@ -63,28 +65,43 @@ function violations({ phases, soak, error }: LoadReport): string[] {
   return error === undefined ? found : [...found, `it ended early: ${error}`];
 }
 
-/** The same with every check and its numbers. */
-export function renderMarkdown(report: LoadReport): string {
-  const row = (cells: readonly string[]) => `| ${cells.map(escaped).join(' | ')} |`;
-  const checks = [
-    ...report.phases,
-    ...(report.soak === undefined ? [] : [{ name: 'soak', checks: report.soak.checks }]),
-  ].flatMap(({ name, checks }) =>
-    checks.map((one) => row([name, one.ok ? 'ok' : 'VIOLATED', one.name, one.detail])),
-  );
+/** The same with every check and its numbers, as one page that needs nothing else. */
+export function renderHtml(report: LoadReport): string {
+  const title = `make load, ${report.date.slice(0, 16).replace('T', ' ')} UTC`;
   const versions = [...new Set(report.phases.flatMap(({ version }) => version ?? []))];
+  const all = [
+    ...report.phases,
+    ...(report.soak === undefined ? [] : [{ name: 'soak', ...report.soak }]),
+  ];
+  const checks = all.flatMap(({ name, checks }) =>
+    checks.map((one) => [name, one.ok ? 'ok' : 'VIOLATED', one.name, one.detail]),
+  );
+  const body = [
+    element('h1', title),
+    element('p', `${report.machine}; iperf3 ${versions.join(', ') || '-'}.`),
+    ...violations(report).map((line) => element('p', line, { class: 'worse' })),
+    tableOf(HEADER, rowsOf(report)),
+    element('h2', 'Every check'),
+    tableOf(['load', '', 'check', 'numbers'], checks),
+    ...(report.soak === undefined ? [] : soakTable(report.soak)),
+  ];
   return [
-    `# Load test of ${report.date}`,
-    '',
-    `${report.machine}; iperf3 ${versions.join(', ') || '-'}.`,
-    '',
-    ...[row(HEADER), row(HEADER.map(() => '---')), ...rowsOf(report).map(row)],
-    '',
-    ...[row(['load', '', 'check', 'numbers']), row(['---', '---', '---', '---']), ...checks],
-    '',
-    ...violations(report).map((line) => `- ${line}`),
+    '<!DOCTYPE html>',
+    '<html lang="en"><head><meta charset="utf-8">',
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    `<title>${escaped(title)}</title><style>${STYLE}</style></head><body>`,
+    ...body.map(({ html }) => html),
+    '</body></html>',
     '',
   ].join('\n');
 }
 
-const escaped = (text: string) => text.replace(/\|/g, '\\|');
+function soakTable({ samples }: SoakResult): Html[] {
+  const rows = samples.map(({ memory, descriptors, pipes }, i) =>
+    [i, (memory / 1e6).toFixed(1), descriptors, pipes].map(String),
+  );
+  return [
+    element('h2', 'The relay after each round of the soak'),
+    tableOf(['round', 'resident MB', 'descriptors', 'pipes'], rows),
+  ];
+}
