@@ -23,15 +23,19 @@ export const HALF_OPEN_KEEP_MS = 5000;
 
 export type HalfOpenKey = 'relayHalfOpenHandshakes';
 
-export function registerHalfOpen(
-  registry: Registry,
+/** @returns what counts them, once in a while however often it is asked. */
+export function halfOpenCounter(
   isForRelay: () => IsForRelay,
   root = '/proc',
-): void {
+): () => Promise<number> {
   const count = async () => (await readHalfOpen(`${root}/net`)).filter(isForRelay()).length;
   let last = { at: Number.NEGATIVE_INFINITY, count: Promise.resolve(0) };
-  registerMetrics<HalfOpenKey, number>(registry, { relayHalfOpenHandshakes: single }, () => {
+  return () => {
     if (Date.now() - last.at >= HALF_OPEN_KEEP_MS) last = { at: Date.now(), count: count() };
     return last.count;
-  });
+  };
+}
+
+export function registerHalfOpen(registry: Registry, count: () => Promise<number>): void {
+  registerMetrics<HalfOpenKey, number>(registry, { relayHalfOpenHandshakes: single }, count);
 }

@@ -100,6 +100,19 @@ export class HistoryRing {
     this.#before = sums;
   }
 
+  /** Rates of the last second, for a text of now; undefined before there was one. */
+  last(): Record<'upload' | 'download' | 'opened' | 'errors', number> | undefined {
+    if (this.#added === 0) return undefined;
+    const place = (this.#added - 1) % this.length;
+    const of = (name: Column) => this.#columns[name][place] ?? 0;
+    return {
+      upload: of('upload'),
+      download: of('download'),
+      opened: of('opened'),
+      errors: of('errors'),
+    };
+  }
+
   /** The oldest first. */
   read(): History {
     const kept = Math.min(this.#added, this.length);

@@ -20,7 +20,8 @@ export interface AboutRelay extends RelayLimits {
   readonly sampler: Sampler;
 }
 
-export function relayState(stats: RelayStats, about: AboutRelay): RelayState {
+/** @param halfOpen handshakes of clients that stay so, where they could be counted. */
+export function relayState(stats: RelayStats, about: AboutRelay, halfOpen?: number): RelayState {
   const { counters, outcomes, modes, listening, refused, upstreams, routes } = stats;
   const { port, capture, threads, release, since, sampler, reloads } = about;
   return {
@@ -34,6 +35,8 @@ export function relayState(stats: RelayStats, about: AboutRelay): RelayState {
       active: counters.active,
       limit: about.maxConnections,
       accepted: { ipv4: counters.accepted_ipv4, ipv6: counters.accepted_ipv6 },
+      ...(sampler.lastAccepted !== undefined && { lastAccepted: sampler.lastAccepted }),
+      minute: sampler.minute(stats),
       finished: outcomes.finished,
       errors: Object.fromEntries(failures(outcomes)),
     },
@@ -46,6 +49,7 @@ export function relayState(stats: RelayStats, about: AboutRelay): RelayState {
     routes: routes.map(routeState),
     quantiles: sampler.quantiles(stats),
     headroom: readHeadroom(stats, about),
+    ...(halfOpen !== undefined && { halfOpen }),
     reloads: { ...reloads, generations: reloads.generations },
   };
 }

@@ -5,6 +5,7 @@
 import type { Histogram } from '../proxy/histogram.js';
 import type { HistogramName, RelayStats } from '../proxy/stats.js';
 import { HistoryRing } from './history.js';
+import { failures } from './outcomes.js';
 import { quantilesOf, since, together } from './quantiles.js';
 import type { RelayState } from './state.js';
 import { UpstreamChanges } from './upstream-changes.js';
@@ -21,9 +22,14 @@ const PICTURED = [
   'residency_download',
 ] as const satisfies readonly HistogramName[];
 
-type Picture = Readonly<Record<(typeof PICTURED)[number], Histogram['buckets']>>;
+interface Picture extends Readonly<Record<(typeof PICTURED)[number], Histogram['buckets']>> {
+  accepted: number;
+  outcomes: RelayStats['outcomes'];
+}
 
-const pictureOf = ({ histograms }: RelayStats): Picture => ({
+const pictureOf = ({ histograms, outcomes, counters }: RelayStats): Picture => ({
+  accepted: counters.accepted_ipv4 + counters.accepted_ipv6,
+  outcomes,
   connect: histograms.connect.buckets,
   first_byte: histograms.first_byte.buckets,
   residency_upload: histograms.residency_upload.buckets,
@@ -38,6 +44,7 @@ export class Sampler {
   /** The oldest first. */
   #pictures: Picture[];
   #ticks = 0;
+  #lastAccepted: number | undefined;
   #before: { picture: Picture; at: number };
 
   constructor(private readonly read: () => RelayStats) {
@@ -72,6 +79,24 @@ export class Sampler {
     };
   }
 
+  /** The same of connections. */
+  minute(stats: RelayStats): NonNullable<RelayState['connections']['minute']> {
+    const [then] = this.#pictures;
+    const now = pictureOf(stats);
+    const errors = failures(now.outcomes).map(
+      ([name, count]) => [name, count - (then?.outcomes[name] ?? 0)] as const,
+    );
+    return {
+      accepted: now.accepted - (then?.accepted ?? 0),
+      errors: Object.fromEntries(errors.filter(([, count]) => count > 0)),
+    };
+  }
+
+  /** Unix time in seconds, if one was accepted since this began to look. */
+  get lastAccepted(): number | undefined {
+    return this.#lastAccepted;
+  }
+
   end(): void {
     clearInterval(this.#timer);
     this.#listeners.clear();
@@ -82,6 +107,7 @@ export class Sampler {
     const picture = pictureOf(stats);
     const at = performance.now();
     const { picture: before, at: then } = this.#before;
+    if (picture.accepted > before.accepted) this.#lastAccepted = Date.now() / 1000;
     this.history.add(stats, {
       at: Date.now() / 1000,
       seconds: (at - then) / 1000,

@@ -62,6 +62,10 @@ const relay = z.object({
     active: count,
     limit: count,
     accepted: z.object({ ipv4: count, ipv6: count }),
+    /** When one was seen to be accepted last. */
+    lastAccepted: time.exactOptional(),
+    /** Of the last minute, or of the time since the start when that is less. */
+    minute: z.object({ accepted: count, errors: counts }).exactOptional(),
     /** Those that ended as they should. */
     finished: count,
     /** Those that came to nothing or were broken off, by reason; those reasons that happened. */

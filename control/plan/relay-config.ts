@@ -39,6 +39,7 @@ export function relayConfigText(config: Config, server: ServerConfig): string {
     router: { host: 'local', interfaces, ...(nat64 !== undefined && { nat64 }) },
     servers: [{ ...asMap(asList(servers)[index]), host: 'local', name: server.name }],
     relay: relayPart(config, server),
+    ...(config.written.exporter !== undefined && { exporter: config.written.exporter }),
   };
   return HEAD + stringify(parts, { lineWidth: 0 });
 }

@@ -12,6 +12,7 @@ import { watchAttached } from '../relay/attached.js';
 import type { RelaySetup } from '../relay/changes.js';
 import { chooseServer } from '../relay/choose-server.js';
 import { drain, handOver, type RunningRelay } from '../relay/end.js';
+import { exporterPlace } from '../relay/exporter-place.js';
 import { patiently } from '../relay/first-setup.js';
 import { watchNames } from '../relay/name-watch.js';
 import { Names } from '../relay/names.js';
@@ -87,7 +88,7 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
     current = next;
     if (pages !== undefined) bringUpToDate(pages, next);
   });
-  const view = viewOf(relay, reloading.reloads);
+  const view = viewOf(relay, reloading, () => current.exporter);
   const observation = await startObservation(relay, config.relay, view);
   pages = await startPages(setup, relay, inheritance, reloading.reloads, view);
   if (current !== setup) bringUpToDate(pages, current);
@@ -125,7 +126,8 @@ async function readSetup(options: RelayCommandOptions, names: Names): Promise<Re
     PAGES_CREDENTIALS,
   );
   config.warnings.push(...access.warnings);
-  return { config, server, options: relayOptions(config, server, upstreams), access };
+  const exporter = await exporterPlace(config);
+  return { config, server, options: relayOptions(config, server, upstreams), access, exporter };
 }
 
 /** Until a signal ends it, or a successor has taken its place. @returns the exit code. */

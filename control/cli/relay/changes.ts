@@ -1,6 +1,7 @@
 /** What a reload of the relay's configuration changes, in words; and what only a restart can. */
 import { createHmac, randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import type { ExporterPlace } from '../../../monitoring/exporter-client.js';
 import { camelCase } from '../../../proxy/camel-case.js';
 import { FIXED_OPTIONS, type RelayOptions } from '../../../proxy/options.js';
 import type { Upstream } from '../../../proxy/upstreams.js';
@@ -16,6 +17,8 @@ export interface RelaySetup {
   options: RelayOptions;
   /** Of the pages: secrets until they are opened or brought up to date. */
   access: PageAccess;
+  /** Where the exporter is asked for what the router knows. */
+  exporter: ExporterPlace;
 }
 
 /** A setup to compare with later, without its passwords. */

@@ -1,11 +1,12 @@
 /** The relay's metrics pages: opened, or taken over from the relay that ran before. */
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { asciiState } from '../../../monitoring/ascii.js';
 import { registerClients } from '../../../monitoring/clients.js';
 import { relayRegistry } from '../../../monitoring/collect.js';
 import type { AddressRange } from '../../../monitoring/connection-query.js';
 import { Connections } from '../../../monitoring/connections.js';
-import { registerHalfOpen, toOthers, toPort } from '../../../monitoring/half-open.js';
+import { registerHalfOpen } from '../../../monitoring/half-open.js';
 import { type Reloads, registerReloads } from '../../../monitoring/reload.js';
 import {
   type MonitoringAccess,
@@ -75,7 +76,7 @@ function open(
   const registry = relayRegistry(() => relay.stats(), version(), relay);
   registerReloads(registry, reloads);
   registerClients(registry, () => relay.clients(), metrics.perClient);
-  registerHalfOpen(registry, () => (relay.capture === 'tproxy' ? toOthers() : toPort(relay.port)));
+  registerHalfOpen(registry, view.halfOpen);
   const { address, port, socket } = metrics;
   return startMonitoring({
     address,
@@ -87,6 +88,8 @@ function open(
     state: view.state,
     history: () => view.sampler.history.read(),
     ready: view.ready,
+    why: view.why,
+    table: (state) => asciiState(state, view.sampler.history.last()),
     connections: new Connections(relay, readRange),
   });
 }

@@ -1,42 +1,75 @@
 /** What the pages and the control socket tell of a running relay, made in one place for both. */
 import { clientStates } from '../../../monitoring/client-state.js';
+import type { Why } from '../../../monitoring/connection-page.js';
+import { DeviceNames } from '../../../monitoring/device-names.js';
+import { ExporterClient, type ExporterPlace } from '../../../monitoring/exporter-client.js';
+import { halfOpenCounter, toOthers, toPort } from '../../../monitoring/half-open.js';
 import { health } from '../../../monitoring/health.js';
 import { relayState } from '../../../monitoring/relay-state.js';
-import type { Reloads } from '../../../monitoring/reload.js';
 import { Sampler } from '../../../monitoring/sampler.js';
-import { STATE_VERSION, type State } from '../../../monitoring/state.js';
+import { type ClientState, STATE_VERSION, type State } from '../../../monitoring/state.js';
 import type { Relay } from '../../../proxy/relay.js';
 import type { RelayStats } from '../../../proxy/stats.js';
 import { version } from '../package.js';
+import type { Reloading } from './reload.js';
+import { whyFrom } from './why.js';
 
 export interface RelayView {
   readonly sampler: Sampler;
   state(): Promise<State>;
   /** @returns why a new connection would come to nothing, or undefined. */
   ready(): string | undefined;
+  /** Handshakes of clients that stay half open. */
+  halfOpen(): Promise<number>;
+  why(client: string, originalDestination: string): Omit<Why, 'version' | 'id'>;
   end(): void;
 }
 
-export function viewOf(relay: Relay, reloads: Reloads): RelayView {
+/** @param exporter where the router's half of the state is; it is asked while somebody watches. */
+export function viewOf(
+  relay: Relay,
+  reloading: Pick<Reloading, 'reloads' | 'config'>,
+  exporter: () => ExporterPlace,
+): RelayView {
   const sampler = new Sampler(() => relay.stats());
+  const names = new DeviceNames();
+  const router = new ExporterClient(exporter);
   const since = Date.now() / 1000;
+  const { reloads } = reloading;
   const { port, threads, capture, maxPipes } = relay;
+  const halfOpen = halfOpenCounter(() => (capture === 'tproxy' ? toOthers() : toPort(port)));
+  const release = version();
   return {
     sampler,
+    halfOpen,
     async state() {
+      const [{ half, health: found }, incomplete] = await Promise.all([
+        router.read(),
+        halfOpen().catch(() => undefined),
+      ]);
+      const about = { port, threads, capture, maxPipes, since, reloads, sampler, release };
       const { maxConnections } = relay;
-      const about = { port, threads, capture, maxPipes, maxConnections, since, reloads, sampler };
       const now = {
         at: Date.now() / 1000,
-        relay: relayState(relay.stats(), { ...about, release: version() }),
-        clients: clientStates(relay.clients()),
+        relay: relayState(relay.stats(), { ...about, maxConnections }, incomplete),
+        clients: clientStates(relay.clients()).map(named(names)),
+        ...half,
       };
-      return { version: STATE_VERSION, ...now, health: health(now) };
+      return { version: STATE_VERSION, ...now, health: health(now, found) };
     },
     ready: () => notReady(relay.stats()),
-    end: () => sampler.end(),
+    why: whyFrom(() => reloading.config),
+    end: () => {
+      sampler.end();
+      names.end();
+    },
   };
 }
+
+const named = (names: DeviceNames) => (client: ClientState) => {
+  const name = names.nameOf(client.address);
+  return name === undefined ? client : { ...client, name };
+};
 
 /** Also for a load balancer: so in few words. */
 function notReady({ upstreams, listening }: RelayStats): string | undefined {

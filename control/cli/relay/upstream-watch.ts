@@ -3,6 +3,7 @@
  * change, however many connections it takes.
  */
 import pc from 'picocolors';
+import { FAULTS, type Fault } from '../../../monitoring/upstream-faults.js';
 import type { Relay } from '../../../proxy/relay.js';
 import type { Outcome, UpstreamStats } from '../../../proxy/stats.js';
 import type { Family } from '../../../proxy/upstreams.js';
@@ -14,23 +15,7 @@ const LOOK_EVERY_MS = 1000;
 /** One that comes and goes is mentioned no more often. */
 const QUIET_MS = 60_000;
 
-/** A client's connection that failed so, a probe, or connections that were of no use. */
-type Reason = Outcome | 'probe' | 'silence';
-
-/** For what an upstream is put into backoff; see fault_of() of the engine. */
-const FAULTS: Partial<Record<Reason, string>> = {
-  upstream_auth: 'it wants other credentials',
-  refused: 'it refuses connections',
-  unreachable: 'it cannot be reached',
-  timeout: 'it does not answer',
-  other: 'it cannot be connected to',
-  upstream_protocol: 'it does not speak its protocol, or hangs up',
-  reset: 'it resets connections',
-  handshake_timeout: 'it is silent during the handshake',
-  probe: 'the destination of `relay.probe` is not reached through it, or does not answer',
-  silence: 'it accepts requests, then hangs up without a byte',
-};
-const HINTS: Partial<Record<Reason, string>> = {
+const HINTS: Partial<Record<Fault, string>> = {
   upstream_auth: 'correct its `username` and `password_file`, then reload the relay (SIGHUP)',
   upstream_protocol: 'is the scheme of its `url` right?',
   silence:
@@ -44,7 +29,7 @@ interface Watched {
   errors: UpstreamStats['errors'];
   failedProbes: number;
   /** The last one counted. */
-  reason: Reason | undefined;
+  reason: Fault | undefined;
   /** The present backoff has been told. */
   told: boolean;
   toldAt: number;
@@ -141,7 +126,7 @@ export function upstreamChanges(
   ];
 }
 
-function restLine(name: string, reason: Reason | undefined, credential?: string): string {
+function restLine(name: string, reason: Fault | undefined, credential?: string): string {
   const why = reason === undefined ? '' : `: ${FAULTS[reason]} (${reason})`;
   const hint = reason === undefined ? undefined : hintFor(reason, credential);
   const line = `${pc.yellow('warning:')} upstream "${name}" is in backoff${why}`;
@@ -149,7 +134,7 @@ function restLine(name: string, reason: Reason | undefined, credential?: string)
 }
 
 /** A reload would find the same copy. */
-function hintFor(reason: Reason, credential: string | undefined): string | undefined {
+function hintFor(reason: Fault, credential: string | undefined): string | undefined {
   if (reason !== 'upstream_auth' || credential === undefined) return HINTS[reason];
   return `correct its \`username\`, or ${credential}, which systemd read when the service was started: systemctl restart sidetrack-relay`;
 }

@@ -21,6 +21,7 @@ relay: { ${relay} }
   const server = config.servers[0]!;
   return pictureOf({
     access: { warnings: [] },
+    exporter: { address: '127.0.0.1' },
     config,
     server,
     options: relayOptions(config, server, upstreams),

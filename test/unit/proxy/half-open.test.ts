@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
-import { registerHalfOpen, toOthers, toPort } from '../../../monitoring/half-open.js';
+import {
+  halfOpenCounter,
+  registerHalfOpen,
+  toOthers,
+  toPort,
+} from '../../../monitoring/half-open.js';
 import { halfOpenHandshakes } from '../../../proxy/half-open.js';
 
 const HEADER =
@@ -30,9 +35,9 @@ it('counts those of the relay', async () => {
   mkdirSync(join(root, 'net'));
   writeFileSync(join(root, 'net/tcp'), TCP);
   writeFileSync(join(root, 'net/tcp6'), TCP6);
-  const counted = async (isForRelay: Parameters<typeof registerHalfOpen>[1]) => {
+  const counted = async (isForRelay: Parameters<typeof halfOpenCounter>[0]) => {
     const registry = new Registry();
-    registerHalfOpen(registry, isForRelay, root);
+    registerHalfOpen(registry, halfOpenCounter(isForRelay, root));
     return /half_open_handshakes (\d+)/.exec(await registry.metrics())?.[1];
   };
   expect(await counted(() => toPort(12345))).toBe('3');

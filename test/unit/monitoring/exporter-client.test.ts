@@ -1,0 +1,115 @@
+/** What the relay learns from an exporter, and what it makes of one that is none. */
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { Registry } from 'prom-client';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ExporterClient, type ExporterPlace } from '../../../monitoring/exporter-client.js';
+import { startMonitoring } from '../../../monitoring/server.js';
+import { STATE_VERSION, type State } from '../../../monitoring/state.js';
+
+const ends: (() => Promise<unknown> | unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
+});
+
+const STATE: State = {
+  version: STATE_VERSION,
+  at: 1,
+  servers: [{ name: 'server1', captured: 7 }],
+  health: [{ level: 'warning', host: 'router', what: 'differs', next: 'sidetrack plan' }],
+};
+
+async function exporter(auth = false): Promise<ExporterPlace> {
+  let asked = 0;
+  const server = await startMonitoring({
+    address: '127.0.0.1',
+    port: 0,
+    registry: new Registry(),
+    state: async () => ({ ...STATE, servers: [{ name: 'server1', captured: ++asked }] }),
+    files: new Map(),
+    ...(auth && { auth: { token: Buffer.from('secret') } }),
+  });
+  ends.push(server.close);
+  return { address: '0.0.0.0', port: Number(new URL(server.url).port) };
+}
+
+async function other(listener: RequestListener): Promise<ExporterPlace> {
+  const server: Server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  ends.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  return {
+    address: '127.0.0.1',
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+  };
+}
+
+const saidOf = async (client: ExporterClient) => (await client.read()).health[0]?.what;
+
+describe('the half of the router', () => {
+  it('is what the exporter says, asked for once in a while', async () => {
+    const place = await exporter();
+    const client = new ExporterClient(() => place);
+    const first = await client.read();
+    expect(first).toMatchObject({ half: { servers: [{ captured: 1 }] }, health: STATE.health });
+    expect((await client.read()).half).toEqual(first.half);
+  });
+
+  it('is told with the token, and without it why not', async () => {
+    const place = await exporter(true);
+    const said = await saidOf(new ExporterClient(() => place));
+    expect(said).toContain('it wants a token that this relay cannot read');
+    const token = { ...place, token: Buffer.from('secret') };
+    expect((await new ExporterClient(() => token).read()).half.servers).toHaveLength(1);
+  });
+
+  it('is missing without an exporter, which is no trouble', async () => {
+    const client = new ExporterClient(() => ({ address: '127.0.0.1', port: 1 }));
+    expect(await client.read()).toEqual({
+      half: {},
+      health: [
+        {
+          level: 'ok',
+          host: 'router',
+          what: 'the router is not shown, for no exporter answers: nothing listens there',
+          next: 'sidetrack exporter',
+        },
+      ],
+    });
+  });
+
+  it.each<[string, RequestListener, string]>([
+    ['another program', (_, response) => response.end('<html>'), 'of another version'],
+    ['another version', (_, response) => response.end('{"version":99}'), 'of another version'],
+    ['an error', (_, response) => response.writeHead(500).end(), 'it says 500'],
+    ['one that hangs up', (request) => request.socket.destroy(), 'it hangs up'],
+    [
+      'one without an end',
+      (_, response) => {
+        const more = () => {
+          while (!response.destroyed && response.write('x'.repeat(65_536)));
+        };
+        response.on('drain', more).on('error', () => {});
+        more();
+      },
+      'its answer has no end',
+    ],
+  ])('is not taken from %s', async (_, listener, words) => {
+    const place = await other(listener);
+    const client = new ExporterClient(() => place, 10_000);
+    expect(await saidOf(client)).toContain(words);
+  });
+
+  it('is not waited for longer than a moment', async () => {
+    let asked = 0;
+    const place = await other(() => {
+      asked++;
+    });
+    const client = new ExporterClient(() => place, 30);
+    expect(await saidOf(client)).toContain('it has not answered yet');
+    expect(await saidOf(client)).toContain('it has not answered yet');
+    expect(asked).toBe(1);
+  });
+});
