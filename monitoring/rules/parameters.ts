@@ -53,7 +53,11 @@ export const parametersSchema = z.strictObject({
     .describe('how many times as many refusals as in the hour before'),
   half_open: positive.default(20).describe('handshakes of clients that stay half open'),
   loops: positive.default(10).describe('connections to the relay itself in five minutes'),
-  restarts: positive.default(2).describe('starts of the relay in 15 minutes that are still normal'),
+  restarts: z.coerce
+    .number()
+    .min(0)
+    .default(2)
+    .describe('starts of the relay in 15 minutes that are still normal'),
   reading_age_seconds: positive
     .default(300)
     .describe('age of what the exporter, or its textfile, says of a host'),

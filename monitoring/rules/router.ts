@@ -86,7 +86,7 @@ function listStale({ list_age_days: days, list_static: fixed }: Settings): Alert
     name: 'SidetrackListStale',
     severity: 'warning',
     expr: `time() - ${file} > ${days * DAY}`,
-    holds: 60,
+    holds: 10,
     summary: 'A list of addresses has not been updated for long.',
     description:
       'The file behind the set "{{ $labels.set }}" was last written {{ $value | humanizeDuration }} ago.',

@@ -260,14 +260,14 @@ export const routerCases = {
       {
         when: 'its file is older than eight days',
         series: { [file]: '-700000x90' },
-        at: 62,
+        at: 12,
         labels: { ...EXPORTER, set: 'china' },
-        description: 'The file behind the set "china" was last written 8d 3h 28m 40s ago.',
+        description: 'The file behind the set "china" was last written 8d 2h 38m 40s ago.',
       },
     ],
     quiet: [
       { when: 'it is a week old', series: { [file]: '-604800x90' }, at: 80 },
-      { when: 'it has just been written', series: { [file]: '-700000x30 1800x60' }, at: 80 },
+      { when: 'it is written again', series: { [file]: '-700000x5 360x60' }, at: 15 },
     ],
   },
   SidetrackClientOverShare: {
