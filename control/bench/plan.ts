@@ -68,7 +68,10 @@ export function planBench(ways: readonly (readonly Way[])[], options: PlanOption
   const families = FAMILIES.filter((family) => all.some(({ targets }) => targets[family]));
   const tests = families.flatMap((family, i) => {
     const kinds = i === 0 || options.allFamilies ? options.kinds : options.kinds.filter(isSingle);
-    return kinds.map((kind) => testOf(kind, family, options));
+    const isEchoed = all.every(
+      ({ targets: { [family]: one } }) => one === undefined || one.echo !== undefined,
+    );
+    return kinds.map((kind) => testOf(kind, family, isEchoed, options));
   });
   const turns = schedule({
     ...options,
@@ -100,7 +103,13 @@ export function planBench(ways: readonly (readonly Way[])[], options: PlanOption
 
 const isSingle = (kind: TestKind): boolean => SINGLE.includes(kind);
 
-function testOf(kind: TestKind, family: Family, { seconds, streams }: PlanOptions): Test {
+/** @param isEchoed small requests can go beside bulk everywhere, so that the test is the same for all variants */
+function testOf(
+  kind: TestKind,
+  family: Family,
+  isEchoed: boolean,
+  { seconds, streams }: PlanOptions,
+): Test {
   const name = `${kind}-${family}`;
   switch (kind) {
     case 'download':
@@ -112,7 +121,7 @@ function testOf(kind: TestKind, family: Family, { seconds, streams }: PlanOption
     case 'parallel':
       return {
         ...{ name, kind: 'bulk', family, direction: 'download', streams },
-        ...{ probed: true, seconds },
+        ...{ probed: isEchoed, seconds },
       };
     case 'latency':
     case 'connections':
