@@ -1,5 +1,4 @@
 /** Two documents, or two variants of one, side by side. */
-import { SidetrackError } from '../error.js';
 import type { BenchDocument, FigureName, Test } from './document.js';
 import { FIGURE_NAMES, FIGURES, type Series, seriesOf } from './figures.js';
 import { compareRuns, type Verdict } from './verdict.js';
@@ -51,7 +50,7 @@ export interface DocumentComparison {
   remarks: string[];
 }
 
-/** @throws SidetrackError `bench-other-tests` when they have nothing in common */
+/** Without rows where they have nothing in common; the remarks say what each has. */
 export function compareDocuments(before: BenchDocument, after: BenchDocument): DocumentComparison {
   const rows = after.tests.flatMap((test) =>
     before.tests.some((one) => sameTest(one, test))
@@ -64,13 +63,14 @@ export function compareDocuments(before: BenchDocument, after: BenchDocument): D
         )
       : [],
   );
-  if (rows.length === 0)
-    throw new SidetrackError('the two results have no test in common', {
-      code: 'bench-other-tests',
-      source: 'user',
-      hint: `the other one has ${namesOf(before)}; measure with the same --tests, --duration and --streams`,
-    });
-  return { rows, remarks: [...otherTests(before, after), ...otherMachines(before, after)] };
+  const nothing =
+    rows.length > 0
+      ? []
+      : [
+          `the two results have no test in common: the old one has ${namesOf(before)}, the new one ${namesOf(after)}; measure with the same --tests, --duration and --streams`,
+        ];
+  const remarks = [...nothing, ...otherTests(before, after), ...otherMachines(before, after)];
+  return { rows, remarks };
 }
 
 const namesOf = ({ tests, variants }: BenchDocument): string =>

@@ -29,7 +29,9 @@ export function renderReport(document: BenchDocument, comparison?: NamedComparis
     ...(comparison ? [comparedWith(comparison)] : []),
     ...verdicts('Beside the first variant', compareVariants(document)),
     element('h2', 'Figures'),
-    element('p', `Bar: the median. Dots: the runs. About ${document.prober}.`, { class: 'faint' }),
+    element('p', `Bar: the median. Dots: the runs. ${capitalised(document.prober)}.`, {
+      class: 'faint',
+    }),
     element('div', charts(document), { class: 'charts' }),
     figuresTable(document),
     busyTable(document),
@@ -129,7 +131,7 @@ function charts(document: BenchDocument): Html[] {
 
 export function titleOf({ name, kind, streams = 1, direction, family, probed }: Test): string {
   if (kind === 'latency') return `small requests alone, IPv${family}`;
-  if (kind === 'connections') return `one connection after the other, IPv${family}`;
+  if (kind === 'connections') return `connect, 64 bytes, close; IPv${family}`;
   const load = probed ? ', with small requests' : '';
   const flows = streams === 1 ? '1 flow' : `${streams} flows`;
   return `${direction ?? name}, ${flows}, IPv${family}${load}`;
@@ -209,3 +211,5 @@ function runsTable(document: BenchDocument): Html {
     tableOf(header, rows),
   ]);
 }
+
+const capitalised = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);

@@ -126,9 +126,20 @@ export class Bench {
 
   /** Every turn of the plan, or as many as there is time, patience and permission for. */
   async run(plan: BenchPlan): Promise<BenchResult> {
+    const runs: Run[] = [];
+    try {
+      return await this.#run(plan, runs);
+    } catch (error) {
+      // A connection that is lost; what was measured before is worth something.
+      if (runs.length === 0 || !(error instanceof SidetrackError)) throw error;
+      return { runs, interrupted: true, notes: [`ended early: ${error.message}`] };
+    }
+  }
+
+  /** @param runs those that are made are added to it */
+  async #run(plan: BenchPlan, runs: Run[]): Promise<BenchResult> {
     const { signal, progress, change, maxBytes = Number.POSITIVE_INFINITY } = this.#options;
     const { turns } = plan;
-    const runs: Run[] = [];
     const early = (...notes: string[]): BenchResult => ({ runs, interrupted: true, notes });
     let group = groupOf(plan, turns[0]);
     let failures = 0;

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { compareDocuments, type DocumentComparison } from '../../bench/compare.js';
 import { type BenchDocument, parseBenchDocument } from '../../bench/document.js';
@@ -27,7 +28,8 @@ export function benchCommand(): Command {
       'after',
       `
 Router and servers of the configuration, where there is one, are asked how busy they are; nothing is changed there.
-Exit status: 0 measured; 1 failed, ended early, or with --fail-if-slower something is worse; 2 wrong usage.
+Exit status: 0 measured; 1 failed, ended early, nothing to compare, or with --fail-if-slower something is
+worse; 2 wrong usage.
 `,
     )
     .action(action(runBenchCommand));
@@ -35,6 +37,7 @@ Exit status: 0 measured; 1 failed, ended early, or with --fail-if-slower somethi
 
 async function runBenchCommand(options: BenchCommandOptions): Promise<number> {
   checkBenchOptions(options);
+  if (options.html !== undefined) checkWritable(options.html);
   const old = options.compare === undefined ? undefined : readOld(options.compare);
   const seed = options.seed ?? randomInt(MOST_SEED);
   const document = await interruptible((signal) =>
@@ -43,39 +46,71 @@ async function runBenchCommand(options: BenchCommandOptions): Promise<number> {
       : measureHere({ ...options, seed }, signal),
   );
   const comparison = old && compareDocuments(old, document);
-  if (options.html !== undefined) writeReport(options.html, document, comparison, options.compare);
+  const isWritten =
+    options.html === undefined ||
+    writeReport(options.html, document, comparison, options.compare ?? '');
   if (options.json) printJson(comparison ? { ...document, comparison } : document);
   else {
     printBench(document);
     if (comparison) printComparison(options.compare!, comparison);
   }
-  const isWorse = comparison?.rows.some(({ verdict }) => verdict.kind === 'worse') ?? false;
-  const failed = document.interrupted || (options.failIfSlower === true && isWorse);
+  const rows = comparison?.rows ?? [];
+  const isWorse = options.failIfSlower && rows.some(({ verdict }) => verdict.kind === 'worse');
+  const isIncomparable = comparison !== undefined && rows.length === 0;
+  const failed = document.interrupted || !isWritten || isWorse || isIncomparable;
   return failed ? EXIT_FAILED : EXIT_OK;
 }
 
-function readOld(path: string): BenchDocument {
-  if (!existsSync(path))
-    throw new SidetrackError(`there is no ${path}`, {
-      code: 'bench-file',
+/** Before minutes are spent. */
+function checkWritable(path: string): void {
+  try {
+    accessSync(dirname(path), constants.W_OK);
+    if (existsSync(path)) accessSync(path, constants.W_OK);
+  } catch (cause) {
+    throw new SidetrackError(`the report cannot be written to ${path}`, {
+      code: 'bench-html',
       source: 'user',
-      hint: 'make it with: sidetrack bench … --json > FILE',
+      hint: 'name a file in a directory that you may write to: --html report.html',
+      cause,
     });
-  return parseBenchDocument(path, readFileSync(path, 'utf8'));
+  }
 }
 
+/** Bytes; the longest that bench writes has some. */
+const LONGEST_OLD = 64 << 20;
+
+function readOld(path: string): BenchDocument {
+  try {
+    if (statSync(path).size <= LONGEST_OLD)
+      return parseBenchDocument(path, readFileSync(path, 'utf8'));
+  } catch (cause) {
+    if (cause instanceof SidetrackError) throw cause;
+    throw oldError(`${path} cannot be read`, cause);
+  }
+  throw oldError(`${path} is too long for a result of sidetrack bench`);
+}
+
+const oldError = (message: string, cause?: unknown) =>
+  new SidetrackError(message, {
+    code: 'bench-file',
+    source: 'user',
+    hint: 'make one with: sidetrack bench … --json > FILE',
+    cause,
+  });
+
+/** The figures are printed in any case. */
 function writeReport(
   path: string,
   document: BenchDocument,
   comparison: DocumentComparison | undefined,
-  comparedWith: string | undefined,
-): void {
-  const html = renderReport(document, comparison && { name: comparedWith ?? '', ...comparison });
+  name: string,
+): boolean {
   try {
-    writeFileSync(path, html);
+    writeFileSync(path, renderReport(document, comparison && { name, ...comparison }));
     say(`  the report: ${path}`);
+    return true;
   } catch (cause) {
-    // The figures are still printed.
     say(`error: ${path} could not be written: ${cause instanceof Error ? cause.message : cause}`);
+    return false;
   }
 }

@@ -76,7 +76,9 @@ describe('before and after', () => {
     expect(rows.map(({ test }) => test)).not.toContain('download-4');
     expect(remarks[0]).toContain('only in the old result, or another test there: download-4');
     longer.tests = longer.tests.slice(0, 1);
-    expect(() => compareDocuments(benchDocument(), longer)).toThrow('no test in common');
+    const nothing = compareDocuments(benchDocument(), longer);
+    expect(nothing.rows).toEqual([]);
+    expect(nothing.remarks[0]).toMatch(/no test in common: the old one has download-4 \(2 s\)/);
   });
 });
 
@@ -89,6 +91,17 @@ it('each way is set beside the first', () => {
   const { head, words } = comparisonWords(rows[0]!);
   expect(head).toBe('download-4, steered against direct, throughput');
   expect(words).toMatch(/^\d.\d\d Gbit\/s → \d+ Mbit\/s: worse, -50 % \(95 %: -5\d %/);
+});
+
+it('where runs differ wildly, it says so and no number that nobody could use', () => {
+  const wild = benchDocument();
+  wild.runs = wild.runs.map((run, i) => ({ ...run, figures: { bitsPerSecond: 10 ** (i % 7) } }));
+  const { words } = comparisonWords(compareVariants(wild)[0]!);
+  expect(words).toContain('only one of more than 100 % would show, for one of 5 % it is too noisy');
+  const calm = compareDocuments(benchDocument(), benchDocument({ seed: 2 })).rows[0]!;
+  expect(comparisonWords(calm).words).toMatch(
+    /one of [\d.]+ % would show, one of 5 % needs 5 runs/,
+  );
 });
 
 it('runs that warm up or fail do not count', () => {
