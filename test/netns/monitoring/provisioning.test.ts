@@ -1,5 +1,13 @@
 /** The files that are shipped for Prometheus and Grafana. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +15,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { runProcess } from '../../../control/hosts/process.js';
+import { requireAll } from '../rivals/installed.js';
 import { hasPrometheus } from './prometheus.js';
 
 const shipped = (path: string) =>
@@ -80,9 +89,37 @@ describe('the shipped files', () => {
       z.object({ providers: z.array(z.object({ options: z.object({ path: z.string() }) })) }),
     );
     expect(providers.map(({ options }) => options.path)).toEqual([`${INSTALLED}/dashboards`]);
-    const build = readFileSync(shipped('../packaging/package.sh'), 'utf8');
-    expect(build).toContain('cp -r monitoring/dashboards/json "$app/monitoring/dashboards"');
-    const deb = readFileSync(shipped('../packaging/deb/build.sh'), 'utf8');
-    expect(deb).toContain(`mv "$lib/monitoring" "$root${INSTALLED}"`);
+  });
+});
+
+const PACKAGES = fileURLToPath(new URL('../../../build/package', import.meta.url));
+const built = (end: string) =>
+  existsSync(PACKAGES) ? readdirSync(PACKAGES).find((name) => name.endsWith(end)) : undefined;
+
+describe.skipIf(!(built('.deb') && built('.tgz')) && !requireAll)('the packages', () => {
+  const FILES = [
+    'dashboards/sidetrack-overview.json',
+    'dashboards/sidetrack-relay.json',
+    'dashboards/sidetrack-router.json',
+    'grafana/dashboards.yaml',
+    'grafana/datasource.yaml',
+    'prometheus/prometheus.yml',
+    'rules/sidetrack.rules.yml',
+  ];
+  const filesOf = async (...argv: string[]) => {
+    const { status, stdout, stderr } = await runProcess(argv);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    return stdout.split('\n').map((line) => line.split(/\s+/).at(-1)!);
+  };
+
+  it('have all of it where it is looked for', async () => {
+    const deb = await filesOf('dpkg-deb', '--contents', join(PACKAGES, built('.deb')!));
+    const tgz = await filesOf('tar', '--list', '--file', join(PACKAGES, built('.tgz')!));
+    for (const file of FILES) {
+      expect(deb).toContain(`.${INSTALLED}/${file}`);
+      expect(tgz).toContain(`package/monitoring/${file}`);
+    }
+    // What makes them needs a library that is in no package.
+    expect([...deb, ...tgz].filter((name) => name.includes('dashboards/write'))).toEqual([]);
   });
 });
