@@ -34,6 +34,7 @@ export function devicesView(choose: (address: string) => void): View {
       {
         title: 'Device',
         sort: 'name',
+        ascending: true,
         isName: true,
         fill: (cell, device) => fillDevice(cell, device, choose),
       },

@@ -75,6 +75,14 @@ export class Rows<Item, R extends Row> {
   ) {}
 
   show(items: readonly Item[]): void {
+    const focused = document.activeElement;
+    this.#place(items);
+    // A row that changes its place loses the focus on the way.
+    if (focused instanceof HTMLElement && focused !== document.activeElement && focused.isConnected)
+      focused.focus({ preventScroll: true });
+  }
+
+  #place(items: readonly Item[]): void {
     const before = this.#rows;
     const now = new Map<string, R>();
     let place: Element | null = this.parent.firstElementChild;

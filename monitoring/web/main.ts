@@ -50,6 +50,8 @@ function render(): void {
   if (frame !== 0 || isPaused || document.hidden) return;
   frame = requestAnimationFrame(() => {
     frame = 0;
+    if (model.state !== undefined)
+      document.body.dataset.relay = String(model.state.relay !== undefined);
     for (const view of views) view.update(model);
   });
 }
@@ -111,16 +113,21 @@ addEventListener('pagehide', () => leave?.());
 addEventListener('pageshow', () => watch());
 
 const tokenButton = byId('token', HTMLButtonElement);
-const askToken = () =>
+/** Who has said no is not asked again and again. */
+let hasAsked = false;
+function askToken(): void {
+  hasAsked = true;
   askForToken((token) => {
+    hasAsked = false;
     access.token = token;
     news.needsToken = false;
     void loadHistory();
   });
+}
 tokenButton.addEventListener('click', askToken);
 access.onNeeded = () => {
   news.needsToken = true;
-  if (!byId('dialog', HTMLDialogElement).open) askToken();
+  if (!hasAsked) askToken();
 };
 
 const pauseButton = byId('pause', HTMLButtonElement);

@@ -11,6 +11,8 @@ export interface TableColumn<Item> {
   wide?: boolean;
   /** Makes the head a button that sorts by this word. */
   sort?: string;
+  /** Sorted from the smallest on. */
+  ascending?: boolean;
   /** For readers that do not see the table: what the title leaves out. */
   hint?: string;
   /** Names the row. */
@@ -80,9 +82,13 @@ export function createTable<Item>(room: HTMLElement, options: TableOptions<Item>
     show(list, sortedBy) {
       rows.show(list);
       for (const element of items.keys()) if (!element.isConnected) items.delete(element);
-      columns.forEach(({ sort }, i) => {
+      columns.forEach(({ sort, ascending }, i) => {
         const isSorted = sort !== undefined && sort === sortedBy;
-        setAttribute(heads[i]!, 'aria-sort', isSorted ? 'descending' : undefined);
+        setAttribute(
+          heads[i]!,
+          'aria-sort',
+          isSorted ? (ascending ? 'ascending' : 'descending') : undefined,
+        );
       });
       if (onKey !== undefined) keepOneStop(body);
     },

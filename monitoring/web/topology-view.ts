@@ -66,6 +66,8 @@ function updateStage({ places, hop, upload, download }: StageRow, stage: Stage):
   const { upload: up, download: down } = stage.hop ?? {};
   setText(upload, formatRate(up));
   setText(download, formatRate(down));
+  // Answers go past the router where client and server are neighbours.
+  setAttribute(hop, 'data-ways', down === undefined && up !== undefined ? 'up' : 'both');
   const told = [
     up === undefined ? '' : `towards the Internet ${formatRate(up)}`,
     down === undefined ? '' : `towards the clients ${formatRate(down)}`,
