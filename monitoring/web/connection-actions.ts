@@ -2,7 +2,7 @@
 import type { ConnectionItem } from '../connection-page.js';
 import type { Access } from './access.js';
 import { isClosed, isConnectionPage, isWhy } from './answers.js';
-import { closeRequestOf, pathOf } from './connections.js';
+import { closeRequestOf, connectionStanding, pathOf } from './connections.js';
 import { openDialog } from './dialog.js';
 import { el } from './dom.js';
 import type { ConnectionFilter } from './filter.js';
@@ -26,6 +26,7 @@ export async function showWhy(access: Access, one: ConnectionItem): Promise<void
     ['Rule', where && oneLine(where, 80)],
     ['Route of the relay', one.route && oneLine(one.route, 80)],
     ['Upstream', one.upstream && oneLine(one.upstream, 80)],
+    ['State', connectionStanding(one).word],
     ['Moved by', movedBy(one)],
     ['Round trips', roundTrips(one)],
     ['Time to connect', one.connectTime === undefined ? undefined : formatSeconds(one.connectTime)],

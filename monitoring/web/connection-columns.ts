@@ -37,7 +37,7 @@ export function connectionColumns(acts: ConnectionActs): TableColumn<ConnectionI
             : `${upstream ?? UNKNOWN} by ${route}`,
         ),
     },
-    { title: 'State', fill: (cell, one) => fillBadge(cell, connectionStanding(one)) },
+    { title: 'State', roomy: true, fill: (cell, one) => fillBadge(cell, connectionStanding(one)) },
     {
       title: 'Age',
       sort: 'age',
@@ -62,6 +62,7 @@ export function connectionColumns(acts: ConnectionActs): TableColumn<ConnectionI
       hint: 'download, upload',
       sort: 'bytes',
       numeric: true,
+      roomy: true,
       fill: (cell, { upload, download }) =>
         fillWays(cell, formatBytes(upload.bytes), formatBytes(download.bytes)),
     },

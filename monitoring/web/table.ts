@@ -9,6 +9,8 @@ export interface TableColumn<Item> {
   numeric?: boolean;
   /** Left out where there is little room. */
   wide?: boolean;
+  /** Left out on a phone. */
+  roomy?: boolean;
   /** Makes the head a button that sorts by this word. */
   sort?: string;
   /** Sorted from the smallest on. */
@@ -100,8 +102,12 @@ export function createTable<Item>(room: HTMLElement, options: TableOptions<Item>
   };
 }
 
-const classesOf = ({ numeric, wide }: { numeric?: boolean; wide?: boolean }) =>
-  [numeric && 'number', wide && 'wide'].filter(Boolean).join(' ') || undefined;
+const classesOf = ({
+  numeric,
+  wide,
+  roomy,
+}: Pick<TableColumn<never>, 'numeric' | 'wide' | 'roomy'>) =>
+  [numeric && 'number', wide && 'wide', roomy && 'roomy'].filter(Boolean).join(' ') || undefined;
 
 function headOf<Item>(column: TableColumn<Item>, onSort: ((by: string) => void) | undefined) {
   const { title, sort, hint } = column;

@@ -54,7 +54,7 @@ async function runRelay(options: RelayCommandOptions): Promise<number> {
     const running = await begin(options, signals);
     const code = await serve(running);
     // A resolver that hangs would keep us for half a minute after everything is over.
-    if (running.names.isAsking) process.exit(code);
+    if (running.names.isAsking || running.view.isAsking) process.exit(code);
     return code;
   } finally {
     signals.close();
@@ -107,7 +107,7 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   const unwatch = () => {
     for (const end of endings) end();
   };
-  return { reloading, relay, observation, pages, service, signals, names, unwatch };
+  return { reloading, relay, observation, pages, service, signals, names, view, unwatch };
 }
 
 function bringUpToDate(pages: Pages, { config, access }: RelaySetup): void {

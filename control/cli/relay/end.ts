@@ -8,6 +8,7 @@ import { say } from '../output.js';
 import type { Names } from './names.js';
 import type { Observation } from './observation.js';
 import type { Pages } from './pages.js';
+import type { RelayView } from './relay-view.js';
 import type { Reloading } from './reload.js';
 import type { Service } from './service.js';
 import type { Signals } from './signals.js';
@@ -21,6 +22,7 @@ export interface RunningRelay {
   service: Service;
   signals: Signals;
   names: Names;
+  view: RelayView;
   /** Ends what looks after upstreams and speaks of them. */
   unwatch: () => void;
 }

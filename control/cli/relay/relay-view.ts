@@ -19,6 +19,8 @@ export interface RelayView {
   state(): Promise<State>;
   /** @returns why a new connection would come to nothing, or undefined. */
   ready(): string | undefined;
+  /** A resolver has yet to say what a client is called; Node does not end before it has. */
+  readonly isAsking: boolean;
   /** Handshakes of clients that stay half open. */
   halfOpen(): Promise<number>;
   why(client: string, originalDestination: string): Omit<Why, 'version' | 'id'>;
@@ -58,6 +60,9 @@ export function viewOf(
       return { version: STATE_VERSION, ...now, health: health(now, found) };
     },
     ready: () => notReady(relay.stats()),
+    get isAsking() {
+      return names.isAsking;
+    },
     why: whyFrom(() => reloading.config),
     end: () => {
       sampler.end();
