@@ -210,11 +210,11 @@ describe.skipIf(CHROMIUM === undefined)('the live page', () => {
     expect(await page.locator('#theme').innerText()).toBe('Light');
   });
 
-  it('holds its memory for a day of states', { tags: ['long'], timeout: 300_000 }, async () => {
+  it('holds its memory for a day of states', { tags: ['long'], timeout: 900_000 }, async () => {
     fake.history = historyUntil(AT);
     const page = await openLive();
     clearInterval(pushing);
-    const clients = 200;
+    const clients = 50;
     /** The next hours, as fast as the page takes them. */
     const run = async (hours: number) => {
       for (const until = at + 3600 * hours; at < until; ) {

@@ -9,7 +9,7 @@ import { ADDRESS } from '../../control/lab/topology.js';
 import type { State } from '../../monitoring/state.js';
 import { CHROMIUM, startBrowser, type TestBrowser } from './browser/browser.js';
 import { bytesOf, frames } from './browser/measure.js';
-import { Fixture, waitFor } from './fixture.js';
+import { CLI, Fixture, waitFor } from './fixture.js';
 import { missingPrograms } from './rivals/installed.js';
 import type { Running } from './rivals/launch.js';
 import { microsocks, PROXY } from './rivals/proxies.js';
@@ -50,6 +50,8 @@ describe.skipIf(isMissing)('the live page of a relay', () => {
     await nameClient('kitchen-tv');
     await fixture.succeed('apply');
     await fixture.startRelay();
+    const exporter = [process.execPath, CLI, 'exporter', '-c', fixture.configFile];
+    fixture.lab.spawn('server1', exporter, { stdio: 'ignore' });
     fixture.lab.spawn('internet', ['iperf3', '-s'], { stdio: 'ignore' });
     const iperf = ['iperf3', '-c', ADDRESS.internet.v4, '-t', '300', '-b', '80M', '-R'];
     await waitFor('iperf3 to listen', async () => {
@@ -93,6 +95,20 @@ describe.skipIf(isMissing)('the live page of a relay', () => {
     const after = (await stateOf()).relay!.upstreams[0]!.bytes.download;
     // Three digits are shown.
     expect(shown).toBeLessThanOrEqual(1.005 * after);
+  });
+
+  it('shows the router that the exporter reads: its state, its rules, what it steers', async () => {
+    await page.locator('.place[data-key=router][data-level=ok]', { hasText: 'in sync' }).waitFor();
+    const rule = page.locator('#rules-table tbody tr', { hasText: 'rest' });
+    await rule.waitFor();
+    const counted = (await stateOf()).router!.rules.find((one) => one.rule === 'rest')!.packets;
+    const packets = rule.locator('.number').nth(1);
+    await expect
+      .poll(async () => Number((await packets.innerText()).replaceAll(/\D/g, '')))
+      .toBeGreaterThanOrEqual(counted);
+    await expect
+      .poll(async () => bytesOf(await text('.hop .upload')), { timeout: 15_000 })
+      .toBeGreaterThan(0);
   });
 
   it('names the device and lists its connections; what is searched for is found', async () => {
