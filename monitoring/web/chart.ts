@@ -49,6 +49,7 @@ export function createChart({ title, lines, format }: ChartOptions): Chart {
   );
   const element = el('figure', {}, el('figcaption', {}, el('h3', {}, title), legend), canvas);
   let last: Samples | undefined;
+  let isSeen = true;
   const tell = (index: number | null | undefined) => {
     lines.forEach(({ column }, i) => {
       const value = last?.[column][index ?? last.at.length - 1];
@@ -60,11 +61,21 @@ export function createChart({ title, lines, format }: ChartOptions): Chart {
     const width = canvas.clientWidth;
     if (width > 0 && width !== plot.width) plot.setSize({ width, height: HEIGHT });
   }).observe(canvas);
+  const draw = () => {
+    const samples = last;
+    if (samples === undefined || !isSeen) return;
+    plot.setData([samples.at, ...lines.map(({ column }) => samples[column])]);
+  };
+  // Drawing is most of what a page costs; what is read out and beside it goes on.
+  new IntersectionObserver((entries) => {
+    isSeen = entries.at(-1)?.isIntersecting ?? true;
+    draw();
+  }).observe(canvas);
   return {
     element,
     show(samples) {
       last = samples;
-      plot.setData([samples.at, ...lines.map(({ column }) => samples[column])]);
+      draw();
       tell(plot.cursor.idx);
       const now = lines.map(({ label, column }) => `${label} ${format(samples[column].at(-1))}`);
       setAttribute(canvas, 'aria-label', `${title}: ${now.join(', ')}`);

@@ -8,7 +8,7 @@ import type { LabProcess } from '../../control/lab/lab.js';
 import { ADDRESS } from '../../control/lab/topology.js';
 import type { State } from '../../monitoring/state.js';
 import { CHROMIUM, startBrowser, type TestBrowser } from './browser/browser.js';
-import { bytesOf, frames } from './browser/measure.js';
+import { bytesOf, type Frames, frames } from './browser/measure.js';
 import { CLI, Fixture, waitFor } from './fixture.js';
 import { missingPrograms } from './rivals/installed.js';
 import type { Running } from './rivals/launch.js';
@@ -37,6 +37,16 @@ async function nameClient(name: string): Promise<void> {
 }
 
 const text = (selector: string) => page.locator(selector).first().innerText();
+
+const MEASURE_MS = 8000;
+
+const told = ({ p99, count, busy }: Frames) =>
+  `p99 of ${count} ${p99.toFixed(1)} ms, ${Math.round(100 * busy)} % busy`;
+
+async function sortAll(): Promise<void> {
+  const table = page.locator('#connections-table');
+  for (const name of ['Age', 'Total', 'Now']) await table.getByRole('button', { name }).click();
+}
 
 describe.skipIf(isMissing)('the live page of a relay', () => {
   let load: LabProcess;
@@ -153,6 +163,9 @@ describe.skipIf(isMissing)('the live page of a relay', () => {
     tags: ['long'],
   }, async () => {
     const count = 5000;
+    await page.locator('#connections').scrollIntoViewIfNeeded();
+    await page.locator('#page-where', { hasText: 'of' }).waitFor();
+    const few = await frames(page, MEASURE_MS, sortAll);
     const crowd = await fixture.startPeer(
       'client',
       'crowd',
@@ -160,15 +173,15 @@ describe.skipIf(isMissing)('the live page of a relay', () => {
       ADDRESS.internet.v4,
       `${count}`,
     );
-    await page.locator('#connections').scrollIntoViewIfNeeded();
     await page.locator('#page-where', { hasText: /of 5.00\d/ }).waitFor();
-    const { p99, count: measured } = await frames(page, 8000, async () => {
-      for (const sort of ['Age', 'Total', 'Now'])
-        await page.locator('#connections-table').getByRole('button', { name: sort }).click();
+    const many = await frames(page, MEASURE_MS, async () => {
+      await sortAll();
       for (let i = 0; i < 5; i++) await page.locator('#page-after').click();
     });
-    console.info(`5000 connections: p99 of ${measured} frames ${p99.toFixed(1)} ms`);
-    expect(p99).toBeLessThan(50);
+    console.info(`frames with few connections: ${told(few)}; with ${count}: ${told(many)}`);
+    // Chromium draws by the CPU here; other programs of a busy machine hold up few connections as well.
+    expect(many.p99).toBeLessThan(Math.max(50, 1.5 * few.p99));
+    expect(many.busy).toBeLessThan(0.5);
     crowd.signal('SIGKILL');
   });
 

@@ -1,5 +1,5 @@
 /** What tests measure of a page: figures as numbers, frames, memory, contrast. */
-import type { Page } from 'playwright-core';
+import type { CDPSession, Page } from 'playwright-core';
 
 const POWERS = ['', 'k', 'M', 'G', 'T', 'P'];
 
@@ -14,11 +14,16 @@ export interface Frames {
   count: number;
   /** Milliseconds. */
   p99: number;
-  longest: number;
+  /** Share of the time in which the page's thread was busy. */
+  busy: number;
 }
 
 /** How long frames took meanwhile, by requestAnimationFrame. */
 export async function frames(page: Page, ms: number, act: () => Promise<void>): Promise<Frames> {
+  const session = await page.context().newCDPSession(page);
+  // Of the CPU's time: what other programs take meanwhile is none of the page's.
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const before = await metricsOf(session);
   await page.evaluate('sidetrackProbe.frames.length = 0; sidetrackProbe.isMeasuring = true;');
   const until = Date.now() + ms;
   await act();
@@ -26,12 +31,14 @@ export async function frames(page: Page, ms: number, act: () => Promise<void>): 
   const taken: number[] = await page.evaluate(
     '(sidetrackProbe.isMeasuring = false, sidetrackProbe.frames)',
   );
+  const after = await metricsOf(session);
+  await session.detach();
   const sorted = taken.toSorted((a, b) => a - b);
   const at = Math.min(Math.floor(sorted.length * 0.99), sorted.length - 1);
   return {
     count: sorted.length,
     p99: sorted[at] ?? Number.NaN,
-    longest: sorted.at(-1) ?? Number.NaN,
+    busy: (after('TaskDuration') - before('TaskDuration')) / (ms / 1000),
   };
 }
 
@@ -41,11 +48,15 @@ export async function heapOf(page: Page): Promise<{ heap: number; nodes: number 
   await session.send('HeapProfiler.enable');
   await session.send('HeapProfiler.collectGarbage');
   await session.send('Performance.enable');
-  const { metrics } = await session.send('Performance.getMetrics');
-  const of = (name: string) => metrics.find((one) => one.name === name)?.value ?? Number.NaN;
-  const found = { heap: of('JSHeapUsedSize'), nodes: of('Nodes') };
+  const of = await metricsOf(session);
   await session.detach();
-  return found;
+  return { heap: of('JSHeapUsedSize'), nodes: of('Nodes') };
+}
+
+/** Chromium's own counters. */
+async function metricsOf(session: CDPSession): Promise<(name: string) => number> {
+  const { metrics } = await session.send('Performance.getMetrics');
+  return (name) => metrics.find((one) => one.name === name)?.value ?? Number.NaN;
 }
 
 export interface Contrast {
