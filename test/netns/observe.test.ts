@@ -11,6 +11,7 @@ import type { OpenConnection } from '../../proxy/open-connections.js';
 import { CLI, Fixture, url, waitFor } from './fixture.js';
 
 const QUICK = 10_000;
+const METRICS = 'http://127.0.0.1:9150/metrics';
 
 let fixture: Fixture;
 let relay: LabProcess;
@@ -18,7 +19,9 @@ const running: LabProcess[] = [];
 
 beforeAll(async () => {
   fixture = await Fixture.start();
-  fixture.configure(`${LAB_CONFIG}relay: { access_log: { file: access.log } }\n`);
+  fixture.configure(
+    `${LAB_CONFIG}relay: { access_log: { file: access.log }, metrics: { per_client: 1 } }\n`,
+  );
   relay = await fixture.startRelay();
   await fixture.succeed('apply');
   fixture.lab.spawn('internet', ['iperf3', '-s'], { stdio: 'ignore' });
@@ -263,6 +266,52 @@ describe('a scrape', () => {
     expect(
       await fixture.metric('sidetrack_relay_upstream_ports_limit{upstream="direct"}'),
     ).toBeGreaterThan(1000);
+  });
+});
+
+describe('metrics by client', () => {
+  /** Of one metric, by its labels as they are written. */
+  const series = async (name: string) => {
+    const text = await fixture.lab.check('server1', ['curl', '-sf', METRICS]);
+    const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`));
+    return new Map(
+      lines.map((line) => [
+        line.slice(name.length, line.lastIndexOf(' ')),
+        Number(line.split(' ').at(-1)),
+      ]),
+    );
+  };
+
+  it('are of as many clients as asked for, and add up to what all have done', async () => {
+    for (const node of ['client', 'client', 'client2'])
+      expect((await fixture.download(node, url(ADDRESS.internet.v4, '/bytes/300000'))).status).toBe(
+        0,
+      );
+    await waitFor('all connections to end', async () => (await list()).length === 0);
+    const connections = await series('sidetrack_relay_client_connections_total');
+    const bytes = await series('sidetrack_relay_client_bytes_total');
+    const own = `client="${ADDRESS.client.v4}"`;
+    expect([...connections.keys()]).toEqual([`{${own}}`, '{client="other"}']);
+    expect(bytes.get('{client="other",direction="download"}')).toBeGreaterThan(300_000);
+    expect(bytes.get(`{${own},direction="download"}`)).toBeGreaterThan(600_000);
+    const total = await series('sidetrack_relay_bytes_total');
+    for (const direction of ['upload', 'download'])
+      expect(
+        bytes.get(`{${own},direction="${direction}"}`)! +
+          bytes.get(`{client="other",direction="${direction}"}`)!,
+      ).toBe(total.get(`{direction="${direction}"}`));
+    const accepted = await series('sidetrack_relay_connections_total');
+    const sum = (all: Map<string, number>) => [...all.values()].reduce((a, b) => a + b);
+    expect(sum(connections)).toBe(sum(accepted));
+  });
+
+  it('tell how busy the threads are, and what the process uses', async () => {
+    const busy = await series('sidetrack_relay_thread_busy_seconds_total');
+    expect(busy.get('{thread="0"}')).toBeGreaterThan(0);
+    const cpu = await fixture.metric('process_cpu_seconds_total');
+    expect(cpu).toBeGreaterThan([...busy.values()].reduce((a, b) => a + b));
+    const used = await fixture.metric('sidetrack_relay_resource_used{resource="descriptors"}');
+    expect(Math.abs((await fixture.metric('process_open_fds')) - used)).toBeLessThan(5);
   });
 });
 
