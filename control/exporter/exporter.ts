@@ -32,6 +32,9 @@ export interface ExporterOptions {
 
 /** Younger than that a reading is not repeated. */
 const FRESH_MS = 1000;
+/** A host that was not there at the last comparison is compared soon, but not at once again and again. */
+const AGAIN_MS = 10_000;
+const SPARED_MS = 600_000;
 
 export class Exporter {
   readonly #source: Source;
@@ -40,6 +43,8 @@ export class Exporter {
   readonly #sums = new Sums();
   readonly #flowPace = new Pace(0);
   readonly #comparePace: Pace;
+  /** Hosts that are not asked for what is dear until then. */
+  readonly #spared = new Map<string, number>();
   #hosts: KeptHost[] = [];
   #comparison = new Comparison();
   #flows: FlowCounts | undefined;
@@ -87,10 +92,11 @@ export class Exporter {
       this.#hosts.map(async (host) => {
         const isRouter = host.name === ROUTER;
         const judges = isRouter && config.router.classifier === 'nftables';
+        const isSpared = performance.now() < (this.#spared.get(host.name) ?? 0);
         const questions = hostQuestions(config, {
           isRouter,
-          flows: countsFlows,
-          drift: compares,
+          flows: countsFlows && !isSpared,
+          drift: compares && !isSpared,
           wantedSets: judges ? sets : undefined,
         });
         return [host.name, await host.read(questions)] as const;
@@ -99,13 +105,27 @@ export class Exporter {
     const answers = new Map(answered);
     if (compares) this.#compare(answers);
     else if (this.#comparison.missed(this.#hosts).some((name) => answers.get(name)))
-      this.#comparePace.hurry();
+      this.#comparePace.hurry(AGAIN_MS);
+    this.#spare(answers);
     if (countsFlows) this.#countFlows(answers.get(ROUTER));
     return this.#reading(answers, await this.#source.files());
   }
 
+  /** What did not come in time is not asked for again soon: the counters are worth more. */
+  #spare(answers: ReadonlyMap<string, HostAnswers | undefined>): void {
+    for (const [name, answer] of answers) {
+      if (answer === undefined || answer.isWhole) continue;
+      if (!this.#spared.has(name))
+        this.#options.say(
+          `${name} cannot be compared with the configuration within exporter.timeout_seconds (${this.#options.timeoutMs / 1000} s); its counters are read, and it is tried again every ${SPARED_MS / 60_000} minutes`,
+        );
+      this.#spared.set(name, performance.now() + SPARED_MS);
+    }
+  }
+
   /** The next reading is of everything, however dear it is. */
   hurry(): void {
+    this.#spared.clear();
     this.#comparePace.hurry();
     this.#flowPace.hurry();
   }

@@ -27,6 +27,9 @@ export interface Answers {
 /** What is asked, which depends on where things are on the host, and what of it the answers say. */
 export interface Questions<T> {
   commands(host: Host): readonly Command[];
+  /** With how many of its first commands answered a host has answered, although the rest takes too long. */
+  enough(host: Host): number;
+  /** @param answers all of them, or as many as are enough */
   parse(host: Host, answers: Answers): T;
 }
 
@@ -105,17 +108,29 @@ export class KeptHost {
     await this.#transport.close();
   }
 
-  async #asked<T>({ commands, parse }: Questions<T>, began: number): Promise<T> {
+  async #asked<T>({ commands, enough, parse }: Questions<T>, began: number): Promise<T> {
     const { timeoutMs, loader } = this.#options;
     const limits = () => ({
       timeoutMs: Math.max(1, timeoutMs - (performance.now() - began)),
       longest: LONGEST_ANSWER,
     });
     this.#host ??= await arrive(this.#transport, { loader, ...limits() });
+    const host = this.#host;
+    const results: RunResult[] = [];
     const ends: number[] = [];
-    const onResult = () => void ends.push(performance.now() - began);
-    const results = await this.#host.batch(commands(this.#host), { ...limits(), onResult });
-    return parse(this.#host, { results, ends });
+    const onResult = (_: number, result: RunResult) => {
+      results.push(result);
+      ends.push(performance.now() - began);
+    };
+    try {
+      await host.batch(commands(host), { ...limits(), onResult });
+    } catch (error) {
+      const least = enough(host);
+      if (!isTooLate(error) || results.length < least) throw error;
+      results.length = least;
+      this.#transport.close().catch(() => undefined);
+    }
+    return parse(host, { results, ends });
   }
 
   /** Whatever becomes of the work, it is not waited for any longer. */
@@ -154,7 +169,8 @@ export class KeptHost {
   #failed(cause: unknown, tookMs: number): void {
     const error = cause instanceof SidetrackError ? cause : asSidetrackError(this.address, cause);
     const { error: before, errors, ...rest } = this.#health;
-    if (error.code !== before?.code) this.#options.say(words(this.name, error));
+    // Later ones may have other reasons, such as that the way there is tried anew.
+    if (before === undefined) this.#options.say(words(this.name, error));
     this.#health = { ...rest, up: false, error, errors: errors + 1, readSeconds: tookMs / 1000 };
     const rest_ms = Math.min(FIRST_REST_MS * 2 ** this.#failures++, LONGEST_REST_MS);
     this.#restUntil = performance.now() + rest_ms;
@@ -162,6 +178,9 @@ export class KeptHost {
     this.#transport.close().catch(() => undefined);
   }
 }
+
+const isTooLate = (error: unknown): boolean =>
+  error instanceof SidetrackError && error.code === 'command-timeout';
 
 const words = (name: string, { message, hint }: SidetrackError): string =>
   `cannot read ${name}: ${message}${hint === undefined ? '' : `; ${hint}`}`;

@@ -5,6 +5,7 @@ const LONGEST_MS = 600_000;
 
 export class Pace {
   #due = 0;
+  #took = 0;
 
   /** @param leastMs between two, even where it costs nothing. */
   constructor(private readonly leastMs: number) {}
@@ -15,11 +16,12 @@ export class Pace {
 
   /** It was asked just now. */
   took(costMs: number): void {
-    this.#due = performance.now() + Math.min(Math.max(this.leastMs, SHARE * costMs), LONGEST_MS);
+    this.#took = performance.now();
+    this.#due = this.#took + Math.min(Math.max(this.leastMs, SHARE * costMs), LONGEST_MS);
   }
 
-  /** What is known is of no use any more. */
-  hurry(): void {
-    this.#due = 0;
+  /** What is known is of no use any more. @param leastMs between two even so */
+  hurry(leastMs = 0): void {
+    this.#due = Math.min(this.#due, this.#took + leastMs);
   }
 }

@@ -4,7 +4,7 @@ import { countersQuery } from '../apply/classifier.js';
 import { observedIn, questionsTo } from '../apply/observe.js';
 import { commandError, parseJson } from '../command/answer.js';
 import type { Command } from '../command/command.js';
-import { parseAnswers, type Query, query } from '../command/query.js';
+import { parseAnswers, type Queries, type Query, query } from '../command/query.js';
 import type { Config } from '../config/config.js';
 import type { Host } from '../hosts/host.js';
 import { type CountedTable, countedRules } from '../nft/counted-rules.js';
@@ -75,6 +75,8 @@ export interface HostAnswers {
   observed?: ObservedHost;
   /** Milliseconds that the host took for what is dear. */
   costs: { flows?: number; drift?: number };
+  /** Nothing is missing that was asked for. */
+  isWhole: boolean;
 }
 
 const nothing: Query<undefined> = { commands: [], parse: () => undefined };
@@ -82,29 +84,37 @@ const nothing: Query<undefined> = { commands: [], parse: () => undefined };
 /** All of it in one round trip. */
 export function hostQuestions(config: Config, asked: Asked): Questions<HostAnswers> {
   const { isRouter, drift, wantedSets } = asked;
-  const queries = (host: Host) => ({
+  const queries = (host: Host, all: boolean) => ({
     rules: rulesQuery,
     ...kernelQueriesOf(isRouter),
     nextHops: isRouter ? nextHopsQuery(config) : nothing,
     counters: isRouter && config.router.classifier === 'ebpf' ? countersQuery(host) : nothing,
-    ...flowQueries(config, asked, host),
+    ...flowQueries(config, all ? asked : { ...asked, flows: false }, host),
   });
-  const cheap = (host: Host): Command[] =>
-    Object.values(queries(host)).flatMap(({ commands }) => [...commands]);
+  const asking = (queries: Queries): Command[] =>
+    Object.values(queries).flatMap(({ commands }) => [...commands]);
+  const cheap = (host: Host) => asking(queries(host, false)).length;
   return {
-    commands: (host) => [...cheap(host), ...(drift ? questionsTo(host, wantedSets) : [])],
+    commands: (host) => [
+      ...asking(queries(host, true)),
+      ...(drift ? questionsTo(host, wantedSets) : []),
+    ],
+    enough: cheap,
     parse: (host, answers) => {
       const { results } = answers;
-      const { length } = cheap(host);
-      const { rules, ...found } = parseAnswers(host, queries(host), results.slice(0, length));
+      const isWhole = results.length > cheap(host) || !(asksFlows(config, asked) || drift);
+      const asks = queries(host, isWhole);
+      const { length } = asking(asks);
+      const { rules, ...found } = parseAnswers(host, asks, results.slice(0, length));
       const { nextHops, elements, state, ...rest } = found;
       return {
         ...(rules && { rules }),
         ...(nextHops && {
           router: { ...rest, nextHops, elements, classifier: state?.classifier },
         }),
-        ...(drift && { observed: observedIn(host, results.slice(length), wantedSets) }),
-        costs: costsOf(config, asked, answers, length),
+        ...(drift && isWhole && { observed: observedIn(host, results.slice(length), wantedSets) }),
+        costs: isWhole ? costsOf(config, asked, answers, length) : {},
+        isWhole,
       };
     },
   };
