@@ -1,7 +1,7 @@
 /** `/events`: the state, once a second, to all who listen; made once for all, and not at all for none. */
 import type { ServerResponse } from 'node:http';
 import { Refused } from './refused.js';
-import type { State } from './state.js';
+import type { HostState, State } from './state.js';
 
 /** Below what the server takes, so that there is always room for a scrape. */
 export const LISTENERS_MOST = 12;
@@ -107,8 +107,13 @@ export class Events {
 const event = (state: State) => `event: state\ndata: ${JSON.stringify(state)}\n\n`;
 
 /** What everybody may see. */
-export function withoutClients({ clients: _, ...state }: State): State {
-  return state;
+export function withoutClients({ clients: _, hosts, ...state }: State): State {
+  return { ...state, ...(hosts && { hosts: hosts.map(withoutPlace) }) };
+}
+
+/** What ssh says may name users, addresses and files of the machine that holds its keys. */
+function withoutPlace({ error: _, address, ...host }: HostState): HostState {
+  return { ...host, address: address.replace(/:\/\/.*/s, '') };
 }
 
 function once<T>(make: () => T): () => T {

@@ -1,10 +1,14 @@
 /** What the exporter read of all hosts at one time: metrics and pages are made from it. */
-import type { Health, HostState, RouterState, ServerState, State } from './state.js';
-import { STATE_VERSION } from './state.js';
+import {
+  type Health,
+  type HostState,
+  type RouterState,
+  type ServerState,
+  STATE_VERSION,
+  type State,
+} from './state.js';
 
 export interface HostReading extends HostState {
-  /** A word for why it did not answer, which says nothing of where it is. */
-  reason?: string;
   /** Readings that failed so far. */
   errors: number;
   /** Unix time when it was last compared with the configuration; `state` is as of then. */
@@ -23,32 +27,18 @@ export interface ExporterReading {
   health: readonly Health[];
 }
 
-/**
- * @param named to readers who may see where hosts are and what ssh says of them; to all others a host is its name
- * and a word.
- */
-export function stateOfReading(reading: ExporterReading, named: boolean): State {
-  const { at, hosts, router, servers, health } = reading;
-  const [first, ...others] = health;
+export function stateOfReading({ at, hosts, router, servers, health }: ExporterReading): State {
+  const [first = NOTHING, ...others] = health;
   return {
     version: STATE_VERSION,
     at,
-    hosts: hosts.map((host) => hostState(host, named)),
+    hosts: hosts.map(hostState),
     ...(router && { router }),
     servers: [...servers],
-    health: [
-      first ?? { level: 'ok', host: 'router', what: 'nothing to see to', next: '' },
-      ...others,
-    ],
+    health: [first, ...others],
   };
 }
 
-function hostState(
-  { reason, errors: _errors, compared: _compared, ...host }: HostReading,
-  named: boolean,
-): HostState {
-  if (named) return host;
-  const { error: _error, ...rest } = host;
-  const address = host.address.replace(/^(\w+):\/\/.*/s, '$1');
-  return { ...rest, address, ...(reason !== undefined && { error: reason }) };
-}
+const NOTHING: Health = { level: 'ok', host: 'router', what: 'nothing to see to', next: '' };
+
+const hostState = ({ errors: _, compared: __, ...host }: HostReading): HostState => host;

@@ -105,10 +105,13 @@ const relay = z.object({
 const host = z.object({
   /** `router`, or the server's name. */
   name: word,
-  /** As the configuration says where it is. */
+  /** As the configuration says where it is; of that only `ssh`, `netns` or `local` to those who may not see clients. */
   address: word,
-  /** False when the last reading failed; then `error` says why, and the rest is of the reading before. */
+  /** False when the last reading failed; the rest is of the reading before. */
   up: z.boolean(),
+  /** Why it failed, in a word. */
+  reason: word.exactOptional(),
+  /** And in those of ssh or of the host; only to readers who may see clients. */
   error: word.exactOptional(),
   state: z.enum(['in-sync', 'drifted', 'absent', 'unfit']).exactOptional(),
   /** Titles of the steps that `sidetrack apply` would take. */

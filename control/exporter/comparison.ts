@@ -59,7 +59,8 @@ export class Comparison {
     const all = new Map<string, ObservedHost>();
     for (const { name, host } of kept) {
       if (answers.get(name)?.observed) this.#missed.delete(name);
-      else this.#missed.add(name);
+      // One that answers and is not compared now is compared apart.
+      else if (answers.has(name) && answers.get(name) === undefined) this.#missed.add(name);
       const observed = answers.get(name)?.observed ?? this.#observed.get(name);
       if (observed === undefined || host === undefined) continue;
       this.#observed.set(name, observed);

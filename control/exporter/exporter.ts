@@ -9,13 +9,14 @@ import { ROUTER } from '../apply/macs.js';
 import type { Config } from '../config/config.js';
 import { printable } from '../config/diagnostic.js';
 import { addressOf, type HostLocation } from '../hosts/connect.js';
+import { Apart } from './apart.js';
 import { Comparison } from './comparison.js';
 import { Counters } from './counters.js';
 import { countsOf, countsOfClassifier, type FlowCounts } from './flows.js';
 import { healthOf } from './health.js';
 import { KeptHost } from './kept-host.js';
 import { Pace } from './pace.js';
-import { type HostAnswers, hostQuestions } from './questions.js';
+import { type Asked, type HostAnswers, hostQuestions } from './questions.js';
 import { Sums } from './resets.js';
 import { routerState, type SetFile, setStates } from './router-state.js';
 import { Shared } from './shared.js';
@@ -34,7 +35,6 @@ export interface ExporterOptions {
 const FRESH_MS = 1000;
 /** A host that was not there at the last comparison is compared soon, but not at once again and again. */
 const AGAIN_MS = 10_000;
-const SPARED_MS = 600_000;
 
 export class Exporter {
   readonly #source: Source;
@@ -43,8 +43,7 @@ export class Exporter {
   readonly #sums = new Sums();
   readonly #flowPace = new Pace(0);
   readonly #comparePace: Pace;
-  /** Hosts that are not asked for what is dear until then. */
-  readonly #spared = new Map<string, number>();
+  readonly #apart: Apart;
   #hosts: KeptHost[] = [];
   #comparison = new Comparison();
   #flows: FlowCounts | undefined;
@@ -53,12 +52,18 @@ export class Exporter {
     this.#source = source;
     this.#options = { ...options, say: (line) => options.say(printable(line)) };
     this.#comparePace = new Pace(options.compareMs);
+    this.#apart = new Apart(options.compareMs);
     this.#open(source.current.config);
   }
 
   /** Never fails for what is the matter with a host. */
   read(): Promise<ExporterReading> {
     return this.#readings.get();
+  }
+
+  /** There is something to tell. */
+  get hasRead(): boolean {
+    return this.#hosts.some(({ health }) => health.reads > 0);
   }
 
   async close(): Promise<void> {
@@ -86,19 +91,13 @@ export class Exporter {
 
   async #read(): Promise<ExporterReading> {
     if (await this.#source.refresh()) this.#reopen();
-    const { config, sets } = this.#source.current;
+    const { config } = this.#source.current;
     const [compares, countsFlows] = [this.#comparePace.isDue, this.#flowPace.isDue];
     const answered = await Promise.all(
       this.#hosts.map(async (host) => {
-        const isRouter = host.name === ROUTER;
-        const judges = isRouter && config.router.classifier === 'nftables';
-        const isSpared = performance.now() < (this.#spared.get(host.name) ?? 0);
-        const questions = hostQuestions(config, {
-          isRouter,
-          flows: countsFlows && !isSpared,
-          drift: compares && !isSpared,
-          wantedSets: judges ? sets : undefined,
-        });
+        const isApart = this.#apart.has(host.name);
+        const asked = this.#asked(host.name, countsFlows && !isApart, compares && !isApart);
+        const questions = hostQuestions(config, asked);
         return [host.name, await host.read(questions)] as const;
       }),
     );
@@ -106,26 +105,43 @@ export class Exporter {
     if (compares) this.#compare(answers);
     else if (this.#comparison.missed(this.#hosts).some((name) => answers.get(name)))
       this.#comparePace.hurry(AGAIN_MS);
-    this.#spare(answers);
     if (countsFlows) this.#countFlows(answers.get(ROUTER));
+    this.#watchApart(config, answers);
     return this.#reading(answers, await this.#source.files());
   }
 
-  /** What did not come in time is not asked for again soon: the counters are worth more. */
-  #spare(answers: ReadonlyMap<string, HostAnswers | undefined>): void {
-    for (const [name, answer] of answers) {
-      if (answer === undefined || answer.isWhole) continue;
-      if (!this.#spared.has(name))
+  /** What did not come in time is asked for beside the readings from now on: the counters are worth more. */
+  #watchApart(config: Config, answers: ReadonlyMap<string, HostAnswers | undefined>): void {
+    for (const host of this.#hosts) {
+      const { name } = host;
+      const answer = answers.get(name);
+      if (answer?.isWhole === false && !this.#apart.has(name)) {
+        this.#apart.add(name);
         this.#options.say(
-          `${name} cannot be compared with the configuration within exporter.timeout_seconds (${this.#options.timeoutMs / 1000} s); its counters are read, and it is tried again every ${SPARED_MS / 60_000} minutes`,
+          `to compare ${name} with the configuration takes longer than exporter.timeout_seconds (${this.#options.timeoutMs / 1000} s); it is done beside the readings`,
         );
-      this.#spared.set(name, performance.now() + SPARED_MS);
+      }
+      const questions = hostQuestions(config, this.#asked(name, true, true));
+      if (answer)
+        this.#apart.ask(host, questions, (found) => this.#learn(new Map([[name, found]])));
     }
+  }
+
+  #learn(answers: ReadonlyMap<string, HostAnswers>): void {
+    this.#comparison.next(this.#source.current, this.#hosts, answers, this.#options.say);
+    this.#countFlows(answers.get(ROUTER));
+  }
+
+  #asked(name: string, flows: boolean, drift: boolean): Asked {
+    const { config, sets } = this.#source.current;
+    const isRouter = name === ROUTER;
+    const judges = isRouter && config.router.classifier === 'nftables';
+    return { isRouter, flows, drift, wantedSets: judges ? sets : undefined };
   }
 
   /** The next reading is of everything, however dear it is. */
   hurry(): void {
-    this.#spared.clear();
+    this.#apart.hurry();
     this.#comparePace.hurry();
     this.#flowPace.hurry();
   }
@@ -149,7 +165,8 @@ export class Exporter {
     const { elements, classifier = router.observed?.classifier } = router.router;
     const told = countsOf(router.rules?.elements ?? new Map());
     if (classifier) this.#flows = countsOfClassifier(classifier);
-    else this.#flows = (elements && countsOf(elements)) ?? told;
+    else if (told !== undefined || elements !== undefined)
+      this.#flows = told ?? countsOf(elements ?? new Map());
     this.#flowPace.took(router.costs.flows ?? 0);
   }
 

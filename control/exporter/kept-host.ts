@@ -104,6 +104,26 @@ export class KeptHost {
     }
   }
 
+  /**
+   * What takes longer than a reading may: by a way of its own, so that no reading waits for it.
+   * @throws SidetrackError
+   */
+  async readApart<T>({ commands, parse }: Questions<T>, timeoutMs: number): Promise<T> {
+    if (this.#host === undefined) throw this.#tooLate();
+    const host = this.#host;
+    const apart = host.fresh();
+    const began = performance.now();
+    const ends: number[] = [];
+    const onResult = () => void ends.push(performance.now() - began);
+    try {
+      const limits = { timeoutMs, longest: LONGEST_ANSWER };
+      const results = await apart.batch(commands(host), { ...limits, onResult });
+      return parse(host, { results, ends });
+    } finally {
+      await apart.close();
+    }
+  }
+
   async close(): Promise<void> {
     await this.#transport.close();
   }

@@ -25,6 +25,7 @@ mv "$lib/monitoring" "$root/usr/share/sidetrack"
 ln -s ../../share/sidetrack "$lib/monitoring"
 
 node "$lib/build/control/cli/relay/packaged-unit.js" > "$root/usr/lib/systemd/system/sidetrack-relay.service"
+node "$lib/build/control/cli/exporter/packaged-unit.js" > "$root/usr/lib/systemd/system/sidetrack-exporter.service"
 cp "$here/needrestart.conf" "$root/etc/needrestart/conf.d/sidetrack.conf"
 cp "$here/lintian-overrides" "$root/usr/share/lintian/overrides/sidetrack"
 

@@ -24,25 +24,21 @@ const CUT = `table inet cut {
 }`;
 
 interface Case {
-  name: string;
   user: string;
   make(machines: Machines): Promise<Machine>;
 }
 
-const CASES: readonly Case[] = [
-  {
-    name: 'a router behind dropbear with BusyBox',
-    user: 'root',
-    make: (machines) => machines.openWrt('router'),
-  },
-  {
-    name: 'a router behind sshd, as a user who may use sudo',
-    user: ADMIN,
-    make: (machines) => machines.debian('router'),
-  },
-];
+describe.skipIf(!canMakeMachines)('a router behind dropbear with BusyBox', () =>
+  tests({ user: 'root', make: (machines) => machines.openWrt('router') }),
+);
 
-describe.skipIf(!canMakeMachines).each(CASES)('$name', ({ user, make }) => {
+describe.skipIf(!canMakeMachines)(
+  'a router behind sshd, as a user who may use sudo',
+  { tags: ['long'] },
+  () => tests({ user: ADMIN, make: (machines) => machines.debian('router') }),
+);
+
+function tests({ user, make }: Case): void {
   let fixture: Fixture;
   let machines: Machines;
   let router: Machine;
@@ -111,7 +107,8 @@ describe.skipIf(!canMakeMachines).each(CASES)('$name', ({ user, make }) => {
           ...text.matchAll(/^sidetrack_host_last_read_timestamp_seconds\{host="router"\} (.*)$/gm),
         ];
         expect(times).toHaveLength(4);
-        expect(new Set(times.map(([, time]) => time)).size).toBe(1);
+        // Those who come just before it is too old get the one before.
+        expect(new Set(times.map(([, time]) => time)).size).toBeLessThanOrEqual(2);
         reading = samplesOf(text);
         return lastRead(reading) > seen;
       });
@@ -173,4 +170,4 @@ describe.skipIf(!canMakeMachines).each(CASES)('$name', ({ user, make }) => {
       await until('it to be back', (samples) => samples.get(UP('router')) === 1);
     });
   });
-});
+}

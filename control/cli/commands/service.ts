@@ -1,41 +1,40 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { Config } from '../../config/config.js';
 import { loadConfig } from '../../config/load.js';
 import { action, type CommonOptions, command, configFile, withConfigFile } from '../context.js';
+import { exporterUnit } from '../exporter/unit.js';
 import { print, say } from '../output.js';
 import { chooseServer } from '../relay/choose-server.js';
-import { relayUnit, unreadableByOthers } from '../relay/unit.js';
+import { type Invocation, relayUnit, unreadableByOthers } from '../relay/unit.js';
 
 interface ServiceOptions extends CommonOptions {
+  exporter?: boolean;
   server?: string;
 }
 
 export function serviceCommand(): Command {
-  const service = command('service', 'Print a systemd unit that runs the relay', [
+  const service = command('service', 'Print a systemd unit that runs the relay, or the exporter', [
     'sidetrack service -c /etc/sidetrack/sidetrack.yaml > /etc/systemd/system/sidetrack-relay.service',
     'systemctl daemon-reload',
     'systemctl enable --now sidetrack-relay',
     'systemctl kill --kill-whom=main -s SIGUSR2 sidetrack-relay   # a new version takes over',
+    'sidetrack service --exporter -c /etc/sidetrack/sidetrack.yaml > /etc/systemd/system/sidetrack-exporter.service',
   ]);
   return withConfigFile(service)
     .option('--server <name>', 'which server of the configuration this machine is')
+    .option('--exporter', 'the unit of `sidetrack exporter` instead')
     .action(action(printUnit));
 }
 
 async function printUnit(options: ServiceOptions): Promise<undefined> {
   const config = await loadConfig(configFile(options));
-  const server = chooseServer(config, options.server);
   const paths = {
     node: process.execPath,
     program: resolve(process.argv[1]!),
     config: resolve(config.file),
   };
-  print(
-    relayUnit(config, server, {
-      ...paths,
-      ...(options.server && { server: options.server }),
-    }).trimEnd(),
-  );
+  print(unitText(config, paths, options).trimEnd());
   const unreadable = unreadableByOthers([
     ...Object.values(paths),
     ...Object.values(config.sets).map(({ file }) => resolve(file)),
@@ -44,4 +43,10 @@ async function printUnit(options: ServiceOptions): Promise<undefined> {
     say(
       `warning: the service's user cannot read ${unreadable}\n  hint: chmod it and the folders above, or move it out of private ones`,
     );
+}
+
+function unitText(config: Config, paths: Invocation, { exporter, server }: ServiceOptions): string {
+  if (exporter) return exporterUnit(config, paths);
+  const named = { ...paths, ...(server !== undefined && { server }) };
+  return relayUnit(config, chooseServer(config, server), named);
 }

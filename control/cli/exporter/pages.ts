@@ -1,10 +1,10 @@
 /** The exporter's pages: nothing that is asked of them does more than read. */
 import type { Registry } from 'prom-client';
+import { asciiState } from '../../../monitoring/ascii.js';
 import { stateOfReading } from '../../../monitoring/exporter-reading.js';
 import {
   type MonitoringAccess,
   MonitoringError,
-  type MonitoringServer,
   startMonitoring,
 } from '../../../monitoring/server.js';
 import type { Config } from '../../config/config.js';
@@ -12,8 +12,9 @@ import { printable } from '../../config/diagnostic.js';
 import { SidetrackError } from '../../error.js';
 import type { Exporter } from '../../exporter/exporter.js';
 import type { Source } from '../../exporter/source.js';
+import { PAGES_CREDENTIALS } from '../../plan/relay-secrets.js';
 import { printWarnings, reportError, say } from '../output.js';
-import { readPageAccess } from '../relay/page-access.js';
+import { type PageAccess, readPageAccess, wipeAccess } from '../relay/page-access.js';
 import { ending } from './ending.js';
 
 const SECTION = ['exporter'] as const;
@@ -26,63 +27,76 @@ export async function servePages(
 ): Promise<void> {
   const { config } = source.current;
   const { address, port, socket } = config.exporter;
-  const access = await accessOf(config);
-  const state = async () => stateOfReading(await exporter.read(), false);
+  const access = await readPageAccess(config, config.exporter, SECTION, PAGES_CREDENTIALS);
+  printWarnings(access.warnings);
   try {
-    const server = await startMonitoring({
+    const { url, update, close } = await startMonitoring({
       address,
       ...(port !== undefined && { port }),
       ...(socket !== undefined && { socket }),
-      ...access,
-      section: SECTION.join('.'),
+      ...accessOf(config, access),
       registry,
-      state,
+      section: SECTION.join('.'),
+      state: async () => stateOfReading(await exporter.read()),
+      table: asciiState,
+      ready: () => (exporter.hasRead ? undefined : 'no host has been read yet'),
     });
-    const { url, close } = server;
+    wipeAccess(access);
     const end = ending(() => {
       exporter.hurry();
-      void bringUpToDate(source, exporter, server);
+      void readAgain(source, exporter, update);
     });
-    say(`metrics of ${names(source)} on ${url}${url.startsWith('/') ? '' : '/metrics'}`);
+    say(`metrics of ${names(config)} on ${url.startsWith('/') ? url : `${url}/metrics`}`);
     // So that what cannot be reached is told now, and not at the first scrape.
     await exporter.read();
     await end.ended();
     await close();
   } catch (error) {
-    if (!(error instanceof MonitoringError)) throw error;
-    const { message, hint, code, key } = error;
-    const { file, line, column } = config.positionOf([...SECTION, key]);
-    throw new SidetrackError(`${printable(file)}:${line}:${column}: ${message}`, {
-      code,
-      source: 'host',
-      hint,
-      cause: error,
-    });
+    if (error instanceof MonitoringError) throw pagesError(error, config);
+    throw error;
   }
 }
 
-/** @throws ConfigError with each file that cannot be used. */
-async function accessOf(config: Config): Promise<MonitoringAccess> {
-  const { warnings, ...access } = await readPageAccess(config, config.exporter, SECTION);
-  printWarnings(warnings);
-  return { hosts: config.exporter.hosts, ...access };
-}
-
-/** At a SIGHUP: who may ask, as the files say now; one that is wrong changes nothing. */
-async function bringUpToDate(
+/** Names, credentials and certificate, as the files say now; one that is wrong changes nothing. The port stays. */
+async function readAgain(
   source: Source,
   exporter: Exporter,
-  server: MonitoringServer,
+  update: (access: MonitoringAccess) => void,
 ): Promise<void> {
   try {
-    // It looks whether the file has changed.
+    // It looks whether the configuration has changed.
     await exporter.read();
-    server.update(await accessOf(source.current.config));
+    const { config } = source.current;
+    const access = await readPageAccess(config, config.exporter, SECTION, PAGES_CREDENTIALS);
+    printWarnings(access.warnings);
+    update(accessOf(config, access));
+    wipeAccess(access);
   } catch (error) {
     reportError(error, false);
     say('going on with the token, password and certificate from before');
   }
 }
 
-const names = ({ current: { config } }: Source): string =>
-  ['router', ...config.servers.map(({ name }) => name)].join(', ');
+const accessOf = (
+  { exporter: { hosts } }: Config,
+  { auth, tls }: PageAccess,
+): MonitoringAccess => ({
+  hosts,
+  ...(auth !== undefined && { auth }),
+  ...(tls !== undefined && { tls }),
+});
+
+/** With the place in the file that says where the pages are. */
+function pagesError(cause: MonitoringError, { positionOf }: Config): SidetrackError {
+  const { message, hint, key } = cause;
+  const { file, line, column } = positionOf([...SECTION, key]);
+  return new SidetrackError(`${printable(file)}:${line}:${column}: ${message}`, {
+    code: 'metrics-port',
+    source: 'host',
+    hint,
+    cause,
+  });
+}
+
+const names = ({ servers }: Config): string =>
+  ['router', ...servers.map(({ name }) => name)].join(', ');

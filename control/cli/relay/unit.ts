@@ -62,11 +62,20 @@ function filled(
     STOP_SECONDS: stopSeconds,
     CREDENTIALS: credentials.map((one) => `LoadCredential=${one}`).join('\n'),
     CAPABILITIES: capabilities.join(' '),
-    PROTECT_HOME: [node, program, config].some((path) => HOMES.test(path)) ? 'read-only' : 'yes',
+    PROTECT_HOME: protectHome([node, program, config]),
   };
-  const template = readFileSync(packageFile(TEMPLATE), 'utf8');
+  return fillTemplate(TEMPLATE, values);
+}
+
+/** @param values of the words in capitals between at signs; lines that stay empty go. */
+export function fillTemplate(name: string, values: Readonly<Record<string, string>>): string {
+  const template = readFileSync(packageFile(name), 'utf8');
   return template.replace(/@([A-Z_]+)@/g, (_, key: string) => values[key]!).replace(/^\n+/gm, '\n');
 }
+
+/** Whether something of it lies in a home. */
+export const protectHome = (paths: readonly string[]): string =>
+  paths.some((path) => HOMES.test(path)) ? 'read-only' : 'yes';
 
 /** What the service's user, which has no rights of its own, cannot read: the first of `paths`. */
 export function unreadableByOthers(paths: readonly string[]): string | undefined {
@@ -84,7 +93,7 @@ function isReadableByOthers(path: string): boolean {
 }
 
 /** One word of a command line, systemd.service(5). */
-function quote(word: string): string {
+export function quote(word: string): string {
   const safe = specifier(word).replaceAll('$', '$$$$');
   return /^[\w@%+=:,./$-]+$/.test(safe) ? safe : `"${safe.replace(/["\\]/g, '\\$&')}"`;
 }
