@@ -92,10 +92,12 @@ export class Bench {
         if (target === undefined) continue;
         const { measured, answers } = await this.#tryTarget(family, target);
         if ('failure' in measured) {
-          problem = explainFailure(measured.failure, way.name, family, target, this.#points);
-          notes.push(`${way.name}, IPv${family}: ${problem.message}`);
+          const why = explainFailure(measured.failure, way.name, family, target, this.#points);
+          problem ??= why;
+          notes.push(`IPv${family}, ${why.message}`);
           continue;
         }
+        this.#bytes += measured.figures.receivedBytes ?? 0;
         rates.push(measured.figures.bitsPerSecond ?? 0);
         const { echo, ...rest } = target;
         if (!answers)

@@ -124,7 +124,7 @@ export async function measureHere(options: Options, signal: AbortSignal): Promis
   const port = 'running' in place ? place.running.port : options.port;
   const own: Ports = server ? serverPorts(port, options.streams) : { iperf3: [port] };
   const steered: Way = {
-    name: direct ? 'steered' : 'way',
+    name: direct ? 'steered' : 'path',
     description: `${near.address} → ${Object.values(addresses).join(', ')}, port ${port}`,
     targets: targetsOf(addresses, options, own),
   };
@@ -207,7 +207,7 @@ async function measure(
     const [first = [], ...others] = canProbe(points)
       ? groups
       : groups.map((group) => group.map(silent));
-    progress.say(`starting ${points.server ? 'iperf3 on the server' : 'with a running server'}`);
+    progress.say(points.server ? 'starting iperf3 on the server' : 'trying the server');
     await bench.startServers([first, ...others].flat());
     const tried = await bench.tryOut(first);
     const plan = planBench([tried.ways, ...others], planOptions(options));
