@@ -437,7 +437,7 @@ export const RECORD_SIZE = 120;
 /** Most listening sockets of one relay. */
 export const LISTENERS = 128;
 /** Records that one thread keeps. */
-export const RECENT = 256;
+export const RECENT = 2048;
 
 /** One open connection; byte offsets. */
 export const entryOffset = {

@@ -58,7 +58,7 @@ export interface Relay {
   clients(): ClientStats[];
   /** Names of the upstreams that have failed and have not been back in favour since. */
   backedOff(): string[];
-  /** The last few hundred accepted connections, oldest first. */
+  /** The last few thousand accepted connections, oldest first. */
   recent(): RecentConnection[];
   /** Descriptors of its listening sockets, for a successor or the service manager. */
   listeners(): number[];

@@ -82,7 +82,7 @@ export interface RelayStats {
   refused: Family[];
 }
 
-/** An accepted connection, as the engine remembers the last few hundred. */
+/** An accepted connection, as the engine remembers the last few thousand. */
 export interface RecentConnection {
   id: number;
   acceptedAt: Date;

@@ -21,7 +21,7 @@
 #define SIDETRACK_RELAY_ABI_VERSION 9
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
-#define SIDETRACK_RELAY_RECENT 256
+#define SIDETRACK_RELAY_RECENT 2048
 #define SIDETRACK_RELAY_CLIENTS 1024	/* entries for them in each thread */
 #define SIDETRACK_RELAY_LISTENERS 128	/* of both families */
 #define SIDETRACK_RELAY_NAME_LENGTH 64	/* of an upstream, for the log */

@@ -110,10 +110,11 @@ static void recent_keeps_the_last(void)
 {
 	struct recent *recent = calloc(1, sizeof(*recent));
 	struct sidetrack_relay_record out[SIDETRACK_RELAY_RECENT], record = { 0 };
+	const uint64_t ids = 2 * SIDETRACK_RELAY_RECENT + 100;
 	uint64_t i;
 	int count, j;
 
-	for (i = 0; i < 1000; i++) {
+	for (i = 0; i < ids; i++) {
 		record.id = i;
 		record.outcome = OUTCOME_OPEN;
 		expect_equal(recent_begin(recent, &record), i);
@@ -121,13 +122,13 @@ static void recent_keeps_the_last(void)
 	record.outcome = OUTCOME_FINISHED;
 	record.id = 3;		/* long gone: must not overwrite a younger one */
 	recent_update(recent, 3, &record);
-	record.id = 999;
-	recent_update(recent, 999, &record);
+	record.id = ids - 1;
+	recent_update(recent, ids - 1, &record);
 	count = recent_read(recent, out, SIDETRACK_RELAY_RECENT);
 	expect_equal(count, SIDETRACK_RELAY_RECENT);
 	for (j = 0; j < count; j++) {
-		expect(out[j].id >= 1000 - SIDETRACK_RELAY_RECENT);
-		expect_equal(out[j].outcome, out[j].id == 999 ? OUTCOME_FINISHED : OUTCOME_OPEN);
+		expect(out[j].id >= ids - SIDETRACK_RELAY_RECENT);
+		expect_equal(out[j].outcome, out[j].id == ids - 1 ? OUTCOME_FINISHED : OUTCOME_OPEN);
 	}
 	free(recent);
 }
