@@ -154,5 +154,7 @@ export const clientsView = defineView<ClientRow>({
   rows: clientRows,
   id: ({ address }) => address,
   text: ({ address, name }) => `${address} ${name}`,
-  filterFor: ({ address }) => `client ${address}`,
+  // The sum of those that the relay has no room for is none.
+  filterFor: ({ address }) =>
+    parseAddress(address) === undefined ? undefined : `client ${address}`,
 });

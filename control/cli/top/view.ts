@@ -29,7 +29,7 @@ export interface ViewSpec<Row> {
   /** Filter options; without it they do not apply. */
   select?: (rows: readonly Row[], wanted: Wanted) => readonly Row[];
   /** Filter that shows the connections behind a row. */
-  filterFor?: (row: Row) => string;
+  filterFor?: (row: Row) => string | undefined;
   /** What is missing, and what to type. */
   note?: (picture: Picture) => string | undefined;
 }

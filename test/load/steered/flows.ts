@@ -16,6 +16,8 @@ export interface FlowsOptions {
   /** Whole seconds. */
   seconds: number;
   direction: Exclude<Direction, 'both'>;
+  /** Bit/s of each flow; as fast as it goes when absent. */
+  rate?: number;
   address?: string;
 }
 
@@ -31,8 +33,8 @@ export interface FlowsResult {
 }
 
 const FIRST_PORT = 5201;
-/** For its results, when twenty of them finish at once on a busy machine. */
-const SLACK_MS = 60_000;
+/** To open fifty flows one after the other and to tell results, when twenty processes do so on a busy machine. */
+const SLACK_MS = 120_000;
 
 /** iperf3 failed for a reason that another try may not meet. */
 export class FlowsFailed extends Error {
@@ -66,14 +68,17 @@ export async function runFlows(fixture: Fixture, options: FlowsOptions): Promise
 
 async function runClient(
   { lab }: Fixture,
-  { seconds, direction, address = ADDRESS.internet.v4 }: FlowsOptions,
+  { seconds, direction, rate, address = ADDRESS.internet.v4 }: FlowsOptions,
   streams: number,
   port: number,
 ): Promise<Iperf3Result> {
-  const argv = clientArgv({ address, port, seconds, direction, streams });
-  const outcome = readIperf3(
-    await lab.run('client', argv, { timeoutMs: seconds * 1000 + SLACK_MS }),
-  );
+  const speed = rate === undefined ? {} : { rate };
+  const argv = clientArgv({ address, port, seconds, direction, streams, ...speed });
+  const limit = { timeoutMs: seconds * 1000 + SLACK_MS };
+  const said = await lab.run('client', argv, limit).catch((error: Error) => {
+    throw new FlowsFailed(error.message, true);
+  });
+  const outcome = readIperf3(said);
   if ('result' in outcome) return outcome.result;
   throw new FlowsFailed(outcome.failure.said, outcome.failure.again);
 }

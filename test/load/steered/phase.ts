@@ -14,6 +14,8 @@ export interface PhaseResult {
   retransmits?: number;
   /** Of the iperf3 that measured. */
   version?: string;
+  /** Why it was done again. */
+  repeated?: readonly string[];
   checks: Check[];
 }
 
@@ -29,11 +31,15 @@ const nothing = { least: 0, most: 0 };
 
 /** Once more where iperf3 says that this may help: its first run after a start sometimes fails. */
 export async function flowsPhase(fixture: Fixture, options: FlowsOptions): Promise<PhaseResult> {
-  for (let attempt = 1; ; attempt++) {
+  const repeated: string[] = [];
+  for (;;) {
     try {
-      return await tryFlows(fixture, options);
+      const phase = await tryFlows(fixture, options);
+      return { ...phase, ...(repeated.length > 0 && { repeated }) };
     } catch (error) {
-      if (!(error instanceof FlowsFailed) || !error.again || attempt === ATTEMPTS) throw error;
+      if (!(error instanceof FlowsFailed) || !error.again) throw error;
+      repeated.push(error.message);
+      if (repeated.length === ATTEMPTS) throw error;
       await quiet(fixture);
     }
   }
@@ -41,8 +47,9 @@ export async function flowsPhase(fixture: Fixture, options: FlowsOptions): Promi
 
 async function tryFlows(fixture: Fixture, options: FlowsOptions): Promise<PhaseResult> {
   let result: FlowsResult | undefined;
-  const { flows, direction } = options;
-  const phase = await measured(fixture, `${flows} flows, ${direction}`, async () => {
+  const { flows, direction, rate } = options;
+  const speed = rate === undefined ? '' : ` of ${rate / 1e6} Mbit/s`;
+  const phase = await measured(fixture, `${flows} flows${speed}, ${direction}`, async () => {
     const [done, beside] = await Promise.all([
       runFlows(fixture, options),
       transfersBeside(fixture),

@@ -54,8 +54,11 @@ export function renderText(report: LoadReport): string {
       .join('  ')
       .trimEnd(),
   );
-  return [...lines, ...violations(report)].join('\n');
+  return [...lines, ...repetitions(report), ...violations(report)].join('\n');
 }
+
+const repetitions = ({ phases }: LoadReport): string[] =>
+  phases.flatMap(({ name, repeated = [] }) => repeated.map((why) => `repeated ${name}: ${why}`));
 
 function violations({ phases, soak, error }: LoadReport): string[] {
   const all = [...phases, ...(soak === undefined ? [] : [{ name: 'soak', checks: soak.checks }])];
@@ -80,6 +83,7 @@ export function renderHtml(report: LoadReport): string {
     element('h1', title),
     element('p', `${report.machine}; iperf3 ${versions.join(', ') || '-'}.`),
     ...violations(report).map((line) => element('p', line, { class: 'worse' })),
+    ...repetitions(report).map((line) => element('p', line)),
     tableOf(HEADER, rowsOf(report)),
     element('h2', 'Every check'),
     tableOf(['load', '', 'check', 'numbers'], checks),

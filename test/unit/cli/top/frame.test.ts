@@ -176,6 +176,7 @@ describe('keys', () => {
     expect(typing(['2', 'enter']).lines[2]).toContain('17 of 50: client 192.168.1.10');
     expect(typing(['4', 'enter']).lines[2]).toContain('25 of 50: upstream vps');
     expect(typing(['5', 'enter']).top.view).toBe(4);
+    expect(typing(['2', 'c', 'end', 'enter']).top).toMatchObject({ view: 1, filter: { text: '' } });
   });
 
   it('help, pause, end', () => {

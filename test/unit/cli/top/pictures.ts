@@ -54,6 +54,7 @@ export function state(at: number, moved: number, more: Partial<State> = {}): Sta
     clients: [
       { address: '192.168.1.10', name: 'tv', active: 1, connections: 70, bytes },
       { address: '192.168.1.99', active: 0, connections: 5, bytes: { upload: 1, download: 2 } },
+      { address: 'other', active: 2, connections: 9, bytes: { upload: 0, download: 0 } },
     ],
     hosts: [
       {
