@@ -56,7 +56,13 @@ function hopProblems({ nextHops }: RouterState): Health[] {
   return nextHops.flatMap(({ server, family, reachable, route }) => [
     ...(route ? [] : [critical('router', `no route to ${server} (${family})`, 'sidetrack apply')]),
     ...(reachable === false
-      ? [critical('router', `${server} does not answer for its MAC (${family})`, `ping ${server}`)]
+      ? [
+          critical(
+            'router',
+            `${server} does not answer for its MAC (${family})`,
+            'sidetrack status',
+          ),
+        ]
       : []),
   ]);
 }

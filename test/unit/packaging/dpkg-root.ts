@@ -27,6 +27,7 @@ unit=${UNIT}
 [ "$1" = --quiet ] && shift
 echo "systemctl $*" >> "$WORLD/log"
 case "$*" in
+*sidetrack-exporter.service) ;;
 daemon-reload*) ;;
 is-active*) [ -e "$WORLD/running" ] && [ ! -e "$WORLD/starting" ] ;;
 "show --property=ActiveState"*)
@@ -128,10 +129,11 @@ export class DpkgRoot {
   }
 
   /** What systemd was told since this was asked last, questions and reloads left out. */
-  orders(): string[] {
+  orders({ ofExporter = false } = {}): string[] {
     const lines = readFileSync(this.log, 'utf8').split('\n');
     writeFileSync(this.log, '');
-    return lines.filter((line) => /^systemctl (?!daemon-reload|is-active|show)/.test(line));
+    const orders = lines.filter((line) => /^systemctl (?!daemon-reload|is-active|show)/.test(line));
+    return orders.filter((line) => line.includes('sidetrack-exporter') === ofExporter);
   }
 
   private succeed(program: string, args: readonly string[]): string {

@@ -39,6 +39,18 @@ describe.skipIf(!hasDpkg && !requireAll)('the package', () => {
     expect(machine.orders()).toEqual([]);
   });
 
+  it('restarts an exporter that runs after an upgrade, and stops it before a removal', () => {
+    const machine = installed('disabled stopped');
+    machine.install('2');
+    expect(machine.orders({ ofExporter: true })).toEqual([
+      'systemctl try-restart sidetrack-exporter.service',
+    ]);
+    machine.dpkg('--remove', 'sidetrack');
+    expect(machine.orders({ ofExporter: true })).toEqual([
+      'systemctl stop sidetrack-exporter.service',
+    ]);
+  });
+
   describe.each(STATES)('%s', (state) => {
     const isRunning = state.endsWith('running');
 
