@@ -10,7 +10,7 @@ import { DEFAULTS, type Parameters } from '../../../monitoring/rules/parameters.
 import { rulesFile } from '../../../monitoring/rules/rules.js';
 import type { AlertName } from '../../../monitoring/runbooks.js';
 import { RunningExporter } from '../exporter-fixture.js';
-import { Fixture, waitFor } from '../fixture.js';
+import { CLI, Fixture, RELAY_PREFIX, waitFor } from '../fixture.js';
 import { Prometheus } from './prometheus.js';
 
 /** What fires in real minutes has to wait for as many seconds; a busy machine takes longer. */
@@ -100,11 +100,12 @@ export class AlertLab {
         },
         PATIENCE_MS,
       );
-    } catch {
+    } catch (error) {
       const pending = (await this.prometheus.alerts()).map(
         ({ state, labels, value }) => `${labels.alertname} is ${state} at ${value}`,
       );
-      throw new Error(`does not fire: ${missing().join(', ')}; ${pending.join(', ')}`);
+      const said = `does not fire: ${missing().join(', ')}; ${pending.join(', ')}`;
+      throw new Error(said, { cause: error });
     }
   }
 
@@ -157,10 +158,18 @@ export class AlertLab {
 
   /** The relay begins anew, with the configuration of now. */
   async restart(configuration: string): Promise<void> {
-    this.fixture.configure(configuration);
+    const { fixture } = this;
+    fixture.configure(configuration);
     this.relay?.signal('SIGKILL');
     await this.relay?.exited;
-    this.relay = await this.fixture.startRelay();
+    const argv = [...RELAY_PREFIX, process.execPath, CLI, 'relay', '-c', fixture.configFile];
+    this.relay = fixture.lab.spawn('server1', argv, { stdio: 'ignore' });
+    const healthy = ['curl', '-sf', 'http://127.0.0.1:9150/healthz'];
+    await waitFor(
+      'the relay to answer',
+      async () => (await fixture.lab.run('server1', healthy)).status === 0,
+      PATIENCE_MS,
+    );
   }
 
   /** The exporter compares hosts only now and then, unless it is told to. */

@@ -76,7 +76,7 @@ describe.skipIf(!hasPrometheus)('alerts', () => {
     lab.relay!.signal('SIGKILL');
     await lab.untilFiring('SidetrackRouteGone', 'SidetrackOnFailureUsed', 'SidetrackRelayDown');
     await lab.fixture.succeed('apply');
-    lab.relay = await lab.fixture.startRelay();
+    await lab.restart(LAB_CONFIG);
     await lab.untilQuiet(
       'SidetrackRouteGone',
       'SidetrackRelayDown',

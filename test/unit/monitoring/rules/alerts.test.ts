@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { metric } from '../../../../monitoring/promql.js';
 import { DEFAULTS } from '../../../../monitoring/rules/parameters.js';
 import { ruleGroups, rulesFile } from '../../../../monitoring/rules/rules.js';
 import { ALERTS, type AlertName } from '../../../../monitoring/runbooks.js';
@@ -57,6 +58,32 @@ describe.skipIf(skipped)('promtool', () => {
     it(`fires when ${fires}; and not when ${quiet}`, async () => {
       await promtool('test', 'rules', write(`${alert}.yml`, promtoolFile(alert, cases)));
     });
+  });
+
+  it('tells set-ups apart by a label of their targets', async () => {
+    write(
+      'sidetrack-relay.yml',
+      rulesFile({ ...DEFAULTS, site_label: 'site' }, ['sidetrack-relay']),
+    );
+    const at = (site: string) => `site="${site}"`;
+    const series = (site: string, accepted: string) => ({
+      [`${metric('routerRulePackets')}{action="proxy",job="e",${at(site)}}`]: '0+2x30',
+      [`${metric('relayConnections')}{job="r",instance="s:9150",${at(site)}}`]: accepted,
+    });
+    const lost = {
+      when: 'one of two set-ups loses its connections',
+      series: { ...series('north', '7x30'), ...series('south', '0+2x30') },
+      at: 15,
+      labels: { site: 'north' },
+      description: CASES.SidetrackNothingSteered.fires[0].description,
+    };
+    const well = {
+      ...lost,
+      series: { ...series('north', '0+2x30'), ...series('south', '0+2x30') },
+    };
+    const cases = promtoolFile('SidetrackNothingSteered', { fires: [lost], quiet: [well] });
+    await promtool('test', 'rules', write('sites.yml', cases));
+    write('sidetrack-relay.yml', rulesFile(DEFAULTS, ['sidetrack-relay']));
   });
 
   it('can fail: a case is not what the rules say', async () => {
