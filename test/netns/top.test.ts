@@ -97,13 +97,13 @@ describe.skipIf(!hasTmux && !requireAll)('sidetrack top', () => {
     await top.waitFor('a word', (text) => text.includes('no connection to close'));
     await top.press('Escape');
     await top.waitFor('all of them', (text) => text.includes('by rate, 1-3 of 3'));
-    await top.press('i', 'p');
+    await top.press('a', 'p');
     await top.waitFor('the pause', (text) => text.includes('PAUSED'));
     await top.press('p', 'x');
     await top.waitFor('the question', (text) => /^close \d+: .* y\/n$/m.test(text));
     await top.press('n');
     await top.waitFor('no', (text) => text.includes('nothing was closed'));
-    await top.press('i', 'i');
+    await top.press('a', 'a');
     await top.waitFor('the message to go', (text) => !text.includes('nothing was closed'));
     await top.type('xy');
     await top.waitFor('what is pasted to close nothing', (text) =>
@@ -116,7 +116,7 @@ describe.skipIf(!hasTmux && !requireAll)('sidetrack top', () => {
       'it to be closed',
       (text) => text.includes('closed 1 connection') && text.includes(': 2 open'),
     );
-    // The oldest one, as the order by number had it.
+    // The oldest one; numbers say nothing of that, for each thread has its own.
     await expect(victim!.roundTrip('x')).rejects.toThrow();
     await held[2]!.roundTrip('still here');
     await top.press('X');
