@@ -126,10 +126,10 @@ function healthOf({ health }: State): string[] {
 }
 
 function wayOf(state: State, rates: Rates): string[] {
-  const stages = topologyOf(state, rates).stages.map(({ places }) =>
+  const groups = topologyOf(state, rates).groups.map(({ places }) =>
     places.map(({ title, word }) => `${title} (${word})`).join(', '),
   );
-  return ['WAY', ...wrapped(`${stages.join(' -> ')}`)];
+  return ['WAY', ...wrapped(`${groups.join(' -> ')}`)];
 }
 
 function trafficOf({ relay }: State, current: Current | undefined): string[] {

@@ -12,7 +12,7 @@ interface PlaceRow {
   details: HTMLElement;
 }
 
-interface StageRow {
+interface GroupRow {
   element: HTMLElement;
   places: Rows<Place, PlaceRow>;
   hop: HTMLElement;
@@ -20,25 +20,25 @@ interface StageRow {
   download: HTMLElement;
 }
 
-type Stage = { places: readonly Place[]; hop?: Hop; number: number };
+type Group = { places: readonly Place[]; hop?: Hop; number: number };
 
 export function topologyView(): View {
-  const list = byId('stages', HTMLOListElement);
-  const stages = new Rows<Stage, StageRow>(
+  const list = byId('groups', HTMLOListElement);
+  const groups = new Rows<Group, GroupRow>(
     list,
     ({ number }) => String(number),
-    createStage,
-    updateStage,
+    createGroup,
+    updateGroup,
   );
   return {
     update({ state, rates }: Model) {
       if (state === undefined) return;
-      stages.show(topologyOf(state, rates).stages.map((stage, number) => ({ ...stage, number })));
+      groups.show(topologyOf(state, rates).groups.map((group, number) => ({ ...group, number })));
     },
   };
 }
 
-function createStage(): StageRow {
+function createGroup(): GroupRow {
   const room = el('ul', { class: 'places' });
   const places = new Rows<Place, PlaceRow>(room, ({ key }) => key, createPlace, updatePlace);
   const upload = el('span', { class: 'upload' });
@@ -49,7 +49,7 @@ function createStage(): StageRow {
     el('span', { class: 'way' }, arrow('M1 6h9M7 2.500L10.500 6L7 9.500'), upload),
     el('span', { class: 'way' }, arrow('M11 6H2M5 2.500L1.500 6L5 9.500'), download),
   );
-  return { element: el('li', { class: 'stage' }, room, hop), places, hop, upload, download };
+  return { element: el('li', { class: 'group' }, room, hop), places, hop, upload, download };
 }
 
 /** Up and down are turned with the list on a narrow screen. */
@@ -60,10 +60,10 @@ const arrow = (path: string) =>
     svg('path', { d: path }),
   );
 
-function updateStage({ places, hop, upload, download }: StageRow, stage: Stage): void {
-  places.show(stage.places);
-  hop.hidden = stage.hop === undefined;
-  const { upload: up, download: down } = stage.hop ?? {};
+function updateGroup({ places, hop, upload, download }: GroupRow, group: Group): void {
+  places.show(group.places);
+  hop.hidden = group.hop === undefined;
+  const { upload: up, download: down } = group.hop ?? {};
   setText(upload, formatRate(up));
   setText(download, formatRate(down));
   // Answers go past the router where client and server are neighbours.

@@ -27,9 +27,9 @@ export interface Hop {
   download?: number;
 }
 
-/** From the clients to the Internet; a hop leads from each stage to the next. */
+/** From the clients to the Internet; a hop leads from each group of places to the next. */
 export interface Topology {
-  stages: readonly { places: readonly Place[]; hop?: Hop }[];
+  groups: readonly { places: readonly Place[]; hop?: Hop }[];
 }
 
 /** Of more upstreams a count is told. */
@@ -45,7 +45,7 @@ export function topologyOf(state: State, rates: Rates): Topology {
   const toServer: Hop = steered !== undefined ? { upload: steered } : {};
   const out: Hop = relayed ? { upload: relayed.upload, download: relayed.download } : {};
   return {
-    stages: [
+    groups: [
       { places: [clientsOf(state)], hop: toRouter },
       { places: [routerOf(state)], hop: toServer },
       { places: serversOf(state), hop: out },

@@ -225,6 +225,17 @@ describe.skipIf(isMissing)('the live page of a relay', () => {
     expect(Math.max(...said.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
+  it('is served by the exporter as well, less what that cannot know', async () => {
+    const exporter = 'http://127.0.0.1:9151/';
+    const other = await browser.open(exporter);
+    await other.locator('.place[data-key=router][data-level=ok]').waitFor();
+    expect(await other.locator('#charts').isVisible()).toBe(false);
+    await other.locator('#rules-table tbody tr', { hasText: 'rest' }).waitFor();
+    await other.close();
+    const said = await fixture.lab.check('server1', ['curl', '-sf', exporter]);
+    expect(said).toMatch(/^ {2}rest +proxy/m);
+  });
+
   it('has done nothing that its policy forbids, and no script has failed', async () => {
     expect(await page.evaluate('sidetrackProbe.violations')).toEqual([]);
     const unforeseen = browser.complaints.filter(
