@@ -54,6 +54,7 @@ export function connectionsView(access: Access, announce: (text: string) => void
   const table = createTable<ConnectionItem>(byId('connections-table', HTMLElement), {
     caption: 'Connections of the relay',
     keyOf: ({ id, open }) => `${open} ${id}`,
+    recycles: true,
     onSort(word) {
       if (isConnectionSort(word)) sort = word;
       offset = 0;

@@ -72,6 +72,8 @@ export class Rows<Item, R extends Row> {
     private readonly keyOf: (item: Item) => string,
     private readonly create: (item: Item) => R,
     private readonly update: (row: R, item: Item) => void,
+    /** Rows of items that have gone serve those that have come: another page of a list costs no elements. */
+    private readonly recycles = false,
   ) {}
 
   show(items: readonly Item[]): void {
@@ -85,18 +87,26 @@ export class Rows<Item, R extends Row> {
   #place(items: readonly Item[]): void {
     const before = this.#rows;
     const now = new Map<string, R>();
+    const spare = this.recycles ? this.#spareRows(items) : [];
     let place: Element | null = this.parent.firstElementChild;
     for (const item of items) {
       const key = this.keyOf(item);
       if (now.has(key)) continue;
-      const row = before.get(key) ?? this.create(item);
+      const row = before.get(key) ?? spare.pop() ?? this.create(item);
       this.update(row, item);
       now.set(key, row);
       if (row.element === place) place = place.nextElementSibling;
       else this.parent.insertBefore(row.element, place);
     }
-    for (const [key, row] of before) if (!now.has(key)) row.element.remove();
+    const kept = new Set(now.values());
+    for (const row of before.values()) if (!kept.has(row)) row.element.remove();
     this.#rows = now;
+  }
+
+  /** The first of them last, so that they are taken in their order. */
+  #spareRows(items: readonly Item[]): R[] {
+    const wanted = new Set(items.map(this.keyOf));
+    return [...this.#rows].flatMap(([key, row]) => (wanted.has(key) ? [] : [row])).reverse();
   }
 
   get size(): number {

@@ -27,6 +27,8 @@ export interface TableOptions<Item> {
   keyOf: (item: Item) => string;
   /** Told which word was chosen. */
   onSort?: (by: string) => void;
+  /** See `Rows`; then no cell may remember its item beyond the next filling. */
+  recycles?: boolean;
   /** Keys on a row, beside the arrows. */
   onKey?: (key: string, item: Item) => void;
 }
@@ -45,7 +47,7 @@ interface ItemRow<Item> extends Row {
 
 /** @param room gets the table; it scrolls sideways where it has to, so the keyboard must reach it. */
 export function createTable<Item>(room: HTMLElement, options: TableOptions<Item>): Table<Item> {
-  const { caption, columns, keyOf, onSort, onKey } = options;
+  const { caption, columns, keyOf, onSort, onKey, recycles = false } = options;
   const heads = columns.map((column) => headOf(column, onSort));
   const body = el('tbody');
   const notice = el('p', { class: 'notice', hidden: true });
@@ -74,6 +76,7 @@ export function createTable<Item>(room: HTMLElement, options: TableOptions<Item>
         fill(row.cells[i]!, item);
       });
     },
+    recycles,
   );
   if (onKey !== undefined)
     walkRows(body, (element, key) => {
