@@ -51,9 +51,12 @@ export interface OpenConnection {
 const POLL_MS = 2;
 const NO_IDS = Buffer.alloc(8);
 
-/** The two calls that take a snapshot of the connections; a second one waits for the first. */
+/**
+ * The two calls that take a snapshot of the connections; a second one waits for the first.
+ * @param handle throws when the relay is no more.
+ */
 export function openConnections(
-  handle: ffi.Handle,
+  handle: () => ffi.Handle,
   threads: number,
   names: () => SlotNames,
 ): {
@@ -63,9 +66,9 @@ export function openConnections(
   let last: Promise<unknown> = Promise.resolve();
   const snapshot = (kind: number, ids: Buffer): Promise<OpenConnection[]> => {
     const mine = last.then(async () => {
-      begin(handle, kind, ids);
-      while (ffi.snapshotDone(handle) === 0) await delay(POLL_MS);
-      return readAll(handle, threads, names());
+      begin(handle(), kind, ids);
+      while (ffi.snapshotDone(handle()) === 0) await delay(POLL_MS);
+      return readAll(handle(), threads, names());
     });
     last = mine.catch(() => undefined);
     return mine;

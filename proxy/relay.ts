@@ -98,7 +98,7 @@ export interface Relay {
   drain(deadlineMs: number): Promise<void>;
   /** Resets what is left and ends the threads; statistics stay readable. Safe to call twice. */
   stop(): void;
-  /** Stops, wipes the passwords and frees the memory. Nothing may be asked afterwards. */
+  /** Stops, wipes the passwords and frees the memory. What is asked afterwards throws. */
   destroy(): void;
 }
 
@@ -149,6 +149,12 @@ function relayOf(
   const clientTables = new ClientTables(handle, threads);
   const slotNames = () => ({ upstreams: names.upstreams.names, routes: names.routes.names });
   let stopped = false;
+  let destroyed = false;
+  /** Who asked before the end may come to the engine only after it, when its memory is another's. */
+  const live = () => {
+    if (destroyed) throw new RelayError('the relay has ended', 'ESHUTDOWN', 'start it anew');
+    return handle;
+  };
   const untilDrained = async () => {
     while (!stopped && ffi.drained(handle) === 0) await delay(POLL_MS);
   };
@@ -157,10 +163,10 @@ function relayOf(
     threads,
     capture: options.capture ?? 'redirect',
     get maxConnections() {
-      return readStatus(handle).value('max_connections');
+      return readStatus(live()).value('max_connections');
     },
     get generations() {
-      return readStatus(handle).value('generations');
+      return readStatus(live()).value('generations');
     },
     refusedListeners,
     listeners: () => readListeners(handle),
@@ -178,13 +184,16 @@ function relayOf(
     },
     hangingThreads: () => (stopped ? 0 : ffi.heartbeat(handle)),
     maxPipes: threads * PIPES_PER_THREAD,
-    active: () => ffi.active(handle),
-    stats: () => readStats(handle, pages, names),
-    clients: () => clientTables.read(),
-    backedOff: () => backedOffUpstreams(handle, names),
-    recent: () => readRecent(handle, threads, slotNames()),
-    ...openConnections(handle, threads, slotNames),
-    takeLog: (out) => takeLog(handle, threads, encodeNames(names.upstreams.names), out),
+    active: () => ffi.active(live()),
+    stats: () => readStats(live(), pages, names),
+    clients() {
+      live();
+      return clientTables.read();
+    },
+    backedOff: () => backedOffUpstreams(live(), names),
+    recent: () => readRecent(live(), threads, slotNames()),
+    ...openConnections(live, threads, slotNames),
+    takeLog: (out) => takeLog(live(), threads, encodeNames(names.upstreams.names), out),
     routeTo: (address, port) => {
       const number = ffi.findRoute(handle, addressToBytes(address), port);
       return number < 0 ? undefined : number;
@@ -223,6 +232,7 @@ function relayOf(
     },
     destroy: () => {
       stopped = true;
+      destroyed = true;
       ffi.destroy(handle);
     },
   };

@@ -43,6 +43,16 @@ const engineThreads = () =>
     readFileSync(`/proc/self/task/${task}/comm`, 'utf8').startsWith('relay/'),
   ).length;
 
+it('tells who asks after its end that it has ended, and does not look into its memory', async () => {
+  const relay = start();
+  const underWay = relay.connections();
+  await Promise.resolve();
+  relay.destroy();
+  await expect(underWay).rejects.toThrow('the relay has ended');
+  for (const question of ['stats', 'clients', 'recent', 'active'] as const)
+    expect(() => relay[question](), question).toThrow('the relay has ended');
+});
+
 describe('startRelay', () => {
   it('listens on a port of the kernel’s choice with the threads asked for', () => {
     const relay = start({ threads: 3, maxConnections: 7 });
