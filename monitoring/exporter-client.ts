@@ -2,10 +2,12 @@
  * The router's half of the state, asked of the exporter: only while somebody watches, never twice at a time, and
  * with bounds on time and length. What answers there is not trusted to be an exporter.
  */
+import { X509Certificate } from 'node:crypto';
 import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { isIPv6 } from 'node:net';
-import { rootCertificates } from 'node:tls';
+import { type PeerCertificate, rootCertificates } from 'node:tls';
+import { soon } from './soon.js';
 import type { Health, State } from './state.js';
 import { state } from './state.js';
 
@@ -48,6 +50,11 @@ export class ExporterClient {
     private readonly place: () => ExporterPlace,
     private readonly patienceMs = PATIENCE_MS,
   ) {}
+
+  /** It has yet to answer; Node does not end before it has. */
+  get isAsking(): boolean {
+    return this.#asking !== undefined;
+  }
 
   /** What is known, a few seconds old at most; and what is to be said of the router. */
   async read(): Promise<{ half: Half; health: readonly Health[] }> {
@@ -126,8 +133,7 @@ function get(place: ExporterPlace): Promise<IncomingMessage> {
       ? tlsRequest({
           ...options,
           ca: [...(certificate ? [certificate] : []), ...rootCertificates],
-          // It is known by its certificate, and may be asked by an address that is not in it.
-          checkServerIdentity: () => undefined,
+          ...(certificate && { checkServerIdentity: isTheSame(certificate) }),
         })
       : request(options);
   return new Promise((resolve, reject) => {
@@ -135,6 +141,19 @@ function get(place: ExporterPlace): Promise<IncomingMessage> {
     sent.once('error', reject);
     sent.end();
   });
+}
+
+/**
+ * It may be asked by an address that is not in its certificate, so what counts is that it is that certificate, or the
+ * next one for the same names: anybody may have one of a public authority for other names.
+ */
+function isTheSame(certificate: Buffer) {
+  const known = new X509Certificate(certificate);
+  return (_: string, { raw, subjectaltname: names }: PeerCertificate): Error | undefined => {
+    if (known.raw.equals(raw)) return undefined;
+    if (names !== undefined && names === known.subjectAltName) return undefined;
+    return new Failure('its certificate is another than exporter.tls.certificate_file');
+  };
 }
 
 /** Who listens everywhere listens here. */
@@ -176,14 +195,4 @@ function reasonOf(error: unknown): string {
     ENETUNREACH: 'it cannot be reached',
   };
   return words[code ?? ''] ?? 'it cannot be asked';
-}
-
-/** Resolves when the work is done, or the time is over. */
-async function soon(work: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms).unref();
-  });
-  await Promise.race([work, over]);
-  clearTimeout(timer);
 }

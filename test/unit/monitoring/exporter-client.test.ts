@@ -1,8 +1,13 @@
 /** What the relay learns from an exporter, and what it makes of one that is none. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Registry } from 'prom-client';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { ExporterClient, type ExporterPlace } from '../../../monitoring/exporter-client.js';
+import type { PageTls } from '../../../monitoring/http-server.js';
 import { startMonitoring } from '../../../monitoring/server.js';
 import { STATE_VERSION, type State } from '../../../monitoring/state.js';
 
@@ -18,7 +23,7 @@ const STATE: State = {
   health: [{ level: 'warning', host: 'router', what: 'differs', next: 'sidetrack plan' }],
 };
 
-async function exporter(auth = false): Promise<ExporterPlace> {
+async function exporter(auth = false, tls?: PageTls): Promise<ExporterPlace> {
   let asked = 0;
   const server = await startMonitoring({
     address: '127.0.0.1',
@@ -26,6 +31,7 @@ async function exporter(auth = false): Promise<ExporterPlace> {
     registry: new Registry(),
     state: async () => ({ ...STATE, servers: [{ name: 'server1', captured: ++asked }] }),
     files: new Map(),
+    ...(tls && { tls }),
     ...(auth && { auth: { token: Buffer.from('secret') } }),
   });
   ends.push(server.close);
@@ -111,5 +117,54 @@ describe('the half of the router', () => {
     expect(await saidOf(client)).toContain('it has not answered yet');
     expect(await saidOf(client)).toContain('it has not answered yet');
     expect(asked).toBe(1);
+  });
+});
+
+describe('an exporter with TLS', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sidetrack-exporter-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const file = (name: string) => join(folder, name);
+
+  /** Signed by an authority that both sides trust, as the public ones are. */
+  function certificateFor(name: string, host: string): PageTls {
+    const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
+    const pair = (of: string) => [
+      '-nodes',
+      '-keyout',
+      file(`${of}.key`),
+      '-out',
+      file(`${of}.crt`),
+    ];
+    const run = (args: string[]) => execFileSync('openssl', args, { stdio: 'ignore' });
+    if (!existsSync(file('authority.crt'))) run([...made, ...pair('authority'), '-subj', '/CN=CA']);
+    run([
+      ...[...made, ...pair(name), '-subj', `/CN=${host}`, '-days', '2'],
+      ...['-addext', `subjectAltName=DNS:${host}`, '-addext', 'basicConstraints=critical,CA:FALSE'],
+      ...['-CA', file('authority.crt'), '-CAkey', file('authority.key')],
+    ]);
+    return {
+      certificate: Buffer.concat([
+        readFileSync(file(`${name}.crt`)),
+        readFileSync(file('authority.crt')),
+      ]),
+      key: readFileSync(file(`${name}.key`)),
+    };
+  }
+
+  it('is known by its certificate or the next one for its names, and gets the token only then', async () => {
+    const own = certificateFor('own', 'exporter.example');
+    const next = certificateFor('next', 'exporter.example');
+    const others = certificateFor('others', 'evil.example');
+    const answerOf = async (tls: PageTls) => {
+      const place = await exporter(true, tls);
+      const token = Buffer.from('secret');
+      const { certificate } = own;
+      return new ExporterClient(() => ({ ...place, isTls: true, token, certificate })).read();
+    };
+    expect((await answerOf(own)).half.servers).toHaveLength(1);
+    expect((await answerOf(next)).half.servers).toHaveLength(1);
+    const { half, health } = await answerOf(others);
+    expect(half).toEqual({});
+    expect(health[0]?.what).toContain('its certificate is another');
   });
 });
