@@ -219,7 +219,7 @@ export const readError = (relay: Handle, out: Buffer) =>
 /** Returns the bytes that those lines of tcp and tcp6 need that tell of half-open handshakes, or -errno. */
 export const halfOpen = (directory: Buffer, out: Buffer): Promise<number> => {
   const { load } = openOnce();
-  return load({
+  const read: Promise<number> = load({
     library: LIBRARY,
     funcName: 'sidetrack_half_open',
     retType: I32,
@@ -227,6 +227,8 @@ export const halfOpen = (directory: Buffer, out: Buffer): Promise<number> => {
     paramsValue: [directory, directory.length, out, out.length],
     runInNewThread: true,
   });
+  // The other thread reads the name and writes the lines where they are, perhaps much later.
+  return read.finally(() => [directory, out]);
 };
 
 /** `fd` -1 sends none. */

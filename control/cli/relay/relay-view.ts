@@ -19,10 +19,10 @@ export interface RelayView {
   state(): Promise<State>;
   /** @returns why a new connection would come to nothing, or undefined. */
   ready(): string | undefined;
-  /** A resolver has yet to say what a client is called; Node does not end before it has. */
+  /** A resolver has yet to say what a client is called, or the exporter to answer; Node does not end before. */
   readonly isAsking: boolean;
-  /** Handshakes of clients that stay half open. */
-  halfOpen(): Promise<number>;
+  /** Handshakes of clients that stay half open, where they could be counted. */
+  halfOpen(): Promise<number | undefined>;
   why(client: string, originalDestination: string): Omit<Why, 'version' | 'id'>;
   end(): void;
 }
@@ -61,7 +61,7 @@ export function viewOf(
     },
     ready: () => notReady(relay.stats()),
     get isAsking() {
-      return names.isAsking;
+      return names.isAsking || router.isAsking;
     },
     why: whyFrom(() => reloading.config),
     end: () => {

@@ -1,5 +1,14 @@
 /** What the kernel printed on a machine whose clients never heard its SYN-ACKs. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
@@ -49,4 +58,24 @@ it('counts those of the relay', async () => {
   expect(await counted(() => toPort(12345))).toBe('3002');
   rmSync(root, { recursive: true });
   expect(await counted(() => toPort(12345))).toBe('0');
+});
+
+it('holds up no scrape while it cannot be counted', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'sidetrack-proc-'));
+  mkdirSync(join(root, 'net'));
+  const fifo = join(root, 'net/tcp');
+  // Opening it waits for a writer, as all threads may wait for a resolver.
+  execFileSync('mkfifo', [fifo]);
+  const registry = new Registry();
+  registerHalfOpen(
+    registry,
+    halfOpenCounter(() => toPort(12345), root),
+  );
+  const scrape = registry.metrics();
+  const late = new Promise<string>((resolve) => setTimeout(resolve, 3000, 'late').unref());
+  const text = await Promise.race([scrape, late]);
+  closeSync(openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK));
+  rmSync(root, { recursive: true });
+  expect(text).not.toBe('late');
+  expect(text).not.toMatch(/half_open_handshakes \d/);
 });
