@@ -48,8 +48,11 @@ export class Source {
     if (seen === this.#seen) return false;
     this.#seen = seen;
     try {
+      const before = files(this.loaded.config);
       this.loaded = await load(this.path);
-      this.#seen = await stamps(this.loaded.config);
+      // One that has changed while they were read is seen to be another the next time.
+      if (files(this.loaded.config).join('\n') !== before.join('\n'))
+        this.#seen = await stamps(this.loaded.config);
       this.say(`${this.path} has changed and was read again`);
       return true;
     } catch (error) {
@@ -82,9 +85,13 @@ async function load(path: string): Promise<Loaded> {
   return { config, policy, sets: policySets(policy), entries: new Map(entries) };
 }
 
-async function stamps({ file, sets }: Config): Promise<string> {
-  const paths = [file, ...Object.values(sets).map((set) => set.file)];
-  const found = paths.map(async (path) => {
+const files = ({ file, sets }: Config): string[] => [
+  file,
+  ...Object.values(sets).map((set) => set.file),
+];
+
+async function stamps(config: Config): Promise<string> {
+  const found = files(config).map(async (path) => {
     const { mtimeMs, size, ino } = (await stat(path).catch(() => undefined)) ?? {};
     return `${mtimeMs} ${size} ${ino}`;
   });
