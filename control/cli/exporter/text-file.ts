@@ -35,6 +35,8 @@ async function replace(path: string, text: string): Promise<void> {
   const fresh = `${path}.${process.pid}.new`;
   try {
     // A name that ends in .prom would be read by the collector half-way; and nobody's link is followed.
+    // One may be left of a run that was killed; in a container the number of the process is always the same.
+    await rm(fresh, { force: true });
     const file = await open(fresh, 'wx', MODE);
     try {
       await file.writeFile(text);
