@@ -82,7 +82,8 @@ export function checkSite(request: IncomingMessage): void {
   const isElsewhere = site !== undefined && site !== 'same-origin' && site !== 'none';
   const isLink = !changes && mode === 'navigate';
   if (isElsewhere && !isLink) throw new Refused(403, 'another site may not ask this');
-  if (changes && origin !== undefined && hostOf(origin) !== host?.toLowerCase())
+  // Without TLS browsers tell where a request comes from to this machine only, but the origin to all.
+  if (origin !== undefined && hostOf(origin) !== host?.toLowerCase())
     throw new Refused(403, 'another site may not ask this');
 }
 

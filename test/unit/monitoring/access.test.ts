@@ -201,6 +201,15 @@ describe('closing', () => {
     expect((await post(url, { ids: [1] }, headers)).status).toBe(403);
   });
 
+  it('is as little as anything else for a page of another origin that browsers say nothing more of', async () => {
+    const { url } = await serve();
+    const asked = async (path: string, origin: string) =>
+      (await ask(url, path, { headers: { origin } })).status;
+    for (const path of ['/state.json', '/events', '/metrics', '/connections.json'])
+      expect([path, await asked(path, 'http://evil.example')]).toEqual([path, 403]);
+    expect(await asked('/state.json', url)).toBe(200);
+  });
+
   it('is done for our own page', async () => {
     const { url } = await serve();
     const headers = { origin: url, 'sec-fetch-site': 'same-origin' };
