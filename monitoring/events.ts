@@ -1,6 +1,7 @@
 /** `/events`: the state, once a second, to all who listen; made once for all, and not at all for none. */
 import type { ServerResponse } from 'node:http';
 import { Refused } from './refused.js';
+import type { Rights } from './request-guard.js';
 import type { HostState, State } from './state.js';
 
 /** Below what the server takes, so that there is always room for a scrape. */
@@ -18,8 +19,8 @@ export interface EventsOptions {
 
 interface Listener {
   response: ServerResponse;
-  /** May see who is connected to what. */
-  sees: boolean;
+  /** What it may do now: a reload may take away what it came with. */
+  rights: () => Pick<Rights, 'enters' | 'sees'>;
   /** When it was last seen to have read everything. */
   readAt: number;
 }
@@ -42,12 +43,12 @@ export class Events {
   }
 
   /** @throws Refused when as many as there may be listen already. */
-  listen(response: ServerResponse, sees: boolean): void {
+  listen(response: ServerResponse, rights: Listener['rights']): void {
     if (this.#listeners.size >= this.#most)
       throw new Refused(503, 'as many listen already as there may: close another page', {
         'retry-after': '10',
       });
-    const listener = { response, sees, readAt: Date.now() };
+    const listener = { response, rights, readAt: Date.now() };
     this.#listeners.add(listener);
     // A proxy in between shall not gather what is meant for now.
     response.writeHead(200, {
@@ -82,8 +83,7 @@ export class Events {
       const state = await this.state();
       const full = once(() => event(state));
       const bare = once(() => event(withoutClients(state)));
-      for (const one of only === undefined ? this.#listeners : [only])
-        this.#send(one, one.sees ? full : bare);
+      for (const one of only === undefined ? this.#listeners : [only]) this.#send(one, full, bare);
     } catch {
       // The relay is ending; those who listen see the connection end.
     } finally {
@@ -91,16 +91,21 @@ export class Events {
     }
   }
 
-  #send(listener: Listener, text: () => string): void {
+  #send(listener: Listener, full: () => string, bare: () => string): void {
     const { response } = listener;
     if (!this.#listeners.has(listener)) return;
+    const { enters, sees } = listener.rights();
+    if (!enters) {
+      response.destroy();
+      return;
+    }
     if (response.writableNeedDrain) {
       // Nothing is kept for it: when it reads again it gets the state of then.
       if (Date.now() - listener.readAt > this.#slowMs) response.destroy();
       return;
     }
     listener.readAt = Date.now();
-    response.write(text());
+    response.write(sees ? full() : bare());
   }
 }
 

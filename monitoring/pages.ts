@@ -27,6 +27,8 @@ export interface Ask {
   request: IncomingMessage;
   response: ServerResponse;
   rights: Rights;
+  /** The same at a later time, for what lasts. */
+  rightsNow: () => Rights;
   words: URLSearchParams;
 }
 
@@ -110,9 +112,9 @@ function statePages({ state, history }: PageSources, events: Events | undefined)
     pages.push(['/state.json', { method: 'GET', about: 'all that is known, as JSON', answer }]);
   }
   if (events !== undefined) {
-    const answer = async ({ request, response, rights }: Ask) => {
+    const answer = async ({ request, response, rightsNow }: Ask) => {
       if (request.method !== 'GET') throw new Refused(405, 'GET', { allow: 'GET' });
-      events.listen(response, rights.sees);
+      events.listen(response, rightsNow);
       return undefined;
     };
     pages.push(['/events', { method: 'GET', about: 'the same, each second', answer }]);

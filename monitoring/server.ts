@@ -84,7 +84,8 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
   const pages = pagesOf(options, events, options.files ?? readStaticFiles());
   let rules = rulesOf(options, section);
   const serve = (channel: Channel) => (request: IncomingMessage, response: ServerResponse) => {
-    respond({ request, response, channel, rules, pages }).catch((error: unknown) =>
+    const rulesNow = () => rules;
+    respond({ request, response, channel, rulesNow, pages }).catch((error: unknown) =>
       refuse(request, response, error, rules),
     );
   };
@@ -137,23 +138,25 @@ interface Request {
   request: IncomingMessage;
   response: ServerResponse;
   channel: Channel;
-  rules: Rules;
+  rulesNow: () => Rules;
   pages: ReadonlyMap<string, Page>;
 }
 
-async function respond({ request, response, channel, rules, pages }: Request): Promise<void> {
+async function respond({ request, response, channel, rulesNow, pages }: Request): Promise<void> {
+  const rules = rulesNow();
   for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
   response.on('error', () => response.destroy());
   if (channel === 'port') checkHost(request, rules);
   checkSite(request);
   const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
   const page = pages.get(path);
-  const rights = rightsOf(request, channel, rules);
+  const rightsNow = () => rightsOf(request, channel, rulesNow());
+  const rights = rightsNow();
   if (!rights.enters && page?.open !== true) throw new Refused(401, 'credentials are needed');
   if (page === undefined) throw new Refused(404, 'not here; see /');
   checkMethod(request, page);
   const words = new URLSearchParams(query);
-  const answer = await page.answer({ request, response, rights, words });
+  const answer = await page.answer({ request, response, rights, rightsNow, words });
   if (answer === undefined || response.destroyed) return;
   const { status = 200, type, body } = answer;
   endSoon(response);

@@ -42,8 +42,9 @@ async function serve(options: Partial<MonitoringOptions> = {}): Promise<Monitori
   return server;
 }
 
-async function listen(url: string): Promise<IncomingMessage> {
-  const sent = request(`${url}/events`, { agent: false }).end();
+async function listen(url: string, token?: string): Promise<IncomingMessage> {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const sent = request(`${url}/events`, { agent: false, headers }).end();
   sockets.push(sent);
   const [answer]: IncomingMessage[] = await once(sent, 'response');
   if (answer === undefined) throw new Error('no answer');
@@ -97,6 +98,22 @@ describe('/events', () => {
       .toBe(200);
   });
 
+  it('is no longer told to those whose token is not the one of now, nor clients to who may not see them', async () => {
+    const token = Buffer.from('old');
+    const server = await serve({ auth: { token } });
+    const answer = await listen(server.url, 'old');
+    expect((await nextState(answer)).clients).toEqual([]);
+    server.update({ auth: { token: Buffer.from('new') } });
+    await expect(async () => {
+      for (;;) await nextState(answer);
+    }).rejects.toThrow('aborted');
+    server.update({ showsConnections: true });
+    const open = await listen(server.url);
+    expect((await nextState(open)).clients).toEqual([]);
+    server.update({});
+    await expect.poll(async () => (await nextState(open)).clients).toBeUndefined();
+  });
+
   it('keeps nothing for a listener that does not read, and lets it go', async () => {
     const host = 'x'.repeat(1 << 20);
     const events = new Events(
@@ -106,7 +123,7 @@ describe('/events', () => {
     let held = 0;
     const server = createServer((_, response) => {
       try {
-        events.listen(response, true);
+        events.listen(response, () => ({ enters: true, sees: true }));
         const look = setInterval(() => {
           held = Math.max(held, response.writableLength);
         }, 5);
