@@ -89,6 +89,9 @@ describe.skipIf(CHROMIUM === undefined)('the live page', () => {
     await dialog.waitFor();
     await page.keyboard.type('wrong');
     await page.keyboard.press('Enter');
+    // Asked for once more: the field is a new one.
+    await expect.poll(() => fake.refused, { timeout: 10_000 }).toContain('Bearer wrong');
+    await expect.poll(() => dialog.getByLabel('Token').inputValue(), { timeout: 10_000 }).toBe('');
     await page.locator('#news', { hasText: 'needs a token' }).waitFor();
     await dialog.getByLabel('Token').fill('secret');
     await page.keyboard.press('Enter');

@@ -25,8 +25,10 @@ export class FakeServer {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
     this.asked.push(`${request.method} ${request.url}`);
     if (pathname === '/' || pathname.startsWith('/web/')) return serveFile(pathname, response);
-    if (this.token !== '' && request.headers.authorization !== `Bearer ${this.token}`)
+    if (this.token !== '' && request.headers.authorization !== `Bearer ${this.token}`) {
+      this.refused.push(request.headers.authorization ?? '');
       return void response.writeHead(401, { 'www-authenticate': 'Bearer' }).end();
+    }
     if (pathname === '/events') return this.#stream(response);
     if (pathname === '/history.json') return sendJson(response, this.history);
     if (pathname === '/connections.json') return this.#list(searchParams, response);
@@ -37,6 +39,8 @@ export class FakeServer {
     response.writeHead(404).end();
   });
   readonly asked: string[] = [];
+  /** What was said instead of the token. */
+  readonly refused: string[] = [];
   token = '';
   connections: ConnectionItem[] = [];
   whyText = 'Rule "rest" hands it over.';
