@@ -117,7 +117,7 @@ function headOf({ relay, at }: State): string[] {
 function healthOf({ health }: State): string[] {
   const lines = health.slice(0, LINES_MOST).flatMap(({ level, host, what, next }) => [
     ...wrapped(
-      `${level === 'ok' ? 'well' : level.toUpperCase()}  ${oneLine(host, 30)}: ${oneLine(what)}`,
+      `${level === 'ok' ? 'ok' : level.toUpperCase()}  ${oneLine(host, 30)}: ${oneLine(what)}`,
     ),
     // A command is typed as it is, so it is not broken.
     ...(next === '' ? [] : [`    $ ${oneLine(next)}`]),
@@ -144,7 +144,7 @@ function trafficOf({ relay }: State, current: Current | undefined): string[] {
     `  total    ${formatBytes(relay.bytes.download)} down, ${formatBytes(relay.bytes.upload)} up`,
     `  open     ${plural(active, 'connection')}, ${formatCount(accepted.ipv4 + accepted.ipv6)} since the start, ${formatCount(sumOf(errors))} failed`,
     ...latencyOf('connect', relay.quantiles.connect),
-    ...latencyOf('inside', relay.quantiles.residencyDownload),
+    ...latencyOf('in relay', relay.quantiles.residencyDownload),
   ].map((line) => cut(line, COLUMNS));
 }
 

@@ -88,10 +88,12 @@ export class ExporterClient {
   /** One that was there and is gone is worth more than one that there never was. */
   #absent(wasThere: boolean): Health {
     const why = this.#failure ?? 'it has not answered yet';
+    const { port } = this.place();
+    const where = port === undefined ? 'its socket' : `port ${port}`;
     return {
       level: wasThere ? 'warning' : 'ok',
       host: 'router',
-      what: `the router is not shown, for no exporter answers: ${why}`,
+      what: `rules and hosts are not shown, because no exporter answers on ${where}: ${why}`,
       next: 'sidetrack exporter',
     };
   }

@@ -39,6 +39,6 @@ export function stateOfReading({ at, hosts, router, servers, health }: ExporterR
   };
 }
 
-const NOTHING: Health = { level: 'ok', host: 'router', what: 'nothing to see to', next: '' };
+const NOTHING: Health = { level: 'ok', host: 'router', what: 'no problem found', next: '' };
 
 const hostState = ({ errors: _, compared: __, ...host }: HostReading): HostState => host;

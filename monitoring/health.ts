@@ -47,7 +47,7 @@ export function health(state: Judged, others: readonly Health[] = []): Health[] 
     .filter(({ level, next }) => level !== 'ok' || next !== '')
     .toSorted((a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level));
   if (told.some(({ level }) => level !== 'ok')) return told;
-  return [{ level: 'ok', host: 'relay', what: 'nothing to see to', next: '' }, ...told];
+  return [{ level: 'ok', host: 'relay', what: 'no problem found', next: '' }, ...told];
 }
 
 type Level = 'warning' | 'critical';

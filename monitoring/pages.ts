@@ -204,7 +204,7 @@ function frontPage(
   return async ({ request, rights }) => {
     // It holds nothing but its own code; what it asks for needs credentials.
     if (page !== undefined && wantsHtml(request)) return page;
-    if (!rights.enters) throw new Refused(401, 'credentials are needed');
+    if (!rights.enters) throw new Refused(401, CREDENTIALS_NEEDED);
     if (state === undefined || table === undefined) return text(`sidetrack\n${index}`);
     const now = await state();
     return text(`${table(rights.sees ? now : withoutClients(now))}\n${index}`);

@@ -152,7 +152,7 @@ async function respond({ request, response, channel, rulesNow, pages }: Request)
   const page = pages.get(path);
   const rightsNow = () => rightsOf(request, channel, rulesNow());
   const rights = rightsNow();
-  if (!rights.enters && page?.open !== true) throw new Refused(401, 'credentials are needed');
+  if (!rights.enters && page?.open !== true) throw new Refused(401, CREDENTIALS_NEEDED);
   if (page === undefined) throw new Refused(404, 'not here; see /');
   checkMethod(request, page);
   const words = new URLSearchParams(query);

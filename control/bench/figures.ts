@@ -51,7 +51,7 @@ export const FIGURES: Readonly<Record<FigureName, FigureKind>> = {
     judged: true,
     show: (value) => `${digits(value)} /s`,
   },
-  connectP50: { title: 'a connection, median', lessIsBetter: true, judged: false, show: micros },
+  connectP50: { title: 'connection, median', lessIsBetter: true, judged: false, show: micros },
   relayPerGigabyte: {
     title: 'relay, CPU per GB',
     lessIsBetter: true,

@@ -14,7 +14,7 @@ interface Line {
 }
 
 const WORDS: Readonly<Record<Health['level'], string>> = {
-  ok: 'well',
+  ok: 'ok',
   warning: 'warning',
   critical: 'critical',
 };

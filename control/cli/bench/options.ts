@@ -72,27 +72,36 @@ export function withBenchOptions(bench: Command): Command {
       'in the lab: direct, steered, tproxy, ebpf, no-splice (default: direct,steered)',
     )
     .option('--tests <list>', `of ${TEST_KINDS.join(', ')} (default: all)`)
-    .addOption(new Option('--family <family>', 'only one').choices(['4', '6']))
+    .addOption(
+      new Option('--family <family>', 'only IPv4 or only IPv6 (default: both)').choices(['4', '6']),
+    )
     .option(
       '--port <port>',
-      'of the iperf3 server that is started',
+      'TCP port of the iperf3 server that is started; the next ones are used, too',
       whole(HIGHEST_PORT),
       DEFAULT_PORT,
     )
-    .option('--streams <number>', 'flows of the parallel test', whole(MOST.streams), 8)
-    .option('--duration <seconds>', 'of a run', whole(MOST.seconds), 2)
+    .option('--streams <number>', 'flows at a time in the parallel test', whole(MOST.streams), 8)
+    .option('--duration <seconds>', 'length of a run', whole(MOST.seconds), 2)
     .option(
       '--runs <number>',
-      'of each test; one more comes first and is discarded',
+      'runs of each test that count; one more comes first and is discarded',
       whole(MOST.runs),
       5,
     )
     .addOption(
-      new Option('--order <order>', 'of what is compared: there and back, or drawn by lot')
+      new Option(
+        '--order <order>',
+        'of runs that are compared: they take turns (A B, B A), or are drawn',
+      )
         .choices(ORDERS)
         .default('abba'),
     )
-    .option('--seed <number>', 'of the lot', whole(999_999_999, 0))
+    .option(
+      '--seed <number>',
+      'with --order random: the same seed draws the same order (default: a new one)',
+      whole(999_999_999, 0),
+    )
     .option('--max-bytes <bytes>', 'end early when so many have been moved: 500M, 20G', bytesOf)
     .option('--html <file>', 'write a report that any browser shows, also offline')
     .option('--compare <file>', 'judge against an earlier result of --json')

@@ -11,8 +11,7 @@ const HIDDEN = ['sentBytes', 'receivedBytes'];
 
 export function printBench(document: BenchDocument): void {
   const series = allSeries(document).filter(({ figure }) => !HIDDEN.includes(figure));
-  const header = ['test', 'variant', 'figure', 'median', 'from', 'to', 'MAD', 'runs'];
-  for (const line of table(header, series.map(cells))) print(line);
+  for (const line of figureLines(series)) print(line);
   printBusy(document);
   printRows('Beside the first variant', compareVariants(document));
   for (const note of document.notes) print(`${pc.yellow('note:')} ${printable(note)}`);
@@ -20,10 +19,28 @@ export function printBench(document: BenchDocument): void {
   if (document.interrupted) print(pc.yellow('It was ended early: these are the runs until then.'));
 }
 
-function cells({ test, variant, figure, median, min, max, mad, values }: Series): string[] {
+/** A heading for each test and one table for all, so that it fits into 80 columns. */
+export function figureLines(series: readonly Series[]): string[] {
+  const counts = new Set(series.map(({ values }) => values.length));
+  const hasCounts = counts.size > 1;
+  const header = ['  variant', 'figure', 'median', 'from', 'to', 'MAD'];
+  const rows = series.map((one) => [...cells(one), ...(hasCounts ? [`${one.values.length}`] : [])]);
+  const [head = '', ...lines] = table([...header, ...(hasCounts ? ['runs'] : [])], rows);
+  const [count] = counts;
+  return [
+    ...(hasCounts || count === undefined ? [] : [`Runs of each that count: ${count}`]),
+    head,
+    ...lines.flatMap((line, i) => {
+      const { test } = series[i]!;
+      return test === series[i - 1]?.test ? [line] : [pc.bold(printable(test)), line];
+    }),
+  ];
+}
+
+function cells({ variant, figure, median, min, max, mad }: Series): string[] {
   const { title, show } = FIGURES[figure];
-  const numbers = [median, min, max, mad].map(show);
-  return [printable(test), printable(variant), title, ...numbers, `${values.length}`];
+  const deviation = median === 0 ? '-' : `${((100 * mad) / median).toFixed(1)} %`;
+  return [`  ${printable(variant)}`, title, ...[median, min, max].map(show), deviation];
 }
 
 function printBusy(document: BenchDocument): void {

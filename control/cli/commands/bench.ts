@@ -17,8 +17,8 @@ const MOST_SEED = 1_000_000;
 
 export function benchCommand(): Command {
   const bench = command('bench', 'Measure a set-up with iperf3: how fast, how late, at what cost', [
-    'sidetrack bench --lab --html report.html                  # in a lab of its own, needs nothing else',
-    'sidetrack bench --server ssh://root@vps --direct :587     # a port that a rule leaves alone, beside the steered one',
+    'sidetrack bench --lab --html report.html    # in a lab of its own, in 3 minutes',
+    'sidetrack bench --server ssh://root@vps --direct :587    # 587: not steered',
     'sidetrack bench --client ssh://me@desktop --server iperf.example.net:5201',
     'sidetrack bench --lab --variants steered,tproxy,ebpf --json > old.json',
     'sidetrack bench --server ssh://root@vps --compare old.json --fail-if-slower',
@@ -27,9 +27,10 @@ export function benchCommand(): Command {
     .addHelpText(
       'after',
       `
-Router and servers of the configuration, where there is one, are asked how busy they are; nothing is changed there.
-Exit status: 0 measured; 1 failed, ended early, nothing to compare, or with --fail-if-slower something is
-worse; 2 wrong usage.
+Router and servers of the configuration, where there is one, are asked how busy
+they are; nothing is changed there.
+Exit status: 0 measured; 1 failed, ended early, nothing to compare, or with
+--fail-if-slower something is worse; 2 wrong usage.
 `,
     )
     .action(action(runBenchCommand));

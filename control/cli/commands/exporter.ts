@@ -21,9 +21,10 @@ export function exporterCommand(): Command {
     'exporter',
     'Serve metrics of router and servers to Prometheus, from any machine that reaches them',
     [
-      'sidetrack exporter                     # http://127.0.0.1:9151/metrics',
-      'sidetrack exporter --once              # print them and end',
-      'sidetrack exporter --textfile /var/lib/prometheus/node-exporter/sidetrack.prom --every 30s',
+      'sidetrack exporter             # on port 9151, unless `exporter` says otherwise',
+      'curl http://127.0.0.1:9151/    # what it knows, as text; /metrics for Prometheus',
+      'sidetrack exporter --once      # print the metrics and end',
+      'sidetrack exporter --textfile /run/sidetrack.prom --every 30s    # serves nothing',
     ],
   );
   return withConfigFile(exporter)
@@ -32,7 +33,7 @@ export function exporterCommand(): Command {
       '--textfile <file>',
       "write the metrics to a file, for node_exporter's textfile collector, and serve nothing",
     )
-    .option('--every <time>', 'with --textfile: again and again, such as 30s or 5m')
+    .option('--every <time>', 'with --textfile: write it again after each 30s, 5m or 1h (default: write it once)')
     .action(action(runExporter));
 }
 

@@ -90,7 +90,7 @@ export function stateAt(at: number, clients = 12): State {
     router: routerAt(at, upload),
     servers: [{ name: 'server1', captured: (at - (at % 5)) * 90 }],
     clients: clientsAt(at, clients),
-    health: [{ level: 'ok', host: 'relay', what: 'nothing to see to', next: '' }],
+    health: [{ level: 'ok', host: 'relay', what: 'no problem found', next: '' }],
   };
 }
 

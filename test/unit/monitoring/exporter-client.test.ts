@@ -79,7 +79,7 @@ describe('the half of the router', () => {
         {
           level: 'ok',
           host: 'router',
-          what: 'the router is not shown, for no exporter answers: nothing listens there',
+          what: 'rules and hosts are not shown, because no exporter answers on port 1: nothing listens there',
           next: 'sidetrack exporter',
         },
       ],

@@ -82,7 +82,7 @@ const lines = (relay: RelayState, more: Partial<Judged> = {}) =>
     ({ level, host, what, next }) => `${level} ${host}: ${what} | ${next}`,
   );
 
-const FINE = ['ok relay: nothing to see to | '];
+const FINE = ['ok relay: no problem found | '];
 const LOG = 'journalctl -u sidetrack-relay -n 30';
 
 describe('health', () => {
@@ -212,6 +212,6 @@ describe('health', () => {
     const now = { at: NOW, relay: relay() };
     expect(health(now, [hint, warning, fine, critical])).toEqual([critical, warning, hint]);
     expect(health(now, [fine])).toHaveLength(1);
-    expect(health(now, [hint]).map(({ what }) => what)).toEqual(['nothing to see to', 'h']);
+    expect(health(now, [hint]).map(({ what }) => what)).toEqual(['no problem found', 'h']);
   });
 });
