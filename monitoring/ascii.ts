@@ -129,7 +129,7 @@ function wayOf(state: State, rates: Rates): string[] {
   const groups = topologyOf(state, rates).groups.map(({ places }) =>
     places.map(({ title, word }) => `${title} (${word})`).join(', '),
   );
-  return ['WAY', ...wrapped(`${groups.join(' -> ')}`)];
+  return ['PATH', ...wrapped(`${groups.join(' -> ')}`)];
 }
 
 function trafficOf({ relay }: State, current: Current | undefined): string[] {

@@ -4,7 +4,7 @@ import type { Registry } from 'prom-client';
 import type { ConnectionPage, Why } from './connection-page.js';
 import type { Connections } from './connections.js';
 import { type Events, withoutClients } from './events.js';
-import { Refused } from './refused.js';
+import { CREDENTIALS_NEEDED, Refused } from './refused.js';
 import { checkJson, type Rights, readJson } from './request-guard.js';
 import { type History, STATE_VERSION, type State } from './state.js';
 import type { StaticFile } from './static-files.js';

@@ -1,3 +1,6 @@
+export const CREDENTIALS_NEEDED =
+  'credentials are needed: curl -H "Authorization: Bearer TOKEN", or curl -u USER';
+
 /** A request that is not done, in words for the person who made it. */
 export class Refused extends Error {
   constructor(

@@ -9,7 +9,7 @@ import { Gate, type PageAuth } from './access.js';
 import { Events } from './events.js';
 import { contextOf, createBoundedServer, listenBounded, type PageTls } from './http-server.js';
 import { type Page, type PageSources, pagesOf } from './pages.js';
-import { Refused } from './refused.js';
+import { CREDENTIALS_NEEDED, Refused } from './refused.js';
 import { type Channel, checkHost, checkSite, type Rules, rightsOf } from './request-guard.js';
 import { readStaticFiles, type StaticFile } from './static-files.js';
 import { listenOn, obstacleAt } from './unix-socket.js';

@@ -97,6 +97,8 @@ export function connectionsView(access: Access, announce: (text: string) => void
       error instanceof NeedsToken ||
       (error instanceof Refused && [403, 404].includes(error.status));
     table.say(isHidden ? NOT_SHOWN : error instanceof Error ? error.message : String(error));
+    before.disabled = true;
+    after.disabled = true;
     closeFiltered.disabled = true;
   };
   const ask = async () => {

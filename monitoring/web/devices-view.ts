@@ -98,7 +98,7 @@ export function devicesView(choose: (address: string) => void): View {
 }
 
 export const NOT_SHOWN =
-  'Who talks to whom is shown to readers with a token, or to all with relay: { metrics: { connections: true } }.';
+  'Who talks to whom is shown with a token, or to all with “relay: { metrics: { connections: true } }” in the configuration. On the server: sudo sidetrack connections.';
 
 function fillDevice(
   cell: HTMLElement,

@@ -21,8 +21,7 @@ export function startTheme(changed: () => void): () => void {
   let theme: Theme = read();
   const show = () => {
     sheet.media = MEDIA[theme];
-    setText(button, LABELS[theme]);
-    button.setAttribute('aria-label', `Theme: ${LABELS[theme]}`);
+    setText(button, `Theme: ${LABELS[theme].toLowerCase()}`);
   };
   const next = () => {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? 'auto';

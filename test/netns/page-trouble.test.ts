@@ -167,7 +167,7 @@ describe.skipIf(CHROMIUM === undefined)('the live page', () => {
       '- status',
       '- main',
       '- heading "Health" [level=2]',
-      '- region "Way of the traffic"',
+      '- region "Path of the traffic"',
       /img "Throughput: download .*, upload .*"/,
       '- group "Upstreams of the relay"',
       '- table "Devices that use the relay"',

@@ -33,7 +33,10 @@ export function exporterCommand(): Command {
       '--textfile <file>',
       "write the metrics to a file, for node_exporter's textfile collector, and serve nothing",
     )
-    .option('--every <time>', 'with --textfile: write it again after each 30s, 5m or 1h (default: write it once)')
+    .option(
+      '--every <time>',
+      'with --textfile: write it again after each 30s, 5m or 1h (default: write it once)',
+    )
     .action(action(runExporter));
 }
 

@@ -5,8 +5,7 @@ import { type Picture, perSecond } from './picture.js';
 import { defineView } from './view.js';
 
 const NO_STATE = 'an older relay says no more; restart it: systemctl restart sidetrack-relay';
-const NO_EXPORTER =
-  'not known without the exporter; start it on this machine: sudo sidetrack exporter';
+const NO_EXPORTER = 'not known without the exporter; start one: sidetrack exporter';
 
 /** Counters of one thing, of a rate since the picture before. */
 const rateOf = (picture: Picture, count: (state: State) => number | undefined) =>
