@@ -10,6 +10,11 @@ export function keepOpen(one: Closable): void {
   open.add(one);
 }
 
+/** It has been closed, and may be kept open again. */
+export function forget(one: Closable): void {
+  open.delete(one);
+}
+
 export async function closeAll(): Promise<void> {
   const all = [...open];
   open.clear();

@@ -8,7 +8,7 @@ import { SidetrackError } from '../error.js';
 import { lostError } from './batch.js';
 import type { Transport } from './host.js';
 import { lockedSession } from './locked-session.js';
-import { keepOpen } from './open.js';
+import { forget, keepOpen } from './open.js';
 import { type SendOptions, Shell, ShellLost } from './shell.js';
 import { FAR_COMMAND } from './sidetrack.js';
 import { farProgram, farShell, type SshLocation, sshCommand } from './ssh-command.js';
@@ -64,7 +64,6 @@ class Way {
   constructor(host: HostRef, location: SshLocation) {
     this.#host = host;
     this.#location = location;
-    keepOpen(this);
   }
 
   hold(): void {
@@ -103,8 +102,11 @@ class Way {
   }
 
   async close(): Promise<void> {
-    await this.#shell?.close();
+    const shell = this.#shell;
+    // Who needs the way meanwhile opens another.
     this.#shell = undefined;
+    await shell?.close();
+    if (this.#shell === undefined) forget(this);
   }
 
   async #send(lines: readonly string[], options: SendOptions): Promise<RunResult[]> {
@@ -129,6 +131,7 @@ class Way {
         },
       );
     this.#shell = new Shell(sshCommand(this.#location, farShell()));
+    keepOpen(this);
     return this.#shell;
   }
 

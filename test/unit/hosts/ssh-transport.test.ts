@@ -13,6 +13,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Command } from '../../../control/command/command.js';
 import type { Transport } from '../../../control/hosts/host.js';
@@ -215,5 +217,27 @@ describe('a connection that breaks', () => {
     );
     await expect(host.run(mark())).rejects.toMatchObject({ source: 'host' });
     expect(linesOf('marks')).toEqual([]);
+  });
+});
+
+describe('a way that was closed', () => {
+  it('is remembered by nothing: a program that runs for months makes one again and again', async () => {
+    const places: WeakRef<object>[] = [];
+    for (let i = 0; i < 3; i++) {
+      const location = { kind: 'ssh', user: 'root', host: `router${i}` } as const;
+      const way = sshTransport(ADDRESS, location);
+      await way.batch([mark()]);
+      await way.close();
+      places.push(new WeakRef(location));
+    }
+    setFlagsFromString('--expose-gc');
+    const collect: unknown = runInNewContext('gc');
+    if (typeof collect !== 'function') throw new Error('no gc');
+    await expect
+      .poll(() => {
+        collect();
+        return places.filter((place) => place.deref() !== undefined).length;
+      })
+      .toBeLessThan(2);
   });
 });
