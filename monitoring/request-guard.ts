@@ -30,7 +30,14 @@ export interface Rights {
 }
 
 /** Headers of those who pass on what others ask. */
-const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
+const FORWARDED = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+  'via',
+];
 
 export function rightsOf(request: IncomingMessage, channel: Channel, rules: Rules): Rights {
   if (channel === 'socket') return { enters: true, sees: true, closes: true };
@@ -43,12 +50,18 @@ export function rightsOf(request: IncomingMessage, channel: Channel, rules: Rule
   };
 }
 
-/** From this machine, and not on behalf of another. */
-function isLocal({ socket, headers }: IncomingMessage): boolean {
+/**
+ * From this machine, and not on behalf of another. nginx says that of itself only when told to: but it speaks HTTP/1.0,
+ * or says the name that the other one asked for.
+ */
+function isLocal({ socket, headers, httpVersion }: IncomingMessage): boolean {
+  if (httpVersion === '1.0' || !isLoopback(headers.host)) return false;
   const address = socket.remoteAddress?.replace(/^::ffff:/, '');
   const isOwn = address === '::1' || (address?.startsWith('127.') ?? false);
   return isOwn && FORWARDED.every((name) => headers[name] === undefined);
 }
+
+const isLoopback = (host = '') => /^(localhost\.?|127(\.\d{1,3}){3}|\[::1\])(:\d*)?$/i.test(host);
 
 /** @throws Refused */
 export function checkHost(request: IncomingMessage, { hosts, section }: Rules): void {

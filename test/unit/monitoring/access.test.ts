@@ -1,8 +1,10 @@
 /** Who may ask for which page, who may see connections, and who may close them. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { Registry } from 'prom-client';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { parseEntry } from '../../../control/config/entry.js';
@@ -188,6 +190,22 @@ describe('closing', () => {
     expect((await post(guarded.url, { ids: [1] })).status).toBe(401);
     const authorization = `Bearer ${TOKEN}`;
     expect((await post(guarded.url, { filter: {} }, { authorization })).status).toBe(200);
+  });
+
+  it('is not for those behind a proxy on this machine, which may say nothing of them', async () => {
+    const { url } = await serve({ hosts: ['relay.example'] });
+    for (const host of ['relay.example', '192.168.1.2:9150'])
+      expect([host, (await post(url, { ids: [1] }, { host })).status]).toEqual([host, 403]);
+    for (const host of ['localhost', '127.0.0.1:9150', '[::1]:9150'])
+      expect([host, (await post(url, { ids: [1] }, { host })).status]).toEqual([host, 200]);
+    expect((await post(url, { ids: [1] }, { 'x-forwarded-proto': 'https' })).status).toBe(403);
+    // As nginx sends it.
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    const body = '{"ids":[1]}';
+    socket.write(
+      `POST /connections/close HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 403 /);
   });
 
   it.each([
