@@ -210,7 +210,7 @@ describe.skipIf(CHROMIUM === undefined)('the live page', () => {
     await page.getByRole('dialog', { name: 'Why this rule' }).waitFor();
     await page.keyboard.press('Escape');
     await page.keyboard.press('t');
-    expect(await page.locator('#theme').innerText()).toBe('Light');
+    expect(await page.locator('#theme').innerText()).toBe('Theme: light');
   });
 
   it('holds its memory for a day of states', { tags: ['long'], timeout: 900_000 }, async () => {
