@@ -17,7 +17,7 @@ const MOST_SEED = 1_000_000;
 
 export function benchCommand(): Command {
   const bench = command('bench', 'Measure a set-up with iperf3: how fast, how late, at what cost', [
-    'sidetrack bench --lab --html report.html    # in a lab of its own, in 3 minutes',
+    'sidetrack bench --lab --html report.html    # in a lab; about 3 minutes',
     'sidetrack bench --server ssh://root@vps --direct :587    # 587: not steered',
     'sidetrack bench --client ssh://me@desktop --server iperf.example.net:5201',
     'sidetrack bench --lab --variants steered,tproxy,ebpf --json > old.json',

@@ -21,10 +21,10 @@ export function exporterCommand(): Command {
     'exporter',
     'Serve metrics of router and servers to Prometheus, from any machine that reaches them',
     [
-      'sidetrack exporter             # on port 9151, unless `exporter` says otherwise',
-      'curl http://127.0.0.1:9151/    # what it knows, as text; /metrics for Prometheus',
+      'sidetrack exporter             # on 127.0.0.1:9151, or as `exporter` says',
+      'curl http://127.0.0.1:9151/    # all as text; /metrics is for Prometheus',
       'sidetrack exporter --once      # print the metrics and end',
-      'sidetrack exporter --textfile /run/sidetrack.prom --every 30s    # serves nothing',
+      'sidetrack exporter --textfile /var/lib/prometheus/node-exporter/sidetrack.prom --every 30s',
     ],
   );
   return withConfigFile(exporter)
@@ -35,7 +35,7 @@ export function exporterCommand(): Command {
     )
     .option(
       '--every <time>',
-      'with --textfile: write it again after each 30s, 5m or 1h (default: write it once)',
+      'with --textfile: how often it is written, such as 30s, 5m or 1h (default: once)',
     )
     .action(action(runExporter));
 }
