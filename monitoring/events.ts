@@ -116,10 +116,20 @@ export function withoutClients({ clients: _, hosts, ...state }: State): State {
   return { ...state, ...(hosts && { hosts: hosts.map(withoutPlace) }) };
 }
 
-/** What ssh says may name users, addresses and files of the machine that holds its keys. */
-function withoutPlace({ error: _, address, ...host }: HostState): HostState {
-  return { ...host, address: address.replace(/:\/\/.*/s, '') };
+/** What ssh says may name users, addresses and files of the machine that holds its keys; so may what differs. */
+function withoutPlace({ error: _, address, differences, problems, ...host }: HostState): HostState {
+  return {
+    ...host,
+    address: address.replace(/:\/\/.*/s, ''),
+    differences: differences.map(withoutPaths),
+    problems: problems.map(withoutPaths),
+  };
 }
+
+/** A prefix (`10.0.0.0/8`) has no slash in front. */
+const PATH = /(^|[\s"'(=:])(?:\/[^\s/"'():,;]+)+\/?/g;
+
+const withoutPaths = (text: string) => text.replace(PATH, '$1…');
 
 function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined;

@@ -1,10 +1,13 @@
 /** An HTTP server whose clients can take little from the relay: it shares the process's descriptors. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { Socket } from 'node:net';
 
 export interface HttpBounds {
   /** Connections at a time; what comes beyond is closed at once. */
   connections: number;
+  /** Connections of one address of another machine; no other bound when absent. */
+  connectionsEach?: number;
   /** Milliseconds for a request to arrive, and in which a client must read something. */
   patienceMs?: number;
 }
@@ -22,7 +25,7 @@ const PATIENCE_MS = 5000;
 
 /** @param tls HTTPS when present; the result is a `TlsServer` then. */
 export function createBoundedServer(
-  { connections, patienceMs = PATIENCE_MS }: HttpBounds,
+  { connections, connectionsEach, patienceMs = PATIENCE_MS }: HttpBounds,
   listener: RequestListener,
   tls?: PageTls,
 ): Server | TlsServer {
@@ -37,9 +40,38 @@ export function createBoundedServer(
       ? createServer(bounds, listener)
       : createTlsServer({ ...bounds, ...contextOf(tls), handshakeTimeout: patienceMs }, listener);
   server.maxConnections = connections;
+  if (connectionsEach !== undefined) shareAmongAddresses(server, connectionsEach);
   // Of silence, in any state of the client; the default listener of this event destroys it.
   server.setTimeout(2 * patienceMs);
   return server;
+}
+
+/** Of this machine all may be one proxy, which speaks for many. */
+const LOOPBACK = /^(?:::1|(?:::ffff:)?127\.\d+\.\d+\.\d+)$/;
+
+/** So that one machine which keeps its connections leaves room for Prometheus and for people. */
+export function shareAmongAddresses(
+  server: Server | TlsServer,
+  each: number,
+  isExempt = (address: string) => LOOPBACK.test(address),
+): void {
+  const open = new Map<string, number>();
+  server.on('connection', (socket: Socket) => {
+    const address = socket.remoteAddress;
+    // It is gone again.
+    if (address === undefined || isExempt(address)) return;
+    const count = open.get(address) ?? 0;
+    if (count >= each) {
+      socket.destroy();
+      return;
+    }
+    open.set(address, count + 1);
+    socket.once('close', () => {
+      const left = open.get(address)! - 1;
+      if (left > 0) open.set(address, left);
+      else open.delete(address);
+    });
+  });
 }
 
 const FIRST_PAUSE_MS = 250;

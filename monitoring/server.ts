@@ -63,6 +63,8 @@ export class MonitoringError extends Error {
 
 /** A few Prometheus servers and people; `descriptor_reserve` of proxy/options.ts is for them, too. */
 const SCRAPERS_MOST = 24;
+/** From one other machine: more than a browser opens, and some are left for others. */
+const OF_ONE_MACHINE_MOST = 16;
 /** Those who come by the socket. */
 const LOCALS_MOST = 8;
 /** Milliseconds for an answer to be read. */
@@ -106,7 +108,11 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
       closes.push(await listenOnSocket(server, socket, section));
     }
     if (port !== undefined) {
-      const server = createBoundedServer(bounds(SCRAPERS_MOST), serve('port'), options.tls);
+      const server = createBoundedServer(
+        { ...bounds(SCRAPERS_MOST), connectionsEach: OF_ONE_MACHINE_MOST },
+        serve('port'),
+        options.tls,
+      );
       servers.push(server);
       closes.push(await listenOnPort(server, address, port, section));
       url = urlOf(server);

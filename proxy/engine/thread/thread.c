@@ -335,12 +335,15 @@ bool thread_turned(struct thread *thread)
  */
 uint64_t thread_cpu_us(const struct thread *thread)
 {
-	uint64_t ended = __atomic_load_n(&thread->cpu_us, __ATOMIC_ACQUIRE);
+	uint64_t running = 0;
+	uint64_t ended;
 	clockid_t clock;
 
-	if (ended || !thread->has_thread || pthread_getcpuclockid(thread->pthread, &clock) != 0)
-		return ended;
-	return clock_read_us(clock);
+	if (thread->has_thread && pthread_getcpuclockid(thread->pthread, &clock) == 0)
+		running = clock_read_us(clock);
+	/* Last: of a thread that ends meanwhile the clock says nothing, but it has left its time behind. */
+	ended = __atomic_load_n(&thread->cpu_us, __ATOMIC_ACQUIRE);
+	return ended ? ended : running;
 }
 
 void thread_join(struct thread *thread)
