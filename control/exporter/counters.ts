@@ -3,6 +3,7 @@ import type { RouterState } from '../../monitoring/state.js';
 import type { RuleCounter } from '../apply/rule-counters.js';
 import type { CountedRule } from '../nft/counted-rules.js';
 import { FAILURE_COMMENT } from '../nft/flow-table.js';
+import { GUARDS } from '../policy/guard.js';
 import type { Sums } from './resets.js';
 
 interface Count {
@@ -12,7 +13,9 @@ interface Count {
 
 /** nftables has these two in one rule. */
 const SAME_GUARD: Readonly<Record<string, string>> = { multicast: 'local', broadcast: 'local' };
-const GUARD = /^guard:([a-z0-9-]{1,32})$/;
+const GUARD = /^guard:(.*)$/;
+/** No others: each would be one more series, and a router could make them up. nftables has fragments apart. */
+const KNOWN_GUARDS: ReadonlySet<string> = new Set([...GUARDS, 'fragment']);
 
 export class Counters {
   readonly #sums: Sums;
@@ -66,7 +69,7 @@ export class Counters {
     const comments = new Map<string, string[]>();
     for (const { comment } of this.#parts) {
       const name = GUARD.exec(comment)?.[1];
-      if (name === undefined) continue;
+      if (name === undefined || !KNOWN_GUARDS.has(name)) continue;
       const shown = SAME_GUARD[name] ?? name;
       comments.set(shown, [...(comments.get(shown) ?? []), comment]);
     }

@@ -30,13 +30,16 @@ export const UNSPECIFIED: PrefixSet = PrefixSet.parse('0.0.0.0', '::');
 /** Destination ports of DHCP and DHCPv6 over UDP, both directions. */
 export const DHCP_PORTS: readonly number[] = [67, 68, 546, 547];
 
+export const GUARDS = [
+  'embedded-v4',
+  'server',
+  'local',
+  'multicast',
+  'broadcast',
+  'link-local',
+  'unspecified',
+  'dhcp',
+] as const;
+
 /** The colon keeps these apart from any rule name. */
-export type GuardName =
-  | 'guard:embedded-v4'
-  | 'guard:server'
-  | 'guard:local'
-  | 'guard:multicast'
-  | 'guard:broadcast'
-  | 'guard:link-local'
-  | 'guard:unspecified'
-  | 'guard:dhcp';
+export type GuardName = `guard:${(typeof GUARDS)[number]}`;
