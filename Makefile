@@ -25,7 +25,7 @@ demo: ## build, then steer real traffic through a lab and prove it
 	@$(MAKE) --no-print-directory build
 	@node build/control/cli/main.js lab demo
 
-test: ## everything that the README promises: lint, unit, engine and network-namespace tests, about twenty minutes
+test: ## everything that the README promises: lint, unit, engine and network-namespace tests, about twenty-five minutes
 	@test/tools/deps.sh test
 	@$(MAKE) --no-print-directory build
 	@# What needs no lab goes side by side.

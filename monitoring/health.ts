@@ -1,4 +1,6 @@
 /** What a person should look at, each with what to type next. Pure. */
+import type { Outcome } from '../proxy/stats.js';
+import { CONNECT_ERRORS } from './outcomes.js';
 import type { Health, RelayState, State, UpstreamState } from './state.js';
 import { FAULTS } from './upstream-faults.js';
 
@@ -107,7 +109,7 @@ function quiet({ connections, since }: RelayState, { at, router }: Judged): Heal
 /** Of the last minute. */
 function failing({ connections: { minute } }: RelayState): Health[] {
   if (minute === undefined || minute.accepted < ERRORS_LEAST) return [];
-  const failed = CONNECT_ERRORS.map((reason) => [reason, minute.errors[reason] ?? 0] as const);
+  const failed = OUR_ERRORS.map((reason) => [reason, minute.errors[reason] ?? 0] as const);
   const all = failed.reduce((sum, [, count]) => sum + count, 0);
   if (all < ERROR_SHARE * minute.accepted) return [];
   const [[worst] = ['other']] = failed.toSorted(([, a], [, b]) => b - a);
@@ -116,21 +118,11 @@ function failing({ connections: { minute } }: RelayState): Health[] {
   return [line('warning', 'relay', what, LOG)];
 }
 
-const CONNECT_ERRORS = [
-  'refused',
-  'unreachable',
-  'timeout',
-  'reset',
-  'no_ports',
-  'no_descriptors',
-  'no_memory',
-  'other',
-  'upstream_refused',
-  'upstream_auth',
-  'upstream_protocol',
-  'handshake_timeout',
+/** What the destination says of itself is no trouble of ours. */
+const OUR_ERRORS: readonly Outcome[] = [
+  ...CONNECT_ERRORS.filter((reason) => !reason.startsWith('destination_')),
   'no_upstream',
-] as const;
+];
 
 /** One that comes back is accepted again and again. */
 function loops({ connections: { minute } }: RelayState): Health[] {

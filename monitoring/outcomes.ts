@@ -1,5 +1,23 @@
-/** Which ends of connections are errors. */
+/** Which ends of connections are errors, and which of those are of connecting. */
 import type { Outcome } from '../proxy/stats.js';
+
+/** Why an upstream could not connect. */
+export const CONNECT_ERRORS = [
+  'refused',
+  'unreachable',
+  'timeout',
+  'reset',
+  'no_ports',
+  'no_descriptors',
+  'no_memory',
+  'other',
+  'upstream_refused',
+  'upstream_auth',
+  'upstream_protocol',
+  'handshake_timeout',
+  'destination_refused',
+  'destination_unreachable',
+] as const satisfies readonly Outcome[];
 
 /** How a connection ends that came to what it was for, or that an operator ended. */
 const NO_ERRORS: readonly Outcome[] = ['open', 'finished', 'closed', 'drained'];

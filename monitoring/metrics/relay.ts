@@ -1,23 +1,7 @@
 /** What the relay says of its connections, upstreams, routes and threads. */
 import { modes } from '../../proxy/abi.js';
+import { CONNECT_ERRORS } from '../outcomes.js';
 import { DIRECTION, FAMILY, type MetricTable } from './definition.js';
-
-const CONNECT_ERRORS = [
-  'refused',
-  'unreachable',
-  'timeout',
-  'reset',
-  'no_ports',
-  'no_descriptors',
-  'no_memory',
-  'other',
-  'upstream_refused',
-  'upstream_auth',
-  'upstream_protocol',
-  'handshake_timeout',
-  'destination_refused',
-  'destination_unreachable',
-] as const;
 
 const REJECTED = [
   'loop',

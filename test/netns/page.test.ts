@@ -179,8 +179,8 @@ describe.skipIf(isMissing)('the live page of a relay', () => {
       for (let i = 0; i < 5; i++) await page.locator('#page-after').click();
     });
     console.info(`frames with few connections: ${told(few)}; with ${count}: ${told(many)}`);
-    // Chromium draws by the CPU here; other programs of a busy machine hold up few connections as well.
-    expect(many.p99).toBeLessThan(Math.max(50, 1.5 * few.p99));
+    // Chromium draws by the CPU here, so this is for a machine that does nothing else.
+    expect(many.p99).toBeLessThan(50);
     expect(many.busy).toBeLessThan(0.5);
     crowd.signal('SIGKILL');
   });
