@@ -29,8 +29,8 @@ const CUT = `table inet cut {
   chain out { type filter hook output priority 0; oif != lo drop; }
 }`;
 
-export const FAULTS: readonly Fault[] = [
-  {
+export const FAULTS = {
+  killed: {
     name: 'the applying process is killed',
     strike: async ({ applying }) => {
       applying.signal('SIGKILL');
@@ -38,7 +38,7 @@ export const FAULTS: readonly Fault[] = [
     },
     mend: nothing,
   },
-  {
+  sessionsKilled: {
     name: 'every ssh of the laptop is killed',
     strike: async ({ machines, fixture }) => {
       const pids = readFileSync(machines.own('pids'), 'utf8').trim().split('\n');
@@ -47,7 +47,7 @@ export const FAULTS: readonly Fault[] = [
     },
     mend: nothing,
   },
-  {
+  cut: {
     name: 'the network between is cut',
     strike: async ({ fixture }) => {
       await fixture.lab.check(LAPTOP, ['nft', '-f', '-'], { stdin: CUT });
@@ -56,7 +56,7 @@ export const FAULTS: readonly Fault[] = [
       await fixture.lab.check(LAPTOP, ['nft', 'delete', 'table', 'inet', 'cut']);
     },
   },
-  {
+  powerLost: {
     name: 'the machine loses power',
     strike: async ({ machines, node }) => {
       const machine = machines.get(node);
@@ -65,7 +65,7 @@ export const FAULTS: readonly Fault[] = [
     },
     mend: nothing,
   },
-];
+} satisfies Readonly<Record<string, Fault>>;
 
 /** Every `ssh` that starts from now on is remembered, so that it can be killed. */
 export function rememberSsh(machines: Machines): void {
