@@ -25,6 +25,7 @@ const UP_TO_RESOURCES = [
   'error',
   'contract',
   'command',
+  'heartbeat',
   'config',
   'policy',
   'nft',
@@ -38,11 +39,12 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   error: [],
   contract: [],
   command: ['error', 'contract'],
-  config: ['error'],
-  policy: ['error', 'contract', 'config'],
-  nft: ['error', 'contract', 'config', 'policy'],
-  plan: ['error', 'contract', 'command', 'config', 'policy', 'nft'],
-  resources: ['error', 'contract', 'command', 'config', 'policy', 'nft', 'plan'],
+  heartbeat: ['error', 'contract'],
+  config: ['error', 'heartbeat'],
+  policy: ['error', 'contract', 'heartbeat', 'config'],
+  nft: ['error', 'contract', 'heartbeat', 'config', 'policy'],
+  plan: ['error', 'contract', 'command', 'heartbeat', 'config', 'policy', 'nft'],
+  resources: ['error', 'contract', 'command', 'heartbeat', 'config', 'policy', 'nft', 'plan'],
   hosts: ['error', 'command'],
   apply: [...UP_TO_RESOURCES, 'hosts'],
   exporter: UP_TO_APPLY,
@@ -54,7 +56,14 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Parts that compute and touch nothing; their results can be tested without a machine. */
-const PURE_PARTS: readonly string[] = ['command', 'policy', 'nft', 'plan', 'resources'];
+const PURE_PARTS: readonly string[] = [
+  'command',
+  'heartbeat',
+  'policy',
+  'nft',
+  'plan',
+  'resources',
+];
 /** Of a part that is pure otherwise. */
 const DOING_FILES = /^control\/bench\/run[^/]*$/;
 const isPure = (path: string): boolean =>
