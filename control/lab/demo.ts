@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { readContract } from '../contract.js';
 import { SidetrackError } from '../error.js';
 import { Lab } from './lab.js';
-import { ADDRESS } from './topology.js';
+import { ADDRESS, type LabServer, labServers } from './topology.js';
 import { waitFor } from './wait.js';
 
 export interface Throughput {
@@ -31,22 +31,28 @@ export interface DemoPrinter {
   proof(claim: string, evidence: readonly string[]): void;
 }
 
-/** The lab's configuration; also what the tests start from. */
-export const LAB_CONFIG = `router:
+/** Of one in the lab's configuration. */
+const serverEntry = ({ name, v4, v6 }: LabServer) => `  - name: ${name}
+    host: netns://${name}
+    interface: eth0
+    address: [${v4}, "${v6}"]
+    program: relay
+    port: 12345
+`;
+
+/** The configuration of a lab with that many servers. @throws SidetrackError `lab-servers` */
+export const labConfig = (servers: number): string => `router:
   host: netns://router
   interfaces: [br-lan, lan2]
 servers:
-  - name: server1
-    host: netns://server1
-    interface: eth0
-    address: [192.168.1.2, "fd00:1::2"]
-    program: relay
-    port: 12345
-rules:
+${labServers(servers).map(serverEntry).join('')}rules:
   - { name: lan,  to: [private], action: direct }
   - { name: mail, proto: tcp, port: [25, 465, 587], action: direct }
   - { name: rest, proto: tcp, action: proxy }
 `;
+
+/** Also what the tests start from. */
+export const LAB_CONFIG = labConfig(1);
 
 /** Its last connections are part of the show. */
 const DEMO_CONFIG = `${LAB_CONFIG}relay: { metrics: { connections: true } }

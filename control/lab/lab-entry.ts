@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { readContract } from '../contract.js';
 import { SidetrackError } from '../error.js';
+import { MOST_SERVERS } from './topology.js';
 
 export const ENTRY_VERSION = 1;
 
@@ -11,6 +12,8 @@ const labEntry = z.object({
   /** PID of the lab's init. One that means more than one process must never get a signal. */
   pid: z.int().min(2),
   userNamespace: z.boolean(),
+  /** How many; before they could be chosen there was one. */
+  servers: z.int().min(1).max(MOST_SERVERS).default(1),
   /** Where `pid` means that process: inside a lab the same number is another one, or none. */
   pidNamespace: z.string().exactOptional(),
 });

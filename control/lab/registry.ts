@@ -13,14 +13,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SidetrackError } from '../error.js';
-import { type Holder, holderAlive } from './holder.js';
+import { holderAlive } from './holder.js';
 import { Lab } from './lab.js';
 import { ENTRY_VERSION, type LabEntry, parseLabEntry } from './lab-entry.js';
+import { labTopology } from './topology.js';
 
 export const DEFAULT_LAB = 'lab';
 
 /** Starts a lab that lives until `stopLab`. @throws when one of that name runs already. */
-export async function startNamedLab(name: string): Promise<Lab> {
+export async function startNamedLab(name: string, servers = 1): Promise<Lab> {
+  const topology = labTopology(servers);
   if (findHolder(name))
     throw new SidetrackError(`the lab "${name}" is already running`, {
       code: 'lab-exists',
@@ -29,15 +31,16 @@ export async function startNamedLab(name: string): Promise<Lab> {
     });
   if (readEntry(name) !== undefined) throw strangerError(name);
   makeDirectory();
-  const lab = await Lab.start(undefined, 'detached');
-  writeEntry(name, { version: ENTRY_VERSION, ...lab.holder, pidNamespace: ownPidNamespace() });
+  const lab = await Lab.start(topology, 'detached');
+  const pidNamespace = ownPidNamespace();
+  writeEntry(name, { version: ENTRY_VERSION, ...lab.holder, servers, pidNamespace });
   return lab;
 }
 
 /** @throws when no lab of that name runs. */
 export function enterNamedLab(name: string): Lab {
   const holder = findHolder(name);
-  if (holder) return Lab.enter(holder);
+  if (holder) return Lab.enter(holder, labTopology(holder.servers));
   if (readEntry(name) !== undefined) throw strangerError(name);
   throw new SidetrackError(`no lab "${name}" is running`, {
     code: 'lab-missing',
@@ -66,7 +69,7 @@ export function listLabs(): KnownLabs {
 }
 
 /** Afterwards an entry that is still there is not ours to judge. */
-function findHolder(name: string): Holder | undefined {
+function findHolder(name: string): LabEntry | undefined {
   const entry = readEntry(name);
   if (entry === undefined || entry.pidNamespace !== ownPidNamespace()) return undefined;
   if (holderAlive(entry)) return entry;

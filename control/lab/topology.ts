@@ -4,9 +4,11 @@
  *
  *   client 192.168.1.10 ─┐
  *                        br-lan ── router ── wan ── internet 198.51.100.7, .8, .9
- *   server1 192.168.1.2 ─┘           │
- *   client2 192.168.2.10 ────────── lan2
+ *   server1 192.168.1.2 ─┤           │
+ *   client2 192.168.2.10 ┊───────── lan2
+ *   server2 192.168.1.3 ─┘  and so on, as many as are wanted
  */
+import { SidetrackError } from '../error.js';
 
 export interface Interface {
   name: string;
@@ -108,18 +110,74 @@ const INTERNET: Node = {
   routes: [],
 };
 
-export const DEFAULT_TOPOLOGY: Topology = {
-  nodes: [
-    lanHost('client', 1, 10, '02:00:00:00:01:10'),
-    lanHost('client2', 2, 10, '02:00:00:00:02:10'),
-    ROUTER,
-    lanHost('server1', 1, 2, '02:00:00:00:01:02'),
-    INTERNET,
-  ],
-  links: [
-    ['client:eth0', 'router:lan0'],
-    ['server1:eth0', 'router:lan1'],
-    ['client2:eth0', 'router:lan2'],
-    ['internet:eth0', 'router:wan'],
-  ],
-};
+/** As many as a configuration may have. */
+export const MOST_SERVERS = 16;
+
+export interface LabServer {
+  name: string;
+  v4: string;
+  v6: string;
+  mac: string;
+  /** The router's bridge port on its way. */
+  port: string;
+}
+
+/** Last numbers .2 to .9, and from .20 on: .10 is the client's, tests give .11 to .19 to machines of their own. */
+function labServer(count: number): LabServer {
+  const host = count <= 8 ? count + 1 : count + 11;
+  return {
+    name: `server${count}`,
+    v4: `192.168.1.${host}`,
+    v6: `fd00:1::${host}`,
+    mac: `02:00:00:00:01:${`${host}`.padStart(2, '0')}`,
+    // lan2 is the other subnet.
+    port: count === 1 ? 'lan1' : `lan${count + 1}`,
+  };
+}
+
+/** server1 to serverN. @throws SidetrackError `lab-servers` */
+export function labServers(count: number): LabServer[] {
+  if (Number.isInteger(count) && count >= 1 && count <= MOST_SERVERS)
+    return Array.from({ length: count }, (_, i) => labServer(i + 1));
+  throw new SidetrackError(`a lab has 1 to ${MOST_SERVERS} servers, not ${count}`, {
+    code: 'lab-servers',
+    source: 'user',
+    hint: 'for example: sidetrack lab up --servers 2',
+  });
+}
+
+function routerWith(servers: readonly LabServer[]): Node {
+  const more = servers.map(({ port }) => port).filter((port) => port !== 'lan1');
+  const interfaces = [...ROUTER.interfaces, ...more.map((name) => ({ name, addresses: [] }))];
+  const bridges = ROUTER.bridges!.map((bridge) => ({
+    ...bridge,
+    ports: [...bridge.ports, ...more],
+  }));
+  return { ...ROUTER, interfaces, bridges };
+}
+
+/** The lab with that many servers, alike but for their addresses. @throws SidetrackError `lab-servers` */
+export function labTopology(count: number): Topology {
+  const servers = labServers(count);
+  return {
+    nodes: [
+      lanHost('client', 1, 10, '02:00:00:00:01:10'),
+      lanHost('client2', 2, 10, '02:00:00:00:02:10'),
+      routerWith(servers),
+      ...servers.map(({ name, v4, mac }) => lanHost(name, 1, Number(v4.split('.').at(-1)), mac)),
+      INTERNET,
+    ],
+    links: [
+      ['client:eth0', 'router:lan0'],
+      ...servers.map(({ name, port }): Link => [`${name}:eth0`, `router:${port}`]),
+      ['client2:eth0', 'router:lan2'],
+      ['internet:eth0', 'router:wan'],
+    ],
+  };
+}
+
+/** How many servers there are in it. */
+export const serversOf = ({ nodes }: Topology): number =>
+  nodes.filter(({ name }) => /^server\d+$/.test(name)).length;
+
+export const DEFAULT_TOPOLOGY: Topology = labTopology(1);

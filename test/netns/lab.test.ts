@@ -50,6 +50,24 @@ describe('a lab that outlives its command', () => {
   });
 });
 
+describe('a lab with three servers', () => {
+  it('has them on the clients’ network, is remembered so, and prints a configuration for them', async () => {
+    expect((await lab('up', '--name', NAME, '--servers', '17')).stderr).toContain('1 to 16');
+    const up = await lab('up', '--name', NAME, '--servers', '3');
+    expect(up.stdout).toContain('server3 192.168.1.4  fd00:1::4');
+    expect(up.stdout).toContain('server3 -- sidetrack relay --server server3');
+    for (const address of ['192.168.1.4', 'fd00:1::4']) {
+      const ping = ['exec', '--name', NAME, 'client', '--', 'ping', '-c1', '-W5', address];
+      expect((await lab(...ping)).status).toBe(0);
+    }
+    const outward = ['server3', '--', 'ping', '-c1', '-W5', '198.51.100.9'];
+    expect((await lab('exec', '--name', NAME, ...outward)).status).toBe(0);
+    const config = await lab('config', '--name', NAME);
+    expect(config.stdout.match(/^ {2}- name: server\d/gm)).toHaveLength(3);
+    expect((await lab('down', '--name', NAME)).status).toBe(0);
+  });
+});
+
 describe.skipIf(process.getuid!() !== 0)('a checkout below a closed directory', () => {
   it('can be read by nobody in the lab, and what lies beside it cannot', async () => {
     const closed = mkdtempSync(join(tmpdir(), 'sidetrack-closed-'));

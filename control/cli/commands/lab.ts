@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { runDemo } from '../../lab/demo.js';
+import { labConfig, runDemo } from '../../lab/demo.js';
 import {
   DEFAULT_LAB,
   enterNamedLab,
@@ -8,13 +8,17 @@ import {
   startNamedLab,
   stopNamedLab,
 } from '../../lab/registry.js';
-import { DEFAULT_TOPOLOGY } from '../../lab/topology.js';
+import { DEFAULT_TOPOLOGY, labServers, MOST_SERVERS, serversOf } from '../../lab/topology.js';
 import { action, type CommonOptions, command, withJson } from '../context.js';
 import { demoPrinter, TOPOLOGY_PICTURE } from '../demo-output.js';
 import { print, printJson, say } from '../output.js';
 
 interface LabOptions extends CommonOptions {
   name: string;
+}
+
+interface UpOptions extends LabOptions {
+  servers: string;
 }
 
 export function labCommand(): Command {
@@ -27,6 +31,7 @@ export function labCommand(): Command {
   return lab
     .enablePositionalOptions()
     .addCommand(upCommand())
+    .addCommand(configCommand())
     .addCommand(execCommand())
     .addCommand(labStatusCommand())
     .addCommand(labDownCommand())
@@ -41,30 +46,56 @@ function upCommand(): Command {
   const up = command('up', 'Build the lab; it lives until `lab down`', [
     'sidetrack lab up',
     'sidetrack lab up --name second     # labs run side by side',
+    'sidetrack lab up --servers 3       # server1 to server3 share the work',
   ]);
-  return named(up).action(
-    action(async ({ name }: LabOptions) => {
-      await startNamedLab(name);
-      print(TOPOLOGY_PICTURE);
-      for (const line of nextSteps(name)) print(line);
-      return undefined;
-    }),
-  );
+  return named(up)
+    .option('--servers <number>', `how many servers, 1 to ${MOST_SERVERS}`, '1')
+    .action(
+      action(async ({ name, servers }: UpOptions) => {
+        const count = Number(servers);
+        await startNamedLab(name, count);
+        print(TOPOLOGY_PICTURE);
+        const more = labServers(count).slice(1);
+        for (const { name, v4, v6 } of more) print(`  ${name} ${v4}  ${v6}, on br-lan, too`);
+        if (more.length > 0) print();
+        for (const line of nextSteps(name, count)) print(line);
+        return undefined;
+      }),
+    );
 }
 
 /** What a newcomer types next, in an order that works. */
-function nextSteps(name: string): string[] {
+function nextSteps(name: string, servers: number): string[] {
   const option = name === DEFAULT_LAB ? '' : ` --name ${name}`;
   const exec = `sidetrack lab exec${option}`;
+  const relay = (server: string) => `sidetrack relay${servers === 1 ? '' : ` --server ${server}`}`;
   return [
     `The lab "${name}" runs. Next:`,
     `  ${exec} client -- ping -c1 198.51.100.7`,
-    `  ${exec} all -- sidetrack init --router netns://router --server netns://server1`,
-    `  ${exec} server1 -- sidetrack relay     # in a terminal of its own`,
+    ...(servers === 1
+      ? [`  ${exec} all -- sidetrack init --router netns://router --server netns://server1`]
+      : [`  sidetrack lab config${option} > sidetrack.yaml`]),
+    ...labServers(servers).map(
+      (server) =>
+        `  ${exec} ${server.name} -- ${relay(server.name)}     # in a terminal of its own`,
+    ),
     `  ${exec} all -- sidetrack apply`,
     `  ${exec} all -- sidetrack status`,
     `  sidetrack lab down${option}`,
   ];
+}
+
+function configCommand(): Command {
+  const config = command('config', 'Print a configuration that uses every server of the lab', [
+    'sidetrack lab config > sidetrack.yaml',
+    'sidetrack lab exec all -- sidetrack apply',
+  ]);
+  return named(config).action(
+    action(async ({ name }: LabOptions) => {
+      print(labConfig(serversOf(enterNamedLab(name).topology)).trimEnd());
+      return undefined;
+    }),
+  );
 }
 
 function execCommand(): Command {
@@ -76,7 +107,7 @@ function execCommand(): Command {
   return named(exec)
     .argument(
       '<node>',
-      `one of ${DEFAULT_TOPOLOGY.nodes.map(({ name }) => name).join(', ')}, or all`,
+      `one of ${DEFAULT_TOPOLOGY.nodes.map(({ name }) => name).join(', ')}, further servers, or all`,
     )
     .argument('<command...>', 'program and arguments')
     .passThroughOptions()
