@@ -64,11 +64,12 @@ node_modules/.package-lock.json: package.json package-lock.json
 	$(Q)npm ci --no-audit --no-fund --loglevel=error $(if $(filter 1,$(V)),,>/dev/null)
 	@touch $@
 
-build/.typescript: $(TS_SOURCES) $(WEB_FILES) tsconfig.json tsconfig.build.json node_modules/.package-lock.json
+build/.typescript: $(TS_SOURCES) $(WEB_FILES) tsconfig.json tsconfig.build.json rolldown.config.ts node_modules/.package-lock.json
 	$(call say,TSC,build)
 	$(Q)npx tsc -p tsconfig.build.json
 	$(Q)monitoring/web/build.sh build
-	@chmod +x build/control/cli/main.js
+	$(call say,PACK,build/control/cli)
+	$(Q)control/cli/build.sh build
 	@touch $@
 
 engine:

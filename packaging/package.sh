@@ -23,7 +23,7 @@ mkdir -p "$app"
 # What runs: compiled afresh, for build/ keeps what sources that have gone were compiled to.
 npx tsc -p tsconfig.build.json --outDir "$app/build" --sourceMap false
 monitoring/web/build.sh "$app/build"
-chmod 755 "$app/build/control/cli/main.js"
+control/cli/build.sh "$app/build"
 # They are made with a library that no other machine needs; what they make is in the checkout.
 rm -r "$app/build/monitoring/dashboards"
 mkdir -p "$app/monitoring"
