@@ -29,7 +29,10 @@ export function toldOf(stdout: string, node: MachineNode): Told {
   const { hosts, warnings } = answer.value;
   const host = hosts.find(({ name }) => name === node);
   if (host === undefined) throw new Error(`status leaves ${node} out: ${stdout}`);
-  const about = warnings.filter(({ message }) => message.includes(`@${ADDRESS[node].v4}: `));
+  // The reason behind it may quote another machine.
+  const about = warnings.filter(({ message }) =>
+    message.startsWith(`ssh://root@${ADDRESS[node].v4}: `),
+  );
   return {
     state: host.state,
     differs: host.differences.length > 0,
