@@ -14,6 +14,7 @@ import { probeProblems } from './probe.js';
 import { asList, asMap, type Path, valueAt } from './raw.js';
 import { routeProblems } from './route-check.js';
 import { isSetName, setNameProblem } from './scalar.js';
+import { serverProblems } from './server-check.js';
 import type { Source } from './source.js';
 import { suggestion } from './suggest.js';
 import { upstreamProblems } from './upstream-check.js';
@@ -157,6 +158,7 @@ export function checkAcross(root: unknown, source: Source): Diagnostic[] {
     ...nat64Overlaps(root),
     ...addressesOfOneFamily(root),
     ...serversAmongRouters(root),
+    ...serverProblems(root),
     ...upstreamProblems(root),
     ...routeProblems(root),
     ...probeProblems(root),

@@ -1,6 +1,7 @@
 /** The configuration after validation: what everything but the loader sees of `sidetrack.yaml`. */
 
 import type { Nat64Prefix, PortRange, Verdict } from '../../bpf/policy.js';
+import type { Balance } from './balance.js';
 import type { Destination } from './destination.js';
 import type { Diagnostic, Position } from './diagnostic.js';
 import type { AddressEntry } from './entry.js';
@@ -52,6 +53,39 @@ export interface ServerConfig {
   /** Policy route of `capture: tproxy`; of no interest to `redirect`. */
   tproxy: TproxyConfig;
   program: 'relay' | 'external';
+  port: number;
+  /** Among the servers of a group, 1 to 1000. */
+  weight: number;
+  /** Gets new flows only where no other is fit. */
+  backup: boolean;
+  health: Health;
+  /** Of `sidetrack heartbeat`, beside a program that is not ours. */
+  check?: CheckConfig;
+  /** As written, inside the router's mask; `plan/targets.ts` gives one where it is absent. */
+  mark?: number;
+  /** Likewise. */
+  table?: { id?: number; name?: string };
+}
+
+/** By what the router takes a server for fit. */
+export type Health = CheckedFile['servers'][number]['health'];
+
+/** One of the first three. */
+export interface CheckConfig {
+  tcp?: Destination;
+  url?: ProbeTarget;
+  /** For sh. */
+  command?: string;
+  intervalSeconds: number;
+  timeoutSeconds: number;
+}
+
+export interface HealthConfig {
+  /** Heartbeats in a row after which a server that was away is fit again. */
+  rise: number;
+  /** Without a heartbeat, before live flows are reset. */
+  resetAfterSeconds: number;
+  /** UDP, of the router. */
   port: number;
 }
 
@@ -148,6 +182,8 @@ export interface RuleConfig {
   /** As written: neither sorted nor merged. */
   ports?: PortRange[];
   action: Verdict;
+  /** Names, of those that may take its flows; all when absent. */
+  servers?: string[];
   position: Position;
 }
 
@@ -166,6 +202,8 @@ export interface Config {
   file: string;
   router: RouterConfig;
   servers: ServerConfig[];
+  health: HealthConfig;
+  balance: Balance;
   relay: RelayConfig;
   exporter: ExporterConfig;
   sets: Readonly<Record<string, SetConfig>>;

@@ -59,3 +59,6 @@ export function oneOrMore<T extends z.ZodType>(element: T) {
 export function section<T extends z.ZodRawShape>(shape: T) {
   return z.strictObject(shape, { error: 'must be a section of keys' });
 }
+
+export const flag = (usual: boolean) =>
+  z.boolean({ error: 'must be true or false' }).default(usual);

@@ -70,16 +70,23 @@ function quotingHint(value: unknown, path: Path, issue: Issue, source: Source): 
 }
 
 /** Of a choice of shapes, the issues of the one that the value was meant to have. */
-function unfold(issue: Issue): Issue[] {
+function unfold(issue: Issue, root: unknown): Issue[] {
   if (issue.code !== 'invalid_union') return [issue];
-  const isWrongShape = (inner: Issue): boolean =>
-    inner.path.length === 0 && (inner.code === 'invalid_type' || inner.code === 'invalid_union');
+  // A section of keys is no word, whatever word it should have been.
+  const isSection = isMap(valueAt(root, issue.path.map(pathStep)));
+  const isWrongShape = ({ path, code }: Issue): boolean =>
+    path.length === 0 &&
+    (code === 'invalid_type' ||
+      code === 'invalid_union' ||
+      (code === 'invalid_value' && isSection));
   const meant = issue.errors.find((branch) => !branch.some(isWrongShape));
   if (meant === undefined) return [issue];
   return meant.flatMap((inner) =>
-    unfold({ ...inner, path: [...issue.path, ...inner.path] } as Issue),
+    unfold({ ...inner, path: [...issue.path, ...inner.path] } as Issue, root),
   );
 }
+
+const pathStep = (step: PropertyKey) => (typeof step === 'number' ? step : String(step));
 
 /** An example value as YAML in one line; quotes only where YAML needs them. */
 function yamlText(value: unknown): string {
@@ -131,7 +138,7 @@ function wrongValue(issue: Issue, path: Path, value: unknown, { source }: Contex
 }
 
 function toDiagnostics(issue: Issue, context: Context): Diagnostic[] {
-  const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
+  const path = issue.path.map(pathStep);
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => unknownKey(key, path, context));
   }
@@ -155,6 +162,6 @@ const pathText = ({ path }: Issue): string => JSON.stringify(path.map(String));
 
 /** Everything that zod says about a file. */
 export function issueDiagnostics(error: z.ZodError, context: Context): Diagnostic[] {
-  const issues = withoutSize(error.issues.flatMap(unfold));
+  const issues = withoutSize(error.issues.flatMap((issue) => unfold(issue, context.root)));
   return issues.flatMap((issue) => toDiagnostics(issue, context));
 }

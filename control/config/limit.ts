@@ -3,7 +3,7 @@
  * the thing deletes its entry here.
  */
 import type { Problem } from './diagnostic.js';
-import { asMap, type Path, valueAt } from './raw.js';
+import { asMap, isMap, type Path, valueAt } from './raw.js';
 
 interface Limit {
   /** `*` stands for every entry of a list. */
@@ -13,6 +13,8 @@ interface Limit {
   /** Where below `path` to point; without it, at `path` itself. */
   at?: Path;
 }
+
+const isProxy = (action: unknown): boolean => action === 'proxy' || isMap(action);
 
 const LIMITS: readonly Limit[] = [
   {
@@ -25,8 +27,16 @@ const LIMITS: readonly Limit[] = [
     at: [1],
   },
   {
+    path: ['servers', '*', 'health'],
+    exceeded: (value) => value === 'heartbeat',
+    problem: {
+      message: 'health: heartbeat is not supported yet',
+      hint: 'write health: route',
+    },
+  },
+  {
     path: ['rules', '*'],
-    exceeded: (value) => asMap(value).action === 'proxy' && asMap(value).proto === 'udp',
+    exceeded: (value) => isProxy(asMap(value).action) && asMap(value).proto === 'udp',
     problem: {
       message: 'only TCP can be proxied yet',
       hint: 'write proto: tcp, or action: direct',

@@ -5,6 +5,7 @@ import { formatAddress, parseAddress } from './address.js';
 import { capturing } from './carried.js';
 import type {
   AddressList,
+  CheckConfig,
   Config,
   ConfirmConfig,
   RelayConfig,
@@ -92,6 +93,29 @@ function server(file: CheckedFile['servers'][number], index: number): ServerConf
     },
     program: file.program,
     port: file.port,
+    weight: file.weight,
+    backup: file.backup,
+    health: file.health,
+    ...(file.check !== undefined && { check: check(file.check) }),
+    ...(file.mark !== undefined && { mark: file.mark }),
+    ...(file.table !== undefined && { table: tableOf(file.table) }),
+  };
+}
+
+type CheckedServer = CheckedFile['servers'][number];
+
+function tableOf({ id, name }: NonNullable<CheckedServer['table']>) {
+  return { ...(id !== undefined && { id }), ...(name !== undefined && { name }) };
+}
+
+function check(file: NonNullable<CheckedServer['check']>): CheckConfig {
+  const { tcp, url, command } = file;
+  return {
+    ...(tcp !== undefined && { tcp: certain<Destination>(parseDestination(tcp)) }),
+    ...(url !== undefined && { url: certain<ProbeTarget>(parseProbeUrl(url)) }),
+    ...(command !== undefined && { command }),
+    intervalSeconds: file.interval_seconds,
+    timeoutSeconds: file.timeout_seconds,
   };
 }
 
@@ -223,7 +247,8 @@ function portRanges(ports: number | string | (number | string)[]): PortRange[] {
 
 function rule(file: CheckedRule, index: number, source: Source): RuleConfig {
   // Only TCP can be handed over, so `action: proxy` says `proto: tcp` without words.
-  const proto = file.action === 'proxy' ? 'tcp' : file.proto;
+  const { action, servers } = actionOf(file.action);
+  const proto = action === 'proxy' ? 'tcp' : file.proto;
   return {
     name: file.name ?? `rule-${index + 1}`,
     ...(proto !== undefined && { proto }),
@@ -231,9 +256,15 @@ function rule(file: CheckedRule, index: number, source: Source): RuleConfig {
     ...(file.mac !== undefined && { macs: toList(file.mac).map((mac) => parseMac(mac)!) }),
     ...(file.to !== undefined && { to: destinations(file.to) }),
     ...(file.port !== undefined && { ports: portRanges(file.port) }),
-    action: file.action,
+    action,
+    ...(servers !== undefined && { servers }),
     position: source.positionOf(['rules', index]),
   };
+}
+
+function actionOf(file: CheckedRule['action']): Pick<RuleConfig, 'action' | 'servers'> {
+  if (typeof file === 'string') return { action: file };
+  return { action: 'proxy', servers: [...new Set(toList(file.proxy))] };
 }
 
 /** What a file without rules means: the LAN and its kin directly, all other TCP by the server. */
@@ -254,6 +285,12 @@ export function normalise(
     file: source.file,
     router: router(file.router),
     servers: file.servers.map((each, i) => capturing(server(each, i), settings)),
+    health: {
+      rise: file.health.rise,
+      resetAfterSeconds: file.health.reset_after_seconds,
+      port: file.health.port,
+    },
+    balance: file.balance,
     relay: settings,
     exporter: {
       ...pages(file.exporter, source.file),

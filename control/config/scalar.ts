@@ -19,6 +19,13 @@ export function fileProblem(path: string): Problem | undefined {
   return path === '' ? { message: 'the path is empty' } : undefined;
 }
 
+/** It becomes a word of a shell. */
+export function commandProblem(text: string): Problem | undefined {
+  return text.trim() === '' || text.includes('\0')
+    ? { message: 'the command is empty' }
+    : undefined;
+}
+
 export function nameProblem(text: string): Problem | undefined {
   if (NAME.test(text)) return undefined;
   return {

@@ -4,9 +4,11 @@
  * too, so descriptions are written for the person who edits the file.
  */
 import { z } from 'zod';
+import { BALANCES } from './balance.js';
 import { destinationProblem } from './destination.js';
 import {
   choice,
+  flag,
   integer,
   integerOrWord,
   list,
@@ -24,6 +26,7 @@ import { pagesShape } from './pages.js';
 import { probeUrlProblem } from './probe.js';
 import {
   addressProblem,
+  commandProblem,
   domainProblem,
   fileProblem,
   interfaceProblem,
@@ -44,6 +47,10 @@ const RELAY_PAGES_PORT = 9150;
 const EXPORTER_PAGES_PORT = 9151;
 /** Each is several series of a Prometheus. */
 const PER_CLIENT_MOST = 1000;
+
+/** As many as marks in the half of a byte, and as the classifiers have room for. */
+const SERVERS_MOST = 16;
+const HEARTBEAT_PORT = 9155;
 
 const host = text(hostProblem).describe('local, ssh://user@host[:port] or netns://name');
 const interfaceName = text(interfaceProblem);
@@ -125,6 +132,29 @@ const tproxy = section({
     ),
 });
 
+/** One thing is asked. */
+const check = section({
+  tcp: text(destinationProblem)
+    .optional()
+    .describe('Address and port to connect to')
+    .meta({ examples: ['1.1.1.1:443'] }),
+  url: text(probeUrlProblem)
+    .optional()
+    .describe('URL to GET: http:// and an address; a status below 500 is success')
+    .meta({ examples: ['http://127.0.0.1:9090/'] }),
+  command: text(commandProblem)
+    .optional()
+    .describe('For sh; exit status 0 is success')
+    .meta({ examples: ['systemctl is-active --quiet xray'] }),
+  interval_seconds: integer(1, HOUR).default(5),
+  timeout_seconds: integer(1, HOUR).default(5),
+});
+
+const serverTable = section({
+  id: integer(0, 0xffffffff, tableIdProblem).optional(),
+  name: text(tableNameProblem).optional().describe("Default: the server's name"),
+});
+
 const server = section({
   name: text(nameProblem).optional().describe('Default: serverN, counted from 1'),
   host: host.meta({ examples: ['local'] }),
@@ -145,6 +175,28 @@ const server = section({
     .default('relay')
     .describe('relay: sidetrack relay; external: another program already listens on the port'),
   port: port.default(12345),
+  weight: integer(1, 1000).default(1).describe('Share of the new flows among several servers'),
+  backup: flag(false).describe('Takes new flows only where no other server is fit'),
+  health: choice('heartbeat', 'route', 'none')
+    .default('route')
+    .describe(
+      'How the router knows that the server is fit. heartbeat: it says so itself, twice a second; route: the policy route is there; none: it is never asked',
+    ),
+  check: check
+    .optional()
+    .describe(
+      'What `sidetrack heartbeat` asks of a program: external before it says that it is fit',
+    ),
+  mark: integer(1, 0xffffffff)
+    .optional()
+    .describe(
+      'Firewall mark of packets that go to this server, inside router.mark.mask. Default: router.mark.value for the first one, then the next free ones',
+    ),
+  table: serverTable
+    .optional()
+    .describe(
+      'Routing table of those packets. Default: router.table for the first one, then the next free ids',
+    ),
 });
 
 const upstream = section({
@@ -180,6 +232,13 @@ const destinations = oneOrMore(text(toProblem))
   .describe('Destinations: names of sets (private is built in), addresses, CIDRs and ranges');
 
 const addressesOfTheGuard = oneOrMore(text(toProblem)).default([]);
+
+/** `proxy` alone means all servers. */
+const proxyTo = section({
+  proxy: oneOrMore(text(nameProblem))
+    .describe('Names of the servers that take its flows')
+    .meta({ examples: [['server1']] }),
+});
 
 const route = section({
   name: text(routeNameProblem).optional().describe('Default: route-N, counted from 1'),
@@ -301,8 +360,13 @@ const rule = section({
   mac: oneOrMore(text(macProblem)).optional().describe('Source MACs, in addition to from'),
   to: destinations,
   port: ports,
-  action: choice('proxy', 'direct', 'block')
-    .describe('proxy: hand over to the server (TCP); direct: leave alone; block: drop')
+  action: z
+    .union([choice('proxy', 'direct', 'block'), proxyTo], {
+      error: 'must be "proxy", "direct", "block" or { proxy: [names of servers] }',
+    })
+    .describe(
+      'proxy: hand over to the servers (TCP), or to those of { proxy: [name] }; direct: leave alone; block: drop',
+    )
     .meta({ examples: ['direct'] }),
 });
 
@@ -358,7 +422,23 @@ export const exporterSchema = section({
 /** The whole file. */
 export const configSchema = section({
   router,
-  servers: list(server),
+  servers: list(server).max(SERVERS_MOST, { error: `must have at most ${SERVERS_MOST} entries` }),
+  health: section({
+    rise: integer(1, 20)
+      .default(3)
+      .describe('Heartbeats in a row after which a server that was away gets new flows again'),
+    reset_after_seconds: integer(3, HOUR)
+      .default(10)
+      .describe('Time without a heartbeat after which live flows of a server are reset'),
+    port: port.default(HEARTBEAT_PORT).describe('UDP port of the router that heartbeats go to'),
+  })
+    .prefault({})
+    .describe('How the router judges servers with health: heartbeat'),
+  balance: choice(...BALANCES)
+    .default('client')
+    .describe(
+      'What stays with one of several servers: all flows of a client, all between a client and a destination, or each by itself',
+    ),
   relay: relaySchema.prefault({}),
   exporter: exporterSchema
     .prefault({})

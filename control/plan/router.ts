@@ -22,6 +22,7 @@ import {
 import {
   type Hop,
   hopOfFamily,
+  numberedPolicy,
   routeProbe,
   type Target,
   targetAddresses,
@@ -29,8 +30,9 @@ import {
   targetsOf,
 } from './targets.js';
 
-export function routerState(input: RouterPlanInput): HostState {
-  const { config, router, serverMacs } = input;
+export function routerState(given: RouterPlanInput): HostState {
+  const { config, router, serverMacs } = given;
+  const input = { ...given, policy: numberedPolicy(given.policy, config, router) };
   const targets = targetsOf(config, router, serverMacs);
   const { classifier, interfaces, table } = config.router;
   return {

@@ -5,6 +5,7 @@
  * that is lost gives away its own slots and no others. Pure.
  */
 import type { Address, Family } from '../config/address.js';
+import type { Balance } from '../config/balance.js';
 import { jhash } from './jhash.js';
 import { byName, maglev } from './maglev.js';
 
@@ -13,10 +14,6 @@ export const CHOICE_SLOTS = 1021;
 export const CHOICE_LEVELS = 3;
 /** Any number but 0, for which nftables takes one by chance. */
 export const CHOICE_SEED = 0x5d7ac4;
-
-/** What is hashed. `client`: the source address. */
-export const BALANCES = ['client', 'client_destination', 'flow'] as const;
-export type Balance = (typeof BALANCES)[number];
 
 /** A target as the choice knows it. */
 export interface Candidate {

@@ -2,7 +2,7 @@
 import type { AddressList, Config, RuleConfig } from '../config/config.js';
 import { PrefixSet } from './prefix-set.js';
 import { PRIVATE } from './private.js';
-import type { Policy, PortRange, Rule } from './rule.js';
+import type { Group, Policy, PortRange, Rule } from './rule.js';
 
 /** Sorts ranges and joins those that overlap or touch. */
 export function mergePorts(ranges: readonly PortRange[]): PortRange[] {
@@ -49,16 +49,48 @@ function compileRule(config: RuleConfig, addresses: Addresses): Rule | undefined
   return isImpossible ? undefined : rule;
 }
 
+/** The groups that rules name, each once; the first is that of all. */
+class Groups {
+  readonly #all: readonly string[];
+  readonly #known = new Map<string, number>();
+  readonly groups: Group[] = [];
+
+  constructor({ servers }: Config) {
+    this.#all = servers.map(({ name }) => name);
+    this.of(this.#all);
+  }
+
+  /** @param names in any order. */
+  of(names: readonly string[]): number {
+    const members = this.#all.filter((name) => names.includes(name));
+    const key = members.join(' ');
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    this.groups.push({ targets: members.map((name) => this.#all.indexOf(name)) });
+    this.#known.set(key, this.groups.length - 1);
+    return this.groups.length - 1;
+  }
+}
+
 /**
  * A rule whose `from` or `to` comes to nothing, say by an empty set file, is left out: it never
  * matches, and a classifier that took "no addresses" for "no condition" would match everything.
  * The loader has warned of it.
+ * Groups have the places of servers in the file; `plan/targets.ts` makes numbers of targets of them.
  */
 export function compilePolicy(config: Config): Policy {
   const addresses = addressResolver(config);
+  const groups = new Groups(config);
+  const rules = config.rules.flatMap((rule) => {
+    const compiled = compileRule(rule, addresses);
+    if (compiled === undefined) return [];
+    const group = rule.servers === undefined ? 0 : groups.of(rule.servers);
+    return [{ ...compiled, ...(group !== 0 && { group }) }];
+  });
   return {
-    rules: config.rules.flatMap((rule) => compileRule(rule, addresses) ?? []),
+    rules,
     default: config.default,
+    groups: groups.groups,
     nat64: config.router.nat64,
   };
 }

@@ -42,6 +42,8 @@ export interface Classification {
   verdict: Verdict;
   /** Name of the rule that decided, `default`, or the guard. */
   rule: string;
+  /** Of `proxy`: place in `Policy.groups`; 0 when absent. */
+  group?: number;
 }
 
 function guardOf(guards: Guards, packet: Packet): GuardName | undefined {
@@ -122,7 +124,11 @@ export function classifyFirstPacket(
   const rule = policy.rules.find((candidate) => ruleMatches(candidate, packet, policy.nat64));
   // Only TCP can be handed to a program that asks for SO_ORIGINAL_DST.
   const isForServer = packet.protocol === 'tcp' && packet.unseen === undefined;
-  const possible = (verdict: Verdict) => (verdict === 'proxy' && !isForServer ? 'direct' : verdict);
-  if (rule !== undefined) return { verdict: possible(rule.action), rule: rule.name };
-  return { verdict: possible(policy.default), rule: 'default' };
+  const decided = (verdict: Verdict, name: string, group?: number): Classification => {
+    if (verdict !== 'proxy' || !isForServer)
+      return { verdict: verdict === 'proxy' ? 'direct' : verdict, rule: name };
+    return { verdict, rule: name, ...(group !== undefined && { group }) };
+  };
+  if (rule !== undefined) return decided(rule.action, rule.name, rule.group);
+  return decided(policy.default, 'default');
 }

@@ -1,5 +1,5 @@
 /**
- * The kernel's `jhash` (include/linux/jhash.h), which nftables' `jhash` expression is: both classifiers
+ * The kernel's `jhash` (linux/jhash.h), which nftables' `jhash` expression is: both classifiers
  * choose a server by it, so the reference does, too. Words are read as a little-endian machine does.
  */
 

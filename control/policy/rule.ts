@@ -26,12 +26,22 @@ export interface Rule {
   /** Destination ports; with no `proto` they match TCP and UDP. Sorted, merged. */
   ports?: readonly PortRange[];
   action: Verdict;
+  /** Of `proxy`: its place in `Policy.groups`; 0, the group of all, when absent. */
+  group?: number;
+}
+
+/** Targets among which a flow is handed over: `choice.ts` says to which. */
+export interface Group {
+  /** Numbers, in the order of the file; those that get no new flows among them. */
+  targets: readonly number[];
 }
 
 /** First match wins; `default` decides the rest (`proxy` applies to TCP only, other protocols go direct). */
 export interface Policy {
   rules: readonly Rule[];
   default: Verdict;
+  /** The first one is of all that the file has, and what `default` means. Absent: no rule names one. */
+  groups?: readonly Group[];
   /** `to` also holds for a destination below one of these that contains an address of it. */
   nat64?: readonly Nat64Prefix[];
   /** How many of the first rules are guards; those look at the destination itself. */

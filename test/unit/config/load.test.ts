@@ -25,6 +25,13 @@ servers:
     tproxy: { mark: { value: 0x10, mask: 0xf0 }, table: 78, rule_priority: 901 }
     program: external
     port: 1080
+    weight: 7
+    health: none
+    check: { url: "http://127.0.0.1:9090/", interval_seconds: 2, timeout_seconds: 1 }
+    mark: 0x300
+    table: { id: 79, name: box }
+health: { rise: 5, reset_after_seconds: 20, port: 9999 }
+balance: client_destination
 relay:
   upstreams:
     - { name: out, url: "socks5://[fd00::9]:1080", weight: 3, username: u, password_file: secret }
@@ -54,7 +61,7 @@ rules:
   - { name: lan, to: [private], action: direct }
   - { proto: tcp, port: [25, "465-587"], action: direct }
   - { name: tv, from: [192.168.1.40, 02:00:00:00:00:40, china], mac: 02:00:00:00:00:41, action: block }
-  - { name: rest, to: [china, 198.51.100.0/24, 10.0.0.1-10.0.0.3], port: 443, action: proxy }
+  - { name: rest, to: [china, 198.51.100.0/24, 10.0.0.1-10.0.0.3], port: 443, action: { proxy: [box] } }
 default: block
 on_failure: block
 `;
@@ -87,8 +94,13 @@ describe('loadConfig', () => {
           tproxy: { mark: { value: 151, mask: 0xff }, table: 251, rulePriority: 'auto' },
           program: 'relay',
           port: 12345,
+          weight: 1,
+          backup: false,
+          health: 'route',
         },
       ],
+      health: { rise: 3, resetAfterSeconds: 10, port: 9155 },
+      balance: 'client',
       relay: {
         upstreams: [{ name: 'direct', target: { kind: 'direct' }, weight: 1 }],
         routes: [],
@@ -168,7 +180,21 @@ describe('loadConfig', () => {
         tproxy: { mark: { value: 0x10, mask: 0xf0 }, table: 78, rulePriority: 901 },
         program: 'external',
         port: 1080,
+        weight: 7,
+        backup: false,
+        health: 'none',
+        check: {
+          url: { address: '127.0.0.1', port: 9090, path: '/' },
+          intervalSeconds: 2,
+          timeoutSeconds: 1,
+        },
+        mark: 0x300,
+        table: { id: 79, name: 'box' },
       },
+    ]);
+    expect([config.health, config.balance]).toEqual([
+      { rise: 5, resetAfterSeconds: 20, port: 9999 },
+      'client_destination',
     ]);
     expect(config.relay).toEqual({
       upstreams: [
@@ -256,6 +282,7 @@ describe('loadConfig', () => {
           },
           ports: [{ first: 443, last: 443 }],
           action: 'proxy',
+          servers: ['box'],
           line: first + 3,
         },
       ],

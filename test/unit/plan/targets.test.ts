@@ -40,6 +40,11 @@ it('makes a target of a server', async () => {
       mac: '02:00:00:00:00:09',
       mark: { value: 150, mask: 0xff },
       table: 250,
+      weight: 1,
+      backup: false,
+      drained: false,
+      health: 'route',
+      macFixed: false,
     },
   ]);
 });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseAddress } from '../../../control/config/address.js';
+import { BALANCES } from '../../../control/config/balance.js';
 import {
-  BALANCES,
   type Candidate,
   CHOICE_LEVELS,
   CHOICE_SEED,

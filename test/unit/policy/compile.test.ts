@@ -28,6 +28,7 @@ describe('compilePolicy', () => {
         { name: 'rest', proto: 'tcp', action: 'proxy' },
       ],
       default: 'direct',
+      groups: [{ targets: [0] }],
       nat64: [{ address: 0x64ff9bn << 96n, length: 96 }],
     });
     expect(policy.rules[0]?.to).toBe(PRIVATE);
