@@ -22,12 +22,15 @@ export const HEARTBEAT_REASONS = {
 } as const;
 export type HeartbeatReason = keyof typeof HEARTBEAT_REASONS;
 
-const NAMES = Object.keys(HEARTBEAT_REASONS) as HeartbeatReason[];
+/** In the order of their numbers. */
+export const HEARTBEAT_REASON_NAMES = Object.keys(HEARTBEAT_REASONS) as HeartbeatReason[];
 
-export const reasonNumber = (reason: HeartbeatReason): number => NAMES.indexOf(reason);
+export const reasonNumber = (reason: HeartbeatReason): number =>
+  HEARTBEAT_REASON_NAMES.indexOf(reason);
 
 /** @returns undefined for a number of a newer version. */
-export const reasonOfNumber = (number: number): HeartbeatReason | undefined => NAMES[number];
+export const reasonOfNumber = (number: number): HeartbeatReason | undefined =>
+  HEARTBEAT_REASON_NAMES[number];
 
 /** Bits of a heartbeat's flags. */
 export const HEARTBEAT_FLAGS = {
@@ -76,4 +79,8 @@ export interface ServerHealth {
   reason?: HeartbeatReason;
   /** Packets to the heartbeats' port that were dropped, by what was wrong. */
   ignored: Record<IgnoredHeartbeat, number>;
+  /** Times that it was taken again after it had been lost, since the table or program was made. */
+  returns?: number;
+  /** Packets of its live flows that were answered with a reset, since it was silent for too long. */
+  resets?: number;
 }

@@ -13,9 +13,18 @@ import {
   plural,
   UNKNOWN,
 } from './web/format.js';
+import { hostStanding } from './web/place.js';
 import { type Rates, ratesOf, sumOf } from './web/rates.js';
 import { resourcesOf } from './web/resources.js';
-import { hostStanding, topologyOf, upstreamStanding } from './web/topology.js';
+import {
+  actionText,
+  heardText,
+  reasonText,
+  serverStanding,
+  sinceText,
+  weightText,
+} from './web/servers.js';
+import { topologyOf, upstreamStanding } from './web/topology.js';
 
 const COLUMNS = 80;
 /** Devices, rules and upstreams that are listed; the page has all. */
@@ -37,6 +46,7 @@ export function asciiState(state: State, current?: Current): string {
     healthOf(state),
     wayOf(state, rates),
     trafficOf(state, current),
+    serversOf(state),
     upstreamsOf(state),
     devicesOf(state),
     rulesOf(state),
@@ -155,6 +165,21 @@ const latencyOf = (name: string, quantiles: Quantiles | undefined) =>
         `  ${name.padEnd(8)} half within ${formatSeconds(quantiles.p50)}, 90 of 100 within ${formatSeconds(quantiles.p90)}, 99 within ${formatSeconds(quantiles.p99)}`,
       ];
 
+function serversOf({ router, at }: State): string[] {
+  const rows = (router?.servers ?? []).map((one) => [
+    oneLine(one.server, 30),
+    serverStanding(one).word,
+    sinceText(one, at),
+    reasonText(one),
+    heardText(one, at),
+    weightText(one),
+    formatCount(one.flows),
+    formatCount(one.steered?.packets),
+  ]);
+  const head = ['name', 'state', 'for', 'why', 'heartbeat', 'weight', 'flows', 'packets'];
+  return table('SERVERS', head, rows);
+}
+
 function upstreamsOf({ relay, at }: State): string[] {
   const rows = (relay?.upstreams ?? []).map((one) => [
     oneLine(one.name, 40),
@@ -181,11 +206,11 @@ function devicesOf({ clients }: State): string[] {
 
 function rulesOf({ router }: State): string[] {
   const total = router?.rules.reduce((sum, { packets }) => sum + packets, 0) ?? 0;
-  const rows = (router?.rules ?? []).map(({ rule, action, packets }) => [
-    oneLine(rule, 60),
-    oneLine(action, 10),
-    formatCount(packets),
-    formatShare(packets, total),
+  const rows = (router?.rules ?? []).map((one) => [
+    oneLine(one.rule, 60),
+    oneLine(actionText(one), 24),
+    formatCount(one.packets),
+    formatShare(one.packets, total),
   ]);
   return table('RULES', ['rule', 'action', 'packets', 'share'], rows);
 }

@@ -1,16 +1,17 @@
 /** Metrics of the exporter: what it read of hosts, router, servers and sets. */
 import { Registry } from 'prom-client';
 import type { ExporterReading, HostReading } from './exporter-reading.js';
-import type { hostMetrics, serverMetrics, setMetrics } from './metrics/hosts.js';
+import type { hostMetrics, setMetrics } from './metrics/hosts.js';
 import type { routerMetrics } from './metrics/router.js';
 import { metrics } from './metrics.js';
 import { registerProcess } from './process.js';
 import { registerMetrics, type Sample, type Samplers, single } from './register.js';
+import { serverSamples } from './server-metrics.js';
 import type { RouterState } from './state.js';
 
 type HostKey = keyof typeof hostMetrics;
 type RouterKey = keyof typeof routerMetrics;
-type OtherKey = keyof typeof serverMetrics | keyof typeof setMetrics;
+type OtherKey = 'serverCapturedPackets' | keyof typeof setMetrics;
 
 const flag = (is: boolean) => Number(is);
 
@@ -54,6 +55,7 @@ const REASONS = {
   over_share: 'overShare',
   no_route: 'noRoute',
   no_server: 'noServer',
+  none_alive: 'noneAlive',
 } as const;
 
 const routerSamples: Samplers<RouterKey, ExporterReading> = {
@@ -161,7 +163,11 @@ export function exporterRegistry(
   { serves }: { serves: boolean },
 ): Registry {
   const registry = new Registry();
-  registerMetrics(registry, { ...hostSamples, ...routerSamples, ...otherSamples }, read);
+  registerMetrics(
+    registry,
+    { ...hostSamples, ...routerSamples, ...serverSamples, ...otherSamples },
+    read,
+  );
   if (serves) registerProcess(registry, versions.version);
   else
     registerMetrics(

@@ -52,6 +52,8 @@ const relay = z.object({
   release: word,
   port: z.int().min(0).max(65535),
   capture: word,
+  /** The server that it serves, by its name in the configuration. */
+  server: word.exactOptional(),
   since: time,
   threads: z.object({
     count: z.int().min(1),
@@ -125,6 +127,43 @@ const host = z.object({
 const packets = z.object({ packets: count, bytes: count.exactOptional() });
 const ofServer = { server: word, family };
 
+/** Whether the router gives a server new flows of a family. */
+const standing = z.object({
+  /** `alive`, `held`, `rising`, `unfit`, `silent`, `unknown`. */
+  state: word,
+  /** Since when, as far as anything knows it. */
+  since: time.exactOptional(),
+});
+
+/** What the router knows of a server. Each counter is absent where nothing counts it. */
+const serverHealth = z.object({
+  server: word,
+  /** By what it is judged: `heartbeat`, `route`, `none`. */
+  health: word,
+  /** It gets no new flows, by `sidetrack drain`, or since the configuration has it no more. */
+  drained: z.boolean(),
+  weight: count.exactOptional(),
+  /** It gets flows when no other server is alive. */
+  backup: z.boolean().exactOptional(),
+  /** Those that it has an address of. */
+  families: z.object({ ipv4: standing.exactOptional(), ipv6: standing.exactOptional() }),
+  /** When its last authentic heartbeat came. */
+  lastHeard: time.exactOptional(),
+  /** What that said: `ok`, `leaving`, `upstreams` and so on. */
+  reason: word.exactOptional(),
+  /** Heartbeats that were not believed, by what was wrong with them. */
+  ignored: counts,
+  /** Those of the last minute, where there are some. */
+  ignoredLately: counts.exactOptional(),
+  steered: packets.exactOptional(),
+  /** Entries of the flow table. */
+  flows: count.exactOptional(),
+  /** Packets of live flows that were answered with a reset, since the server was silent for too long. */
+  resets: count.exactOptional(),
+  /** Times that it was taken again after it had been lost. */
+  returns: count.exactOptional(),
+});
+
 const router = z.object({
   classifier: z.object({
     /** `nftables` or `ebpf`. */
@@ -135,8 +174,10 @@ const router = z.object({
     /** Events of the eBPF classifier. */
     events: counts.exactOptional(),
   }),
-  /** In the order of the configuration; `default` is the last. */
-  rules: z.array(packets.extend({ rule: word, action: word })),
+  /** In the order of the configuration; `default` is the last. `servers`: those that the rule names. */
+  rules: z.array(
+    packets.extend({ rule: word, action: word, servers: z.array(word).exactOptional() }),
+  ),
   steered: packets,
   /** Packets of flows that could not be handed over. */
   onFailure: z.object({
@@ -145,6 +186,8 @@ const router = z.object({
     noRoute: count,
     /** Of a family that no server has an address of; with eBPF among `noRoute`. */
     noServer: count.exactOptional(),
+    /** No server that the rule may choose was alive. */
+    noneAlive: count.exactOptional(),
   }),
   /** Packets by guard. */
   guards: counts,
@@ -176,6 +219,8 @@ const router = z.object({
       route: z.boolean(),
     }),
   ),
+  /** In the order of the configuration; those that have left it, and still have flows, come last. */
+  servers: z.array(serverHealth).exactOptional(),
   interfaces: z.array(z.object({ name: word, receive: count, transmit: count })),
   conntrack: z.object({ entries: count, limit: count }).exactOptional(),
   redirectsDropped: count.exactOptional(),
@@ -226,6 +271,8 @@ export type UpstreamState = z.output<typeof upstream>;
 export type HostState = z.output<typeof host>;
 export type RouterState = z.output<typeof router>;
 export type ServerState = z.output<typeof server>;
+export type ServerHealthState = z.output<typeof serverHealth>;
+export type ServerStanding = z.output<typeof standing>;
 export type ClientState = z.output<typeof client>;
 export type Health = z.output<typeof health>;
 export type Quantiles = z.output<typeof quantiles>;

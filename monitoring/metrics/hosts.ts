@@ -1,4 +1,9 @@
 /** What the exporter says of hosts as such, of servers and of the files behind sets. */
+import {
+  FAMILY_STATES,
+  HEARTBEAT_REASON_NAMES,
+  IGNORED_HEARTBEATS,
+} from '../../bpf/server-health.js';
 import { FAMILY, type MetricTable } from './definition.js';
 
 const HOST = 'router, or the name of a server';
@@ -55,12 +60,91 @@ export const hostMetrics = {
   },
 } as const satisfies MetricTable;
 
+const SERVER = 'names of the configuration';
+
 export const serverMetrics = {
+  serverState: {
+    name: 'sidetrack_server_state',
+    type: 'gauge',
+    unit: 'boolean',
+    labels: { server: SERVER, family: FAMILY, state: FAMILY_STATES },
+    help: '1 for the state that the router holds the server to be in for new flows of the family: alive; held, back but not trusted yet because it came back often; rising, its heartbeats have begun; unfit, its heartbeats say that it cannot serve; silent, no heartbeat any more; unknown, none so far. With health: route it is alive while its route is there, and silent without; with health: none always alive. Absent for a family that the server has no address of.',
+  },
+  serverStateTimestampSeconds: {
+    name: 'sidetrack_server_state_timestamp_seconds',
+    type: 'gauge',
+    unit: 'timestamp',
+    labels: { server: SERVER, family: FAMILY },
+    help: 'When the server came into that state, as the router or the exporter saw it; absent where that was before both.',
+  },
+  serverReason: {
+    name: 'sidetrack_server_reason',
+    type: 'gauge',
+    unit: 'boolean',
+    labels: { server: SERVER, reason: HEARTBEAT_REASON_NAMES },
+    help: '1 for what the last heartbeat said: ok, or why new flows should go elsewhere (starting, leaving; listener: it does not accept; threads: one does not turn; upstreams: none is up; descriptors or memory short; check or port of an external program failed).',
+  },
+  serverLastHeartbeatSeconds: {
+    name: 'sidetrack_server_last_heartbeat_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    labels: { server: SERVER },
+    help: 'Time since the last heartbeat that the router believed, to a second; absent where none was heard for long.',
+  },
+  serverHeartbeatsIgnored: {
+    name: 'sidetrack_server_heartbeats_ignored_total',
+    type: 'counter',
+    unit: 'packets',
+    labels: { server: SERVER, reason: IGNORED_HEARTBEATS },
+    help: "Packets to the port of heartbeats that the router did not believe, by what was wrong: a tag that is not the server's, another address or MAC, a counter that did not go up (replay; the eBPF classifier sees it), no heartbeat at all (malformed).",
+  },
+  serverDrained: {
+    name: 'sidetrack_server_drained',
+    type: 'gauge',
+    unit: 'boolean',
+    labels: { server: SERVER },
+    help: '1 while the server gets no new flows because of sidetrack drain, or because it has left the configuration.',
+  },
+  serverWeight: {
+    name: 'sidetrack_server_weight',
+    type: 'gauge',
+    unit: 'count',
+    labels: { server: SERVER },
+    help: 'Its share of new flows beside the other weights: weight of the configuration; 0 while it is drained.',
+  },
+  serverFlows: {
+    name: 'sidetrack_server_flows',
+    type: 'gauge',
+    unit: 'count',
+    labels: { server: SERVER },
+    help: 'Flows of the server in the flow table, opening and closing ones among them; counted as often as sidetrack_router_flows.',
+  },
+  serverSteeredPackets: {
+    name: 'sidetrack_server_steered_packets_total',
+    type: 'counter',
+    unit: 'packets',
+    labels: { server: SERVER },
+    help: 'Packets of steered flows that the router handed to the server. One that the network card has put together from several counts once.',
+  },
+  serverResets: {
+    name: 'sidetrack_server_resets_total',
+    type: 'counter',
+    unit: 'packets',
+    labels: { server: SERVER },
+    help: 'Packets of live flows that the router answered with a TCP reset, because the server had been silent for health.reset_after_seconds.',
+  },
+  serverReturns: {
+    name: 'sidetrack_server_returns_total',
+    type: 'counter',
+    unit: 'count',
+    labels: { server: SERVER },
+    help: 'Times that the router took the server again after it had lost it.',
+  },
   serverCapturedPackets: {
     name: 'sidetrack_server_captured_packets_total',
     type: 'counter',
     unit: 'packets',
-    labels: { server: 'names of the configuration' },
+    labels: { server: SERVER },
     help: 'Packets that the server took over from the router for its program; with capture: redirect the first one of each connection.',
   },
 } as const satisfies MetricTable;

@@ -40,8 +40,8 @@ export const routerMetrics = {
     name: 'sidetrack_router_on_failure_packets_total',
     type: 'counter',
     unit: 'packets',
-    labels: { reason: ['full', 'over_share', 'no_route', 'no_server'] },
-    help: 'First packets of flows that could not be handed over and met on_failure: the flow table is full, the client has used up its share, the policy route is missing, or no server has an address of this family (the eBPF classifier counts these as no_route). The packets of a rule that proxies, less these, are those that began to be steered.',
+    labels: { reason: ['full', 'over_share', 'no_route', 'no_server', 'none_alive'] },
+    help: 'First packets of flows that could not be handed over and met on_failure: the flow table is full, the client has used up its share, the policy route is missing, no server has an address of this family (the eBPF classifier counts these as no_route), or no server that the rule may choose was alive (none_alive). The packets of a rule that proxies, less these, are those that began to be steered.',
   },
   routerGuardPackets: {
     name: 'sidetrack_router_guard_packets_total',

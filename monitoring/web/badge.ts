@@ -1,6 +1,6 @@
 /** A state as shape, colour and word: who sees no colours, or nothing, is told as well. */
 import { el, setAttribute, setText, svg } from './dom.js';
-import type { Standing } from './topology.js';
+import type { Standing } from './place.js';
 
 /** Circle, triangle, square, ring: told apart without their colours. */
 const SHAPES: Readonly<Record<Standing['level'], string>> = {

@@ -2,7 +2,7 @@
 import { type Badge, createBadge } from './badge.js';
 import { el, setText } from './dom.js';
 import { oneLine } from './format.js';
-import type { Standing } from './topology.js';
+import type { Standing } from './place.js';
 
 export const fillText = (cell: HTMLElement, text: string): void => setText(cell, text);
 

@@ -2,7 +2,7 @@
 import type { CloseByPage, ConnectionItem } from '../connection-page.js';
 import { type ConnectionFilter, hostOf } from './filter.js';
 import { formatCount, oneLine } from './format.js';
-import type { Level, Standing } from './topology.js';
+import type { Level, Standing } from './place.js';
 
 /** Largest first; the words of the command line. */
 export const CONNECTION_SORTS = ['age', 'bytes', 'rate'] as const;

@@ -4,9 +4,9 @@ import { type Badge, createBadge } from './badge.js';
 import { byId, el, Rows, setAttribute, setText } from './dom.js';
 import { formatAge, formatCount, formatSeconds, formatShare, oneLine } from './format.js';
 import type { Model, View } from './model.js';
+import { hostStanding } from './place.js';
 import { type Resource, resourcesOf } from './resources.js';
 import { NOT_READ } from './rules-view.js';
-import { hostStanding } from './topology.js';
 
 interface HostRow {
   element: HTMLElement;

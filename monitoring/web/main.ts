@@ -14,6 +14,7 @@ import { startKeys } from './keys.js';
 import { Model, type View } from './model.js';
 import { startNews } from './news.js';
 import { rulesView } from './rules-view.js';
+import { serversView } from './servers-view.js';
 import { shareStream } from './share.js';
 import { openStream } from './stream.js';
 import { startTheme } from './theme.js';
@@ -35,6 +36,7 @@ const views: readonly View[] = [
   healthView(announce),
   topologyView(),
   charts,
+  serversView(),
   upstreamsView(),
   devicesView((address) => connections.chooseClient(address)),
   connections,

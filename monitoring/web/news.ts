@@ -2,7 +2,7 @@
 import { createBadge } from './badge.js';
 import { byId, setText } from './dom.js';
 import { formatAge, oneLine } from './format.js';
-import type { Standing } from './topology.js';
+import type { Standing } from './place.js';
 
 /** States come each second; one may be late. */
 const LATE_SECONDS = 3;

@@ -1,5 +1,5 @@
 /** What moved between two states. Counters are sums since a start; what was started anew begins at nothing. Pure. */
-import type { RelayState, State } from '../state.js';
+import type { RelayState, RouterState, State } from '../state.js';
 
 /** Bytes a second. */
 export interface Ways {
@@ -19,7 +19,9 @@ export interface Rates {
   rules: readonly (number | undefined)[];
   router?: { steeredPackets: number; steeredBytes?: number };
   interfaces: ReadonlyMap<string, { receive: number; transmit: number }>;
-  /** By server: packets. */
+  /** By server: packets that the router handed to it. */
+  servers: ReadonlyMap<string, number>;
+  /** By server: packets that it took over. */
   captured: ReadonlyMap<string, number>;
   /** By number of the thread: the share of the time in which it was busy. */
   busy: readonly number[];
@@ -35,6 +37,7 @@ const NOTHING: Rates = {
   clients: new Map(),
   rules: [],
   interfaces: new Map(),
+  servers: new Map(),
   captured: new Map(),
   busy: [],
 };
@@ -128,8 +131,8 @@ function ofRouter(now: State, before: State, last: Rates): Partial<Rates> {
   if (a === undefined || b === undefined) return {};
   const seconds = between(now, before, 'router');
   if (seconds <= 0) {
-    const { rules, router, interfaces } = last;
-    return { rules, interfaces, ...(router && { router }) };
+    const { rules, router, interfaces, servers } = last;
+    return { rules, interfaces, servers, ...(router && { router }) };
   }
   const [bytes, bytesBefore] = [a.steered.bytes, b.steered.bytes];
   return {
@@ -144,6 +147,12 @@ function ofRouter(now: State, before: State, last: Rates): Partial<Rates> {
       ...(bytes !== undefined &&
         bytesBefore !== undefined && { steeredBytes: per(bytes, bytesBefore, seconds) }),
     },
+    servers: pairs(
+      counted(a),
+      counted(b),
+      ({ server }) => server,
+      (one, old) => per(one.packets, old.packets, seconds),
+    ),
     interfaces: pairs(
       a.interfaces,
       b.interfaces,
@@ -155,6 +164,12 @@ function ofRouter(now: State, before: State, last: Rates): Partial<Rates> {
     ),
   };
 }
+
+/** Servers of which the router counts the packets apart. */
+const counted = ({ servers = [] }: RouterState) =>
+  servers.flatMap(({ server, steered }) =>
+    steered === undefined ? [] : [{ server, packets: steered.packets }],
+  );
 
 function ofServers(now: State, before: State, last: Rates): Rates['captured'] {
   const earlier = new Map(before.servers?.map((one) => [one.name, one.captured]));

@@ -4,6 +4,7 @@ import { fillText, fillWord } from './cells.js';
 import { byId } from './dom.js';
 import { formatBytes, formatCount, formatFrequency, formatShare } from './format.js';
 import type { Model, View } from './model.js';
+import { actionText } from './servers.js';
 import { createTable } from './table.js';
 
 interface Item {
@@ -17,11 +18,11 @@ interface Item {
 export function rulesView(): View {
   const table = createTable<Item>(byId('rules-table', HTMLElement), {
     caption: 'Rules of the router, in their order',
-    keyOf: ({ number, rule }) => `${number} ${rule.rule} ${rule.action}`,
+    keyOf: ({ number, rule }) => `${number} ${rule.rule} ${actionText(rule)}`,
     columns: [
       { title: '#', numeric: true, fill: (cell, { number }) => fillText(cell, String(number)) },
       { title: 'Rule', isName: true, fill: (cell, { rule }) => fillWord(cell, rule.rule) },
-      { title: 'Action', fill: (cell, { rule }) => fillWord(cell, rule.action) },
+      { title: 'Action', fill: (cell, { rule }) => fillWord(cell, actionText(rule), 60) },
       {
         title: 'Packets',
         hint: 'first ones of flows',

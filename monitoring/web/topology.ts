@@ -1,25 +1,10 @@
 /** The way of the traffic as places and hops, with the state of each in a word. Pure; the terminal uses it, too. */
-import type { HostState, RelayState, State, UpstreamState } from '../state.js';
+import type { RelayState, RouterState, State, UpstreamState } from '../state.js';
 import { formatCount, oneLine, plural } from './format.js';
+import { hostStanding, type Place, type Standing } from './place.js';
 import type { Rates } from './rates.js';
-
-/** `unknown`: nothing says how it is. */
-export type Level = 'ok' | 'warning' | 'critical' | 'unknown';
-
-export interface Standing {
-  level: Level;
-  /** One or two words, beside the colour. */
-  word: string;
-}
-
-export interface Place extends Standing {
-  /** Stays the same while the place does. */
-  key: string;
-  title: string;
-  /** What it is: `clients`, `router`, `server`, `upstream`, `Internet`. */
-  kind: string;
-  details: readonly string[];
-}
+import { serversOf } from './server-places.js';
+import { isAlive } from './servers.js';
 
 /** Bytes a second; absent where nothing counts them. */
 export interface Hop {
@@ -71,11 +56,8 @@ function clientsOf({ clients, relay }: State): Place {
 function routerOf(state: State): Place {
   const host = state.hosts?.find(({ name }) => name === 'router');
   const { router } = state;
-  const unreachable = router?.nextHops.filter((one) => one.reachable === false || !one.route) ?? [];
-  const standing =
-    unreachable.length > 0 && host?.up !== false
-      ? { level: 'critical' as const, word: 'cannot hand over' }
-      : hostStanding(host);
+  const trouble = host?.up === false ? undefined : handOver(router);
+  const standing = trouble ?? hostStanding(host);
   return {
     key: 'router',
     kind: 'router',
@@ -90,36 +72,20 @@ function routerOf(state: State): Place {
   };
 }
 
-const HOST_STATES: Readonly<Record<NonNullable<HostState['state']>, Standing>> = {
-  'in-sync': { level: 'ok', word: 'in sync' },
-  drifted: { level: 'warning', word: 'drifted' },
-  absent: { level: 'critical', word: 'not applied' },
-  unfit: { level: 'critical', word: 'unfit' },
-};
-
-export function hostStanding(host: HostState | undefined): Standing {
-  if (host === undefined) return { level: 'unknown', word: 'not read' };
-  if (!host.up) return { level: 'critical', word: 'not answering' };
-  return host.state ? HOST_STATES[host.state] : { level: 'unknown', word: 'not judged' };
-}
-
-function serversOf({ hosts, relay }: State): readonly Place[] {
-  const relayPlace = (title: string, host?: HostState): Place => {
-    const found = host === undefined ? undefined : hostStanding(host);
-    const isFine = found === undefined || found.level === 'ok';
-    return {
-      key: `server ${title}`,
-      kind: 'server',
-      title,
-      ...(isFine && relay ? { level: 'ok', word: 'relaying' } : (found ?? hostStanding(undefined))),
-      details: relay
-        ? [`${formatCount(relay.connections.active)} open`, `${relay.capture}, port ${relay.port}`]
-        : [],
-    };
-  };
-  const servers = hosts?.filter(({ name }) => name !== 'router') ?? [];
-  if (servers.length === 0) return [relayPlace('Server')];
-  return servers.map((host) => relayPlace(oneLine(host.name, 40), host));
+/** What keeps the router from handing flows over: to some servers, or to all of them. */
+function handOver(router: RouterState | undefined): Standing | undefined {
+  const { nextHops = [], servers = [] } = router ?? {};
+  const judged = servers.filter(({ health }) => health === 'heartbeat');
+  const usable = judged.filter((one) => isAlive(one) && !one.drained);
+  if (judged.length > 0 && judged.length === servers.length && usable.length === 0)
+    return { level: 'critical', word: 'no server' };
+  const all = new Set(nextHops.map(({ server }) => server));
+  const lost = new Set(
+    nextHops.filter((one) => one.reachable === false || !one.route).map(({ server }) => server),
+  );
+  if (lost.size === 0) return undefined;
+  if (lost.size === all.size) return { level: 'critical', word: 'cannot hand over' };
+  return { level: 'warning', word: `without ${lost.size} of ${all.size} servers` };
 }
 
 const FAMILIES = { ipv4: 'IPv4', ipv6: 'IPv6' } as const;

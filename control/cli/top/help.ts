@@ -4,7 +4,7 @@ import { harmless } from './text.js';
 import type { View } from './view.js';
 
 const KEYS = [
-  '1-5, Tab       connections, clients, rules, upstreams, hosts',
+  '1-6, Tab       connections, clients, rules, upstreams, hosts, servers',
   'arrows, PgUp, PgDn, Home, End   choose a row; Home stays at the top of the list',
   'Enter          the connections of the client or upstream that is chosen',
   '/              filter: client 192.168.1.0/24, to 203.0.113.7, upstream NAME, or any text',

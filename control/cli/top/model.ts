@@ -1,16 +1,18 @@
 /** What a person at `sidetrack top` has chosen, and what each key makes of it. Pure. */
 import { clientsView, connectionsView } from './connections-view.js';
 import { NOTHING_FILTERED, parseFilter, type Wanted } from './filter.js';
-import { hostsView, rulesView, upstreamsView } from './state-views.js';
+import { hostsView, serversView } from './host-views.js';
+import { rulesView, upstreamsView } from './state-views.js';
 import type { Order, View } from './view.js';
 
-/** By the keys 1 to 5. */
+/** By the keys 1 to 6. */
 export const VIEWS: readonly View[] = [
   connectionsView,
   clientsView,
   rulesView,
   upstreamsView,
   hostsView,
+  serversView,
 ];
 
 export type Prompt =

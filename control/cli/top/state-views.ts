@@ -1,14 +1,21 @@
-/** Views of `sidetrack top` that the state feeds: rules, upstreams, hosts. Pure. */
-import type { HostState, State, UpstreamState } from '../../../monitoring/state.js';
+/** Views of `sidetrack top` that the state feeds: rules, upstreams. Pure. */
+import type {
+  HostState,
+  ServerHealthState,
+  State,
+  UpstreamState,
+} from '../../../monitoring/state.js';
+import { actionText } from '../../../monitoring/web/servers.js';
 import { formatAge, formatBytes } from '../relay/connection-list.js';
 import { type Picture, perSecond } from './picture.js';
 import { defineView } from './view.js';
 
-const NO_STATE = 'an older relay says no more; restart it: systemctl restart sidetrack-relay';
-const NO_EXPORTER = 'not known without the exporter; start one: sidetrack exporter';
+export const NO_STATE =
+  'an older relay says no more; restart it: systemctl restart sidetrack-relay';
+export const NO_EXPORTER = 'not known without the exporter; start one: sidetrack exporter';
 
 /** Counters of one thing, of a rate since the picture before. */
-const rateOf = (picture: Picture, count: (state: State) => number | undefined) =>
+export const rateOf = (picture: Picture, count: (state: State) => number | undefined) =>
   perSecond(picture, count) ?? 0;
 
 interface RuleRow {
@@ -23,10 +30,11 @@ interface RuleRow {
 }
 
 function routerRules(picture: Picture): RuleRow[] {
-  return (picture.now.state?.router?.rules ?? []).map(({ rule, action, packets, bytes }) => {
+  return (picture.now.state?.router?.rules ?? []).map((one) => {
+    const { rule, packets, bytes } = one;
     const same = (state: State) => state.router?.rules.find((one) => one.rule === rule);
     return {
-      ...{ name: rule, where: 'router', action, count: packets, bytes },
+      ...{ name: rule, where: 'router', action: actionText(one), count: packets, bytes },
       countRate: rateOf(picture, (state) => same(state)?.packets),
       byteRate: rateOf(picture, (state) => same(state)?.bytes),
     };
@@ -174,66 +182,4 @@ export const upstreamsView = defineView<UpstreamRow>({
     upstream === undefined ? rows : rows.filter(({ name }) => name === upstream),
   filterFor: ({ name }) => `upstream ${name}`,
   note: ({ now: { state } }) => (state === undefined ? NO_STATE : undefined),
-});
-
-interface HostRow extends HostState {
-  age: number | undefined;
-  /** What it does: flows of a router, packets that a server captured. */
-  work: string;
-  why: string;
-}
-
-function hostRows({ now: { state } }: Picture): HostRow[] {
-  return (state?.hosts ?? []).map((one) => ({
-    ...one,
-    age: one.lastRead === undefined ? undefined : Math.max((state?.at ?? 0) - one.lastRead, 0),
-    work: workOf(one.name, state),
-    why: one.error ?? one.problems[0] ?? one.differences[0] ?? '',
-  }));
-}
-
-function workOf(name: string, state: State | undefined): string {
-  const flows = state?.router?.flows;
-  if (name === 'router')
-    return flows?.entries === undefined ? '-' : `${flows.entries} of ${flows.limit} flows`;
-  const captured = state?.servers?.find((one) => one.name === name)?.captured;
-  return captured === undefined ? '-' : `${formatBytes(captured)} packets`;
-}
-
-const hostWords = ({ up, state }: HostState) => (up ? (state ?? '-') : 'UNREACHABLE');
-
-export const hostsView = defineView<HostRow>({
-  name: 'hosts',
-  columns: [
-    { title: 'host', key: 'h', cell: (one) => one.name, by: (one) => one.name },
-    { title: 'state', key: 's', cell: hostWords, by: hostWords },
-    {
-      ...{ title: 'differences', key: 'd' },
-      cell: (one) => `${one.differences.length}`,
-      by: (one) => one.differences.length,
-    },
-    {
-      ...{ title: 'problems', key: 'm' },
-      cell: (one) => `${one.problems.length}`,
-      by: (one) => one.problems.length,
-    },
-    { title: 'steers', key: 'e', cell: (one) => one.work, by: (one) => one.work },
-    {
-      ...{ title: 'read', key: 'r' },
-      cell: ({ age }) => (age === undefined ? 'never' : `${formatAge(age)} ago`),
-      by: ({ age = Number.POSITIVE_INFINITY }) => age,
-    },
-    { title: 'address', key: 'a', cell: (one) => one.address, by: (one) => one.address },
-    { title: 'why', key: 'w', cell: (one) => one.why || '-', by: (one) => one.why },
-    { title: 'order', key: 'o', cell: () => '', by: () => 0, hidden: true },
-  ],
-  importance: ['host', 'state', 'why', 'steers', 'differences', 'problems', 'read', 'address'],
-  sortedBy: 'order',
-  rows: hostRows,
-  id: ({ name }) => name,
-  text: (one) => `${one.name} ${one.address} ${hostWords(one)} ${one.why}`,
-  note: ({ now: { state } }) => {
-    if (state === undefined) return NO_STATE;
-    return state.hosts === undefined ? NO_EXPORTER : undefined;
-  },
 });

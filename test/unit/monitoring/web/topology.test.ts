@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { State } from '../../../../monitoring/state.js';
 import { sortDevices } from '../../../../monitoring/web/devices.js';
+import type { Place } from '../../../../monitoring/web/place.js';
 import { ratesOf } from '../../../../monitoring/web/rates.js';
 import { resourcesOf } from '../../../../monitoring/web/resources.js';
-import { type Place, topologyOf } from '../../../../monitoring/web/topology.js';
+import { topologyOf } from '../../../../monitoring/web/topology.js';
 import { stateAt } from '../../../netns/browser/states.js';
 
 const now = stateAt(105);
