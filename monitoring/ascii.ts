@@ -16,14 +16,7 @@ import {
 import { hostStanding } from './web/place.js';
 import { type Rates, ratesOf, sumOf } from './web/rates.js';
 import { resourcesOf } from './web/resources.js';
-import {
-  actionText,
-  heardText,
-  reasonText,
-  serverStanding,
-  sinceText,
-  weightText,
-} from './web/servers.js';
+import { actionText, reasonText, serverStanding, sinceText, weightText } from './web/servers.js';
 import { topologyOf, upstreamStanding } from './web/topology.js';
 
 const COLUMNS = 80;
@@ -171,12 +164,10 @@ function serversOf({ router, at }: State): string[] {
     serverStanding(one).word,
     sinceText(one, at),
     reasonText(one),
-    heardText(one, at),
     weightText(one),
     formatCount(one.flows),
-    formatCount(one.steered?.packets),
   ]);
-  const head = ['name', 'state', 'for', 'why', 'heartbeat', 'weight', 'flows', 'packets'];
+  const head = ['name', 'state', 'for', 'why', 'weight', 'flows'];
   return table('SERVERS', head, rows);
 }
 

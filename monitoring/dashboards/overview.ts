@@ -21,6 +21,7 @@ import {
   sumPerSecond,
   TARGETS_UP,
 } from './queries.js';
+import { serversInShort } from './servers.js';
 
 const FAILED = `(${sumPerSecond('relayConnectErrors')} + ${sumPerSecond('relayRejected')})`;
 
@@ -253,5 +254,5 @@ export const overviewDashboard = () =>
     description:
       'Both machines at a glance: whether it works, how fast, and what is wrong. The Relay and Router dashboards say more.',
     about: 'buildInfo',
-    rows: [health, traffic, latency, parts],
+    rows: [health, traffic, serversInShort, latency, parts],
   });

@@ -97,6 +97,16 @@ export const HOST_STATES = {
   4: 'no answer',
 };
 
+/** Of the value that `serverState()` gives. */
+export const SERVER_STATES = {
+  0: 'alive',
+  1: 'held or rising',
+  2: 'drained',
+  3: 'unfit',
+  4: 'silent',
+  5: 'never heard',
+};
+
 /** From here on a legend has room for names and three numbers. */
 const NARROW = 7;
 

@@ -2,6 +2,8 @@
  * PromQL of the panels: metrics by key of the table, of the jobs and instances that the reader chose,
  * and rates over `$__rate_interval`, which has four scrapes in it at any scrape interval.
  */
+
+import type { FamilyState } from '../../bpf/server-health.js';
 import type { HistogramKey, LabelName, MetricKey } from '../metrics.js';
 import { by, type Matchers, selector, type TargetLabel } from '../promql.js';
 import { DEFAULTS } from '../rules/parameters.js';
@@ -64,6 +66,28 @@ export function hostState(): string {
   const silent = `4 + (${gauge('min', 'hostUp', ['host'])} == 0)`;
   return `(${silent} or ${is('drifted')} + 2 * ${is('absent')} + 3 * ${is('unfit')})`;
 }
+
+/** Of each server and family 0 alive, 1 held or rising, 2 drained, 3 unfit, 4 silent, 5 when none was ever heard. */
+export function serverState(): string {
+  const is = (state: FamilyState) => gauge('max', 'serverState', ['server', 'family'], { state });
+  const judged = [
+    is('held'),
+    is('rising'),
+    `3 * ${is('unfit')}`,
+    `4 * ${is('silent')}`,
+    `5 * ${is('unknown')}`,
+  ].join(' + ');
+  // What a drained one is fit for does not matter.
+  const isDrained = `(max by (server) (${series('serverDrained')}) == 1)`;
+  return `((2 + 0 * ${is('alive')}) * on (server) group_left () ${isDrained} or ${judged})`;
+}
+
+/** Servers that get new flows of some family. */
+export const serversAlive = (): string => {
+  const is = (state: FamilyState) => series('serverState', { state });
+  const isDrained = `max by (server) (${series('serverDrained')})`;
+  return `count(max by (server) (${is('alive')} or ${is('held')}) > ${isDrained}) or 0 * max(${series('serverDrained')})`;
+};
 
 /** Each part has room for so many flows: a sum would hide that one of them is full. */
 export const flowTableUse = (): string =>

@@ -10,6 +10,7 @@ import {
 import { dashboard, type Row } from './frame.js';
 import { graph, HEIGHT, HOST_STATES, number, states, table, UP_OR_DOWN } from './panels.js';
 import { bits, flowTableUse, gauge, hostState, over, series, sumPerSecond } from './queries.js';
+import { servers } from './servers.js';
 
 const hosts: Row = {
   title: 'State',
@@ -289,5 +290,5 @@ export const routerDashboard = () =>
     description:
       'The router and the servers as the exporter reads them: state, rules, verdicts, flow table, sets, network.',
     about: 'hostUp',
-    rows: [hosts, steering, failures, tables, network],
+    rows: [hosts, servers, steering, failures, tables, network],
   });

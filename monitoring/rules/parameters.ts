@@ -58,6 +58,16 @@ export const parametersSchema = z.strictObject({
     .min(0)
     .default(2)
     .describe('starts of the relay in 15 minutes that are still normal'),
+  server_returns: z.coerce
+    .number()
+    .min(0)
+    .default(3)
+    .describe('times in 15 minutes that a server may come back'),
+  heartbeats_ignored: z.coerce
+    .number()
+    .min(0)
+    .default(10)
+    .describe('ignored heartbeats in five minutes that are still strays'),
   reading_age_seconds: positive
     .default(300)
     .describe('age of what the exporter, or its textfile, says of a host'),

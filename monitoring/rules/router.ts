@@ -3,11 +3,13 @@ import { metric, selector } from '../promql.js';
 import { increase } from './promql.js';
 import { RECORDED } from './recording.js';
 import type { AlertRule, Settings } from './rule.js';
+import { heartbeatForged, noServer, serverDown, serverFlapping } from './servers.js';
 
 const DAY = 86_400;
 const WAY = '{{ $labels.server }} ({{ $labels.family }})';
 
 export const routerAlerts = (settings: Settings): AlertRule[] => [
+  noServer(),
   {
     name: 'SidetrackRouteGone',
     severity: 'critical',
@@ -24,6 +26,9 @@ export const routerAlerts = (settings: Settings): AlertRule[] => [
     summary: 'A server does not answer the router, and what is steered to it is lost.',
     description: `${WAY} does not answer ARP or neighbour discovery of the router.`,
   },
+  serverDown(),
+  serverFlapping(settings),
+  heartbeatForged(settings),
   onFailureUsed(settings),
   {
     name: 'SidetrackFlowTableNearlyFull',
@@ -64,7 +69,9 @@ export const routerAlerts = (settings: Settings): AlertRule[] => [
 
 /** A client over its share has an alert of its own. */
 function onFailureUsed({ minutes }: Settings): AlertRule {
-  const refused = selector('routerOnFailurePackets', { reason: { matches: 'full|no_route' } });
+  const refused = selector('routerOnFailurePackets', {
+    reason: { matches: 'full|no_route|none_alive' },
+  });
   return {
     name: 'SidetrackOnFailureUsed',
     severity: 'warning',

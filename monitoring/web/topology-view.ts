@@ -3,7 +3,8 @@ import { type Badge, createBadge } from './badge.js';
 import { byId, el, Rows, setAttribute, setText, svg } from './dom.js';
 import { formatRate } from './format.js';
 import type { Model, View } from './model.js';
-import { type Hop, type Place, topologyOf } from './topology.js';
+import type { Place } from './place.js';
+import { type Hop, topologyOf } from './topology.js';
 
 interface PlaceRow {
   element: HTMLElement;

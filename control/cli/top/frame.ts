@@ -96,17 +96,22 @@ function viewLine(shown: Shown): StyledLine {
     const style = i === state.view ? 'selected' : 'plain';
     return [
       { text: `${i + 1} ${name}`, style },
-      { text: '  ', style: 'plain' },
+      { text: ' ', style: 'plain' },
     ];
   });
   const { column, reversed } = orderOf(state);
   const count = listed.ids.length;
   const first = firstShown(state, listed.ids, pageOf(shown));
   const last = Math.min(first + pageOf(shown), count);
-  const place = `by ${column}${reversed ? ' reversed' : ''}, ${Math.min(first + 1, count)}-${last} of ${count}`;
-  if (text === '') return [...views, { text: place, style: 'dim' }];
+  const order = `by ${column}${reversed ? ' reversed' : ''}`;
+  const rows = `${Math.min(first + 1, count)}-${last}`;
+  const room = shown.columns - views.reduce((sum, part) => sum + widthOf(part.text), 1);
+  const places = [`${order}, ${rows} of ${count}`, `${order}, ${rows}/${count}`];
+  const place = places.find((one) => widthOf(one) <= room) ?? `${rows}/${count}`;
+  if (text === '') return [...views, { text: ` ${place}`, style: 'dim' }];
   const filter = `${count} of ${listed.total}: ${harmless(text)}  (Esc: all)  `;
-  return [...views, { text: filter, style: 'warning' }, { text: place, style: 'dim' }];
+  const [whole = place] = places;
+  return [...views, { text: ` ${filter}`, style: 'warning' }, { text: whole, style: 'dim' }];
 }
 
 const KEYS = 'q quit  / filter  p pause  x close  X close all  <> sort  Enter go to  ? help';

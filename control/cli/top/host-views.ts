@@ -2,7 +2,6 @@
 import type { HostState, ServerHealthState, State } from '../../../monitoring/state.js';
 import { UNKNOWN } from '../../../monitoring/web/format.js';
 import {
-  heardText,
   ignoredOf,
   reasonText,
   serverStanding,
@@ -99,6 +98,11 @@ const serverRows = (picture: Picture): ServerRow[] =>
     };
   });
 
+const heardWords = ({ health, lastHeard, at }: ServerRow) => {
+  if (health !== 'heartbeat') return '-';
+  return lastHeard === undefined ? 'never' : `${ageWords(lastHeard, at)} ago`;
+};
+
 const ageBy = (since: number | undefined, at: number) =>
   since === undefined ? Number.POSITIVE_INFINITY : at - since;
 
@@ -121,7 +125,7 @@ export const serversView = defineView<ServerRow>({
     { title: 'why', key: 'w', cell: (one) => dashed(reasonText(one)), by: reasonText },
     {
       ...{ title: 'heard', key: 'h' },
-      cell: (one) => dashed(heardText(one, one.at)),
+      cell: heardWords,
       by: (one) => ageBy(one.lastHeard, one.at),
     },
     {

@@ -1,10 +1,5 @@
 /** Views of `sidetrack top` that the state feeds: rules, upstreams. Pure. */
-import type {
-  HostState,
-  ServerHealthState,
-  State,
-  UpstreamState,
-} from '../../../monitoring/state.js';
+import type { State, UpstreamState } from '../../../monitoring/state.js';
 import { actionText } from '../../../monitoring/web/servers.js';
 import { formatAge, formatBytes } from '../relay/connection-list.js';
 import { type Picture, perSecond } from './picture.js';

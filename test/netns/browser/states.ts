@@ -135,6 +135,59 @@ function routerAt(now: number, upload: number): NonNullable<State['router']> {
   };
 }
 
+type Server = NonNullable<NonNullable<State['router']>['servers']>[number];
+
+/** Two servers and a backup: all of them well, or the second one dead for a minute. */
+export function severalAt(at: number, isOneDead: boolean): State {
+  const state = stateAt(at);
+  const read = START + at - (at % 5);
+  const fine = { state: 'alive', since: START };
+  const known = (server: string, weight: number, more: Partial<Server> = {}): Server => ({
+    ...{ server, health: 'heartbeat', drained: false, weight, reason: 'ok', lastHeard: read },
+    families: { ipv4: fine, ipv6: fine },
+    ignored: { tag: 0, address: 0, mac: 0, replay: 0, malformed: 0 },
+    ...{ flows: 120 * weight, steered: { packets: read * 30 * weight }, resets: 0, returns: 1 },
+    ...more,
+  });
+  const gone = { state: 'silent', since: read - 60 };
+  const dead = {
+    families: { ipv4: gone, ipv6: gone },
+    lastHeard: read - 62,
+    flows: 0,
+    resets: 210,
+  };
+  const limited = { families: { ipv4: fine, ipv6: { state: 'unfit', since: read - 45 } } };
+  const servers = [
+    known('server1', 3),
+    known('server2', 2, isOneDead ? dead : {}),
+    known('server3', 1, { backup: true, ...(isOneDead && limited) }),
+  ];
+  const host = state.hosts!.find(({ name }) => name === 'server1')!;
+  const others = ['server2', 'server3'].map((name) => ({
+    ...host,
+    name,
+    address: `ssh://${name}`,
+  }));
+  const rules = state.router!.rules.map((rule) =>
+    rule.action === 'proxy' ? { ...rule, servers: ['server1', 'server2'] } : rule,
+  );
+  return {
+    ...state,
+    hosts: [...state.hosts!, ...others],
+    router: { ...state.router!, rules, servers },
+    ...(isOneDead && {
+      health: [
+        {
+          level: 'warning',
+          host: 'server2',
+          what: 'no heartbeat since 14:03:12 UTC; its flows go to other servers',
+          next: 'ssh server2 systemctl status sidetrack-relay',
+        },
+      ],
+    }),
+  };
+}
+
 export function connectionsAt(at: number, count: number): ConnectionItem[] {
   return Array.from({ length: count }, (_, i) => ({
     id: i + 1,

@@ -80,14 +80,15 @@ function combinations(labels: MetricDefinition['labels']): Labels[] {
 
 /** Suffix, labels and value of each series of a metric. */
 function parts(
-  { type, unit, bounds = [] }: MetricDefinition,
+  { type, unit, bounds = [], labels: { state: states = [] } }: MetricDefinition,
   labels: Labels,
   n: number,
 ): (readonly [string, Labels, Value])[] {
   if (type === 'counter') return [['', {}, (elapsed) => slope(n) * elapsed]];
   if (type === 'gauge') {
     if (unit === 'timestamp') return [['', {}, (_elapsed, now) => now - 60]];
-    return [['', {}, () => (labels.state !== undefined && n % STATES !== 0 ? 0 : 1)]];
+    // What has states is in the first one.
+    return [['', {}, () => (labels.state === undefined || labels.state === states[0] ? 1 : 0)]];
   }
   // One observation a second in each bucket, and one beyond the last.
   const buckets = [...bounds, '+Inf'].map(
@@ -96,6 +97,3 @@ function parts(
   const all = (elapsed: number) => elapsed * (bounds.length + 1);
   return [...buckets, ['_count', {}, all], ['_sum', {}, all]];
 }
-
-/** Of `sidetrack_host_state`, of which each host has one. */
-const STATES = 4;

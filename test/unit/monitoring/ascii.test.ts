@@ -1,12 +1,20 @@
 import { expect, it } from 'vitest';
 import { asciiState } from '../../../monitoring/ascii.js';
-import { stateAt } from '../../netns/browser/states.js';
+import { severalAt, stateAt } from '../../netns/browser/states.js';
 
 const current = { upload: 2_500_000, download: 37_500_000, opened: 9, errors: 0 };
 
 it('shows all of it within 80 columns', () => {
   const text = asciiState(stateAt(4000), current);
   expect(text).toMatchSnapshot();
+  expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+});
+
+it('lists servers, and the rules that name some', () => {
+  const text = asciiState(severalAt(4000, true), current);
+  expect(
+    text.split('\n\n').filter((part) => /^(?:HEALTH|PATH|SERVERS|RULES)/.test(part)),
+  ).toMatchSnapshot();
   expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
 });
 

@@ -64,7 +64,7 @@ describe('the picture', () => {
       /^critical relay: a long .*~; type: sidetrack status$/,
     );
     expect(lines[2]).toMatch(
-      /^1 connections {2}2 clients {2}3 rules {2}4 upstreams {2}5 hosts {2}by rate, 1-19 of 50$/,
+      /^1 connections 2 clients 3 rules 4 upstreams 5 hosts 6 servers {2}by rate, 1-19\/50$/,
     );
     expect(lines[3]).toMatch(/^ +id +client +destination +upstream age up\/s down\/s state *$/);
     expect(lines[4]).toMatch(/^> 0 192\.168\.1\.10:40000 /);
@@ -83,6 +83,7 @@ describe('the picture', () => {
     ['3', /^>lan +router direct +5 +- +500 /],
     ['4', /^>vps +up +52s +3 +9 +0 /],
     ['5', /^>router +drifted +1 +0 +12 of 65536 flows +replace chain steer$/],
+    ['6', /^>server1 alive +1m40s - +0s ago 2 +7 +1\.00k +0 +-$/],
   ])('of view %s', (key, row) => expect(typing([key]).lines[4]).toMatch(row));
 
   it('names what is down, and what an exporter would say', () => {
@@ -92,15 +93,25 @@ describe('the picture', () => {
     );
     const { hosts: _, router: __, ...alone } = state(102, 3000);
     const one = nextPicture(1, { state: alone }, undefined);
-    for (const key of ['3', '5'])
+    for (const key of ['3', '5', '6'])
       expect(typing([key], one).lines.join('\n')).toContain('start one: sidetrack exporter');
+  });
+
+  it('says of a server that is lost why, since when, and where its flows went', () => {
+    const [, lost] = typing(['6']).lines.slice(4);
+    expect(lost).toMatch(/^ server2 +silent +30s +upstreams +30s ago +backup +0 /);
+    const wide = typing(['6'], many, { columns: 160, rows: 24 }).lines;
+    expect(wide[3]).toMatch(
+      /server +state +since +why +heard +weight +flows +packets\/s +ignored +resets +returns *$/,
+    );
+    expect(wide[5]).toMatch(/ 12 +40 +3 *$/);
   });
 
   it('says what it can of a relay that has no state', () => {
     const list = { at: 1, connections: [connection(1)] };
     const one = nextPicture(1, { list }, undefined);
     expect(typing([], one).lines[0]).toBe('relay on port 1: 1 open, up 100B/s, down 200B/s');
-    for (const key of ['3', '4', '5'])
+    for (const key of ['3', '4', '5', '6'])
       expect(typing([key], one).lines.join('\n')).toContain('an older relay');
   });
 
@@ -228,7 +239,7 @@ describe('keys', () => {
         'space',
         'undefined',
       ],
-      ...'12345/?xXpyn<>ab',
+      ...'123456/?xXpyn<>ab',
     ];
     const key = fc.oneof(fc.constantFrom(...words), fc.string({ unit: 'binary', maxLength: 3 }));
     const size = fc.record({

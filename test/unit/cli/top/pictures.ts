@@ -78,6 +78,19 @@ export function state(at: number, moved: number, more: Partial<State> = {}): Sta
       guards: {},
       flows: { entries: 12, limit: 65_536, parts: {}, clientsOverShare: 0 },
       ...{ sets: [], nextHops: [], interfaces: [] },
+      servers: [
+        {
+          ...{ server: 'server1', health: 'heartbeat', drained: false, weight: 2 },
+          families: { ipv4: { state: 'alive', since: at - 100 } },
+          ...{ lastHeard: at, reason: 'ok', ignored: {}, flows: 7, steered: { packets: moved } },
+        },
+        {
+          ...{ server: 'server2', health: 'heartbeat', drained: false, weight: 1, backup: true },
+          families: { ipv4: { state: 'silent', since: at - 30 } },
+          ...{ lastHeard: at - 30, reason: 'upstreams', ignored: { tag: 12 }, flows: 0 },
+          ...{ resets: 40, returns: 3 },
+        },
+      ],
     },
     health: [
       {

@@ -1,6 +1,7 @@
 /** When alerts about hosts and the router fire, and when they nearly do. */
 import { selector } from '../../../../monitoring/promql.js';
 import { type CasesOfAlert, EXPORTER } from './case.js';
+import { serverCases } from './server-cases.js';
 
 const up = 'up{job="sidetrack-exporter",instance="server1:9151"}';
 const ROUTER = { ...EXPORTER, host: 'router' } as const;
@@ -12,7 +13,7 @@ const differences = selector('hostDifferences', ROUTER);
 const WAY = { ...EXPORTER, server: 'server1', family: 'ipv6' } as const;
 const route = selector('routerRoutePresent', WAY);
 const nextHop = selector('routerNextHopReachable', WAY);
-const leftToOnFailure = (reason: 'full' | 'over_share' | 'no_route' | 'no_server') =>
+const leftToOnFailure = (reason: 'full' | 'over_share' | 'no_route' | 'no_server' | 'none_alive') =>
   selector('routerOnFailurePackets', { ...EXPORTER, reason });
 const flows = (table: string) => selector('routerFlows', { ...EXPORTER, table });
 const flowsLimit = selector('routerFlowsLimit', EXPORTER);
@@ -148,6 +149,7 @@ export const routerCases = {
       },
     ],
   },
+  SidetrackNoServer: serverCases.SidetrackNoServer,
   SidetrackRouteGone: {
     fires: [
       {
@@ -172,6 +174,9 @@ export const routerCases = {
     ],
     quiet: [{ when: 'it was asked once in vain', series: { [nextHop]: '1x3 0 1x10' }, at: 6 }],
   },
+  SidetrackServerDown: serverCases.SidetrackServerDown,
+  SidetrackServerFlapping: serverCases.SidetrackServerFlapping,
+  SidetrackHeartbeatForged: serverCases.SidetrackHeartbeatForged,
   SidetrackOnFailureUsed: {
     fires: [
       {
@@ -180,6 +185,13 @@ export const routerCases = {
         at: 8,
         labels: { ...EXPORTER, reason: 'no_route' },
         description: '5 packets of new flows could not be handed over in five minutes: no_route.',
+      },
+      {
+        when: 'no server is alive',
+        series: { [leftToOnFailure('none_alive')]: '0+1x10' },
+        at: 8,
+        labels: { ...EXPORTER, reason: 'none_alive' },
+        description: '5 packets of new flows could not be handed over in five minutes: none_alive.',
       },
       {
         when: 'the flow table is full',

@@ -5,7 +5,7 @@ import type { Place } from '../../../../monitoring/web/place.js';
 import { ratesOf } from '../../../../monitoring/web/rates.js';
 import { resourcesOf } from '../../../../monitoring/web/resources.js';
 import { topologyOf } from '../../../../monitoring/web/topology.js';
-import { stateAt } from '../../../netns/browser/states.js';
+import { severalAt, stateAt } from '../../../netns/browser/states.js';
 
 const now = stateAt(105);
 const rates = ratesOf(now, stateAt(100));
@@ -86,6 +86,68 @@ describe('the way of the traffic', () => {
     });
     const { relay: ____, ...exporter } = now;
     expect(wordsOf(exporter)).toMatchObject({ Internet: 'unknown: not known' });
+  });
+
+  it('has all servers, each as the router judges it', () => {
+    expect(wordsOf(severalAt(105, false))).toMatchObject({
+      Router: 'ok: in sync',
+      server1: 'ok: alive',
+      server2: 'ok: alive',
+      server3: 'ok: alive',
+    });
+    const one = severalAt(105, true);
+    expect(wordsOf(one)).toMatchObject({
+      Router: 'ok: in sync',
+      server2: 'critical: silent',
+      server3: 'warning: IPv4 alive, IPv6 unfit',
+    });
+    const details = new Map(placesOf(one).map(({ title, details }) => [title, details]));
+    // The relay is of the machine that the page is of.
+    expect(details.get('server1')).toEqual([
+      'for 1 min 45 s',
+      '360 flows',
+      '358 open',
+      'redirect, port 12345',
+    ]);
+    expect(details.get('server2')).toEqual(['for 1 min', '0 flows']);
+    expect(details.get('server3')).toEqual(['for 45 s', '120 flows', 'backup']);
+  });
+
+  it.each([
+    [{ drained: true }, 'unknown: drained'],
+    [{ reason: 'leaving', families: { ipv4: { state: 'unfit' } } }, 'warning: unfit'],
+    [{ reason: 'threads', families: { ipv4: { state: 'unfit' } } }, 'critical: unfit'],
+    [{ families: { ipv4: { state: 'held' }, ipv6: { state: 'held' } } }, 'warning: held'],
+    [{ families: { ipv4: { state: 'unknown' } } }, 'unknown: unknown'],
+    [{ health: 'route' }, 'ok: relaying'],
+    [{ families: { ipv4: { state: 'a word of tomorrow' } } }, 'unknown: a word of tomorrow'],
+  ])('tells a server with %j', (change, word) => {
+    const state = severalAt(105, false);
+    const [first, ...others] = state.router!.servers!;
+    const servers = [{ ...first!, ...change }, ...others];
+    expect(wordsOf({ ...state, router: { ...state.router!, servers } }).server1).toBe(word);
+  });
+
+  it('says that the router has no server, when none is alive or all are drained', () => {
+    const state = severalAt(105, false);
+    const all = (change: object) => {
+      const servers = state.router!.servers!.map((one) => ({ ...one, ...change }));
+      return wordsOf({ ...state, router: { ...state.router!, servers } }).Router;
+    };
+    expect(all({ families: { ipv4: { state: 'silent' } } })).toBe('critical: no server');
+    expect(all({ drained: true })).toBe('critical: no server');
+    expect(all({ families: { ipv4: { state: 'held' } } })).toBe('ok: in sync');
+  });
+
+  it('knows of a router that reaches one server of two', () => {
+    const hop = (server: string, reachable: boolean) => ({
+      ...{ server, family: 'ipv4' as const, reachable, route: true },
+    });
+    const nextHops = [hop('server1', true), hop('server2', false)];
+    const state = severalAt(105, false);
+    expect(wordsOf({ ...state, router: { ...state.router!, nextHops } }).Router).toBe(
+      'warning: without 1 of 2 servers',
+    );
   });
 
   it('counts upstreams that there is no room for, and shows those in trouble', () => {
