@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ADDRESS } from '../../control/lab/topology.js';
 import { Fixture } from './fixture.js';
-import { Machines } from './machines/machines.js';
+import { Gate } from './machines/gate.js';
+import { type MachineNode, Machines } from './machines/machines.js';
 import { canMakeMachines } from './machines/programs.js';
 import { snapshot } from './snapshot.js';
 
@@ -21,6 +22,15 @@ rules:
 confirm: { dns: [], internet: ["${v4}:80"], canary: ["${v4}:80", "[${v6}]:80"], timeout_seconds: 20 }
 `;
 
+const NODES = ['router', 'server1'] as const;
+
+/** What went with the link: its default routes, and the address of IPv6. */
+const UPLINK_BACK = [
+  'sh',
+  '-c',
+  'ip link set wan up; ip route add default via 203.0.113.10; ip -6 address replace 2001:db8:ffff::1/64 dev wan nodad; ip -6 route replace default via 2001:db8:ffff::10',
+];
+
 interface Report {
   host: string;
   probe: string;
@@ -32,7 +42,7 @@ interface Report {
 describe.skipIf(!canMakeMachines)('an apply over ssh', () => {
   let fixture: Fixture;
   let machines: Machines;
-  const state = () => Promise.all(['router', 'server1'].map((node) => snapshot(fixture.lab, node)));
+  const state = () => Promise.all(NODES.map((node) => snapshot(fixture.lab, node)));
 
   beforeAll(async () => {
     fixture = await Fixture.start();
@@ -92,12 +102,50 @@ describe.skipIf(!canMakeMachines)('an apply over ssh', () => {
       fixture.configure(CONFIG);
       expect(status).not.toBe(0);
       expect(stderr).toContain('the router no longer reaches its gateway 203.0.113.10 (ping)');
-      await fixture.lab.check('router', [
-        'sh',
-        '-c',
-        'ip link set wan up; ip route add default via 203.0.113.10; ip -6 address replace 2001:db8:ffff::1/64 dev wan nodad; ip -6 route replace default via 2001:db8:ffff::10',
-      ]);
+      await fixture.lab.check('router', UPLINK_BACK);
       expect(await state()).toEqual(before);
+    });
+
+    describe('whose router loses its uplink', { tags: 'long', timeout: 300_000 }, () => {
+      const gates = new Map<MachineNode, Gate>();
+      beforeAll(async () => {
+        for (const node of NODES) gates.set(node, await Gate.install(machines.get(node)));
+      });
+      afterAll(() => {
+        for (const gate of gates.values()) gate.remove();
+      });
+
+      it.each<[MachineNode, string, number]>([
+        ['server1', 'before nft -j -f', 3],
+        ['router', 'before nft -j -f', 3],
+        ['router', 'after nft -j -f', 3],
+        // It takes its confirmation back.
+        ['server1', 'after mv /run/sidetrack/change/pending', 3],
+        // All have confirmed.
+        ['router', 'after mv /run/sidetrack/change/pending', 0],
+      ])('on %s %s, ends with %i', async (node, text, expected) => {
+        const before = await state();
+        const gate = gates.get(node)!;
+        for (const one of gates.values()) one.openAll();
+        gate.closeAt(text);
+        const applying = machines.sidetrack('apply');
+        await gate.reached(applying);
+        await fixture.lab.check('router', ['ip', 'link', 'set', 'wan', 'down']);
+        gate.release();
+        const { status, stderr } = await applying;
+        await fixture.lab.check('router', UPLINK_BACK);
+        expect(status, stderr).toBe(expected);
+        const kept = expected === 0;
+        const told = await machines.sidetrack('status');
+        expect(told, stderr).toMatchObject({ status: kept ? 0 : 1 });
+        if (kept) return;
+        expect(stderr).toMatch(/^error: .*(no longer|does not).*; every change was put back$/m);
+        expect(told.stdout.match(/not applied/g), told.stdout).toHaveLength(NODES.length);
+        expect(told.stderr.match(/the last change by .* was reverted/g)).toHaveLength(NODES.length);
+        expect(await state()).toEqual(before);
+        for (const one of gates.values()) one.openAll();
+        expect(await machines.sidetrack('apply')).toMatchObject({ status: 0 });
+      });
     });
   });
 

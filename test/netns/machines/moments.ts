@@ -24,8 +24,8 @@ export type Change = (typeof CHANGES)[number];
 export interface Moment {
   change: Change;
   node: MachineNode;
-  /** From 1. */
-  number: number;
+  /** As `Gate` takes it. */
+  at: number | string;
 }
 
 /** One of each kind. A text is what `Gate` calls a moment; the first of those that begin so. */
