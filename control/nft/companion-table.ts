@@ -4,69 +4,110 @@
  * and the router is kept from telling clients of the server.
  */
 import { macSet } from './elements.js';
+import { beating, type FlowTarget, steerChainName } from './flow-target.js';
+import { type HealthParameters, keepSet, macsOf, macsSet } from './health-sets.js';
+import { heartbeatChains, ownResetsChain, takeHeartbeat } from './heartbeats.js';
 import {
   type Chain,
   counter,
   type Expression,
   equal,
+  goto,
   notEqual,
   payload,
   type Rule,
   type Statement,
   type Table,
 } from './json.js';
-import { hasMark, type Mark } from './mark.js';
+import { hasMark } from './mark.js';
 import {
+  elsewhereChain,
+  leaveOrGo,
+  otherInterfaces,
   outputChain,
   RAW_PRIORITY,
   type ServerAddresses,
   serverSets,
   TABLE_NAME,
 } from './router-table.js';
-import { forwardChains } from './steering.js';
+import { forwardChains, resetRule } from './steering.js';
 
 export interface CompanionTableInput {
   interfaces: readonly string[];
   routerMacs: readonly string[];
   serverMacs: readonly string[];
   serverAddresses: ServerAddresses;
-  /** By which steered packets are known. */
-  marks: readonly Mark[];
+  /** By whose marks steered packets are known. */
+  targets: readonly FlowTarget[];
+  /** Absent where no target has a heartbeat. */
+  health?: HealthParameters;
+  /** Interfaces that lead to servers, whether clients are there or not. */
+  serverInterfaces?: readonly string[];
 }
 
+const HIDDEN = 'steered by mark, not tracked';
 const HIDE: Statement[] = [{ notrack: null }, counter(), { accept: null }];
 
-export function companionTable({
-  interfaces,
-  routerMacs,
-  serverMacs,
-  serverAddresses,
-  marks,
-}: CompanionTableInput): Table {
+export function companionTable(input: CompanionTableInput): Table {
+  const { interfaces, routerMacs, serverMacs, serverAddresses, targets, health } = input;
+  const others = otherInterfaces(input);
+  const listening = health !== undefined && beating(targets).length > 0 ? health : undefined;
   return {
     family: 'inet',
     name: TABLE_NAME,
     sets: [
       { name: 'interfaces', type: 'ifname', elements: [...interfaces].sort() },
       macSet('router_macs', routerMacs),
-      macSet('server_macs', serverMacs),
+      macsSet(targets, serverMacs),
       ...serverSets(serverAddresses),
+      ...(listening === undefined ? [] : [keepSet(targets)]),
     ],
-    chains: [preroutingChain(marks), ...forwardChains(marks), outputChain()],
+    chains: [
+      ...(listening === undefined ? [] : healthChains(targets, listening, others)),
+      preroutingChain(targets, listening, others),
+      ...forwardChains(targets.map(({ mark }) => mark)),
+      outputChain(),
+    ],
   };
 }
 
-function preroutingChain(marks: readonly Mark[]): Chain {
+/**
+ * The program hands on heartbeats that it has found authentic, and drops others. They say here of which servers
+ * live flows are steered on: what it does not steer any more it leaves to these rules, by mark.
+ */
+function healthChains(
+  targets: readonly FlowTarget[],
+  health: HealthParameters,
+  others: readonly string[],
+): Chain[] {
+  return [
+    ...heartbeatChains(targets, health, false),
+    ...beating(targets).map(({ number, mark }) => ({
+      name: steerChainName(number),
+      rules: [resetRule(mark.mask), { comment: HIDDEN, expr: HIDE }],
+    })),
+    ...elsewhereChain(others, takeHeartbeat(health)),
+    ownResetsChain(RAW_PRIORITY),
+  ];
+}
+
+function preroutingChain(
+  targets: readonly FlowTarget[],
+  health: HealthParameters | undefined,
+  others: readonly string[],
+): Chain {
   return {
     name: 'prerouting',
     hook: { type: 'filter', hook: 'prerouting', prio: RAW_PRIORITY },
     rules: [
-      { expr: [notEqual({ meta: { key: 'iifname' } }, '@interfaces'), { return: null }] },
-      ...marks.map((mark) => ({
-        comment: 'steered by mark, not tracked',
-        expr: [hasMark(mark), ...HIDE],
-      })),
-      answerRule(),
+      { expr: [notEqual({ meta: { key: 'iifname' } }, '@interfaces'), leaveOrGo(health, others)] },
+      ...targets.map(({ number, mark, heartbeat }) =>
+        heartbeat === undefined || health === undefined
+          ? { comment: HIDDEN, expr: [hasMark(mark), ...HIDE] }
+          : { expr: [hasMark(mark), goto(steerChainName(number))] },
+      ),
+      answerRule(macsOf(targets)),
+      ...(health === undefined ? [] : [takeHeartbeat(health)]),
     ],
   };
 }
@@ -76,12 +117,12 @@ function preroutingChain(marks: readonly Mark[]): Chain {
  * way it came answers a steered flow of a client in another subnet. Its own addresses, temporary
  * ones and those of a new prefix too, are on that link.
  */
-function answerRule(): Rule {
+function answerRule(macs: string): Rule {
   const routeBack: Expression = { fib: { result: 'oif', flags: ['saddr', 'iif'] } };
   return {
     comment: 'answer of a steered flow',
     expr: [
-      equal(payload('ether', 'saddr'), '@server_macs'),
+      equal(payload('ether', 'saddr'), `@${macs}`),
       equal({ meta: { key: 'l4proto' } }, 'tcp'),
       equal(routeBack, false),
       ...HIDE,

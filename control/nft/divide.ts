@@ -2,6 +2,7 @@
  * A transaction that is too long for one message to the kernel, in several. Without the privilege of
  * the machine's root nft cannot make its send buffer longer, and some thousand prefixes fill it.
  */
+import { isTurnsChain } from './choose.js';
 import type { Command, Transaction } from './json.js';
 
 /** Of IPv6 ranges twice as many fit into the kernel's usual 212992 bytes. */
@@ -28,6 +29,10 @@ const setOf = ({ add, flush }: Command) =>
 
 const ruleOf = ({ add }: Command) => add?.rule as Named | undefined;
 const flushedChain = ({ flush }: Command) => (flush?.chain as Named | undefined)?.name;
+
+/** Of a chain that no packet comes to by itself. */
+const isAddedChain = ({ add }: Command) =>
+  add?.chain !== undefined && (add.chain as { hook?: string }).hook === undefined;
 
 function pieces(command: Command): Transaction[] {
   const element = elementsOf(command)!;
@@ -69,7 +74,8 @@ function renamedSets(value: unknown, used: readonly string[]): unknown {
 }
 
 /**
- * First the sets, then their elements bit by bit, and at last, at once, everything that can be noticed.
+ * First what maps of slots lead by (choose.ts), for nothing jumps there yet, or it is what stands there already.
+ * Then the sets, then their elements bit by bit, and at last, at once, everything that can be noticed.
  * Sets that packets fill stay with the rules: nft makes them `dynamic` for a rule of the same message.
  *
  * A long set that is in use gets a stand-in, which is filled before the rules look into it. Then the set itself is
@@ -88,13 +94,23 @@ export function divide({ nftables }: Transaction, fresh: readonly string[]): Tra
   const elements = nftables.filter((one) => isFresh(elementsOf(one)?.name));
   const replaced = nftables.filter((one) => isUsed(setOf(one)));
   const usedElements = nftables.filter((one) => isUsed(elementsOf(one)?.name));
-  const ahead = [...sets, ...elements, ...replaced, ...usedElements];
+  const turns = nftables.filter((one) =>
+    isTurnsChain(ruleOf(one)?.chain ?? flushedChain(one) ?? ''),
+  );
+  const chains = turns.length === 0 ? [] : nftables.filter(isAddedChain);
+  const ahead = [...sets, ...elements, ...replaced, ...usedElements, ...turns];
   const rest = nftables.filter((one) => !ahead.includes(one));
   const isAdded = ({ add }: Command) => add !== undefined;
   return [
     {
-      nftables: [...tables, ...sets.filter(isAdded), ...replaced.map((one) => renamed(one, 'set'))],
+      nftables: [
+        ...tables,
+        ...chains,
+        ...sets.filter(isAdded),
+        ...replaced.map((one) => renamed(one, 'set')),
+      ],
     },
+    ...turns.map((one) => ({ nftables: [one] })),
     ...[...elements, ...usedElements.map((one) => renamed(one, 'element'))].flatMap(pieces),
     { nftables: rest.map((one) => standIns(one, used)) },
     ...(used.length === 0

@@ -50,6 +50,8 @@ export const FAILURE_COMMENT = {
   full: 'flow table full',
   noRoute: 'no route to the server',
   noServer: 'no server of this family',
+  dead: 'no server is alive',
+  held: 'a server came back too often',
 } as const;
 
 /** The flow's key as the client sends it. */

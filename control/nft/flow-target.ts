@@ -18,6 +18,16 @@ export interface RouteProbe {
   devices: Readonly<Partial<Record<Family, string>>>;
 }
 
+/** How a target's heartbeats are known. */
+export interface TargetHeartbeat {
+  /** 32 hexadecimal digits; a secret. */
+  tag: string;
+  /** From which they come. */
+  addresses: Readonly<Partial<Record<Family, string>>>;
+  /** Where it is fixed; else the server is known by the one that its heartbeats come from. */
+  mac?: string;
+}
+
 export interface FlowTarget {
   /** Names the target in the entries of flows; it keeps its number while any live. */
   number: number;
@@ -26,10 +36,28 @@ export interface FlowTarget {
   mark: Mark;
   /** Absent: flows are entered without asking for their route. */
   probe?: RouteProbe;
+  /** In the configuration: counters are called by it, and it is hashed where there is a choice. */
+  name: string;
+  /** Of a choice; 1 when absent. */
+  weight?: number;
+  /** It gets flows only where no other is fit. */
+  backup?: boolean;
+  /** It gets no new flows. */
+  drained?: boolean;
+  /** Absent: its route alone says whether it is there. */
+  heartbeat?: TargetHeartbeat;
 }
 
-/** The first target's objects have no number in their names. */
-const suffix = (number: number) => (number === 0 ? '' : `_${number}`);
+export type BeatingTarget = FlowTarget & { heartbeat: TargetHeartbeat };
+
+/** Those that are judged by their heartbeats. */
+export const beating = (targets: readonly FlowTarget[]): BeatingTarget[] =>
+  targets.flatMap((target) =>
+    target.heartbeat === undefined ? [] : [{ ...target, heartbeat: target.heartbeat }],
+  );
+
+/** The first target's objects, and those of the first group, have no number in their names. */
+export const suffix = (number: number) => (number === 0 ? '' : `_${number}`);
 
 export const flowsSet = (family: Family, number: number) => `flows${family}${suffix(number)}`;
 export const closingSet = (family: Family, number: number) => `closing${family}${suffix(number)}`;
@@ -40,6 +68,13 @@ export const closingChainName = (family: Family, number: number) =>
   `closing${family}${suffix(number)}`;
 export const promoteChainName = (family: Family, number: number) =>
   `promote${family}${suffix(number)}`;
+
+export const tryChainName = (family: Family, number: number) => `try${family}${suffix(number)}`;
+export const lateChainName = (family: Family, number: number) => `late${family}${suffix(number)}`;
+export const enterChainName = (family: Family, number: number) => `enter${family}${suffix(number)}`;
+export const heartbeatChainName = (number: number) => `heartbeat${suffix(number)}`;
+export const admitChainName = (group: number) => `admit${suffix(group)}`;
+export const chooseChainName = (family: Family, group: number) => `choose${family}${suffix(group)}`;
 
 const FLOW_SET = /^(?<kind>flows|closing)(?<family>[46])(?:_(?<number>[1-9]\d*))?$/;
 

@@ -22,6 +22,8 @@ export type Expression =
   | { range: [string | number, string | number] }
   | { prefix: { addr: string; len: number } }
   | { elem: { val: Expression; timeout: number } }
+  /** The kernel's hash of these fields, scaled to 0 … mod − 1. */
+  | { jhash: { mod: number; seed: number; expr: Expression } }
   | { rt: { key: 'nexthop'; family: 'ip' | 'ip6' } };
 
 /** Packets within a rate, or with `inv` those over it; nft keeps one for each element of a set. */
@@ -40,6 +42,7 @@ export type Statement =
   | { tproxy: { port: number } }
   | { reject: { type: 'tcp reset' } }
   | { goto: { target: string } }
+  | { vmap: { key: Expression; data: { set: [Expression, Statement][] } } }
   | { jump: { target: string } }
   | { notrack: null }
   | { accept: null }
@@ -54,7 +57,11 @@ export interface Rule {
 /** A chain; with a hook it is a base chain, whose type, hook and priority never change. */
 export interface Chain {
   name: string;
-  hook?: { type: 'filter' | 'nat'; hook: 'prerouting' | 'forward' | 'output'; prio: number };
+  hook?: {
+    type: 'filter' | 'nat';
+    hook: 'prerouting' | 'input' | 'forward' | 'output';
+    prio: number;
+  };
   rules: Rule[];
 }
 
@@ -65,8 +72,19 @@ export interface NftSet {
   size?: number;
   /** Seconds. */
   timeout?: number;
-  /** Absent: filled by packets, so an apply never touches its elements. */
+  /**
+   * Absent: filled by packets, so an apply never touches its elements. Where there is a time-out, too, packets
+   * add others beside these (`LEARNED_MACS`).
+   */
   elements?: Expression[];
+  /** What a set that is filled by packets begins with. */
+  seeds?: Seed[];
+}
+
+/** An element for a few seconds, until packets renew it: when the set is made, or this chain is written anew. */
+export interface Seed {
+  element: number;
+  chain: string;
 }
 
 export interface Table {

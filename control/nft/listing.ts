@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { readContract } from '../contract.js';
 import { SidetrackError } from '../error.js';
+import { isLearning } from './health-sets.js';
 
 /** A parsed `nft -j list table`. */
 export interface TableListing {
@@ -22,6 +23,7 @@ export interface ListedSet {
   size?: number;
   /** Filled by packets; its elements are not configuration. */
   dynamic: boolean;
+  /** Without those that packets have put beside what is configuration. */
   elements: unknown[];
   /** Of its listing, made on the host. Where it is what it was behind the last apply, the elements are not sent. */
   digest?: string;
@@ -126,9 +128,14 @@ export function tableListing({ nftables: entries }: NftAnswer): TableListing {
 }
 
 function listedSet({ name, type = '', size, flags, elem }: RawObject): ListedSet {
-  const dynamic = [flags ?? []].flat().includes('timeout');
-  return { name, type, ...(size !== undefined && { size }), dynamic, elements: elem ?? [] };
+  const filled = [flags ?? []].flat().includes('timeout');
+  const learns = isLearning(name);
+  const elements = learns ? (elem ?? []).filter(isLasting) : (elem ?? []);
+  return { name, type, ...(size !== undefined && { size }), dynamic: filled && !learns, elements };
 }
+
+/** An element without a time-out. */
+const isLasting = (element: unknown) => !isObject(element) || !('elem' in element);
 
 function listedChain({ name, type, hook, prio }: RawObject, rules: RawObject[]): ListedChain {
   return {

@@ -16,8 +16,10 @@ export function setMark({ value, mask }: Mark): Statement {
   return { mangle: { key: META_MARK, value: value === 0 ? kept : { '|': [kept, value] } } };
 }
 
-export const hasMark = ({ value, mask }: Mark): Statement =>
-  equal({ '&': [META_MARK, mask] }, value);
+/** The mark of a packet as sets of marks hold it. */
+export const maskedMark = (mask: number): Expression => ({ '&': [META_MARK, mask] });
+
+export const hasMark = ({ value, mask }: Mark): Statement => equal(maskedMark(mask), value);
 
 /** Takes the bits of all of them away. */
 export const clearMarks = (marks: readonly Mark[]): Statement =>

@@ -1,13 +1,15 @@
 /** The policy compiled to rules and sets, which depends on no host. */
 import { expandNat64 } from '../policy/nat64.js';
 import type { Policy } from '../policy/rule.js';
+import { admitChainName } from './flow-target.js';
 import { goto, type NftSet } from './json.js';
 import { otherProtocols, unseenPackets } from './other-packets.js';
 import { compileRules, only, type Verdicts } from './rules.js';
 
 /** What becomes of a TCP flow's first packet; the chains also keep the flow table. */
 export const FIRST_PACKET: Verdicts = {
-  proxy: goto('admit'),
+  proxy: goto(admitChainName(0)),
+  proxyBy: (group) => goto(admitChainName(group)),
   direct: goto('direct'),
   block: goto('block'),
 };

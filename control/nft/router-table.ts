@@ -1,5 +1,7 @@
-/** The router's table: guards, first-packet classification, flow table, mark. */
+/** The router's table: guards, first-packet classification, flow table, mark, health of the servers. */
+import type { Balance } from '../config/balance.js';
 import type { Policy } from '../policy/rule.js';
+import { choiceChains, chooses } from './choose.js';
 import { macSet } from './elements.js';
 import {
   flowChains,
@@ -9,8 +11,10 @@ import {
   matchFlow,
   overShareChain,
 } from './flow-table.js';
-import type { FlowTarget } from './flow-target.js';
+import { beating, type FlowTarget } from './flow-target.js';
 import { embeddedV4Guards, fragmentGuards, guardRules, nat64Guards } from './guards.js';
+import { type HealthParameters, healthSets, macsOf, macsSet } from './health-sets.js';
+import { heartbeatChains, inputChain, ownResetsChain, takeHeartbeat } from './heartbeats.js';
 import {
   type Chain,
   counter,
@@ -53,6 +57,12 @@ export interface RouterTableInput {
   /** Flows that one client may enter in the time for which an opening one is remembered; 0: no limit. */
   maxFlowsPerClient: number;
   onFailure: 'direct' | 'block';
+  /** What is hashed where there is a choice of servers; the client's address when absent. */
+  balance?: Balance;
+  /** Absent where no target has a heartbeat. */
+  health?: HealthParameters;
+  /** Interfaces that lead to servers, whether clients are there or not. */
+  serverInterfaces?: readonly string[];
 }
 
 const accept: Statement = { accept: null };
@@ -61,7 +71,9 @@ const leave: Statement = { return: null };
 
 /** Pure: the same input always gives the same table, down to the order of its rules. */
 export function routerTable(input: RouterTableInput): Table {
-  const { targets, maxFlowsPerClient: share } = input;
+  const { targets, maxFlowsPerClient: share, balance = 'client', onFailure } = input;
+  const groups = groupsOf(input);
+  const takesHeld = onFailure === 'block';
   const { policy, tcp, other, unseen, sets } = compilePolicy(input.policy);
   return {
     family: 'inet',
@@ -71,12 +83,15 @@ export function routerTable(input: RouterTableInput): Table {
       ...targets.map(steerChain),
       { name: 'direct', rules: [...forgetFlow(targets), { expr: [leave] }] },
       { name: 'block', rules: [...forgetFlow(targets), { expr: [drop] }] },
-      refuseChain(targets, input.onFailure, FIRST_PACKET[input.onFailure]),
+      refuseChain(targets, onFailure, FIRST_PACKET[onFailure]),
       ...(share > 0 ? [overShareChain(targets, REFUSE)] : []),
-      admitChain(targets, share),
+      ...(chooses({ targets, groups })
+        ? choiceChains({ targets, groups, balance, share, takesHeld })
+        : [admitChain(targets, share)]),
       ...flowChains(targets, share),
-      { name: 'ipv6', rules: ipv6Rules(input.policy.nat64) },
-      { name: 'from_server', rules: fromServerRules(targets) },
+      { name: 'ipv6', rules: ipv6Rules(input) },
+      { name: 'from_server', rules: fromServerRules(input) },
+      ...healthChains(input),
       {
         name: 'classify',
         rules: [
@@ -88,7 +103,7 @@ export function routerTable(input: RouterTableInput): Table {
       },
       ...other.chains,
       ...unseen.chains,
-      preroutingChain(targets, policy),
+      preroutingChain(input, policy),
       ...forwardChains(targets.map(({ mark }) => mark)),
       outputChain(),
     ],
@@ -99,9 +114,53 @@ function ownSets(input: RouterTableInput): NftSet[] {
   return [
     { name: 'interfaces', type: 'ifname', elements: [...input.interfaces].sort() },
     macSet('router_macs', input.routerMacs),
-    macSet('server_macs', input.serverMacs),
+    macsSet(input.targets, input.serverMacs),
     ...serverSets(input.serverAddresses),
     ...flowSets(input.targets, input.flowTableSize, input.maxFlowsPerClient),
+    ...(input.health === undefined ? [] : healthSets(input.targets, input.health)),
+  ];
+}
+
+/** The first group is all of them. */
+function groupsOf({ policy, targets }: RouterTableInput): (readonly number[])[] {
+  const [, ...others] = policy.groups ?? [];
+  return [targets.map(({ number }) => number), ...others.map((group) => group.targets)];
+}
+
+/** What takes heartbeats; `undefined` where none are expected. */
+const listening = ({ targets, health }: RouterTableInput): HealthParameters | undefined =>
+  beating(targets).length === 0 ? undefined : health;
+
+/** Where servers are, and no clients. */
+export function otherInterfaces({
+  serverInterfaces = [],
+  interfaces,
+}: Pick<RouterTableInput, 'interfaces' | 'serverInterfaces'>): string[] {
+  return [...new Set(serverInterfaces)].filter((name) => !interfaces.includes(name)).sort();
+}
+
+/** Of packets that come in where no clients are: nothing, but where servers are. */
+export function elsewhereChain(others: readonly string[], take: Rule): Chain[] {
+  const isOther = equal({ meta: { key: 'iifname' } }, { set: [...others] });
+  const rules = [{ ...take, expr: [isOther, ...take.expr] }];
+  return others.length === 0 ? [] : [{ name: 'elsewhere', rules }];
+}
+
+export const leaveOrGo = (
+  health: HealthParameters | undefined,
+  others: readonly string[],
+): Statement => (health === undefined || others.length === 0 ? leave : goto('elsewhere'));
+
+function healthChains(input: RouterTableInput): Chain[] {
+  const health = listening(input);
+  if (health === undefined) return [];
+  const others = otherInterfaces(input);
+  return [
+    ...heartbeatChains(input.targets, health, true),
+    { name: 'server_packet', rules: [takeHeartbeat(health), { expr: [accept] }] },
+    ...elsewhereChain(others, takeHeartbeat(health)),
+    inputChain([...input.interfaces, ...others], health, RAW_PRIORITY),
+    ownResetsChain(RAW_PRIORITY),
   ];
 }
 
@@ -112,16 +171,25 @@ export function serverSets({ v4, v6 }: ServerAddresses): NftSet[] {
   ];
 }
 
-function preroutingChain(targets: readonly FlowTarget[], policy: Policy): Chain {
+function preroutingChain(input: RouterTableInput, policy: Policy): Chain {
+  const { targets } = input;
+  const listens = listening(input) !== undefined;
   const synWithoutAck = equal({ '&': [payload('tcp', 'flags'), ['syn', 'ack']] }, 'syn');
   return {
     name: 'prerouting',
     hook: { type: 'filter', hook: 'prerouting', prio: RAW_PRIORITY },
     rules: [
-      { expr: [notEqual({ meta: { key: 'iifname' } }, '@interfaces'), leave] },
+      {
+        expr: [
+          notEqual({ meta: { key: 'iifname' } }, '@interfaces'),
+          leaveOrGo(listening(input), otherInterfaces(input)),
+        ],
+      },
       { expr: [equal({ meta: { key: 'nfproto' } }, 'ipv6'), jump('ipv6')] },
-      { expr: [equal(payload('ether', 'saddr'), '@server_macs'), goto('from_server')] },
-      { expr: [equal(payload('ip', 'saddr'), '@server4'), leave] },
+      { expr: [equal(payload('ether', 'saddr'), `@${macsOf(targets)}`), goto('from_server')] },
+      {
+        expr: [equal(payload('ip', 'saddr'), '@server4'), listens ? goto('server_packet') : leave],
+      },
       { expr: [synWithoutAck, goto('classify')] },
       ...matchFlow(targets),
       ...alone(policy),
@@ -130,20 +198,24 @@ function preroutingChain(targets: readonly FlowTarget[], policy: Policy): Chain 
 }
 
 /** What only IPv6 needs, in a chain of its own, so that it costs IPv4 packets one comparison. */
-function ipv6Rules(nat64: Policy['nat64']): Rule[] {
+function ipv6Rules(input: RouterTableInput): Rule[] {
+  const isServer = equal(payload('ip6', 'saddr'), '@server6');
+  const listens = listening(input) !== undefined;
   return [
     ...embeddedV4Guards(),
-    ...nat64Guards(nat64),
-    { expr: [equal(payload('ip6', 'saddr'), '@server6'), accept] },
+    ...nat64Guards(input.policy.nat64),
+    { expr: [isServer, listens ? goto('server_packet') : accept] },
   ];
 }
 
 /** Nothing from a server is steered. Answers to clients of another subnet pass here untracked. */
-function fromServerRules(targets: readonly FlowTarget[]): Rule[] {
-  return matchAnswer(targets, [{ notrack: null }, counter(), accept]).map((rule) => ({
-    comment: 'answer of a steered flow',
-    ...rule,
-  }));
+function fromServerRules(input: RouterTableInput): Rule[] {
+  const health = listening(input);
+  const answers = matchAnswer(input.targets, [{ notrack: null }, counter(), accept]);
+  return [
+    ...answers.map((rule) => ({ comment: 'answer of a steered flow', ...rule })),
+    ...(health === undefined ? [] : [takeHeartbeat(health)]),
+  ];
 }
 
 /** The router must not tell clients to send to the server directly. */

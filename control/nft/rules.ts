@@ -6,7 +6,14 @@ import { FAMILIES, type Family, ipProtocol } from './flow-time.js';
 import { counter, equal, type NftSet, payload, type Rule, type Statement } from './json.js';
 
 /** What a verdict becomes as the last statement of a rule. */
-export type Verdicts = Readonly<Record<Verdict, Statement>>;
+export type Verdicts = Readonly<Record<Verdict, Statement>> & {
+  /** Where flows of a rule for one group of servers go. */
+  readonly proxyBy?: (group: number) => Statement;
+};
+
+function verdictOf({ action, group = 0 }: PolicyRule, verdicts: Verdicts): Statement {
+  return (action === 'proxy' && group > 0 && verdicts.proxyBy?.(group)) || verdicts[action];
+}
 
 export interface CompiledRules {
   rules: Rule[];
@@ -54,7 +61,7 @@ function compileRule(
     ...protocolMatch(rule),
     ...portMatch(`${prefix}_port`, rule, sets),
     counter(),
-    verdicts[rule.action],
+    verdictOf(rule, verdicts),
   ];
   return sourceAlternatives(prefix, rule, sets).flatMap((source) =>
     destinationAlternatives(prefix, rule, sets, source.family).map((destination) => ({

@@ -57,6 +57,20 @@ function differing(
   return sizeOf(delta) > most ? undefined : delta;
 }
 
+/**
+ * Of a set in which packets put others beside the elements that are configuration: it is never emptied.
+ * @param listed without those others.
+ */
+export function elementDelta(desired: NftSet, listed: readonly unknown[]): SetDelta {
+  const keys = (elements: readonly unknown[]) =>
+    new Map(elements.map((one) => [JSON.stringify(one), one as Expression]));
+  const [wanted, found] = [keys(desired.elements ?? []), keys(listed)];
+  return {
+    added: [...wanted].flatMap(([key, one]) => (found.has(key) ? [] : [one])),
+    removed: [...found].flatMap(([key, one]) => (wanted.has(key) ? [] : [one])),
+  };
+}
+
 export const sizeOf = ({ added, removed }: SetDelta): number => added.length + removed.length;
 
 /** Takes it back. */

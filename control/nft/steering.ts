@@ -2,6 +2,7 @@
 import { admitFlow, FAILURE_COMMENT, forgetFlow } from './flow-table.js';
 import { type FlowTarget, steerChainName } from './flow-target.js';
 import { FAMILIES, type Family, ipProtocol } from './flow-time.js';
+import { KEEP_SET } from './health-sets.js';
 import {
   type Chain,
   counter,
@@ -13,11 +14,13 @@ import {
   type Rule,
   type Statement,
 } from './json.js';
-import { clearMarks, hasMark, type Mark, setMark } from './mark.js';
+import { clearMarks, hasMark, type Mark, maskedMark, setMark } from './mark.js';
 
 const FILTER_PRIORITY = 0;
 const NFPROTO: Expression = { meta: { key: 'nfproto' } };
 export const REFUSE = 'refuse';
+/** What `status` calls live flows of a dead server that were reset, by packets. */
+export const RESET_COMMENT = 'flow of a dead server';
 /** What the forward chain does with steered packets. */
 const ONWARD = 'onward';
 
@@ -31,14 +34,28 @@ export function probeMark({ value, mask }: Mark): number | undefined {
  * Marks every packet (only the SYN would have a conntrack entry to keep a mark in) and hides the
  * flow from conntrack: the answers bypass this router, so it would call the rest INVALID.
  */
-export function steerChain({ number, mark }: FlowTarget): Chain {
-  const expr: Statement[] = [setMark(mark), { notrack: null }, counter(), { accept: null }];
-  return { name: steerChainName(number), rules: [{ comment: 'steered', expr }] };
+export function steerChain({ number, mark, heartbeat }: FlowTarget): Chain {
+  const hide: Statement[] = [{ notrack: null }, counter(), { accept: null }];
+  const rules: Rule[] =
+    heartbeat === undefined
+      ? [{ comment: 'steered', expr: [setMark(mark), ...hide] }]
+      : [resetRule(mark.mask, [setMark(mark)]), { comment: 'steered', expr: hide }];
+  return { name: steerChainName(number), rules };
 }
 
 /**
- * Enters a new flow and steers it; `refuse` takes what cannot be handed over. The first target of the
- * packet's family takes all.
+ * Ends live flows of a server that was not heard for long: their clients connect anew at once. Here, and not
+ * in `forward`, because a packet with no route left never comes there.
+ */
+export function resetRule(mask: number, before: readonly Statement[] = []): Rule {
+  const isLost = notEqual(maskedMark(mask), `@${KEEP_SET}`);
+  const expr: Statement[] = [{ notrack: null }, counter(), { reject: { type: 'tcp reset' } }];
+  return { comment: RESET_COMMENT, expr: [...before, isLost, ...expr] };
+}
+
+/**
+ * Enters a new flow and steers it; `refuse` takes what cannot be handed over. Where there is one target, of which
+ * nothing but its route is asked; choose.ts is for all others.
  */
 export function admitChain(targets: readonly FlowTarget[], share: number): Chain {
   const chosen = FAMILIES.flatMap((family) => {

@@ -56,6 +56,8 @@ const EXPRESSIONS: Readonly<Record<string, Writer>> = {
     const value = expressionText(keyOf(of, 'val'));
     return timeout === undefined ? value : `${value} timeout ${timeout}s`;
   },
+  jhash: (of) =>
+    `jhash ${expressionText(keyOf(of, 'expr'))} mod ${keyOf(of, 'mod')} seed ${keyOf(of, 'seed')}`,
   rt: (of) => `rt ${keyOf(of, 'family')} ${keyOf(of, 'key')}`,
 };
 
@@ -80,10 +82,20 @@ const limitText = (statement: unknown): string => {
   return ` limit rate ${over}${keyOf(limit, 'rate')}/${keyOf(limit, 'per')} burst ${keyOf(limit, 'burst')} packets`;
 };
 
+/** Stands for what only the two machines may know that it is between. */
+export const SECRET = '<secret>';
+
+/** Where a heartbeat's tag is; nothing else is matched there. */
+function isSecret(left: unknown): boolean {
+  const at = keyOf(left, 'payload');
+  return keyOf(at, 'base') === 'th' && keyOf(at, 'len') === 128;
+}
+
 function matchText(match: unknown): string {
   const [op, left, right] = ['op', 'left', 'right'].map((key) => keyOf(match, key));
   // As nft lists `tcp flags & (fin | rst) != 0`.
   if (op === 'in') return `${expressionText(left)} & ${flagsText(right)} != 0`;
+  if (isSecret(left)) return `${expressionText(left)} ${op === '==' ? '' : `${op} `}${SECRET}`;
   const masks = keyOf(left, '&') !== undefined;
   const wanted = expressionText(right, masks && right !== 0 ? hex : String);
   return `${expressionText(left)} ${op === '==' && !masks ? '' : `${op} `}${wanted}`;
@@ -104,6 +116,13 @@ const STATEMENTS: Readonly<Record<string, Writer>> = {
   },
   tproxy: (to) => `tproxy to :${keyOf(to, 'port')}`,
   reject: (how) => `reject with ${keyOf(how, 'type')}`,
+  vmap: (of) => {
+    const members = listOf(keyOf(keyOf(of, 'data'), 'set')).map((member) => {
+      const [key, verdict] = sides(member);
+      return `${expressionText(key)} : ${write(STATEMENTS, verdict)}`;
+    });
+    return `${expressionText(keyOf(of, 'key'))} vmap { ${members.join(', ')} }`;
+  },
   goto: (to) => `goto ${keyOf(to, 'target')}`,
   jump: (to) => `jump ${keyOf(to, 'target')}`,
   notrack: () => 'notrack',

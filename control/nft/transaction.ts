@@ -3,6 +3,7 @@
  * Chains and sets are replaced in place: deleting the table would empty the flow table and break
  * every live flow.
  */
+import { heartbeatMarks, isLearning, SEEDED, seedElement } from './health-sets.js';
 import type { Chain, Command, Expression, NftSet, Table, Transaction } from './json.js';
 import type { ListedSet, RawEntry, RawObject, TableListing } from './listing.js';
 import { inverse, type SetDelta } from './set-delta.js';
@@ -33,19 +34,35 @@ export function replaceObjects(
   return {
     nftables: [
       addTable(desired),
-      ...sets.map((set) => addSet(desired, set)),
+      ...sets
+        .filter(({ name }) => whole.some((one) => one.name === name) || !isLearning(name))
+        .map((set) => addSet(desired, set)),
       ...desired.chains.map((chain) => addChain(desired, chain)),
       ...[...chains.map(({ name }) => name), ...stale.chains].map((name) =>
         onObject('flush', 'chain', desired, name),
       ),
       ...whole.filter(holdsElements).map(({ name }) => onObject('flush', 'set', desired, name)),
       ...whole.flatMap((set) => addElements(desired, set)),
+      ...seeds(desired, changed),
       ...Object.entries(deltas).flatMap(([name, delta]) => changeElements(desired, name, delta)),
       ...chains.flatMap((chain) => addRules(desired, chain)),
       ...stale.chains.map((name) => onObject('delete', 'chain', desired, name)),
       ...stale.sets.map((name) => onObject('delete', 'set', desired, name)),
     ],
   };
+}
+
+/** Of sets that are made, and of those whose chains are written anew: what they are about may have changed. */
+function seeds(table: Table, changed: TableObjects): Command[] {
+  return table.sets.flatMap(({ name, seeds = [] }) => {
+    const isFresh = changed.sets.includes(name);
+    const meant = seeds.filter(({ chain }) => isFresh || changed.chains.includes(chain));
+    return addElements(table, {
+      name,
+      type: '',
+      elements: meant.map(({ element }) => seedElement(element)),
+    });
+  });
 }
 
 /** Everything of `table`, nothing left of what was there before under the same name. */
@@ -85,8 +102,9 @@ export function restoreListing(
     ({ name, dynamic }) =>
       !dynamic && deltas[name] === undefined && (rewritten?.includes(name) ?? true),
   );
-  // Dynamic sets stay as they are; one that `written` does not have comes back empty.
-  const isMissing = ({ name, dynamic }: ListedSet) => !dynamic || !after.sets.includes(name);
+  // Dynamic sets stay as they are; one that `written` does not have comes back with its seeds.
+  const isFilled = ({ name, dynamic }: ListedSet) => dynamic || isLearning(name);
+  const isMissing = (set: ListedSet) => !isFilled(set) || !after.sets.includes(set.name);
   const addedSets = listing.sets.filter(isMissing).map(({ name }) => name);
   const isAddedSet = ({ set }: Command) => addedSets.includes(set?.name as string);
   return {
@@ -100,6 +118,11 @@ export function restoreListing(
       ...policySets.flatMap(({ name, elements }) =>
         addElements(raw, { name, type: '', elements: elements as Expression[] }),
       ),
+      ...addedSets
+        .filter((name) => SEEDED.includes(name))
+        .flatMap((name) =>
+          addElements(raw, { name, type: '', elements: heartbeatMarks(listing).map(seedElement) }),
+        ),
       ...Object.entries(deltas).flatMap(([name, delta]) =>
         changeElements(raw, name, inverse(delta)),
       ),
@@ -162,7 +185,10 @@ function onObject(
   return { [verb]: { [kind]: { ...inTable(table), name } } };
 }
 
-function addSet(table: Table, { elements: _elements, ...attributes }: NftSet): Command {
+function addSet(
+  table: Table,
+  { elements: _elements, seeds: _seeds, ...attributes }: NftSet,
+): Command {
   return { add: { set: { ...inTable(table), ...attributes } } };
 }
 

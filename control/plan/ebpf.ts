@@ -5,6 +5,7 @@ import { type ClassifierSpec, classifierSpec } from '../policy/classifier-spec.j
 import { guardedPolicy } from '../policy/guard-rules.js';
 import { PrefixSet } from '../policy/prefix-set.js';
 import { routerMacs } from './address.js';
+import { flowTarget } from './flow-target.js';
 import type { RouterPlanInput } from './router-input.js';
 import type { HostState } from './state.js';
 import { hopOfFamily, type Target, targetAddresses, targetMacs } from './targets.js';
@@ -21,7 +22,7 @@ export function ebpfState(
     routerMacs: routerMacs(router, interfaces),
     serverMacs: targetMacs(targets),
     serverAddresses: targetAddresses(targets),
-    marks: targets.map(({ mark }) => mark),
+    targets: targets.map(flowTarget),
   };
   return {
     table: companionTable(table),

@@ -1,11 +1,11 @@
 /** Config + policy + what the hosts told us → the router's desired state. Pure. */
 import type { Config } from '../config/config.js';
-import type { FlowTarget } from '../nft/flow-target.js';
 import type { Table } from '../nft/json.js';
 import type { Mark } from '../nft/mark.js';
 import { routerTable } from '../nft/router-table.js';
 import { routerMacs } from './address.js';
 import { ebpfState } from './ebpf.js';
+import { flowTarget } from './flow-target.js';
 import { hopsOf } from './hops.js';
 import { tableNameFile } from './own-files.js';
 import type { RouterPlanInput } from './router-input.js';
@@ -60,12 +60,6 @@ function nftablesTable({ config, policy, router }: RouterPlanInput, targets: Tar
     maxFlowsPerClient,
     onFailure: config.onFailure,
   });
-}
-
-function flowTarget(target: Target): FlowTarget {
-  const { number, hops, mark } = target;
-  const probe = routeProbe(target);
-  return { number, families: hops.map(({ family }) => family), mark, ...(probe && { probe }) };
 }
 
 function ipRules(config: Config, host: ObservedHost, target: Target): IpRule[] {

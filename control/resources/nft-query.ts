@@ -5,6 +5,7 @@ import { type Answer, type Query, query } from '../command/query.js';
 import { shellWords } from '../command/shell.js';
 import { SidetrackError } from '../error.js';
 import { intervalDigest, intervalsOf } from '../nft/address-intervals.js';
+import { LEARNED_MACS } from '../nft/health-sets.js';
 import type { NftSet } from '../nft/json.js';
 import {
   type ListedSet,
@@ -28,7 +29,7 @@ type AskedTable = Pick<ObservedFrom, 'stateDir' | 'wantedSets'>;
  *
  * nft ends, or says no, at the first rule of anybody's that it does not know. Then ours is asked for by
  * name, slow as that is. A set whose line says "timeout" is dynamic; where a later nft breaks lines
- * elsewhere, such a set is listed needlessly.
+ * elsewhere, such a set is listed needlessly. One has elements of ours beside those of packets.
  *
  * A set among the other words is told by the digest of its listing (plain text costs nft less than JSON) where that is enough:
  * always with $mode "digest"; else where the saved state, read from $state, holds for it both the digest
@@ -42,7 +43,7 @@ listing=$(nft -j -t list ruleset inet)
 status=$?
 [ $status = 0 ] || listing=$(nft -j -t list table inet $table 2>&1)
 printf '%s\\n' "$listing"
-sets='/"timeout"/d; s/^"family": "inet", "name": "\\([^"]*\\)", "table": "'$table'",.*/\\1/p'
+sets='/"name": "${LEARNED_MACS}"/!{/"timeout"/d;}; s/^"family": "inet", "name": "\\([^"]*\\)", "table": "'$table'",.*/\\1/p'
 sets=$(printf '%s' "$listing" | tr '{' '\\n' | sed -n "$sets")
 listing=
 saved=

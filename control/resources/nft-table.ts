@@ -4,6 +4,7 @@ import type { Command } from '../command/command.js';
 import { intervalDigest, intervalsOf } from '../nft/address-intervals.js';
 import { MOST_ELEMENTS } from '../nft/divide.js';
 import { isFlowSet } from '../nft/flow-elements.js';
+import { isHealthSet, isLearning } from '../nft/health-sets.js';
 import { type Chain, NFT_RUN, type NftSet, type Table, type Transaction } from '../nft/json.js';
 import {
   digest,
@@ -13,7 +14,7 @@ import {
   type TableListing,
 } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
-import { LONGEST_DELTA, type SetDelta, setDelta, sizeOf } from '../nft/set-delta.js';
+import { elementDelta, LONGEST_DELTA, type SetDelta, setDelta, sizeOf } from '../nft/set-delta.js';
 import {
   deleteTable,
   objectNames,
@@ -147,7 +148,9 @@ function setDeltas(desired: Table, listing: TableListing): SetDeltas {
   for (const set of desired.sets) {
     const listed = listing.sets.find(({ name }) => name === set.name);
     if (listed === undefined || listed.digest !== undefined) continue;
-    const delta = setDelta(set, listed.elements, left);
+    const delta = isLearning(set.name)
+      ? elementDelta(set, listed.elements)
+      : setDelta(set, listed.elements, left);
     if (delta === undefined) continue;
     deltas[set.name] = delta;
     left -= sizeOf(delta);
@@ -285,7 +288,9 @@ for set; do
 done`;
 
 function readBack(change: TableChange): Command[] {
-  const sets = change.kind === 'replace' ? [...change.changed.sets, ...change.stale.sets] : [];
+  const written = change.kind === 'replace' ? [...change.changed.sets, ...change.stale.sets] : [];
+  // What heartbeats put there comes and goes.
+  const sets = written.filter((name) => !isHealthSet(name) && !isLearning(name));
   return [
     {
       argv: ['sh', '-c', READ_BACK, 'sh', TABLE_NAME, ...sets],

@@ -166,7 +166,12 @@ describe.each(['v4', 'v6'] as const)('a flow over %s', (family) => {
 
 describe('two targets, one for each family', () => {
   // The probe takes either for steered, and the bit beside its mask tells them apart.
-  const second = { number: 1, families: [6 as const], mark: { value: 0x196, mask: 0x1ff } };
+  const second = {
+    number: 1,
+    name: 'server2',
+    families: [6 as const],
+    mark: { value: 0x196, mask: 0x1ff },
+  };
   const targets = [
     ...ROUTER.targets.map((target) => ({ ...target, families: [4 as const] })),
     second,

@@ -72,7 +72,13 @@ async function loadNftables(lab: Lab, policy: Policy): Promise<void> {
     interfaces: ['br-lan'],
     ...IDENTITY,
     targets: [
-      { number: 0, families: [4], mark: MARK, probe: { mark: probe, devices: { 4: 'br-lan' } } },
+      {
+        number: 0,
+        name: 'server1',
+        families: [4],
+        mark: MARK,
+        probe: { mark: probe, devices: { 4: 'br-lan' } },
+      },
     ],
     flowTableSize: FLOW_TABLE_SIZE,
     // One client opens them all.
@@ -83,7 +89,11 @@ async function loadNftables(lab: Lab, policy: Policy): Promise<void> {
 }
 
 async function loadEbpf(lab: Lab, contestant: Contestant, policy: PolicyName): Promise<void> {
-  const table = companionTable({ interfaces: ['br-lan'], ...IDENTITY, marks: [MARK] });
+  const table = companionTable({
+    interfaces: ['br-lan'],
+    ...IDENTITY,
+    targets: [{ number: 0, name: 'server1', families: [4], mark: MARK }],
+  });
   await nft(lab, ['-j'], JSON.stringify(recreateTable(table)));
   await lab.check('router', peer('router-peer', contestant, policy), { timeoutMs: LOAD_MS });
 }

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Lab } from '../../../control/lab/lab.js';
 import { waitFor } from '../../../control/lab/wait.js';
+import { isLearning } from '../../../control/nft/health-sets.js';
 import type { Command, Table } from '../../../control/nft/json.js';
 import { parseListing, type TableListing } from '../../../control/nft/listing.js';
 import { objectNames, recreateTable, replaceObjects } from '../../../control/nft/transaction.js';
@@ -101,7 +102,8 @@ export class RouterBench {
   async reload(table: Table): Promise<void> {
     const { sets, chains } = objectNames(table);
     const present = await this.listing();
-    const isKept = (name: string) => present.sets.some((set) => set.name === name && set.dynamic);
+    const isKept = (name: string) =>
+      present.sets.some((set) => set.name === name && (set.dynamic || isLearning(name)));
     const changed = { sets: sets.filter((name) => !isKept(name)), chains };
     const stale = {
       sets: present.sets.map(({ name }) => name).filter((name) => !sets.includes(name)),

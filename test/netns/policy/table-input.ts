@@ -8,7 +8,7 @@ export const ROUTER: Omit<RouterTableInput, 'policy'> = {
   routerMacs: [],
   serverMacs: [SERVER_MAC],
   serverAddresses: { v4: [ADDRESS.server1.v4], v6: [ADDRESS.server1.v6] },
-  targets: [{ number: 0, families: [4, 6], mark: { value: 150, mask: 0xff } }],
+  targets: [{ number: 0, name: 'server1', families: [4, 6], mark: { value: 150, mask: 0xff } }],
   flowTableSize: 4096,
   maxFlowsPerClient: 4096,
   onFailure: 'direct',

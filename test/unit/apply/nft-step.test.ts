@@ -13,7 +13,7 @@ const TABLE = routerTable({
   routerMacs: ['02:00:00:00:00:01'],
   serverMacs: ['02:00:00:00:00:02'],
   serverAddresses: { v4: ['192.168.1.2'], v6: [] },
-  targets: [{ number: 0, families: [4], mark: { value: 0x96, mask: 0xff } }],
+  targets: [{ number: 0, name: 'server1', families: [4], mark: { value: 0x96, mask: 0xff } }],
   flowTableSize: 1024,
   maxFlowsPerClient: 256,
   onFailure: 'direct',

@@ -56,7 +56,8 @@ it('a flow that closes enters one set before it leaves the other, and is steered
 });
 
 describe('of two targets', () => {
-  const second: FlowTarget = { number: 1, families: [4], mark: { value: 151, mask: 0xff } };
+  const mark = { value: 151, mask: 0xff };
+  const second: FlowTarget = { number: 1, name: 'server2', families: [4], mark };
 
   it('each has sets, chains and a mark of its own, for its families', () => {
     const names = flowChains([TARGET, second], SHARE).map(({ name }) => name);

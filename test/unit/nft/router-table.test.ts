@@ -39,10 +39,10 @@ describe('the router table', () => {
     const mark = { value: 151, mask: 0xff };
     const targets: FlowTarget[] = [
       { ...TARGET, families: [4] },
-      { number: 1, families: [6], mark },
+      { number: 1, name: 'server2', families: [6], mark },
     ];
     const table = routerTable({ ...ROUTER, targets });
-    const admission = JSON.stringify(rulesOf(table, 'admit'));
+    const admission = JSON.stringify([rulesOf(table, 'enter4'), rulesOf(table, 'enter6_1')]);
     expect(admission).toContain('"op":"update","elem":{"concat":[{"payload":{"protocol":"ip6"');
     const setsOf = (op: string) =>
       [...admission.matchAll(new RegExp(`"op":"${op}".*?"set":"@([a-z_0-9]+)"`, 'g'))].map(

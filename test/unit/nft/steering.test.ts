@@ -67,7 +67,8 @@ describe('a flow', () => {
 });
 
 it('what is refused is forgotten by every target, and loses the marks of all', () => {
-  const other = { number: 1, families: [4] as const, mark: { value: 0x100, mask: 0xf00 } };
+  const mark = { value: 0x100, mask: 0xf00 };
+  const other: FlowTarget = { number: 1, name: 'server2', families: [4], mark };
   const lines = linesOf(refuseChain([TARGET, other], 'block', { drop: null }));
   for (const set of ['flows4', 'closing4', 'flows6', 'closing6', 'flows4_1', 'closing6_1'])
     expect(lines.join('\n')).toContain(`delete @${set} `);

@@ -4,7 +4,12 @@ import type { RouterTableInput } from '../../../control/nft/router-table.js';
 import { type ServerTableInput, serverTable } from '../../../control/nft/server-table.js';
 import { PrefixSet } from '../../../control/policy/prefix-set.js';
 
-export const TARGET: FlowTarget = { number: 0, families: [4, 6], mark: { value: 150, mask: 0xff } };
+export const TARGET: FlowTarget = {
+  number: 0,
+  name: 'server1',
+  families: [4, 6],
+  mark: { value: 150, mask: 0xff },
+};
 
 export const ROUTER: RouterTableInput = {
   policy: {
