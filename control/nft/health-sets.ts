@@ -7,7 +7,6 @@ import { HEARTBEAT_ALIVE_MS } from '../../bpf/server-health.js';
 import { type BeatingTarget, beating, type FlowTarget, steerChainName } from './flow-target.js';
 import { FAMILIES, type Family } from './flow-time.js';
 import type { Expression, NftSet, Statement } from './json.js';
-import type { RawEntry } from './listing.js';
 import { META_MARK } from './mark.js';
 
 /** Seconds without a heartbeat after which a server gets no new flows. */
@@ -110,20 +109,6 @@ export const isHealthSet = (name: string): boolean => HEALTH_SET.test(name);
 
 /** What a router begins with that knows nothing of its servers. */
 export const SEEDED: readonly string[] = [...FAMILIES.map(aliveSet), KEEP_SET];
-
-/** The marks of servers that have heartbeats in a table, read from the rules that set them. */
-export function heartbeatMarks({ raw }: { raw: readonly RawEntry[] }): number[] {
-  return raw.flatMap(({ rule }) =>
-    rule !== undefined && HEARTBEAT_CHAIN.test(rule.chain) ? (rule.expr ?? []).flatMap(markOf) : [],
-  );
-}
-
-const HEARTBEAT_CHAIN = /^heartbeat(?:_\d+)?$/;
-
-function markOf({ mangle }: Record<string, unknown>): number[] {
-  const { value } = (mangle ?? {}) as { value?: unknown };
-  return typeof value === 'number' ? [value] : [];
-}
 
 const takes = (family: Family) => (target: FlowTarget) => target.families.includes(family);
 

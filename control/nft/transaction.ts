@@ -3,7 +3,8 @@
  * Chains and sets are replaced in place: deleting the table would empty the flow table and break
  * every live flow.
  */
-import { heartbeatMarks, isLearning, SEEDED, seedElement } from './health-sets.js';
+import { isLearning, SEEDED, seedElement } from './health-sets.js';
+import { heartbeatMarks } from './heartbeat-marks.js';
 import type { Chain, Command, Expression, NftSet, Table, Transaction } from './json.js';
 import type { ListedSet, RawEntry, RawObject, TableListing } from './listing.js';
 import { inverse, type SetDelta } from './set-delta.js';

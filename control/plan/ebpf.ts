@@ -5,7 +5,7 @@ import { type ClassifierSpec, classifierSpec } from '../policy/classifier-spec.j
 import { guardedPolicy } from '../policy/guard-rules.js';
 import { PrefixSet } from '../policy/prefix-set.js';
 import { routerMacs } from './address.js';
-import { flowTarget } from './flow-target.js';
+import { flowTarget, serverInterfaces } from './flow-target.js';
 import type { RouterPlanInput } from './router-input.js';
 import type { HostState } from './state.js';
 import { hopOfFamily, type Target, targetAddresses, targetMacs } from './targets.js';
@@ -23,6 +23,8 @@ export function ebpfState(
     serverMacs: targetMacs(targets),
     serverAddresses: targetAddresses(targets),
     targets: targets.map(flowTarget),
+    health: config.health,
+    serverInterfaces: serverInterfaces(targets),
   };
   return {
     table: companionTable(table),

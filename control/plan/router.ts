@@ -5,7 +5,7 @@ import type { Mark } from '../nft/mark.js';
 import { routerTable } from '../nft/router-table.js';
 import { routerMacs } from './address.js';
 import { ebpfState } from './ebpf.js';
-import { flowTarget } from './flow-target.js';
+import { flowTarget, serverInterfaces } from './flow-target.js';
 import { hopsOf } from './hops.js';
 import { tableNameFile } from './own-files.js';
 import type { RouterPlanInput } from './router-input.js';
@@ -59,6 +59,9 @@ function nftablesTable({ config, policy, router }: RouterPlanInput, targets: Tar
     flowTableSize,
     maxFlowsPerClient,
     onFailure: config.onFailure,
+    balance: config.balance,
+    health: config.health,
+    serverInterfaces: serverInterfaces(targets),
   });
 }
 

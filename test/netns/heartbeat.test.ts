@@ -211,6 +211,11 @@ test('a dead server that was steered to resets its live flows, IPv4 and IPv6', a
     }
   }`;
   await bench.lab.check('client', ['nft', '-f', '-'], { stdin: seen });
+  // The probe lets no neighbour advertisement in.
+  for (const address of [ADDRESS.client.v4, ADDRESS.client.v6]) {
+    const neighbour = ['replace', address, 'lladdr', MACS[0], 'dev', 'br-lan'];
+    await bench.lab.check('router', ['ip', 'neigh', ...neighbour]);
+  }
   await load([one]);
   await rise(one);
   const flows = [clientPacket(4), clientPacket(6)];

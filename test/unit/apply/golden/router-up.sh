@@ -91,7 +91,7 @@ listing=$(nft -j -t list ruleset inet)
 status=$?
 [ $status = 0 ] || listing=$(nft -j -t list table inet $table 2>&1)
 printf '\''%s\n'\'' "$listing"
-sets='\''/"timeout"/d; s/^"family": "inet", "name": "\([^"]*\)", "table": "'\''$table'\''",.*/\1/p'\''
+sets='\''/"name": "known_macs"/!{/"timeout"/d;}; s/^"family": "inet", "name": "\([^"]*\)", "table": "'\''$table'\''",.*/\1/p'\''
 sets=$(printf '\''%s'\'' "$listing" | tr '\''{'\'' '\''\n'\'' | sed -n "$sets")
 listing=
 saved=
