@@ -163,6 +163,10 @@ export const forking = (relay: Handle, on: boolean) =>
 /** Returns how many threads have not turned their loop since this was asked last. */
 export const heartbeat = (relay: Handle) => call('sidetrack_relay_heartbeat', [External], [relay]);
 
+/** Milliseconds for which no connection to ourselves has been accepted, 0 when the last one was, or -errno. */
+export const checkAccept = (relay: Handle, on: boolean) =>
+  call('sidetrack_relay_check_accept', [External, I32], [relay, Number(on)]);
+
 export const readCounters = (relay: Handle, thread: number, out: Buffer) =>
   call(
     'sidetrack_relay_read_counters',

@@ -66,6 +66,13 @@ export interface Relay {
   forking<T extends EventEmitter>(start: () => T): T;
   /** Threads that have not turned their loop since this was asked last; at first 0. */
   hangingThreads(): number;
+  /**
+   * Milliseconds for which it has accepted no connection of its own, 0 when it accepted the one that was
+   * made when this was asked last: none of them is counted. Undefined where it does not accept by
+   * intention, or none could be made.
+   * @param on false: none is made any more, until this is asked again.
+   */
+  notAccepting(on?: boolean): number | undefined;
   /** Like drain, but what waits in the sockets' queues is left to the other process that has them. */
   handOver(deadlineMs: number): Promise<void>;
   /** Every open connection, oldest first. Threads look a few at a time; traffic goes on. */
@@ -183,6 +190,10 @@ function relayOf(
       }
     },
     hangingThreads: () => (stopped ? 0 : ffi.heartbeat(handle)),
+    notAccepting: (on = true) => {
+      const waited = stopped ? -1 : ffi.checkAccept(handle, on);
+      return waited < 0 ? undefined : waited;
+    },
     maxPipes: threads * PIPES_PER_THREAD,
     active: () => ffi.active(live()),
     stats: () => readStats(live(), pages, names),

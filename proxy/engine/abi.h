@@ -518,6 +518,7 @@ SIDETRACK_EXPORT int32_t sidetrack_relay_read_listeners(struct relay *relay, uin
 							int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_forking(struct relay *relay, int32_t forking);
 SIDETRACK_EXPORT int32_t sidetrack_relay_heartbeat(struct relay *relay);
+SIDETRACK_EXPORT int32_t sidetrack_relay_check_accept(struct relay *relay, int32_t on);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_counters(struct relay *relay, int32_t thread,
 						       uint8_t *out, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_recent(struct relay *relay, int32_t thread,

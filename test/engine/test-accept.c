@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -321,7 +322,119 @@ static void steering_outlives_a_listener(void)
 	close(second);
 }
 
+/* --- our own connections ------------------------------------------------------- */
+
+/* Nothing of it is counted. */
+static void expect_uncounted(struct relay *relay)
+{
+	struct sidetrack_relay_counters counters = counters_of(relay);
+	uint32_t i;
+
+	expect_equal(counters.accepted_ipv4 + counters.accepted_ipv6, 0);
+	expect_equal(counters.active, 0);
+	for (i = 0; i < OUTCOME_COUNT; i++)
+		expect_equal(counters.outcome[i], 0);
+	expect_equal(sidetrack_relay_active(relay), 0);
+}
+
+static void own_connections_of(struct relay *relay)
+{
+	enum { TIMES = 20 };
+	int i;
+
+	expect(sidetrack_relay_check_accept(relay, 1) > 0);
+	for (i = 0; i < TIMES; i++)
+		wait_for(sidetrack_relay_check_accept(relay, 1) == 0);
+	expect_uncounted(relay);
+	expect_equal(sidetrack_relay_check_accept(relay, 0), -ESHUTDOWN);
+	expect(sidetrack_relay_check_accept(relay, 1) > 0);
+	wait_for(sidetrack_relay_check_accept(relay, 1) == 0);
+	finish(relay);
+}
+
+static void own_connections(void)
+{
+	own_connections_of(begin_default());
+}
+
+static void own_connections_tproxy(void)
+{
+	own_connections_of(begin_tproxy());
+}
+
+static void own_connections_ipv6(void)
+{
+	struct sidetrack_relay_options options = default_options();
+
+	expect(inet_pton(AF_INET6, "fd00::1", options.address) == 1);
+	own_connections_of(begin(&options));
+}
+
+/* The listener has no room: it waits, is not made again and again, and is accepted in the end. */
+static void own_connections_wait(void)
+{
+	struct sidetrack_relay_options options = default_options();
+	struct relay *relay;
+	struct pair pair;
+	int descriptors;
+
+	options.threads = 1;
+	options.max_connections = 1;
+	relay = begin(&options);
+	pair = pair_open(AF_INET);
+	expect(sidetrack_relay_check_accept(relay, 1) > 0);
+	descriptors = count_entries("/proc/self/fd");
+	wait_for(sidetrack_relay_check_accept(relay, 1) > 300);
+	expect(counters_of(relay).paused_connections >= 1);
+	expect_equal(count_entries("/proc/self/fd"), descriptors);
+	pair_close(&pair);
+	wait_for(sidetrack_relay_check_accept(relay, 1) == 0);
+	finish(relay);
+}
+
+/* Without a descriptor none can be made, which is told as such. */
+static void own_connections_without_descriptors(void)
+{
+	struct relay *relay = begin_default();
+	struct rlimit limit, none;
+
+	expect(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	none = limit;
+	none.rlim_cur = 3;
+	expect(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	expect_equal(sidetrack_relay_check_accept(relay, 1), -EMFILE);
+	expect(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	wait_for(sidetrack_relay_check_accept(relay, 1) == 0);
+	expect_uncounted(relay);
+	finish(relay);
+}
+
+/* From our own address, but of another program: a loop, as ever. */
+static void own_connections_are_known_by_port(void)
+{
+	struct relay *relay = begin_default();
+	struct sockaddr_in there = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons((uint16_t)status_of(relay).port),
+	};
+	int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	expect(sidetrack_relay_check_accept(relay, 1) > 0);
+	expect(connect(other, (struct sockaddr *)&there, sizeof(there)) == 0);
+	wait_for(counters_of(relay).accepted_ipv4 == 1);
+	wait_for(sidetrack_relay_check_accept(relay, 1) == 0);
+	expect_equal(counters_of(relay).accepted_ipv4, 1);
+	close(other);
+	finish(relay);
+}
+
 const struct test accept_tests[] = {
+	{ "accept: own connections", own_connections },
+	{ "accept: own connections, tproxy", own_connections_tproxy },
+	{ "accept: own connections, IPv6", own_connections_ipv6 },
+	{ "accept: own connections wait", own_connections_wait },
+	{ "accept: own connections without descriptors", own_connections_without_descriptors },
+	{ "accept: own connections are known by port", own_connections_are_known_by_port },
 	{ "accept: tproxy, IPv4", tproxy_ipv4 },
 	{ "accept: tproxy, IPv6", tproxy_ipv6 },
 	{ "accept: tproxy resets a direct dial", tproxy_loop },

@@ -134,6 +134,46 @@ int32_t sidetrack_relay_heartbeat(struct relay *relay)
 	return 0;
 }
 
+/* Where a connection of our own reaches the listener. */
+static struct endpoint own_listener(const struct relay *relay, uint32_t families)
+{
+	static const struct in6_addr anywhere, loopback = IN6ADDR_LOOPBACK_INIT;
+	struct endpoint listening = { .port = relay->port };
+
+	memcpy(&listening.address, relay->options.address, sizeof(listening.address));
+	if (memcmp(&listening.address, &anywhere, sizeof(anywhere)))
+		return listening;
+	if (!(families & 1U << FAMILY_IPV4)) {
+		listening.address = loopback;
+		return listening;
+	}
+	listening.address.s6_addr16[5] = 0xffff;
+	listening.address.s6_addr32[3] = htonl(INADDR_LOOPBACK);
+	return listening;
+}
+
+/**
+ * sidetrack_relay_check_accept() - Do we accept?  By a connection to ourselves
+ * @relay:	Handle
+ * @on:		0: make none any more, until this is asked again
+ *
+ * To be asked often: each time tells of the connection that was made the last time.
+ *
+ * Return: 0 if it was accepted; for how many milliseconds none has been, 1 at least, the
+ * first time too; -ESHUTDOWN if we do not accept by intention; another -errno if
+ * no connection can be made
+ */
+int32_t sidetrack_relay_check_accept(struct relay *relay, int32_t on)
+{
+	uint32_t families = sockets_families(relay, refusal_of(&relay->group));
+	struct endpoint listening = own_listener(relay, families);
+
+	if (on && relay_phase(relay) == PHASE_RUNNING && families)
+		return accept_check_ask(&relay->group.accept_check, &listening);
+	accept_check_end(&relay->group.accept_check);
+	return -ESHUTDOWN;
+}
+
 /* Return: 0, or -EINVAL if there is no such thread or @out is not one page */
 int32_t sidetrack_relay_read_counters(struct relay *relay, int32_t index, uint8_t *out,
 				      int32_t length)

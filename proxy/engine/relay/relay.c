@@ -256,6 +256,7 @@ int32_t sidetrack_relay_destroy(struct relay *relay)
 	for (i = 0; !relay->listeners_placed && i < relay->listener_count; i++)
 		close(relay->listener[i]);
 	sidetrack_relay_stop(relay);
+	accept_check_end(&relay->group.accept_check);
 	pending_discard(relay);
 	for (i = 0; relay->group.threads && i < relay->group.thread_count; i++)
 		thread_release(&relay->group.threads[i]);

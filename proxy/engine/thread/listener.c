@@ -132,6 +132,11 @@ static bool accept_one(struct thread *thread, int listening)
 	}
 	thread->listener.backoff_ms = 0;
 	endpoint_from_socket_address(&client, &address);
+	if (accept_check_is_own(&thread->group->accept_check, &client)) {
+		close(fd);
+		limits_leave(thread->context.limits);
+		return true;
+	}
 	counter_add(endpoint_is_ipv4(&client) ? &thread->context.counters->accepted_ipv4
 					      : &thread->context.counters->accepted_ipv6, 1);
 	counter_add(&thread->context.counters->active, 1);

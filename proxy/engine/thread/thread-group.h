@@ -4,7 +4,8 @@
  *
  * A few words: what they are asked to do (phase), how many still listen, which
  * families are refused, whether they are steered, and the limits (limits.h); and
- * whether a child has copies of their sockets (forking).  Besides, what is known of
+ * whether a child has copies of their sockets (forking), and our own connection to
+ * them (accept-check.h).  Besides, what is known of
  * upstreams (upstream-set.h), and generations (generation.h), which do not change.
  * Everything else belongs to one thread.
  */
@@ -17,6 +18,7 @@
 
 #include "abi.h"
 #include "connection/limits.h"
+#include "thread/accept-check.h"
 
 enum phase {
 	PHASE_IDLE,	/* not started */
@@ -41,6 +43,7 @@ struct thread_group {
 	bool handed_over;		/* likewise: the successor accepts what has arrived */
 	bool forking;			/* a child may have copies of our descriptors; atomic */
 	uint32_t refused;		/* families (refusal.h); atomic, the first thread writes */
+	struct accept_check accept_check;
 };
 
 void thread_wake(struct thread *thread);
