@@ -94,6 +94,16 @@ const relay = z.object({
   headroom: z.record(word, z.object({ used: count, limit: count.exactOptional() })),
   /** TCP handshakes of clients that stay half open. */
   halfOpen: count.exactOptional(),
+  /** What its heartbeats say to the router; absent where it sends none. */
+  heartbeat: z
+    .object({
+      /** Families of which it takes new flows. */
+      fit: z.array(family),
+      /** `ok`, or why it takes none, or not of all families. */
+      reason: word,
+      since: time,
+    })
+    .exactOptional(),
   reloads: z.object({
     success: count,
     failure: count,

@@ -1,6 +1,6 @@
 // Generated from proxy/engine/abi.h by `make -C proxy/engine abi`; do not edit.
 
-export const ABI_VERSION = 9;
+export const ABI_VERSION = 10;
 export const ERROR_LENGTH = 256;
 
 /** Unsigned 32-bit options; byte offsets. */
@@ -531,23 +531,25 @@ export const statusOffset = {
   busy_upstreams: 24,
   /** bits of slots */
   failing_upstreams: 28,
+  /** bits of slots in backoff */
+  resting_upstreams: 32,
   /** bits of slots */
-  lacking_ipv4: 32,
+  lacking_ipv4: 36,
   /** bits of slots */
-  lacking_ipv6: 36,
+  lacking_ipv6: 40,
   /** bits of slots */
-  silent_upstreams: 40,
+  silent_upstreams: 44,
   /** bits of slots */
-  unresolved_upstreams: 44,
+  unresolved_upstreams: 48,
   /** bits of families */
-  listening_families: 48,
+  listening_families: 52,
   /** bits of families */
-  refused_families: 52,
+  refused_families: 56,
   /** bits of slots in use, low ones first */
-  busy_routes: 56,
+  busy_routes: 60,
 } as const;
 
 /** Unsigned 16-bit values, so many for each slot; 0: no more. */
-export const STATUS_FORBIDDEN_PORTS_OFFSET = 64;
+export const STATUS_FORBIDDEN_PORTS_OFFSET = 68;
 export const FORBIDDEN_PORTS = 8;
-export const STATUS_SIZE = 576;
+export const STATUS_SIZE = 580;

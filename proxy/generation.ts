@@ -38,6 +38,8 @@ export interface EngineStatus {
   isBusyUpstream(slot: number): boolean;
   isBusyRoute(slot: number): boolean;
   isFailing(slot: number): boolean;
+  /** It has failed so lately that it is not tried. */
+  isResting(slot: number): boolean;
   /** It hangs up without a byte. */
   isSilent(slot: number): boolean;
   /** Probes found out that it does not carry this family. */
@@ -73,6 +75,7 @@ export function readStatus(handle: ffi.Handle): EngineStatus {
       return ports.filter((port) => port !== 0);
     },
     isUnresolved: (slot) => hasBit(statusOffset.unresolved_upstreams, slot),
+    isResting: (slot) => hasBit(statusOffset.resting_upstreams, slot),
     isFailing: (slot) => hasBit(statusOffset.failing_upstreams, slot),
   };
 }

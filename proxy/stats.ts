@@ -46,6 +46,8 @@ export interface UpstreamStats {
   errors: Record<Outcome, number>;
   /** False from a failure until the next success, and without an address. */
   up: boolean;
+  /** It has failed so lately that it is not tried; without probes only the next client finds out more. */
+  resting: boolean;
   /** False while the relay knows no address for its name. */
   resolved: boolean;
   /** It says yes and hangs up without a byte, too often. */
@@ -118,6 +120,7 @@ export interface UpstreamHealth {
   isListening(family: Family): boolean;
   isRefused(family: Family): boolean;
   isFailing(slot: number): boolean;
+  isResting(slot: number): boolean;
   isSilent(slot: number): boolean;
   isLacking(slot: number, family: Family): boolean;
   forbiddenPorts(slot: number): number[];
@@ -160,6 +163,7 @@ export function sumStats(
         counters: mapValues(upstreamCounterOffset, (offset) => sum(start + offset)),
         errors: byName(outcomes, (outcome) => sum(start + UPSTREAM_ERRORS_OFFSET + 8 * outcome)),
         up: !health.isFailing(i) && !health.isUnresolved(i),
+        resting: health.isResting(i),
         resolved: !health.isUnresolved(i),
         silent: health.isSilent(i),
         lacking: FAMILIES.filter((family) => health.isLacking(i, family)),

@@ -70,10 +70,12 @@ function identityOf(own: string | undefined, { result }: Answer): Pick<HostPaths
 }
 
 /**
+ * @param own number of the network namespace, `first` that of the first process, `names` of named ones, by number.
+ *
  * A namespace is the machine's if the first process is in it, as in a container; else it goes by its name,
  * or by the number of its inode.
  */
-function pathsIn(
+export function pathsIn(
   own: string | undefined,
   first: string | undefined,
   names: ReadonlyMap<string, string>,

@@ -326,6 +326,7 @@ static void print_status(void)
 	entry("adopted", STATUS_OFFSET(adopted), "threads that use the current one");
 	entry("busy_upstreams", STATUS_OFFSET(busy_upstreams), "bits of slots in use");
 	entry("failing_upstreams", STATUS_OFFSET(failing_upstreams), "bits of slots");
+	entry("resting_upstreams", STATUS_OFFSET(resting_upstreams), "bits of slots in backoff");
 	entry("lacking_ipv4", STATUS_OFFSET(lacking_upstreams[FAMILY_IPV4]), "bits of slots");
 	entry("lacking_ipv6", STATUS_OFFSET(lacking_upstreams[FAMILY_IPV6]), "bits of slots");
 	entry("silent_upstreams", STATUS_OFFSET(silent_upstreams), "bits of slots");

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised whenever a list below changes; create() refuses any other version. */
-#define SIDETRACK_RELAY_ABI_VERSION 9
+#define SIDETRACK_RELAY_ABI_VERSION 10
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
 #define SIDETRACK_RELAY_RECENT 2048
@@ -470,6 +470,7 @@ struct sidetrack_relay_status {
 	uint32_t adopted;		/* threads that use the current one */
 	uint32_t busy_upstreams;	/* bits of slots that a living generation uses */
 	uint32_t failing_upstreams;	/* bits of slots: backing off, or not tried again yet */
+	uint32_t resting_upstreams;	/* bits of slots: backing off */
 	uint32_t lacking_upstreams[FAMILIES];	/* bits of slots: the last probe failed */
 	uint32_t silent_upstreams;	/* bits of slots: they hang up without a byte */
 	uint32_t unresolved_upstreams;	/* bits of slots of the current one: no address yet */

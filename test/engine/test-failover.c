@@ -185,6 +185,9 @@ static void yes_and_silence(void)
 		wait_for(sidetrack_relay_active(relay) == 0);
 	}
 	expect_equal(status_of(relay).failing_upstreams, 1);
+	/* the rest is over after a second; that it failed is true until somebody tries it */
+	wait_for(status_of(relay).resting_upstreams == 0);
+	expect_equal(status_of(relay).failing_upstreams, 1);
 	client = client_connect(AF_INET, INTERNET, PORT);
 	proxy = grant(second);
 	close(client);

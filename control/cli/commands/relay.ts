@@ -7,13 +7,16 @@ import { SidetrackError } from '../../error.js';
 import { PAGES_CREDENTIALS } from '../../plan/relay-secrets.js';
 import { action, type CommonOptions, command, configFile, withConfigFile } from '../context.js';
 import { count } from '../count.js';
+import { startBeats } from '../heartbeat/beats.js';
+import { heartbeatPlace } from '../heartbeat/place.js';
 import { EXIT_FAILED, EXIT_OK, printWarnings, say } from '../output.js';
 import { watchAttached } from '../relay/attached.js';
 import type { RelaySetup } from '../relay/changes.js';
 import { chooseServer } from '../relay/choose-server.js';
-import { drain, handOver, type RunningRelay } from '../relay/end.js';
+import { drain, handOver, leave, type RunningRelay } from '../relay/end.js';
 import { exporterPlace } from '../relay/exporter-place.js';
 import { patiently } from '../relay/first-setup.js';
+import { relayJudge } from '../relay/fitness.js';
 import { watchNames } from '../relay/name-watch.js';
 import { Names } from '../relay/names.js';
 import { startObservation } from '../relay/observation.js';
@@ -84,11 +87,13 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   if (inheritance.hasPredecessor) await relievePredecessor(adopted);
   let pages: Pages | undefined;
   let current = setup;
+  const judge = relayJudge(relay, () => current.config, setup.server);
+  const beats = startBeats(heartbeatPlace(), judge);
   const reloading = reloadOnHangup(relay, setup, read, service, (next) => {
     current = next;
     if (pages !== undefined) bringUpToDate(pages, next);
   });
-  const view = viewOf(relay, reloading, () => current.exporter);
+  const view = viewOf(relay, reloading, () => current.exporter, beats);
   const observation = await startObservation(relay, config.relay, view);
   pages = await startPages(setup, relay, inheritance, reloading.reloads, view);
   if (current !== setup) bringUpToDate(pages, current);
@@ -96,9 +101,10 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   const summary = `relay on port ${relay.port} with ${count(relay.threads, 'thread')}, at most ${count(relay.maxConnections, 'connection')}; ${pages.description}`;
   say(summary);
   service.store(relay.listeners(), adopted ? 0 : inheritance.sockets.length);
-  service.watch(() => relay.hangingThreads() === 0);
+  service.watch(judge.threadsTurn);
   service.ready(summary);
   const endings = [
+    beats.end,
     view.end,
     watchUpstreams(relay, () => reloading.config.relay.upstreams),
     watchAttached(relay, () => reloading.config),
@@ -107,7 +113,8 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   const unwatch = () => {
     for (const end of endings) end();
   };
-  return { reloading, relay, observation, pages, service, signals, names, view, unwatch };
+  const watching = { names, view, beats, judge, unwatch };
+  return { reloading, relay, observation, pages, service, signals, ...watching };
 }
 
 function bringUpToDate(pages: Pages, { config, access }: RelaySetup): void {
@@ -142,10 +149,18 @@ async function serve(running: RunningRelay): Promise<number> {
     }
     reloading.end();
     service.stopping(reloading.config.relay.drainSeconds);
+    const left = leave(running);
     // The next relay takes both ports at once; this one only finishes what it has.
     await pages.close();
     const limit = reloading.config.relay.drainSeconds;
-    const drained = await drain(running, { why: signal, letGo: relay.drain, limit });
+    const drained = await drain(running, {
+      why: signal,
+      letGo: async (deadlineMs) => {
+        await left;
+        await relay.drain(deadlineMs);
+      },
+      limit,
+    });
     return drained ? EXIT_OK : EXIT_FAILED;
   }
 }

@@ -4,7 +4,9 @@ import pc from 'picocolors';
 import type { Relay } from '../../../proxy/relay.js';
 import type { DrainSeconds } from '../../config/config.js';
 import { count } from '../count.js';
+import type { Beats } from '../heartbeat/beats.js';
 import { say } from '../output.js';
+import type { RelayJudge } from './fitness.js';
 import type { Names } from './names.js';
 import type { Observation } from './observation.js';
 import type { Pages } from './pages.js';
@@ -23,15 +25,21 @@ export interface RunningRelay {
   signals: Signals;
   names: Names;
   view: RelayView;
+  beats: Beats;
+  judge: RelayJudge;
   /** Ends what looks after upstreams and speaks of them. */
   unwatch: () => void;
 }
 
 /** @returns undefined when no successor took over and we go on; else what drain() returns. */
 export async function handOver(running: RunningRelay): Promise<boolean | undefined> {
-  const { relay, reloading, pages, service } = running;
+  const { relay, reloading, pages, service, beats, judge } = running;
+  judge.holdBack(true);
   const successor = await successorFor(running);
-  if (successor === undefined) return undefined;
+  if (successor === undefined) {
+    judge.holdBack(false);
+    return undefined;
+  }
   reloading.end();
   await pages.close();
   // Its own sockets, or ours: then what waits in them is its to serve.
@@ -43,6 +51,8 @@ export async function handOver(running: RunningRelay): Promise<boolean | undefin
     patient: true,
   });
   service.replacedBy(successor.pid);
+  // The successor's begin as soon as it is released: one of us sends, and there is no gap.
+  beats.end();
   successor.release();
   return drained;
 }
@@ -74,6 +84,14 @@ async function successorFor({ relay, service, signals, names }: RunningRelay) {
 function dismissed(successor: Successor): undefined {
   successor.dismiss();
   return undefined;
+}
+
+/** What a router that has been told still sends: first packets on their way, and those that got lost once. */
+const LAST_FLOWS_MS = 1000;
+
+/** Resolves when the router sends no new flows any more; at once where it was not told by heartbeats. */
+export async function leave({ beats }: Pick<RunningRelay, 'beats'>): Promise<void> {
+  if (await beats.leave()) await delay(LAST_FLOWS_MS, undefined, { ref: false });
 }
 
 export interface Ending {

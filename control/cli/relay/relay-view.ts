@@ -10,6 +10,7 @@ import { Sampler } from '../../../monitoring/sampler.js';
 import { type ClientState, STATE_VERSION, type State } from '../../../monitoring/state.js';
 import type { Relay } from '../../../proxy/relay.js';
 import type { RelayStats } from '../../../proxy/stats.js';
+import type { Beats } from '../heartbeat/beats.js';
 import { version } from '../package.js';
 import type { Reloading } from './reload.js';
 import { whyFrom } from './why.js';
@@ -27,11 +28,15 @@ export interface RelayView {
   end(): void;
 }
 
-/** @param exporter where the router's half of the state is; it is asked while somebody watches. */
+/**
+ * @param exporter where the router's half of the state is; it is asked while somebody watches.
+ * @param beats what the router is told of the relay
+ */
 export function viewOf(
   relay: Relay,
   reloading: Pick<Reloading, 'reloads' | 'config'>,
   exporter: () => ExporterPlace,
+  beats: Pick<Beats, 'said'>,
 ): RelayView {
   const sampler = new Sampler(() => relay.stats());
   const names = new DeviceNames();
@@ -53,7 +58,10 @@ export function viewOf(
       const { maxConnections } = relay;
       const now = {
         at: Date.now() / 1000,
-        relay: relayState(relay.stats(), { ...about, maxConnections }, incomplete),
+        relay: {
+          ...relayState(relay.stats(), { ...about, maxConnections }, incomplete),
+          ...(beats.said && { heartbeat: heartbeatState(beats.said) }),
+        },
         clients: clientStates(relay.clients()).map(named(names)),
         ...half,
       };
@@ -70,6 +78,12 @@ export function viewOf(
     },
   };
 }
+
+const heartbeatState = ({ fit, reason, since }: NonNullable<Beats['said']>) => ({
+  fit: [...fit],
+  reason,
+  since,
+});
 
 const named = (names: DeviceNames) => (client: ClientState) => {
   const name = names.nameOf(client.address);

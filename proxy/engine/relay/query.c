@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/client-table.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/recent.h"
 #include "relay/relay.h"
@@ -73,6 +74,7 @@ static void fill_current(const struct upstream_set *upstreams,
 static void fill_slots(const struct relay *relay, struct sidetrack_relay_status *status)
 {
 	const struct occupancy *occupancy = &relay->occupancy;
+	uint64_t now_ms = clock_ms();
 	uint32_t i;
 
 	for (i = 0; i < SIDETRACK_RELAY_UPSTREAM_SLOTS; i++) {
@@ -80,6 +82,8 @@ static void fill_slots(const struct relay *relay, struct sidetrack_relay_status 
 			   __atomic_load_n(&occupancy->upstream[i], __ATOMIC_ACQUIRE) != 0);
 		set_bit_if(&status->failing_upstreams, i,
 			   backoff_is_due(&relay->health[i].backoff));
+		set_bit_if(&status->resting_upstreams, i,
+			   backoff_until(&relay->health[i].backoff) > now_ms);
 		fill_health(&relay->health[i], i, status);
 	}
 	if (relay->current)

@@ -32,6 +32,7 @@ function watch(credential?: string) {
             name: 'vps',
             counters: { ...mapCounters(), probes_failed: failedProbes },
             up: !isBackedOff,
+            resting: isBackedOff,
             resolved: true,
             silent: false,
             lacking: [],

@@ -58,6 +58,7 @@ class Pages {
 /** The second upstream has failed, and the name of the first has no address. */
 const HEALTH = {
   isFailing: (slot: number) => slot === 1,
+  isResting: () => false,
   isUnresolved: (slot: number) => slot === 0,
   isSilent: () => false,
   isListening: (family: string) => family === 'ipv4',

@@ -25,7 +25,9 @@ async function start(options: Partial<RelayOptions> = {}) {
     generations: 1,
   };
   const config = await parseConfig('x.yaml', YAML);
-  const view = viewOf(relay, { reloads, config }, () => ({ address: '127.0.0.1', port: 9 }));
+  const said = { fit: ['ipv4'], reason: 'upstreams', since: 7 } as const;
+  const exporter = () => ({ address: '127.0.0.1', port: 9 });
+  const view = viewOf(relay, { reloads, config }, exporter, { said });
   ends.push(() => {
     view.end();
     relay.destroy();

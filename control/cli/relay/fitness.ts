@@ -1,0 +1,141 @@
+/** What a relay finds of itself, for its heartbeats. */
+import { readFileSync } from 'node:fs';
+import { descriptorLimit, openDescriptors } from '../../../monitoring/descriptors.js';
+import type { Relay } from '../../../proxy/relay.js';
+import type { RelayStats } from '../../../proxy/stats.js';
+import type { RelayConfig, ServerConfig } from '../../config/config.js';
+import {
+  FIT_FAMILIES,
+  type FitFamily,
+  type Fitness,
+  type RelayFacts,
+  relayFitness,
+  type UpstreamFacts,
+} from '../../heartbeat/fitness.js';
+import type { Judge } from '../heartbeat/beats.js';
+
+export interface RelayJudge extends Judge {
+  /** Like `relay.hangingThreads() === 0`, which tells only the first who asks. */
+  threadsTurn(): boolean;
+  /**
+   * While another process accepts from the same sockets what was found before holds: it would take our
+   * connection for a client's.
+   */
+  holdBack(on: boolean): void;
+}
+
+type Judged = Pick<Relay, 'hangingThreads' | 'notAccepting' | 'stats'>;
+
+/** More than two heartbeats. */
+const STALE_MS = 2000;
+/** The service manager restarts a relay whose thread hangs; a busy one is no reason. */
+const HANGS_FOR_GOOD_MS = 5000;
+
+/** @param config the one in force. */
+export function relayJudge(
+  relay: Judged,
+  config: () => { relay: RelayConfig },
+  server: Pick<ServerConfig, 'address'>,
+): RelayJudge {
+  const threads = threadWatch(relay);
+  let isHeldBack = false;
+  /** It has accepted a connection of its own. */
+  let isKnown = false;
+  let paused: Record<'descriptors' | 'memory', number> | undefined;
+  let last: Fitness | undefined;
+  return {
+    judge() {
+      if (isHeldBack) return last;
+      const hangingMs = threads.hangingMs();
+      const notAcceptingMs = relay.notAccepting();
+      isKnown ||= notAcceptingMs === undefined || notAcceptingMs === 0;
+      if (!isKnown) return undefined;
+      const stats = relay.stats();
+      const { paused_descriptors: descriptors, paused_memory: memory } = stats.counters;
+      const before = paused ?? { descriptors, memory };
+      paused = { descriptors, memory };
+      last = relayFitness({
+        families: familiesOf(server),
+        hangingMs,
+        notAcceptingMs,
+        listening: stats.listening,
+        upstreams: upstreamFacts(stats, config().relay),
+        ...descriptorsLeft(stats),
+        ...memoryLeft(),
+        paused: (['descriptors', 'memory'] as const).filter((one) => paused![one] > before[one]),
+      });
+      return last;
+    },
+    rest() {
+      relay.notAccepting(false);
+      isKnown = false;
+    },
+    threadsTurn: () => threads.turn(),
+    holdBack(on) {
+      isHeldBack = on;
+      if (on) relay.notAccepting(false);
+    },
+  };
+}
+
+/** Each answer is about the time since the last question, so one asks for all. */
+function threadWatch(relay: Judged) {
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let hangingSince: number | undefined;
+  const ask = () => {
+    const now = performance.now();
+    const hanging = relay.hangingThreads() > 0;
+    // Since the question before: that one has been answered by nobody.
+    if (!hanging) hangingSince = undefined;
+    else hangingSince ??= Number.isFinite(askedAt) ? askedAt : now;
+    askedAt = now;
+    return now;
+  };
+  return {
+    hangingMs: () => {
+      const now = ask();
+      return hangingSince === undefined ? 0 : now - hangingSince;
+    },
+    turn: () => {
+      if (performance.now() - askedAt > STALE_MS) ask();
+      return hangingSince === undefined || performance.now() - hangingSince < HANGS_FOR_GOOD_MS;
+    },
+  };
+}
+
+export const familiesOf = ({ address }: Pick<ServerConfig, 'address'>): FitFamily[] =>
+  FIT_FAMILIES.filter((family) => address[family === 'ipv4' ? 'v4' : 'v6'] !== undefined);
+
+/** Without probes only a client finds out that one is back, so one is given to it when the backoff is over. */
+function upstreamFacts(
+  { upstreams }: RelayStats,
+  { upstreams: configured, probe }: RelayConfig,
+): UpstreamFacts[] {
+  if (configured.length === 0) return [{ up: true, carries: FIT_FAMILIES, lacking: [] }];
+  return configured.flatMap(({ name, families = FIT_FAMILIES }) => {
+    const found = upstreams.find((one) => one.name === name);
+    if (found === undefined) return [];
+    const { up, resting, resolved, lacking } = found;
+    const isUp = probe === undefined ? resolved && !resting : up;
+    return [{ up: isUp, carries: families, lacking }];
+  });
+}
+
+function descriptorsLeft({ counters }: RelayStats): Pick<RelayFacts, 'descriptors'> {
+  const [used, limit] = [openDescriptors(counters), descriptorLimit()];
+  if (used === undefined) return {};
+  return { descriptors: { used, ...(limit !== undefined && { limit }) } };
+}
+
+/** @param root where /proc is, for tests. */
+export function memoryLeft(root = '/proc'): Pick<RelayFacts, 'memory'> {
+  try {
+    const text = readFileSync(`${root}/meminfo`, 'utf8');
+    const bytes = (name: string) =>
+      1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]);
+    const memory = { available: bytes('MemAvailable'), total: bytes('MemTotal') };
+    return Number.isNaN(memory.available + memory.total) ? {} : { memory };
+  } catch {
+    return {};
+  }
+}
