@@ -1,13 +1,15 @@
 /** `heartbeat.json`, which `apply` leaves on a server: its key, and where heartbeats go. */
-import { isIP } from 'node:net';
 import { z } from 'zod';
 import { HEARTBEAT_INTERVAL_MS } from '../../bpf/server-health.js';
+import { parseAddress } from '../config/address.js';
 import { type Read, readContract } from '../contract.js';
 import { HEARTBEAT_KEY_BYTES } from './message.js';
 
 export const HEARTBEAT_FILE_VERSION = 1;
 
-const address = z.string().refine((text) => isIP(text) !== 0, { error: 'is no address' });
+const address = z
+  .string()
+  .refine((text) => parseAddress(text) !== undefined, { error: 'is no address' });
 
 const schema = z.object({
   version: z.literal(HEARTBEAT_FILE_VERSION),

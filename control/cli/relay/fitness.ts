@@ -26,10 +26,8 @@ export interface RelayJudge extends Judge {
 
 type Judged = Pick<Relay, 'hangingThreads' | 'notAccepting' | 'stats'>;
 
-/** More than two heartbeats. */
+/** No heartbeats are sent, which ask more often. */
 const STALE_MS = 2000;
-/** The service manager restarts a relay whose thread hangs; a busy one is no reason. */
-const HANGS_FOR_GOOD_MS = 5000;
 
 /** @param config the one in force. */
 export function relayJudge(
@@ -78,27 +76,34 @@ export function relayJudge(
   };
 }
 
-/** Each answer is about the time since the last question, so one asks for all. */
+/** Each answer is about the time since the last question, whoever asked that. */
 function threadWatch(relay: Judged) {
-  let askedAt = Number.NEGATIVE_INFINITY;
+  const never = Number.NEGATIVE_INFINITY;
+  const asked = { ever: never, byJudge: never, byManager: never };
   let hangingSince: number | undefined;
-  const ask = () => {
-    const now = performance.now();
+  const ask = (now: number) => {
     const hanging = relay.hangingThreads() > 0;
-    // Since the question before: that one has been answered by nobody.
     if (!hanging) hangingSince = undefined;
-    else hangingSince ??= Number.isFinite(askedAt) ? askedAt : now;
-    askedAt = now;
-    return now;
+    // What was asked then is still unanswered.
+    else hangingSince ??= Number.isFinite(asked.ever) ? asked.ever : now;
+    asked.ever = now;
   };
   return {
     hangingMs: () => {
-      const now = ask();
+      const now = performance.now();
+      asked.byJudge = now;
+      ask(now);
       return hangingSince === undefined ? 0 : now - hangingSince;
     },
+    /** Since this was asked last. */
     turn: () => {
-      if (performance.now() - askedAt > STALE_MS) ask();
-      return hangingSince === undefined || performance.now() - hangingSince < HANGS_FOR_GOOD_MS;
+      const [now, before] = [performance.now(), asked.byManager];
+      asked.byManager = now;
+      if (now - asked.byJudge > STALE_MS) {
+        ask(now);
+        return hangingSince === undefined;
+      }
+      return hangingSince === undefined || hangingSince > before;
     },
   };
 }
