@@ -97,15 +97,22 @@ const AGE_UNITS: Readonly<Record<FlowStateName, number>> = {
 
 /** Flows that are not too old; the others stay until a new flow needs the room. */
 export function countLiveFlows(fd: number, family: 4 | 6): number {
-  let sum = 0;
+  return [...liveFlowsByTarget(fd, family).values()].reduce((sum, one) => sum + one, 0);
+}
+
+/** The same by number of the target; none that has no flow. */
+export function liveFlowsByTarget(fd: number, family: 4 | 6): Map<number, number> {
+  const counts = new Map<number, number>();
   const now = flowClock();
   readBatches(fd, KEY_SIZE[family], structSize.flow, (_keys, values, count) => {
     for (let offset = 0; offset < count * structSize.flow; offset += structSize.flow) {
       const state = STATES[values.readUInt16LE(offset + STATE)] ?? 'established';
-      if (((now - values.readUInt32LE(offset)) | 0) <= AGE_UNITS[state]) sum++;
+      if (((now - values.readUInt32LE(offset)) | 0) > AGE_UNITS[state]) continue;
+      const target = values.readUInt16LE(offset + TARGET);
+      counts.set(target, (counts.get(target) ?? 0) + 1);
     }
   });
-  return sum;
+  return counts;
 }
 
 function parseAddress(bytes: Buffer, family: 4 | 6): Address {

@@ -35,6 +35,8 @@ export const classifierState = z.object({
   flows: ofFamilies,
   /** Those that are not. */
   liveFlows: ofFamilies.exactOptional(),
+  /** Numbers of the targets that they go to. */
+  liveTargets: z.array(count).exactOptional(),
   /** Clients that were over their share lately, and how many flows they have. */
   overShare: z.array(z.object({ client: z.string(), flows: count })).exactOptional(),
   /** As `attachClassifier` got it; nothing where an attach ended half-way. */

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { refusedClients } from './clients.js';
 import { addressText } from './config.js';
-import { countFlows, countLiveFlows, FLOW_MAPS, type Flow, readFlows } from './flows.js';
+import { countFlows, FLOW_MAPS, type Flow, liveFlowsByTarget, readFlows } from './flows.js';
 import { findInterface } from './interface.js';
 import { mapInfo } from './map.js';
 import { PinDirectory } from './pin.js';
@@ -53,7 +53,8 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
   const count = (map: SharedMap, family: 4 | 6) =>
     pins.use(map, (fd) => countFlows(fd, family)) ?? 0;
   const live = (map: SharedMap, family: 4 | 6) =>
-    pins.use(map, (fd) => countLiveFlows(fd, family)) ?? 0;
+    pins.use(map, (fd) => liveFlowsByTarget(fd, family)) ?? new Map<number, number>();
+  const [live4, live6] = [live('flows_v4', 4), live('flows_v6', 6)];
   const made = readPolicy(pins.readMetadata('policy')[0]);
   const stateOf = (name: string) => {
     const ifindex = findInterface(name);
@@ -78,7 +79,8 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
     interfaces: pins.interfaces().map((name) => ({ name, filter: stateOf(name) })),
     flowTable: v4 === undefined || v6 === undefined ? undefined : { v4, v6 },
     flows: { v4: count('flows_v4', 4), v6: count('flows_v6', 6) },
-    liveFlows: { v4: live('flows_v4', 4), v6: live('flows_v6', 6) },
+    liveFlows: { v4: sumOf(live4), v6: sumOf(live6) },
+    liveTargets: [...new Set([...live4.keys(), ...live6.keys()])],
     overShare: (pins.use('clients', refusedClients) ?? []).map(({ source, flows }) => ({
       client: addressText(source),
       flows,
@@ -87,3 +89,6 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
     outdated: object !== undefined && existsSync(object) && made?.program !== fileDigest(object),
   };
 }
+
+const sumOf = (counts: ReadonlyMap<number, number>) =>
+  [...counts.values()].reduce((sum, one) => sum + one, 0);

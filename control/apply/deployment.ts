@@ -14,7 +14,7 @@ import type { RelayOffer } from '../plan/relay-check.js';
 import { routerState } from '../plan/router.js';
 import { unreadRuleset } from '../plan/ruleset-check.js';
 import { serverState } from '../plan/server.js';
-import type { HostState, ObservedHost } from '../plan/state.js';
+import type { DrainRequest, HostState, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import type { Policy } from '../policy/rule.js';
 import { isUnsaved } from '../resources/saved-parts.js';
@@ -22,6 +22,7 @@ import { type HostChanges, hostChanges, removalSteps } from '../resources/steps.
 import { type ApplyOptions, carryOut } from './carry-out.js';
 import { dryRun } from './classifier.js';
 import { type ExecuteOptions, executeAll } from './execute.js';
+import { withIdleTargets } from './leaving.js';
 import { loaderProblems, needsLoader } from './loader.js';
 import { withLock } from './lock.js';
 import { ROUTER, resolveMacs, routerMacs, serverMacs } from './macs.js';
@@ -38,6 +39,8 @@ export interface Deployment {
   hosts: ReadonlyMap<string, Host>;
   /** What could be, or is to be, installed on a server. */
   offer?: RelayOffer;
+  /** What this run changes of who gets new flows. */
+  drain?: DrainRequest;
 }
 
 /** What to do on one host. */
@@ -146,11 +149,25 @@ export async function surveyDeployment(
   deployment: Deployment,
   places?: Places,
 ): Promise<HostSurvey[]> {
-  const observed = await resolveMacs(deployment, await observeAll(deployment, places));
+  const observed = await withTargets(
+    deployment,
+    await resolveMacs(deployment, await observeAll(deployment, places)),
+  );
   const hosts = surveyObserved(deployment, observed);
   for (const { name, plan } of hosts)
     for (const command of plan?.dryRuns ?? []) await dryRun(hostNamed(deployment, name), command);
   return hosts;
+}
+
+/** With what the plan has to know of servers that leave, and of the one that is to be drained. */
+async function withTargets(
+  { config, hosts, drain }: Deployment,
+  observed: Map<string, ObservedHost>,
+): Promise<Map<string, ObservedHost>> {
+  const router = observed.get(ROUTER);
+  if (router === undefined) return observed;
+  const known = await withIdleTargets(hosts.get(ROUTER)!, config, router);
+  return new Map([...observed, [ROUTER, { ...known, ...(drain && { drain }) }]]);
 }
 
 /** The same of hosts that have been asked already; nothing is tried there. */

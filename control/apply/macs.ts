@@ -13,7 +13,7 @@ interface Seen {
   hosts: ReadonlyMap<string, Host>;
 }
 
-/** MACs of all servers by name: as configured, from the server itself, or from the router's neighbour table. */
+/** MACs of all servers by name: as configured, from the server itself, from the router's neighbour table, or as applied last. */
 export function serverMacs(
   config: Config,
   observed: ReadonlyMap<string, ObservedHost>,
@@ -39,7 +39,11 @@ function serverMac(
   const { neighbours = [] } = observed.get(ROUTER) ?? {};
   const heard = (wanted: string | undefined) =>
     neighbours.find(({ address }) => address === wanted)?.mac;
-  const known = own ?? heard(server.address.v4) ?? heard(server.address.v6);
+  // One that is silent keeps the MAC that it was applied with.
+  const applied = observed
+    .get(ROUTER)
+    ?.saved?.targets?.find(({ name }) => name === server.name)?.mac;
+  const known = own ?? heard(server.address.v4) ?? heard(server.address.v6) ?? applied;
   if (known !== undefined) return known;
   throw new ConfigError([
     {

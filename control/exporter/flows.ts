@@ -2,6 +2,7 @@
  * How many flows the nftables classifier holds. A kernel before Linux 6.17, or an nft before 1.1.5, does not say, so the
  * elements are counted where they are: nft takes 20 µs and 1.4 kB for each of them, which a router must be able to spare.
  */
+import { TARGETS_MAX } from '../../bpf/abi.js';
 import type { ClassifierState } from '../../bpf/report.js';
 import type { RouterState } from '../../monitoring/state.js';
 import { type Query, query } from '../command/query.js';
@@ -33,8 +34,12 @@ done; :`;
 /** Elements by name of the set; those of which nft says nothing are left out. */
 export type ElementCounts = ReadonlyMap<string, number>;
 
-export const countedSets = ({ servers }: Config): string[] => [
-  ...servers.flatMap((_, number) => flowSetsOf(number)),
+/** Numbers stay with servers' names, so that one of several may have any; nft passes over those that no set has. */
+const numbersOf = ({ servers }: Config): number[] =>
+  servers.length === 1 ? [0, 1] : Array.from({ length: TARGETS_MAX }, (_, number) => number);
+
+export const countedSets = (config: Config): string[] => [
+  ...numbersOf(config).flatMap(flowSetsOf),
   ...OVER_SHARE_SETS,
 ];
 

@@ -3,9 +3,11 @@ import type { Answer, Query } from '../command/query.js';
 import { parseAddress } from '../config/address.js';
 import type { Config } from '../config/config.js';
 import { serverFamilies } from '../plan/server-families.js';
-import type { Family } from '../plan/state.js';
+import { type Family, ROUTE_PROTOCOL } from '../plan/state.js';
 import { entriesOf } from '../resources/ip-json.js';
 import { neighbourList, routeList } from '../resources/ip-shapes.js';
+
+const OURS = String(ROUTE_PROTOCOL);
 
 export interface NextHopState {
   server: string;
@@ -15,7 +17,8 @@ export interface NextHopState {
   route: boolean;
 }
 
-export function nextHopsQuery({ servers, router }: Config): Query<NextHopState[]> {
+/** Whose table is whose the router remembers; a next hop belongs to one server. */
+export function nextHopsQuery({ servers }: Config): Query<NextHopState[]> {
   const hops = servers.flatMap((server) =>
     serverFamilies(server).map((family) => ({
       server: server.name,
@@ -26,7 +29,9 @@ export function nextHopsQuery({ servers, router }: Config): Query<NextHopState[]
   return {
     commands: hops.flatMap(({ family, via }) => [
       { argv: ['ip', '-j', `-${family}`, 'neigh', 'show', 'to', via] },
-      { argv: ['ip', '-j', `-${family}`, 'route', 'show', 'table', String(router.table.id)] },
+      {
+        argv: ['ip', '-j', `-${family}`, 'route', 'show', 'table', 'all', 'proto', OURS],
+      },
     ]),
     parse: (...answers) =>
       hops.map(({ server, family, via }, index) => {

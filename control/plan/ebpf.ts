@@ -8,7 +8,7 @@ import { routerMacs } from './address.js';
 import { flowTarget, serverInterfaces } from './flow-target.js';
 import type { RouterPlanInput } from './router-input.js';
 import type { HostState } from './state.js';
-import { hopOfFamily, type Target, targetAddresses, targetMacs } from './targets.js';
+import { byNumber, hopOfFamily, type Target, targetAddresses, targetMacs } from './targets.js';
 
 export function ebpfState(
   input: RouterPlanInput,
@@ -45,14 +45,17 @@ function routerSpec({ config, policy, router }: RouterPlanInput, targets: readon
   return classifierSpec(guardedPolicy(policy, guards), {
     interfaces,
     forwarding,
-    targets: targets.map(specTarget),
+    targets: byNumber(targets).map(specTarget),
     flowTableSize,
     maxFlowsPerClient,
     onFailure: config.onFailure,
   });
 }
 
-function specTarget(target: Target): ClassifierSpec['targets'][number] {
+/** A target's place is its number: a gap is one that takes nothing. */
+function specTarget(target: Target | undefined): ClassifierSpec['targets'][number] {
+  if (target === undefined)
+    return { nextHop: {}, serverInterface: {}, macs: [], mark: { value: 0, mask: 0 } };
   const [hop4, hop6] = [hopOfFamily(target, 4), hopOfFamily(target, 6)];
   return {
     nextHop: { ...(hop4 && { v4: hop4.via }), ...(hop6 && { v6: hop6.via }) },

@@ -21,11 +21,12 @@ export const OWN_FILES: readonly OwnFile[] = [
 ];
 
 /** Makes `ip route show table NAME` work. */
-export function tableNameFile({ id, name }: { id: number; name: string }): DesiredFile {
+export function tableNameFile(...tables: readonly { id: number; name: string }[]): DesiredFile {
+  const lines = tables.map(({ id, name }) => `${id}\t${name}\n`).join('');
   return {
     path: TABLE_NAME_FILE,
-    content: `# Written by sidetrack; \`sidetrack down\` removes it.\n${id}\t${name}\n`,
+    content: `# Written by sidetrack; \`sidetrack down\` removes it.\n${lines}`,
     mode: 0o644,
-    title: `name table ${id} "${name}"`,
+    title: tables.map(({ id, name }) => `name table ${id} "${name}"`).join(', '),
   };
 }

@@ -5,6 +5,7 @@ import type { Diagnostic } from '../config/diagnostic.js';
 import { hex } from '../config/hex.js';
 import { sameSubnet } from './address.js';
 import { divertedOnBridge, onlyStrangers, secondUplink, strangers } from './capture-check.js';
+import { drainedServers } from './drain-check.js';
 import { unservedClients } from './family-check.js';
 import { type Finding, locate } from './finding.js';
 import { missingInterface, missingInterfaces, unreachableServers } from './interface-check.js';
@@ -58,6 +59,7 @@ export function checkRouter(
       ...otherNeighbours(config, router, hosts),
       ...notForwarding(targets, router),
       ...noProbeBit(config, targets),
+      ...drainedServers(config, targets),
       ...bridgeNetfilter(config, router),
     ]),
   };

@@ -1,5 +1,6 @@
 /** What the router's desired state is made from. */
 import type { Config } from '../config/config.js';
+import type { HeartbeatSecrets } from '../heartbeat/message.js';
 import type { Policy } from '../policy/rule.js';
 import type { ObservedHost } from './state.js';
 
@@ -9,4 +10,6 @@ export interface RouterPlanInput {
   router: ObservedHost;
   /** MACs of the servers by name, resolved. */
   serverMacs: ReadonlyMap<string, string>;
+  /** What heartbeats are known by, by the server's name; secrets. */
+  heartbeats?: ReadonlyMap<string, HeartbeatSecrets>;
 }

@@ -23,6 +23,7 @@ import {
   type Hop,
   hopOfFamily,
   numberedPolicy,
+  rememberedTargets,
   routeProbe,
   type Target,
   targetAddresses,
@@ -33,8 +34,11 @@ import {
 export function routerState(given: RouterPlanInput): HostState {
   const { config, router, serverMacs } = given;
   const input = { ...given, policy: numberedPolicy(given.policy, config, router) };
-  const targets = targetsOf(config, router, serverMacs);
-  const { classifier, interfaces, table } = config.router;
+  const targets = targetsOf(config, router, {
+    macs: serverMacs,
+    ...(given.heartbeats && { heartbeats: given.heartbeats }),
+  });
+  const { classifier, interfaces } = config.router;
   return {
     name: 'router',
     ...(classifier === 'ebpf'
@@ -43,7 +47,8 @@ export function routerState(given: RouterPlanInput): HostState {
     ipRules: targets.flatMap((target) => ipRules(config, router, target)),
     routes: targets.flatMap((target) => target.hops.flatMap((hop) => routes(config, target, hop))),
     sysctls: [...redirectSysctls(interfaces), ...reversePathSysctls(config, router, targets)],
-    files: router.ownsEtc ? [tableNameFile(table)] : [],
+    files: router.ownsEtc ? [tableNameFile(...targets.map(({ table }) => table))] : [],
+    targets: rememberedTargets(targets),
   };
 }
 
@@ -78,7 +83,7 @@ function ipRules(config: Config, host: ObservedHost, target: Target): IpRule[] {
       iif,
       mark: value,
       mask: mark.mask,
-      table,
+      table: table.id,
     });
     return [
       ...router.interfaces.map((iif) => rule(iif, mark.value)),
@@ -98,9 +103,11 @@ function probeEnd(family: Family, priority: number, mark: number, { mask }: Mark
 }
 
 function routes({ onFailure }: Config, { table }: Target, { family, via, dev }: Hop): Route[] {
-  const route: Route = { family, table, nextHop: { via, dev: dev! } };
+  const route: Route = { family, table: table.id, nextHop: { via, dev: dev! } };
   // A link flap takes the route away. Without a second one the traffic then goes direct.
-  return onFailure === 'block' ? [route, { family, table, metric: LAST_METRIC }] : [route];
+  return onFailure === 'block'
+    ? [route, { family, table: table.id, metric: LAST_METRIC }]
+    : [route];
 }
 
 /**

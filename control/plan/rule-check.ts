@@ -17,29 +17,40 @@ import { describeRule } from './rule-text.js';
 import { type Taker, takersBefore } from './rule-walk.js';
 import { type ObservedHost, ROUTE_PROTOCOL } from './state.js';
 import { routerPackets, serverPackets } from './steered-packets.js';
+import { targetsOf } from './targets.js';
 
-/** The numbers of a policy route, and where the file says them. */
+/** The numbers of policy routes, and where the file says them. */
 export interface PolicyRoute {
   mark: { value: number; mask: number };
-  table: number;
+  tables: readonly { id: number; path: Path }[];
   chosen: RulePriority;
   /** What `rule_priority: auto` would mean. */
   better: RulePriority;
   packets: Packets[];
-  path: { section: Path; table: Path };
+  section: Path;
 }
 
 export function routerRoute(config: Config, host: ObservedHost): PolicyRoute {
-  const { mark, table } = config.router;
+  const { mark } = config.router;
   const packets = routerPackets(config, host);
   return {
     mark,
-    table: table.id,
+    tables: targetsOf(config, host).map(({ name, table: { id } }) => ({
+      id,
+      path: tablePath(config, name, id),
+    })),
     chosen: routerRulePriority(config, host),
     better: priorityInFront(USUAL_ROUTER_PRIORITY, host, packets),
     packets,
-    path: { section: ['router'], table: ['router', 'table', 'id'] },
+    section: ['router'],
   };
+}
+
+/** Where the file says it, or could. */
+function tablePath({ servers, router }: Config, name: string, id: number): Path {
+  const index = servers.findIndex((one) => one.name === name);
+  const isRouters = id === router.table.id && servers[index]?.table?.id === undefined;
+  return isRouters || index < 0 ? ['router', 'table', 'id'] : ['servers', index, 'table', 'id'];
 }
 
 export function serverRoute(server: ServerConfig, index: number, host: ObservedHost): PolicyRoute {
@@ -48,31 +59,32 @@ export function serverRoute(server: ServerConfig, index: number, host: ObservedH
   const packets = serverPackets(server, host);
   return {
     mark,
-    table,
+    tables: [{ id: table, path: [...section, 'table'] }],
     chosen: serverRulePriority(server, host),
     better: priorityInFront(USUAL_SERVER_PRIORITY, host, packets),
     packets,
-    path: { section, table: [...section, 'table'] },
+    section,
   };
 }
 
-export function foreignTable({ table, path }: PolicyRoute, host: ObservedHost): Finding[] {
-  const foreign = host.routes.filter(
-    (route) => route.table === table && route.protocol !== ROUTE_PROTOCOL,
-  );
-  if (foreign.length === 0) return [];
-  const [first] = foreign;
-  return [
-    {
-      path: path.table,
-      message: `routing table ${table} on ${host.address} already holds routes that sidetrack did not make (${first!.destination}${first!.via ? ` via ${first!.via}` : ''})`,
-      hint: `choose another table id, or empty it: ip route flush table ${table}`,
-    },
-  ];
+export function foreignTable({ tables }: PolicyRoute, host: ObservedHost): Finding[] {
+  return tables.flatMap(({ id, path }) => {
+    const [first] = host.routes.filter(
+      (route) => route.table === id && route.protocol !== ROUTE_PROTOCOL,
+    );
+    if (first === undefined) return [];
+    return [
+      {
+        path,
+        message: `routing table ${id} on ${host.address} already holds routes that sidetrack did not make (${first.destination}${first.via ? ` via ${first.via}` : ''})`,
+        hint: `choose another table id, or empty it: ip route flush table ${id}`,
+      },
+    ];
+  });
 }
 
 /** `not fwmark …` means everybody else's packets: whether it takes ours is a matter of its priority. */
-export function sharedMark({ mark, path }: PolicyRoute, host: ObservedHost): Finding[] {
+export function sharedMark({ mark, section }: PolicyRoute, host: ObservedHost): Finding[] {
   const same = host.ipRules.find(
     ({ protocol, mask, inverted }) =>
       protocol !== ROUTE_PROTOCOL && mask !== undefined && (mask & mark.mask) !== 0 && !inverted,
@@ -80,12 +92,12 @@ export function sharedMark({ mark, path }: PolicyRoute, host: ObservedHost): Fin
   if (same === undefined) return [];
   return [
     {
-      path: [...path.section, 'mark'],
+      path: [...section, 'mark'],
       message: `mark ${hex(mark.value)}/${hex(mark.mask)} shares bits with ${describeRule(same)} on ${host.address}`,
       hint:
         same.mask === ALL_BITS
           ? `that rule compares all 32 bits, so no other mark would do: give it a mask of its own (fwmark ${hex(same.mark ?? 0)}/0x…)`
-          : `choose a value and mask whose bits no other rule uses: ${keyOf(path.section)}.mark: { value: …, mask: … }`,
+          : `choose a value and mask whose bits no other rule uses: ${keyOf(section)}.mark: { value: …, mask: … }`,
     },
   ];
 }
@@ -128,21 +140,21 @@ export function takenPackets(
 }
 
 function describeTaken(route: PolicyRoute, host: ObservedHost, taken: Taken): Finding {
-  const { chosen, path } = route;
+  const { chosen, section } = route;
   const { rule, share, interfaces } = taken;
   // Only nft asks for the route as if from lo, and what it asks for is the clients' packets.
   const real = interfaces.filter((name) => name !== 'lo');
   const from = real.length > 0 ? ` from ${real.join(', ')}` : '';
   const what = share === 'all' ? 'the' : 'some of the';
   return {
-    path: [...path.section, 'rule_priority'],
+    path: [...section, 'rule_priority'],
     message: `${describeRule(rule)} on ${host.address} takes ${what} packets${from} that rule priority ${chosen.priority} is for, so they are not handed over`,
     hint: hintFor(route, taken),
   };
 }
 
-function hintFor({ better, path }: PolicyRoute, { rule }: Taken): string {
+function hintFor({ better, section }: PolicyRoute, { rule }: Taken): string {
   if (rule.priority <= FIRST_PRIORITY)
     return `nothing can stand in front of it: give that rule a priority of ${FIRST_PRIORITY + 1} or more`;
-  return `write ${keyOf(path.section)}.rule_priority: ${better.priority}, or leave it out (auto)`;
+  return `write ${keyOf(section)}.rule_priority: ${better.priority}, or leave it out (auto)`;
 }

@@ -9,6 +9,26 @@ export const STATE_VERSION = 1;
 /** It becomes part of a file's name. */
 const digest = z.string().regex(/^[\w-]+$/, 'must be a digest');
 
+const addresses = z.array(z.string());
+
+const secret = z.string().regex(/^[0-9a-f]{32}$/, 'must be a secret');
+
+/** What has to be known of a target for its flows to go on when the file has its server no more. */
+const savedTarget = z.object({
+  name: z.string(),
+  number: z.int().min(0),
+  /** By `sidetrack drain`. */
+  drained: z.literal(true).exactOptional(),
+  /** Next hops. */
+  via: z.object({ v4: z.string().exactOptional(), v6: z.string().exactOptional() }),
+  addresses: z.object({ v4: addresses, v6: addresses }),
+  mac: z.string().exactOptional(),
+  /** Secrets, for a run that does not see the server; so the file is root's alone. */
+  heartbeat: z.object({ tag: secret, siphashKey: secret }).exactOptional(),
+});
+
+export type SavedTarget = z.output<typeof savedTarget>;
+
 const savedState = z.object({
   version: z.literal(STATE_VERSION),
   /** Original values of the sysctls we changed. */
@@ -17,6 +37,8 @@ const savedState = z.object({
   objects: z.record(z.string(), z.object({ desired: z.string(), listed: z.string() })),
   /** Digest of the specification that lies beside this file. */
   classifier: digest.exactOptional(),
+  /** Of a router: whom flow entries mean by their numbers. Absent where an earlier version wrote it. */
+  targets: z.array(savedTarget).exactOptional(),
   /** A script wrote it: what nft listed lies beside it as text, see `resources/script-parts.ts`. */
   unlisted: z.literal(true).exactOptional(),
 });

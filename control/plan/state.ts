@@ -4,7 +4,7 @@ import type { NftSet, Table } from '../nft/json.js';
 import type { TableListing } from '../nft/listing.js';
 import type { ClassifierSpec } from '../policy/classifier-spec.js';
 import type { ChangeState } from './change-state.js';
-import type { SavedState } from './saved-state.js';
+import type { SavedState, SavedTarget } from './saved-state.js';
 
 export type { SavedState };
 export type Family = 4 | 6;
@@ -79,6 +79,8 @@ export interface HostState {
   classifier?: DesiredClassifier;
   /** The package and unit of the relay; absent where they are left alone. */
   relay?: DesiredRelay;
+  /** Of the router: what is remembered of those that it steers to. */
+  targets?: readonly SavedTarget[];
 }
 
 export interface DesiredClassifier {
@@ -257,6 +259,16 @@ export interface ObservedHost extends ObservedFrom {
   pppoeDevices?: string[];
   /** Those whose MAC is known (`ip neigh`). */
   neighbours: Neighbour[];
+  /** Numbers of targets that no flow is left of; asked of those alone whose server is in the file no more. */
+  idleTargets?: readonly number[];
+  /** What `sidetrack drain` is to change, which is remembered then. */
+  drain?: DrainRequest;
+}
+
+export interface DrainRequest {
+  /** The server's name. */
+  server: string;
+  drained: boolean;
 }
 
 export interface Neighbour {

@@ -4,14 +4,17 @@
  */
 import type { Config, Health, ServerConfig } from '../config/config.js';
 import { assignNumbers } from '../config/server-marks.js';
+import type { HeartbeatSecrets } from '../heartbeat/message.js';
 import type { RouteProbe } from '../nft/flow-target.js';
 import type { Mark } from '../nft/mark.js';
 import type { ServerAddresses } from '../nft/router-table.js';
 import { probeMark } from '../nft/steering.js';
 import type { Policy } from '../policy/rule.js';
 import { interfaceTowards } from './address.js';
+import type { SavedTarget } from './saved-state.js';
 import { serverFamilies } from './server-families.js';
 import type { Family, ObservedHost } from './state.js';
+import { targetNumbers } from './target-memory.js';
 
 /** Where the packets of one family go. */
 export interface Hop {
@@ -22,7 +25,7 @@ export interface Hop {
 }
 
 export interface Target {
-  /** By which the flow entries of both classifiers name it: the server's place in the file. */
+  /** By which the flow entries of both classifiers name it; it stays with the server's name. */
   number: number;
   name: string;
   /** A family without one is not handed over. */
@@ -32,14 +35,16 @@ export interface Target {
   /** Resolved; absent where nothing has asked for it. */
   mac?: string;
   mark: Mark;
-  /** Number of the routing table that its mark leads to. */
-  table: number;
+  /** Routing table that its mark leads to. */
+  table: { id: number; name: string };
   /** Share of the new flows of a group, 1 to 1000. */
   weight: number;
   /** Gets new flows only where no other is fit. */
   backup: boolean;
   /** Gets no new flows: by `sidetrack drain`, or because the file has it no more. */
   drained: boolean;
+  /** The file has it no more. */
+  leaves?: true;
   health: Health;
   /** `mac` is as the file says, so that a heartbeat from another one counts for nothing. */
   macFixed: boolean;
@@ -47,22 +52,9 @@ export interface Target {
   heartbeat?: HeartbeatSecrets;
 }
 
-/** Made of the server's key; never printed. Lower-case hex. */
-export interface HeartbeatSecrets {
-  /** 16 bytes. */
-  tag: string;
-  /** 16 bytes. */
-  siphashKey: string;
-}
-
-/** Numbers of the servers by name: what is remembered on the router, and the next free ones for others. */
-export function targetNumbers({ servers }: Config, _router: ObservedHost): Map<string, number> {
-  return new Map(servers.map(({ name }, place) => [name, place]));
-}
-
 /** The policy with numbers of targets in its groups, which has places in the file. */
 export function numberedPolicy(policy: Policy, config: Config, router: ObservedHost): Policy {
-  const numbers = targetNumbers(config, router);
+  const { numbers } = targetNumbers(config, router);
   const numberAt = (place: number) => numbers.get(config.servers[place]!.name)!;
   if (policy.groups === undefined) return policy;
   return {
@@ -71,20 +63,29 @@ export function numberedPolicy(policy: Policy, config: Config, router: ObservedH
   };
 }
 
-/** @param macs of the servers, by name. */
+/** What is known of servers by their names. */
+export interface KnownServers {
+  macs?: ReadonlyMap<string, string>;
+  heartbeats?: ReadonlyMap<string, HeartbeatSecrets>;
+}
+
+/** Those of the file in its order, then those that the file has no more while flows of them live. */
 export function targetsOf(
   config: Config,
   router: ObservedHost,
-  macs: ReadonlyMap<string, string> = new Map(),
+  { macs, heartbeats }: KnownServers = {},
 ): Target[] {
-  const numbers = targetNumbers(config, router);
-  const numbered = config.servers.map((server) => ({
-    ...server,
-    number: numbers.get(server.name)!,
-  }));
-  const assigned = assignNumbers(config.router, numbered);
-  return numbered.map((server) => {
-    const mac = macs.get(server.name);
+  const { numbers, drained, heartbeats: known, leaving } = targetNumbers(config, router);
+  const numbered = config.servers.map((one) => ({ ...one, number: numbers.get(one.name)! }));
+  const assigned = assignNumbers(config.router, [
+    ...numbered,
+    ...leaving.map(({ name, number }) => ({ name, number })),
+  ]);
+  const { mask } = config.router.mark;
+  const current = numbered.map((server): Target => {
+    const mac = macs?.get(server.name);
+    // A run that does not see the server goes by what was applied last.
+    const heartbeat = heartbeats?.get(server.name) ?? known.get(server.name);
     const { mark, table } = assigned.get(server.name)!;
     return {
       number: server.number,
@@ -92,20 +93,76 @@ export function targetsOf(
       hops: serverFamilies(server).map((family) => hopOf(config, server, router, family)),
       addresses: allAddresses(server),
       ...(mac !== undefined && { mac }),
-      mark: { value: mark!, mask: config.router.mark.mask },
-      table: table.id,
+      mark: { value: mark!, mask },
+      table,
       weight: server.weight,
       backup: server.backup,
-      drained: false,
+      drained: drained.has(server.name),
       health: server.health,
       macFixed: server.mac !== 'auto',
+      ...(server.health === 'heartbeat' && heartbeat && { heartbeat }),
+    };
+  });
+  return [
+    ...current,
+    ...leaving.flatMap((one): Target[] => {
+      const { mark, table } = assigned.get(one.name)!;
+      if (mark === undefined) return [];
+      return [leavingTarget(config, router, one, { mark: { value: mark, mask }, table })];
+    }),
+  ];
+}
+
+function leavingTarget(
+  config: Config,
+  router: ObservedHost,
+  { name, number, via, addresses, mac, heartbeat }: SavedTarget,
+  assigned: Pick<Target, 'mark' | 'table'>,
+): Target {
+  const families = serverFamilies({ address: via });
+  return {
+    number,
+    name,
+    hops: families.map((family) => hopOf(config, { address: via }, router, family)),
+    addresses,
+    ...(mac !== undefined && { mac }),
+    ...assigned,
+    weight: 1,
+    backup: false,
+    drained: true,
+    leaves: true,
+    ...(heartbeat ? { health: 'heartbeat', heartbeat } : { health: 'route' }),
+    macFixed: false,
+  };
+}
+
+/** For the state file. */
+export function rememberedTargets(targets: readonly Target[]): SavedTarget[] {
+  return targets.map((target) => {
+    const [v4, v6] = [hopOfFamily(target, 4)?.via, hopOfFamily(target, 6)?.via];
+    return {
+      name: target.name,
+      number: target.number,
+      ...(target.drained && !target.leaves && { drained: true as const }),
+      via: { ...(v4 !== undefined && { v4 }), ...(v6 !== undefined && { v6 }) },
+      addresses: { v4: [...target.addresses.v4], v6: [...target.addresses.v6] },
+      ...(target.mac !== undefined && { mac: target.mac }),
+      ...(target.heartbeat && { heartbeat: target.heartbeat }),
     };
   });
 }
 
+/** Each at the place of its number; nothing where no target has it. */
+export function byNumber(targets: readonly Target[]): (Target | undefined)[] {
+  const count = Math.max(0, ...targets.map(({ number }) => number + 1));
+  return Array.from({ length: count }, (_, place) =>
+    targets.find(({ number }) => number === place),
+  );
+}
+
 function hopOf(
   { router: own }: Config,
-  { address }: ServerConfig,
+  { address }: Pick<ServerConfig, 'address'>,
   router: ObservedHost,
   family: Family,
 ): Hop {

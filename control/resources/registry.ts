@@ -13,6 +13,7 @@ import { relayUnit } from './relay-unit.js';
 import { route } from './route.js';
 import { rule } from './rule.js';
 import { sysctl } from './sysctl.js';
+import { targetMemory } from './target-memory.js';
 
 export const RESOURCES: readonly ResourceKind[] = [
   // It runs before anything is steered to it, and until nothing is.
@@ -25,4 +26,5 @@ export const RESOURCES: readonly ResourceKind[] = [
   // classifier clears, so that they move before they go; see `losesFlows`.
   nftTable,
   classifier,
+  targetMemory,
 ];

@@ -24,7 +24,9 @@ import { CANARY_FUNCTIONS } from './shell.js';
 /** Of each family the first destination that the policy hands over for some client. */
 export function canaryProbes(config: Config, policy: Policy, router: ObservedHost): Probe[] {
   return ([4, 6] as const).flatMap((family) => {
-    const target = targetsOf(config, router).find((one) => hopOfFamily(one, family));
+    const target = targetsOf(config, router).find(
+      (one) => !one.drained && hopOfFamily(one, family),
+    );
     const destination = config.confirm.canary.find(
       ({ address, port }) =>
         familyOf(parseAddress(address)!) === family &&
@@ -37,7 +39,7 @@ export function canaryProbes(config: Config, policy: Policy, router: ObservedHos
 function canary(family: 4 | 6, target: Target, destination: Destination): Probe {
   const { address, port } = destination;
   const text = destinationText(destination);
-  const where = [String(family), address, String(port), String(target.table)];
+  const where = [String(family), address, String(port), String(target.table.id)];
   return {
     name: `canary ${text}`,
     works: `${text} answers by way of ${target.name}`,

@@ -28,7 +28,7 @@ async function divided(classifier?: string) {
 }
 
 it('makes a target of a server', async () => {
-  expect(targetsOf(await parsed(BOTH), bareRouter(), MACS)).toEqual([
+  expect(targetsOf(await parsed(BOTH), bareRouter(), { macs: MACS })).toEqual([
     {
       number: 0,
       name: 'server1',
@@ -39,7 +39,7 @@ it('makes a target of a server', async () => {
       addresses: { v4: ['192.168.1.2'], v6: ['fd00:1::2'] },
       mac: '02:00:00:00:00:09',
       mark: { value: 150, mask: 0xff },
-      table: 250,
+      table: { id: 250, name: 'server1' },
       weight: 1,
       backup: false,
       drained: false,

@@ -36,7 +36,7 @@ table_before=no
 title_1() { printf '%s\n' 'remember what was there before'; }
 do_1() {
   printf '%s' '{"version":1,"sysctls":{"net/ipv4/conf/all/send_redirects":"1"},"objects":{}}
-' | (exec sh -c 'mkdir -p "${1%/*}" && cat > "$1.new" && mv "$1.new" "$1" || { rm -f "$1.new"; exit 1; }' sh /run/sidetrack/netns/router/state.json) || return
+' | (exec sh -c 'mkdir -p "${2%/*}" && (umask 077 && cat > "$2.new") && chmod "$1" "$2.new" && mv "$2.new" "$2" || { rm -f "$2.new"; exit 1; }' sh 600 /run/sidetrack/netns/router/state.json) || return
   return 0
 }
 undo_1() {
