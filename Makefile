@@ -25,7 +25,7 @@ demo: ## build, then steer real traffic through a lab and prove it
 	@$(MAKE) --no-print-directory build
 	@node build/control/cli/main.js lab demo
 
-test: ## everything that the README promises: lint, unit, engine and network-namespace tests, about twenty-five minutes
+test: ## everything that the README promises: lint, unit, engine and network-namespace tests, about a quarter of an hour
 	@test/tools/deps.sh test
 	@$(MAKE) --no-print-directory build
 	@# What needs no lab goes side by side.
@@ -123,12 +123,12 @@ test-programs: ## what only the tests run
 # the projects are.
 LAB_TEST := $(RIVAL_ENV) $(REQUIRE) npx vitest run
 BOTH_EBPF := --project ebpf-mark --project ebpf-redirect
+SAMPLE_EBPF := --project ebpf-mark-sample --project ebpf-redirect-sample
 
 netns-test: build test-programs package ## real kernels, real rivals, in network namespaces; as root all classifiers
 	$(call say,TEST,netns)
 	$(Q)if [ "$$(id -u)" = 0 ]; then \
-		$(LAB_TEST) --project netns --project bpf --tags-filter '!long' && \
-		$(LAB_TEST) $(BOTH_EBPF) test/netns/steering.test.ts; \
+		$(LAB_TEST) --project netns --project bpf $(SAMPLE_EBPF) --tags-filter '!long'; \
 	else \
 		$(LAB_TEST) --project netns --tags-filter '!long' && \
 		echo "netns-test: classifier: ebpf is skipped, because loading programs needs root"; \

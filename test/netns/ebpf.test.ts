@@ -100,7 +100,9 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
   describe.each(['ebpf-mark', 'ebpf-redirect'] as const)('%s', (classifier) => {
     beforeEach(() => use(classifier));
 
-    it('a second apply changes nothing, and down leaves nothing', async () => {
+    const tags = classifier === 'ebpf-redirect' ? ['long'] : [];
+
+    it('a second apply changes nothing, and down leaves nothing', { tags }, async () => {
       const before = await everything();
       expect(await fixture.succeed('apply')).toContain('Done.');
       expect(await filters()).toContain('sidetrack_tc');
@@ -132,7 +134,6 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
       expect(await everything()).toEqual(byHand);
     });
 
-    const tags = classifier === 'ebpf-redirect' ? ['long'] : [];
     it('a switch to nftables and back keeps live flows of both families', { tags }, async () => {
       await fixture.succeed('apply');
       const held = await Promise.all(
@@ -256,7 +257,9 @@ describe.skipIf(process.getuid?.() !== 0)('classifier: ebpf', () => {
       expect(await fixture.succeed('apply')).toContain('Nothing changes');
     });
 
-    it('of a switch to nftables puts ebpf back, with its live flows', async () => {
+    it('of a switch to nftables puts ebpf back, with its live flows', {
+      tags: 'long',
+    }, async () => {
       await fixture.succeed('apply');
       const held = await holdConnection(fixture, 'client');
       await held.roundTrip('before');

@@ -148,13 +148,7 @@ function tests({ user, make }: Case): void {
     const rule = (counter: string) =>
       `{"nftables": [{"table": {"family": "inet", "name": "sidetrack", "handle": 1}}, {"chain": {"family": "inet", "table": "sidetrack", "name": "c"}}, {"rule": {"table": "sidetrack", "chain": "c", "comment": "rule rest", "handle": 2, "expr": [{"counter": ${counter}}]}}]}`;
 
-    it.each([
-      ['prints without end', 'exec yes "{"'],
-      ['never ends', 'exec sleep 1000'],
-      ['counts what is no number', `echo '${rule('{"packets": "9\\\\u001b[2J", "bytes": -1}')}'`],
-      ['counts less than nothing', `echo '${rule('{"packets": -5, "bytes": 1e999}')}'`],
-      ['sends escape sequences', `printf '\\033]0;owned\\007\\033[2J' >&2; exit 1`],
-    ])('and %s does no harm', async (_, script) => {
+    async function doesNoHarm(_: string, script: string): Promise<void> {
       answer(script);
       try {
         const bad = await until('it to be noticed', (samples) => samples.get(UP('router')) === 0);
@@ -168,6 +162,15 @@ function tests({ user, make }: Case): void {
         rmSync(nft());
       }
       await until('it to be back', (samples) => samples.get(UP('router')) === 1);
-    });
+    }
+    it.each([
+      ['prints without end', 'exec yes "{"'],
+      ['sends escape sequences', `printf '\\033]0;owned\\007\\033[2J' >&2; exit 1`],
+    ])('and %s does no harm', doesNoHarm);
+    it.each([
+      ['never ends', 'exec sleep 1000'],
+      ['counts what is no number', `echo '${rule('{"packets": "9\\\\u001b[2J", "bytes": -1}')}'`],
+      ['counts less than nothing', `echo '${rule('{"packets": -5, "bytes": 1e999}')}'`],
+    ])('and %s does no harm', { tags: ['long'] }, doesNoHarm);
   });
 }

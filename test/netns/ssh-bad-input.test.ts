@@ -105,7 +105,7 @@ describe.skipIf(!canMakeMachines)('refused over ssh', () => {
     });
     const knownHosts = () => `UserKnownHostsFile=${machines.own('known_hosts')}`;
 
-    it('too many keys', async () => {
+    it('too many keys', { tags: 'long' }, async () => {
       const keygen = [program('ssh-keygen'), '-q', '-t', 'ed25519', '-N', '', '-f'];
       const keys = Array.from({ length: 8 }, (_, i) => machines.own(`key${i}`));
       for (const key of keys) await fixture.lab.check(undefined, [...keygen, key]);
@@ -131,7 +131,7 @@ describe.skipIf(!canMakeMachines)('refused over ssh', () => {
       await expectRefusal({ router: `${ROUTER}:9` }, /nothing listens on port 9/, /:PORT/);
     });
 
-    it('no route', async () => {
+    it('no route', { tags: 'long' }, async () => {
       await onLaptop('ip route add unreachable 192.0.2.9');
       undo.push(() => onLaptop('ip route del unreachable 192.0.2.9'));
       await expectRefusal({ router: 'ssh://root@192.0.2.9' }, /no way there: No route/, /ping 192/);
@@ -147,11 +147,7 @@ describe.skipIf(!canMakeMachines)('refused over ssh', () => {
       await expectRefusal({}, /no answer on port 22: Connection timed out/, /firewall/);
     });
 
-    it.each([
-      ['says nothing', 'undefined', /no ssh server answers in time/],
-      ['is no ssh server', 's.end("HTTP/1.1 400 Bad Request\\r\\n\\r\\n")', /./],
-      ['hangs up', 's.destroy()', /closes the connection|lost/],
-    ])('a server that %s', async (_what, answer, said) => {
+    async function refusesServer(_what: string, answer: string, said: RegExp): Promise<void> {
       const code = `require('net').createServer((s) => { s.on('error', () => 0); ${answer}; }).listen(7001, () => console.log('up'))`;
       const server = fixture.lab.spawn('router', [process.execPath, '-e', code]);
       undo.push(() => server.signal('SIGKILL'));
@@ -160,7 +156,15 @@ describe.skipIf(!canMakeMachines)('refused over ssh', () => {
       );
       withOptions('-o', 'ConnectTimeout=1');
       await expectRefusal({ router: `${ROUTER}:7001` }, said, /ssh -p 7001 root@/);
-    });
+    }
+    it.each([['says nothing', 'undefined', /no ssh server answers in time/]] as const)(
+      'a server that %s',
+      refusesServer,
+    );
+    it.each([
+      ['is no ssh server', 's.end("HTTP/1.1 400 Bad Request\\r\\n\\r\\n")', /./],
+      ['hangs up', 's.destroy()', /closes the connection|lost/],
+    ] as const)('a server that %s', { tags: 'long' }, refusesServer);
 
     it('a jump host that does not answer', async () => {
       withOptions('-J', `root@${ADDRESS.router.v4}:9`);
@@ -189,7 +193,7 @@ describe.skipIf(!canMakeMachines)('refused over ssh', () => {
       await expectRefusal({ server: admin }, /the account admin has no shell/, /chsh -s/);
     });
 
-    it('has a shell that ends at once', async () => {
+    it('has a shell that ends at once', { tags: 'long' }, async () => {
       await shell('/bin/false');
       await expectRefusal({ server: admin }, /no POSIX shell.*status 1 and said nothing/, /passwd/);
     });
@@ -220,7 +224,7 @@ describe.skipIf(!canMakeMachines)('refused over ssh', () => {
       await expectRefusal({ server: admin }, /sudo wants a password from admin/, line);
     });
 
-    it('wants a terminal for sudo', async () => {
+    it('wants a terminal for sudo', { tags: 'long' }, async () => {
       sudoers((text) => `${text}Defaults requiretty\n`);
       await expectRefusal({ server: admin }, /sudo wants a terminal/, /Defaults:admin !requiretty/);
     });
@@ -232,7 +236,7 @@ describe.skipIf(!canMakeMachines)('refused over ssh', () => {
       await expectRefusal({}, /the program "nft" is missing/, /nftables/);
     });
 
-    it('has an ip without JSON', async () => {
+    it('has an ip without JSON', { tags: 'long' }, async () => {
       await onMachine(
         'router',
         'mv /sbin/ip /sbin/ip-away; ln -s /bin/busybox /sbin/ip',
@@ -250,7 +254,7 @@ describe.skipIf(!canMakeMachines)('refused over ssh', () => {
       await expectRefusal({}, /No space left on device/, /writable|df/);
     });
 
-    it('can write nothing', async () => {
+    it('can write nothing', { tags: 'long' }, async () => {
       await onMachine(
         'router',
         'mkdir -p /run/sidetrack; mount -t tmpfs -o ro tmpfs /run/sidetrack',
