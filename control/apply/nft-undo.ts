@@ -1,6 +1,7 @@
 /** What a host undoes by itself, where nothing of ours is there to divide what nft says is too long. */
 import { type Command, programOf } from '../command/command.js';
 import { shellWords } from '../command/shell.js';
+import { isSlotsChain } from '../nft/choose.js';
 import { MOST_ELEMENTS } from '../nft/divide.js';
 import { NFT_RUN, type Command as NftCommand } from '../nft/json.js';
 import { isNft, transactionOf } from './nft-step.js';
@@ -45,8 +46,10 @@ function linesOf(commands: readonly NftCommand[]): string[] {
   return lines.filter((line) => line.length > 0).map((line) => line.join(','));
 }
 
-/** Undefined where they are few. */
-function elementsIn({ add }: NftCommand): NftCommand[] | undefined {
+/** What is long by itself; undefined where it is not. */
+function elementsIn(command: NftCommand): NftCommand[] | undefined {
+  const { add } = command;
+  if (isSlotsChain((add?.rule as { chain: string } | undefined)?.chain ?? '')) return [command];
   const element = add?.element as { elem: unknown[] } | undefined;
   if (element === undefined || element.elem.length <= MOST_ELEMENTS) return undefined;
   const count = Math.ceil(element.elem.length / MOST_ELEMENTS);

@@ -62,10 +62,10 @@ export function choiceChains(input: ChoiceInput): Chain[] {
       .flatMap((target) => tryChains(input, target, family)),
   );
   const chosen = groups.map((_, group) => groupChains(input, group));
-  const turns = chosen.flatMap((one) => one.turns);
+  const slots = chosen.flatMap((one) => one.slots);
   return [
     ...tries,
-    ...new Map(turns.map((chain) => [chain.name, chain])).values(),
+    ...new Map(slots.map((chain) => [chain.name, chain])).values(),
     ...chosen.flatMap((one) => one.chains),
   ];
 }
@@ -141,15 +141,15 @@ function enterChain({ targets, share }: ChoiceInput, target: FlowTarget, family:
   };
 }
 
-function groupChains(input: ChoiceInput, group: number): { turns: Chain[]; chains: Chain[] } {
+function groupChains(input: ChoiceInput, group: number): { slots: Chain[]; chains: Chain[] } {
   const members = input.targets.filter(({ number }) => input.groups[group]!.includes(number));
   const made = FAMILIES.flatMap((family) => {
     const candidates = members.filter((target) => isCandidate(target, family));
     if (candidates.length === 0) return [];
-    const turns = turnsChain(input, members, family);
+    const slots = slotsChain(input, members, family);
     const name = chooseChainName(family, group);
     return [
-      { family, turns, choose: { name, rules: chooseRules(input, candidates, family, turns) } },
+      { family, slots, choose: { name, rules: chooseRules(input, candidates, family, slots) } },
     ];
   });
   const admit: Chain = {
@@ -162,7 +162,7 @@ function groupChains(input: ChoiceInput, group: number): { turns: Chain[]; chain
     ],
   };
   return {
-    turns: made.map(({ turns }) => turns),
+    slots: made.map(({ slots }) => slots),
     chains: [...made.map(({ choose }) => choose), admit],
   };
 }
@@ -171,13 +171,13 @@ function chooseRules(
   { takesHeld }: ChoiceInput,
   candidates: readonly FlowTarget[],
   family: Family,
-  turns: Chain,
+  slots: Chain,
 ): Rule[] {
   const judged = candidates.filter(({ heartbeat }) => heartbeat !== undefined);
-  const again = judged.slice(0, 1).flatMap(({ mark }) => [setMark(mark), jump(turns.name)]);
+  const again = judged.slice(0, 1).flatMap(({ mark }) => [setMark(mark), jump(slots.name)]);
   return [
     ...(takesHeld && judged.length > 0 ? [{ expr: [clearMarks(marksOf(judged))] }] : []),
-    { expr: [jump(turns.name)] },
+    { expr: [jump(slots.name)] },
     ...(takesHeld && again.length > 0 ? [{ expr: again }] : []),
     ...reasonRules(takesHeld, candidates, family),
   ];
@@ -207,12 +207,12 @@ function reasonRules(
   ];
 }
 
-const TURNS = /^turns[0-9a-f]{16}$/;
+const SLOTS = /^slots[0-9a-f]{16}$/;
 
 /** Whether a chain is one that never changes and may be as long as a message. */
-export const isTurnsChain = (name: string): boolean => TURNS.test(name);
+export const isSlotsChain = (name: string): boolean => SLOTS.test(name);
 
-function turnsChain(
+function slotsChain(
   { balance }: ChoiceInput,
   members: readonly FlowTarget[],
   family: Family,
@@ -226,11 +226,11 @@ function turnsChain(
       backup,
       drained,
     }));
-  const rules = choiceTables(candidates).flatMap((table) => turnRules(table, balance, family));
-  return { name: `turns${digest(rules).slice(0, 16)}`, rules };
+  const rules = choiceTables(candidates).flatMap((table) => slotRules(table, balance, family));
+  return { name: `slots${digest(rules).slice(0, 16)}`, rules };
 }
 
-function turnRules({ levels, order }: ChoiceTable, balance: Balance, family: Family): Rule[] {
+function slotRules({ levels, order }: ChoiceTable, balance: Balance, family: Family): Rule[] {
   // Where all but one were tried by their slots, the order leads to the last one.
   const asked = levels.slice(0, order.length - 1);
   return [

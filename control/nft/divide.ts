@@ -2,7 +2,7 @@
  * A transaction that is too long for one message to the kernel, in several. Without the privilege of
  * the machine's root nft cannot make its send buffer longer, and some thousand prefixes fill it.
  */
-import { isTurnsChain } from './choose.js';
+import { isSlotsChain } from './choose.js';
 import type { Command, Transaction } from './json.js';
 
 /** Of IPv6 ranges twice as many fit into the kernel's usual 212992 bytes. */
@@ -94,11 +94,11 @@ export function divide({ nftables }: Transaction, fresh: readonly string[]): Tra
   const elements = nftables.filter((one) => isFresh(elementsOf(one)?.name));
   const replaced = nftables.filter((one) => isUsed(setOf(one)));
   const usedElements = nftables.filter((one) => isUsed(elementsOf(one)?.name));
-  const turns = nftables.filter((one) =>
-    isTurnsChain(ruleOf(one)?.chain ?? flushedChain(one) ?? ''),
+  const slots = nftables.filter((one) =>
+    isSlotsChain(ruleOf(one)?.chain ?? flushedChain(one) ?? ''),
   );
-  const chains = turns.length === 0 ? [] : nftables.filter(isAddedChain);
-  const ahead = [...sets, ...elements, ...replaced, ...usedElements, ...turns];
+  const chains = slots.length === 0 ? [] : nftables.filter(isAddedChain);
+  const ahead = [...sets, ...elements, ...replaced, ...usedElements, ...slots];
   const rest = nftables.filter((one) => !ahead.includes(one));
   const isAdded = ({ add }: Command) => add !== undefined;
   return [
@@ -110,7 +110,7 @@ export function divide({ nftables }: Transaction, fresh: readonly string[]): Tra
         ...replaced.map((one) => renamed(one, 'set')),
       ],
     },
-    ...turns.map((one) => ({ nftables: [one] })),
+    ...slots.map((one) => ({ nftables: [one] })),
     ...[...elements, ...usedElements.map((one) => renamed(one, 'element'))].flatMap(pieces),
     { nftables: rest.map((one) => standIns(one, used)) },
     ...(used.length === 0

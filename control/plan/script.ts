@@ -46,7 +46,8 @@ export function upScript(plan: ScriptPlan): string {
     `table_before=${found.table ? 'yes' : 'no'}`,
     ...steps.flatMap(stepFunctions),
     shellFunction('save', [
-      `${scriptLine(listing)} >"$listing.new" && mv "$listing.new" "$listing"`,
+      // In it are the tags of heartbeats.
+      `(umask 077 && ${scriptLine(listing)} >"$listing.new") && mv "$listing.new" "$listing"`,
       ...saved.writes.map(scriptLine),
       'state_after >"$state.new" && mv "$state.new" "$state"',
       ...(saved.stale.length > 0 ? [`rm -f ${shellWords(saved.stale)}`] : []),

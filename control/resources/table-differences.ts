@@ -102,7 +102,23 @@ const namesOf = (wanted: ReadonlyMap<string, unknown>, found: ReadonlyMap<string
 
 /** The shorter of two texts that mean the same: nft lists it, and we write the other. */
 const textOf = (lines: readonly string[]): string =>
-  lines.map((line) => line.replace('meta l4proto tcp th ', 'tcp ')).join('\n');
+  lines.map((line) => slotsText(line.replace('meta l4proto tcp th ', 'tcp '))).join('\n');
+
+const SLOTS = /( mod \d+ seed (?:0x)?[0-9a-f]+ vmap )\{ ([^}]*) \}/;
+
+/** A map of a thousand slots by how many each target has; the name of its chain says which they are. */
+function slotsText(line: string): string {
+  return line.replace(SLOTS, (_, head: string, members: string) => {
+    const counts = new Map<string, number>();
+    for (const member of members.split(', ')) {
+      const [slots = '', verdict = ''] = member.split(' : ');
+      const [first = 0, last = first] = slots.split('-').map(Number);
+      counts.set(verdict, (counts.get(verdict) ?? 0) + last - first + 1);
+    }
+    const shares = [...counts].map(([verdict, count]) => `${count} slots : ${verdict}`);
+    return `${head}{ ${shares.join(', ')} }`;
+  });
+}
 
 /** With the rules as nft printed them, whose counters are no configuration but part of the text. */
 function asChain({ name, type, hook, prio }: ListedChain, { raw }: TableListing) {

@@ -4,6 +4,7 @@ import type { Table } from '../../../control/nft/json.js';
 import { routerTable } from '../../../control/nft/router-table.js';
 import { serverTable } from '../../../control/nft/server-table.js';
 import { tableText } from '../../../control/nft/text.js';
+import { healthy } from './health-tables.js';
 import { bridged, diverting, ROUTER, SERVER } from './tables.js';
 
 const namesIn = ({ sets, chains }: Table) => [...sets, ...chains].map(({ name }) => name);
@@ -25,6 +26,25 @@ it.each(PARTS.map(([part]) => part))("the router's table is what it was: %s", as
   const names = namesIn(router).filter((name) => partOf(name) === part);
   await expect(tableText(router, names)).toMatchFileSnapshot(`./golden/router-${part}.nft`);
 });
+
+/** What heartbeats add, and what a choice of servers does, but its slots. */
+const HEALTH_PARTS: [string, RegExp][] = [
+  ['servers-health', /^(alive|held|since|rise|flaps)\d|^(keep|heard|reasons|known_macs)$/],
+  [
+    'servers-heartbeats',
+    /^(fit|back|heartbeat)|^(server_packet|elsewhere|input|own_resets|from_server|prerouting|ipv6)$/,
+  ],
+  ['servers-choice', /^(try|late|enter|choose|admit|slots|steer)/],
+];
+
+it.each(HEALTH_PARTS)(
+  "the router's table with heartbeats is what it was: %s",
+  async (part, pattern) => {
+    const table = healthy();
+    const names = namesIn(table).filter((name) => pattern.test(name));
+    await expect(tableText(table, names)).toMatchFileSnapshot(`./golden/router-${part}.nft`);
+  },
+);
 
 it.each([
   ['redirect', serverTable(SERVER)],
