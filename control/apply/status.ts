@@ -1,9 +1,12 @@
 /** How the hosts are: in line with the configuration or not, and what the counters say. */
 import type { ClassifierState } from '../../bpf/report.js';
+import type { ServerHealthState } from '../../monitoring/state.js';
 import type { ServerConfig } from '../config/config.js';
 import type { Diagnostic } from '../config/diagnostic.js';
+import { ask } from '../hosts/host.js';
 import type { ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
+import { targetsOf } from '../plan/targets.js';
 import { readCounters } from './classifier.js';
 import { type Deployment, type HostSurvey, surveyDeployment } from './deployment.js';
 import { type FlowTableStatus, flowTableWarnings, readFlowTable } from './flow-table.js';
@@ -15,6 +18,7 @@ import {
   ruleCounters,
   sortCounters,
 } from './rule-counters.js';
+import { healthSetsQuery, knownServers, serverStates } from './server-health.js';
 
 export type AttachPoints = Pick<ClassifierState, 'interfaces' | 'xdp'>;
 
@@ -41,6 +45,8 @@ export interface HostStatus {
 
 export interface DeploymentStatus {
   hosts: HostStatus[];
+  /** As the router judges them; none where it was not asked, or has nothing of ours. */
+  servers: ServerHealthState[];
   /** What keeps the configured state from working: nothing listens, the router does not forward. */
   warnings: Diagnostic[];
 }
@@ -55,7 +61,38 @@ export async function deploymentStatus(deployment: Deployment): Promise<Deployme
   const alarms = flowTable ? flowTableWarnings(deployment.config, flowTable) : [];
   const halfOpen = await Promise.all(deployment.config.servers.map(halfOpenOn(deployment)));
   const warnings = [...hosts.flatMap((one) => one.warnings), ...alarms, ...halfOpen.flat()];
-  return { hosts: statuses, warnings };
+  return {
+    hosts: statuses,
+    servers: router ? await judgedServers(deployment, router) : [],
+    warnings,
+  };
+}
+
+async function judgedServers(
+  { config, hosts }: Deployment,
+  { observed }: HostSurvey,
+): Promise<ServerHealthState[]> {
+  const { listing, classifier, routes } = observed;
+  if (listing === undefined && classifier === undefined) return [];
+  const { sets } = await ask(hosts.get(ROUTER)!, { sets: healthSetsQuery(config) });
+  const targets = targetsOf(config, observed);
+  const known = knownServers({
+    targets,
+    listing: { sets, chains: listing?.chains ?? [] },
+  });
+  const tables = new Map(targets.map(({ name, table }) => [name, table.id]));
+  return serverStates(targets, known, {
+    at: Date.now() / 1000,
+    hasRoute: (server, family) =>
+      routes.some(
+        (route) =>
+          route.table === tables.get(server) &&
+          route.family === family &&
+          route.destination === 'default' &&
+          route.type === 'unicast' &&
+          route.dead !== true,
+      ),
+  });
 }
 
 const halfOpenOn =

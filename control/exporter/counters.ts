@@ -3,6 +3,8 @@ import type { RouterState } from '../../monitoring/state.js';
 import type { RuleCounter } from '../apply/rule-counters.js';
 import type { CountedRule } from '../nft/counted-rules.js';
 import { FAILURE_COMMENT } from '../nft/flow-table.js';
+import { steerChainName } from '../nft/flow-target.js';
+import { RESET_COMMENT } from '../nft/steering.js';
 import { GUARDS } from '../policy/guard.js';
 import type { Sums } from './resets.js';
 
@@ -27,6 +29,7 @@ export class Counters {
     this.#parts = [
       ...classifier.map(({ rule, packets, bytes = 0 }) => ({
         id: `ebpf ${rule}`,
+        chain: '',
         comment: rule,
         packets,
         bytes,
@@ -35,9 +38,11 @@ export class Counters {
     ];
   }
 
-  /** Of rules with these comments together; undefined where there is none. @param series names the sum */
-  sum(series: string, comments: readonly string[]): Count | undefined {
-    const parts = this.#parts.filter(({ comment }) => comments.includes(comment));
+  /** Of rules with these comments together; undefined where there is none. @param series names the sum @param chain of that chain alone */
+  sum(series: string, comments: readonly string[], chain?: string): Count | undefined {
+    const parts = this.#parts.filter(
+      (part) => comments.includes(part.comment) && (chain === undefined || part.chain === chain),
+    );
     if (parts.length === 0) return undefined;
     const of = (what: 'packets' | 'bytes') =>
       this.#sums.next(
@@ -53,6 +58,7 @@ export class Counters {
   }
 
   steeredAndRefused(): Pick<RouterState, 'steered' | 'onFailure'> {
+    const noneAlive = this.sum('none alive', [FAILURE_COMMENT.dead, FAILURE_COMMENT.held]);
     const noServer = this.sum(FAILURE_COMMENT.noServer, [FAILURE_COMMENT.noServer]);
     return {
       steered: this.sum('steered', ['steered']) ?? { packets: 0, bytes: 0 },
@@ -61,8 +67,17 @@ export class Counters {
         overShare: this.#packets(FAILURE_COMMENT.overShare),
         noRoute: this.#packets(FAILURE_COMMENT.noRoute),
         ...(noServer && { noServer: noServer.packets }),
+        ...(noneAlive && { noneAlive: noneAlive.packets }),
       },
     };
+  }
+
+  /** What nftables counts of a target: its number names the chain. */
+  ofTarget(number: number): { steered?: Count | undefined; resets?: number | undefined } {
+    const chain = steerChainName(number);
+    const steered = this.sum(`steered ${chain}`, ['steered'], chain);
+    const resets = this.sum(`resets ${chain}`, [RESET_COMMENT], chain);
+    return { ...(steered && { steered }), ...(resets && { resets: resets.packets }) };
   }
 
   guards(): RouterState['guards'] {

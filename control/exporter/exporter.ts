@@ -19,8 +19,10 @@ import { Pace } from './pace.js';
 import { type Asked, type HostAnswers, hostQuestions } from './questions.js';
 import { Sums } from './resets.js';
 import { routerState, type SetFile, setStates } from './router-state.js';
+import { ServerWatch } from './server-watch.js';
 import { Shared } from './shared.js';
 import type { Source } from './source.js';
+import { watchedTargets } from './watched-targets.js';
 
 export interface ExporterOptions {
   /** For the reading of a host, in milliseconds. */
@@ -41,6 +43,7 @@ export class Exporter {
   readonly #options: ExporterOptions;
   readonly #readings = new Shared(() => this.#read(), FRESH_MS);
   readonly #sums = new Sums();
+  readonly #servers = new ServerWatch();
   readonly #flowPace = new Pace(0);
   readonly #comparePace: Pace;
   readonly #apart: Apart;
@@ -177,16 +180,21 @@ export class Exporter {
     const { config, policy, sets } = this.#source.current;
     const observed = this.#comparison.observed(ROUTER);
     const router = answers.get(ROUTER);
-    const source = { config, policy, sets, files, observed, flows: this.#flows };
+    const at = Date.now() / 1000;
+    const targets = watchedTargets(config, observed);
+    const source = { config, policy, sets, files, observed, flows: this.#flows, targets, at };
     const hosts = this.#hosts.map((host) => this.#hostReading(host));
-    const state = router && routerState(source, router, this.#sums);
+    const state = router && routerState(source, router, this.#sums, this.#servers);
     return {
-      at: Date.now() / 1000,
+      at,
       hosts,
       ...(state && { router: state }),
       servers: config.servers.flatMap(({ name }) => this.#captured(name, answers.get(name))),
       sets: setStates(source),
-      health: healthOf({ hosts, router: state, warnings: this.#comparison.warnings }),
+      health: healthOf({
+        ...{ hosts, router: state, warnings: this.#comparison.warnings },
+        heartbeatPort: config.health.port,
+      }),
     };
   }
 

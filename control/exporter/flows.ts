@@ -79,6 +79,17 @@ export function countsOfClassifier(state: ClassifierState): FlowCounts {
   return { parts, ...(state.overShare && { clientsOverShare: state.overShare.length }) };
 }
 
+/** Flows of one target, opening and closing ones among them; undefined where they are not counted apart. */
+export function flowsOfTarget(
+  number: number,
+  counts: FlowCounts | undefined,
+  isAlone: boolean,
+): number | undefined {
+  const parts = Object.entries(counts?.parts ?? {});
+  const own = parts.filter(([name]) => isAlone || parseFlowSet(name)?.number === number);
+  return own.length === 0 ? undefined : own.reduce((sum, [, count]) => sum + count, 0);
+}
+
 export function flowsOf({ router }: Config, counts: FlowCounts | undefined): RouterState['flows'] {
   const parts = counts?.parts ?? {};
   const all = Object.values(parts);

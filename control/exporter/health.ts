@@ -2,10 +2,13 @@
 import type { HostReading } from '../../monitoring/exporter-reading.js';
 import type { Health, RouterState } from '../../monitoring/state.js';
 import type { HostWarning } from './comparison.js';
+import { serverProblems } from './server-problems.js';
 
 export interface Judged {
   hosts: readonly HostReading[];
   router: RouterState | undefined;
+  /** Where the router waits for heartbeats. */
+  heartbeatPort: number;
   /** Of the last comparison. */
   warnings: readonly HostWarning[];
 }
@@ -14,16 +17,21 @@ const ORDER: readonly Health['level'][] = ['critical', 'warning', 'ok'];
 const NEARLY_FULL = 0.8;
 
 /** The worst first; one line of `ok` where there is nothing. */
-export function healthOf({ hosts, router, warnings }: Judged): Health[] {
+export function healthOf({ hosts, router, heartbeatPort, warnings }: Judged): Health[] {
   const found = [
     ...hosts.flatMap(ofHost),
-    ...(router ? [...hopProblems(router), ...flowProblems(router)] : []),
+    ...(router
+      ? [...hopProblems(router), ...serverProblems(router, heartbeatPort), ...flowProblems(router)]
+      : []),
     ...warnings.map(({ host, message, hint }) =>
       warning(host, message, hint ?? 'sidetrack status'),
     ),
   ];
-  if (found.length === 0)
-    return [{ level: 'ok', host: 'router', what: 'all hosts are as configured', next: '' }];
+  if (found.every(({ level }) => level === 'ok'))
+    return [
+      { level: 'ok', host: 'router', what: 'all hosts are as configured', next: '' },
+      ...found,
+    ];
   return found.toSorted((a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level));
 }
 
@@ -52,19 +60,21 @@ function ofHost({ name, up, reason, state, differences, problems }: HostReading)
   return [...unfit, warning(name, what, 'sidetrack plan')];
 }
 
+/** It is worse when there is no other server to hand flows to. */
 function hopProblems({ nextHops }: RouterState): Health[] {
-  return nextHops.flatMap(({ server, family, reachable, route }) => [
-    ...(route ? [] : [critical('router', `no route to ${server} (${family})`, 'sidetrack apply')]),
-    ...(reachable === false
-      ? [
-          critical(
-            'router',
-            `${server} does not answer for its MAC (${family})`,
-            'sidetrack status',
-          ),
-        ]
-      : []),
-  ]);
+  const isGood = ({ reachable, route }: RouterState['nextHops'][number]) =>
+    route && reachable !== false;
+  return nextHops.flatMap((hop) => {
+    const { server, family, reachable, route } = hop;
+    const others = nextHops.filter((one) => one.server !== server && one.family === family);
+    const line = others.some(isGood) ? warning : critical;
+    return [
+      ...(route ? [] : [line('router', `no route to ${server} (${family})`, 'sidetrack apply')]),
+      ...(reachable === false
+        ? [line('router', `${server} does not answer for its MAC (${family})`, 'sidetrack status')]
+        : []),
+    ];
+  });
 }
 
 function flowProblems({ flows: { parts, limit, clientsOverShare = 0 } }: RouterState): Health[] {

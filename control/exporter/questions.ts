@@ -2,6 +2,7 @@
 import type { ClassifierCounters, ClassifierState } from '../../bpf/report.js';
 import { countersQuery } from '../apply/classifier.js';
 import { observedIn, questionsTo } from '../apply/observe.js';
+import { healthSetsQuery } from '../apply/server-health.js';
 import { commandError, parseJson } from '../command/answer.js';
 import type { Command } from '../command/command.js';
 import { parseAnswers, type Queries, type Query, query } from '../command/query.js';
@@ -9,7 +10,7 @@ import type { Config } from '../config/config.js';
 import type { Host } from '../hosts/host.js';
 import { type CountedTable, countedRules } from '../nft/counted-rules.js';
 import type { NftSet } from '../nft/json.js';
-import { nftAnswer } from '../nft/listing.js';
+import { type ListedSet, nftAnswer } from '../nft/listing.js';
 import { TABLE_NAME } from '../nft/router-table.js';
 import type { ObservedHost } from '../plan/state.js';
 import { classifierQuery } from '../resources/bpf-query.js';
@@ -60,6 +61,8 @@ export interface RouterAnswers {
   conntrackEntries?: number | undefined;
   conntrackLimit?: number | undefined;
   nextHops: NextHopState[];
+  /** What heartbeats left in sets of nftables. */
+  healthSets?: ListedSet[] | undefined;
   /** Of the eBPF classifier. */
   counters?: ClassifierCounters | undefined;
   /** Where they were asked for. */
@@ -88,6 +91,7 @@ export function hostQuestions(config: Config, asked: Asked): Questions<HostAnswe
     rules: rulesQuery,
     ...kernelQueriesOf(isRouter),
     nextHops: isRouter ? nextHopsQuery(config) : nothing,
+    healthSets: isRouter ? healthSetsQuery(config) : nothing,
     counters: isRouter && config.router.classifier === 'ebpf' ? countersQuery(host) : nothing,
     ...flowQueries(config, all ? asked : { ...asked, flows: false }, host),
   });

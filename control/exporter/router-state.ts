@@ -1,10 +1,12 @@
 /** What the router answered, as pages and metrics show it. Pure, but for the sums that it carries on. */
 import { events, outcomes } from '../../bpf/abi.js';
 import type { ClassifierCounters } from '../../bpf/report.js';
-import type { RouterState } from '../../monitoring/state.js';
+import type { RouterState, ServerHealthState } from '../../monitoring/state.js';
 import { classifierCounters } from '../apply/rule-counters.js';
+import { knownServers, type ShownTarget, serverStates } from '../apply/server-health.js';
 import type { Config } from '../config/config.js';
 import { intervalsOf } from '../nft/address-intervals.js';
+import type { CountedRule } from '../nft/counted-rules.js';
 import type { NftSet } from '../nft/json.js';
 import type { TableListing } from '../nft/listing.js';
 import { ruleComment } from '../nft/rules.js';
@@ -12,9 +14,10 @@ import { hopsOf } from '../plan/hops.js';
 import { MAIN_TABLE, type ObservedHost } from '../plan/state.js';
 import type { Policy } from '../policy/rule.js';
 import { Counters } from './counters.js';
-import { type FlowCounts, flowsOf } from './flows.js';
+import { type FlowCounts, flowsOf, flowsOfTarget } from './flows.js';
 import type { HostAnswers, RouterAnswers } from './questions.js';
 import type { Sums } from './resets.js';
+import type { ServerWatch } from './server-watch.js';
 
 /** A file behind a set of the configuration. */
 export interface SetFile {
@@ -35,9 +38,18 @@ export interface RouterSource {
   observed: ObservedHost | undefined;
   /** The flow table when it was counted last. */
   flows: FlowCounts | undefined;
+  targets: readonly ShownTarget[];
+  /** Unix time of the reading. */
+  at: number;
 }
 
-export function routerState(source: RouterSource, answers: HostAnswers, sums: Sums): RouterState {
+/** @param watch what readings before this one have seen of the servers. */
+export function routerState(
+  source: RouterSource,
+  answers: HostAnswers,
+  sums: Sums,
+  watch: ServerWatch,
+): RouterState {
   const { config, policy, observed, flows } = source;
   const router: RouterAnswers = answers.router ?? { nextHops: [] };
   const { counters: judged, martians, reversePath, nextHops } = router;
@@ -56,9 +68,8 @@ export function routerState(source: RouterSource, answers: HostAnswers, sums: Su
     },
     rules: [
       ...policy.rules.map(({ name, action }) => ({
-        rule: name,
-        action,
-        comment: ruleComment(name),
+        ...{ rule: name, action, comment: ruleComment(name) },
+        ...namedServers(config, name),
       })),
       { rule: 'default', action: policy.default, comment: 'default' },
     ].flatMap(({ comment, ...rule }) => {
@@ -70,6 +81,7 @@ export function routerState(source: RouterSource, answers: HostAnswers, sums: Su
     flows: flowsOf(config, flows),
     sets: setStates(source),
     nextHops: nextHops.map(({ family, ...hop }) => ({ ...hop, family: `ipv${family}` as const })),
+    servers: watch.next(source.at, serversOf(source, answers, counters)),
     interfaces: shownInterfaces(source, router),
     ...conntrack(router),
     ...(redirects && { redirectsDropped: redirects.packets }),
@@ -77,6 +89,42 @@ export function routerState(source: RouterSource, answers: HostAnswers, sums: Su
     ...(reversePath !== undefined && { reversePathFiltered: reversePath }),
   };
 }
+
+/** The servers that a rule names; a rule for all of them names none. */
+function namedServers({ rules }: Config, rule: string): { servers?: string[] } {
+  const servers = rules.find(({ name }) => name === rule)?.servers;
+  return servers === undefined ? {} : { servers: [...servers] };
+}
+
+function serversOf(
+  { targets, flows, at }: RouterSource,
+  { rules, router }: HostAnswers,
+  counters: Counters,
+): ServerHealthState[] {
+  const { healthSets: sets = [], counters: judged, nextHops = [] } = router ?? {};
+  const known = knownServers({
+    targets,
+    listing: { sets, chains: [{ name: '', rules: (rules?.rules ?? []).map(listedRule) }] },
+  });
+  const isAlone = targets.length === 1;
+  return serverStates(targets, known, {
+    at,
+    hasRoute: (server, family) =>
+      nextHops.some((hop) => hop.server === server && hop.family === family && hop.route),
+    countsOf: ({ number }) => ({
+      // The eBPF classifier does not count them apart.
+      ...(judged === undefined
+        ? counters.ofTarget(number)
+        : isAlone && { steered: counters.sum('steered', ['steered']) }),
+      flows: flowsOfTarget(number, flows, isAlone),
+    }),
+  });
+}
+
+const listedRule = ({ comment, packets, bytes }: CountedRule) => ({
+  ...{ comment, packets, bytes },
+  expr: [],
+});
 
 /** By name: what another version counts besides is not known here. */
 function eventsOf({

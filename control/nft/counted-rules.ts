@@ -7,6 +7,7 @@ import type { NftAnswer, RawEntry, RawObject } from './listing.js';
 export interface CountedRule {
   /** Of this rule alone, and never of its successor. */
   id: string;
+  chain: string;
   comment: string;
   packets: number;
   bytes: number;
@@ -44,13 +45,16 @@ const tableHandle = (name: string) => (entry: object) => {
   return table?.name === name ? [String(table.handle)] : [];
 };
 
-function countedRule({ comment, expr = [], handle }: Numbered, table: string): CountedRule[] {
+function countedRule(
+  { chain, comment, expr = [], handle }: Numbered,
+  table: string,
+): CountedRule[] {
   if (typeof comment !== 'string') return [];
   const counter = expr.find((statement) => 'counter' in statement)?.counter;
   if (typeof counter !== 'object' || counter === null) return [];
   const { packets, bytes } = counter as { packets?: unknown; bytes?: unknown };
   const id = `${table}/${String(handle)}`;
-  return [{ id, comment, packets: numberOf(packets), bytes: numberOf(bytes) }];
+  return [{ id, chain, comment, packets: numberOf(packets), bytes: numberOf(bytes) }];
 }
 
 function numberOf(value: unknown): number {

@@ -1,5 +1,15 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
+import type { ServerHealthState } from '../../../monitoring/state.js';
+import { UNKNOWN } from '../../../monitoring/web/format.js';
+import {
+  heardText,
+  ignoredOf,
+  reasonText,
+  serverStanding,
+  sinceText,
+  weightText,
+} from '../../../monitoring/web/servers.js';
 import { type AttachPoints, deploymentStatus, type HostStatus } from '../../apply/status.js';
 import { formatDiagnostic, printable } from '../../config/diagnostic.js';
 import {
@@ -23,10 +33,11 @@ export function statusCommand(): Command {
 
 async function runStatus(options: HostOptions): Promise<number> {
   const { deployment } = await loadDeployment(options);
-  const { hosts, warnings } = await deploymentStatus(deployment);
-  if (options.json) printJson({ hosts, warnings });
+  const { hosts, servers, warnings } = await deploymentStatus(deployment);
+  if (options.json) printJson({ hosts, servers, warnings });
   else {
     hosts.forEach(printStatus);
+    printServers(servers);
     printWarnings(warnings);
   }
   return hosts.every(({ state }) => state === 'in-sync') ? EXIT_OK : EXIT_FAILED;
@@ -68,3 +79,37 @@ function printStatus(status: HostStatus): void {
   if (state === 'absent' || differences.length > 0) print('  Next: sidetrack apply');
   print();
 }
+
+/** One server that is judged by its route alone has nothing to say that the router's state does not. */
+function printServers(servers: readonly ServerHealthState[]): void {
+  const isPlain = servers.every(({ health, drained }) => health !== 'heartbeat' && !drained);
+  if (servers.length === 0 || (servers.length === 1 && isPlain)) return;
+  const at = Date.now() / 1000;
+  const rows = servers.map((one) => [
+    printable(one.server),
+    serverStanding(one).word,
+    ascii(sinceText(one, at)),
+    ascii(reasonText(one)),
+    ascii(heardText(one, at)),
+    ascii(weightText(one)),
+    String(ignoredOf(one)),
+  ]);
+  const head = ['server', 'state', 'for', 'why', 'heartbeat', 'weight', 'ignored'];
+  const [titles, ...lines] = table(head, rows);
+  print(`${pc.bold('servers')} as the router judges them`);
+  print(`  ${titles}`);
+  for (const [i, line] of lines.entries())
+    print(`  ${COLOURS[serverStanding(servers[i]!).level](line)}`);
+  for (const { server, drained } of servers)
+    if (drained) print(`  Next: sidetrack undrain ${printable(server)}`);
+  print();
+}
+
+const COLOURS = {
+  ok: (text: string) => text,
+  warning: pc.yellow,
+  critical: pc.red,
+  unknown: pc.dim,
+} as const;
+
+const ascii = (text: string) => (text === UNKNOWN ? '-' : text);

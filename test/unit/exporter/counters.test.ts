@@ -3,7 +3,10 @@ import { Counters } from '../../../control/exporter/counters.js';
 import { Sums } from '../../../control/exporter/resets.js';
 import { guardRules } from '../../../control/nft/guards.js';
 
-const counted = (comment: string) => ({ id: comment, comment, packets: 2, bytes: 80 });
+const counted = (comment: string) => ({
+  ...{ id: comment, chain: 'c', comment },
+  ...{ packets: 2, bytes: 80 },
+});
 
 it('counts each guard that there is, and none that a router has made up', () => {
   const own = [
