@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM, startBrowser } from './browser/browser.js';
 import { FakeServer } from './browser/fake-server.js';
-import { connectionsAt, historyUntil, stateAt, troubledAt } from './browser/states.js';
+import { connectionsAt, historyUntil, severalAt, stateAt, troubledAt } from './browser/states.js';
 
 const FOLDER = 'build/pages';
 const AT = 4000;
@@ -43,6 +43,18 @@ describe.skipIf(CHROMIUM === undefined)('the page', { tags: ['long'] }, () => {
       await page.evaluate('scrollTo({ top: 0, behavior: "instant" })');
       await page.screenshot({ path: `${FOLDER}/${name}-${theme}.png` });
       await page.screenshot({ path: `${FOLDER}/${name}-${theme}-whole.png`, fullPage: true });
+      for (let i = 61; i <= 66; i++) fake.push(severalAt(AT + i, true));
+      await page
+        .locator('#groups .place[data-key="server server2"][data-level=critical]')
+        .waitFor();
+      await page.locator('#servers-table tbody tr').nth(2).waitFor();
+      expect(
+        await page.evaluate(
+          'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+        ),
+      ).toBe(0);
+      await page.evaluate('scrollTo({ top: 0, behavior: "instant" })');
+      await page.screenshot({ path: `${FOLDER}/${name}-${theme}-servers.png`, fullPage: true });
       expect(browser.complaints).toEqual([]);
     } finally {
       await browser.close();
