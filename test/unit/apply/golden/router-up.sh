@@ -84,7 +84,7 @@ undo_5() {
   return 0
 }
 save() {
-  (exec sh -c '
+  (umask 077 && (exec sh -c '
 table=$1 mode=$2 state=$3
 shift 3
 listing=$(nft -j -t list ruleset inet)
@@ -135,7 +135,7 @@ for set in $sets; do
   done
   nft -j list set inet $table "$set" || exit
 done
-exit $status' sh sidetrack digest /run/sidetrack/netns/router/state.json </dev/null) >"$listing.new" && mv "$listing.new" "$listing" || return
+exit $status' sh sidetrack digest /run/sidetrack/netns/router/state.json </dev/null) >"$listing.new") && mv "$listing.new" "$listing" || return
   state_after >"$state.new" && mv "$state.new" "$state" || return
   return 0
 }
