@@ -40,6 +40,11 @@ static void print_limits(void)
 	constant("RULE_NAME_LENGTH", RULE_NAME_LENGTH);
 	constant("NAT64_MAX", NAT64_MAX);
 	constant("PORTS_MAX", PORTS_MAX);
+	constant("CHOICE_SLOTS", CHOICE_SLOTS);
+	constant("CHOICE_LEVELS", CHOICE_LEVELS);
+	constant("CHOICE_ROOM", CHOICE_ROOM);
+	constant("TABLES_PER_GROUP", TABLES_PER_GROUP);
+	constant("HEARTBEAT_ALIVE_NS", HEARTBEAT_ALIVE_NS);
 	constant("TREE_KEYS", TREE_KEYS);
 	constant("TREE_DEPTH", TREE_DEPTH);
 	constant("REFS_PER_BLOCK", REFS_PER_BLOCK);
@@ -68,6 +73,11 @@ static void print_kinds(void)
 	FLOW_STATES(X)
 #undef X
 	end();
+	begin("balanceNumber", "What a flow's target is chosen by.");
+#define X(name, help) entry(#name, BALANCE_##name, help);
+	BALANCES(X)
+#undef X
+	end();
 }
 
 static void print_counters(void)
@@ -78,6 +88,9 @@ static void print_counters(void)
 	printf("] as const;\n");
 	names("events", "The counters that follow: what happened besides.");
 	EVENTS(X)
+	printf("] as const;\n");
+	names("ignoredHeartbeats", "What was wrong with heartbeats, as a server's state counts it.");
+	IGNORED(X)
 	printf("] as const;\n");
 #undef X
 }
@@ -98,6 +111,7 @@ static void print_config(void)
 	entry("port", offsetof(struct config, port), "XDP: u32 device, u32 its router interface, MAC in 8");
 	entry("nat64", offsetof(struct config, nat64), "u64 prefix and mask in halves, length");
 	entry("verdict", offsetof(struct config, verdict), "u8 of each rule, then the default");
+	entry("group", offsetof(struct config, group), "u16 of each rule, then the default");
 	end();
 	constant("CONFIG_SIZE", sizeof(struct config));
 	begin("targetOffset", "Byte offsets in a target.");
@@ -106,6 +120,10 @@ static void print_config(void)
 #undef X
 	entry("next_hop_v4", offsetof(struct target, next_hop_v4), "4 bytes");
 	entry("next_hop_v6", offsetof(struct target, next_hop_v6), "16 bytes");
+	entry("heartbeat_v4", offsetof(struct target, heartbeat_v4), "4 bytes");
+	entry("heartbeat_v6", offsetof(struct target, heartbeat_v6), "16 bytes");
+	entry("heartbeat_mac", offsetof(struct target, heartbeat_mac), "6 bytes, in 8");
+	entry("owner", offsetof(struct target, owner), "u64");
 	end();
 }
 
@@ -125,7 +143,33 @@ static void print_sizes(void)
 	entry("port", sizeof(struct port), "XDP: a device");
 	entry("target", sizeof(struct target), "a server that packets are steered to");
 	entry("nat64", sizeof(struct nat64), "a prefix of NAT64");
+	entry("heartbeatKey", sizeof(struct heartbeat_key), "16 bytes");
+	entry("server", sizeof(struct server_state), "what a server's heartbeats said");
+	entry("family", sizeof(struct family_state), "of one family of it");
+	entry("choice", sizeof(struct choice), "u32 entries of order, order, slots");
 	entry("counter", sizeof(struct counter), "u64 packets, u64 bytes");
+	end();
+	begin("serverOffset", "Byte offsets in what a server's heartbeats said.");
+	entry("owner", offsetof(struct server_state, owner), "u64");
+	entry("heard", offsetof(struct server_state, heard), "u64 ns");
+	entry("counter", offsetof(struct server_state, counter), "u64");
+	entry("mac", offsetof(struct server_state, mac), "6 bytes, in 8");
+	entry("family", offsetof(struct server_state, family), "IPv4, then IPv6");
+	entry("flags", offsetof(struct server_state, flags), "u8");
+	entry("reason", offsetof(struct server_state, reason), "u8");
+	entry("ignored", offsetof(struct server_state, ignored), "u64 each");
+	end();
+	begin("familyOffset", "Byte offsets in one family of it.");
+	entry("since", offsetof(struct family_state, since), "u64 ns");
+	entry("returned", offsetof(struct family_state, returned), "u64 ns");
+	entry("heldUntil", offsetof(struct family_state, held_until), "u64 ns");
+	entry("rise", offsetof(struct family_state, rise), "u32");
+	entry("flaps", offsetof(struct family_state, flaps), "u16");
+	entry("isUp", offsetof(struct family_state, is_up), "u16");
+	end();
+	begin("choiceOffset", "Byte offsets in a table of a group.");
+	entry("order", offsetof(struct choice, order), "u8 each");
+	entry("slots", offsetof(struct choice, slot), "CHOICE_ROOM u8 of each level");
 	end();
 	begin("blockOffset", "Byte offsets in a /16.");
 	entry("codes", offsetof(struct v4_block, codes), "8 u64");

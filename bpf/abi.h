@@ -24,6 +24,18 @@
 /* Network devices that one program set's XDP program may sit on. */
 #define PORTS_MAX 16
 
+/* Of policy/choice.ts: slots of a table, how many targets each names, and room for the slots. */
+#define CHOICE_SLOTS 1021
+#define CHOICE_LEVELS 3
+#define CHOICE_ROOM 1024
+/* Tables of a group: of each family, of its servers and of its backups. */
+#define TABLES_PER_GROUP 4
+
+/* Without a heartbeat for so long a server is given no new flow: HEARTBEAT_ALIVE_MS of server-health.ts. */
+#define HEARTBEAT_ALIVE_NS 2000000000ull
+/* A return within so long of the one before is held the longer; how long is HOLD_SECONDS of heartbeat.h. */
+#define FLAP_NS 120000000000ull
+
 /* An interior node of the IPv6 tree has 7 keys between 8 references. */
 #define TREE_KEYS 7
 /* Levels of both halves of an address together. */
@@ -64,6 +76,8 @@
 	X(embedded_v4, "dropped: IPv6 addresses that stand for an IPv4 one")	\
 	X(unseen, "dropped: headers that cannot be seen, and a rule that could block them")	\
 	X(from_server, "sent by a server")				\
+	X(heartbeat, "heartbeats of servers")				\
+	X(heartbeat_ignored, "dropped: to the heartbeats' port, and not authentic")	\
 	X(fragment, "TCP fragments, which are never steered")		\
 	X(unjudged, "other protocols while no rule could block them")	\
 	X(unknown_flow, "later packets of TCP flows that are not steered")	\
@@ -82,11 +96,49 @@
 	X(over_share, "of these, flows of clients over their share")	\
 	X(table_full, "of these, flows without room in the table")	\
 	X(no_route, "of these, flows without a way to the server")	\
+	X(no_server, "of these, flows while no server was fit")		\
+	X(heartbeat_stranger, "of the ignored heartbeats, those from no server's address")	\
 	X(fallback_neighbour, "marked: the server's link address is unknown")	\
 	X(fallback_ttl, "marked: the TTL ends here, and the stack must say so")	\
 	X(fallback_mtu, "marked: too large for the way to the server")	\
 	X(fallback_vlan, "marked: the frame has a VLAN tag")		\
+	X(fallback_silent, "marked: the server is silent, and nftables resets the flow")	\
 	X(xdp_passed, "steered packets that XDP had to leave to tc")
+
+/*
+ * X(NAME, what was wrong): packets to the heartbeats' port from a server's address that are no heartbeat
+ * of its; the order of IGNORED_HEARTBEATS of server-health.ts, where `address` is from no server's.
+ */
+#define IGNORED(X)							\
+	X(tag, "the hash is not that of its key")			\
+	X(address, "unused: counted as heartbeat_stranger")		\
+	X(mac, "from another link address than the configured one")	\
+	X(replay, "the counter did not go up")				\
+	X(malformed, "no heartbeat of a version that is known")
+
+enum ignored {
+#define X(name, help) IGNORED_##name,
+	IGNORED(X)
+#undef X
+	IGNORED_KINDS
+};
+
+/* Bits of a heartbeat's flags: HEARTBEAT_FLAGS of server-health.ts. */
+#define HEARTBEAT_FIT4 1
+#define HEARTBEAT_FIT6 2
+#define HEARTBEAT_LEAVING 4
+
+/* X(NAME, what is hashed) */
+#define BALANCES(X)							\
+	X(client, "the source address")					\
+	X(client_destination, "both addresses")				\
+	X(flow, "both addresses and ports")
+
+enum balance {
+#define X(name, help) BALANCE_##name,
+	BALANCES(X)
+#undef X
+};
 
 enum verdict {
 #define X(name, help) VERDICT_##name,
@@ -122,6 +174,14 @@ enum counter_name {
 /* X(name, what it means): 32 bits each */
 #define SETTINGS(X)							\
 	X(targets, "entries used of target")				\
+	X(groups, "groups of targets; 0: every flow goes to target 0")	\
+	X(balance, "what a flow's target is chosen by")			\
+	X(choice_seed, "of the hash")					\
+	X(heartbeats, "whether a target has heartbeats")		\
+	X(heartbeat_port, "UDP port that they come to, in network order")	\
+	X(rise, "heartbeats in a row that a server needs to come back")	\
+	X(reset_after, "seconds of silence after which its flows are left to nftables")	\
+	X(follows_macs, "whether a server may move to another link address")	\
 	X(ports, "entries used of port")				\
 	X(blocks, "whether a rule may block anything")			\
 	X(judges_others, "whether a rule may block what is not TCP")	\
@@ -151,7 +211,10 @@ enum counter_name {
 	X(route_v4, "interface that the policy route must use; 0: any")	\
 	X(route_v6, "interface that the policy route must use; 0: any")	\
 	X(steers_v4, "0: the server has no IPv4 address")		\
-	X(steers_v6, "0: the server has no IPv6 address")
+	X(steers_v6, "0: the server has no IPv6 address")		\
+	X(has_heartbeat, "judged by its heartbeat")			\
+	X(asks_route, "judged by the way to it")			\
+	X(state, "its entry in servers")
 
 struct target {
 #define X(name, help) __u32 name;
@@ -159,6 +222,46 @@ struct target {
 #undef X
 	__u32 next_hop_v4;
 	__u32 next_hop_v6[4];
+	/* Where its heartbeats come from; 0: from no address of this family. */
+	__u32 heartbeat_v4;
+	__u32 heartbeat_v6[4];
+	__u64 heartbeat_mac;	/* six bytes, then two of zero; 0: any, and followed */
+	__u64 owner;		/* which key they are made with */
+};
+
+/* Not among the constants: those stand in the verifier's log. */
+struct heartbeat_key {
+	__u64 word[2];
+};
+
+/* Of one family of a server. */
+struct family_state {
+	__u64 since;		/* when it came to be up */
+	__u64 returned;		/* when it last came back; 0: never */
+	__u64 held_until;	/* too many returns: only where no other is fit */
+	__u32 rise;		/* heartbeats in a row that said fit */
+	__u16 flaps;		/* returns, each within FLAP_NS of the one before */
+	__u16 is_up;		/* as of the last heartbeat */
+};
+
+/* What the heartbeats of a server have said; outlives program sets. Times are CLOCK_MONOTONIC in ns. */
+struct server_state {
+	__u64 owner;		/* which key they were made with; of another one nothing here is true */
+	__u64 heard;		/* when the last authentic one came, or the attach that believed in it */
+	__u64 counter;		/* of the last one; 0: none came yet */
+	__u64 mac;		/* where the last one came from */
+	struct family_state family[2];	/* IPv4, IPv6 */
+	__u8 flags;		/* of the last one */
+	__u8 reason;
+	__u8 unused[6];
+	__u64 ignored[IGNORED_KINDS];
+};
+
+/* Which of a group's targets has a slot: policy/choice.ts. */
+struct choice {
+	__u32 count;		/* entries used of order; 0: none of this family, or no backups */
+	__u8 order[TARGETS_MAX];
+	__u8 slot[CHOICE_LEVELS][CHOICE_ROOM];
 };
 
 /* A device with the XDP program, and what it belongs to: itself, or the bridge. */
@@ -188,6 +291,7 @@ struct config {
 	struct port port[PORTS_MAX];
 	struct nat64 nat64[NAT64_MAX];
 	__u8 verdict[RULES_MAX + 8];
+	__u16 group[RULES_MAX + 8];	/* which targets a rule means */
 };
 
 struct flow_key_v4 {

@@ -7,6 +7,11 @@ export const TARGETS_MAX = 16;
 export const RULE_NAME_LENGTH = 128;
 export const NAT64_MAX = 8;
 export const PORTS_MAX = 16;
+export const CHOICE_SLOTS = 1021;
+export const CHOICE_LEVELS = 3;
+export const CHOICE_ROOM = 1024;
+export const TABLES_PER_GROUP = 4;
+export const HEARTBEAT_ALIVE_NS = 2000000000;
 export const TREE_KEYS = 7;
 export const TREE_DEPTH = 18;
 export const REFS_PER_BLOCK = 16;
@@ -49,6 +54,16 @@ export const flowState = {
   CLOSING: 2,
 } as const;
 
+/** What a flow's target is chosen by. */
+export const balanceNumber = {
+  /** the source address */
+  client: 0,
+  /** both addresses */
+  client_destination: 1,
+  /** both addresses and ports */
+  flow: 2,
+} as const;
+
 /** Counters: each packet is counted under exactly one of these. */
 export const outcomes = [
   /** frames to another station's MAC address */
@@ -65,6 +80,10 @@ export const outcomes = [
   'unseen',
   /** sent by a server */
   'from_server',
+  /** heartbeats of servers */
+  'heartbeat',
+  /** dropped: to the heartbeats' port, and not authentic */
+  'heartbeat_ignored',
   /** TCP fragments, which are never steered */
   'fragment',
   /** other protocols while no rule could block them */
@@ -99,6 +118,10 @@ export const events = [
   'table_full',
   /** of these, flows without a way to the server */
   'no_route',
+  /** of these, flows while no server was fit */
+  'no_server',
+  /** of the ignored heartbeats, those from no server's address */
+  'heartbeat_stranger',
   /** marked: the server's link address is unknown */
   'fallback_neighbour',
   /** marked: the TTL ends here, and the stack must say so */
@@ -107,74 +130,108 @@ export const events = [
   'fallback_mtu',
   /** marked: the frame has a VLAN tag */
   'fallback_vlan',
+  /** marked: the server is silent, and nftables resets the flow */
+  'fallback_silent',
   /** steered packets that XDP had to leave to tc */
   'xdp_passed',
+] as const;
+
+/** What was wrong with heartbeats, as a server's state counts it. */
+export const ignoredHeartbeats = [
+  /** the hash is not that of its key */
+  'tag',
+  /** unused: counted as heartbeat_stranger */
+  'address',
+  /** from another link address than the configured one */
+  'mac',
+  /** the counter did not go up */
+  'replay',
+  /** no heartbeat of a version that is known */
+  'malformed',
 ] as const;
 
 /** Byte offsets of 32-bit settings. */
 export const configOffset = {
   /** entries used of target */
   targets: 0,
+  /** groups of targets; 0: every flow goes to target 0 */
+  groups: 4,
+  /** what a flow's target is chosen by */
+  balance: 8,
+  /** of the hash */
+  choice_seed: 12,
+  /** whether a target has heartbeats */
+  heartbeats: 16,
+  /** UDP port that they come to, in network order */
+  heartbeat_port: 20,
+  /** heartbeats in a row that a server needs to come back */
+  rise: 24,
+  /** seconds of silence after which its flows are left to nftables */
+  reset_after: 28,
+  /** whether a server may move to another link address */
+  follows_macs: 32,
   /** entries used of port */
-  ports: 4,
+  ports: 36,
   /** whether a rule may block anything */
-  blocks: 8,
+  blocks: 40,
   /** whether a rule may block what is not TCP */
-  judges_others: 12,
+  judges_others: 44,
   /** on_failure: block */
-  blocks_on_failure: 16,
+  blocks_on_failure: 48,
   /** of each family; 0: no limit */
-  max_flows_per_client: 20,
+  max_flows_per_client: 52,
   /** whether a rule names a MAC address */
-  has_macs: 24,
+  has_macs: 56,
   /** entries used of server_mac */
-  server_macs: 28,
+  server_macs: 60,
   /** entries used of server_v4 */
-  server_v4s: 32,
+  server_v4s: 64,
   /** entries used of server_v6 */
-  server_v6s: 36,
+  server_v6s: 68,
   /** entries used of nat64 */
-  nat64s: 40,
+  nat64s: 72,
   /** whether one of them is shorter than /96 */
-  has_reserved: 44,
+  has_reserved: 76,
   /** bits of the first rules, which look at no embedded address */
-  guards: 48,
+  guards: 80,
   /** number of rules, and the index of the default */
-  rules: 52,
+  rules: 84,
   /** words used of each row */
-  row_words: 56,
+  row_words: 88,
   /** row of class 0 as a source */
-  from_rows: 60,
+  from_rows: 92,
   /** row of port class 0 over TCP */
-  port_rows: 64,
+  port_rows: 96,
   /** port classes, the last one for a port that cannot be seen */
-  port_classes: 68,
+  port_classes: 100,
   /** row of MAC class 0 as a condition of its own */
-  mac_rows: 72,
+  mac_rows: 104,
   /** row of MAC class 0 as a source */
-  from_mac_rows: 76,
+  from_mac_rows: 108,
 } as const;
 
 /** Byte offsets of the arrays behind them. */
 export const configArray = {
   /** u32 classes of the codes 0 to 2 */
-  palette: 80,
+  palette: 112,
   /** a server that packets are steered to */
-  target: 96,
+  target: 128,
   /** 4 bytes each */
-  server_v4: 928,
+  server_v4: 1792,
   /** 16 bytes each */
-  server_v6: 992,
+  server_v6: 1856,
   /** 6 bytes, each in 8 */
-  server_mac: 1248,
+  server_mac: 2112,
   /** XDP: u32 device, u32 its router interface, MAC in 8 */
-  port: 1376,
+  port: 2240,
   /** u64 prefix and mask in halves, length */
-  nat64: 1632,
+  nat64: 2496,
   /** u8 of each rule, then the default */
-  verdict: 1952,
+  verdict: 2816,
+  /** u16 of each rule, then the default */
+  group: 3848,
 } as const;
-export const CONFIG_SIZE = 2984;
+export const CONFIG_SIZE = 5912;
 
 /** Byte offsets in a target. */
 export const targetOffset = {
@@ -194,10 +251,24 @@ export const targetOffset = {
   steers_v4: 24,
   /** 0: the server has no IPv6 address */
   steers_v6: 28,
+  /** judged by its heartbeat */
+  has_heartbeat: 32,
+  /** judged by the way to it */
+  asks_route: 36,
+  /** its entry in servers */
+  state: 40,
   /** 4 bytes */
-  next_hop_v4: 32,
+  next_hop_v4: 44,
   /** 16 bytes */
-  next_hop_v6: 36,
+  next_hop_v6: 48,
+  /** 4 bytes */
+  heartbeat_v4: 64,
+  /** 16 bytes */
+  heartbeat_v6: 68,
+  /** 6 bytes, in 8 */
+  heartbeat_mac: 88,
+  /** u64 */
+  owner: 96,
 } as const;
 
 /** Bytes of a map's key or value. */
@@ -225,11 +296,63 @@ export const structSize = {
   /** XDP: a device */
   port: 16,
   /** a server that packets are steered to */
-  target: 52,
+  target: 104,
   /** a prefix of NAT64 */
   nat64: 40,
+  /** 16 bytes */
+  heartbeatKey: 16,
+  /** what a server's heartbeats said */
+  server: 144,
+  /** of one family of it */
+  family: 32,
+  /** u32 entries of order, order, slots */
+  choice: 3092,
   /** u64 packets, u64 bytes */
   counter: 16,
+} as const;
+
+/** Byte offsets in what a server's heartbeats said. */
+export const serverOffset = {
+  /** u64 */
+  owner: 0,
+  /** u64 ns */
+  heard: 8,
+  /** u64 */
+  counter: 16,
+  /** 6 bytes, in 8 */
+  mac: 24,
+  /** IPv4, then IPv6 */
+  family: 32,
+  /** u8 */
+  flags: 96,
+  /** u8 */
+  reason: 97,
+  /** u64 each */
+  ignored: 104,
+} as const;
+
+/** Byte offsets in one family of it. */
+export const familyOffset = {
+  /** u64 ns */
+  since: 0,
+  /** u64 ns */
+  returned: 8,
+  /** u64 ns */
+  heldUntil: 16,
+  /** u32 */
+  rise: 24,
+  /** u16 */
+  flaps: 28,
+  /** u16 */
+  isUp: 30,
+} as const;
+
+/** Byte offsets in a table of a group. */
+export const choiceOffset = {
+  /** u8 each */
+  order: 4,
+  /** CHOICE_ROOM u8 of each level */
+  slots: 20,
 } as const;
 
 /** Byte offsets in a /16. */

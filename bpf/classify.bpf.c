@@ -15,6 +15,9 @@
  * dropped if a rule could block it.  A new policy is a new program set, with tables of its
  * own; it replaces the old one in one step and shares its flow table.
  *
+ * A flow goes to a server that is fit (health.h), as its heartbeats say
+ * (heartbeat.h), and stays with it.
+ *
  * xdp.h does the same one step earlier, for floods of small packets.
  *
  * What it means is control/policy/evaluate.ts and, packet by packet,
@@ -30,6 +33,8 @@
 #include "count.h"
 #include "flow.h"
 #include "fragment.h"
+#include "health.h"
+#include "heartbeat.h"
 #include "lookup.h"
 #include "maps.h"
 #include "parse.h"
@@ -68,10 +73,12 @@ static __always_inline bool make_readable(struct __sk_buff *skb)
 	return bpf_skb_pull_data(skb, length) == 0;
 }
 
-static __always_inline __u32 judge(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline __u32 judge(struct __sk_buff *skb, const struct packet *packet,
+				   __u32 *matched)
 {
 	__u32 rule = matching_rule(packet), verdict;
 
+	*matched = rule;
 	if (rule > RULES_MAX)
 		return VERDICT_DIRECT;
 	verdict = config.verdict[rule];
@@ -111,18 +118,12 @@ static __always_inline enum way choose_way(struct __sk_buff *skb, const struct p
 	return has_route(skb, packet, target) ? WAY_ROUTE : WAY_NONE;
 }
 
-static __always_inline int admit(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline int admit_to(struct __sk_buff *skb, const struct packet *packet,
+				    __u32 number, enum way way)
 {
-	const volatile struct target *target;
-	__u32 number, refusal;
-	enum way way;
+	const volatile struct target *target = target_of(number);
+	__u32 refusal = flow_add(packet, number);
 
-	number = target_choose(packet);
-	if (number >= TARGETS_MAX)
-		return fail(skb, packet, COUNT_no_route);
-	target = target_of(number);
-	way = choose_way(skb, packet, target);
-	refusal = way == WAY_NONE ? COUNT_no_route : flow_add(packet, number);
 	if (refusal)
 		return fail(skb, packet, refusal);
 	count_event(COUNT_admitted);
@@ -133,14 +134,61 @@ static __always_inline int admit(struct __sk_buff *skb, const struct packet *pac
 	return steer_by_mark(skb, target);
 }
 
+/* The only target, and nothing to ask about it but the way. */
+static __always_inline int admit_to_first(struct __sk_buff *skb, const struct packet *packet)
+{
+	const volatile struct target *target = &config.target[0];
+	enum way way;
+
+	way = target_takes(target, packet) ? choose_way(skb, packet, target) : WAY_NONE;
+	if (way == WAY_NONE)
+		return fail(skb, packet, COUNT_no_route);
+	return admit_to(skb, packet, 0, way);
+}
+
+/* Not static: it is asked for one target after another. */
+__noinline int way_to(struct __sk_buff *skb, const struct packet *packet, __u32 number)
+{
+	if (!packet)
+		return WAY_NONE;
+	return choose_way(skb, packet, target_of(number));
+}
+
+/* A server without a way is as good as none: the next one has its turn. */
+static __always_inline int admit_to_group(struct __sk_buff *skb, const struct packet *packet,
+					  __u32 group)
+{
+	__u32 usable = usable_targets(packet), reason = COUNT_no_server, number, i;
+	int way;
+
+	for (i = 0; i < TARGETS_MAX && i < config.targets; i++) {
+		number = target_choose(packet, group, usable);
+		if (number >= TARGETS_MAX)
+			break;
+		way = way_to(skb, packet, number);
+		if (way != WAY_NONE)
+			return admit_to(skb, packet, number, way);
+		usable &= ~((FIT | HELD) << number);
+		reason = COUNT_no_route;
+	}
+	return fail(skb, packet, reason);
+}
+
+static __always_inline int admit(struct __sk_buff *skb, const struct packet *packet, __u32 rule)
+{
+	if (!config.groups)
+		return admit_to_first(skb, packet);
+	return admit_to_group(skb, packet, config.group[rule <= RULES_MAX ? rule : 0]);
+}
+
 static __always_inline int classify_syn(struct __sk_buff *skb, const struct packet *packet)
 {
-	__u32 verdict;
+	__u32 verdict, rule;
 
 	/* A known tuple is a new flow, too.  One that stays must not lose its place in a full table. */
-	verdict = judge(skb, packet);
+	verdict = judge(skb, packet, &rule);
 	if (verdict == VERDICT_PROXY && packet->fragment == FRAGMENT_NONE)
-		return admit(skb, packet);
+		return admit(skb, packet, rule);
 	flow_forget(packet);
 	if (verdict == VERDICT_BLOCK)
 		return drop(skb);
@@ -163,10 +211,14 @@ static __always_inline int classify_tcp(struct __sk_buff *skb, const struct pack
 
 static __always_inline int classify_other(struct __sk_buff *skb, const struct packet *packet)
 {
+	__u32 rule;
+
+	if (is_to_heartbeat_port(packet) && hear(skb, packet) == HEARD_IGNORED)
+		return drop_as(skb, COUNT_heartbeat_ignored);
 	if (!config.judges_others)
 		return leave(skb, COUNT_unjudged);
 	/* Only TCP can be handed to a program that asks for SO_ORIGINAL_DST. */
-	return judge(skb, packet) == VERDICT_BLOCK ? drop(skb) : leave(skb, COUNT_direct);
+	return judge(skb, packet, &rule) == VERDICT_BLOCK ? drop(skb) : leave(skb, COUNT_direct);
 }
 
 /*
@@ -177,7 +229,9 @@ static __always_inline int classify_other(struct __sk_buff *skb, const struct pa
 static __always_inline int classify_unseen(struct __sk_buff *skb, const struct packet *packet,
 					   __u32 outcome)
 {
-	if (config.blocks && judge(skb, packet) == VERDICT_BLOCK)
+	__u32 rule;
+
+	if (config.blocks && judge(skb, packet, &rule) == VERDICT_BLOCK)
 		return drop_as(skb, COUNT_unseen);
 	return leave(skb, outcome);
 }
@@ -227,6 +281,15 @@ static __always_inline bool is_of_other_vlan(struct __sk_buff *skb)
 	return (skb->vlan_tci & VLAN_ID_MASK) && skb->vlan_present;
 }
 
+static __always_inline int classify_from_server(struct __sk_buff *skb, const struct packet *packet)
+{
+	int hearing = is_to_heartbeat_port(packet) ? hear(skb, packet) : HEARD_ELSEWHERE;
+
+	if (hearing == HEARD_IGNORED)
+		return drop_as(skb, COUNT_heartbeat_ignored);
+	return leave(skb, hearing == HEARD ? COUNT_heartbeat : COUNT_from_server);
+}
+
 static __always_inline int classify(struct __sk_buff *skb)
 {
 	struct packet packet;
@@ -252,7 +315,7 @@ static __always_inline int classify(struct __sk_buff *skb)
 	if (has_embedded_v4(&packet) || is_no_nat64(&packet))
 		return drop_as(skb, COUNT_embedded_v4);
 	if (is_from_server(&packet))
-		return leave(skb, COUNT_from_server);
+		return classify_from_server(skb, &packet);
 	if (result != PARSE_OK)
 		return classify_unseen(skb, &packet, COUNT_malformed);
 	if (packet.fragment == FRAGMENT_LATER)
@@ -264,6 +327,35 @@ SEC("tc")
 int sidetrack_tc(struct __sk_buff *skb)
 {
 	return classify(skb);
+}
+
+/* For interfaces that only servers are behind: nothing but heartbeats is looked at, or counted. */
+static __always_inline int listen_only(struct __sk_buff *skb)
+{
+	struct packet packet;
+	int result;
+
+	if (skb->pkt_type != PACKET_HOST || is_of_other_vlan(skb))
+		return PASS;
+	result = parse_packet(skb, &packet);
+	if (result == PARSE_SHORT && make_readable(skb))
+		result = parse_packet(skb, &packet);
+	if (result != PARSE_OK || !is_to_heartbeat_port(&packet))
+		return PASS;
+	switch (hear(skb, &packet)) {
+	case HEARD:
+		return leave(skb, COUNT_heartbeat);
+	case HEARD_IGNORED:
+		return drop_as(skb, COUNT_heartbeat_ignored);
+	default:
+		return PASS;
+	}
+}
+
+SEC("tc")
+int sidetrack_hear(struct __sk_buff *skb)
+{
+	return listen_only(skb);
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

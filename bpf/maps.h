@@ -2,7 +2,7 @@
 /*
  * The maps.  Sizes that depend on the policy are 1 here and set by the loader.
  *
- * `flows_*`, `clients` and `counters` are pinned and outlive a program; everything else
+ * `flows_*`, `clients`, `counters`, `servers` and `moved` are pinned and outlive a program; everything else
  * belongs to one program set, is written before that program set is attached and
  * never changed.
  *
@@ -34,6 +34,11 @@ MAP(flows_v6, BPF_MAP_TYPE_HASH, struct flow_key_v6, struct flow, 1 << 20);
 MAP(clients, BPF_MAP_TYPE_HASH, struct client_key, struct client, 1 << 16);
 MAP(counters, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct counter, COUNTERS);
 
+/* What is known of each target, by its number. */
+MAP(servers, BPF_MAP_TYPE_ARRAY, __u32, struct server_state, TARGETS_MAX);
+/* Bits of those whose last heartbeat came from a link address that this program set was not told. */
+MAP(moved, BPF_MAP_TYPE_ARRAY, __u32, __u64, 1);
+
 /* When each family's flow table was last swept. */
 MAP(sweeps, BPF_MAP_TYPE_ARRAY, __u32, __u32, 2);
 
@@ -51,6 +56,9 @@ TABLE(v6_nodes, struct v6_node);
 TABLE(port_classes, __u16[1 << 16]);
 MAP(macs, BPF_MAP_TYPE_HASH, __u64, __u32, 1);
 TABLE(rows, struct row);
+/* TABLES_PER_GROUP for each group: IPv4 and its backups, IPv6 and its backups. */
+TABLE(choices, struct choice);
+MAP(heartbeat_keys, BPF_MAP_TYPE_ARRAY, __u32, struct heartbeat_key, TARGETS_MAX);
 
 /* A section of its own: clang 19 puts constants that it makes itself into .rodata. */
 const volatile struct config config SEC(".rodata.config") = {};

@@ -75,6 +75,8 @@ static __always_inline bool has_route(struct __sk_buff *skb, const struct packet
 	struct bpf_fib_lookup route;
 	long result;
 
+	if (!target->asks_route)
+		return true;
 	fib_of(skb->ingress_ifindex, packet, &route);
 	*(__u32 *)route.smac = (skb->mark & ~target->mark_mask) | target->mark_value;
 	result = bpf_fib_lookup(skb, &route, sizeof(route), FIB_LOOKUP_MARK | FIB_LOOKUP_SKIP_NEIGH);

@@ -30,6 +30,25 @@ static __always_inline bool is_server_v6(const struct packet *packet)
 	return false;
 }
 
+/* By its last heartbeat; all but never is there one, so one word says whether to look. */
+static __always_inline bool is_moved_mac(__u64 mac)
+{
+	const struct server_state *server;
+	__u32 i, zero = 0;
+	__u64 *mask = bpf_map_lookup_elem(&moved, &zero);
+
+	if (!mask || !*mask)
+		return false;
+	for (i = 0; i < TARGETS_MAX && i < config.targets; i++) {
+		__u32 number = i;
+
+		server = bpf_map_lookup_elem(&servers, &number);
+		if (server && server->mac == mac)
+			return true;
+	}
+	return false;
+}
+
 /* Comes before the flow table: what a server sends back to us must not return to it. */
 __noinline int is_from_server(const struct packet *packet)
 {
@@ -40,6 +59,8 @@ __noinline int is_from_server(const struct packet *packet)
 	for (i = 0; i < SERVERS_MAX && i < config.server_macs; i++)
 		if (packet->source_mac == config.server_mac[i])
 			return true;
+	if (config.follows_macs && is_moved_mac(packet->source_mac))
+		return true;
 	return packet->family == 4 ? is_server_v4(packet) : is_server_v6(packet);
 }
 

@@ -5,7 +5,8 @@
  * `mark` sets the bits by which the policy route finds the packet.  `redirect`
  * hands it to the server's neighbour entry and does what a router owes: one hop
  * less to live.  What redirect cannot do goes by mark, whose route must
- * therefore exist in either mode.
+ * therefore exist in either mode.  So do the flows of a server that has been
+ * silent for too long: nftables knows their mark, and resets them.
  */
 #ifndef SIDETRACK_BPF_STEER_H
 #define SIDETRACK_BPF_STEER_H
@@ -14,6 +15,7 @@
 #include <linux/pkt_cls.h>
 
 #include "count.h"
+#include "health.h"
 #include "maps.h"
 #include "parse.h"
 #include "route.h"
@@ -122,6 +124,10 @@ static __always_inline int steer_by_redirect(struct __sk_buff *skb, const struct
 static __always_inline int steer(struct __sk_buff *skb, const struct packet *packet,
 				 const volatile struct target *target)
 {
+	if (target->redirect_ifindex && is_given_up(target)) {
+		count_event(COUNT_fallback_silent);
+		return steer_by_mark(skb, target);
+	}
 	if (target->redirect_ifindex)
 		return steer_by_redirect(skb, packet, target);
 	return steer_by_mark(skb, target);

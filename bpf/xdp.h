@@ -17,6 +17,7 @@
 
 #include "count.h"
 #include "flow.h"
+#include "health.h"
 #include "lookup.h"
 #include "maps.h"
 #include "parse.h"
@@ -129,16 +130,25 @@ static __always_inline int follow(struct xdp_md *frame, const struct packet *pac
 	if (!flow_follow(packet, &number))
 		return XDP_PASS;
 	target = target_of(number);
-	if (!find_way(frame, packet, target, &way))
+	if (is_given_up(target) || !find_way(frame, packet, target, &way))
 		return leave_to_tc();
 	return transmit(frame, packet, target, &way);
+}
+
+/* By fitness alone: where the chosen one has no way tc looks for another. */
+static __always_inline __u32 choose_for(const struct packet *packet, __u32 rule)
+{
+	if (!config.groups)
+		return target_takes(&config.target[0], packet) ? 0 : TARGETS_MAX;
+	return target_choose(packet, config.group[rule <= RULES_MAX ? rule : 0],
+			     usable_targets(packet));
 }
 
 /* Nothing of it is written before it is sure that tc will not have to judge the packet again. */
 static __always_inline int open_flow(struct xdp_md *frame, const struct packet *packet,
 				     __u32 rule)
 {
-	__u32 number = target_choose(packet);
+	__u32 number = choose_for(packet, rule);
 	const volatile struct target *target;
 	struct bpf_fib_lookup way;
 
