@@ -174,7 +174,7 @@ enum counter_name {
 /* X(name, what it means): 32 bits each */
 #define SETTINGS(X)							\
 	X(targets, "entries used of target")				\
-	X(groups, "groups of targets; 0: every flow goes to target 0")	\
+	X(groups, "groups of targets; 0: every flow goes to the first of its family")	\
 	X(balance, "what a flow's target is chosen by")			\
 	X(choice_seed, "of the hash")					\
 	X(heartbeats, "whether a target has heartbeats")		\

@@ -154,7 +154,7 @@ export const ignoredHeartbeats = [
 export const configOffset = {
   /** entries used of target */
   targets: 0,
-  /** groups of targets; 0: every flow goes to target 0 */
+  /** groups of targets; 0: every flow goes to the first of its family */
   groups: 4,
   /** what a flow's target is chosen by */
   balance: 8,

@@ -6,27 +6,37 @@
  * the new one. The flow table is shared, and live flows do not notice. If a step fails, the old
  * program set stays; what a crash leaves is repaired by the next call.
  */
-import { events, outcomes, structSize } from './abi.js';
+import { events, outcomes, structSize, TARGETS_MAX } from './abi.js';
 import { countFlowsOf } from './clients.js';
-import type { Steering, SteeringTarget } from './config.js';
+import { numberOf, type Steering, type SteeringTarget } from './config.js';
 import { ClassifierError } from './error.js';
 import { requireFeatures } from './feature.js';
 import { closeDescriptor } from './ffi.js';
 import { addFlows, FLOW_MAPS, type Flow, readFlows } from './flows.js';
+import { beginServers, forgetServers, type KnownServer, ownerOf } from './health.js';
 import { findInterface, listInterfaces, requireEthernet } from './interface.js';
 import { mapInfo } from './map.js';
 import type { BpfObject } from './object.js';
 import { PinDirectory } from './pin.js';
-import { policyMetadata, wayMetadata } from './pin-metadata.js';
+import { policyMetadata, serverMetadata, wayMetadata } from './pin-metadata.js';
 import type { ClassifierPolicy } from './policy.js';
 import { findXdpWay, type XdpWay } from './port.js';
-import { loadProgramSet, PROGRAM, SHARED_MAPS, type SharedMap } from './program-set.js';
+import {
+  HEARTBEAT_PROGRAM,
+  loadProgramSet,
+  PROGRAM,
+  SHARED_MAPS,
+  type SharedMap,
+} from './program-set.js';
+import type { HealthMode } from './server-health.js';
 import { compileTables } from './tables.js';
 import {
+  attachedProgram,
   attachFilter,
   detachFilter,
   ensureQdisc,
   holdsOurs,
+  programId,
   removeUnusedQdisc,
   requireFreePriority,
   requireOwnFilter,
@@ -34,6 +44,10 @@ import {
 import { attachXdp, detachXdp, requireFreeXdp, XDP_PROGRAM } from './xdp.js';
 
 export interface AttachTarget extends Omit<SteeringTarget, 'redirectIfindex' | 'xdpIfindex'> {
+  /** For those who look later; absent: unnamed, judged by its route. */
+  name?: string;
+  health?: HealthMode;
+  drained?: boolean;
   /** Straight to the server through this interface; absent, packets are marked and routed. */
   redirectInterface?: string;
 }
@@ -45,6 +59,8 @@ export interface AttachOptions {
   object: string;
   /** Where client packets come in. */
   interfaces: readonly string[];
+  /** Where servers' heartbeats come in, and no client packets. */
+  listening?: readonly string[];
   policy: ClassifierPolicy;
   steering: Omit<Steering, 'targets' | 'xdpPorts'> & { targets: readonly AttachTarget[] };
   /** Beside redirect: also in XDP, on these interfaces or, of bridges, on their ports. */
@@ -65,12 +81,19 @@ interface Device {
 /** Pins of a program set; `program` comes last, so that it vouches for the others. */
 const PROGRAM_PINS = ['rule_counters', 'rule_names', 'program'] as const;
 
+/** By which our filters are known. */
+const PROGRAMS = [PROGRAM, HEARTBEAT_PROGRAM] as const;
+
 const SHARED_SIZES: Readonly<Record<SharedMap, [key: number, value: number]>> = {
   flows_v4: [structSize.flowKeyV4, structSize.flow],
   flows_v6: [structSize.flowKeyV6, structSize.flow],
   clients: [structSize.clientKey, structSize.client],
   counters: [4, structSize.counter],
+  servers: [4, structSize.server],
+  moved: [4, 8],
 };
+
+const isFlowMap = (map: SharedMap) => FLOW_MAPS.some((flows) => flows.map === map);
 
 /** BPF_MAP_TYPE_HASH of linux/bpf.h. */
 const HASH = 1;
@@ -81,16 +104,17 @@ function openShared(pins: PinDirectory, map: SharedMap): number | undefined {
   if (fd === undefined) return undefined;
   const { type, keySize, valueSize, maxEntries } = mapInfo(fd);
   const [key, value] = SHARED_SIZES[map];
-  const fits = map === 'counters' ? maxEntries === outcomes.length + events.length : type === HASH;
-  if (keySize === key && valueSize === value && fits) return fd;
+  const isHash = isFlowMap(map) || map === 'clients';
+  const fits = map !== 'counters' || maxEntries === outcomes.length + events.length;
+  if (keySize === key && valueSize === value && fits && isHash === (type === HASH)) return fd;
   closeDescriptor(fd);
   return undefined;
 }
 
 function fullSteering({ steering }: AttachOptions, xdp: XdpWay | undefined): Steering {
-  const targets = steering.targets.map(({ redirectInterface, ...target }, number) => {
+  const targets = steering.targets.map(({ redirectInterface, ...target }, place) => {
     if (redirectInterface === undefined) return target;
-    const xdpIfindex = xdp?.exits[number]?.ifindex;
+    const xdpIfindex = xdp?.exits[place]?.ifindex;
     return {
       ...target,
       redirectIfindex: requireEthernet(redirectInterface),
@@ -125,11 +149,28 @@ function openKept(pins: PinDirectory, flowTableSize: number): Partial<Record<Sha
     const fits =
       map === 'clients'
         ? FLOW_MAPS.every((flows) => kept[flows.map] !== undefined)
-        : map === 'counters' || mapInfo(fd).maxEntries === flowTableSize;
+        : !isFlowMap(map) || mapInfo(fd).maxEntries === flowTableSize;
     if (fits) kept[map] = fd;
     else closeDescriptor(fd);
   }
   return kept;
+}
+
+const listens = ({ listening = [] }: AttachOptions): boolean => listening.length > 0;
+
+function knownServers({ steering }: AttachOptions): KnownServer[] {
+  return steering.targets.map((target, place) => {
+    const { name = '', health = 'route', drained = false, nextHop, heartbeat } = target;
+    const families = [nextHop.v4 === undefined ? [] : 4, nextHop.v6 === undefined ? [] : 6];
+    return {
+      number: numberOf(target, place),
+      name,
+      health,
+      drained,
+      families: families.flat() as (4 | 6)[],
+      ...(heartbeat && { owner: ownerOf(heartbeat.siphashKey) }),
+    };
+  });
 }
 
 /** A program set that is loaded and not in force yet. */
@@ -152,6 +193,7 @@ function loadNext(
       steering: fullSteering(options, xdp),
       flowTableSize: options.flowTableSize,
       shared,
+      listensOnly: listens(options),
     });
     return { object, made: SHARED_MAPS.filter((map) => shared[map] === undefined) };
   } finally {
@@ -187,13 +229,13 @@ function attachTo(pins: PinDirectory, name: string, ifindex: number, program: nu
   // Before it is made: a crash in between must not leave one that is not pinned.
   pins.addQdisc(name);
   if (!ensureQdisc(ifindex) && !wasMade) pins.removeQdisc(name);
-  attachFilter(name, ifindex, program, PROGRAM);
+  attachFilter(name, ifindex, program, PROGRAMS);
 }
 
 function detachFrom(pins: PinDirectory, name: string): void {
   const ifindex = findInterface(name);
   if (ifindex !== undefined) {
-    detachFilter(ifindex, PROGRAM);
+    detachFilter(ifindex, PROGRAMS);
     if (pins.hasQdisc(name)) removeUnusedQdisc(name, ifindex);
   }
   // An interface that vanished took its filters with it.
@@ -203,8 +245,8 @@ function detachFrom(pins: PinDirectory, name: string): void {
 /** Pins may have been removed by hand; programs stay where they are attached. */
 function detachUnpinned(name: string, ifindex: number): void {
   detachXdp(ifindex);
-  if (!holdsOurs(ifindex, PROGRAM)) return;
-  detachFilter(ifindex, PROGRAM);
+  if (!holdsOurs(ifindex, PROGRAMS)) return;
+  detachFilter(ifindex, PROGRAMS);
   removeUnusedQdisc(name, ifindex);
 }
 
@@ -253,33 +295,49 @@ function replaceXdp(pins: PinDirectory, devices: readonly Device[], program: num
   }
 }
 
+/** What was at an interface before: the id of its program. */
+type Before = ReadonlyMap<string, number | undefined>;
+
 /** Puts the program set in force back where another one was already. */
-function revert(pins: PinDirectory, touched: readonly string[], before: ReadonlySet<string>): void {
-  const old = pins.open('program');
+function revert(pins: PinDirectory, touched: readonly string[], before: Before): void {
+  const old = ['program', 'hear_program'].flatMap((pin) => {
+    const fd = pins.open(pin);
+    return fd === undefined ? [] : [{ fd, id: programId(fd) }];
+  });
   for (const name of touched) {
     const ifindex = findInterface(name);
-    if (ifindex !== undefined && old !== undefined && before.has(name)) {
-      attachFilter(name, ifindex, old, PROGRAM);
+    const program = old.find(({ id }) => id === before.get(name)) ?? old[0];
+    if (ifindex !== undefined && program !== undefined && before.has(name)) {
+      attachFilter(name, ifindex, program.fd, PROGRAMS);
     } else {
       detachFrom(pins, name);
     }
   }
-  if (old !== undefined) closeDescriptor(old);
+  for (const { fd } of old) closeDescriptor(fd);
+}
+
+function attachedBefore(pins: PinDirectory): Before {
+  return new Map(
+    pins.interfaces().map((name) => {
+      const ifindex = findInterface(name);
+      return [name, ifindex === undefined ? undefined : attachedProgram(ifindex)];
+    }),
+  );
 }
 
 /** Replaces the filters, then does `next`; if either fails, the old filters are put back. */
 async function replaceFilters(
   pins: PinDirectory,
-  interfaces: ReadonlyMap<string, number>,
-  program: number,
+  interfaces: ReadonlyMap<string, Place>,
+  object: BpfObject,
   next: () => Promise<void>,
 ): Promise<void> {
-  const before = new Set(pins.interfaces());
+  const before = attachedBefore(pins);
   const touched: string[] = [];
   try {
-    for (const [name, ifindex] of interfaces) {
+    for (const [name, { ifindex, program }] of interfaces) {
       touched.push(name);
-      attachTo(pins, name, ifindex, program);
+      attachTo(pins, name, ifindex, object.programDescriptor(program));
     }
     await next();
   } catch (error) {
@@ -290,16 +348,27 @@ async function replaceFilters(
 
 function descriptorOf(object: BpfObject, pin: string): number {
   if (pin === 'program') return object.programDescriptor();
+  if (pin === 'hear_program') return object.programDescriptor(HEARTBEAT_PROGRAM);
   return pin === 'xdp_program' ? object.programDescriptor(XDP_PROGRAM) : object.mapDescriptor(pin);
 }
 
-function requireInterfaces({ interfaces }: AttachOptions): ReadonlyMap<string, number> {
-  const indexes = new Map(interfaces.map((name) => [name, requireEthernet(name)]));
-  for (const [name, ifindex] of indexes) {
-    requireOwnFilter(name, ifindex, PROGRAM);
+/** Where a filter goes, and which. */
+interface Place {
+  ifindex: number;
+  program: (typeof PROGRAMS)[number];
+}
+
+function requireInterfaces({ interfaces, listening = [] }: AttachOptions) {
+  const places = new Map<string, Place>();
+  for (const name of listening)
+    places.set(name, { ifindex: requireEthernet(name), program: HEARTBEAT_PROGRAM });
+  for (const name of interfaces)
+    places.set(name, { ifindex: requireEthernet(name), program: PROGRAM });
+  for (const [name, { ifindex }] of places) {
+    requireOwnFilter(name, ifindex, PROGRAMS);
     requireFreePriority(name);
   }
-  return indexes;
+  return places;
 }
 
 /**
@@ -326,8 +395,14 @@ export async function attachClassifier(options: AttachOptions): Promise<void> {
   pins.requireFileSystem();
   const next = loadNext(options, pins, xdp);
   const { object } = next;
-  const pinned = [...next.made, ...(xdp ? (['xdp_program'] as const) : []), ...PROGRAM_PINS];
+  const extra = [
+    ...(xdp ? (['xdp_program'] as const) : []),
+    ...(listens(options) ? (['hear_program'] as const) : []),
+  ];
+  const pinned = [...next.made, ...extra, ...PROGRAM_PINS];
   const before = pins.readMetadata('policy');
+  const servers = knownServers(options);
+  let forgetAgain = () => {};
   try {
     pins.create();
     pins.discardAllNext();
@@ -335,8 +410,9 @@ export async function attachClassifier(options: AttachOptions): Promise<void> {
     for (const pin of pinned) pins.pinNext(pin, descriptorOf(object, pin));
     countKeptFlows(next);
     fillFlows(pins, next, (await options.takeOver?.()) ?? []);
+    forgetAgain = beginServers(object.mapDescriptor('servers'), servers);
     let others: readonly Flow[] = [];
-    await replaceFilters(pins, interfaces, object.programDescriptor(), async () => {
+    await replaceFilters(pins, interfaces, object, async () => {
       // What was admitted in between; asked while the old filters can still be put back.
       others = (await options.takeOver?.()) ?? [];
       if (xdp) replaceXdp(pins, xdp.ports, object.programDescriptor(XDP_PROGRAM));
@@ -346,11 +422,16 @@ export async function attachClassifier(options: AttachOptions): Promise<void> {
     const devices = new Set(xdp?.ports.map(({ name }) => name));
     for (const name of pins.devices()) if (!devices.has(name)) detachXdpFrom(pins, name);
     if (!xdp) pins.discard('xdp_program');
+    if (!listens(options)) pins.discard('hear_program');
     for (const name of pins.interfaces()) if (!interfaces.has(name)) detachFrom(pins, name);
     const heard = xdp?.exits.flatMap((exit) => exit.heard ?? []) ?? [];
     pins.writeMetadata('way', heard.map(wayMetadata));
+    pins.writeMetadata('servers', servers.map(serverMetadata));
+    pins.writeMetadata('listening', options.listening ?? []);
+    forgetServers(object.mapDescriptor('servers'), servers, TARGETS_MAX);
     pins.writeMetadata('policy', policyMetadata(options.digest, options.object));
   } catch (error) {
+    forgetAgain();
     for (const pin of pinned) pins.discardNext(pin);
     if (pins.has('program')) {
       pins.writeMetadata('policy', before);

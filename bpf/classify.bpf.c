@@ -134,16 +134,18 @@ static __always_inline int admit_to(struct __sk_buff *skb, const struct packet *
 	return steer_by_mark(skb, target);
 }
 
-/* The only target, and nothing to ask about it but the way. */
+/* Nothing is asked about it but the way. */
 static __always_inline int admit_to_first(struct __sk_buff *skb, const struct packet *packet)
 {
-	const volatile struct target *target = &config.target[0];
+	__u32 number = first_target(packet);
 	enum way way;
 
-	way = target_takes(target, packet) ? choose_way(skb, packet, target) : WAY_NONE;
+	if (number >= TARGETS_MAX)
+		return fail(skb, packet, COUNT_no_route);
+	way = choose_way(skb, packet, target_of(number));
 	if (way == WAY_NONE)
 		return fail(skb, packet, COUNT_no_route);
-	return admit_to(skb, packet, 0, way);
+	return admit_to(skb, packet, number, way);
 }
 
 /* Not static: it is asked for one target after another. */

@@ -1,6 +1,7 @@
 /** The constants of one program set: `struct config` of abi.h. */
 import { SocketAddress } from 'node:net';
 import {
+  balanceNumber,
   CONFIG_SIZE,
   configArray,
   configOffset,
@@ -11,7 +12,9 @@ import {
   targetOffset,
   verdictNumber,
 } from './abi.js';
+import type { TargetGroup } from './choice.js';
 import { ClassifierError } from './error.js';
+import { ownerOf } from './health.js';
 import type { Verdict } from './policy.js';
 import type { Port } from './port.js';
 import type { Tables } from './tables.js';
@@ -19,8 +22,20 @@ import type { Tables } from './tables.js';
 /** IPv4 as a number, IPv6 as a bigint. */
 export type Address = number | bigint;
 
-/** A server that packets are steered to; flows know it by its place in the list. */
+/** How a target's heartbeats are told from others. */
+export interface TargetHeartbeat {
+  /** Where they come from. */
+  addresses: { v4?: number; v6?: bigint };
+  /** 16 bytes. */
+  siphashKey: Buffer;
+  /** The only link address that they may come from; absent: any, and it is followed. */
+  mac?: string;
+}
+
+/** A server that packets are steered to. */
 export interface SteeringTarget {
+  /** By which flows and `servers` know it; absent: its place in the list. */
+  number?: number;
   mark: { value: number; mask: number };
   /** Index of the interface to the server: packets go straight there; absent, they are marked. */
   redirectIfindex?: number;
@@ -32,10 +47,26 @@ export interface SteeringTarget {
   nextHop: { v4?: number; v6?: bigint };
   /** Lower case with colons. */
   macs: readonly string[];
+  /** False: it gets flows whether the policy route leads to it or not. */
+  asksRoute?: boolean;
+  /** Absent: it is not judged by heartbeats. */
+  heartbeat?: TargetHeartbeat;
 }
+
+export type Balance = keyof typeof balanceNumber;
 
 export interface Steering {
   targets: readonly SteeringTarget[];
+  /** Which target a flow goes to; absent: the first one. Rules name groups by their place. */
+  choice?: { groups: readonly TargetGroup[]; balance: Balance; seed: number };
+  /** What is common to all heartbeats. */
+  heartbeats?: {
+    port: number;
+    /** How many in a row a server needs to come back. */
+    rise: number;
+    /** Flows of a server that is silent for longer are left to nftables, which resets them. */
+    resetAfterSeconds: number;
+  };
   /** Where the XDP program takes packets in; absent, it is not loaded. */
   xdpPorts?: readonly Port[];
   /** What comes from them is never steered. */
@@ -100,13 +131,18 @@ class ConfigWriter {
   }
 }
 
-function targetBytes({
-  mark,
-  redirectIfindex = 0,
-  xdpIfindex = 0,
-  routeIfindex = {},
-  nextHop,
-}: SteeringTarget): Buffer {
+function targetBytes(
+  {
+    mark,
+    redirectIfindex = 0,
+    xdpIfindex = 0,
+    routeIfindex = {},
+    nextHop,
+    asksRoute = true,
+    heartbeat,
+  }: SteeringTarget,
+  number: number,
+): Buffer {
   const bytes = Buffer.alloc(structSize.target);
   const settings: Partial<Record<keyof typeof targetOffset, number>> = {
     mark_value: mark.value,
@@ -117,19 +153,72 @@ function targetBytes({
     route_v6: routeIfindex.v6 ?? 0,
     steers_v4: Number(nextHop.v4 !== undefined),
     steers_v6: Number(nextHop.v6 !== undefined),
+    has_heartbeat: Number(heartbeat !== undefined),
+    asks_route: Number(asksRoute),
+    state: number,
   };
   for (const [name, value] of Object.entries(settings))
     bytes.writeUInt32LE(value >>> 0, targetOffset[name as keyof typeof targetOffset]);
   if (nextHop.v4 !== undefined) addressBytes(nextHop.v4).copy(bytes, targetOffset.next_hop_v4);
   if (nextHop.v6 !== undefined) addressBytes(nextHop.v6).copy(bytes, targetOffset.next_hop_v6);
+  if (heartbeat) putHeartbeat(bytes, heartbeat);
   return bytes;
+}
+
+function putHeartbeat(bytes: Buffer, { addresses, siphashKey, mac }: TargetHeartbeat): void {
+  const { v4, v6 } = addresses;
+  if (v4 !== undefined) addressBytes(v4).copy(bytes, targetOffset.heartbeat_v4);
+  if (v6 !== undefined) addressBytes(v6).copy(bytes, targetOffset.heartbeat_v6);
+  if (mac !== undefined) macBytes(mac).copy(bytes, targetOffset.heartbeat_mac);
+  bytes.writeBigUInt64LE(ownerOf(siphashKey), targetOffset.owner);
+}
+
+export const numberOf = ({ number }: SteeringTarget, place: number): number => number ?? place;
+
+/** By number. Where there is no target any more the first one answers for flows that remain. */
+function targetList(targets: readonly SteeringTarget[]): Buffer[] {
+  const first = targets[0];
+  if (first === undefined) return [];
+  const byNumber = new Map(targets.map((target, place) => [numberOf(target, place), target]));
+  const length = Math.max(...byNumber.keys()) + 1;
+  return Array.from({ length }, (_, number) => {
+    const target = byNumber.get(number);
+    return target ? targetBytes(target, number) : targetBytes(first, numberOf(first, 0));
+  });
+}
+
+function writeChoice(writer: ConfigWriter, { policy }: Tables, { choice }: Steering): void {
+  if (choice === undefined) return;
+  writer.set('groups', choice.groups.length);
+  writer.set('balance', balanceNumber[choice.balance]);
+  writer.set('choice_seed', choice.seed);
+  const groups = [...policy.rules.map(({ group = 0 }) => group), 0];
+  if (groups.some((group) => group >= choice.groups.length))
+    throw new RangeError(
+      `rules name ${Math.max(...groups) + 1} groups, of ${choice.groups.length}`,
+    );
+  writer.put('group', Buffer.from(Uint16Array.from(groups).buffer));
+}
+
+function writeHeartbeats(writer: ConfigWriter, { targets, heartbeats }: Steering): void {
+  if (heartbeats === undefined) return;
+  const port = Buffer.alloc(4);
+  port.writeUInt16BE(heartbeats.port);
+  writer.set('heartbeats', true);
+  writer.set('heartbeat_port', port.readUInt32LE());
+  writer.set('rise', heartbeats.rise);
+  writer.set('reset_after', heartbeats.resetAfterSeconds);
+  writer.set(
+    'follows_macs',
+    targets.some(({ heartbeat }) => heartbeat !== undefined && heartbeat.mac === undefined),
+  );
 }
 
 function writeServers(writer: ConfigWriter, { targets, serverAddresses }: Steering): void {
   const v4 = serverAddresses.filter((address) => typeof address === 'number');
   const v6 = serverAddresses.filter((address) => typeof address === 'bigint');
   const macs = targets.flatMap((target) => target.macs);
-  writer.list('target', 'targets', targets.map(targetBytes), structSize.target);
+  writer.list('target', 'targets', targetList(targets), structSize.target);
   writer.list('server_mac', 'server_macs', macs.map(macBytes), 8);
   writer.list('server_v4', 'server_v4s', v4.map(addressBytes), 4);
   writer.list('server_v6', 'server_v6s', v6.map(addressBytes), 16);
@@ -210,6 +299,8 @@ export function writeConfig(tables: Tables, steering: Steering): Buffer {
   writer.set('max_flows_per_client', steering.maxFlowsPerClient ?? 0);
   writer.set('judges_others', judgesOthers(tables));
   writeServers(writer, steering);
+  writeChoice(writer, tables, steering);
+  writeHeartbeats(writer, steering);
   if (steering.xdpPorts) writePorts(writer, steering.xdpPorts);
   writeNat64(writer, tables);
   writeTables(writer, tables);

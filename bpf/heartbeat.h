@@ -241,7 +241,7 @@ __noinline int hear(struct __sk_buff *skb, const struct packet *packet)
 			follow_mac(number, packet->source_mac);
 		return HEARD;
 	}
-	if (!is_for_router(skb, skb->ingress_ifindex, packet))
+	if (!is_for_router(skb, skb->ifindex, packet))
 		return HEARD_ELSEWHERE;
 	if (server)
 		__sync_fetch_and_add(&server->ignored[why], 1);

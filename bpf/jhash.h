@@ -7,6 +7,7 @@
 #define SIDETRACK_BPF_JHASH_H
 
 #include <linux/types.h>
+#include <bpf/bpf_helpers.h>
 
 #define JHASH_INITIAL 0xdeadbeef
 /* Addresses and ports of an IPv6 flow, and what fills the last block of three. */

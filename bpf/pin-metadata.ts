@@ -1,7 +1,9 @@
 /** What an attach leaves beside its pins: what the programs were made from, and where XDP sends to. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { KnownServer } from './health.js';
 import type { Heard } from './port.js';
+import { HEALTH_MODES } from './server-health.js';
 
 export function fileDigest(path: string): string {
   return createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 12);
@@ -27,3 +29,25 @@ export function readWay(text = ''): Heard | undefined {
 }
 
 export const wayMetadata = ({ bridge, mac, port }: Heard): string => [bridge, mac, port].join('=');
+
+/** The name comes last: it may hold anything. */
+export function serverMetadata(server: KnownServer): string {
+  const { number, health, drained, families, owner = 0n, name } = server;
+  const state = drained ? 'drained' : '';
+  return [number, health, state, families.join(''), owner.toString(16), name].join('=');
+}
+
+export function readServer(text: string): KnownServer | undefined {
+  const [, number, mode, drained, families, owner, name] =
+    /^(\d+)=(\w+)=(drained)?=(4?6?)=([0-9a-f]+)=(.*)$/s.exec(text) ?? [];
+  const health = HEALTH_MODES.find((one) => one === mode);
+  if (number === undefined || health === undefined || name === undefined) return undefined;
+  return {
+    number: Number(number),
+    name,
+    health,
+    drained: drained !== undefined,
+    families: ([4, 6] as const).filter((family) => families?.includes(String(family))),
+    ...(owner !== undefined && owner !== '0' && { owner: BigInt(`0x${owner}`) }),
+  };
+}

@@ -36,6 +36,8 @@ export interface ClassifierRule {
   /** Destination ports, sorted and merged; they never hold for anything but TCP and UDP. */
   ports?: readonly PortRange[];
   action: Verdict;
+  /** With `proxy`: which group of servers; absent: 0. */
+  group?: number;
 }
 
 /** A prefix of NAT64 (RFC 6052); its length is 32, 40, 48, 56, 64 or 96. */

@@ -1,6 +1,7 @@
 /** One program set of the classifier: the program with the tables of one policy, loaded. */
 import { REFS_PER_BLOCK, RULE_NAME_LENGTH, structSize } from './abi.js';
-import { macBytes, type Steering, writeConfig } from './config.js';
+import { choiceBytes } from './choice.js';
+import { macBytes, numberOf, type Steering, writeConfig } from './config.js';
 import { fillArray, updateElement } from './map.js';
 import { BpfObject } from './object.js';
 import type { Tables } from './tables.js';
@@ -9,8 +10,18 @@ import { XDP_PROGRAM } from './xdp.js';
 /** The program's function, which is also the name that the kernel shows. */
 export const PROGRAM = 'sidetrack_tc';
 
+/** The program of interfaces that only servers are behind. */
+export const HEARTBEAT_PROGRAM = 'sidetrack_hear';
+
 /** Maps that every program set shares. */
-export const SHARED_MAPS = ['flows_v4', 'flows_v6', 'clients', 'counters'] as const;
+export const SHARED_MAPS = [
+  'flows_v4',
+  'flows_v6',
+  'clients',
+  'counters',
+  'servers',
+  'moved',
+] as const;
 export type SharedMap = (typeof SHARED_MAPS)[number];
 
 export interface LoadOptions {
@@ -18,6 +29,8 @@ export interface LoadOptions {
   object: string;
   tables: Tables;
   steering: Steering;
+  /** Whether the program for interfaces of servers alone is wanted, too. */
+  listensOnly?: boolean;
   /** Flows that a new flow table holds, for each family. */
   flowTableSize: number;
   /** Descriptors of the maps to go on with. */
@@ -45,8 +58,9 @@ function ruleNames({ policy }: Tables): Buffer {
   return bytes;
 }
 
-function arrays(tables: Tables): Table[] {
+function arrays({ tables, steering }: LoadOptions): Table[] {
   const { v4, v6, matrix } = tables;
+  const choices = choiceBytes(steering.choice?.groups ?? []);
   return [
     { map: 'v4_blocks', values: v4.blocks, valueSize: structSize.block },
     { map: 'v4_refs', values: padTo(v4.refs, REF_BLOCK), valueSize: REF_BLOCK },
@@ -56,13 +70,14 @@ function arrays(tables: Tables): Table[] {
     { map: 'v6_nodes', values: v6.nodes, valueSize: structSize.node },
     { map: 'port_classes', values: matrix.portTable, valueSize: matrix.portTable.length },
     { map: 'rows', values: matrix.rows, valueSize: structSize.row },
+    { map: 'choices', values: choices, valueSize: structSize.choice },
     { map: 'rule_names', values: ruleNames(tables), valueSize: RULE_NAME_LENGTH },
   ];
 }
 
 function setSizes(object: BpfObject, options: LoadOptions): void {
   const { tables, shared, flowTableSize } = options;
-  for (const { map, values, valueSize } of arrays(tables)) {
+  for (const { map, values, valueSize } of arrays(options)) {
     object.setMaxEntries(map, values.length / valueSize);
   }
   object.setMaxEntries('macs', tables.matrix.macs.size);
@@ -74,8 +89,9 @@ function setSizes(object: BpfObject, options: LoadOptions): void {
   }
 }
 
-function writeTables(object: BpfObject, tables: Tables): void {
-  for (const { map, values, valueSize } of arrays(tables)) {
+function writeTables(object: BpfObject, options: LoadOptions): void {
+  const { tables } = options;
+  for (const { map, values, valueSize } of arrays(options)) {
     fillArray(object.mapDescriptor(map), values, valueSize);
   }
   const macs = object.mapDescriptor('macs');
@@ -88,15 +104,27 @@ function writeTables(object: BpfObject, tables: Tables): void {
   }
 }
 
+function writeKeys(object: BpfObject, { targets }: Steering): void {
+  const keys = object.mapDescriptor('heartbeat_keys');
+  targets.forEach((target, place) => {
+    if (target.heartbeat === undefined) return;
+    const key = Buffer.alloc(4);
+    key.writeUInt32LE(numberOf(target, place));
+    updateElement(keys, key, target.heartbeat.siphashKey);
+  });
+}
+
 /** Loads a program set and writes its tables; it is not attached anywhere yet. */
 export function loadProgramSet(options: LoadOptions): BpfObject {
   const object = BpfObject.open(options.object, PROGRAM);
   try {
     if (options.steering.xdpPorts === undefined) object.skipProgram(XDP_PROGRAM);
+    if (!options.listensOnly) object.skipProgram(HEARTBEAT_PROGRAM);
     object.setConstants(writeConfig(options.tables, options.steering));
     setSizes(object, options);
     object.load();
-    writeTables(object, options.tables);
+    writeTables(object, options);
+    writeKeys(object, options.steering);
     return object;
   } catch (error) {
     object.close();

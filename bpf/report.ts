@@ -3,6 +3,12 @@
  * it and those who read it, also from another version of sidetrack.
  */
 import { z } from 'zod';
+import {
+  FAMILY_STATES,
+  HEALTH_MODES,
+  HEARTBEAT_REASONS,
+  type HeartbeatReason,
+} from './server-health.js';
 
 /** Raised when what is there already changes its meaning; what is new may be absent. */
 export const REPORT_VERSION = 1;
@@ -12,6 +18,22 @@ const version = z.literal(REPORT_VERSION).exactOptional();
 const count = z.number().min(0);
 const ofFamilies = z.object({ v4: count, v6: count });
 
+const filter = z.enum(['attached', 'missing', 'other']);
+const familyState = z.enum(FAMILY_STATES);
+const reasons = Object.keys(HEARTBEAT_REASONS) as [HeartbeatReason, ...HeartbeatReason[]];
+
+/** A `ServerHealth`. */
+const server = z.object({
+  server: z.string(),
+  health: z.enum(HEALTH_MODES),
+  drained: z.boolean(),
+  families: z.object({ 4: familyState.exactOptional(), 6: familyState.exactOptional() }),
+  lastHeardSeconds: count.exactOptional(),
+  aliveSeconds: count.exactOptional(),
+  reason: z.enum(reasons).exactOptional(),
+  ignored: z.object({ tag: count, address: count, mac: count, replay: count, malformed: count }),
+});
+
 export const classifierState = z.object({
   version,
   /** Id of the program set in force. */
@@ -20,9 +42,13 @@ export const classifierState = z.object({
     z.object({
       name: z.string(),
       /** `other`: another program is attached than that of the program set in force. */
-      filter: z.enum(['attached', 'missing', 'other']),
+      filter,
     }),
   ),
+  /** Interfaces where only heartbeats are heard; absent: there are none. */
+  listening: z.array(z.object({ name: z.string(), filter })).exactOptional(),
+  /** What is steered to, and whether it is fit; absent in an older version. */
+  servers: z.array(server).exactOptional(),
   /** Devices with the XDP program, or that should have it; absent if redirect goes without it. */
   xdp: z
     .array(z.object({ name: z.string(), mode: z.enum(['native', 'generic', 'missing', 'other']) }))
@@ -59,6 +85,8 @@ export const classifierCounters = z.object({
     .object({ on_failure: count, over_share: count, table_full: count, no_route: count })
     .catchall(count),
   rules: z.array(counter.extend({ name: z.string() })),
+  /** As in the state; absent in an older version. */
+  servers: z.array(server).exactOptional(),
 });
 
 /** The part of the counters that a status shows. */

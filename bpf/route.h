@@ -77,7 +77,7 @@ static __always_inline bool has_route(struct __sk_buff *skb, const struct packet
 
 	if (!target->asks_route)
 		return true;
-	fib_of(skb->ingress_ifindex, packet, &route);
+	fib_of(skb->ifindex, packet, &route);
 	*(__u32 *)route.smac = (skb->mark & ~target->mark_mask) | target->mark_value;
 	result = bpf_fib_lookup(skb, &route, sizeof(route), FIB_LOOKUP_MARK | FIB_LOOKUP_SKIP_NEIGH);
 	if (result < 0 || !device)

@@ -4,6 +4,7 @@
 #define SIDETRACK_BPF_SIPHASH_H
 
 #include <linux/types.h>
+#include <bpf/bpf_helpers.h>
 
 #define SIPHASH_WORDS 4
 

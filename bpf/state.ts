@@ -3,13 +3,15 @@ import { existsSync } from 'node:fs';
 import { refusedClients } from './clients.js';
 import { addressText } from './config.js';
 import { countFlows, FLOW_MAPS, type Flow, liveFlowsByTarget, readFlows } from './flows.js';
+import { readServers } from './health.js';
 import { findInterface } from './interface.js';
 import { mapInfo } from './map.js';
 import { PinDirectory } from './pin.js';
-import { fileDigest, readPolicy, readWay } from './pin-metadata.js';
+import { fileDigest, readPolicy, readServer, readWay } from './pin-metadata.js';
 import { hear, portsOf } from './port.js';
 import type { SharedMap } from './program-set.js';
 import { type ClassifierState, REPORT_VERSION } from './report.js';
+import type { ServerHealth } from './server-health.js';
 import { attachedProgram, programId } from './tc.js';
 import { attachedXdp } from './xdp.js';
 
@@ -31,11 +33,23 @@ function serverMoved(pins: PinDirectory): ClassifierState['serverMoved'] {
   return moved[0];
 }
 
+function clientInterfaces(pins: PinDirectory): string[] {
+  const listening = new Set(pins.readMetadata('listening'));
+  return pins.interfaces().filter((name) => !listening.has(name));
+}
+
+/** What the heartbeats said, by the targets' numbers. */
+export function serverStates(pins: PinDirectory): ServerHealth[] {
+  const known = pins.readMetadata('servers').flatMap((text) => readServer(text) ?? []);
+  known.sort((a, b) => a.number - b.number);
+  return pins.use('servers', (fd) => readServers(fd, known)) ?? [];
+}
+
 /** Devices that have the XDP program, and ports that joined a bridge since. */
 function xdpDevices(pins: PinDirectory): string[] {
   const marked = pins.devices();
   if (marked.length === 0) return [];
-  const present = pins.interfaces().filter((name) => findInterface(name) !== undefined);
+  const present = clientInterfaces(pins).filter((name) => findInterface(name) !== undefined);
   const ports = present.flatMap(portsOf).map(({ name }) => name);
   return [...new Set([...marked, ...ports])].sort();
 }
@@ -48,6 +62,7 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
   const pins = new PinDirectory(directory);
   if (!pins.exists) return undefined;
   const program = pins.use('program', programId);
+  const hearProgram = pins.use('hear_program', programId);
   const v4 = pins.use('flows_v4', (fd) => mapInfo(fd).maxEntries);
   const v6 = pins.use('flows_v6', (fd) => mapInfo(fd).maxEntries);
   const count = (map: SharedMap, family: 4 | 6) =>
@@ -60,8 +75,10 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
     const ifindex = findInterface(name);
     const id = ifindex === undefined ? undefined : attachedProgram(ifindex);
     if (id === undefined) return 'missing';
-    return id === program ? 'attached' : 'other';
+    return id === program || id === hearProgram ? 'attached' : 'other';
   };
+  const withState = (name: string) => ({ name, filter: stateOf(name) }) as const;
+  const listening = pins.readMetadata('listening');
   const devices = xdpDevices(pins);
   const moved = serverMoved(pins);
   const xdpProgram = pins.use('xdp_program', programId);
@@ -76,7 +93,9 @@ export function showClassifier(directory: string, object?: string): ClassifierSt
     ...(devices.length > 0 && { xdp: devices.map((name) => ({ name, mode: modeOf(name) })) }),
     ...(moved && { serverMoved: moved }),
     program,
-    interfaces: pins.interfaces().map((name) => ({ name, filter: stateOf(name) })),
+    interfaces: clientInterfaces(pins).map(withState),
+    ...(listening.length > 0 && { listening: listening.map(withState) }),
+    servers: serverStates(pins),
     flowTable: v4 === undefined || v6 === undefined ? undefined : { v4, v6 },
     flows: { v4: count('flows_v4', 4), v6: count('flows_v6', 6) },
     liveFlows: { v4: sumOf(live4), v6: sumOf(live6) },

@@ -4,6 +4,8 @@ import { ClassifierError } from './error.js';
 import { type Count, mapInfo, readCounters, readName } from './map.js';
 import { PinDirectory } from './pin.js';
 import { type ClassifierCounters, REPORT_VERSION } from './report.js';
+import type { ServerHealth } from './server-health.js';
+import { serverStates } from './state.js';
 
 export interface ClassifierStats extends ClassifierCounters {
   /** Every packet since the first attach, under exactly one of these. */
@@ -12,6 +14,8 @@ export interface ClassifierStats extends ClassifierCounters {
   events: Record<(typeof events)[number], number>;
   /** First packets by rule, guards first, `default` last; since this program set. */
   rules: ClassifierCounters['rules'];
+  /** What is steered to, and what was heard of it. */
+  servers: ServerHealth[];
 }
 
 function notAttached(): ClassifierError {
@@ -55,5 +59,6 @@ export function readStats(directory: string): ClassifierStats {
     outcomes: Object.fromEntries(outcomeEntries) as ClassifierStats['outcomes'],
     events: Object.fromEntries(eventEntries) as ClassifierStats['events'],
     rules: rules.map((count, i) => ({ name: names[i]!, ...count })),
+    servers: serverStates(pins),
   };
 }

@@ -34,6 +34,17 @@ static __always_inline bool target_takes(const volatile struct target *target,
 	return packet->family == 4 ? target->steers_v4 : target->steers_v6;
 }
 
+/* Where there are no groups: the first that takes the family; TARGETS_MAX if there is none. */
+static __always_inline __u32 first_target(const struct packet *packet)
+{
+	__u32 i;
+
+	for (i = 0; i < TARGETS_MAX && i < config.targets; i++)
+		if (target_takes(&config.target[i], packet))
+			return i;
+	return TARGETS_MAX;
+}
+
 /* FIT or HELD of each target that takes the packet's family. */
 __noinline __u32 usable_targets(const struct packet *packet)
 {

@@ -84,15 +84,15 @@ function foreign(name: string): ClassifierError {
   );
 }
 
-/** Whether the filter at our handle and priority is the program called `program`. */
-export function holdsOurs(ifindex: number, program: string): boolean {
+/** Whether the filter at our handle and priority is one of these programs, by name. */
+export function holdsOurs(ifindex: number, programs: readonly string[]): boolean {
   const id = attachedProgram(ifindex);
-  return id !== undefined && programName(id) === program;
+  return id !== undefined && programs.includes(programName(id));
 }
 
 /** @throws ClassifierError when the filter at our handle and priority is not ours. */
-export function requireOwnFilter(name: string, ifindex: number, program: string): void {
-  if (attachedProgram(ifindex) !== undefined && !holdsOurs(ifindex, program)) throw foreign(name);
+export function requireOwnFilter(name: string, ifindex: number, programs: readonly string[]): void {
+  if (attachedProgram(ifindex) !== undefined && !holdsOurs(ifindex, programs)) throw foreign(name);
 }
 
 /**
@@ -118,9 +118,14 @@ export function ensureQdisc(ifindex: number): boolean {
   }
 }
 
-/** Attaches `fd`, a program called `program`; in one step where a filter of ours is already. */
-export function attachFilter(name: string, ifindex: number, fd: number, program: string): void {
-  requireOwnFilter(name, ifindex, program);
+/** Attaches `fd`; in one step where one of `programs`, a filter of ours, is already. */
+export function attachFilter(
+  name: string,
+  ifindex: number,
+  fd: number,
+  programs: readonly string[],
+): void {
+  requireOwnFilter(name, ifindex, programs);
   try {
     check('bpf_tc_attach', hook(ifindex, INGRESS), filter(fd, REPLACE));
   } catch (cause) {
@@ -131,8 +136,8 @@ export function attachFilter(name: string, ifindex: number, fd: number, program:
 }
 
 /** Takes our filter away, if it is there; another one at our priority stays. */
-export function detachFilter(ifindex: number, program: string): void {
-  if (!holdsOurs(ifindex, program)) return;
+export function detachFilter(ifindex: number, programs: readonly string[]): void {
+  if (!holdsOurs(ifindex, programs)) return;
   check('bpf_tc_detach', hook(ifindex, INGRESS), filter(0, 0));
 }
 

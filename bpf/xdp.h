@@ -139,7 +139,7 @@ static __always_inline int follow(struct xdp_md *frame, const struct packet *pac
 static __always_inline __u32 choose_for(const struct packet *packet, __u32 rule)
 {
 	if (!config.groups)
-		return target_takes(&config.target[0], packet) ? 0 : TARGETS_MAX;
+		return first_target(packet);
 	return target_choose(packet, config.group[rule <= RULES_MAX ? rule : 0],
 			     usable_targets(packet));
 }

@@ -1,14 +1,14 @@
 /** What the router is like where the eBPF classifier judges. Pure. */
 import { companionTable } from '../nft/companion-table.js';
 import { digest } from '../nft/listing.js';
-import { type ClassifierSpec, classifierSpec } from '../policy/classifier-spec.js';
+import { type ClassifierSpec, classifierSpec, type SpecTarget } from '../policy/classifier-spec.js';
 import { guardedPolicy } from '../policy/guard-rules.js';
 import { PrefixSet } from '../policy/prefix-set.js';
 import { routerMacs } from './address.js';
 import { flowTarget, serverInterfaces } from './flow-target.js';
 import type { RouterPlanInput } from './router-input.js';
 import type { HostState } from './state.js';
-import { byNumber, hopOfFamily, type Target, targetAddresses, targetMacs } from './targets.js';
+import { hopOfFamily, type Target, targetAddresses, targetMacs } from './targets.js';
 
 export function ebpfState(
   input: RouterPlanInput,
@@ -45,24 +45,41 @@ function routerSpec({ config, policy, router }: RouterPlanInput, targets: readon
   return classifierSpec(guardedPolicy(policy, guards), {
     interfaces,
     forwarding,
-    targets: byNumber(targets).map(specTarget),
+    targets: targets.map(specTarget),
     flowTableSize,
     maxFlowsPerClient,
     onFailure: config.onFailure,
+    ...(targets.length > 1 && { balance: config.balance }),
+    ...(targets.some(hasHeartbeat) && { heartbeats: config.health }),
   });
 }
 
-/** A target's place is its number: a gap is one that takes nothing. */
-function specTarget(target: Target | undefined): ClassifierSpec['targets'][number] {
-  if (target === undefined)
-    return { nextHop: {}, serverInterface: {}, macs: [], mark: { value: 0, mask: 0 } };
+const hasHeartbeat = ({ health, heartbeat }: Target): boolean =>
+  health === 'heartbeat' && heartbeat !== undefined;
+
+function specTarget(target: Target, _place: number, { length }: readonly Target[]): SpecTarget {
   const [hop4, hop6] = [hopOfFamily(target, 4), hopOfFamily(target, 6)];
+  const { number, name, weight, backup, drained, health, mark } = target;
   return {
     nextHop: { ...(hop4 && { v4: hop4.via }), ...(hop6 && { v6: hop6.via }) },
     serverInterface: { ...(hop4?.dev && { v4: hop4.dev }), ...(hop6?.dev && { v6: hop6.dev }) },
     macs: targetMacs([target]),
-    mark: target.mark,
+    mark,
+    number,
+    name,
+    ...(length > 1 && { weight, backup }),
+    ...(drained && { drained }),
+    health,
+    ...specHeartbeat(target),
   };
+}
+
+function specHeartbeat(target: Target): Pick<SpecTarget, 'heartbeat'> {
+  const { addresses, heartbeat, macFixed } = target;
+  if (!hasHeartbeat(target) || heartbeat === undefined) return {};
+  const [v4, v6] = [addresses.v4[0], addresses.v6[0]];
+  const address = { ...(v4 !== undefined && { v4 }), ...(v6 !== undefined && { v6 }) };
+  return { heartbeat: { address, siphashKey: heartbeat.siphashKey, macFixed } };
 }
 
 /**

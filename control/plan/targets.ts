@@ -152,14 +152,6 @@ export function rememberedTargets(targets: readonly Target[]): SavedTarget[] {
   });
 }
 
-/** Each at the place of its number; nothing where no target has it. */
-export function byNumber(targets: readonly Target[]): (Target | undefined)[] {
-  const count = Math.max(0, ...targets.map(({ number }) => number + 1));
-  return Array.from({ length: count }, (_, place) =>
-    targets.find(({ number }) => number === place),
-  );
-}
-
 function hopOf(
   { router: own }: Config,
   { address }: Pick<ServerConfig, 'address'>,

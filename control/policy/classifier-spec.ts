@@ -6,7 +6,9 @@
 
 import { z } from 'zod';
 import { TARGETS_MAX } from '../../bpf/abi.js';
+import { HEALTH_MODES } from '../../bpf/server-health.js';
 import { parseAddress } from '../config/address.js';
+import { BALANCES } from '../config/balance.js';
 import { FORWARDINGS } from '../config/forwarding.js';
 import { formatNat64, type Nat64Prefix, parseNat64 } from '../config/nat64-prefix.js';
 import { readContract } from '../contract.js';
@@ -14,7 +16,7 @@ import { SidetrackError } from '../error.js';
 import { PrefixSet } from './prefix-set.js';
 import type { Policy, Rule } from './rule.js';
 
-export const SPEC_VERSION = 2;
+export const SPEC_VERSION = 3;
 
 const uint32 = z.int().min(0).max(0xffffffff);
 const port = z.int().min(0).max(65535);
@@ -48,6 +50,8 @@ const specRule = z.strictObject({
     .array(z.strictObject({ first: port, last: port }))
     .readonly()
     .exactOptional(),
+  /** Of `proxy`: a place in `groups`; absent: 0. */
+  group: uint32.exactOptional(),
 });
 
 const interfacesByFamily = z.strictObject({
@@ -60,13 +64,44 @@ const hopsByFamily = z.strictObject({
 });
 const mark = z.strictObject({ value: uint32, mask: uint32 });
 
-/** A server; its place in the list is its number in the flow table. */
-const target = z.strictObject({
+const steeredTo = {
   /** The server's addresses by family, and the interfaces to them. */
   nextHop: hopsByFamily,
   serverInterface: interfacesByFamily,
   macs,
   mark,
+};
+
+/** How a server's heartbeats are known. */
+const heartbeat = z.strictObject({
+  /** Where they come from. */
+  address: hopsByFamily,
+  /** A secret: that of `heartbeatSecrets()`. */
+  siphashKey: z.string().regex(/^[0-9a-f]{32}$/, 'must be 32 hexadecimal digits'),
+  /** Whether they must come from one of `macs`; if not, their MAC is followed. */
+  macFixed: z.boolean(),
+});
+
+/** A server. What is absent is as where there is one, that is not judged by heartbeats. */
+const target = z.strictObject({
+  ...steeredTo,
+  /** By which the flow table knows it; absent: its place in the list. */
+  number: z
+    .int()
+    .min(0)
+    .max(TARGETS_MAX - 1)
+    .exactOptional(),
+  name: z.string().exactOptional(),
+  /** Of the new flows of a group: its share, 1 if absent. */
+  weight: z.int().min(1).max(1000).exactOptional(),
+  /** Only where no other one is fit. */
+  backup: z.boolean().exactOptional(),
+  /** No new flows. */
+  drained: z.boolean().exactOptional(),
+  /** Absent: `route`. */
+  health: z.enum(HEALTH_MODES).exactOptional(),
+  /** Absent where nothing is heard from it. */
+  heartbeat: heartbeat.exactOptional(),
 });
 
 /** How to hand over, and everything else that the policy does not say. */
@@ -82,6 +117,15 @@ const steering = {
   onFailure: z.enum(['direct', 'block']),
 };
 
+const heartbeats = z.strictObject({
+  /** UDP, of the router. */
+  port: z.int().min(1).max(65535),
+  /** How many in a row a server needs that was away. */
+  rise: z.int().min(1),
+  /** Without one for longer, a server's live flows are left to nftables, which resets them. */
+  resetAfterSeconds: z.int().min(1),
+});
+
 const policy = {
   /** Guards first. */
   rules: z.array(specRule),
@@ -95,15 +139,32 @@ const policy = {
 };
 
 const forwarding = z.enum(FORWARDINGS);
+const list = <T extends z.ZodType>(one: T) => z.array(one).min(1).max(TARGETS_MAX).readonly();
 const current = z.strictObject({
   version: z.literal(SPEC_VERSION),
   ...steering,
-  targets: z.array(target).min(1).max(TARGETS_MAX).readonly(),
+  targets: list(target),
+  /** Numbers of targets, in the order of the configuration; absent: all flows go to the first target. */
+  groups: z.array(list(uint32)).min(1).exactOptional(),
+  /** What a flow's target is chosen by; absent: `client`. */
+  balance: z.enum(BALANCES).exactOptional(),
+  /** Absent where no target has them. */
+  heartbeats: heartbeats.exactOptional(),
   forwarding,
   ...policy,
 });
 
-/** What the version before this one wrote: it lies on /run until the next apply. */
+/** What the versions before this one wrote: it lies on /run until the next apply. */
+const version2 = z
+  .strictObject({
+    version: z.literal(2),
+    ...steering,
+    targets: list(z.strictObject(steeredTo)),
+    forwarding,
+    ...policy,
+  })
+  .transform((before): ClassifierSpec => ({ ...before, version: SPEC_VERSION }));
+
 const version1 = z
   .strictObject({
     version: z.literal(1),
@@ -124,10 +185,11 @@ const version1 = z
     }),
   );
 
-const schema = z.discriminatedUnion('version', [current, version1]);
+const schema = z.discriminatedUnion('version', [current, version2, version1]);
 
 export type ClassifierSpec = z.output<typeof current>;
-export type SpecSteering = Omit<ClassifierSpec, 'version' | keyof typeof policy>;
+export type SpecTarget = ClassifierSpec['targets'][number];
+export type SpecSteering = Omit<ClassifierSpec, 'version' | 'groups' | keyof typeof policy>;
 
 export function classifierSpec(policy: Policy, steering: SpecSteering): ClassifierSpec {
   const numbers = new Map<PrefixSet, number>();
@@ -136,7 +198,7 @@ export function classifierSpec(policy: Policy, steering: SpecSteering): Classifi
     numbers.set(set, number);
     return number;
   };
-  const rules = policy.rules.map(({ name, action, proto, from, macs, to, ports }: Rule) => ({
+  const rules = policy.rules.map(({ name, action, proto, from, macs, to, ports, group }: Rule) => ({
     name,
     action,
     ...(proto && { proto }),
@@ -144,16 +206,52 @@ export function classifierSpec(policy: Policy, steering: SpecSteering): Classifi
     ...(macs && { macs }),
     ...(to && { to: numberOf(to) }),
     ...(ports && { ports }),
+    ...(group !== undefined && { group }),
   }));
+  const { groups } = policy;
   return {
     version: SPEC_VERSION,
     ...steering,
+    ...(groups &&
+      chooses(groups, steering) && { groups: groups.map(({ targets }) => [...targets]) }),
     rules,
     ...(policy.guards !== undefined && { guards: policy.guards }),
     ...(policy.nat64 !== undefined && { nat64: policy.nat64.map(formatNat64) }),
     default: policy.default,
     sets: [...numbers.keys()].map((set) => set.cidrs()),
   };
+}
+
+/** Whether there is anything to choose, or a server's health to look at. */
+function chooses(groups: NonNullable<Policy['groups']>, { targets }: SpecSteering): boolean {
+  return (
+    groups.length > 1 ||
+    targets.length > 1 ||
+    targets.some(({ heartbeat, drained, number = 0 }) => heartbeat || drained || number > 0)
+  );
+}
+
+/** Interfaces where heartbeats come in, and no client packets. */
+export function listeningInterfaces({ targets, interfaces }: ClassifierSpec): string[] {
+  const towards = targets.flatMap(({ heartbeat, serverInterface }) =>
+    heartbeat === undefined ? [] : Object.values(serverInterface),
+  );
+  return [...new Set(towards)].filter((name) => !interfaces.includes(name)).sort();
+}
+
+/** @throws SidetrackError where a rule names a group, or a group a target, that is not there. */
+export function specGroups({ groups, targets, rules }: ClassifierSpec): SpecTarget[][] | undefined {
+  if (groups === undefined) return undefined;
+  const absent = rules.find(({ group = 0 }) => group >= groups.length);
+  if (absent !== undefined) throw malformed(`there is no group ${absent.group}`);
+  const byNumber = new Map(targets.map((one, place) => [one.number ?? place, one]));
+  return groups.map((numbers) =>
+    numbers.map((number) => {
+      const member = byNumber.get(number);
+      if (member === undefined) throw malformed(`there is no target ${number}`);
+      return { ...member, number };
+    }),
+  );
 }
 
 function parseSet(cidrs: readonly string[], number: number): PrefixSet {
@@ -172,7 +270,7 @@ function parsePrefix(text: string): Nat64Prefix {
 
 /** The policy of a specification: the same one that it was made from. */
 export function specPolicy(from: ClassifierSpec): Policy {
-  const { rules, sets, default: otherwise, guards, nat64 } = from;
+  const { rules, sets, default: otherwise, guards, nat64, groups } = from;
   const parsed = sets.map(parseSet);
   const setOf = (number: number): PrefixSet => {
     const set = parsed[number];
@@ -186,6 +284,7 @@ export function specPolicy(from: ClassifierSpec): Policy {
       ...(to !== undefined && { to: setOf(to) }),
     })),
     default: otherwise,
+    ...(groups && { groups: groups.map((targets) => ({ targets })) }),
     ...(guards !== undefined && { guards }),
     ...(nat64 !== undefined && { nat64: nat64.map(parsePrefix) }),
   };

@@ -4,7 +4,7 @@ import { type Command, withInputFile } from '../command/command.js';
 import type { Resource } from '../plan/difference.js';
 import { savedSpecPath } from '../plan/paths.js';
 import type { DesiredClassifier, ObservedHost } from '../plan/state.js';
-import type { ClassifierSpec } from '../policy/classifier-spec.js';
+import { type ClassifierSpec, listeningInterfaces } from '../policy/classifier-spec.js';
 import { classifierQuery } from './bpf-query.js';
 import type { ResourceKind } from './kind.js';
 import { holdsFlows } from './nft-table.js';
@@ -103,20 +103,26 @@ function difference(
   found: ClassifierState | undefined,
 ): string | undefined {
   if (found === undefined) return 'not attached';
-  const { interfaces, ...xdp } = found;
-  const lost = lostFilters(interfaces, spec.interfaces);
+  const { interfaces, listening = [], ...xdp } = found;
+  const lost =
+    lostFilters(interfaces, spec.interfaces) ?? lostFilters(listening, listeningInterfaces(spec));
   if (lost !== undefined) return lost;
   if (found.digest !== wanted) return 'policy';
   return lostXdp(xdp) ?? (found.outdated ? 'another build' : undefined);
 }
 
 /** What the classifier has lost since it was attached, in a few words; nothing when nothing. */
-export function lossOf({ interfaces, ...xdp }: AttachPoints): string | undefined {
-  const names = interfaces.map(({ name }) => name);
-  return lostFilters(interfaces, names) ?? lostXdp(xdp);
+export function lossOf({ interfaces, listening = [], ...xdp }: AttachPoints): string | undefined {
+  const filters = [...interfaces, ...listening];
+  return (
+    lostFilters(
+      filters,
+      filters.map(({ name }) => name),
+    ) ?? lostXdp(xdp)
+  );
 }
 
-type AttachPoints = Pick<ClassifierState, 'interfaces' | 'xdp' | 'serverMoved'>;
+type AttachPoints = Pick<ClassifierState, 'interfaces' | 'listening' | 'xdp' | 'serverMoved'>;
 
 function lostFilters(
   found: AttachPoints['interfaces'],
@@ -130,7 +136,7 @@ function lostFilters(
 function lostXdp({
   xdp = [],
   serverMoved: moved,
-}: Omit<AttachPoints, 'interfaces'>): string | undefined {
+}: Omit<AttachPoints, 'interfaces' | 'listening'>): string | undefined {
   const lost = xdp.filter(({ mode }) => mode === 'missing' || mode === 'other');
   if (lost.length > 0)
     return `no XDP program of ours on ${lost.map(({ name }) => name).join(', ')}`;

@@ -17,6 +17,8 @@ export interface Dress {
   transportBytes?: number;
   fragmentId?: number;
   tcpFlags?: number;
+  /** Behind a UDP header. */
+  payload?: Buffer;
   /** TTL or hop limit; 64 if absent. */
   ttl?: number;
   /** Padding behind the packet, as Ethernet adds to short frames. */
@@ -46,7 +48,7 @@ const FRAGMENTS = {
 
 const u16 = (value: number) => Buffer.of(value >> 8, value & 255);
 
-function transport(packet: Packet, flags: number): Buffer {
+function transport(packet: Packet, flags: number, payload: Buffer): Buffer {
   const ports = Buffer.concat([u16(packet.sourcePort ?? 0), u16(packet.destinationPort ?? 0)]);
   switch (packet.protocol) {
     case 'tcp': {
@@ -56,7 +58,7 @@ function transport(packet: Packet, flags: number): Buffer {
       return Buffer.concat([ports, rest]);
     }
     case 'udp':
-      return Buffer.concat([ports, u16(8), u16(0)]);
+      return Buffer.concat([ports, u16(8 + payload.length), u16(0), payload]);
     default:
       return Buffer.alloc(8, 0x55);
   }
@@ -125,7 +127,7 @@ function ipv6(packet: Packet, payload: Buffer, dress: Dress): Buffer {
 /** What stands behind the IP headers. */
 function content(packet: Packet, dress: Dress): Buffer {
   if (FRAGMENTS[dress.fragment ?? 'none'].offset > 0) return Buffer.alloc(24, 0xaa);
-  const header = transport(packet, dress.tcpFlags ?? SYN);
+  const header = transport(packet, dress.tcpFlags ?? SYN, dress.payload ?? Buffer.alloc(0));
   const bytes = dress.transportBytes ?? (dress.fragment === 'tiny' ? 12 : header.length);
   return header.subarray(0, bytes);
 }

@@ -493,6 +493,8 @@ describe('counters', () => {
       not_ip: 1,
       malformed: 1,
       from_server: 1,
+      heartbeat: 0,
+      heartbeat_ignored: 0,
       fragment: 1,
       embedded_v4: 1,
       other_vlan: 1,

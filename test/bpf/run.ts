@@ -2,13 +2,13 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DataType, load, open } from 'ffi-rs';
-import { events, outcomes } from '../../bpf/abi.js';
+import { events, outcomes, structSize } from '../../bpf/abi.js';
 import type { Steering, SteeringTarget } from '../../bpf/config.js';
 import { addressOf, check } from '../../bpf/ffi.js';
-import { type Count, readCounters } from '../../bpf/map.js';
+import { type Count, readCounters, updateElement } from '../../bpf/map.js';
 import { type BpfObject, isCallError } from '../../bpf/object.js';
 import type { ClassifierPolicy } from '../../bpf/policy.js';
-import { loadProgramSet, type SharedMap } from '../../bpf/program-set.js';
+import { HEARTBEAT_PROGRAM, loadProgramSet, type SharedMap } from '../../bpf/program-set.js';
 import { compileTables } from '../../bpf/tables.js';
 import { XDP_PROGRAM } from '../../bpf/xdp.js';
 import { GUARDS } from './arbitraries.js';
@@ -97,6 +97,7 @@ export class Runner {
       steering: { ...STEERING, ...steering },
       flowTableSize,
       shared,
+      listensOnly: steering.heartbeats !== undefined,
     });
     return new Runner(object);
   }
@@ -111,7 +112,12 @@ export class Runner {
     }
   }
 
-  run(frame: Buffer, mark = 0, repeat = 1): Result {
+  /** Through the program of interfaces that only servers are behind. */
+  runListening(frame: Buffer): Result {
+    return this.run(frame, 0, 1, this.object.programDescriptor(HEARTBEAT_PROGRAM));
+  }
+
+  run(frame: Buffer, mark = 0, repeat = 1, program = this.program): Result {
     frame.copy(this.data);
     this.contextIn.writeUInt32LE(mark, MARK_OFFSET);
     this.options.writeUInt32LE(frame.length, 24);
@@ -119,7 +125,7 @@ export class Runner {
     this.options.writeUInt32LE(CONTEXT_SIZE, 48);
     this.options.writeUInt32LE(CONTEXT_SIZE, 52);
     this.options.writeInt32LE(repeat, RETVAL + 4);
-    check('bpf_prog_test_run_opts', this.program, this.options);
+    check('bpf_prog_test_run_opts', program, this.options);
     return {
       action: this.options.readInt32LE(RETVAL),
       mark: this.contextOut.readUInt32LE(MARK_OFFSET),
@@ -154,6 +160,17 @@ export class Runner {
     return Object.fromEntries(names.map((name, i) => [name, counts[i]!])) as ReturnType<
       Runner['counters']
     >;
+  }
+
+  /** All of them begin at zero again. */
+  resetCounters(): void {
+    const fd = this.object.mapDescriptor('counters');
+    const zeros = Buffer.alloc(check('libbpf_num_possible_cpus') * structSize.counter);
+    const key = Buffer.alloc(4);
+    for (let i = 0; i < outcomes.length + events.length; i++) {
+      key.writeUInt32LE(i);
+      updateElement(fd, key, zeros);
+    }
   }
 
   ruleCounters(rules: number): Count[] {

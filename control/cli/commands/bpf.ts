@@ -14,6 +14,7 @@ import {
 import { action, type CommonOptions, command, withJson } from '../context.js';
 import { handOverToNftables, nftablesFlows } from '../flow-handover.js';
 import { EXIT_FAILED, EXIT_OK, print, printJson, table } from '../output.js';
+import { serverTable } from '../server-output.js';
 import { readStandardInput } from '../standard-input.js';
 
 interface BpfOptions extends CommonOptions {
@@ -148,6 +149,7 @@ async function runShow(options: BpfOptions): Promise<number> {
         state.xdp.map(({ name, mode }) => [name, mode]),
       ))
         print(line);
+    for (const line of serverTable(state.servers ?? [])) print(line);
     const { flows, flowTable } = state;
     print(`flows: ${flows.v4} IPv4, ${flows.v6} IPv6, of ${flowTable?.v4 ?? 0} each`);
     for (const { client, flows: own } of state.overShare ?? [])
@@ -173,7 +175,7 @@ async function runStats(options: BpfOptions): Promise<undefined> {
   else printStats(stats);
 }
 
-function printStats({ rules, outcomes, events }: ClassifierStats): void {
+function printStats({ rules, outcomes, events, servers }: ClassifierStats): void {
   const row = (name: string, packets: number, bytes?: number) => [
     name,
     String(packets),
@@ -190,4 +192,5 @@ function printStats({ rules, outcomes, events }: ClassifierStats): void {
   ];
   for (const [title, rows] of sections)
     if (rows.length > 0) for (const line of table([title, 'packets', 'bytes'], rows)) print(line);
+  for (const line of serverTable(servers)) print(line);
 }

@@ -4,12 +4,7 @@ import { checkRouter } from '../../../control/plan/preflight.js';
 import type { SavedTarget } from '../../../control/plan/saved-state.js';
 import { type ObservedHost, ROUTE_PROTOCOL } from '../../../control/plan/state.js';
 import { targetNumbers } from '../../../control/plan/target-memory.js';
-import {
-  byNumber,
-  numberedPolicy,
-  rememberedTargets,
-  targetsOf,
-} from '../../../control/plan/targets.js';
+import { numberedPolicy, rememberedTargets, targetsOf } from '../../../control/plan/targets.js';
 import { compilePolicy } from '../../../control/policy/compile.js';
 import { bareRouter } from './fixtures.js';
 
@@ -62,7 +57,11 @@ describe('numbers', () => {
       ['b', 151, 251],
       ['a', 150, 250],
     ]);
-    expect(byNumber(targets).map((one) => one?.name)).toEqual(['a', 'b', 'new']);
+    expect(targets.toSorted((a, b) => a.number - b.number).map(({ name }) => name)).toEqual([
+      'a',
+      'b',
+      'new',
+    ]);
   });
 
   it('stay with the address of a server that has another name', async () => {

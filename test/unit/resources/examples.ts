@@ -3,7 +3,11 @@ import type { HostState, ObservedHost } from '../../../control/plan/state.js';
 import type { ClassifierSpec } from '../../../control/policy/classifier-spec.js';
 
 /** Only what the kind looks at. */
-export const SPEC = { interfaces: ['br-lan'], forwarding: 'mark' } as unknown as ClassifierSpec;
+export const SPEC = {
+  interfaces: ['br-lan'],
+  forwarding: 'mark',
+  targets: [],
+} as unknown as ClassifierSpec;
 
 export function withClassifier(wish: HostState, digest = 'new'): HostState {
   return { ...wish, classifier: { spec: SPEC, digest } };

@@ -107,7 +107,11 @@ const chains: fc.Arbitrary<(sets: readonly NftSet[]) => Chain[]> = fc
 const classifiers: fc.Arbitrary<DesiredClassifier | undefined> = fc.constantFrom(
   undefined,
   ...['one', 'two'].map((digest) => ({
-    spec: { interfaces: ['br-lan'], forwarding: 'mark' } as unknown as ClassifierSpec,
+    spec: {
+      interfaces: ['br-lan'],
+      forwarding: 'mark',
+      targets: [],
+    } as unknown as ClassifierSpec,
     digest,
   })),
 );
