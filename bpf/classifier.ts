@@ -426,7 +426,7 @@ export async function attachClassifier(options: AttachOptions): Promise<void> {
     for (const name of pins.interfaces()) if (!interfaces.has(name)) detachFrom(pins, name);
     const heard = xdp?.exits.flatMap((exit) => exit.heard ?? []) ?? [];
     pins.writeMetadata('way', heard.map(wayMetadata));
-    pins.writeMetadata('servers', servers.map(serverMetadata));
+    pins.writeMetadata('targets', servers.map(serverMetadata));
     pins.writeMetadata('listening', options.listening ?? []);
     forgetServers(object.mapDescriptor('servers'), servers, TARGETS_MAX);
     pins.writeMetadata('policy', policyMetadata(options.digest, options.object));

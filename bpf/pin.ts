@@ -7,7 +7,7 @@
  *   xdp/<device>/                   it is there, or is about to be
  *   policy/<digest>/                what the program set in force was made from
  *   way/<bridge>=<mac>=<port>/      on which port the bridge heard the server, for XDP
- *   servers/<number>=…=<name>/      the targets, in the order of the configuration's numbers
+ *   targets/<number>=…=<name>/      the targets, in the order of the configuration's numbers
  *   listening/<name>/               interfaces where the filter hears heartbeats and does nothing else
  *   interfaces/<name>/              our filter is there, or is about to be
  *   interfaces/<name>/clsact/       so is the qdisc, which we made
@@ -32,7 +32,7 @@ const BPF_FS_MAGIC = 0xcafe4a11;
 /** A program set's pins appear under this name first, and replace the old ones by a rename. */
 const NEXT = '_next';
 
-const METADATA = ['policy', 'way', 'servers', 'listening'] as const;
+const METADATA = ['policy', 'way', 'targets', 'listening'] as const;
 type MetadataKind = (typeof METADATA)[number];
 
 /** The BPF file system reserves dots. */
@@ -158,7 +158,7 @@ export class PinDirectory {
 
   /**
    * `policy` says what the program set in force was made from, nothing while that is about to
-   * change; `way` where its XDP program sends, `servers` to whom, `listening` where else it hears them.
+   * change; `way` where its XDP program sends, `targets` to whom, `listening` where else it hears them.
    */
   writeMetadata(kind: MetadataKind, values: readonly string[]): void {
     const path = join(this.path, kind);

@@ -40,7 +40,7 @@ function clientInterfaces(pins: PinDirectory): string[] {
 
 /** What the heartbeats said, by the targets' numbers. */
 export function serverStates(pins: PinDirectory): ServerHealth[] {
-  const known = pins.readMetadata('servers').flatMap((text) => readServer(text) ?? []);
+  const known = pins.readMetadata('targets').flatMap((text) => readServer(text) ?? []);
   known.sort((a, b) => a.number - b.number);
   return pins.use('servers', (fd) => readServers(fd, known)) ?? [];
 }
