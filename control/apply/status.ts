@@ -1,5 +1,6 @@
 /** How the hosts are: in line with the configuration or not, and what the counters say. */
 import type { ClassifierState } from '../../bpf/report.js';
+import { FAMILY_STATES, type ServerHealth } from '../../bpf/server-health.js';
 import type { ServerHealthState } from '../../monitoring/state.js';
 import type { ServerConfig } from '../config/config.js';
 import type { Diagnostic } from '../config/diagnostic.js';
@@ -41,11 +42,19 @@ export interface HostStatus {
   overShare?: string[];
   /** Where the eBPF classifier sits; absent where nftables classifies. */
   classifier?: AttachPoints;
+  /** What it knows of the servers; router only, and absent where nothing of ours is there. */
+  servers?: JudgedServer[];
+}
+
+/** With what the configuration says of it. */
+export interface JudgedServer extends ServerHealth {
+  weight: number;
+  backup: boolean;
 }
 
 export interface DeploymentStatus {
   hosts: HostStatus[];
-  /** As the router judges them; none where it was not asked, or has nothing of ours. */
+  /** The same servers, in the shape of the pages. */
   servers: ServerHealthState[];
   /** What keeps the configured state from working: nothing listens, the router does not forward. */
   warnings: Diagnostic[];
@@ -61,19 +70,19 @@ export async function deploymentStatus(deployment: Deployment): Promise<Deployme
   const alarms = flowTable ? flowTableWarnings(deployment.config, flowTable) : [];
   const halfOpen = await Promise.all(deployment.config.servers.map(halfOpenOn(deployment)));
   const warnings = [...hosts.flatMap((one) => one.warnings), ...alarms, ...halfOpen.flat()];
-  return {
-    hosts: statuses,
-    servers: router ? await judgedServers(deployment, router) : [],
-    warnings,
-  };
+  const judged = router && (await judgedServers(deployment, router));
+  const withServers = statuses.map((one) =>
+    one.name === ROUTER && judged ? { ...one, servers: judged.known } : one,
+  );
+  return { hosts: withServers, servers: judged?.states ?? [], warnings };
 }
 
 async function judgedServers(
   { config, hosts }: Deployment,
   { observed }: HostSurvey,
-): Promise<ServerHealthState[]> {
+): Promise<{ known: JudgedServer[]; states: ServerHealthState[] } | undefined> {
   const { listing, classifier, routes } = observed;
-  if (listing === undefined && classifier === undefined) return [];
+  if (listing === undefined && classifier === undefined) return undefined;
   const { sets } = await ask(hosts.get(ROUTER)!, { sets: healthSetsQuery(config) });
   const targets = targetsOf(config, observed);
   const known = knownServers({
@@ -81,7 +90,7 @@ async function judgedServers(
     listing: { sets, chains: listing?.chains ?? [] },
   });
   const tables = new Map(targets.map(({ name, table }) => [name, table.id]));
-  return serverStates(targets, known, {
+  const states = serverStates(targets, known, {
     at: Date.now() / 1000,
     hasRoute: (server, family) =>
       routes.some(
@@ -93,6 +102,22 @@ async function judgedServers(
           route.dead !== true,
       ),
   });
+  const withTargets = targets.flatMap(({ name, weight, backup }) => {
+    const one = known.find(({ server }) => server === name);
+    const state = states.find(({ server }) => server === name);
+    if (one === undefined || state === undefined) return [];
+    return [{ ...one, families: familiesOfState(state), weight, backup }];
+  });
+  return { known: withTargets, states };
+}
+
+/** What is judged by its route, or not at all, has a state here, too. */
+function familiesOfState({
+  families: { ipv4, ipv6 },
+}: ServerHealthState): ServerHealth['families'] {
+  const known = (state: string | undefined) => FAMILY_STATES.find((one) => one === state);
+  const [v4, v6] = [known(ipv4?.state), known(ipv6?.state)];
+  return { ...(v4 && { 4: v4 }), ...(v6 && { 6: v6 }) };
 }
 
 const halfOpenOn =

@@ -124,7 +124,7 @@ export const serverMetrics = {
     type: 'counter',
     unit: 'packets',
     labels: { server: SERVER },
-    help: 'Packets of steered flows that the router handed to the server. One that the network card has put together from several counts once.',
+    help: 'Packets of steered flows that the router handed to the server; with the eBPF classifier absent where there are several servers. One that the network card has put together from several counts once.',
   },
   serverResets: {
     name: 'sidetrack_server_resets_total',
@@ -138,7 +138,7 @@ export const serverMetrics = {
     type: 'counter',
     unit: 'count',
     labels: { server: SERVER },
-    help: 'Times that the router took the server again after it had lost it.',
+    help: 'Times that the router took the server again after it had lost it, as the exporter saw it: from since when the server is alive, so that none between two readings is missed, but several are one.',
   },
   serverCapturedPackets: {
     name: 'sidetrack_server_captured_packets_total',

@@ -39,7 +39,7 @@ export const serverDown = (): AlertRule => ({
   description: `${SERVER} has been silent or unfit for a minute.`,
 });
 
-/** Coming back is counted by the router, so nothing is missed between two scrapes. */
+/** Coming back is told by since when it is alive, so that it is not missed between two scrapes. */
 export const serverFlapping = ({ minutes, server_returns: most }: Settings): AlertRule => ({
   name: 'SidetrackServerFlapping',
   severity: 'warning',

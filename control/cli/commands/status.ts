@@ -34,7 +34,7 @@ export function statusCommand(): Command {
 async function runStatus(options: HostOptions): Promise<number> {
   const { deployment } = await loadDeployment(options);
   const { hosts, servers, warnings } = await deploymentStatus(deployment);
-  if (options.json) printJson({ hosts, servers, warnings });
+  if (options.json) printJson({ hosts, warnings });
   else {
     hosts.forEach(printStatus);
     printServers(servers);
