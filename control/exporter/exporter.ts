@@ -139,7 +139,12 @@ export class Exporter {
     const { config, sets } = this.#source.current;
     const isRouter = name === ROUTER;
     const judges = isRouter && config.router.classifier === 'nftables';
-    return { isRouter, flows, drift, wantedSets: judges ? sets : undefined };
+    const observed = isRouter ? this.#comparison.observed(name) : undefined;
+    const targets = observed && watchedTargets(config, observed);
+    return {
+      ...{ isRouter, flows, drift, wantedSets: judges ? sets : undefined },
+      ...(targets && { numbers: targets.map(({ number }) => number) }),
+    };
   }
 
   /** The next reading is of everything, however dear it is. */

@@ -38,13 +38,14 @@ export type ElementCounts = ReadonlyMap<string, number>;
 const numbersOf = ({ servers }: Config): number[] =>
   servers.length === 1 ? [0, 1] : Array.from({ length: TARGETS_MAX }, (_, number) => number);
 
-export const countedSets = (config: Config): string[] => [
-  ...numbersOf(config).flatMap(flowSetsOf),
+/** @param numbers of the targets, where the router was found to have given some: each set costs a process of nft. */
+export const countedSets = (config: Config, numbers = numbersOf(config)): string[] => [
+  ...numbers.flatMap(flowSetsOf),
   ...OVER_SHARE_SETS,
 ];
 
-export function elementsQuery(config: Config): Query<ElementCounts> {
-  const argv = ['sh', '-c', COUNT, 'sh', TABLE_NAME, ...countedSets(config)];
+export function elementsQuery(config: Config, numbers?: number[]): Query<ElementCounts> {
+  const argv = ['sh', '-c', COUNT, 'sh', TABLE_NAME, ...countedSets(config, numbers)];
   return query({ argv, purpose: 'counting the flows' }, ({ result }) => elementsIn(result.stdout));
 }
 

@@ -50,6 +50,8 @@ export interface Asked {
   flows: boolean;
   /** All that a plan is made from. */
   drift: boolean;
+  /** Of the targets, as far as the router was seen to have some. */
+  numbers?: number[];
   /** Of which a plan need not see the elements. */
   wantedSets?: readonly NftSet[] | undefined;
 }
@@ -142,7 +144,7 @@ function flowQueries(config: Config, asked: Asked, host: Host) {
   const isEbpf = config.router.classifier === 'ebpf';
   const asks = asksFlows(config, asked);
   return {
-    elements: asks && !isEbpf ? elementsQuery(config) : nothing,
+    elements: asks && !isEbpf ? elementsQuery(config, asked.numbers) : nothing,
     state: asks && isEbpf ? classifierQuery(host) : nothing,
   };
 }
