@@ -22,6 +22,7 @@ import { type HostChanges, hostChanges, removalSteps } from '../resources/steps.
 import { type ApplyOptions, carryOut } from './carry-out.js';
 import { dryRun } from './classifier.js';
 import { type ExecuteOptions, executeAll } from './execute.js';
+import { type FreshKeys, freshKeys, heartbeatsOf } from './heartbeat-keys.js';
 import { withIdleTargets } from './leaving.js';
 import { loaderProblems, needsLoader } from './loader.js';
 import { withLock } from './lock.js';
@@ -41,6 +42,8 @@ export interface Deployment {
   offer?: RelayOffer;
   /** What this run changes of who gets new flows. */
   drain?: DrainRequest;
+  /** For servers that have no key for heartbeats yet; secrets. */
+  freshKeys: FreshKeys;
 }
 
 /** What to do on one host. */
@@ -84,7 +87,7 @@ export async function openDeployment(
   );
   const hosts = new Map(opened);
   assertDistinct(config, new Map(opened.map(([name, { identity }]) => [name, identity])), hosts);
-  return { config, policy, offer, hosts };
+  return { config, policy, offer, hosts, freshKeys: freshKeys(config) };
 }
 
 /**
@@ -253,7 +256,7 @@ function checkHost(
 }
 
 function desiredState(
-  { config, policy, offer }: Deployment,
+  { config, policy, offer, freshKeys: fresh }: Deployment,
   observed: Map<string, ObservedHost>,
   name: string,
 ): HostState {
@@ -261,9 +264,16 @@ function desiredState(
   const host = observed.get(name)!;
   if (server) {
     const macs = routerMacs(config, server, observed);
-    return serverState({ config, server, host, routerMacs: macs, relayPackage: offer?.package });
+    return serverState({
+      ...{ config, server, host, routerMacs: macs, relayPackage: offer?.package },
+      router: observed.get(ROUTER),
+      freshKey: fresh.get(name)!,
+    });
   }
-  return routerState({ config, policy, router: host, serverMacs: serverMacs(config, observed) });
+  return routerState({
+    ...{ config, policy, router: host, serverMacs: serverMacs(config, observed) },
+    heartbeats: heartbeatsOf(config, observed, fresh),
+  });
 }
 
 /**

@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   drain: async () => (await import('./commands/drain.js')).drainCommand(),
   undrain: async () => (await import('./commands/drain.js')).undrainCommand(),
   relay: async () => (await import('./commands/relay.js')).relayCommand(),
+  heartbeat: async () => (await import('./commands/heartbeat.js')).heartbeatCommand(),
   service: async () => (await import('./commands/service.js')).serviceCommand(),
   exporter: async () => (await import('./commands/exporter.js')).exporterCommand(),
   connections: async () => (await import('./commands/connections.js')).connectionsCommand(),

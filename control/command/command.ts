@@ -6,6 +6,8 @@ export interface Command {
   stdin?: string;
   /** Why it is run, for messages (`reading the flow table`); absent where its words say it. */
   purpose?: string;
+  /** Its input is shown to nobody. */
+  isSecret?: true;
   /** The file that it writes. */
   writes?: string;
   /** The program that it is about, where `argv` starts a shell that only prepares something for it. */

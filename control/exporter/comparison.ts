@@ -1,6 +1,7 @@
 /** Whether hosts are as configured: what `sidetrack status` says, of what was read of them last. */
 import type { HostReading } from '../../monitoring/exporter-reading.js';
 import { surveyObserved } from '../apply/deployment.js';
+import { freshKeys } from '../apply/heartbeat-keys.js';
 import { judgement } from '../apply/status.js';
 import type { Problem } from '../config/diagnostic.js';
 import type { Host } from '../hosts/host.js';
@@ -69,7 +70,11 @@ export class Comparison {
     }
     const isWhole = all.size === kept.length;
     try {
-      const deployment = { config, policy, hosts: new Map(seen), offer: { version: version() } };
+      const deployment = {
+        ...{ config, policy, hosts: new Map(seen), offer: { version: version() } },
+        // What a server lacks is told as missing, whatever would be written there.
+        freshKeys: freshKeys(config),
+      };
       const surveys = surveyObserved(deployment, all);
       for (const survey of surveys) {
         if (answers.get(survey.name)?.observed === undefined) continue;

@@ -2,6 +2,7 @@
 import type { Config, ServerConfig } from '../config/config.js';
 import { type ServerTableInput, serverTable } from '../nft/server-table.js';
 import { flushGuard } from './flush-guard.js';
+import { desiredHeartbeat } from './heartbeat.js';
 import { desiredRelay } from './relay-service.js';
 import { carriesEthernet } from './router-mac.js';
 import { type RulePriority, serverRulePriority } from './rule-priority.js';
@@ -24,12 +25,17 @@ export interface ServerPlanInput {
   routerMacs: readonly string[];
   /** What is to be installed there, if asked. */
   relayPackage?: RelayPackage | undefined;
+  /** The router, where this run sees it. */
+  router?: ObservedHost | undefined;
+  /** For its heartbeats, where it has no key yet; a secret. */
+  freshKey: string;
 }
 
 /** `ip_forward` stays as found: redirected packets become local, diverted ones are routed so. */
 export function serverState(input: ServerPlanInput): HostState {
   const { config, server, host } = input;
   const diverted = server.capture === 'tproxy' ? serverFamilies(server) : [];
+  const heartbeat = desiredHeartbeat(input);
   const relay = desiredRelay(config, server, host, input.relayPackage);
   return {
     name: server.name,
@@ -42,6 +48,7 @@ export function serverState(input: ServerPlanInput): HostState {
     sysctls: pathMtuSysctls(host),
     files: [],
     ...(relay && { relay }),
+    ...(heartbeat && { heartbeat }),
   };
 }
 

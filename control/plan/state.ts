@@ -81,6 +81,23 @@ export interface HostState {
   relay?: DesiredRelay;
   /** Of the router: what is remembered of those that it steers to. */
   targets?: readonly SavedTarget[];
+  /** Absent where no heartbeats are to be sent. */
+  heartbeat?: DesiredHeartbeat;
+}
+
+export interface DesiredHeartbeat {
+  /** Of `heartbeat.json`; it holds a secret. */
+  content: string;
+  /** Name of the group that its sender is in, where that is a service. */
+  group: string;
+}
+
+/** A file that a group may read. */
+export interface ObservedHeartbeat extends ObservedFile {
+  /** Number of the group. */
+  group: number;
+  /** We may not see what it holds. */
+  unread?: true;
 }
 
 export interface DesiredClassifier {
@@ -253,6 +270,10 @@ export interface ObservedHost extends ObservedFrom {
   files: Record<string, ObservedFile>;
   /** The package and unit of the relay; absent in namespaces, which share their machine's. */
   relay?: ObservedRelay;
+  /** `heartbeat.json`, where there is one; it holds a secret. */
+  heartbeat?: ObservedHeartbeat;
+  /** Numbers of the groups that may be to read it, by name: those of services that run. */
+  groups?: Readonly<Record<string, number>>;
   /** TCP ports on which something listens. */
   listeningPorts: number[];
   /** Interfaces below PPPoE sessions. */

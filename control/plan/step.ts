@@ -23,9 +23,17 @@ export interface Step extends Command {
   freshSets?: string[];
 }
 
-/** As data for other programs, which need no more than that a step is optional. */
+/** As data for other programs, which need no more than that a step is optional; secrets are not shown. */
 export function stepData({ optional, readBack: _, ...step }: Step) {
-  return { ...step, ...(optional && { optional: true }) };
+  return {
+    ...shown(step),
+    undo: step.undo.map(shown),
+    ...(optional && { optional: true }),
+  };
+}
+
+function shown<C extends Command>({ isSecret, ...command }: C) {
+  return isSecret ? { ...command, stdin: '<secret>' } : command;
 }
 
 /** What to say where an optional step failed. */

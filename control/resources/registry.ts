@@ -7,6 +7,7 @@
  */
 import { classifier } from './classifier.js';
 import { file } from './file.js';
+import { heartbeatKey } from './heartbeat-key.js';
 import type { ResourceKind } from './kind.js';
 import { nftTable } from './nft-table.js';
 import { relayUnit } from './relay-unit.js';
@@ -18,6 +19,8 @@ import { targetMemory } from './target-memory.js';
 export const RESOURCES: readonly ResourceKind[] = [
   // It runs before anything is steered to it, and until nothing is.
   relayUnit,
+  // Of a user that there is once it runs; without it the router takes the server for dead.
+  heartbeatKey,
   sysctl,
   file,
   route,

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { type ApplyOptions, CONFIRMS, type Confirm } from '../../apply/carry-out.js';
 import { applyDeployment } from '../../apply/deployment.js';
+import { withKeysOf } from '../../apply/heartbeat-keys.js';
 import type { ProbeReport } from '../../apply/probes/trial.js';
 import { mustBe } from '../../apply/saved-plan.js';
 import { printable } from '../../config/diagnostic.js';
@@ -65,7 +66,8 @@ function secondsOf(text: string): number {
 async function runApply(given: ApplyCommandOptions, file?: string): Promise<undefined> {
   const saved = file === undefined ? undefined : await readPlanFile(file);
   const options = saved ? optionsOf(given, saved) : given;
-  const { config, deployment } = await loadDeployment(options);
+  const { config, deployment: found } = await loadDeployment(options);
+  const deployment = saved ? withKeysOf(saved, found) : found;
   const approve = saved && file !== undefined ? mustBe(file, saved, deployment) : undefined;
   printWarnings(config.warnings);
   const { confirm, confirmTimeout: confirmSeconds } = options;

@@ -6,7 +6,18 @@ import { SidetrackError } from '../../error.js';
  * @param name may be absent where the file has one server only.
  * @throws SidetrackError when there is none of that name, or it has no relay of ours.
  */
-export function chooseServer({ servers, file }: Config, name: string | undefined): ServerConfig {
+export function chooseServer(config: Config, name: string | undefined): ServerConfig {
+  const server = namedServer(config, name);
+  if (server.program === 'relay') return server;
+  throw new SidetrackError(`${config.file} says that ${server.name} runs a program of its own`, {
+    code: 'program-external',
+    source: 'user',
+    hint: 'write `program: relay` to use the relay',
+  });
+}
+
+/** The same, whatever it runs. @throws SidetrackError when there is none of that name. */
+export function namedServer({ servers, file }: Config, name: string | undefined): ServerConfig {
   const server = servers.find((one) =>
     name === undefined ? servers.length === 1 : one.name === name,
   );
@@ -18,10 +29,5 @@ export function chooseServer({ servers, file }: Config, name: string | undefined
         : `there is no server "${name}" in ${file}`,
       { code: 'no-such-host', source: 'user', hint: `choose one of ${names}: --server NAME` },
     );
-  if (server.program === 'relay') return server;
-  throw new SidetrackError(`${file} says that ${server.name} runs a program of its own`, {
-    code: 'program-external',
-    source: 'user',
-    hint: 'write `program: relay` to use the relay',
-  });
+  return server;
 }

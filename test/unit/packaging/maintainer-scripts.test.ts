@@ -44,10 +44,12 @@ describe.skipIf(!hasDpkg && !requireAll)('the package', () => {
     machine.install('2');
     expect(machine.orders({ ofExporter: true })).toEqual([
       'systemctl try-restart sidetrack-exporter.service',
+      'systemctl try-restart sidetrack-heartbeat.service',
     ]);
     machine.dpkg('--remove', 'sidetrack');
     expect(machine.orders({ ofExporter: true })).toEqual([
       'systemctl stop sidetrack-exporter.service',
+      'systemctl stop sidetrack-heartbeat.service',
     ]);
   });
 

@@ -51,7 +51,10 @@ async function config(more = ''): Promise<[Config, ServerConfig]> {
 
 const state = async (found: ObservedHost, more?: string) => {
   const [loaded, server] = await config(more);
-  return serverState({ config: loaded, server, host: found, routerMacs: ['02:00:00:00:00:01'] });
+  return serverState({
+    ...{ config: loaded, server, host: found, routerMacs: ['02:00:00:00:00:01'] },
+    freshKey: '00'.repeat(32),
+  });
 };
 
 const warnings = async (found: ObservedHost, more?: string) => {
