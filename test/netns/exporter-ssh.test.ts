@@ -133,7 +133,8 @@ function tests({ user, make }: Case): void {
     expect(dead.get(UP('server1'))).toBe(1);
     expect(dead.has('sidetrack_server_captured_packets_total{server="server1"}')).toBe(true);
     await retried();
-    expect(longest).toBeLessThan(TIMEOUT_MS + 2000);
+    // And what a busy machine adds.
+    expect(longest).toBeLessThan(TIMEOUT_MS + 8000);
     expect(exporter.said.match(/cannot read router/g)).toHaveLength(1);
     await fixture.lab.check(LAPTOP, ['nft', 'delete', 'table', 'inet', 'cut']);
     await until('it to be back', (samples) => samples.get(UP('router')) === 1);

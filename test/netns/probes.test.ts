@@ -140,7 +140,8 @@ describe('a gateway', () => {
     await down('nft delete table inet deaf; ip link set eth0 down');
     const before = performance.now();
     expect(await measured('router', probes)).toEqual(states('fails', 'fails'));
-    expect(performance.now() - before).toBeLessThan(9000);
+    // It gives up after seconds; minutes would mean that it does not.
+    expect(performance.now() - before).toBeLessThan(30_000);
     await down('ip link set eth0 up; ip -6 address replace 2001:db8:ffff::10/64 dev eth0 nodad');
   });
 });

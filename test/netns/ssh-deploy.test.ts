@@ -12,8 +12,8 @@ import { snapshot } from './snapshot.js';
 
 const NODES = ['router', 'server1'] as const;
 
-/** On an idle machine it takes a third of this. */
-const FRESH_DEPLOY_MS = 9000;
+/** On an idle machine it takes a tenth of this; a time-out on the way would take longer. */
+const FRESH_DEPLOY_MS = 30_000;
 
 /** OpenWrt 24.10 printed such a thing before the output of every command. */
 const LOUD = Array.from({ length: 10 }, (_, line) => `echo '  |_______| ${line}: W I R E L E S S'`)

