@@ -122,7 +122,6 @@ function tryChains(input: ChoiceInput, target: FlowTarget, family: Family): Chai
 /** The flow goes to this target, which is fit: returns where there is no route to it. */
 function enterChain({ targets, share }: ChoiceInput, target: FlowTarget, family: Family): Chain {
   const { number, mark, probe } = target;
-  const others = targets.filter((other) => other !== target);
   const device = probe?.devices[family];
   const routeDevice: Expression = { fib: { result: 'oifname', flags: ['daddr', 'mark'] } };
   return {
@@ -135,7 +134,7 @@ function enterChain({ targets, share }: ChoiceInput, target: FlowTarget, family:
               expr: [setMark({ ...mark, value: probe.mark }), notEqual(routeDevice, device), leave],
             },
           ]),
-      ...admitFlow(family, target, others, share),
+      ...admitFlow(family, target, targets.length === 1, share),
       { comment: FAILURE_COMMENT.full, expr: [counter(), goto(REFUSE)] },
     ],
   };

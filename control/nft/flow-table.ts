@@ -20,6 +20,7 @@ import {
   flowsSet,
   promoteChainName,
   steerChainName,
+  suffix,
 } from './flow-target.js';
 import {
   ESTABLISHED_SECONDS,
@@ -41,6 +42,7 @@ import {
   type Rule,
   type Statement,
 } from './json.js';
+import { maskedMark, setMark } from './mark.js';
 
 export const OVER_SHARE = 'over_share';
 
@@ -53,6 +55,8 @@ export const FAILURE_COMMENT = {
   dead: 'no server is alive',
   held: 'a server came back too often',
 } as const;
+
+const takes = (family: Family) => (target: FlowTarget) => target.families.includes(family);
 
 /** The flow's key as the client sends it. */
 function tuple(family: Family): Expression {
@@ -102,9 +106,42 @@ function flowSet(name: string, family: Family, size: number, timeout: number): N
  * would lose its place and be steered by halves.
  */
 export function forgetFlow(targets: readonly FlowTarget[]): Rule[] {
-  return FAMILIES.map((family) => ({
-    expr: targets.flatMap((target) => forgetAt(family, target)),
-  }));
+  return targets.length > 1 ? [{ expr: [jump(FORGET)] }] : forgetRules(targets);
+}
+
+/** A rule for each: the kernel takes no more than 128 expressions in one. */
+const forgetRules = (targets: readonly FlowTarget[]): Rule[] =>
+  FAMILIES.flatMap((family) => targets.map((target) => ({ expr: forgetAt(family, target) })));
+
+const FORGET = 'forget';
+const settledChainName = (family: Family, number: number) => `settled${family}${suffix(number)}`;
+const movedChainName = (family: Family) => `moved${family}`;
+
+/**
+ * Of several targets: what all are to forget, and what others than the one whose mark the packet has. A
+ * chain for all, since a rule in each target's would be their number squared.
+ */
+export function forgetChains(targets: readonly FlowTarget[]): Chain[] {
+  if (targets.length < 2) return [];
+  const mask = targets.reduce((bits, { mark }) => (bits | mark.mask) >>> 0, 0);
+  return [
+    { name: FORGET, rules: forgetRules(targets) },
+    ...FAMILIES.flatMap((family) =>
+      targets.filter(takes(family)).map(({ number, mark }) => ({
+        name: settledChainName(family, number),
+        rules: [
+          { expr: [setMark({ ...mark, mask }), jump(movedChainName(family))] },
+          { expr: [goto(steerChainName(number))] },
+        ],
+      })),
+    ),
+    ...FAMILIES.map((family) => ({
+      name: movedChainName(family),
+      rules: targets.map((target) => ({
+        expr: [notEqual(maskedMark(mask), target.mark.value), ...forgetAt(family, target)],
+      })),
+    })),
+  ];
 }
 
 function forgetAt(family: Family, { number }: FlowTarget): Statement[] {
@@ -118,16 +155,15 @@ function forgetAt(family: Family, { number }: FlowTarget): Statement[] {
  * Enters the flow, or renews it, and steers it; falls through when the table is full. A tuple that is
  * used again may stand in `flows` still, and then stands in both: its packets go on by the entry there,
  * which lives longer, and leave it when they close the flow.
- * @param others targets to which an earlier flow of the same tuple may have gone.
+ * @param isAlone no other target is there to which an earlier flow of the same tuple may have gone.
  */
 export function admitFlow(
   family: Family,
   { number }: FlowTarget,
-  others: readonly FlowTarget[],
+  isAlone: boolean,
   share: number,
 ): Rule[] {
-  const steer = goto(steerChainName(number));
-  const elsewhere = others.flatMap((other) => forgetAt(family, other));
+  const steer = goto(isAlone ? steerChainName(number) : settledChainName(family, number));
   return [
     ...(share > 0
       ? [
@@ -135,20 +171,17 @@ export function admitFlow(
           { expr: [update('update', recent(family), tuple(family))] },
         ]
       : []),
-    { expr: [update('update', closingSet(family, number), tuple(family)), ...elsewhere, steer] },
+    { expr: [update('update', closingSet(family, number), tuple(family)), steer] },
     {
       expr: [
         update('update', flowsSet(family, number), {
           elem: { val: tuple(family), timeout: TRANSITORY_SECONDS },
         }),
-        ...elsewhere,
         steer,
       ],
     },
   ];
 }
-
-const takes = (family: Family) => (target: FlowTarget) => target.families.includes(family);
 
 /** A first packet of a client that is over its share; a flow that is there already stays steered. */
 export function overShareChain(targets: readonly FlowTarget[], refuse: string): Chain {

@@ -6,6 +6,7 @@ import { macSet } from './elements.js';
 import {
   flowChains,
   flowSets,
+  forgetChains,
   forgetFlow,
   matchAnswer,
   matchFlow,
@@ -81,6 +82,7 @@ export function routerTable(input: RouterTableInput): Table {
     sets: [...ownSets(input), ...sets],
     chains: [
       ...targets.map(steerChain),
+      ...forgetChains(targets),
       { name: 'direct', rules: [...forgetFlow(targets), { expr: [leave] }] },
       { name: 'block', rules: [...forgetFlow(targets), { expr: [drop] }] },
       refuseChain(targets, onFailure, FIRST_PACKET[onFailure]),

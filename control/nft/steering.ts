@@ -67,12 +67,7 @@ export function admitChain(targets: readonly FlowTarget[], share: number): Chain
     rules: [
       ...probeRules(chosen),
       ...chosen.flatMap(({ family, target }) =>
-        admitFlow(
-          family,
-          target,
-          targets.filter((other) => other !== target),
-          share,
-        ),
+        admitFlow(family, target, targets.length === 1, share),
       ),
       ...chosen.map(({ family }) => ({
         comment: FAILURE_COMMENT.full,

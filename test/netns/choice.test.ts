@@ -24,7 +24,7 @@ import { RouterBench, type Shot } from './policy/router-bench.js';
 import { ROUTER } from './policy/table-input.js';
 import { MACS } from './policy/world.js';
 
-const RUNS = Number(process.env.SIDETRACK_CHOICES ?? 5);
+const RUNS = Number(process.env.SIDETRACK_CHOICES ?? 4);
 const PACKETS = 100;
 const HEALTH = { rise: 3, resetAfterSeconds: 10, port: PORT };
 /** Flows to this port go to the second group. */
@@ -199,6 +199,26 @@ async function agree(one: Case, opened: Flow[]): Promise<void> {
   });
   if (wrong.length > 0) throw new Error(wrong.join('\n'));
 }
+
+test('the kernel takes sixteen servers in two groups', { tags: 'long' }, async () => {
+  const servers = Array.from({ length: 16 }, (_, number) => ({
+    number,
+    name: `server${number + 1}`,
+    weight: number + 1,
+    backup: false,
+    drained: number === 3,
+    fitness: number % 5 === 0 ? ('unfit' as const) : ('fit' as const),
+    beats: true,
+    families: [4 as const, 6 as const],
+  }));
+  const one: Case = { servers, group: [1, 2, 4, 8], balance: 'flow', onFailure: 'block' };
+  const opened = Array.from({ length: PACKETS }, (_, i): Flow => {
+    const family = i % 2 === 0 ? 4 : 6;
+    const destinationPort = i % 3 === 0 ? GROUP_PORT : 443;
+    return { family, source: 100 + i, destination: 1 + i, sourcePort: 2000 + i, destinationPort };
+  });
+  await agree(one, opened);
+});
 
 test('the kernel chooses servers as the reference evaluator does', async () => {
   await fc.assert(fc.asyncProperty(cases, fc.noShrink(flows), agree), {

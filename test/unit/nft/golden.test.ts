@@ -34,7 +34,7 @@ const HEALTH_PARTS: [string, RegExp][] = [
     'servers-heartbeats',
     /^(fit|back|heartbeat)|^(server_packet|elsewhere|input|own_resets|from_server|prerouting|ipv6)$/,
   ],
-  ['servers-choice', /^(try|late|enter|choose|admit|slots|steer)/],
+  ['servers-choice', /^(try|late|enter|settled|moved|forget|choose|admit|slots|steer)/],
 ];
 
 it.each(HEALTH_PARTS)(

@@ -3,6 +3,7 @@ import type { FlowTarget } from '../../../control/nft/flow-target.js';
 import type { Statement, Table } from '../../../control/nft/json.js';
 import { routerTable } from '../../../control/nft/router-table.js';
 import { serverTable } from '../../../control/nft/server-table.js';
+import { ruleText } from '../../../control/nft/text.js';
 import { PrefixSet } from '../../../control/policy/prefix-set.js';
 import { nat64 } from '../nat64.js';
 import { diverting, ROUTER, SERVER, TARGET } from './tables.js';
@@ -44,6 +45,7 @@ describe('the router table', () => {
     const table = routerTable({ ...ROUTER, targets });
     const admission = JSON.stringify([rulesOf(table, 'enter4'), rulesOf(table, 'enter6_1')]);
     expect(admission).toContain('"op":"update","elem":{"concat":[{"payload":{"protocol":"ip6"');
+    const linesIn = (chain: string) => rulesOf(table, chain).map(ruleText);
     const setsOf = (op: string) =>
       [...admission.matchAll(new RegExp(`"op":"${op}".*?"set":"@([a-z_0-9]+)"`, 'g'))].map(
         ([, set]) => set,
@@ -54,7 +56,15 @@ describe('the router table', () => {
       'closing6_1',
       'flows6_1',
     ]);
-    expect(setsOf('delete')).toEqual(expect.arrayContaining(['closing4_1', 'flows6']));
+    expect(linesIn('moved4')).toEqual([
+      expect.stringMatching(/^meta mark & 0xff != 0x96 delete @flows4 .* delete @closing4 /),
+      expect.stringMatching(/^meta mark & 0xff != 0x97 delete @flows4_1 .* delete @closing4_1 /),
+    ]);
+    expect(linesIn('enter6_1').join()).toContain('goto settled6_1');
+    expect(linesIn('settled6_1')).toEqual([
+      'meta mark set meta mark & 0xffffff97 | 0x97 jump moved6',
+      'goto steer_1',
+    ]);
     expect(JSON.stringify(rulesOf(table, 'steer_1'))).toContain('151');
     expect(JSON.stringify(rulesOf(table, 'established6_1'))).toContain('"steer_1"');
   });

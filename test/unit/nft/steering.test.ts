@@ -1,6 +1,7 @@
 /** Chains that enter, mark and refuse flows, read as text. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { forgetChains } from '../../../control/nft/flow-table.js';
 import type { FlowTarget } from '../../../control/nft/flow-target.js';
 import type { Chain } from '../../../control/nft/json.js';
 import {
@@ -69,9 +70,12 @@ describe('a flow', () => {
 it('what is refused is forgotten by every target, and loses the marks of all', () => {
   const mark = { value: 0x100, mask: 0xf00 };
   const other: FlowTarget = { number: 1, name: 'server2', families: [4], mark };
-  const lines = linesOf(refuseChain([TARGET, other], 'block', { drop: null }));
+  const targets = [TARGET, other];
+  const lines = linesOf(refuseChain(targets, 'block', { drop: null }));
+  expect(lines[0]).toBe('jump forget');
+  const forgotten = linesOf(forgetChains(targets)[0]!).join('\n');
   for (const set of ['flows4', 'closing4', 'flows6', 'closing6', 'flows4_1', 'closing6_1'])
-    expect(lines.join('\n')).toContain(`delete @${set} `);
+    expect(forgotten).toContain(`delete @${set} `);
   expect(lines.at(-1)).toBe(
     'meta mark set meta mark & 0xfffff000 counter drop comment "on_failure block"',
   );
