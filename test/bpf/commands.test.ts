@@ -1,8 +1,14 @@
 /** `sidetrack bpf …` as a user runs it on the router. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { encodeHeartbeat, heartbeatSecrets } from '../../control/heartbeat/message.js';
 import { ADDRESS } from '../../control/lab/topology.js';
-import { type ClassifierSpec, classifierSpec } from '../../control/policy/classifier-spec.js';
+import {
+  type ClassifierSpec,
+  classifierSpec,
+  type SpecSteering,
+  type SpecTarget,
+} from '../../control/policy/classifier-spec.js';
 import { PrefixSet } from '../../control/policy/prefix-set.js';
 import type { Policy } from '../../control/policy/rule.js';
 import { SteeringLab } from './lab.js';
@@ -114,6 +120,99 @@ it('a flow table of another size keeps every live flow', async () => {
     stream.signal('SIGTERM');
     await succeed('', 'detach');
   }
+});
+
+const KEYS = { s1: heartbeatSecrets('11'.repeat(32)), s2: heartbeatSecrets('22'.repeat(32)) };
+
+/** s1 among the clients; s2 is client2, behind an interface where no client is. */
+function twoServers(changes: Partial<SpecSteering> = {}): string {
+  const targetOf = (name: keyof typeof KEYS, nextHop: { v4: string }, dev: string): SpecTarget => ({
+    name,
+    nextHop,
+    serverInterface: { v4: dev },
+    macs: [],
+    mark: { value: name === 's1' ? 0x96 : 0x97, mask: 0xff },
+    health: 'heartbeat',
+    backup: name === 's2',
+    heartbeat: { address: nextHop, siphashKey: KEYS[name].siphashKey, macFixed: false },
+  });
+  const policy = { ...POLICY, groups: [{ targets: [0, 1] }] };
+  return JSON.stringify(
+    classifierSpec(policy, {
+      interfaces: ['br-lan'],
+      forwarding: 'mark',
+      targets: [
+        targetOf('s1', { v4: ADDRESS.server1.v4 }, 'br-lan'),
+        targetOf('s2', { v4: ADDRESS.client2.v4 }, 'lan2'),
+      ],
+      heartbeats: { port: 9155, rise: 2, resetAfterSeconds: 10 },
+      flowTableSize: 1024,
+      onFailure: 'direct',
+      ...changes,
+    }),
+  );
+}
+
+/** One heartbeat, from where the server is. */
+async function beat(name: keyof typeof KEYS, counter: number, fit6 = true): Promise<void> {
+  const [node, router] = name === 's1' ? ['server1', '192.168.1.1'] : ['client2', '192.168.2.1'];
+  const said = { counter: BigInt(counter), fit4: true, fit6, leaving: false } as const;
+  const payload = encodeHeartbeat({ ...said, reason: 'ok' }, KEYS[name]).toString('hex');
+  const send = `const s = require('node:dgram').createSocket('udp4');
+    s.send(Buffer.from('${payload}', 'hex'), 9155, '${router}', () => s.close());`;
+  await steering.lab.check(node, [process.execPath, '-e', send]);
+}
+
+const servers = async () => JSON.parse(await succeed('', 'show', '--json')).servers;
+
+it('hears servers on both kinds of interfaces, and a re-attach forgets nothing', async () => {
+  await succeed(twoServers(), 'attach');
+  expect(JSON.parse(await succeed('', 'show', '--json'))).toMatchObject({
+    interfaces: [{ name: 'br-lan', filter: 'attached' }],
+    listening: [{ name: 'lan2', filter: 'attached' }],
+    servers: [
+      { server: 's1', families: { 4: 'unknown' } },
+      { server: 's2', families: { 4: 'unknown' } },
+    ],
+  });
+  for (const counter of [1, 2]) {
+    await beat('s1', counter);
+    await beat('s2', counter);
+  }
+  await expect.poll(servers).toMatchObject([
+    { server: 's1', reason: 'ok', ignored: { replay: 0 } },
+    { server: 's2', reason: 'ok', ignored: { replay: 0 } },
+  ]);
+  await succeed(twoServers({ onFailure: 'block' }), 'attach');
+  for (const name of ['s1', 's2'] as const) await beat(name, 2);
+  await expect.poll(servers).toMatchObject([
+    { server: 's1', reason: 'ok', ignored: { replay: 1 } },
+    { server: 's2', reason: 'ok', ignored: { replay: 1 } },
+  ]);
+  expect(await succeed('', 'stats')).toMatch(/^s2 .* 1 replay/m);
+  expect(await succeed('', 'show')).toMatch(/^s1 .* s ago/m);
+  // lan2 has clients now: the other program is there in its place.
+  await succeed(twoServers({ interfaces: ['br-lan', 'lan2'] }), 'attach');
+  const state = JSON.parse(await succeed('', 'show', '--json'));
+  expect(state.listening).toBeUndefined();
+  expect(state.interfaces).toHaveLength(2);
+  await beat('s2', 3);
+  await expect.poll(async () => (await servers())[1].lastHeardSeconds).toBeLessThan(30);
+  await succeed('', 'detach');
+  expect(await steering.pins()).toBe('');
+});
+
+it('leaves flows to on_failure when every server is silent', async () => {
+  await succeed(twoServers(), 'attach');
+  // Nothing is known of either: both are believed in, and s1 is first.
+  expect(await steering.whoAnswers('client', INTERNET.v4)).toBe('server1');
+  const stats = async () => JSON.parse(await succeed('', 'stats', '--json')).events;
+  // Nobody beats: after five seconds there is no server, and on_failure says direct.
+  await expect
+    .poll(() => steering.whoAnswers('client', INTERNET.v4), { timeout: 30_000, interval: 500 })
+    .toBe('internet');
+  expect((await stats()).no_server).toBeGreaterThan(0);
+  await succeed('', 'detach');
 });
 
 /** An nft that knows no table for as many questions as `answers`, and then fails. */
