@@ -11,6 +11,7 @@ import { guardedPolicy } from '../../control/policy/guard-rules.js';
 import type { Verdict } from '../../control/policy/rule.js';
 import { GUARDS, packet, policy } from './arbitraries.js';
 import { ACK, type Dress, frame, RST, SYN } from './frame.js';
+import { beatingTarget, State, steeringOf, testServer } from './heartbeats.js';
 import { DROP, leaveNetwork, MARK, PASS, Runner, TARGET } from './run.js';
 
 const POLICIES = 12;
@@ -196,6 +197,43 @@ describe('the XDP program', () => {
         expect(all.runXdp(whole.subarray(0, length)).action).toBe(XDP.PASS);
     }
     all.close();
+  });
+
+  it('sends new flows to a server that is fit, and leaves those of a silent one to tc', () => {
+    const [first, second] = [testServer(0), testServer(1)];
+    const targets = [first, second].map((server) => ({
+      ...beatingTarget(server),
+      // Both by the way that is known.
+      nextHop: TARGET.nextHop,
+      redirectIfindex: lan,
+      xdpIfindex: server === first ? LOOPBACK : lan,
+    }));
+    const steering = steeringOf([first, second], { ...way(LOOPBACK), targets });
+    const beating = Runner.load({ rules: [], default: 'proxy' }, steering);
+    const [one, two] = [first, second].map((server) => new State(beating, server));
+    one!.put('fit');
+    two!.put('fit');
+    const client: Packet = {
+      sourceMac: '02:00:00:00:00:40',
+      family: 4,
+      source: 0xc0a80128,
+      destination: 0xc6336407,
+      protocol: 'tcp',
+      destinationPort: 443,
+    };
+    const go = (sourcePort: number, tcpFlags: number) =>
+      beating.runXdp(frame({ ...client, sourcePort }, { tcpFlags })).action;
+    expect(go(1, SYN)).toBe(XDP.TX);
+    one!.put('unfit');
+    expect(go(2, SYN)).toBe(XDP.REDIRECT);
+    expect([go(1, ACK), go(2, ACK)]).toEqual([XDP.TX, XDP.REDIRECT]);
+    one!.age(3600 + 11);
+    expect([go(1, ACK), go(2, ACK)]).toEqual([XDP.PASS, XDP.REDIRECT]);
+    expect(beating.counters().xdp_passed.packets).toBe(1);
+    two!.put('unfit');
+    // What becomes of it tc says.
+    expect(go(3, SYN)).toBe(XDP.PASS);
+    beating.close();
   });
 
   it('is not loaded where nobody asked for it', () => {
