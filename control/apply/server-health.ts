@@ -44,6 +44,12 @@ export interface Heard {
   servers?: readonly ServerHealth[] | undefined;
 }
 
+/** What `bpf show` or `bpf stats` say of them; a program of an earlier version says nothing. */
+export function serversIn(report: object | undefined): readonly ServerHealth[] | undefined {
+  if (report === undefined || !('servers' in report)) return undefined;
+  return Array.isArray(report.servers) ? report.servers : undefined;
+}
+
 export function knownServers({ targets, listing, servers }: Heard): ServerHealth[] {
   if (servers !== undefined) return [...servers];
   const asked = targets.map(({ name, mark, hops, health, drained }) => ({

@@ -19,7 +19,7 @@ import {
   ruleCounters,
   sortCounters,
 } from './rule-counters.js';
-import { healthSetsQuery, knownServers, serverStates } from './server-health.js';
+import { healthSetsQuery, knownServers, serverStates, serversIn } from './server-health.js';
 
 export type AttachPoints = Pick<ClassifierState, 'interfaces' | 'xdp'>;
 
@@ -88,6 +88,7 @@ async function judgedServers(
   const known = knownServers({
     targets,
     listing: { sets, chains: listing?.chains ?? [] },
+    servers: serversIn(classifier),
   });
   const tables = new Map(targets.map(({ name, table }) => [name, table.id]));
   const states = serverStates(targets, known, {

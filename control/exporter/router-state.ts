@@ -3,7 +3,7 @@ import { events, outcomes } from '../../bpf/abi.js';
 import type { ClassifierCounters } from '../../bpf/report.js';
 import type { RouterState, ServerHealthState } from '../../monitoring/state.js';
 import { classifierCounters } from '../apply/rule-counters.js';
-import { knownServers, type ShownTarget, serverStates } from '../apply/server-health.js';
+import { knownServers, type ShownTarget, serverStates, serversIn } from '../apply/server-health.js';
 import type { Config } from '../config/config.js';
 import { intervalsOf } from '../nft/address-intervals.js';
 import type { CountedRule } from '../nft/counted-rules.js';
@@ -105,6 +105,7 @@ function serversOf(
   const known = knownServers({
     targets,
     listing: { sets, chains: [{ name: '', rules: (rules?.rules ?? []).map(listedRule) }] },
+    servers: serversIn(judged),
   });
   const isAlone = targets.length === 1;
   return serverStates(targets, known, {
