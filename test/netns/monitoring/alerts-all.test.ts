@@ -1,5 +1,6 @@
 /**
- * Every other alert, provoked for real. Missing is only SidetrackRouterConntrack: in a network
+ * Every other alert, provoked for real. Missing are those of servers' health (SidetrackServerDown and
+ * others), of which this lab has none, and SidetrackRouterConntrack: in a network
  * namespace nf_conntrack_max can only be read, and an alert that fires at three entries shows
  * nothing. Three thresholds are as low as a lab's load: those of the threads, of residency, and of the
  * time to connect.

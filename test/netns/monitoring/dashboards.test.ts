@@ -45,6 +45,9 @@ const NOTHING_TO_SHOW: readonly (readonly [title: string, part: string, why: str
   ['Connections that failed', 'rejected', 'nothing was rejected'],
   ['Limits in use', 'upstream_ports', 'direct: has as many ports as there are destinations'],
   ['Reading the hosts', 'read_errors', 'every host answered'],
+  ['Last heartbeat', 'last_heartbeat', 'the server is judged by its route'],
+  ['What they say', 'server_reason', 'so it says nothing'],
+  ['Ignored, lost and back', 'server_resets', 'so none of its flows are reset'],
   CLASSIFIER === 'nftables'
     ? ['eBPF classifier', 'classifier_events', 'nftables judges']
     : ['Sets', 'set_elements', 'sets are in maps of eBPF'],
