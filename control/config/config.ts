@@ -149,6 +149,8 @@ export interface RelayConfig extends Omit<Scalars<RelayFile>, 'drainSeconds'> {
   /** What the relay refuses; and what it does not, though it would by itself. `deny` wins. */
   deny: AddressList;
   allow: AddressList;
+  /** Addresses of servers beside those of the file. */
+  otherServers?: string[];
   probe?: ProbeConfig;
   metrics: MetricsConfig;
   /** `-`, or absolute or relative to the working directory. */

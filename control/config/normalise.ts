@@ -169,6 +169,7 @@ function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
     routes: file.routes.map(route),
     deny: destinations(file.deny),
     allow: destinations(file.allow),
+    ...(file.other_servers !== undefined && { otherServers: file.other_servers }),
     ...(file.probe !== undefined && { probe: probe(file.probe) }),
     metrics: {
       ...pages(file.metrics, yaml),

@@ -292,6 +292,12 @@ export const relaySchema = section({
       "Exceptions to what the relay refuses by default: private, loopback, and networks on the server's interfaces",
     )
     .meta({ examples: [['10.8.0.0/24']] }),
+  other_servers: z
+    .array(text(addressProblem), { error: 'must be a list' })
+    .optional()
+    .describe(
+      'Addresses of servers that this file does not have: neither clients nor destinations. `apply` writes it into the file of each server',
+    ),
   strategy: choice('failover', 'weighted', 'least-connections')
     .default('failover')
     .describe('How to choose among the upstreams that can be reached'),

@@ -50,8 +50,10 @@ function relayPart(config: Config, server: ServerConfig): RawMap {
   const secrets = secretFiles(config, server);
   const list = (addresses: AddressList) => withoutSets(config, addresses);
   const log = asMap(written.access_log);
+  const others = otherServers(config, server);
   return {
     ...written,
+    ...(others.length > 0 && { other_servers: others }),
     ...(written.deny !== undefined && { deny: list(deny) }),
     ...(written.allow !== undefined && { allow: list(allow) }),
     ...(typeof log.file === 'string' &&
@@ -73,6 +75,17 @@ function relayPart(config: Config, server: ServerConfig): RawMap {
       }),
     }),
   };
+}
+
+/** Those that the server's own file does not have. */
+function otherServers({ servers, relay }: Config, server: ServerConfig): string[] {
+  const addresses = servers
+    .filter((one) => one !== server)
+    .flatMap(({ address, uncarried }) => [
+      ...[address.v4, address.v6],
+      ...[uncarried?.v4, uncarried?.v6],
+    ]);
+  return [...(relay.otherServers ?? []), ...addresses.filter((one) => one !== undefined)];
 }
 
 function metricsPart(written: RawMap, secrets: Readonly<Record<string, string>>): RawMap {

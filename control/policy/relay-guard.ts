@@ -1,6 +1,7 @@
 /**
  * What the relay refuses by itself, even if the router hands it over: `relay.deny`, and every network
- * that is not on the Internet or is attached to the server, less `relay.allow`. As a table for the engine.
+ * that is not on the Internet or is attached to the server, less `relay.allow`; and other servers, also as
+ * clients. As a table for the engine.
  */
 import { guardBit } from '../../proxy/abi.js';
 import type { DestinationTable } from '../../proxy/routes.js';
@@ -51,11 +52,20 @@ function merged<T>(starts: ArrayLike<T>, bits: Uint32Array): { starts: T[]; bits
   return { starts: kept.map((i) => starts[i]!), bits: Uint32Array.from(kept, (i) => verdicts[i]!) };
 }
 
+function serverAddresses({ servers, relay }: Config): string[] {
+  const written = servers.flatMap(({ address, uncarried }) => [
+    ...[address.v4, address.v6],
+    ...[uncarried?.v4, uncarried?.v6],
+  ]);
+  return [...written.filter((one) => one !== undefined), ...(relay.otherServers ?? [])];
+}
+
 export function relayGuard(config: Config, attached: Attached): DestinationTable {
   const addresses = addressResolver(config);
   const { allow, deny } = config.relay;
   const byDefault = PRIVATE.union(PrefixSet.of(attached.networks));
-  const own = PrefixSet.of(attached.addresses);
+  // A connection from another server would go in a circle, as one to itself.
+  const own = PrefixSet.of(attached.addresses).union(PrefixSet.parse(...serverAddresses(config)));
   const withTranslated = translator(config);
   const table = destinationTable([
     withTranslated(addresses(deny)),

@@ -157,7 +157,7 @@ export const relayMetrics = {
     type: 'counter',
     unit: 'connections',
     labels: { reason: REJECTED },
-    help: 'Connections reset before any upstream was tried: a limit, no usable upstream, or a destination that the guard refuses (denied), that is unknown, or that is this machine (loop).',
+    help: 'Connections reset before any upstream was tried: a limit, no usable upstream, or a destination that the guard refuses (denied), that is unknown, or that is this machine or another server (loop; a client that is one, too).',
   },
   relayClosed: {
     name: 'sidetrack_relay_closed_total',

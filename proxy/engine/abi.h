@@ -186,7 +186,7 @@
 	X(DESTINATION_UNREACHABLE, "destination_unreachable",			\
 	  "the upstream says that the destination cannot be reached")		\
 	X(LOOP, "loop",								\
-	  "the original destination or the client is this machine")		\
+	  "the original destination or the client is this machine, or a server")	\
 	X(DENIED, "denied", "the relay does not go to such destinations")	\
 	X(NO_ORIGINAL_DESTINATION, "no_original_destination",			\
 	  "the kernel knows no original destination: it was not redirected")	\
@@ -232,7 +232,7 @@
 /* X(NAME, name, what it means): bits of an address in the table of the guard */
 #define SIDETRACK_RELAY_GUARD_BITS(X)						\
 	X(DENIED, "denied", "a destination or client that the guard refuses")			\
-	X(OWN, "own", "this machine's: neither a destination nor a client")
+	X(OWN, "own", "this machine's, or another server's: neither a destination nor a client")
 
 enum mode {
 #define X(NAME, name, help) MODE_##NAME,

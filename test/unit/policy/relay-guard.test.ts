@@ -3,7 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { attachedTo } from '../../../control/cli/relay/attached.js';
 import { parseAddress } from '../../../control/config/address.js';
 import { parseConfig } from '../../../control/config/load.js';
-import { relayGuard, relayGuardWarnings } from '../../../control/policy/relay-guard.js';
+import {
+  NOTHING_ATTACHED,
+  relayGuard,
+  relayGuardWarnings,
+} from '../../../control/policy/relay-guard.js';
 import { guardBit } from '../../../proxy/abi.js';
 import type { DestinationTable } from '../../../proxy/routes.js';
 
@@ -91,6 +95,19 @@ relay: { allow: [10.1.0.0/16] }`;
       (one) => (bitsOf(table, one) & guardBit.own) !== 0,
     );
     expect(own).toEqual(['192.168.1.2', '203.0.113.9', '2001:db8:1::2', '10.9.9.9']);
+  });
+
+  it('knows the other servers, which are neither clients nor destinations', async () => {
+    const relay = '{ other_servers: [192.168.1.8, "fd00:1::8"], allow: [192.168.1.0/24] }';
+    const one = await config(relay);
+    const servers = one.servers.flatMap((server) => [
+      server,
+      { ...server, name: 'server2', address: { v4: '192.168.1.7', v6: 'fd00:1::7' } },
+    ]);
+    const table = relayGuard({ ...one, servers }, NOTHING_ATTACHED);
+    const isOwn = (text: string) => (bitsOf(table, text) & guardBit.own) !== 0;
+    const known = ['192.168.1.2', '192.168.1.7', '192.168.1.8', 'fd00:1::7', 'fd00:1::8'];
+    expect([...known, '192.168.1.3', 'fd00:1::9'].filter(isOwn)).toEqual(known);
   });
 
   it('takes sets, and says which one is unknown', async () => {
