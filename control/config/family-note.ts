@@ -24,14 +24,46 @@ export function addresslessFamilies(config: Config): Family[] {
   return unservedFamilies(config).filter((family) => carried.includes(`ipv${family}`));
 }
 
+/** Servers that lack an address of a family in which another server takes what rules proxy. */
+export function serversWithout(
+  config: Config,
+): { family: Family; index: number; others: string }[] {
+  const hasAddress = ({ address }: Config['servers'][number], family: Family) =>
+    (family === 4 ? address.v4 : address.v6) !== undefined;
+  return servedFamilies(config).flatMap((family) => {
+    const able = config.servers.filter((server) => hasAddress(server, family));
+    const others = able.map(({ name }) => name).join(', ');
+    return config.servers.flatMap((server, index) =>
+      hasAddress(server, family) || isUncarried(server, family) ? [] : [{ family, index, others }],
+    );
+  });
+}
+
+/** It has one, and nothing is handed to it, as `familyWarnings` tells. */
+const isUncarried = ({ uncarried }: Config['servers'][number], family: Family): boolean =>
+  (family === 4 ? uncarried?.v4 : uncarried?.v6) !== undefined;
+
 /** Right for many networks, so no warning; wrong where clients have the other family after all. */
 export function familyNotes(config: Config): Diagnostic[] {
-  return addresslessFamilies(config).flatMap((family) =>
-    config.servers.map(({ name }, index) =>
-      diagnosticAt(config.positionOf(['servers', index, 'address']), {
-        message: `${name} has no IPv${family} address, so nothing of IPv${family} is handed over: IPv${family} that rules proxy ${fateOf(config)}`,
-        hint: `where clients have IPv${family}, give ${name} an address there and write it down`,
-      }),
+  const at = (index: number, message: string, hint: string) =>
+    diagnosticAt(config.positionOf(['servers', index, 'address']), { message, hint });
+  return [
+    ...addresslessFamilies(config).flatMap((family) =>
+      config.servers.map(({ name }, index) =>
+        at(
+          index,
+          `${name} has no IPv${family} address, so nothing of IPv${family} is handed over: IPv${family} that rules proxy ${fateOf(config)}`,
+          `where clients have IPv${family}, give ${name} an address there and write it down`,
+        ),
+      ),
     ),
-  );
+    ...serversWithout(config).map(({ family, index, others }) => {
+      const { name } = config.servers[index]!;
+      return at(
+        index,
+        `${name} has no IPv${family} address: IPv${family} goes to ${others} alone`,
+        `where clients have IPv${family}, give ${name} an address there and write it down`,
+      );
+    }),
+  ];
 }

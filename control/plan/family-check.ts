@@ -1,24 +1,46 @@
 /** Clients of a family in which the server has no address. Pure. */
 import { fateOf } from '../config/carried.js';
 import type { Config } from '../config/config.js';
-import { addresslessFamilies } from '../config/family-note.js';
+import { addresslessFamilies, serversWithout } from '../config/family-note.js';
 import { uplinkDevices } from './default-route.js';
 import type { Finding } from './finding.js';
 import type { Family, InterfaceFacts, ObservedHost } from './state.js';
 
 export function unservedClients(config: Config, router: ObservedHost): Finding[] {
-  return addresslessFamilies(config).flatMap((family) => {
-    const listed = config.router.interfaces
-      .flatMap((wanted) => router.interfaces.filter((one) => one.name === wanted))
-      .filter((one) => subnetOf(one, family) !== undefined);
-    if (listed.length === 0 || !reachesInternet(router, family)) return [];
-    const names = listed.map((one) => `${one.name} (${subnetOf(one, family)})`).join(', ');
-    return config.servers.map(({ name }, index) => ({
-      path: ['servers', index, 'address'],
-      message: `clients on ${names} have IPv${family}, and ${name} has no IPv${family} address: IPv${family} that rules proxy ${fateOf(config)}`,
-      hint: `give ${name} an IPv${family} address of that subnet and add it to \`address\`${config.onFailure === 'direct' ? ', or write on_failure: block' : ''}`,
-    }));
-  });
+  const path = (index: number) => ['servers', index, 'address'];
+  const direct = config.onFailure === 'direct' ? ', or write on_failure: block' : '';
+  return [
+    ...addresslessFamilies(config).flatMap((family) => {
+      const clients = clientsOf(config, router, family);
+      if (clients === undefined) return [];
+      return config.servers.map(({ name }, index) => ({
+        path: path(index),
+        message: `clients on ${clients} have IPv${family}, and ${name} has no IPv${family} address: IPv${family} that rules proxy ${fateOf(config)}`,
+        hint: `give ${name} an IPv${family} address of that subnet and add it to \`address\`${direct}`,
+      }));
+    }),
+    ...serversWithout(config).flatMap(({ family, index, others }) => {
+      const clients = clientsOf(config, router, family);
+      if (clients === undefined) return [];
+      const { name } = config.servers[index]!;
+      return [
+        {
+          path: path(index),
+          message: `clients on ${clients} have IPv${family}, and ${name} has no IPv${family} address: their IPv${family} goes to ${others} alone`,
+          hint: `give ${name} an IPv${family} address of that subnet and add it to \`address\``,
+        },
+      ];
+    }),
+  ];
+}
+
+/** In words; undefined where no client has the family. */
+function clientsOf(config: Config, router: ObservedHost, family: Family): string | undefined {
+  const listed = config.router.interfaces
+    .flatMap((wanted) => router.interfaces.filter((one) => one.name === wanted))
+    .filter((one) => subnetOf(one, family) !== undefined);
+  if (listed.length === 0 || !reachesInternet(router, family)) return undefined;
+  return listed.map((one) => `${one.name} (${subnetOf(one, family)})`).join(', ');
 }
 
 /** Many routers give their LAN a unique local prefix (RFC 4193) without any IPv6 beyond it. */

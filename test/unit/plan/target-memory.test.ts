@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { familyNotes } from '../../../control/config/family-note.js';
 import { parseConfig } from '../../../control/config/load.js';
 import { checkRouter } from '../../../control/plan/preflight.js';
 import type { SavedTarget } from '../../../control/plan/saved-state.js';
@@ -177,5 +178,26 @@ it('secrets of heartbeats are known of a server that is not seen', async () => {
   const heartbeats = new Map([['a', fresh]]);
   expect(targetsOf({ ...config, servers }, router, { heartbeats })).toMatchObject([
     { heartbeat: fresh },
+  ]);
+});
+
+it('says which server has no address of a family that another one takes', async () => {
+  const config = await file(['a', 2], ['b', 3]);
+  const servers = config.servers.map((one) =>
+    one.name === 'a' ? { ...one, address: { ...one.address, v6: 'fd00:1::2' } } : one,
+  );
+  const made = { ...config, servers };
+  const expected = 'b has no IPv6 address: IPv6 goes to a alone';
+  expect(familyNotes(made).map(({ message }) => message)).toEqual([expected]);
+  expect(familyNotes(config).map(({ message }) => message)).toHaveLength(2);
+  const router = bareRouter();
+  const addresses = [{ family: 6 as const, address: '2001:db8::1', prefixLength: 64 }];
+  const interfaces = router.interfaces.map((one) => ({
+    ...one,
+    addresses: [...one.addresses, ...addresses],
+  }));
+  const told = checkRouter(made, { ...router, interfaces }).warnings.map(({ message }) => message);
+  expect(told.filter((message) => message.includes('alone'))).toEqual([
+    expect.stringContaining('and b has no IPv6 address: their IPv6 goes to a alone'),
   ]);
 });
