@@ -187,7 +187,7 @@ export const ROUTE_SLOTS = 64;
 export const guardBit = {
   /** a destination or client that the guard refuses */
   denied: 1,
-  /** this machine's: neither a destination nor a client */
+  /** this machine's, or another server's: neither a destination nor a client */
   own: 2,
 } as const;
 
@@ -347,7 +347,7 @@ export const outcomes = [
   'destination_refused',
   /** the upstream says that the destination cannot be reached */
   'destination_unreachable',
-  /** the original destination or the client is this machine */
+  /** the original destination or the client is this machine, or a server */
   'loop',
   /** the relay does not go to such destinations */
   'denied',

@@ -69,7 +69,7 @@ export interface KnownServers {
   heartbeats?: ReadonlyMap<string, HeartbeatSecrets>;
 }
 
-/** Those of the file in its order, then those that the file has no more while flows of them live. */
+/** Those of the file, and those that the file has no more while flows of them live; by their numbers. */
 export function targetsOf(
   config: Config,
   router: ObservedHost,
@@ -103,7 +103,7 @@ export function targetsOf(
       ...(server.health === 'heartbeat' && heartbeat && { heartbeat }),
     };
   });
-  return [
+  const all = [
     ...current,
     ...leaving.flatMap((one): Target[] => {
       const { mark, table } = assigned.get(one.name)!;
@@ -111,6 +111,7 @@ export function targetsOf(
       return [leavingTarget(config, router, one, { mark: { value: mark, mask }, table })];
     }),
   ];
+  return all.sort((a, b) => a.number - b.number);
 }
 
 function leavingTarget(

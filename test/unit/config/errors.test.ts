@@ -306,8 +306,11 @@ it('upstreams have names of their own', async () => {
 describe('what is not built yet', () => {
   it.each([
     [
-      `${MINIMAL}  - { host: local, interface: eth1, address: 192.168.1.3 }\n`,
-      '8:5: more than one server is not supported yet; keep one entry under servers',
+      `${MINIMAL}  - { host: local, interface: eth1, address: 192.168.1.3 }\n`.replace(
+        'router:\n',
+        'router:\n  classifier: ebpf\n',
+      ),
+      '9:5: more than one server is not supported yet by classifier: ebpf; keep one entry under servers, or write classifier: nftables',
     ],
     [
       withRule('{ proto: udp, action: proxy }'),
@@ -342,7 +345,6 @@ default: block
     expect(places).toEqual([
       'sidetrack.yaml:4:3',
       'sidetrack.yaml:6:77',
-      'sidetrack.yaml:7:5',
       'sidetrack.yaml:7:13',
       'sidetrack.yaml:7:55',
       'sidetrack.yaml:9:18',

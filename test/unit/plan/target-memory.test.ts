@@ -54,9 +54,9 @@ describe('numbers', () => {
     expect(numbersOf(config, router)).toEqual({ a: 0, b: 1, new: 2 });
     const targets = targetsOf(config, router);
     expect(targets.map(({ name, mark, table }) => [name, mark.value, table.id])).toEqual([
-      ['new', 152, 252],
-      ['b', 151, 251],
       ['a', 150, 250],
+      ['b', 151, 251],
+      ['new', 152, 252],
     ]);
     expect(targets.toSorted((a, b) => a.number - b.number).map(({ name }) => name)).toEqual([
       'a',
