@@ -8,7 +8,7 @@ import { asMap, isMap, type Path, valueAt } from './raw.js';
 interface Limit {
   /** `*` stands for every entry of a list. */
   path: Path;
-  exceeded: (value: unknown, root: unknown) => boolean;
+  exceeded: (value: unknown) => boolean;
   problem: Problem;
   /** Where below `path` to point; without it, at `path` itself. */
   at?: Path;
@@ -17,26 +17,6 @@ interface Limit {
 const isProxy = (action: unknown): boolean => action === 'proxy' || isMap(action);
 
 const LIMITS: readonly Limit[] = [
-  {
-    path: ['servers'],
-    exceeded: (value, root) =>
-      Array.isArray(value) &&
-      value.length > 1 &&
-      valueAt(root, ['router', 'classifier']) === 'ebpf',
-    problem: {
-      message: 'more than one server is not supported yet by classifier: ebpf',
-      hint: 'keep one entry under servers, or write classifier: nftables',
-    },
-    at: [1],
-  },
-  {
-    path: ['servers', '*', 'health'],
-    exceeded: (value) => value === 'heartbeat',
-    problem: {
-      message: 'health: heartbeat is not supported yet',
-      hint: 'write health: route',
-    },
-  },
   {
     path: ['rules', '*'],
     exceeded: (value) => isProxy(asMap(value).action) && asMap(value).proto === 'udp',
@@ -62,7 +42,7 @@ function expand(root: unknown, pattern: Path): Path[] {
 export function limitProblems(root: unknown): { path: Path; problem: Problem }[] {
   return LIMITS.flatMap((limit) =>
     expand(root, limit.path)
-      .filter((path) => limit.exceeded(valueAt(root, path), root))
+      .filter((path) => limit.exceeded(valueAt(root, path)))
       .map((path) => ({ path: [...path, ...(limit.at ?? [])], problem: limit.problem })),
   );
 }

@@ -306,13 +306,6 @@ it('upstreams have names of their own', async () => {
 describe('what is not built yet', () => {
   it.each([
     [
-      `${MINIMAL}  - { host: local, interface: eth1, address: 192.168.1.3 }\n`.replace(
-        'router:\n',
-        'router:\n  classifier: ebpf\n',
-      ),
-      '9:5: more than one server is not supported yet by classifier: ebpf; keep one entry under servers, or write classifier: nftables',
-    ],
-    [
       withRule('{ proto: udp, action: proxy }'),
       '9:14: only TCP can be proxied yet; write proto: tcp, or action: direct',
     ],
