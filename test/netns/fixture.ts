@@ -154,10 +154,14 @@ export class Fixture {
   }
 
   /** Starts `sidetrack relay` on server1 and waits until it answers. */
-  async startRelay(...args: string[]): Promise<LabProcess> {
+  startRelay(...args: string[]): Promise<LabProcess> {
+    return this.startRelayOn('server1', ...args);
+  }
+
+  async startRelayOn(server: string, ...args: string[]): Promise<LabProcess> {
     const node = [...RELAY_PREFIX, process.execPath];
     const argv = [...node, CLI, 'relay', '-c', this.configFile, ...args];
-    const relay = this.lab.spawn('server1', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const relay = this.lab.spawn(server, argv, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.relays.push(relay);
     let said = '';
     relay.child.stderr?.on('data', (chunk: Buffer) => {
@@ -169,12 +173,8 @@ export class Fixture {
     });
     await waitFor('the relay to answer', async () => {
       if (ended) throw new Error(`the relay ended: ${said}`);
-      const { status } = await this.lab.run('server1', [
-        'curl',
-        '-sf',
-        'http://127.0.0.1:9150/healthz',
-      ]);
-      return status === 0;
+      const argv = ['curl', '-sf', 'http://127.0.0.1:9150/healthz'];
+      return (await this.lab.run(server, argv)).status === 0;
     });
     return relay;
   }
@@ -209,9 +209,9 @@ export class Fixture {
   }
 
   /** A Prometheus sample of the relay; labels as written in the exposition format. */
-  async metric(sample: string): Promise<number> {
+  async metric(sample: string, server = 'server1'): Promise<number> {
     const url = 'http://127.0.0.1:9150/metrics';
-    const text = await this.lab.check('server1', ['curl', '-sf', url]);
+    const text = await this.lab.check(server, ['curl', '-sf', url]);
     const line = text.split('\n').find((one) => one.startsWith(`${sample} `));
     return line ? Number(line.split(' ').at(-1)) : 0;
   }
