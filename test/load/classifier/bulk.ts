@@ -40,23 +40,34 @@ export interface BulkLab {
   lab: Lab;
   /** The router's. */
   threads: readonly string[];
+  /** A count that goes up with what comes to server1. */
+  steered: (lab: Lab) => Promise<number>;
 }
 
-export async function startBulkLab(contestant: Contestant): Promise<BulkLab> {
+/** @param start a router, once it has run what it is given. */
+export async function bulkLab(
+  start: (prepare: (lab: Lab) => Promise<void>) => Promise<Lab>,
+  steered: BulkLab['steered'],
+  server = '',
+): Promise<BulkLab> {
   const threads: string[] = [];
-  const lab = await startRouter(contestant, 'ten rules', async (made) => {
+  const lab = await start(async (made) => {
     for (const node of ['client', 'server1', 'internet'])
       await made.check(node, ['sh', '-ec', OTHERS]);
     for (const name of ['lan0', 'lan1', 'wan']) {
-      const start = () => made.check('router', ['sh', '-ec', threaded(name)]);
-      threads.push(await startThread(name, CORE.relay, start));
+      const begin = () => made.check('router', ['sh', '-ec', threaded(name)]);
+      threads.push(await startThread(name, CORE.relay, begin));
     }
-    await made.check('server1', ['sh', '-ec', SERVER]);
+    await made.check('server1', ['sh', '-ec', server]);
     const argv = ['taskset', '-c', `${CORE.rest}`, 'iperf3', '--server'];
     await Running.start(made, 'internet', argv, PORT.iperf);
   });
-  return { lab, threads };
+  return { lab, threads, steered };
 }
+
+/** Whose server1 forwards. */
+export const startBulkLab = (contestant: Contestant) =>
+  bulkLab((prepare) => startRouter(contestant, 'ten rules', prepare), masqueraded, SERVER);
 
 export interface BulkFigures {
   /** Gigabits per CPU second of the router. */
@@ -65,18 +76,18 @@ export interface BulkFigures {
 }
 
 export async function measureBulk(
-  { lab, threads }: BulkLab,
+  { lab, threads, steered }: BulkLab,
   direction: 'upload' | 'download',
 ): Promise<BulkFigures> {
   const reverse = direction === 'download' ? ['--reverse'] : [];
   const how = ['--time', `${SECONDS}`, ...CONGESTION, ...reverse];
   const iperf = ['iperf3', '--client', INTERNET, '--json', ...how];
-  const before = [await steeredPackets(lab), busyNanoseconds(threads)] as const;
+  const before = [await steered(lab), busyNanoseconds(threads)] as const;
   const said = await lab.check('client', ['taskset', '-c', `${CORE.rest}`, ...iperf], {
     timeoutMs: TIMEOUT_MS,
   });
   const busy = (busyNanoseconds(threads) - before[1]) / 1e9;
-  if ((await steeredPackets(lab)) === before[0]) throw new Error('nothing was steered');
+  if ((await steered(lab)) === before[0]) throw new Error('nothing was steered');
   const { amount, seconds } = readIperf(said);
   return {
     perBusySecond: amount / GIGABIT_BYTES / busy,
@@ -85,7 +96,7 @@ export async function measureBulk(
 }
 
 /** What server1 has masqueraded came by way of it. */
-async function steeredPackets(lab: Lab): Promise<number> {
+async function masqueraded(lab: Lab): Promise<number> {
   const text = await lab.check('server1', [
     'nft',
     'list',

@@ -1,6 +1,7 @@
 /** What a round measures: figures by the names that plans.ts uses. Each case is prepared once. */
-import { type BulkLab, measureBulk, startBulkLab } from './bulk.js';
-import { measureFlood, startFloodLab } from './flood.js';
+import { acceptedBy, BEATING, type Beating, type Beats, startBeating } from './beats.js';
+import { type BulkLab, bulkLab, measureBulk, startBulkLab } from './bulk.js';
+import { floodLab, measureFlood, startFloodLab } from './flood.js';
 import { measureLoad, writeLists } from './load.js';
 import { measureLookup, startContest } from './lookup.js';
 import { MILLION } from './policies.js';
@@ -75,7 +76,7 @@ function floods(contestant: Contestant, policy: PolicyName, size: string, keep: 
   };
 }
 
-async function bulkFigures(bench: BulkLab, contestant: Contestant): Promise<Figures> {
+async function bulkFigures(bench: BulkLab, contestant: string): Promise<Figures> {
   const figures: Record<string, number> = {};
   for (const direction of ['upload', 'download'] as const) {
     const { perBusySecond, perSecond } = await measureBulk(bench, direction);
@@ -95,6 +96,35 @@ function bulk(contestant: Contestant, keep: Keep): Case {
     },
   };
 }
+
+/** With heartbeats and without, side by side. */
+const beating = (how: Beating, keep: Keep): Case[] =>
+  (['beats', 'without'] as const satisfies Beats[]).flatMap((beats): Case[] => {
+    const name = `${how} ${beats}`;
+    const start = (prepare: Parameters<typeof startBeating>[2]) =>
+      startBeating(how, beats, prepare);
+    return [
+      {
+        name: `flood ${name}`,
+        prepare: async () => {
+          const bench = await floodLab(start);
+          keep(bench.lab);
+          return async () => ({
+            [`SYN ${name}`]: await measureFlood(bench, 'SYN'),
+            [`ACK ${name}`]: await measureFlood(bench, 'ACK'),
+          });
+        },
+      },
+      {
+        name: `bulk ${name}`,
+        prepare: async () => {
+          const bench = await bulkLab(start, acceptedBy);
+          keep(bench.lab);
+          return () => bulkFigures(bench, name);
+        },
+      },
+    ];
+  });
 
 const swapFigures = ({ lost, misjudged, miscounted }: SwapCounts, name: string): Figures => ({
   [`lost ${name}`]: lost,
@@ -134,6 +164,7 @@ export function makeCases(directory: string, keep: Keep): Case[] {
     ...CONTESTANTS.map((contestant) => floods(contestant, 'ten rules', '', keep)),
     ...CONTESTANTS.map((contestant) => floods(contestant, 'ten rules, 1 M prefixes', ' 1 M', keep)),
     ...withoutXdp.map((contestant) => bulk(contestant, keep)),
+    ...BEATING.flatMap((how) => beating(how, keep)),
     ...ebpf.map((contestant) => swaps(contestant, keep)),
   ];
 }

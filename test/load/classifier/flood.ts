@@ -45,15 +45,21 @@ async function macOf(lab: Lab, node: string, name: string): Promise<string> {
   return (JSON.parse(links) as [{ address: string }])[0].address;
 }
 
-export async function startFloodLab(contestant: Contestant, policy: PolicyName): Promise<FloodLab> {
+/** @param start a router, once it has run what it is given. */
+export async function floodLab(
+  start: (prepare: (lab: Lab) => Promise<void>) => Promise<Lab>,
+): Promise<FloodLab> {
   let thread = '';
   let sinks: readonly string[] = [];
-  const lab = await startRouter(contestant, policy, async (made) => {
+  const lab = await start(async (made) => {
     sinks = await placeSinks(made);
     thread = await startThread('lan0', CORE.relay, () => sh(made, 'router', threaded('lan0')));
   });
   return { lab, thread, sinks, routerMac: await macOf(lab, 'router', 'br-lan') };
 }
+
+export const startFloodLab = (contestant: Contestant, policy: PolicyName) =>
+  floodLab((prepare) => startRouter(contestant, policy, prepare));
 
 /** Also what the server's queue had no room for: that is not the router's doing. */
 async function forwarded({ lab }: FloodLab): Promise<number> {

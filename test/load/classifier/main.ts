@@ -1,7 +1,8 @@
 /**
  * `make bench-classifier`: rounds in which everything is measured once, and the rows to build/bench.
  *   RUNS=5  rounds     MINUTES=15  after which it ends with what it has
- *   CASES=flood        only the cases with this word in their name
+ *   CASES=flood        only the cases whose name fits, as CASES='beats|without'
+ *   BEFORE=DIR         a built checkout of an earlier state: heartbeats are measured beside it
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';
@@ -52,7 +53,7 @@ async function main(): Promise<void> {
   const labs: { stop(): void }[] = [];
   try {
     const cases = makeCases(directory, (lab) => labs.push(lab));
-    const chosen = cases.filter(({ name }) => name.includes(CASES));
+    const chosen = cases.filter(({ name }) => new RegExp(CASES).test(name));
     const { samples, ...outcome } = await new Rounds(chosen, RUNS, MINUTES).measure();
     const rows = ROWS.map((plan) => makeClassifierRow(plan, samples)).filter(
       ({ ours }) => ours.length > 0 || CASES === '',

@@ -1,4 +1,6 @@
 /** What the classifier must reach: data only. */
+import { BEFORE } from '../contestants.js';
+import { BEATING } from './beats.js';
 import type { RowPlan } from './rows.js';
 
 const TRIE = 'LPM trie';
@@ -78,6 +80,25 @@ const bulk = (['upload', 'download'] as const).flatMap((direction) =>
   ]),
 );
 
+/** "No measurable throughput": what is less than a fiftieth is not told from chance here. */
+const NOTHING = 0.98;
+const WITHOUT = BEFORE === undefined ? 'without heartbeats' : 'the state before';
+
+const beats = BEATING.flatMap((how): RowPlan[] => {
+  const row = (what: string, text: string, unit: string, suffix = ''): RowPlan => ({
+    case: `${how}, heartbeats, ${text}`,
+    unit,
+    ours: `${what} ${how} beats${suffix}`,
+    rivals: { [WITHOUT]: `${what} ${how} without${suffix}` },
+    ...(suffix === '' && { atLeast: { [WITHOUT]: NOTHING } }),
+  });
+  const bulkRows = (['upload', 'download'] as const).flatMap((direction) => [
+    row(direction, `TCP bulk ${direction}`, 'Gbit per CPU second of the router'),
+    row(direction, `TCP bulk ${direction}`, 'Gbit/s', ' through'),
+  ]);
+  return [...FLOODS.map(([kind, text]) => row(kind, text, PER_CORE)), ...bulkRows];
+});
+
 const PACKETS = 'packets';
 const swaps = WAYS.flatMap(([way, label]): RowPlan[] => {
   const swapped = `${label}, 3 swaps of 1 M prefixes under a flood`;
@@ -151,5 +172,6 @@ export const ROWS: readonly RowPlan[] = [
   },
   ...floods,
   ...bulk,
+  ...beats,
   ...swaps,
 ];

@@ -98,6 +98,9 @@ async function loadEbpf(lab: Lab, contestant: Contestant, policy: PolicyName): P
   await lab.check('router', peer('router-peer', contestant, policy), { timeoutMs: LOAD_MS });
 }
 
+export const mountPins = (lab: Lab) =>
+  lab.check(undefined, ['sh', '-ec', `mkdir -p ${PINS} && mount -t bpf bpf ${PINS}`]);
+
 /** Without XDP on the way yet: that wants the server in the bridge's table. */
 export async function startRouter(
   contestant: Contestant,
@@ -106,7 +109,7 @@ export async function startRouter(
 ): Promise<Lab> {
   const lab = await Lab.start();
   try {
-    await lab.check(undefined, ['sh', '-ec', `mkdir -p ${PINS} && mount -t bpf bpf ${PINS}`]);
+    await mountPins(lab);
     await lab.check('router', ['sh', '-ec', ROUTER]);
     await lab.check('server1', ['sh', '-ec', SERVER]);
     await prepare(lab);

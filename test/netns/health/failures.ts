@@ -79,9 +79,10 @@ const withoutUpstream = (name: string, families: readonly (4 | 6)[]): Failure =>
     );
     await world.sh(
       'router',
-      `nft 'table inet upstream_dead { chain forward { type filter hook forward priority -10
+      `nft 'table inet upstream_dead { chain forward { type filter hook forward priority -10;
        ${rules.join('\n')}
-       } }'`,
+       }
+       }'`,
     );
   },
   undo: async (world) => void (await world.sh('router', 'nft delete table inet upstream_dead')),

@@ -160,11 +160,13 @@ describe.for(CLASSIFIERS)(
 
     it('is given nothing, as it sends no right heartbeat', async () => {
       const { v4, v6 } = world.server('server1');
-      const count = `nft -j list counter inet stranger tcp | grep -o '"packets": [0-9]*' | cut -d' ' -f2`;
+      const count = `nft -j list counter inet stranger seen | grep -o '"packets": [0-9]*' | cut -d' ' -f2`;
       await world.sh(
         'server3',
-        `nft 'table inet stranger { counter tcp { }
-         chain in { type filter hook prerouting priority -400; meta l4proto tcp counter name tcp; } }'`,
+        `nft 'table inet stranger {
+         counter seen { }
+         chain in { type filter hook prerouting priority -400; meta l4proto tcp counter name seen; }
+       }'`,
       );
       await failure('power-off').make(world, 'server1');
       try {
