@@ -61,10 +61,14 @@ const frozen: Failure = {
   undo: async (world, server) => world.relays.get(server)!.signal('SIGCONT'),
 };
 
+/** It ends when the last of its connections has, which may be one that lost its client in an earlier failure. */
 const stopped: Failure = {
   name: 'relay stopped orderly (SIGTERM)',
-  make: (world, server) => ended(world, server, 'SIGTERM'),
-  undo: (world, server) => world.startRelay(server),
+  make: (world, server) => world.relays.get(server)!.signal('SIGTERM'),
+  undo: async (world, server) => {
+    await ended(world, server, 'SIGKILL');
+    await world.startRelay(server);
+  },
   isPlanned: true,
 };
 
