@@ -43,7 +43,10 @@ describe.for(CLASSIFIERS)('%s', { tags: ['long'] }, (classifier) => {
         await world.waitFor('silent', ['server1']);
         const before = await ignored('server1');
         await forge(own ?? { mac, address: v4 });
-        expect((await world.health('server1')).families).toEqual({ 4: 'silent', 6: 'silent' });
+        expect((await world.health('server1')).families).toEqual({
+          ipv4: 'silent',
+          ipv6: 'silent',
+        });
         const after = await ignored('server1');
         const total = (counts: Record<string, number>) =>
           Object.values(counts).reduce((sum, one) => sum + one, 0);
@@ -65,7 +68,7 @@ describe.for(CLASSIFIERS)('%s', { tags: ['long'] }, (classifier) => {
     try {
       await world.waitFor('silent', ['server1']);
       await forge(CLIENT, secrets);
-      expect((await world.health('server1')).families).toEqual({ 4: 'silent', 6: 'silent' });
+      expect((await world.health('server1')).families).toEqual({ ipv4: 'silent', ipv6: 'silent' });
     } finally {
       await failure('hang').undo(world, 'server1');
     }
@@ -80,9 +83,9 @@ describe.for(CLASSIFIERS)('%s', { tags: ['long'] }, (classifier) => {
       const before = await ignored('server1');
       await forge({ mac, address: v4 }, secrets, Date.now() - 3_600_000);
       const { families, ignored: after } = await world.health('server1');
-      if (classifier === 'nftables') expect(families).toEqual({ 4: 'alive', 6: 'alive' });
+      if (classifier === 'nftables') expect(families).toEqual({ ipv4: 'alive', ipv6: 'alive' });
       else {
-        expect(families).toEqual({ 4: 'silent', 6: 'silent' });
+        expect(families).toEqual({ ipv4: 'silent', ipv6: 'silent' });
         expect(after.replay! - before.replay!).toBe(10);
       }
     } finally {

@@ -156,21 +156,24 @@ export const PROBING = `relay:
 
 export const INTERNET = [ADDRESS.internet.v4, ADDRESS.internet.v6] as const;
 
-/** Of `status --json`. */
+/** A server in `status --json`. */
 export interface RouterView {
+  /** State of `ipv4` and `ipv6`. */
   families: Record<string, string>;
   drained: boolean;
   reason?: string;
-  lastHeardSeconds?: number;
   ignored: Record<string, number>;
 }
 
+interface Reported extends Omit<RouterView, 'families'> {
+  server: string;
+  families: Record<string, { state: string }>;
+}
+
 function healthIn(json: string, name: string): RouterView {
-  const { hosts } = JSON.parse(json) as {
-    hosts: { name: string; servers?: ({ server: string } & RouterView)[] }[];
-  };
-  const servers = hosts.find((host) => host.name === 'router')?.servers ?? [];
+  const { servers = [] } = JSON.parse(json) as { servers?: Reported[] };
   const found = servers.find(({ server }) => server === name);
   if (found === undefined) throw new Error(`status knows nothing of ${name}: ${json}`);
-  return found;
+  const states = Object.entries(found.families).map(([family, { state }]) => [family, state]);
+  return { ...found, families: Object.fromEntries(states) };
 }
