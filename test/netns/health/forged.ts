@@ -73,6 +73,7 @@ export async function inject(
 }
 
 /** Of the router on its bridge. */
-export async function routerMac(world: HealthWorld): Promise<string> {
-  return (await world.sh('router', 'cat /sys/class/net/br-lan/address')).trim();
+export async function routerMac({ fixture }: HealthWorld): Promise<string> {
+  const links = await fixture.lab.check('router', ['ip', '-j', 'link', 'show', 'br-lan']);
+  return (JSON.parse(links) as [{ address: string }])[0].address;
 }

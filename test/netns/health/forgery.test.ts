@@ -117,7 +117,7 @@ describe.for(CLASSIFIERS)('%s', { tags: ['long'] }, (classifier) => {
   });
 
   it("a server's MAC that changes is followed, its own connections never steered", async () => {
-    const { mac, port } = world.server('server1');
+    const { mac } = world.server('server1');
     const other = '02:00:00:00:77:77';
     const attempts = await Attempts.start(world.fixture, {
       hosts: INTERNET,
@@ -126,7 +126,13 @@ describe.for(CLASSIFIERS)('%s', { tags: ['long'] }, (classifier) => {
     await attempts.succeed(20);
     const time = Date.now();
     try {
-      await world.sh('server1', `ip link set eth0 address ${other}`);
+      // As bonds, keepalived and NetworkManager do; without a word ARP finds out after half a minute.
+      await world.sh(
+        'server1',
+        `echo 1 > /proc/sys/net/ipv4/conf/eth0/arp_notify
+         echo 1 > /proc/sys/net/ipv6/conf/eth0/ndisc_notify
+         ip link set eth0 address ${other}`,
+      );
       await attempts.succeed(40, time);
       expect(recovery(attempts.since(time), time)).toBeLessThanOrEqual(3000);
       await world.waitFor('alive', ['server1']);
@@ -144,7 +150,6 @@ describe.for(CLASSIFIERS)('%s', { tags: ['long'] }, (classifier) => {
     } finally {
       await attempts.stop();
       await world.sh('server1', `ip link set eth0 address ${mac}`);
-      await world.sh('router', `bridge fdb show brport ${port} >/dev/null`);
     }
   });
 });
