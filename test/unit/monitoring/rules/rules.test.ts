@@ -49,6 +49,12 @@ describe('conventions', () => {
 });
 
 describe('parameters', () => {
+  it.each(['--help', '-h'])('are listed by %s', async (option) => {
+    const { status, stdout, stderr } = await generate(option);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    for (const name of Object.keys(DEFAULTS)) expect(stdout).toContain(`  ${name}=`);
+  });
+
   it('change thresholds, selectors, links and times', async () => {
     const { stdout } = await generate(
       ...[
