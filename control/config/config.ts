@@ -68,7 +68,7 @@ export interface ServerConfig {
 }
 
 /** By what the router takes a server for fit. */
-export type Health = CheckedFile['servers'][number]['health'];
+export type Health = NonNullable<CheckedFile['servers'][number]['health']>;
 
 /** One of the first three. */
 export interface CheckConfig {

@@ -178,9 +178,9 @@ const server = section({
   weight: integer(1, 1000).default(1).describe('Share of the new flows among several servers'),
   backup: flag(false).describe('Takes new flows only where no other server is fit'),
   health: choice('heartbeat', 'route', 'none')
-    .default('route')
+    .optional()
     .describe(
-      'How the router knows that the server is fit. heartbeat: it says so itself, twice a second; route: the policy route is there; none: it is never asked',
+      'How the router knows that the server is fit. heartbeat: it says so itself, twice a second; route: the policy route is there; none: it is never asked. Default: heartbeat for the relay, route for an external program',
     ),
   check: check
     .optional()

@@ -16,6 +16,7 @@ servers:
     host: ssh://root@192.168.1.2
     interface: eth0
     address: [192.168.1.2, "fd00:1::2"]
+    health: route
 rules:
   - { to: private, action: direct }
   - { action: proxy }

@@ -35,6 +35,10 @@ function withClassifier(yaml: string, name: Classifier): string {
   );
 }
 
+/** In place of a line that says the default, so that all others keep their numbers. */
+const withoutHeartbeats = (yaml: string): string =>
+  yaml.replace(/^ {4}program: relay$/gm, '    health: route');
+
 export const CLI = join(CHECKOUT, 'build/control/cli/main.js');
 export const peer = (name: string) => join(CHECKOUT, 'test/netns/peers', `${name}.mjs`);
 
@@ -44,6 +48,8 @@ export const RELAY_PREFIX = process.env.SIDETRACK_RELAY_PREFIX?.split(' ').filte
 export class Fixture {
   readonly configFile: string;
   classifier: Classifier = CLASSIFIER;
+  /** Whether the router waits for the servers' word. Most tests start no relay, and listen on its port themselves. */
+  hearsServers = false;
   private readonly relays: LabProcess[] = [];
 
   private constructor(
@@ -70,7 +76,8 @@ export class Fixture {
   }
 
   configure(yaml: string): void {
-    writeFileSync(this.configFile, withClassifier(yaml, this.classifier));
+    const asked = this.hearsServers ? yaml : withoutHeartbeats(yaml);
+    writeFileSync(this.configFile, withClassifier(asked, this.classifier));
   }
 
   /** Replaces `from` (must occur) in the lab's usual configuration. */

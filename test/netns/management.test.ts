@@ -17,6 +17,7 @@ servers:
     host: ssh://root@${SECOND}
     interface: eth0
     address: [192.168.1.2, "fd00:1::2"]
+    health: route
 rules:
 ${rules}
 `;

@@ -19,6 +19,7 @@ servers:
     interface: eth0
     address: [192.168.1.2, "fd00:1::2"]
     mac: 02:00:00:00:01:02
+    health: route
 `;
 
 /** A table of another program's that lets no ssh in to the router; the change of the test's brings it along. */

@@ -22,6 +22,7 @@ servers:
     host: ${server}
     interface: eth0
     address: [192.168.1.2, "fd00:1::2"]
+    health: route
 `;
 
 describe.skipIf(!canMakeMachines)('refused over ssh', () => {

@@ -22,6 +22,7 @@ ${classifier}servers:
     host: ssh://admin@server1
     interface: eth0
     address: [192.168.1.2, "fd00:1::2"]
+    health: route
 `;
 
 describe.skipIf(!canMakeMachines)('the eBPF classifier over ssh', { tags: 'long' }, () => {

@@ -37,6 +37,7 @@ export class HealthWorld {
     const world = new HealthWorld(fixture, options);
     try {
       world.fixture.classifier = options.classifier ?? 'nftables';
+      world.fixture.hearsServers = true;
       world.fixture.configure(world.yaml());
       await world.addSources();
       await world.fixture.succeed('apply');
@@ -63,14 +64,14 @@ export class HealthWorld {
 
   yaml(): string {
     const { entries = {}, onFailure = 'direct', more = '', servers } = this.options;
-    const withHealth = labConfig(servers).replaceAll(
+    const withEntries = labConfig(servers).replaceAll(
       /( {2}- name: (server\d+)\n)/g,
       (line, _, name: string) => {
         const entry = entries[name];
-        return `${line}    health: heartbeat\n${entry === undefined ? '' : `    ${entry}\n`}`;
+        return entry === undefined ? line : `${line}    ${entry}\n`;
       },
     );
-    return `${withHealth}on_failure: ${onFailure}\n${more}`;
+    return `${withEntries}on_failure: ${onFailure}\n${more}`;
   }
 
   async startRelay(name: string): Promise<void> {

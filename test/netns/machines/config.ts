@@ -20,7 +20,7 @@ servers:
     host: ssh://${server1}@${ADDRESS.server1.v4}
     interface: eth0
     address: [192.168.1.2, "fd00:1::2"]
-    program: relay
+    health: route
     port: 12345
 rules:
   - { name: lan,  to: [private], action: direct }
