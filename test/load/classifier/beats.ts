@@ -85,7 +85,7 @@ export async function startBeating(
 const waitForBeats = (lab: Lab, argv: readonly string[]) =>
   waitFor('the router to hear heartbeats', async () => {
     const { stdout } = await lab.run(undefined, argv);
-    return /"ipv4":\s*\{\s*"state":\s*"alive"/.test(stdout);
+    return /"families":\s*\{\s*"4":\s*"alive"/.test(stdout);
   });
 
 /** Connections that the relay has accepted. */

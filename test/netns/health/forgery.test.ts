@@ -68,7 +68,7 @@ describe.skipIf(!HAVE_HEARTBEATS).for(CLASSIFIERS)('%s', { tags: ['long'] }, (cl
     try {
       await world.waitFor('silent', ['server1']);
       await forge(CLIENT, secrets);
-      expect((await world.health('server1')).families).toEqual({ ipv4: 'silent', ipv6: 'silent' });
+      expect((await world.health('server1')).families).toEqual({ 4: 'silent', 6: 'silent' });
     } finally {
       await failure('hang').undo(world, 'server1');
     }
@@ -90,7 +90,7 @@ describe.skipIf(!HAVE_HEARTBEATS).for(CLASSIFIERS)('%s', { tags: ['long'] }, (cl
           return Object.values((await world.health('server1')).families).includes('alive');
         });
       else {
-        expect(families).toEqual({ ipv4: 'silent', ipv6: 'silent' });
+        expect(families).toEqual({ 4: 'silent', 6: 'silent' });
         expect(after.replay! - before.replay!).toBe(10);
       }
     } finally {

@@ -159,22 +159,19 @@ export const INTERNET = [ADDRESS.internet.v4, ADDRESS.internet.v6] as const;
 
 /** A server in `status --json`. */
 export interface RouterView {
-  /** State of `ipv4` and `ipv6`. */
+  /** State by family, `4` and `6`. */
   families: Record<string, string>;
   drained: boolean;
   reason?: string;
   ignored: Record<string, number>;
 }
 
-interface Reported extends Omit<RouterView, 'families'> {
-  server: string;
-  families: Record<string, { state: string }>;
-}
-
 function healthIn(json: string, name: string): RouterView {
-  const { servers = [] } = JSON.parse(json) as { servers?: Reported[] };
+  const { hosts } = JSON.parse(json) as {
+    hosts: { name: string; servers?: ({ server: string } & RouterView)[] }[];
+  };
+  const servers = hosts.find((host) => host.name === 'router')?.servers ?? [];
   const found = servers.find(({ server }) => server === name);
   if (found === undefined) throw new Error(`status knows nothing of ${name}: ${json}`);
-  const states = Object.entries(found.families).map(([family, { state }]) => [family, state]);
-  return { ...found, families: Object.fromEntries(states) };
+  return found;
 }
