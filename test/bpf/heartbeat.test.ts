@@ -90,7 +90,7 @@ describe.each(FAMILIES)('a heartbeat over IPv%i', (family) => {
     expect(runner.counters().heartbeat.packets).toBe(1);
     expect(state.counter).toBe(7n);
     expect(state.health).toMatchObject({ reason: 'ok', families: { 4: 'rising', 6: 'rising' } });
-    expect(state.health.lastHeardSeconds).toBeLessThan(1);
+    expect(state.health.lastHeardSeconds).toBeLessThan(60);
   });
 
   it('counts for nothing with one byte changed', () => {
