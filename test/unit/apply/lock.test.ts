@@ -112,7 +112,7 @@ it('goes with the shell that holds it', async () => {
   const owner = await takenByAnother();
   await expect(inside()).rejects.toThrow('(process 7 on elsewhere)');
   owner.kill('SIGKILL');
-  await vi.waitFor(async () => expect(await inside()).toBe('done'));
+  await vi.waitFor(async () => expect(await inside()).toBe('done'), 20_000);
 });
 
 it('goes with a process that is no more, though the shell that holds it lives', async () => {
@@ -120,20 +120,20 @@ it('goes with a process that is no more, though the shell that holds it lives', 
   const boot = `${random} ${readlinkSync('/proc/self/ns/pid')}`;
   const { pid } = spawn('true');
   const dead = { machine: hostname(), pid: pid!, boot };
-  await vi.waitFor(() => expect(() => process.kill(pid!, 0)).toThrow());
+  await vi.waitFor(() => expect(() => process.kill(pid!, 0)).toThrow(), 20_000);
   await takenByAnother({ ...dead, boot: 'before' });
   await expect(inside()).rejects.toMatchObject({ code: 'host-locked' });
   children[0]!.kill('SIGKILL');
-  await vi.waitFor(async () => expect(await inside()).toBe('done'));
+  await vi.waitFor(async () => expect(await inside()).toBe('done'), 20_000);
   const holder = await takenByAnother(dead);
   expect(await inside()).toBe('done');
-  await vi.waitFor(() => expect(holder.signalCode).toBe('SIGKILL'));
+  await vi.waitFor(() => expect(holder.signalCode).toBe('SIGKILL'), 20_000);
 });
 
 it('goes when the process at the other end of its input is no more', async () => {
   const owner = await takenByAnother();
   owner.stdin!.destroy();
-  await vi.waitFor(async () => expect(await inside()).toBe('done'));
+  await vi.waitFor(async () => expect(await inside()).toBe('done'), 20_000);
 });
 
 it.each(['', 'half {', '{"machine":1}', '{"machine":"a","pid":4,"startTime":"17"}'])(

@@ -96,7 +96,7 @@ describe('loadConfig', () => {
           port: 12345,
           weight: 1,
           backup: false,
-          health: 'route',
+          health: 'heartbeat',
         },
       ],
       health: { rise: 3, resetAfterSeconds: 10, port: 9155 },

@@ -100,7 +100,7 @@ describe.each(SHELLS)('%s', (...words) => {
       'touch "$1/begun"; while [ ! -e "$1/go" ]; do sleep 0.01; done; touch "$1/done"';
     const commands = [sh(waiting, directory), { argv: ['touch', own('next')] }];
     child.stdin.write(scriptRequest(batchScript(commands.map(scriptLine), 'B')));
-    await vi.waitFor(() => expect(existsSync(own('begun'))).toBe(true));
+    await vi.waitFor(() => expect(existsSync(own('begun'))).toBe(true), 20_000);
     child.stdout.destroy();
     child.stderr.destroy();
     writeFileSync(own('go'), '');

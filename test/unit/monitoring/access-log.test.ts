@@ -30,7 +30,10 @@ it('writes every line once and in order, also those of the last moment', async (
   const log = await startAccessLog({ file, take, say: () => {} });
   const all = Array.from({ length: 5000 }, (_, i) => `${i} ${'x'.repeat(400)}\n`);
   lines.push(...all.slice(0, 4000));
-  await vi.waitFor(() => expect(readFileSync(file, 'utf8').length).toBeGreaterThan(1_000_000));
+  await vi.waitFor(
+    () => expect(readFileSync(file, 'utf8').length).toBeGreaterThan(1_000_000),
+    20_000,
+  );
   lines.push(...all.slice(4000));
   await log.close();
   expect(readFileSync(file, 'utf8')).toBe(all.join(''));
@@ -51,7 +54,7 @@ it('takes no more while nothing can be written, and says so once', async () => {
   const said: string[] = [];
   lines.push('first\n');
   const log = await startAccessLog({ file: '/dev/full', take, say: (line) => said.push(line) });
-  await vi.waitFor(() => expect(said).toHaveLength(1));
+  await vi.waitFor(() => expect(said).toHaveLength(1), 20_000);
   lines.push('second\n');
   await log.close();
   expect(lines).toEqual(['second\n']);

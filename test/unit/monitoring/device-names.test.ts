@@ -24,7 +24,7 @@ async function named(addresses: readonly string[], resolve = nobody) {
   const names = new DeviceNames({ root, resolve });
   for (const address of addresses) names.nameOf(address);
   const last = addresses.at(-1)!;
-  await vi.waitFor(() => expect(names.nameOf(last)).toBeDefined());
+  await vi.waitFor(() => expect(names.nameOf(last)).toBeDefined(), 20_000);
   return addresses.map((address) => names.nameOf(address));
 }
 

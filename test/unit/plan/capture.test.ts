@@ -15,6 +15,7 @@ servers:
   - host: netns://server1
     interface: eth0
     address: [192.168.1.2, "fd00:1::2"]
+    health: route
 `;
 
 const ETH0 = {

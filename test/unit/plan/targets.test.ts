@@ -43,7 +43,7 @@ it('makes a target of a server', async () => {
       weight: 1,
       backup: false,
       drained: false,
-      health: 'route',
+      health: 'heartbeat',
       macFixed: false,
     },
   ]);
