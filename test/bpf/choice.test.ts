@@ -1,5 +1,6 @@
 /** Which server a flow goes to: the program's tables beside the reference. */
 import { execFileSync } from 'node:child_process';
+import { release } from 'node:os';
 import fc from 'fast-check';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { TARGETS_MAX } from '../../bpf/abi.js';
@@ -24,6 +25,10 @@ const SEED = Number(process.env.SIDETRACK_FUZZ_SEED ?? Date.now() & 0x7fffffff);
 const PROGRAMS = 4;
 const STATES_PER_PROGRAM = 5;
 const PACKETS_PER_STATE = Number(process.env.SIDETRACK_FUZZ_PACKETS ?? 100);
+
+/** Older kernels cannot be asked for a policy route, and are believed: `has_route()` of route.h. */
+const [major = 0, minor = 0] = release().split('.').map(Number);
+const asksRoutes = major > 6 || (major === 6 && minor >= 10);
 
 beforeAll(() => {
   leaveNetwork();
@@ -179,7 +184,7 @@ describe('the target of a flow', () => {
     expect(chosen).toBeGreaterThan((PROGRAMS * PACKETS_PER_STATE) / 2);
   });
 
-  it('without a way is passed over', () => {
+  it.skipIf(!asksRoutes)('without a way is passed over', () => {
     const servers = [testServer(0), testServer(1)];
     const order = { levels: [], order: [0, 1] };
     runner = Runner.load(POLICY, {
