@@ -22,7 +22,7 @@ import { type HostChanges, hostChanges, removalSteps } from '../resources/steps.
 import { type ApplyOptions, carryOut } from './carry-out.js';
 import { dryRun } from './classifier.js';
 import { type ExecuteOptions, executeAll } from './execute.js';
-import { type FreshKeys, freshKeys, heartbeatsOf } from './heartbeat-keys.js';
+import { type FreshKeys, freshKeys, heartbeatsOf, unknownKey } from './heartbeat-keys.js';
 import { withIdleTargets } from './leaving.js';
 import { loaderProblems, needsLoader } from './loader.js';
 import { withLock } from './lock.js';
@@ -42,6 +42,8 @@ export interface Deployment {
   offer?: RelayOffer;
   /** What this run changes of who gets new flows. */
   drain?: DrainRequest;
+  /** Servers that could not be reached, where a run goes on without them; why, by name. */
+  missed?: ReadonlyMap<string, SidetrackError>;
   /** For servers that have no key for heartbeats yet; secrets. */
   freshKeys: FreshKeys;
 }
@@ -60,12 +62,18 @@ export interface DeploymentPlan {
 
 type Located = readonly [name: string, location: HostLocation];
 
-/** @param only name of the one host to act on (`router`, `server1`); all when absent. */
+export interface OpenOptions {
+  /** Name of the one host to act on (`router`, `server1`); all when absent. */
+  only?: string | undefined;
+  offer?: RelayOffer;
+  /** Whether servers that cannot be reached are left out, and are `missed`. */
+  missesServers?: boolean;
+}
+
 export async function openDeployment(
   config: Config,
   policy: Policy,
-  only?: string,
-  offer: RelayOffer = {},
+  { only, offer = {}, missesServers = false }: OpenOptions = {},
 ): Promise<Deployment> {
   const locations: Located[] = [
     ...config.servers.map(({ name, host }): Located => [name, host]),
@@ -79,15 +87,26 @@ export async function openDeployment(
       hint: `choose one of ${locations.map(([name]) => name).join(', ')}`,
     });
   assertDistinct(config, new Map(chosen.map(([name, location]) => [name, addressOf(location)])));
+  const missed = new Map<string, SidetrackError>();
   const opened = await Promise.all(
-    chosen.map(
-      async ([name, location]) =>
-        [name, await connect(location, { loader: needsLoader(config, name) })] as const,
-    ),
+    chosen.map(async ([name, location]) => {
+      try {
+        return [[name, await connect(location, { loader: needsLoader(config, name) })] as const];
+      } catch (error) {
+        const isMissed = missesServers && name !== ROUTER && chosen.length > 1;
+        if (!isMissed || !(error instanceof SidetrackError)) throw error;
+        missed.set(name, error);
+        return [];
+      }
+    }),
   );
-  const hosts = new Map(opened);
-  assertDistinct(config, new Map(opened.map(([name, { identity }]) => [name, identity])), hosts);
-  return { config, policy, offer, hosts, freshKeys: freshKeys(config) };
+  const hosts = new Map(opened.flat());
+  assertDistinct(
+    config,
+    new Map([...hosts].map(([name, { identity }]) => [name, identity])),
+    hosts,
+  );
+  return { config, policy, offer, hosts, missed, freshKeys: freshKeys(config) };
 }
 
 /**
@@ -196,6 +215,7 @@ function surveyHost(
   const warnings = [
     ...changeWarnings(config, name, observed),
     ...unreadRuleset(config, name, observed),
+    ...unknownKey(deployment, all, name),
     ...found.warnings,
   ];
   if (errors.length > 0) return { name, observed, problems: errors, bypasses, warnings };

@@ -1,6 +1,7 @@
 /** Keys of heartbeats for the pure plan: those that servers have, and fresh ones where they have none. */
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../config/config.js';
+import type { Diagnostic } from '../config/diagnostic.js';
 import { readHeartbeatFile } from '../heartbeat/key-file.js';
 import {
   HEARTBEAT_KEY_BYTES,
@@ -10,6 +11,7 @@ import {
 import { heartbeatKeyOf } from '../plan/heartbeat.js';
 import type { SavedPlan } from '../plan/saved-plan.js';
 import type { ObservedHost } from '../plan/state.js';
+import { ROUTER } from './macs.js';
 
 /** By the server's name. */
 export type FreshKeys = ReadonlyMap<string, string>;
@@ -51,4 +53,24 @@ export function heartbeatsOf(
       return [[server.name, heartbeatSecrets(key)]];
     }),
   );
+}
+
+/** A key that is made without the router, which goes by another one, or by the server's route, until it is told. */
+export function unknownKey(
+  { config, freshKeys: fresh }: { config: Config; freshKeys: FreshKeys },
+  observed: ReadonlyMap<string, ObservedHost>,
+  name: string,
+): Diagnostic[] {
+  const index = config.servers.findIndex((server) => server.name === name);
+  const [server, host] = [config.servers[index], observed.get(name)];
+  if (server?.health !== 'heartbeat' || host === undefined || observed.has(ROUTER)) return [];
+  const key = fresh.get(name)!;
+  if (host.heartbeat?.unread || heartbeatKeyOf({ host, server }, key) !== key) return [];
+  return [
+    {
+      ...config.positionOf(['servers', index, 'health']),
+      message: `${name} gets a new key for its heartbeats, and the router is not told of it in this run`,
+      hint: 'run `sidetrack apply` for both at once, or write `health: route`',
+    },
+  ];
 }

@@ -1,6 +1,6 @@
 /** Saves what an apply left on a host, so that the next one can tell "as we left it". */
 import { commandError } from '../command/answer.js';
-import { type Command, removeFiles, writeFile } from '../command/command.js';
+import { type Command, OWNER_ONLY, removeFiles, writeFileWithMode } from '../command/command.js';
 import { type Answers, parseAnswers } from '../command/query.js';
 import type { HostState, ObservedHost } from '../plan/state.js';
 import { appliedTableQuery } from '../resources/nft-query.js';
@@ -43,7 +43,7 @@ export async function saveState(
   });
   const commands = [
     ...before,
-    ...added.map(({ path, content }) => writeFile(path, content)),
+    ...added.map(({ path, content }) => writeFileWithMode(path, content, OWNER_ONLY)),
     state,
     ...(stale.length > 0 && !keepsStale ? [removeFiles(stale)] : []),
     ...after,

@@ -1,6 +1,6 @@
 /** The plan of a host as scripts to be run there. */
 
-import { writeFile } from '../command/command.js';
+import { OWNER_ONLY, writeFileWithMode } from '../command/command.js';
 import { directoriesBelow } from '../command/lock.js';
 import type { Host } from '../hosts/host.js';
 import { RUN } from '../plan/paths.js';
@@ -26,7 +26,7 @@ export function hostScripts(host: Host, plan: HostPlan, program: string): HostSc
     found: { state: saved ? stateText(saved) : '', table: observed.listing !== undefined },
     saved: {
       state: stateText(state),
-      writes: added.map(({ path, content }) => writeFile(path, content)),
+      writes: added.map(({ path, content }) => writeFileWithMode(path, content, OWNER_ONLY)),
       stale,
     },
     listing: appliedTableQuery({ stateDir, wantedSets: desired.table.sets }).commands[0]!,

@@ -1,9 +1,10 @@
 /** How the hosts are: in line with the configuration or not, and what the counters say. */
 import type { ClassifierState } from '../../bpf/report.js';
-import { FAMILY_STATES, type ServerHealth } from '../../bpf/server-health.js';
+import { FAMILY_STATES, HEARTBEAT_REASONS, type ServerHealth } from '../../bpf/server-health.js';
 import type { ServerHealthState } from '../../monitoring/state.js';
-import type { ServerConfig } from '../config/config.js';
+import type { Config, ServerConfig } from '../config/config.js';
 import type { Diagnostic } from '../config/diagnostic.js';
+import { addressOf } from '../hosts/connect.js';
 import { ask } from '../hosts/host.js';
 import type { ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
@@ -69,12 +70,34 @@ export async function deploymentStatus(deployment: Deployment): Promise<Deployme
   );
   const alarms = flowTable ? flowTableWarnings(deployment.config, flowTable) : [];
   const halfOpen = await Promise.all(deployment.config.servers.map(halfOpenOn(deployment)));
-  const warnings = [...hosts.flatMap((one) => one.warnings), ...alarms, ...halfOpen.flat()];
   const judged = router && (await judgedServers(deployment, router));
+  const warnings = [
+    ...hosts.flatMap((one) => one.warnings),
+    ...alarms,
+    ...halfOpen.flat(),
+    ...idleServers(deployment.config, judged?.states ?? []),
+  ];
   const withServers = statuses.map((one) =>
     one.name === ROUTER && judged ? { ...one, servers: judged.known } : one,
   );
-  return { hosts: withServers, servers: judged?.states ?? [], warnings };
+  return {
+    hosts: [...missedServers(deployment), ...withServers],
+    servers: judged?.states ?? [],
+    warnings,
+  };
+}
+
+/** What is to be said of those that could not be asked. */
+function missedServers({ config, missed = new Map() }: Deployment): HostStatus[] {
+  return [...missed].map(([name, { message, hint }]): HostStatus => {
+    const index = config.servers.findIndex((server) => server.name === name);
+    const found = { ...config.positionOf(['servers', index, 'host']), message, hint };
+    const address = addressOf(config.servers[index]!.host);
+    return {
+      ...{ name, address, state: 'unfit', differences: [], counters: [] },
+      problems: [{ ...found, hint: hint ?? `see whether ${name} is on` }],
+    };
+  });
 }
 
 async function judgedServers(
@@ -119,6 +142,36 @@ function familiesOfState({
   const known = (state: string | undefined) => FAMILY_STATES.find((one) => one === state);
   const [v4, v6] = [known(ipv4?.state), known(ipv6?.state)];
   return { ...(v4 && { 4: v4 }), ...(v6 && { 6: v6 }) };
+}
+
+const TAKES_FLOWS = new Set<string>(['alive', 'held', 'rising']);
+
+const isReason = (word: string | undefined): word is keyof typeof HEARTBEAT_REASONS =>
+  word !== undefined && Object.hasOwn(HEARTBEAT_REASONS, word);
+
+/** Servers that should have new connections, and have none. */
+function idleServers(config: Config, states: readonly ServerHealthState[]): Diagnostic[] {
+  return states.flatMap(({ server, health, drained, families, reason, lastHeard }) => {
+    const index = config.servers.findIndex(({ name }) => name === server);
+    const isIdle = !Object.values(families).some(({ state }) => TAKES_FLOWS.has(state));
+    if (health !== 'heartbeat' || drained || index < 0 || !isIdle) return [];
+    const isSilent = Object.values(families).every(({ state }) => state !== 'unfit');
+    const why =
+      lastHeard === undefined
+        ? 'the router has not heard its heartbeat yet'
+        : isSilent || !isReason(reason)
+          ? 'its heartbeats have stopped'
+          : `it says that ${HEARTBEAT_REASONS[reason]}`;
+    return [
+      {
+        ...config.positionOf(['servers', index]),
+        message: `${server} is given no new connections: ${why}`,
+        hint: isSilent
+          ? `see whether ${server} is on and its relay runs: sidetrack status --only ${server}`
+          : `look at its relay: sidetrack status --only ${server}`,
+      },
+    ];
+  });
 }
 
 const halfOpenOn =

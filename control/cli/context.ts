@@ -88,7 +88,7 @@ export function configFile(options: CommonOptions): string {
 }
 
 export async function loadDeployment(
-  options: HostOptions,
+  options: HostOptions & { missesServers?: boolean },
 ): Promise<{ config: Config; deployment: Deployment }> {
   // Not before it is needed: commands without a configuration start in half the time.
   const [{ loadConfig }, { compilePolicy }, { relayGuardWarnings }, { openDeployment }] =
@@ -106,7 +106,11 @@ export async function loadDeployment(
       package: await (await import('./relay-package.js')).readRelayPackage(options.install),
     }),
   };
-  const deployment = await openDeployment(config, compilePolicy(config), options.only, offer);
+  const deployment = await openDeployment(config, compilePolicy(config), {
+    only: options.only,
+    offer,
+    ...(options.missesServers && { missesServers: true }),
+  });
   return { config, deployment };
 }
 

@@ -22,14 +22,13 @@ export interface RunResult {
   stderr: string;
 }
 
-/** Written beside and renamed: a crash leaves the old file or the new one, never half of one. */
-export function writeFile(path: string, content: string): Command {
-  const script =
-    'mkdir -p "${1%/*}" && cat > "$1.new" && mv "$1.new" "$1" || { rm -f "$1.new"; exit 1; }';
-  return { argv: ['sh', '-c', script, 'sh', path], stdin: content, writes: path };
-}
+/** Mode of files with secrets in them. */
+export const OWNER_ONLY = 0o600;
 
-/** The same with permission bits of its own; nobody else reads the file before it has them. */
+/**
+ * Written beside and renamed: a crash leaves the old file or the new one, never half of one. It is for its owner alone
+ * until it has its permission bits.
+ */
 export function writeFileWithMode(path: string, content: string, mode: number): Command {
   const script =
     'mkdir -p "${2%/*}" && (umask 077 && cat > "$2.new") && chmod "$1" "$2.new" && mv "$2.new" "$2" || { rm -f "$2.new"; exit 1; }';

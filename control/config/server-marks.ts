@@ -1,6 +1,7 @@
 /**
  * Marks and tables of servers that the file gives none: a server's number says which, so that they stay
- * with it. Number 0 has the router's; the others have the next ones that no server is given. Pure.
+ * with it. Number 0 has the router's; the others have the next ones that no server is given. A number without a
+ * server keeps its place as long as the mask has room, so that others stay when one leaves. Pure.
  */
 import { tableIdProblem, tableNameProblem } from './scalar.js';
 
@@ -32,7 +33,15 @@ export function assignNumbers(
   const ids = new Set(servers.flatMap((one) => one.table?.id ?? []));
   const names = new Set(servers.flatMap((one) => one.table?.name ?? []));
   const assigned = new Map<string, Assigned>();
-  for (const one of servers.toSorted((a, b) => a.number - b.number)) {
+  const byNumber = new Map(servers.map((one) => [one.number, one]));
+  const last = Math.max(-1, ...byNumber.keys());
+  const isRoomy = last + marks.size < markRoom(mark.mask);
+  for (let number = 0; number <= last; number++) {
+    const one = byNumber.get(number);
+    if (one === undefined) {
+      if (isRoomy) reserve();
+      continue;
+    }
     const value = one.mark ?? nextMark(mark, marks);
     const id = one.table?.id ?? nextId(table.id, ids);
     const usual = one.number === 0 ? table.name : one.name;
@@ -43,6 +52,12 @@ export function assignNumbers(
     assigned.set(one.name, { ...(value !== undefined && { mark: value }), table: { id, name } });
   }
   return assigned;
+
+  function reserve(): void {
+    const value = nextMark(mark, marks);
+    if (value !== undefined) marks.add(value);
+    ids.add(nextId(table.id, ids));
+  }
 }
 
 /** How many servers a mask has values for. */

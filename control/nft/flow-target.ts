@@ -73,6 +73,7 @@ export const tryChainName = (family: Family, number: number) => `try${family}${s
 export const lateChainName = (family: Family, number: number) => `late${family}${suffix(number)}`;
 export const enterChainName = (family: Family, number: number) => `enter${family}${suffix(number)}`;
 export const heartbeatChainName = (number: number) => `heartbeat${suffix(number)}`;
+export const authenticChainName = (number: number) => `authentic${suffix(number)}`;
 export const admitChainName = (group: number) => `admit${suffix(group)}`;
 export const chooseChainName = (family: Family, group: number) => `choose${family}${suffix(group)}`;
 

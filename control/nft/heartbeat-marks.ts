@@ -4,11 +4,11 @@ import type { RawEntry } from './listing.js';
 /** The marks of servers that have heartbeats in a table, read from the rules that set them. */
 export function heartbeatMarks({ raw }: { raw: readonly RawEntry[] }): number[] {
   return raw.flatMap(({ rule }) =>
-    rule !== undefined && HEARTBEAT_CHAIN.test(rule.chain) ? (rule.expr ?? []).flatMap(markOf) : [],
+    rule !== undefined && AUTHENTIC_CHAIN.test(rule.chain) ? (rule.expr ?? []).flatMap(markOf) : [],
   );
 }
 
-const HEARTBEAT_CHAIN = /^heartbeat(?:_\d+)?$/;
+const AUTHENTIC_CHAIN = /^authentic(?:_\d+)?$/;
 
 function markOf({ mangle }: Record<string, unknown>): number[] {
   const { value } = (mangle ?? {}) as { value?: unknown };

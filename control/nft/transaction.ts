@@ -3,7 +3,7 @@
  * Chains and sets are replaced in place: deleting the table would empty the flow table and break
  * every live flow.
  */
-import { isLearning, SEEDED, seedElement } from './health-sets.js';
+import { isLearning, KEEP_SET, SEEDED, seedElement } from './health-sets.js';
 import { heartbeatMarks } from './heartbeat-marks.js';
 import type { Chain, Command, Expression, NftSet, Table, Transaction } from './json.js';
 import type { ListedSet, RawEntry, RawObject, TableListing } from './listing.js';
@@ -53,15 +53,19 @@ export function replaceObjects(
   };
 }
 
-/** Of sets that are made, and of those whose chains are written anew: what they are about may have changed. */
+/**
+ * Of sets that are made, and of those whose chains are written anew: what they are about may have changed. Where others
+ * are known already only `keep` is filled: a server that comes to them has no new flows before it is heard.
+ */
 function seeds(table: Table, changed: TableObjects): Command[] {
   return table.sets.flatMap(({ name, seeds = [] }) => {
     const isFresh = changed.sets.includes(name);
     const meant = seeds.filter(({ chain }) => isFresh || changed.chains.includes(chain));
+    const believed = name === KEEP_SET || meant.length === seeds.length ? meant : [];
     return addElements(table, {
       name,
       type: '',
-      elements: meant.map(({ element }) => seedElement(element)),
+      elements: believed.map(({ element }) => seedElement(element)),
     });
   });
 }

@@ -80,7 +80,7 @@ function unknownRouter({ config, server, router }: HeartbeatInput, from: string)
         : `where the heartbeats of ${server.name} go is not known: the router is not asked in this run, and there is no default gateway on ${server.interface}`,
       hint: router
         ? `correct \`address\`, or write \`health: route\` for ${server.name}`
-        : 'run `sidetrack apply` for both at once',
+        : 'run `sidetrack apply` for both at once, or write `health: route`',
     },
   ]);
 }

@@ -130,7 +130,7 @@ const FULL = 128;
 function noProbeBit({ router: { classifier } }: Config, targets: readonly Target[]): Finding[] {
   if (classifier === 'ebpf') return [];
   return targets
-    .filter((target) => routeProbe(target) === undefined)
+    .filter((target) => target.health !== 'none' && routeProbe(target) === undefined)
     .map(({ mark }) => ({
       path: ['router', 'mark'],
       message: `mark ${hex(mark.value)}/${hex(mark.mask)} leaves no bit free to test the route with, so flows are handed over even when the route to the server is gone`,

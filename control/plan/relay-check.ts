@@ -111,10 +111,12 @@ export function otherVersion(
   if (offered !== undefined || version === undefined || there === undefined || there === version)
     return [];
   if (server.program !== 'relay' || server.host.kind !== 'ssh') return [];
+  const asked =
+    server.health === 'heartbeat' ? '; a version without heartbeats is given no flows' : '';
   return [
     {
       path: ['servers', index, 'host'],
-      message: `${server.name} has sidetrack ${there}, and this is ${version}`,
+      message: `${server.name} has sidetrack ${there}, and this is ${version}${asked}`,
       hint: 'run sidetrack apply --install; a running relay hands over',
     },
   ];

@@ -49,7 +49,7 @@ export function upScript(plan: ScriptPlan): string {
       // In it are the tags of heartbeats.
       `(umask 077 && ${scriptLine(listing)} >"$listing.new") && mv "$listing.new" "$listing"`,
       ...saved.writes.map(scriptLine),
-      'state_after >"$state.new" && mv "$state.new" "$state"',
+      '(umask 077 && state_after >"$state.new") && mv "$state.new" "$state"',
       ...(saved.stale.length > 0 ? [`rm -f ${shellWords(saved.stale)}`] : []),
     ]),
     UP,

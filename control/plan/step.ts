@@ -32,8 +32,14 @@ export function stepData({ optional, readBack: _, ...step }: Step) {
   };
 }
 
+/** Tags of heartbeats as nft reads them, and keys in what the classifier and the state file are told. */
+const SECRETS = /"0x[0-9a-f]{17,32}"|("(?:tag|siphashKey|key)":\s*)"[0-9a-f]{32,64}"/g;
+
 function shown<C extends Command>({ isSecret, ...command }: C) {
-  return isSecret ? { ...command, stdin: '<secret>' } : command;
+  if (isSecret) return { ...command, stdin: '<secret>' };
+  const { stdin } = command;
+  if (stdin === undefined) return command;
+  return { ...command, stdin: stdin.replace(SECRETS, (_, key = '') => `${key}"<secret>"`) };
 }
 
 /** What to say where an optional step failed. */

@@ -98,7 +98,8 @@ export function targetsOf(
       weight: server.weight,
       backup: server.backup,
       drained: drained.has(server.name),
-      health: server.health,
+      // Without its key the router hears nothing: then the route is what it goes by.
+      health: server.health === 'heartbeat' && heartbeat === undefined ? 'route' : server.health,
       macFixed: server.mac !== 'auto',
       ...(server.health === 'heartbeat' && heartbeat && { heartbeat }),
     };
@@ -185,10 +186,10 @@ export function targetMacs(targets: readonly Target[]): string[] {
   return targets.flatMap(({ mac }) => mac ?? []);
 }
 
-/** How nft asks for the target's policy route; nothing where its mask has no bit to spare. */
+/** How nft asks for the target's policy route; nothing where it is not to, or its mask has no bit to spare. */
 export function routeProbe(target: Target): RouteProbe | undefined {
   const mark = probeMark(target.mark);
-  if (mark === undefined) return undefined;
+  if (mark === undefined || target.health === 'none') return undefined;
   const devices = target.hops.flatMap(({ family, dev }) =>
     dev === undefined ? [] : [[family, dev]],
   );

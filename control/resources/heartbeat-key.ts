@@ -12,9 +12,18 @@ import type {
 import { fileOf } from './file.js';
 import type { ResourceKind } from './kind.js';
 
-/** `group`: number of the group that may read it; absent where the owner alone may. */
+/**
+ * `group`: number of the group that may read it, or its name where it is not there yet: systemd makes the user of a
+ * relay when that first runs, which is a step before this one. Absent where the owner alone may.
+ */
 export type HeartbeatKeyChange =
-  | { kind: 'write'; path: string; content: string; group?: number; before?: ObservedHeartbeat }
+  | {
+      kind: 'write';
+      path: string;
+      content: string;
+      group?: number | string;
+      before?: ObservedHeartbeat;
+    }
   | { kind: 'delete'; path: string; counter: string; before: ObservedHeartbeat };
 
 export const HEARTBEAT_MODE = 0o640;
@@ -96,8 +105,7 @@ function diff(desired: DesiredHeartbeat | undefined, host: ObservedHost): Heartb
     return before === undefined
       ? []
       : [{ kind: 'delete', path, counter: heartbeatCounterPath(host), before }];
-  // One that does not run has none: then it stays whoever's it is.
-  const group = host.groups?.[desired.group] ?? before?.group;
+  const group = host.groups?.[desired.group];
   // Who may not read it is no root, and changes nothing.
   if (before?.unread) return [];
   const isSame =
@@ -110,21 +118,26 @@ function diff(desired: DesiredHeartbeat | undefined, host: ObservedHost): Heartb
       kind: 'write',
       path,
       content: desired.content,
-      ...(group !== undefined && { group }),
+      group: group ?? desired.group,
       ...(before && { before }),
     },
   ];
 }
 
-/** Nobody reads it before it is as it should be. */
-const WRITE = `mkdir -p "\${1%/*}" && (umask 077 && cat > "$1.new") && { [ -z "$2" ] || chgrp "$2" "$1.new"; } &&
+/** Nobody reads it before it is as it should be. Where there is no such group it stays with the one that it had. */
+const WRITE = `mkdir -p "\${1%/*}" && (umask 077 && cat > "$1.new") &&
+{ [ -z "$2" ] || chgrp "$2" "$1.new" 2>/dev/null || [ -z "$3" ] || chgrp "$3" "$1.new"; } &&
 chmod 0640 "$1.new" && mv "$1.new" "$1" || { rm -f "$1.new"; exit 1; }`;
 
 const write = (
   path: string,
-  { content, group }: { content: string; group?: number | undefined },
+  {
+    content,
+    group,
+    before,
+  }: Pick<HeartbeatKeyChange & { kind: 'write' }, 'content' | 'group' | 'before'>,
 ): Command => ({
-  argv: ['sh', '-c', WRITE, 'sh', path, group === undefined ? '' : String(group)],
+  argv: ['sh', '-c', WRITE, 'sh', path, String(group ?? ''), String(before?.group ?? '')],
   stdin: content,
   isSecret: true,
   writes: path,
@@ -144,5 +157,5 @@ function difference(change: HeartbeatKeyChange): Difference {
   };
 }
 
-const shown = ({ content, group }: { content: string; group?: number }) =>
+const shown = ({ content, group }: { content: string; group?: number | string }) =>
   `mode 640${group === undefined ? '' : `, group ${group}`}\n${withoutKey(content)}`;

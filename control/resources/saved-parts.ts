@@ -2,7 +2,7 @@
  * The state file of a host: what sidetrack wrote down when it last changed something. Each kind says what
  * it needs there.
  */
-import { type Command, removeFiles, writeFileWithMode } from '../command/command.js';
+import { type Command, OWNER_ONLY, removeFiles, writeFileWithMode } from '../command/command.js';
 import { fileQuery, type Query } from '../command/query.js';
 import type { Undoable } from '../plan/change-steps.js';
 import { savedListingPath, savedStatePath } from '../plan/paths.js';
@@ -162,9 +162,6 @@ function pathsOf(saved: SavedState, stateDir: string): string[] {
 }
 
 export const stateText = (state: SavedState): string => `${JSON.stringify(state)}\n`;
-
-/** Secrets of heartbeats stand in it. */
-const OWNER_ONLY = 0o600;
 
 function writeState(stateDir: string, state: SavedState): Command {
   return writeFileWithMode(savedStatePath(stateDir), stateText(state), OWNER_ONLY);

@@ -249,6 +249,18 @@ test('heartbeats that are not the server’s are counted by what is wrong, and c
   expect(second!.ignored).toMatchObject({ mac: 3, tag: 0 });
 });
 
+test('a packet that ends before its tag, and claims not to, is no heartbeat', async () => {
+  await load([one]);
+  const forged = Array.from({ length: 40 }, (_, length) => ({
+    ...{ length, claims: 48, tag: '00'.repeat(16), mac: MACS[0] },
+  }));
+  for (const family of [4, 6] as const) await beat(one, ...forged.map((it) => ({ ...it, family })));
+  const [found] = await health([one]);
+  expect(found).toMatchObject({ families: { 4: 'unknown', 6: 'unknown' } });
+  expect(found!.ignored.tag + found!.ignored.malformed).toBe(2 * forged.length);
+  expect(JSON.stringify(await elements(LEARNED_MACS))).not.toContain(MACS[0]);
+});
+
 test('a server whose MAC is not fixed is followed to another one, and never steered there', async () => {
   const moved = '02:00:00:00:01:78';
   const own = (sourceMac: string): Packet => ({ ...clientPacket(), sourceMac });

@@ -6,6 +6,7 @@ import { applyDeployment } from '../../apply/deployment.js';
 import { withKeysOf } from '../../apply/heartbeat-keys.js';
 import type { ProbeReport } from '../../apply/probes/trial.js';
 import { mustBe } from '../../apply/saved-plan.js';
+import { unheardServers } from '../../apply/unheard.js';
 import { printable } from '../../config/diagnostic.js';
 import { SidetrackError } from '../../error.js';
 import type { SavedPlan } from '../../plan/saved-plan.js';
@@ -77,10 +78,12 @@ async function runApply(given: ApplyCommandOptions, file?: string): Promise<unde
     if (!options.json) sayProbes(reports());
   };
   const how = { confirm, confirmSeconds, onMeasured, ...progress(options) };
-  const { hosts, warnings } = await interruptible((signal) =>
+  const { hosts, warnings: planned } = await interruptible((signal) =>
     applyDeployment(deployment, { signal, ...how }, approve),
   );
   const steps = hosts.flatMap((host) => host.steps);
+  const unheard = steps.length > 0 ? await unheardServers(deployment, hosts) : [];
+  const warnings = [...planned, ...unheard];
   printWarnings(warnings);
   if (options.json) {
     printJson({

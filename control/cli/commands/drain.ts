@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { applyDeployment } from '../../apply/deployment.js';
+import { applyDeployment, type Deployment, planDeployment } from '../../apply/deployment.js';
 import { ROUTER } from '../../apply/macs.js';
 import type { Config } from '../../config/config.js';
 import { SidetrackError } from '../../error.js';
@@ -22,7 +22,7 @@ export function drainCommand(): Command {
   const drain = command(
     'drain',
     'Give a server no new flows; those that it has go on (for maintenance, or before it leaves the file)',
-    ['sidetrack drain server2', 'sidetrack status   # says how it stands'],
+    ['sidetrack drain server2', 'sidetrack status --only router   # says how it stands'],
   );
   return withJson(withConfig(drain).argument('<server>', SERVER)).action(
     action((options: CommonOptions, server: string) => run(options, server, true)),
@@ -43,6 +43,7 @@ async function run(options: CommonOptions, server: string, drained: boolean): Pr
   const { config, deployment } = await loadDeployment({ ...options, only: ROUTER });
   assertServer(config, server);
   printWarnings(config.warnings);
+  await assertNothingElse(deployment);
   const { hosts, warnings } = await interruptible((signal) =>
     applyDeployment(
       { ...deployment, drain: { server, drained } },
@@ -64,7 +65,22 @@ async function run(options: CommonOptions, server: string, drained: boolean): Pr
   const now = drained
     ? 'gets no new flows; those that it has go on'
     : 'gets its share of the new flows again';
-  print(`${pc.green('Done.')} ${server} ${now}. Next: sidetrack status`);
+  print(`${pc.green('Done.')} ${server} ${now}. Next: sidetrack status --only router`);
+}
+
+/** A drain is typed in a hurry: it must not bring along what the file has of other changes. */
+async function assertNothingElse(deployment: Deployment): Promise<void> {
+  const { hosts } = await planDeployment(deployment);
+  const pending = hosts.flatMap(({ steps }) => steps);
+  if (pending.length === 0) return;
+  throw new SidetrackError(
+    `the router is not as ${deployment.config.file} has it, and this would change that, too (${pending[0]!.title}${pending.length > 1 ? ', …' : ''})`,
+    {
+      code: 'drain-pending',
+      source: 'user',
+      hint: 'run `sidetrack apply` first; `sidetrack plan` shows what it changes',
+    },
+  );
 }
 
 function assertServer({ servers, file }: Config, server: string): void {

@@ -32,7 +32,7 @@ export function statusCommand(): Command {
 }
 
 async function runStatus(options: HostOptions): Promise<number> {
-  const { deployment } = await loadDeployment(options);
+  const { deployment } = await loadDeployment({ ...options, missesServers: true });
   const { hosts, servers, warnings } = await deploymentStatus(deployment);
   if (options.json) printJson({ hosts, warnings });
   else {

@@ -54,11 +54,13 @@ export interface Beat extends Partial<Heartbeat> {
   tag?: string;
   /** Bytes of the payload that are sent. */
   length?: number;
+  /** What the UDP header says of its length, which nothing has to be true of. */
+  claims?: number;
 }
 
 /** The packet and what stands behind its Ethernet header. */
 export function heartbeat({ target, mac, secrets }: Server, beat: Beat = {}) {
-  const { family = 4, counter = 1n, reason = 'ok', length } = beat;
+  const { family = 4, counter = 1n, reason = 'ok', length, claims } = beat;
   const packet: Packet = {
     sourceMac: beat.mac ?? mac,
     family,
@@ -70,15 +72,15 @@ export function heartbeat({ target, mac, secrets }: Server, beat: Beat = {}) {
   };
   const said = { fit4: true, fit6: true, leaving: false, ...beat, counter, reason };
   const payload = encodeHeartbeat(said, { ...secrets, tag: beat.tag ?? secrets.tag });
-  return { packet, content: ip(packet, datagram(packet, payload.subarray(0, length))) };
+  return { packet, content: ip(packet, datagram(packet, payload.subarray(0, length), claims)) };
 }
 
 /** With its checksum: what is wrong here no hook of ours would see for IPv6. */
-function datagram(packet: Packet, payload: Buffer): Buffer {
+function datagram(packet: Packet, payload: Buffer, claims = 8 + payload.length): Buffer {
   const header = Buffer.alloc(8);
   header.writeUInt16BE(packet.sourcePort!, 0);
   header.writeUInt16BE(packet.destinationPort!, 2);
-  header.writeUInt16BE(8 + payload.length, 4);
+  header.writeUInt16BE(claims, 4);
   const whole = Buffer.concat([header, payload]);
   whole.writeUInt16BE(checksumOf(packet, 17, whole), 6);
   return whole;

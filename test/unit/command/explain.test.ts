@@ -5,14 +5,14 @@ import {
   type Command,
   whereDirectory,
   withInputFile,
-  writeFile,
+  writeFileWithMode,
 } from '../../../control/command/command.js';
 
 const HOST = { address: 'router', sidetrack: ['node', 'main.js'] };
 const failed = (command: Command, stderr: string, status = 1) =>
   commandError(HOST, command, { status, stdout: '', stderr });
 
-const STATE = writeFile('/run/sidetrack/state.json', '{}');
+const STATE = writeFileWithMode('/run/sidetrack/state.json', '{}', 0o600);
 
 it.each<[string, Command, string, string]>([
   ['a file', STATE, 'cat: Permission denied', 'no privilege for writing /run/sidetrack/state.json'],

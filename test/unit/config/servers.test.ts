@@ -104,6 +104,18 @@ describe('marks and tables', () => {
     });
   });
 
+  it('stay with the others when one leaves', () => {
+    const assigned = assignNumbers(router, numbered(1, 2));
+    expect(Object.fromEntries(assigned)).toEqual({
+      server2: { mark: 151, table: { id: 251, name: 'server2' } },
+      server3: { mark: 152, table: { id: 252, name: 'server3' } },
+    });
+    // A mask that has no value to spare gives what it has.
+    const narrow = { ...router, mark: { value: 1, mask: 3 } };
+    const marks = [...assignNumbers(narrow, numbered(1, 2, 3)).values()].map(({ mark }) => mark);
+    expect(marks.toSorted()).toEqual([1, 2, 3]);
+  });
+
   it('pass those that the file gives', () => {
     const [first, second, third] = numbered(0, 1, 2);
     const assigned = assignNumbers(router, [

@@ -43,7 +43,8 @@ it('makes a target of a server', async () => {
       weight: 1,
       backup: false,
       drained: false,
-      health: 'heartbeat',
+      // Its key is not known here.
+      health: 'route',
       macFixed: false,
     },
   ]);

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,6 +64,23 @@ describe('the key of heartbeats', () => {
     expect(changes({ ...found, content: content.replace('9155', '9156') })).toBe(1);
     // The service does not run, so it has no group: what is there may be its.
     expect(heartbeatKey.diff(WANTED, bareRouter({ heartbeat: found }))).toEqual([]);
+  });
+
+  it('is for the group of a service that runs only from a step before on, by its name', () => {
+    const { run, observed, file } = machine();
+    const [group, , number] = execFileSync('getent', ['group', String(process.getgid!())], {
+      encoding: 'utf8',
+    }).split(':');
+    const diff = (name: string) => heartbeatKey.diff({ ...WANTED, group: name }, bareRouter())[0]!;
+    expect(diff('sidetrack-relay')).toMatchObject({ group: 'sidetrack-relay' });
+    const change = heartbeatKey.diff({ ...WANTED, group: group! }, observed())[0]!;
+    if (change.kind !== 'write') throw new Error(`it is to ${change.kind} the file`);
+    expect(run(heartbeatKey.apply(change, observed())).status).toBe(0);
+    expect(statSync(file).gid).toBe(Number(number));
+    // A name that nothing knows is no reason to fail: the owner may read it.
+    expect(run(heartbeatKey.apply({ ...change, group: 'no-such-group' }, observed())).status).toBe(
+      0,
+    );
   });
 
   it('changes nothing for who may not read it', () => {

@@ -4,7 +4,6 @@ import {
   type Command,
   removeFiles,
   withInputFile,
-  writeFile,
   writeFileWithMode,
 } from '../../../control/command/command.js';
 import { tableListing } from '../../../control/nft/listing.js';
@@ -18,10 +17,8 @@ import type {
 import { ModelTable } from './model-table.js';
 
 const scriptOf = ({ argv }: Command) => argv[2];
-const WRITE = scriptOf(writeFile('', ''));
-const WRITE_WITH_MODE = scriptOf(writeFileWithMode('', '', 0));
+const WRITE = scriptOf(writeFileWithMode('', '', 0));
 const FROM_FILE = scriptOf(withInputFile('', []));
-const UMASK_MODE = 0o644;
 
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
@@ -101,8 +98,7 @@ export class ModelHost {
   }
 
   private script([, script, , ...args]: readonly string[], stdin: string): void {
-    if (script === WRITE) this.files.set(args[0]!, { content: stdin, mode: UMASK_MODE });
-    else if (script === WRITE_WITH_MODE)
+    if (script === WRITE)
       this.files.set(args[1]!, { content: stdin, mode: Number.parseInt(args[0]!, 8) });
     else if (script === FROM_FILE) {
       const file = this.files.get(args[0]!);

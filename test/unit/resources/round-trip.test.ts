@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Command } from '../../../control/command/command.js';
-import { removeFiles, writeFile } from '../../../control/command/command.js';
+import { removeFiles, writeFileWithMode } from '../../../control/command/command.js';
 import type { HostState, ObservedHost } from '../../../control/plan/state.js';
 import type { Step } from '../../../control/plan/step.js';
 import { isUnsaved, stateUpdate } from '../../../control/resources/saved-parts.js';
@@ -16,7 +16,7 @@ function apply(host: ModelHost, state: HostState): void {
   if (steps.length === 0 && !isUnsaved(state, found)) return;
   for (const step of steps) host.run(step);
   const { added, state: write, stale } = stateUpdate(state, host.observe());
-  for (const { path, content } of added) host.run(writeFile(path, content));
+  for (const { path, content } of added) host.run(writeFileWithMode(path, content, 0o600));
   host.run(write);
   if (stale.length > 0) host.run(removeFiles(stale));
 }

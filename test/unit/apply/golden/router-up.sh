@@ -136,7 +136,7 @@ for set in $sets; do
   nft -j list set inet $table "$set" || exit
 done
 exit $status' sh sidetrack digest /run/sidetrack/netns/router/state.json </dev/null) >"$listing.new") && mv "$listing.new" "$listing" || return
-  state_after >"$state.new" && mv "$state.new" "$state" || return
+  (umask 077 && state_after >"$state.new") && mv "$state.new" "$state" || return
   return 0
 }
 
