@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <linux/capability.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -370,12 +371,64 @@ static void own_connections_ipv6(void)
 	own_connections_of(begin(&options));
 }
 
+/* As if what arrives with these flags, and no others, were lost. */
+static void lose(struct relay *relay, uint8_t flags)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, offsetof(struct tcphdr, th_flags)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, flags, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog program = { .len = sizeof(filter) / sizeof(filter[0]), .filter = filter };
+	const struct listener *listener = &relay->group.threads[0].listener;
+	unsigned int i;
+
+	for (i = 0; i < listener->count; i++)
+		expect(setsockopt(listener->socket[i].fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+				  sizeof(program)) == 0);
+}
+
+/* Given up, and the next one is accepted as soon as nothing is lost any more. */
+static void own_connections_lose(uint8_t flags)
+{
+	struct sidetrack_relay_options options = default_options();
+	struct relay *relay;
+	uint64_t begun_ms;
+
+	options.threads = 1;
+	relay = begin(&options);
+	lose(relay, flags);
+	expect(sidetrack_relay_check_accept(relay, 1) > 0);
+	begun_ms = relay->group.accept_check.begun_ms;
+	while (relay->group.accept_check.begun_ms == begun_ms) {
+		expect(sidetrack_relay_check_accept(relay, 1) > 0);
+		usleep(2000);
+	}
+	lose(relay, 0);
+	wait_for(sidetrack_relay_check_accept(relay, 1) == 0);
+	expect_uncounted(relay);
+	finish(relay);
+}
+
+static void own_connections_lose_the_first_packet(void)
+{
+	own_connections_lose(TH_SYN);
+}
+
+/* As when the queue is full: our end is connected, and the listener knows of nothing. */
+static void own_connections_lose_the_last_ack(void)
+{
+	own_connections_lose(TH_ACK);
+}
+
 /* The listener has no room: it waits, is not made again and again, and is accepted in the end. */
 static void own_connections_wait(void)
 {
 	struct sidetrack_relay_options options = default_options();
 	struct relay *relay;
 	struct pair pair;
+	uint64_t begun_ms;
 	int descriptors;
 
 	options.threads = 1;
@@ -383,12 +436,15 @@ static void own_connections_wait(void)
 	relay = begin(&options);
 	pair = pair_open(AF_INET);
 	expect(sidetrack_relay_check_accept(relay, 1) > 0);
+	begun_ms = relay->group.accept_check.begun_ms;
 	descriptors = count_entries("/proc/self/fd");
-	wait_for(sidetrack_relay_check_accept(relay, 1) > 300);
+	wait_for(sidetrack_relay_check_accept(relay, 1) > 2500);
 	expect(counters_of(relay).paused_connections >= 1);
 	expect_equal(count_entries("/proc/self/fd"), descriptors);
+	expect_equal(relay->group.accept_check.begun_ms, begun_ms);
 	pair_close(&pair);
 	wait_for(sidetrack_relay_check_accept(relay, 1) == 0);
+	expect_equal(counters_of(relay).accepted_ipv4, 1);
 	finish(relay);
 }
 
@@ -433,6 +489,8 @@ const struct test accept_tests[] = {
 	{ "accept: own connections, tproxy", own_connections_tproxy },
 	{ "accept: own connections, IPv6", own_connections_ipv6 },
 	{ "accept: own connections wait", own_connections_wait },
+	{ "accept: own connections lose the first packet", own_connections_lose_the_first_packet },
+	{ "accept: own connections lose the last ACK", own_connections_lose_the_last_ack },
 	{ "accept: own connections without descriptors", own_connections_without_descriptors },
 	{ "accept: own connections are known by port", own_connections_are_known_by_port },
 	{ "accept: tproxy, IPv4", tproxy_ipv4 },

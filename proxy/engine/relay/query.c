@@ -173,7 +173,8 @@ int32_t sidetrack_relay_check_accept(struct relay *relay, int32_t on)
 	struct endpoint listening = own_listener(relay, families);
 
 	if (on && relay_phase(relay) == PHASE_RUNNING && families)
-		return accept_check_ask(&relay->group.accept_check, &listening);
+		return accept_check_ask(&relay->group.accept_check, &listening,
+					sockets_have_queued(relay));
 	accept_check_end(&relay->group.accept_check);
 	return -ESHUTDOWN;
 }

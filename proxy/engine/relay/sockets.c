@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -270,6 +271,28 @@ uint32_t sockets_families(const struct relay *relay, uint32_t refused)
 		if (relay->listener_families[i] & ~refused)
 			families |= relay->listener_families[i];
 	return families;
+}
+
+/**
+ * sockets_have_queued() - Does anybody wait to be accepted?
+ * @relay:	Relay that is running, for then no thread closes them
+ *
+ * Return: true if so
+ */
+bool sockets_have_queued(const struct relay *relay)
+{
+	uint32_t i;
+
+	for (i = 0; i < relay->listener_count; i++) {
+		struct tcp_info info = { 0 };
+		socklen_t length = sizeof(info);
+
+		/* of a socket that listens this is the length of its queue */
+		if (getsockopt(relay->listener[i], IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+		    info.tcpi_state == TCP_LISTEN && info.tcpi_unacked)
+			return true;
+	}
+	return false;
 }
 
 /* Sockets accepted from now on inherit what a new generation says of clients. */

@@ -8,8 +8,16 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "sockets/dial.h"
 
-#define SYN_PATIENCE_MS 1000	/* the kernel sends a lost one again ever more slowly */
+/*
+ * The kernel sends a lost one again after a second only, which is when we are held to accept
+ * no more: before that there is time for two others.
+ */
+#define SYN_PATIENCE_MS 400
+#define ACCEPT_PATIENCE_MS 2000	/* more than a thread needs to tell that it has accepted it */
+#define KEEPALIVE_IDLE_S 2
+#define KEEPALIVE_INTERVAL_S 1
 
 /* --- threads ---------------------------------------------------------------------- */
 
@@ -57,6 +65,8 @@ static int connect_to(struct accept_check *check, int fd, const struct endpoint 
 
 	/* neither end is left in TIME_WAIT */
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	/* a listener that has forgotten us answers with RST */
+	dial_set_keepalive(fd, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S);
 	if (bind(fd, &address.any, length) < 0 ||
 	    getsockname(fd, &address.any, &length) < 0)
 		return -errno;
@@ -90,16 +100,23 @@ static int begin(struct accept_check *check, const struct endpoint *listening, u
 	return error;
 }
 
-/* Return: true if nothing will come of this connection any more */
-static bool is_hopeless(const struct accept_check *check, uint64_t now_ms)
+/*
+ * Our end is connected also when the listener has dropped the last ACK, because its queue was
+ * full, and knows of no connection.  When nobody waits in a queue, we do not either.
+ *
+ * Return: true if nothing will come of this connection any more
+ */
+static bool is_hopeless(const struct accept_check *check, bool queued, uint64_t now_ms)
 {
+	uint64_t age_ms = now_ms - check->begun_ms;
 	struct tcp_info info = { 0 };
 	socklen_t length = sizeof(info);
 
 	if (getsockopt(check->fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0)
 		return true;
-	return info.tcpi_state == TCP_CLOSE ||
-	       (info.tcpi_state == TCP_SYN_SENT && now_ms - check->begun_ms >= SYN_PATIENCE_MS);
+	if (info.tcpi_state == TCP_SYN_SENT)
+		return age_ms >= SYN_PATIENCE_MS;
+	return info.tcpi_state == TCP_CLOSE || (!queued && age_ms >= ACCEPT_PATIENCE_MS);
 }
 
 static bool was_accepted(const struct accept_check *check)
@@ -111,11 +128,12 @@ static bool was_accepted(const struct accept_check *check)
  * accept_check_ask() - Was the last connection accepted?  If so, make the next one
  * @check:	Of the group
  * @listening:	Where the relay listens
+ * @queued:	Connections wait there to be accepted; it may be one of them
  *
  * Return: 0 if it was; for how many milliseconds none has been accepted, 1 at least;
  * -errno if none can be made, such as -EMFILE
  */
-int accept_check_ask(struct accept_check *check, const struct endpoint *listening)
+int accept_check_ask(struct accept_check *check, const struct endpoint *listening, bool queued)
 {
 	uint64_t now_ms = clock_ms(), waited;
 	bool accepted = was_accepted(check);
@@ -123,7 +141,7 @@ int accept_check_ask(struct accept_check *check, const struct endpoint *listenin
 
 	if (accepted || !check->waits_since_ms)
 		check->waits_since_ms = now_ms;
-	if (accepted || !check->open || is_hopeless(check, now_ms)) {
+	if (accepted || !check->open || is_hopeless(check, queued, now_ms)) {
 		forget(check);
 		error = begin(check, listening, now_ms);
 	}

@@ -5,7 +5,8 @@
  * The control thread makes it, and leaves its own end's address here before it connects, so
  * that the thread that accepts it knows it: it is no client, and counts for nothing.
  * One that waits in the queue goes on waiting, however long the listener pauses: it
- * tells when that is over, and another would only be one more in the queue.
+ * tells when that is over, and another would only be one more in the queue.  What was given
+ * up there would be accepted as a client.  One that is in no queue is given up.
  */
 #ifndef SIDETRACK_ACCEPT_CHECK_H
 #define SIDETRACK_ACCEPT_CHECK_H
@@ -28,7 +29,7 @@ struct accept_check {
 };
 
 bool accept_check_is_own(struct accept_check *check, const struct endpoint *client);
-int accept_check_ask(struct accept_check *check, const struct endpoint *listening);
+int accept_check_ask(struct accept_check *check, const struct endpoint *listening, bool queued);
 void accept_check_end(struct accept_check *check);
 
 #endif /* SIDETRACK_ACCEPT_CHECK_H */
