@@ -18,6 +18,11 @@ export interface RelayFacts {
   hangingMs: number;
   /** For so long no connection to itself was accepted; undefined where none could be made. */
   notAcceptingMs: number | undefined;
+  /**
+   * So long ago it last had as many connections as it may: it pauses then by intention, and its own
+   * connection waits with those of clients. Undefined where it never had.
+   */
+  sinceFullMs?: number | undefined;
   /** Families of which newcomers are accepted. */
   listening: readonly FitFamily[];
   upstreams: readonly UpstreamFacts[];
@@ -58,12 +63,18 @@ export function relayFitness(facts: RelayFacts): Fitness {
 
 /** The first is what the others may follow from. */
 function whyNone(facts: RelayFacts): HeartbeatReason | undefined {
-  const { hangingMs, notAcceptingMs, paused } = facts;
+  const { hangingMs, paused } = facts;
   if (hangingMs >= HANGING_MS) return 'threads';
   if (paused.includes('descriptors') || fewDescriptors(facts)) return 'descriptors';
   if (paused.includes('memory') || littleMemory(facts)) return 'memory';
-  if (notAcceptingMs !== undefined && notAcceptingMs >= NOT_ACCEPTING_MS) return 'listener';
+  if (doesNotAccept(facts)) return 'listener';
   return undefined;
+}
+
+/** Busy is not broken: who has been full has as long again to accept what waits. */
+function doesNotAccept({ notAcceptingMs, sinceFullMs = Infinity }: RelayFacts): boolean {
+  if (notAcceptingMs === undefined) return false;
+  return Math.min(notAcceptingMs, sinceFullMs) >= NOT_ACCEPTING_MS;
 }
 
 const isCarried = (family: FitFamily, { listening, upstreams }: RelayFacts): boolean =>

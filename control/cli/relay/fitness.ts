@@ -7,7 +7,6 @@ import type { RelayConfig, ServerConfig } from '../../config/config.js';
 import {
   FIT_FAMILIES,
   type FitFamily,
-  type Fitness,
   type RelayFacts,
   relayFitness,
   type UpstreamFacts,
@@ -18,13 +17,14 @@ export interface RelayJudge extends Judge {
   /** Like `relay.hangingThreads() === 0`, which tells only the first who asks. */
   threadsTurn(): boolean;
   /**
-   * While another process accepts from the same sockets what was found before holds: it would take our
-   * connection for a client's.
+   * While another process accepts from the same sockets no connection to ourselves is made, for it would
+   * take that for a client's: whether we accept is as it was found before. All else is judged as ever.
    */
   holdBack(on: boolean): void;
 }
 
-type Judged = Pick<Relay, 'hangingThreads' | 'notAccepting' | 'stats'>;
+type Watched = Pick<Relay, 'hangingThreads'>;
+type Judged = Watched & Pick<Relay, 'notAccepting' | 'stats' | 'active' | 'maxConnections'>;
 
 /** No heartbeats are sent, which ask more often. */
 const STALE_MS = 2000;
@@ -39,30 +39,36 @@ export function relayJudge(
   let isHeldBack = false;
   /** It has accepted a connection of its own. */
   let isKnown = false;
-  let paused: Record<'descriptors' | 'memory', number> | undefined;
-  let last: Fitness | undefined;
+  let notAcceptingMs: number | undefined;
+  let fullAt: number | undefined;
+  let paused: Pauses | undefined;
   return {
     judge() {
-      if (isHeldBack) return last;
       const hangingMs = threads.hangingMs();
-      const notAcceptingMs = relay.notAccepting();
-      isKnown ||= notAcceptingMs === undefined || notAcceptingMs === 0;
-      if (!isKnown) return undefined;
       const stats = relay.stats();
-      const { paused_descriptors: descriptors, paused_memory: memory } = stats.counters;
-      const before = paused ?? { descriptors, memory };
-      paused = { descriptors, memory };
-      last = relayFitness({
+      const before = paused ?? pausesOf(stats);
+      paused = pausesOf(stats);
+      const hasPausedFor = (one: keyof Pauses) => paused![one] > before[one];
+      const isFull = hasPausedFor('connections') || relay.active() >= relay.maxConnections;
+      const now = performance.now();
+      if (isFull) fullAt = now;
+      if (!isHeldBack) {
+        notAcceptingMs = relay.notAccepting();
+        // Who is full has accepted so many.
+        isKnown ||= notAcceptingMs === undefined || notAcceptingMs === 0 || isFull;
+      }
+      if (!isKnown) return undefined;
+      return relayFitness({
         families: familiesOf(server),
         hangingMs,
         notAcceptingMs,
+        sinceFullMs: fullAt === undefined ? undefined : now - fullAt,
         listening: stats.listening,
         upstreams: upstreamFacts(stats, config().relay),
         ...descriptorsLeft(stats),
         ...memoryLeft(),
-        paused: (['descriptors', 'memory'] as const).filter((one) => paused![one] > before[one]),
+        paused: (['descriptors', 'memory'] as const).filter(hasPausedFor),
       });
-      return last;
     },
     rest() {
       relay.notAccepting(false);
@@ -76,8 +82,17 @@ export function relayJudge(
   };
 }
 
+/** How often accepting has paused, by what was used up. */
+type Pauses = Record<'descriptors' | 'memory' | 'connections', number>;
+
+const pausesOf = ({ counters }: RelayStats): Pauses => ({
+  descriptors: counters.paused_descriptors,
+  memory: counters.paused_memory,
+  connections: counters.paused_connections,
+});
+
 /** Each answer is about the time since the last question, whoever asked that. */
-function threadWatch(relay: Judged) {
+function threadWatch(relay: Watched) {
   const never = Number.NEGATIVE_INFINITY;
   const asked = { ever: never, byJudge: never, byManager: never };
   let hangingSince: number | undefined;
