@@ -57,7 +57,7 @@ describe.skipIf(!canMakeMachines)('the management connection', () => {
     for (const command of ['plan', 'apply']) {
       const { status, stderr } = await machines.sidetrack(command);
       expect({ status, stderr }).toMatchObject({ status: 2 });
-      const line = fixture.classifier === 'nftables' ? 10 : 12;
+      const line = fixture.classifier === 'nftables' ? 11 : 13;
       expect(stderr).toMatch(
         new RegExp(
           `error: ${fixture.configFile}:${line}:5: rule "no-ssh" would drop the connection by which server1 is managed \\(192\\.168\\.1\\.10:\\d+ to 10\\.77\\.0\\.2:22, in by br-lan\\)`,

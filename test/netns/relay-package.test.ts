@@ -18,7 +18,10 @@ import { requireAll } from './rivals/installed.js';
 const BUILT = fileURLToPath(new URL('../../build/package', import.meta.url));
 const archive = existsSync(BUILT) && readdirSync(BUILT).find((name) => name.endsWith('.deb'));
 /** A new package's exporter takes the old one's place, where one runs. */
-const EXPORTER = 'try-restart sidetrack-exporter.service';
+const OTHERS = [
+  'try-restart sidetrack-exporter.service',
+  'try-restart sidetrack-heartbeat.service',
+];
 const HAND_OVER = 'kill --kill-whom=main --signal=SIGUSR2 sidetrack-relay.service';
 const CONFIG = '/etc/sidetrack/sidetrack.yaml';
 const OVER_SSH = LAB_CONFIG.replace('netns://server1', `ssh://root@${ADDRESS.server1.v4}`).replace(
@@ -89,7 +92,7 @@ describe.skipIf((!canMakeMachines || !archive) && !requireAll)('apply --install'
     const said = result.stderr;
     expect(said).toMatch(/install sidetrack \S+\n.*start the relay, and wait until it accepts/);
     expect(await ordersTo(server)).toEqual([
-      EXPORTER,
+      ...OTHERS,
       'enable sidetrack-relay.service',
       'start sidetrack-relay.service',
     ]);
@@ -116,7 +119,7 @@ describe.skipIf((!canMakeMachines || !archive) && !requireAll)('apply --install'
     expect(await succeed('apply', plan)).toContain('to which the relay hands over');
     client.child.stdin!.end();
     expect(JSON.parse(await result)).toMatchObject({ failed: {}, wrong: 0 });
-    expect(await ordersTo(server)).toEqual([HAND_OVER, EXPORTER]);
+    expect(await ordersTo(server)).toEqual([HAND_OVER, ...OTHERS]);
     expect(await mainProcess()).not.toBe(before);
     expect(await server.shell("dpkg-query -W -f '${Version}' sidetrack")).toBe('99.0');
     expect(await relayed()).toBe(1);
