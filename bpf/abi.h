@@ -77,7 +77,7 @@
 	X(unseen, "dropped: headers that cannot be seen, and a rule that could block them")	\
 	X(from_server, "sent by a server")				\
 	X(heartbeat, "heartbeats of servers")				\
-	X(heartbeat_ignored, "dropped: to the heartbeats' port, and not authentic")	\
+	X(heartbeat_ignored, "dropped: to the heartbeats' port from a server's address, and not authentic")	\
 	X(fragment, "TCP fragments, which are never steered")		\
 	X(unjudged, "other protocols while no rule could block them")	\
 	X(unknown_flow, "later packets of TCP flows that are not steered")	\
@@ -97,7 +97,7 @@
 	X(table_full, "of these, flows without room in the table")	\
 	X(no_route, "of these, flows without a way to the server")	\
 	X(no_server, "of these, flows while no server was fit")		\
-	X(heartbeat_stranger, "of the ignored heartbeats, those from no server's address")	\
+	X(heartbeat_stranger, "packets to the heartbeats' port from no server's address, left alone")	\
 	X(fallback_neighbour, "marked: the server's link address is unknown")	\
 	X(fallback_ttl, "marked: the TTL ends here, and the stack must say so")	\
 	X(fallback_mtu, "marked: too large for the way to the server")	\

@@ -82,7 +82,7 @@ export const outcomes = [
   'from_server',
   /** heartbeats of servers */
   'heartbeat',
-  /** dropped: to the heartbeats' port, and not authentic */
+  /** dropped: to the heartbeats' port from a server's address, and not authentic */
   'heartbeat_ignored',
   /** TCP fragments, which are never steered */
   'fragment',
@@ -120,7 +120,7 @@ export const events = [
   'no_route',
   /** of these, flows while no server was fit */
   'no_server',
-  /** of the ignored heartbeats, those from no server's address */
+  /** packets to the heartbeats' port from no server's address, left alone */
   'heartbeat_stranger',
   /** marked: the server's link address is unknown */
   'fallback_neighbour',

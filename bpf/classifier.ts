@@ -424,7 +424,7 @@ export async function attachClassifier(options: AttachOptions): Promise<void> {
     if (!xdp) pins.discard('xdp_program');
     if (!listens(options)) pins.discard('hear_program');
     for (const name of pins.interfaces()) if (!interfaces.has(name)) detachFrom(pins, name);
-    const heard = xdp?.exits.flatMap((exit) => exit.heard ?? []) ?? [];
+    const heard = xdp?.exits.flatMap((exit) => exit?.heard ?? []) ?? [];
     pins.writeMetadata('way', heard.map(wayMetadata));
     pins.writeMetadata('targets', servers.map(serverMetadata));
     pins.writeMetadata('listening', options.listening ?? []);

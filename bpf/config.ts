@@ -39,7 +39,7 @@ export interface SteeringTarget {
   mark: { value: number; mask: number };
   /** Index of the interface to the server: packets go straight there; absent, they are marked. */
   redirectIfindex?: number;
-  /** Index of the device by which XDP sends to the server. */
+  /** Index of the device by which XDP sends to the server; absent, XDP leaves its packets to tc. */
   xdpIfindex?: number;
   /** Interfaces that the policy route must use when a flow begins; absent, any will do. */
   routeIfindex?: { v4?: number; v6?: number };
@@ -175,15 +175,20 @@ function putHeartbeat(bytes: Buffer, { addresses, siphashKey, mac }: TargetHeart
 
 export const numberOf = ({ number }: SteeringTarget, place: number): number => number ?? place;
 
-/** By number. Where there is no target any more the first one answers for flows that remain. */
+/**
+ * By number. Where there is no target any more the first one answers for flows that remain, and for
+ * nothing else: its heartbeats come to its own number, where its key is.
+ */
 function targetList(targets: readonly SteeringTarget[]): Buffer[] {
   const first = targets[0];
   if (first === undefined) return [];
+  const { heartbeat } = first;
+  const stand = heartbeat ? { ...first, heartbeat: { ...heartbeat, addresses: {} } } : first;
   const byNumber = new Map(targets.map((target, place) => [numberOf(target, place), target]));
   const length = Math.max(...byNumber.keys()) + 1;
   return Array.from({ length }, (_, number) => {
     const target = byNumber.get(number);
-    return target ? targetBytes(target, number) : targetBytes(first, numberOf(first, 0));
+    return target ? targetBytes(target, number) : targetBytes(stand, numberOf(first, 0));
   });
 }
 

@@ -149,7 +149,10 @@ export function serverHealth(known: KnownServer, bytes: Buffer, present = now())
   const heard = bytes.readBigUInt64LE(serverOffset.heard);
   const isSilent = present - heard > BigInt(HEARTBEAT_ALIVE_NS);
   const reading = { bytes, present, isSilent };
-  const stateOf = (family: 4 | 6) => (wasHeard ? familyState(family, reading) : 'unknown');
+  // Believed in since the attach: it is given flows, heard or not.
+  const isBelieved = isOwn && heard !== 0n && !isSilent;
+  const stateOf = (family: 4 | 6) =>
+    wasHeard || isBelieved ? familyState(family, reading) : 'unknown';
   const families = Object.fromEntries(known.families.map((family) => [family, stateOf(family)]));
   const ignored = isOwn ? ignoredBy(bytes) : NOTHING_IGNORED;
   if (!wasHeard) return { server, health, drained, families, ignored };

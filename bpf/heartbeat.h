@@ -6,7 +6,9 @@
  * is configured), is hashed with the server's key, and has a higher counter than
  * any before it: who reads one on the way cannot say it again.  It is noted in
  * `servers` and passed on to nftables, which resets the flows of servers that are
- * silent.  Anything else on that port to this router is dropped, and is counted.
+ * silent.  What else comes from a server's address to that port of this router is
+ * dropped, and is counted.  What comes from others is counted and left alone: where
+ * the router masquerades, it may be the answer to a client that uses the port, too.
  *
  * Its payload, big-endian, is that of control/heartbeat/message.ts.
  */
@@ -42,7 +44,7 @@ struct heartbeat {
 #define PAYLOAD_LENGTH (sizeof(struct heartbeat) - sizeof(struct udphdr))
 
 enum hearing {
-	HEARD_ELSEWHERE,	/* not for this router */
+	HEARD_ELSEWHERE,	/* not for this router, or from no server's address */
 	HEARD_IGNORED,
 	HEARD,
 };
@@ -100,7 +102,8 @@ static __always_inline bool has_right_hash(const struct heartbeat *heartbeat, __
 	const struct heartbeat_key *key = bpf_map_lookup_elem(&heartbeat_keys, &number);
 	struct siphash_message message;
 
-	if (!key)
+	/* One that was never written is no secret. */
+	if (!key || !(key->word[0] | key->word[1]))
 		return false;
 	__builtin_memcpy(&message, &heartbeat->magic, sizeof(message));
 	return siphash(&message, key->word[0], key->word[1]) == bpf_be64_to_cpu(heartbeat->hash);
@@ -207,7 +210,7 @@ static __always_inline enum ignored take_heartbeat(struct __sk_buff *skb,
 
 	if (!read_heartbeat(skb, packet, &heartbeat))
 		return IGNORED_malformed;
-	if (!has_right_hash(&heartbeat, number))
+	if (!has_right_hash(&heartbeat, target->state))
 		return IGNORED_tag;
 	if (target->heartbeat_mac && target->heartbeat_mac != packet->source_mac)
 		return IGNORED_mac;
@@ -243,10 +246,11 @@ __noinline int hear(struct __sk_buff *skb, const struct packet *packet)
 	}
 	if (!is_for_router(skb, skb->ifindex, packet))
 		return HEARD_ELSEWHERE;
-	if (server)
-		__sync_fetch_and_add(&server->ignored[why], 1);
-	else
+	if (!server) {
 		count_event(COUNT_heartbeat_stranger);
+		return HEARD_ELSEWHERE;
+	}
+	__sync_fetch_and_add(&server->ignored[why], 1);
 	return HEARD_IGNORED;
 }
 

@@ -26,8 +26,8 @@ export interface XdpExit {
 
 /** Where XDP takes frames in and where it sends them out. */
 export interface XdpWay {
-  /** For each target. */
-  exits: readonly XdpExit[];
+  /** For each target; undefined for one that was not heard, whose packets XDP leaves to tc. */
+  exits: readonly (XdpExit | undefined)[];
   ports: readonly Port[];
 }
 
@@ -96,13 +96,31 @@ export function hear(bridge: string, macs: readonly string[]): Heard | undefined
   return entry && { bridge, mac: entry.mac, port: entry.ifname };
 }
 
-/** Where frames to the server leave: behind a bridge, the port on which it was last heard. */
-function towards(name: string, macs: readonly string[]): XdpExit {
+/** A server, as XDP has to find it. */
+interface XdpTarget {
+  redirectInterface: string;
+  macs: readonly string[];
+}
+
+/** Where frames to the server leave: behind a bridge, the port on which it was last heard, if it was. */
+function towards({ redirectInterface: name, macs }: XdpTarget): XdpExit | undefined {
   const own = linkOf(name);
   if (!isBridge(own)) return { ifindex: own.ifindex };
   const heard = hear(name, macs);
-  if (heard) return { ifindex: linkOf(heard.port).ifindex, heard };
-  throw new ClassifierError(`no port of ${name} has heard the server yet`, {
+  return heard && { ifindex: linkOf(heard.port).ifindex, heard };
+}
+
+/** One server that is switched off must not keep the others from being changed; all of them are a mistake. */
+export function findExits(
+  targets: readonly XdpTarget[],
+  find: (target: XdpTarget) => XdpExit | undefined = towards,
+): XdpWay['exits'] {
+  const exits = targets.map(find);
+  const [first] = targets;
+  if (first === undefined || exits.some((exit) => exit !== undefined)) return exits;
+  const { redirectInterface: name } = first;
+  const which = targets.length === 1 ? 'the' : 'a';
+  throw new ClassifierError(`no port of ${name} has heard ${which} server yet`, {
     code: 'xdp-port-unknown',
     source: 'host',
     hint: `ping the server, then look: bridge fdb show br ${name}`,
@@ -110,12 +128,6 @@ function towards(name: string, macs: readonly string[]): XdpExit {
 }
 
 /** @param targets interface to each server, and its MACs. */
-export function findXdpWay(
-  interfaces: readonly string[],
-  targets: readonly { redirectInterface: string; macs: readonly string[] }[],
-): XdpWay {
-  return {
-    exits: targets.map(({ redirectInterface, macs }) => towards(redirectInterface, macs)),
-    ports: interfaces.flatMap(portsOf),
-  };
+export function findXdpWay(interfaces: readonly string[], targets: readonly XdpTarget[]): XdpWay {
+  return { exits: findExits(targets), ports: interfaces.flatMap(portsOf) };
 }

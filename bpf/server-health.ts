@@ -54,7 +54,7 @@ export const HEARTBEAT_ALIVE_MS = 2000;
 /**
  * What becomes of new flows of one family. `alive`: it is given them. `held`: it came back too often
  * lately. `rising`: back, but not for long enough. `unfit`: it says so itself. `silent`: no heartbeat.
- * `unknown`: none so far, or the router does not listen for any.
+ * `unknown`: none so far and not believed in without, or the router does not listen for any.
  */
 export const FAMILY_STATES = ['alive', 'held', 'rising', 'unfit', 'silent', 'unknown'] as const;
 export type FamilyState = (typeof FAMILY_STATES)[number];

@@ -52,7 +52,8 @@ static __always_inline bool find_way(struct xdp_md *frame, const struct packet *
 				     struct bpf_fib_lookup *way)
 {
 	__builtin_memset(way, 0, sizeof(*way));
-	if (packet->ttl <= 1)
+	/* Without a device: no port of the bridge had heard the server when this was attached. */
+	if (packet->ttl <= 1 || !target->xdp_ifindex)
 		return false;
 	way->ifindex = target->redirect_ifindex;
 	way->tot_len = frame->data_end - frame->data - ETH_HLEN;

@@ -6,7 +6,7 @@
 import { macSet } from './elements.js';
 import { beating, type FlowTarget, steerChainName } from './flow-target.js';
 import { type HealthParameters, keepSet, macsOf, macsSet } from './health-sets.js';
-import { heartbeatChains, ownResetsChain, takeHeartbeat } from './heartbeats.js';
+import { heartbeatChains, inputChain, ownResetsChain, takeHeartbeat } from './heartbeats.js';
 import {
   type Chain,
   counter,
@@ -63,7 +63,7 @@ export function companionTable(input: CompanionTableInput): Table {
       ...(listening === undefined ? [] : [keepSet(targets)]),
     ],
     chains: [
-      ...(listening === undefined ? [] : healthChains(targets, listening, others)),
+      ...(listening === undefined ? [] : healthChains(input, listening, others)),
       preroutingChain(targets, listening, others),
       ...forwardChains(targets.map(({ mark }) => mark)),
       outputChain(),
@@ -72,11 +72,11 @@ export function companionTable(input: CompanionTableInput): Table {
 }
 
 /**
- * The program hands on heartbeats that it has found authentic, and drops others. They say here of which servers
- * live flows are steered on: what it does not steer any more it leaves to these rules, by mark.
+ * The program hands on heartbeats that it has found authentic, and drops others from a server's address. They say
+ * here of which servers live flows are steered on: what it does not steer any more it leaves to these rules, by mark.
  */
 function healthChains(
-  targets: readonly FlowTarget[],
+  { interfaces, targets }: CompanionTableInput,
   health: HealthParameters,
   others: readonly string[],
 ): Chain[] {
@@ -86,8 +86,18 @@ function healthChains(
       name: steerChainName(number),
       rules: [resetRule(mark.mask), { comment: HIDDEN, expr: HIDE }],
     })),
-    ...elsewhereChain(others, takeHeartbeat(health)),
+    ...elsewhereChain(others, ...takeFromServers(health)),
+    inputChain([...interfaces, ...others], health, RAW_PRIORITY),
     ownResetsChain(RAW_PRIORITY),
+  ];
+}
+
+/** Others' packets to the port may be answers to masqueraded clients: only those that stay are for `input`. */
+function takeFromServers(health: HealthParameters): Rule[] {
+  const { expr } = takeHeartbeat(health);
+  return [
+    { expr: [equal(payload('ip', 'saddr'), '@server4'), ...expr] },
+    { expr: [equal(payload('ip6', 'saddr'), '@server6'), ...expr] },
   ];
 }
 
@@ -107,7 +117,7 @@ function preroutingChain(
           : { expr: [hasMark(mark), goto(steerChainName(number))] },
       ),
       answerRule(macsOf(targets)),
-      ...(health === undefined ? [] : [takeHeartbeat(health)]),
+      ...(health === undefined ? [] : takeFromServers(health)),
     ],
   };
 }

@@ -142,9 +142,9 @@ export function otherInterfaces({
 }
 
 /** Of packets that come in where no clients are: nothing, but where servers are. */
-export function elsewhereChain(others: readonly string[], take: Rule): Chain[] {
+export function elsewhereChain(others: readonly string[], ...takes: Rule[]): Chain[] {
   const isOther = equal({ meta: { key: 'iifname' } }, { set: [...others] });
-  const rules = [{ ...take, expr: [isOther, ...take.expr] }];
+  const rules = takes.map((take) => ({ ...take, expr: [isOther, ...take.expr] }));
   return others.length === 0 ? [] : [{ name: 'elsewhere', rules }];
 }
 

@@ -150,15 +150,26 @@ describe.each(FAMILIES)('a heartbeat over IPv%i', (family) => {
     expect(runner.counters().heartbeat.packets).toBe(0);
   });
 
-  it('from an address that is no server, or of another one, is none', () => {
+  it("from another server's address is none", () => {
     const payload = payloadOf(server, 5);
-    const stranger = { ...beatPacket(server, family), sourceMac: client.sourceMac };
-    stranger.source = clientOf(family).source;
-    expect(runner.run(frame(stranger, { payload })).action).toBe(DROP);
-    expect(runner.counters().heartbeat_stranger.packets).toBe(1);
     expect(runner.run(frame(beatPacket(other, family), { payload })).action).toBe(DROP);
     expect(state.counter).toBe(0n);
-    expect(runner.counters().heartbeat_ignored.packets).toBe(2);
+    expect(runner.counters().heartbeat_ignored.packets).toBe(1);
+  });
+
+  it("from no server's address is none, and left alone: it may answer a masqueraded client", () => {
+    const stranger = { ...beatPacket(server, family), sourceMac: client.sourceMac };
+    const answer = { ...stranger, source: clientOf(family).destination, sourcePort: 53 };
+    stranger.source = clientOf(family).source;
+    for (const one of [stranger, answer])
+      for (const run of ['run', 'runListening'] as const)
+        expect(runner[run](frame(one, { payload: payloadOf(server, 5) })).action).toBe(PASS);
+    expect(state.counter).toBe(0n);
+    expect(runner.counters()).toMatchObject({
+      heartbeat_stranger: { packets: 4 },
+      heartbeat_ignored: { packets: 0 },
+      unjudged: { packets: 2 },
+    });
   });
 
   it('leaves packets to other ports, and to other machines, as they were', () => {
@@ -207,6 +218,32 @@ describe('the hash', () => {
     }
     expect(new State(keyed, server).counter).toBe(300n << 40n);
     keyed.close();
+  });
+});
+
+describe('a key that was never written', () => {
+  const nothing = { tag: '00'.repeat(16), siphashKey: '00'.repeat(16) };
+
+  it.each(FAMILIES)('signs nothing for a single server with number 1, over IPv%i', (family) => {
+    const alone = load([other]);
+    const its = new State(alone, other);
+    its.clear();
+    const forged = { ...other, secrets: nothing };
+    expect(alone.run(beat(forged, 1000, {}, family)).action).toBe(DROP);
+    expect([its.counter, new State(alone, server).counter]).toEqual([0n, 0n]);
+    for (const counter of [1, 2, 3])
+      expect(alone.run(beat(other, counter, {}, family)).action).toBe(PASS);
+    expect(its.counter).toBe(3n);
+    expect(its.health.ignored).toMatchObject({ tag: 1, replay: 0 });
+    expect(steered(family, alone)).toBe(markOf(other));
+    alone.close();
+  });
+
+  it('is not that of a server whose own is missing, either', () => {
+    const deaf = load([server]);
+    updateElement(deaf.object.mapDescriptor('heartbeat_keys'), Buffer.alloc(4), Buffer.alloc(16));
+    expect(deaf.run(beat({ ...server, secrets: nothing }, 1)).action).toBe(DROP);
+    deaf.close();
   });
 });
 
@@ -354,11 +391,14 @@ describe('a server', () => {
     for (const one of [server, other]) new State(runner, one).erase();
     const undo = beginServers(fd, [knownServer(server), knownServer(other)]);
     expect([steered(4), steered(6)]).toEqual([markOf(server), markOf(server)]);
-    expect(state.health).toMatchObject({ families: { 4: 'unknown', 6: 'unknown' } });
+    expect(state.health).toMatchObject({ families: { 4: 'alive', 6: 'alive' } });
+    expect(state.health.lastHeardSeconds).toBeUndefined();
     state.age(2);
     expect(steered()).toBe(markOf(server));
+    expect(state.health).toMatchObject({ families: { 4: 'alive', 6: 'alive' } });
     state.age(4);
     expect(steered()).toBe(markOf(other));
+    expect(state.health).toMatchObject({ families: { 4: 'unknown', 6: 'unknown' } });
     undo();
     expect(steered()).toBe(0);
   });

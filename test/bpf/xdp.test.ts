@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findXdpWay } from '../../bpf/port.js';
 import { XDP_PROGRAM } from '../../bpf/xdp.js';
 import { classifyFirstPacket, type Packet } from '../../control/policy/evaluate.js';
 import { guardedPolicy } from '../../control/policy/guard-rules.js';
@@ -12,7 +13,7 @@ import type { Verdict } from '../../control/policy/rule.js';
 import { GUARDS, packet, policy } from './arbitraries.js';
 import { ACK, type Dress, frame, RST, SYN } from './frame.js';
 import { beatingTarget, State, steeringOf, testServer } from './heartbeats.js';
-import { DROP, leaveNetwork, MARK, PASS, Runner, TARGET } from './run.js';
+import { DROP, leaveNetwork, MARK, PASS, REDIRECT, Runner, TARGET } from './run.js';
 
 const POLICIES = 12;
 const PACKETS_PER_POLICY = 500;
@@ -236,10 +237,66 @@ describe('the XDP program', () => {
     beating.close();
   });
 
+  it('leaves to tc what goes to a server that no port has heard', () => {
+    const target = { ...TARGET, redirectIfindex: lan };
+    const unheard = Runner.load(
+      { rules: [], default: 'proxy' },
+      { ...way(lan), targets: [target] },
+    );
+    const flow: Packet = {
+      sourceMac: '02:00:00:00:00:40',
+      family: 4,
+      source: 0xc0a80128,
+      destination: 0xc6336407,
+      protocol: 'tcp',
+      sourcePort: 40000,
+      destinationPort: 443,
+    };
+    expect(unheard.runXdp(frame(flow)).action).toBe(XDP.PASS);
+    expect(unheard.run(frame(flow)).action).toBe(REDIRECT);
+    expect(unheard.runXdp(frame(flow, { tcpFlags: ACK })).action).toBe(XDP.PASS);
+    const { xdp_passed, admitted, redirected } = unheard.counters();
+    expect([xdp_passed.packets, admitted.packets, redirected.packets]).toEqual([2, 1, 1]);
+    unheard.close();
+  });
+
   it('is not loaded where nobody asked for it', () => {
     const plain = Runner.load({ rules: [], default: 'proxy' });
     expect(() => plain.object.programDescriptor(XDP_PROGRAM)).toThrow();
     expect(plain.run(frame(fc.sample(packet, { seed: 1, numRuns: 1 })[0]!)).action).toBe(PASS);
     plain.close();
+  });
+});
+
+describe('the way of XDP behind a bridge', () => {
+  const BRIDGE = 'br-xdp';
+  const [heard, silent] = [SERVER_LINK, '02:00:00:00:00:03'];
+  const find = (...macs: string[]) =>
+    findXdpWay(
+      [BRIDGE],
+      macs.map((mac) => ({ redirectInterface: BRIDGE, macs: [mac] })),
+    );
+  beforeAll(() => {
+    const network = `
+ip link add ${BRIDGE} type bridge
+ip link add port type veth peer name far
+ip link set port master ${BRIDGE}
+bridge fdb add ${heard} dev port master static`;
+    execFileSync('sh', ['-ec', network]);
+  });
+
+  it('is left out for a server that was not heard, as long as another one was', () => {
+    const { exits, ports } = find(silent, heard);
+    expect(ports.map(({ name }) => name)).toEqual(['port']);
+    expect(exits[0]).toBeUndefined();
+    expect(exits[1]).toEqual({
+      ifindex: ports[0]!.ifindex,
+      heard: { bridge: BRIDGE, mac: heard, port: 'port' },
+    });
+  });
+
+  it('is missing where no server was heard', () => {
+    for (const macs of [[silent], [silent, '02:00:00:00:00:04']])
+      expect(() => find(...macs)).toThrow(expect.objectContaining({ code: 'xdp-port-unknown' }));
   });
 });
