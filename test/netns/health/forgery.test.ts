@@ -43,10 +43,7 @@ describe.skipIf(!HAVE_HEARTBEATS).for(CLASSIFIERS)('%s', { tags: ['long'] }, (cl
         await world.waitFor('silent', ['server1']);
         const before = await ignored('server1');
         await forge(own ?? { mac, address: v4 });
-        expect((await world.health('server1')).families).toEqual({
-          ipv4: 'silent',
-          ipv6: 'silent',
-        });
+        expect((await world.health('server1')).families).toEqual({ 4: 'silent', 6: 'silent' });
         const after = await ignored('server1');
         const total = (counts: Record<string, number>) =>
           Object.values(counts).reduce((sum, one) => sum + one, 0);
