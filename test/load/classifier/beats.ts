@@ -4,7 +4,6 @@
  * checkout of an earlier state, whose configuration has no word for it.
  */
 import { join } from 'node:path';
-import { limitProblems } from '../../../control/config/limit.js';
 import { Lab } from '../../../control/lab/lab.js';
 import { ADDRESS } from '../../../control/lab/topology.js';
 import { waitFor } from '../../../control/lab/wait.js';
@@ -12,9 +11,6 @@ import { Running } from '../../netns/rivals/launch.js';
 import { CORE } from '../bench-lab.js';
 import { BEFORE, program } from '../contestants.js';
 import { FLOW_TABLE_SIZE, mountPins } from './router.js';
-
-/** Whether a file may ask for them. */
-export const HAVE_HEARTBEATS = limitProblems({ servers: [{ health: 'heartbeat' }] }).length === 0;
 
 export type Beats = 'beats' | 'without';
 /** XDP and redirect judge by the same program. */

@@ -1,12 +1,5 @@
 /** What a round measures: figures by the names that plans.ts uses. Each case is prepared once. */
-import {
-  acceptedBy,
-  BEATING,
-  type Beating,
-  type Beats,
-  HAVE_HEARTBEATS,
-  startBeating,
-} from './beats.js';
+import { acceptedBy, BEATING, type Beating, type Beats, startBeating } from './beats.js';
 import { type BulkLab, bulkLab, measureBulk, startBulkLab } from './bulk.js';
 import { floodLab, measureFlood, startFloodLab } from './flood.js';
 import { measureLoad, writeLists } from './load.js';
@@ -171,7 +164,7 @@ export function makeCases(directory: string, keep: Keep): Case[] {
     ...CONTESTANTS.map((contestant) => floods(contestant, 'ten rules', '', keep)),
     ...CONTESTANTS.map((contestant) => floods(contestant, 'ten rules, 1 M prefixes', ' 1 M', keep)),
     ...withoutXdp.map((contestant) => bulk(contestant, keep)),
-    ...(HAVE_HEARTBEATS ? BEATING.flatMap((how) => beating(how, keep)) : []),
+    ...BEATING.flatMap((how) => beating(how, keep)),
     ...ebpf.map((contestant) => swaps(contestant, keep)),
   ];
 }

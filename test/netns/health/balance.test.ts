@@ -1,7 +1,7 @@
 /** Which server gets which share, and what moves when one is lost. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { ADDRESS } from '../../../control/lab/topology.js';
-import { CLASSIFIERS, HAVE_HEARTBEATS } from './classifiers.js';
+import { CLASSIFIERS } from './classifiers.js';
 import { FAILURES } from './failures.js';
 import { carriers, Flows } from './flows.js';
 import { HealthWorld } from './world.js';
@@ -12,7 +12,7 @@ const CLIENTS = 200;
 const NETWORK = '172.20.0.0/18';
 const { v4 } = ADDRESS.internet;
 
-describe.skipIf(!HAVE_HEARTBEATS).for(CLASSIFIERS)('%s', { tags: ['long'] }, (classifier) => {
+describe.for(CLASSIFIERS)('%s', { tags: ['long'] }, (classifier) => {
   let world: HealthWorld | undefined;
   afterEach(() => world?.stop());
 

@@ -1,5 +1,4 @@
 /** Who judges, where it may. */
-import { limitProblems } from '../../../control/config/limit.js';
 import type { Classifier } from '../fixture.js';
 
 /** Loading eBPF programs needs root. */
@@ -15,7 +14,3 @@ export const COMBINATIONS = CLASSIFIERS.flatMap((classifier) =>
 
 /** Each failure is made so often. The figures of the documentation are of 20. */
 export const RUNS = Number(process.env.RUNS ?? 2);
-
-/** Whether a file may have several servers that send heartbeats. */
-export const HAVE_HEARTBEATS =
-  limitProblems({ servers: [{ health: 'heartbeat' }, { health: 'heartbeat' }] }).length === 0;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHECKOUT } from '../../open-checkout.js';
 import { peer, waitFor } from '../fixture.js';
 import { snapshot } from '../snapshot.js';
-import { CLASSIFIERS, HAVE_HEARTBEATS } from './classifiers.js';
+import { CLASSIFIERS } from './classifiers.js';
 import { HealthWorld } from './world.js';
 
 /** As many as if a server failed and came back every half minute of a day. */
@@ -22,7 +22,7 @@ find /sys/fs/bpf -path '*sidetrack*' | sort`;
 /** Elements of each set with a time. */
 const ELEMENTS = `nft list ruleset | grep -c expires || true`;
 
-describe.skipIf(!HAVE_HEARTBEATS).for(CLASSIFIERS)('%s', { tags: ['long'] }, (classifier) => {
+describe.for(CLASSIFIERS)('%s', { tags: ['long'] }, (classifier) => {
   let world: HealthWorld;
   let clean: Record<string, string>;
   beforeAll(async () => {

@@ -4,7 +4,7 @@ import { ADDRESS } from '../../../control/lab/topology.js';
 import { expectDownload } from '../download.js';
 import { FAMILIES, waitFor } from '../fixture.js';
 import { Attempts, errorsOf, recovery } from './attempts.js';
-import { CLASSIFIERS, HAVE_HEARTBEATS } from './classifiers.js';
+import { CLASSIFIERS } from './classifiers.js';
 import { FAILURES, type Failure } from './failures.js';
 import { FIT, heartbeatFrame, inject, routerMac, type Sender, secretsOf, WRONG } from './forged.js';
 import { HealthWorld, INTERNET } from './world.js';
@@ -12,7 +12,7 @@ import { HealthWorld, INTERNET } from './world.js';
 const failure = (word: string): Failure => FAILURES.find(({ name }) => name.includes(word))!;
 const CLIENT: Sender = { mac: '02:00:00:00:01:10', address: ADDRESS.client.v4 };
 
-describe.skipIf(!HAVE_HEARTBEATS).for(CLASSIFIERS)('%s', { tags: ['long'] }, (classifier) => {
+describe.for(CLASSIFIERS)('%s', { tags: ['long'] }, (classifier) => {
   let world: HealthWorld;
   beforeAll(async () => {
     world = await HealthWorld.start({ servers: 2, classifier, sources: 4 });
@@ -156,7 +156,7 @@ describe.skipIf(!HAVE_HEARTBEATS).for(CLASSIFIERS)('%s', { tags: ['long'] }, (cl
   });
 });
 
-describe.skipIf(!HAVE_HEARTBEATS).for(CLASSIFIERS)(
+describe.for(CLASSIFIERS)(
   "%s, a server's address that another machine takes",
   {
     tags: ['long'],

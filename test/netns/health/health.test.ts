@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Classifier } from '../fixture.js';
 import { Attempts, errorsOf, recovery } from './attempts.js';
-import { HAVE_HEARTBEATS } from './classifiers.js';
 import { HealthWorld, INTERNET } from './world.js';
 
 const SOURCES = 8;
@@ -45,7 +44,7 @@ async function failAndStop(classifier: Classifier): Promise<void> {
 
 const TITLE = 'of two servers one is killed, then the other stopped: connections go on';
 
-describe.skipIf(!HAVE_HEARTBEATS)('health: heartbeat', () => {
+describe('health: heartbeat', () => {
   it(`${TITLE}, nftables`, () => failAndStop('nftables'));
   it.for(EBPF)(`${TITLE}, %s`, { tags: ['long'] }, failAndStop);
 });

@@ -1,7 +1,7 @@
 /** However a server fails: how long until all new connections of the clients succeed again. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Attempts, errorsOf, recovery } from './attempts.js';
-import { CLASSIFIERS, COMBINATIONS, HAVE_HEARTBEATS, RUNS } from './classifiers.js';
+import { CLASSIFIERS, COMBINATIONS, RUNS } from './classifiers.js';
 import { FAILURES, type Failure } from './failures.js';
 import { HealthWorld, INTERNET, PROBING } from './world.js';
 
@@ -35,7 +35,7 @@ async function failOnce(world: HealthWorld, failure: Failure, server: string): P
   return needed;
 }
 
-describe.skipIf(!HAVE_HEARTBEATS).for(COMBINATIONS)(
+describe.for(COMBINATIONS)(
   'two servers, $classifier, on_failure: $onFailure',
   {
     tags: ['long'],
@@ -69,57 +69,53 @@ describe.skipIf(!HAVE_HEARTBEATS).for(COMBINATIONS)(
   },
 );
 
-describe.skipIf(!HAVE_HEARTBEATS).for(CLASSIFIERS)(
-  'one server, %s',
-  { tags: ['long'] },
-  (classifier) => {
-    let world: HealthWorld;
-    const start = async (onFailure: 'direct' | 'block') => {
-      world = await HealthWorld.start({
-        servers: 1,
-        classifier,
-        onFailure,
-        sources: SOURCES,
-        more: PROBING,
-      });
-    };
-
-    describe('on_failure: direct', () => {
-      beforeAll(() => start('direct'));
-      afterAll(() => world?.stop());
-
-      it.for(FAILURES)('$name: connections go out directly within 3 s', LONG, async (failure) => {
-        const needed: number[] = [];
-        for (let i = 0; i < RUNS; i++) needed.push(await failOnce(world, failure, 'server1'));
-        expect(Math.max(...needed)).toBeLessThanOrEqual(failure.isPlanned ? 0 : LIMIT_MS);
-      });
+describe.for(CLASSIFIERS)('one server, %s', { tags: ['long'] }, (classifier) => {
+  let world: HealthWorld;
+  const start = async (onFailure: 'direct' | 'block') => {
+    world = await HealthWorld.start({
+      servers: 1,
+      classifier,
+      onFailure,
+      sources: SOURCES,
+      more: PROBING,
     });
+  };
 
-    describe('on_failure: block', () => {
-      beforeAll(() => start('block'));
-      afterAll(() => world?.stop());
+  describe('on_failure: direct', () => {
+    beforeAll(() => start('direct'));
+    afterAll(() => world?.stop());
 
-      it.for(FAILURES.filter(({ family }) => family === undefined))(
-        '$name: nothing leaks, and soon after it is over connections succeed',
-        LONG,
-        async (failure) => {
-          await world.settle();
-          await failure.make(world, 'server1');
-          const attempts = await clients(world);
-          const dead = Date.now();
-          const enough = () => attempts.since(dead).length >= 2 * ENOUGH;
-          await expect.poll(enough, { timeout: 15_000 }).toBe(true);
-          const leaked = attempts.since(dead).filter(({ error }) => error === undefined);
-          expect(leaked).toEqual([]);
-          await failure.undo(world, 'server1');
-          const back = Date.now();
-          await attempts.succeed(ENOUGH, back);
-          await attempts.stop();
-          const needed = recovery(attempts.since(back), back);
-          console.log(`${failure.name}: back after ${Math.round(needed)} ms`);
-          expect(needed).toBeLessThanOrEqual(LIMIT_MS);
-        },
-      );
+    it.for(FAILURES)('$name: connections go out directly within 3 s', LONG, async (failure) => {
+      const needed: number[] = [];
+      for (let i = 0; i < RUNS; i++) needed.push(await failOnce(world, failure, 'server1'));
+      expect(Math.max(...needed)).toBeLessThanOrEqual(failure.isPlanned ? 0 : LIMIT_MS);
     });
-  },
-);
+  });
+
+  describe('on_failure: block', () => {
+    beforeAll(() => start('block'));
+    afterAll(() => world?.stop());
+
+    it.for(FAILURES.filter(({ family }) => family === undefined))(
+      '$name: nothing leaks, and soon after it is over connections succeed',
+      LONG,
+      async (failure) => {
+        await world.settle();
+        await failure.make(world, 'server1');
+        const attempts = await clients(world);
+        const dead = Date.now();
+        const enough = () => attempts.since(dead).length >= 2 * ENOUGH;
+        await expect.poll(enough, { timeout: 15_000 }).toBe(true);
+        const leaked = attempts.since(dead).filter(({ error }) => error === undefined);
+        expect(leaked).toEqual([]);
+        await failure.undo(world, 'server1');
+        const back = Date.now();
+        await attempts.succeed(ENOUGH, back);
+        await attempts.stop();
+        const needed = recovery(attempts.since(back), back);
+        console.log(`${failure.name}: back after ${Math.round(needed)} ms`);
+        expect(needed).toBeLessThanOrEqual(LIMIT_MS);
+      },
+    );
+  });
+});
