@@ -167,12 +167,14 @@ const servers = async () => JSON.parse(await succeed('', 'show', '--json')).serv
 
 it('hears servers on both kinds of interfaces, and a re-attach forgets nothing', async () => {
   await succeed(twoServers(), 'attach');
+  // Both are believed in for some seconds, of which a busy machine may have needed all.
+  const first = expect.toBeOneOf(['alive', 'unknown']);
   expect(JSON.parse(await succeed('', 'show', '--json'))).toMatchObject({
     interfaces: [{ name: 'br-lan', filter: 'attached' }],
     listening: [{ name: 'lan2', filter: 'attached' }],
     servers: [
-      { server: 's1', families: { 4: 'unknown' } },
-      { server: 's2', families: { 4: 'unknown' } },
+      { server: 's1', families: { 4: first } },
+      { server: 's2', families: { 4: first } },
     ],
   });
   for (const counter of [1, 2]) {
