@@ -195,11 +195,6 @@ static __always_inline void note_heartbeat(struct server_state *server,
 	server->heard = now;
 }
 
-static __always_inline void ignore(struct server_state *server, enum ignored why)
-{
-	__sync_fetch_and_add(&server->ignored[why], 1);
-}
-
 /* Notes it if it is authentic; else returns what is wrong with it. */
 static __always_inline enum ignored take_heartbeat(struct __sk_buff *skb,
 						   const struct packet *packet, __u32 number,

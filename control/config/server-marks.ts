@@ -38,26 +38,18 @@ export function assignNumbers(
   const isRoomy = last + marks.size < markRoom(mark.mask);
   for (let number = 0; number <= last; number++) {
     const one = byNumber.get(number);
-    if (one === undefined) {
-      if (isRoomy) reserve();
-      continue;
-    }
-    const value = one.mark ?? nextMark(mark, marks);
-    const id = one.table?.id ?? nextId(table.id, ids);
-    const usual = one.number === 0 ? table.name : one.name;
-    const name = one.table?.name ?? freeName(usual, names);
+    if (one === undefined && !isRoomy) continue;
+    const value = one?.mark ?? nextMark(mark, marks);
+    const id = one?.table?.id ?? nextId(table.id, ids);
     if (value !== undefined) marks.add(value);
     ids.add(id);
+    if (one === undefined) continue;
+    const usual = number === 0 ? table.name : one.name;
+    const name = one.table?.name ?? freeName(usual, names);
     names.add(name);
     assigned.set(one.name, { ...(value !== undefined && { mark: value }), table: { id, name } });
   }
   return assigned;
-
-  function reserve(): void {
-    const value = nextMark(mark, marks);
-    if (value !== undefined) marks.add(value);
-    ids.add(nextId(table.id, ids));
-  }
 }
 
 /** How many servers a mask has values for. */
