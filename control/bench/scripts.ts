@@ -71,20 +71,26 @@ export const READY = 'ready';
 
 /**
  * Programs that run as long as somebody attends: it ends them when its standard input ends, or when no line has come there
- * for too long, or when it is told to.
+ * for too long, or when it is told to. `wait` tells a beat by its status, above 128: bash may return from it once more for a
+ * signal whose trap has already run, so a variable that the trap sets would be too late. A beat may come before the trap is
+ * set, so USR1 is ignored until then.
  */
-export function attendedScript(programs: readonly (readonly string[])[]): string {
+export function attendedScript(
+  programs: readonly (readonly string[])[],
+  leaseSeconds = LEASE_SECONDS,
+): string {
   const starts = programs.map(
     (argv) => `${shellWords(argv)} >/dev/null </dev/null & pids="$pids $!"`,
   );
   return `${SEARCH}
 pids= main=$$
 ${starts.join('\n')}
+trap '' USR1
 (
-  again= ; trap 'again=1' USR1; trap 'kill $s 2>/dev/null; exit 0' TERM
+  trap : USR1; trap 'kill $s 2>/dev/null; exit 0' TERM
   while :; do
-    again= ; sleep ${LEASE_SECONDS} & s=$!; wait $s
-    [ -n "$again" ] || break
+    sleep ${leaseSeconds} & s=$!; wait $s
+    [ $? -gt 128 ] || break
     kill $s 2>/dev/null
   done
   kill $pids; sleep 1; kill -9 $pids $main

@@ -68,8 +68,8 @@ describe.each(SHELLS)('in %s', (...shell) => {
 });
 
 describe.each(SHELLS)('attended in %s', (...shell) => {
-  async function attended(programs: string[][]) {
-    const argv = [...shell, '-c', attendedScript(programs)];
+  async function attended(programs: string[][], leaseSeconds?: number) {
+    const argv = [...shell, '-c', attendedScript(programs, leaseSeconds)];
     const child: ChildProcess = spawn(argv[0]!, argv.slice(1), { stdio: 'pipe' });
     onTestFinished(() => void child.kill('SIGKILL'));
     const ended = new Promise((resolve) => child.once('close', resolve));
@@ -92,6 +92,26 @@ describe.each(SHELLS)('attended in %s', (...shell) => {
     child.stdin!.end();
     await ended;
     expect(pids.map(isAlive)).toEqual([false, false]);
+  });
+
+  it('beats that come close together, at any moment, are beats', async () => {
+    const beaten = async () => {
+      const { child, ended, pids } = await attended([['sleep', '1000']]);
+      for (let i = 0; i < 3; i++) child.stdin!.write('\n');
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
+      const alive = pids.map(isAlive);
+      child.stdin!.end();
+      await ended;
+      expect(alive).toEqual([true]);
+    };
+    for (let round = 0; round < 25; round++)
+      await Promise.all(Array.from({ length: 8 }, () => beaten()));
+  });
+
+  it('without a beat for the length of the lease they end', async () => {
+    const { ended, pids } = await attended([['sleep', '1000']], 1);
+    await ended;
+    expect(pids.map(isAlive)).toEqual([false]);
   });
 
   it('they end when the shell is told to', async () => {
