@@ -38,13 +38,17 @@ const COMMANDS: Readonly<Record<string, Load>> = {
     (await import('./commands/completion.js')).completionCommand(program),
 };
 
-/** The whole tree; only the command called `word`, if there is one. */
+/** The whole tree; of its commands only the one called `word`, if there is one, and none to say the version. */
 export async function buildProgram(word?: string): Promise<Command> {
   const program = rootCommand();
-  const single = word !== undefined && word !== 'completion' && Object.hasOwn(COMMANDS, word);
-  for (const name of single ? [word] : Object.keys(COMMANDS))
-    program.addCommand(await COMMANDS[name]!(program));
+  for (const name of neededFor(word)) program.addCommand(await COMMANDS[name]!(program));
   return program;
+}
+
+function neededFor(word: string | undefined): string[] {
+  if (word === '--version' || word === '-V') return [];
+  const single = word !== undefined && word !== 'completion' && Object.hasOwn(COMMANDS, word);
+  return single ? [word] : Object.keys(COMMANDS);
 }
 
 function rootCommand(): Command {
