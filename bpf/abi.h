@@ -185,7 +185,9 @@ enum counter_name {
 	X(ports, "entries used of port")				\
 	X(blocks, "whether a rule may block anything")			\
 	X(judges_others, "whether a rule may block what is not TCP")	\
-	X(blocks_on_failure, "on_failure: block")			\
+	X(blocks_on_failure, "on_failure: block or reset")		\
+	X(reset_mark, "on_failure: reset: the bits by which nftables knows what to reset; 0: dropped")	\
+	X(reset_mask, "the bits of the mark that are ours")		\
 	X(max_flows_per_client, "of each family; 0: no limit")		\
 	X(has_macs, "whether a rule names a MAC address")		\
 	X(server_macs, "entries used of server_mac")			\

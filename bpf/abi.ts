@@ -176,62 +176,66 @@ export const configOffset = {
   blocks: 40,
   /** whether a rule may block what is not TCP */
   judges_others: 44,
-  /** on_failure: block */
+  /** on_failure: block or reset */
   blocks_on_failure: 48,
+  /** on_failure: reset: the bits by which nftables knows what to reset; 0: dropped */
+  reset_mark: 52,
+  /** the bits of the mark that are ours */
+  reset_mask: 56,
   /** of each family; 0: no limit */
-  max_flows_per_client: 52,
+  max_flows_per_client: 60,
   /** whether a rule names a MAC address */
-  has_macs: 56,
+  has_macs: 64,
   /** entries used of server_mac */
-  server_macs: 60,
+  server_macs: 68,
   /** entries used of server_v4 */
-  server_v4s: 64,
+  server_v4s: 72,
   /** entries used of server_v6 */
-  server_v6s: 68,
+  server_v6s: 76,
   /** entries used of nat64 */
-  nat64s: 72,
+  nat64s: 80,
   /** whether one of them is shorter than /96 */
-  has_reserved: 76,
+  has_reserved: 84,
   /** bits of the first rules, which look at no embedded address */
-  guards: 80,
+  guards: 88,
   /** number of rules, and the index of the default */
-  rules: 84,
+  rules: 92,
   /** words used of each row */
-  row_words: 88,
+  row_words: 96,
   /** row of class 0 as a source */
-  from_rows: 92,
+  from_rows: 100,
   /** row of port class 0 over TCP */
-  port_rows: 96,
+  port_rows: 104,
   /** port classes, the last one for a port that cannot be seen */
-  port_classes: 100,
+  port_classes: 108,
   /** row of MAC class 0 as a condition of its own */
-  mac_rows: 104,
+  mac_rows: 112,
   /** row of MAC class 0 as a source */
-  from_mac_rows: 108,
+  from_mac_rows: 116,
 } as const;
 
 /** Byte offsets of the arrays behind them. */
 export const configArray = {
   /** u32 classes of the codes 0 to 2 */
-  palette: 112,
+  palette: 120,
   /** a server that packets are steered to */
-  target: 128,
+  target: 136,
   /** 4 bytes each */
-  server_v4: 1792,
+  server_v4: 1800,
   /** 16 bytes each */
-  server_v6: 1856,
+  server_v6: 1864,
   /** 6 bytes, each in 8 */
-  server_mac: 2112,
+  server_mac: 2120,
   /** XDP: u32 device, u32 its router interface, MAC in 8 */
-  port: 2240,
+  port: 2248,
   /** u64 prefix and mask in halves, length */
-  nat64: 2496,
+  nat64: 2504,
   /** u8 of each rule, then the default */
-  verdict: 2816,
+  verdict: 2824,
   /** u16 of each rule, then the default */
-  group: 3848,
+  group: 3856,
 } as const;
-export const CONFIG_SIZE = 5912;
+export const CONFIG_SIZE = 5920;
 
 /** Byte offsets in a target. */
 export const targetOffset = {

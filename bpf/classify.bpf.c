@@ -96,7 +96,13 @@ static __always_inline int fail(struct __sk_buff *skb, const struct packet *pack
 	flow_forget(packet);
 	count_event(reason);
 	count_event(COUNT_on_failure);
-	return config.blocks_on_failure ? drop(skb) : leave(skb, COUNT_direct);
+	if (!config.blocks_on_failure)
+		return leave(skb, COUNT_direct);
+	if (!config.reset_mark)
+		return drop(skb);
+	/* Only nftables can answer with a reset; ip rules refuse the mark where its table is gone. */
+	skb->mark = (skb->mark & ~config.reset_mask) | config.reset_mark;
+	return leave(skb, COUNT_blocked);
 }
 
 enum way {

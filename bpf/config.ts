@@ -71,7 +71,9 @@ export interface Steering {
   xdpPorts?: readonly Port[];
   /** What comes from them is never steered. */
   serverAddresses: readonly Address[];
-  onFailure: 'direct' | 'block';
+  onFailure: 'direct' | 'block' | 'reset';
+  /** Of `reset`: what nftables knows such packets by; absent: they are dropped. */
+  resetMark?: { value: number; mask: number };
   /** Flows of each family that one client may have; absent or 0: no limit. */
   maxFlowsPerClient?: number;
 }
@@ -299,7 +301,9 @@ function blocks({ policy }: Tables): boolean {
 
 export function writeConfig(tables: Tables, steering: Steering): Buffer {
   const writer = new ConfigWriter();
-  writer.set('blocks_on_failure', steering.onFailure === 'block');
+  writer.set('blocks_on_failure', steering.onFailure !== 'direct');
+  writer.set('reset_mark', steering.resetMark?.value ?? 0);
+  writer.set('reset_mask', steering.resetMark?.mask ?? 0);
   writer.set('blocks', blocks(tables));
   writer.set('max_flows_per_client', steering.maxFlowsPerClient ?? 0);
   writer.set('judges_others', judgesOthers(tables));

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Query } from '../command/query.js';
 import type { Config } from '../config/config.js';
 import { type Diagnostic, diagnosticAt } from '../config/diagnostic.js';
+import type { OnFailure } from '../config/on-failure.js';
 import { ask, type Host } from '../hosts/host.js';
 import { isFlowSet } from '../nft/flow-elements.js';
 import { OVER_SHARE_SETS } from '../nft/flow-share.js';
@@ -67,12 +68,18 @@ function clientsIn(listing: string): string[] {
   return elements.flatMap((one) => clientElement.safeParse(one).data?.elem.val ?? []).sort();
 }
 
+const FATES: Readonly<Record<OnFailure, string>> = {
+  direct: 'go out directly, past the server',
+  block: 'are blocked',
+  reset: 'are reset',
+};
+
 /** What the administrator should know before `on_failure` decides about all new flows. */
 export function flowTableWarnings(
   { router: { flowTableSize, maxFlowsPerClient }, onFailure, positionOf }: Config,
   { fullest, overShare }: FlowTableStatus,
 ): Diagnostic[] {
-  const fate = onFailure === 'block' ? 'are blocked' : 'go out directly, past the server';
+  const fate = FATES[onFailure];
   const at = (key: string, message: string, hint: string) =>
     diagnosticAt(positionOf(['router', key]), { message, hint });
   const shown = overShare.slice(0, 3).join(', ');

@@ -1,8 +1,10 @@
 /** What the rules have counted, in the same words and units whichever classifier judges. Pure. */
 import type { ClassifierCounters } from '../../bpf/report.js';
+import type { OnFailure } from '../config/on-failure.js';
 import { FAILURE_COMMENT } from '../nft/flow-table.js';
 import type { ListedChain, TableListing } from '../nft/listing.js';
 import { ruleComment } from '../nft/rules.js';
+import { onFailureComment } from '../nft/steering.js';
 
 export interface RuleCounter {
   /** The rule's comment: `rule lan`, `guard local`, `default`, `steered`. */
@@ -15,7 +17,7 @@ export interface RuleCounter {
 /** In the words of the nftables classifier. */
 export function classifierCounters(
   { rules, outcomes, events }: ClassifierCounters,
-  onFailure: string,
+  onFailure: OnFailure,
 ): RuleCounter[] {
   const { marked, redirected, embedded_v4: embedded } = outcomes;
   return sumByRule([
@@ -26,7 +28,7 @@ export function classifierCounters(
     // The program has this guard built in.
     { rule: 'guard:embedded-v4', ...withoutFrames(embedded) },
     ...[marked, redirected].map((count) => ({ rule: 'steered', ...withoutFrames(count) })),
-    { rule: `on_failure ${onFailure}`, packets: events.on_failure },
+    { rule: onFailureComment(onFailure), packets: events.on_failure },
     { rule: FAILURE_COMMENT.overShare, packets: events.over_share },
     { rule: FAILURE_COMMENT.full, packets: events.table_full },
     { rule: FAILURE_COMMENT.noRoute, packets: events.no_route },

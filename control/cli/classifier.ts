@@ -36,7 +36,8 @@ export function attachOptions(text: string, files: Files): AttachOptions {
 }
 
 function steering(spec: ClassifierSpec): AttachOptions['steering'] {
-  const { targets, forwarding, onFailure, maxFlowsPerClient, heartbeats, balance } = spec;
+  const { targets, forwarding, onFailure, resetMark, maxFlowsPerClient, heartbeats, balance } =
+    spec;
   const attached = targets.map((target) => attachTarget(target, forwarding));
   const addresses = attached.flatMap(({ nextHop, heartbeat }) => [
     ...Object.values<Address>(nextHop),
@@ -47,6 +48,7 @@ function steering(spec: ClassifierSpec): AttachOptions['steering'] {
     targets: attached,
     serverAddresses: [...new Set(addresses)],
     onFailure,
+    ...(resetMark && { resetMark }),
     ...(maxFlowsPerClient !== undefined && { maxFlowsPerClient }),
     ...(groups && { choice: { groups, balance: balance ?? 'client', seed: CHOICE_SEED } }),
     ...(heartbeats && { heartbeats }),

@@ -1,6 +1,7 @@
 /** Which address families the relay can carry at all: what no upstream carries is not captured. */
 import type { Config, RelayConfig, RelayFamily, ServerConfig } from './config.js';
 import { type Diagnostic, diagnosticAt } from './diagnostic.js';
+import { type OnFailure, refuses } from './on-failure.js';
 
 const BOTH: readonly RelayFamily[] = ['ipv4', 'ipv6'];
 const WORDS: Readonly<Record<RelayFamily, string>> = { ipv4: 'IPv4', ipv6: 'IPv6' };
@@ -36,14 +37,17 @@ export function capturing(server: ServerConfig, relay: RelayConfig): ServerConfi
 }
 
 /** What becomes of a flow that is to be proxied and cannot be. */
-export function fateOf({ onFailure }: Config): string {
-  return onFailure === 'block'
-    ? 'is dropped (on_failure: block)'
-    : 'goes out directly (on_failure: direct)';
-}
+export const fateOf = ({ onFailure }: Config): string =>
+  `${FATES[onFailure]} (on_failure: ${onFailure})`;
+
+const FATES: Readonly<Record<OnFailure, string>> = {
+  direct: 'goes out directly',
+  block: 'is dropped',
+  reset: 'is reset',
+};
 
 function carryHint(family: RelayFamily, { onFailure }: Config): string {
-  return `if an upstream does carry it add ${family} to its \`families\`${onFailure === 'direct' ? '; if not, on_failure: block keeps it from going round the proxy' : ''}`;
+  return `if an upstream does carry it add ${family} to its \`families\`${refuses(onFailure) ? '' : '; if not, on_failure: block or reset keeps it from going round the proxy'}`;
 }
 
 /** Says what is not captured, and what becomes of it. */

@@ -7,6 +7,7 @@ import type { Diagnostic, Position } from './diagnostic.js';
 import type { AddressEntry } from './entry.js';
 import type { Forwarding } from './forwarding.js';
 import type { HostAddress } from './host-address.js';
+import type { OnFailure } from './on-failure.js';
 import type { PagesConfig } from './pages.js';
 import type { ProbeTarget } from './probe.js';
 import type { Path, RawMap } from './raw.js';
@@ -211,7 +212,7 @@ export interface Config {
   sets: Readonly<Record<string, SetConfig>>;
   rules: RuleConfig[];
   default: Verdict;
-  onFailure: 'direct' | 'block';
+  onFailure: OnFailure;
   confirm: ConfirmConfig;
   /** Not wrong, but hardly meant. */
   warnings: Diagnostic[];

@@ -22,6 +22,7 @@ import { hex } from './hex.js';
 import { hostProblem } from './host-address.js';
 import { macProblem } from './mac.js';
 import { NAT64_PREFIXES_MAX, nat64Problem, WELL_KNOWN_NAT64 } from './nat64-prefix.js';
+import { ON_FAILURE } from './on-failure.js';
 import { pagesShape } from './pages.js';
 import { probeUrlProblem } from './probe.js';
 import {
@@ -460,10 +461,10 @@ export const configSchema = section({
   confirm: confirm
     .prefault({})
     .describe('Probes of a change over ssh: what worked before has to work after it'),
-  on_failure: choice('direct', 'block')
+  on_failure: choice(...ON_FAILURE)
     .default('direct')
     .describe(
-      'What becomes of a flow that cannot be handed over: the route to the server is gone, the flow table is full, the client is over its share, or the server lacks the address family',
+      'What becomes of a flow that cannot be handed over, because no server is fit, the route to it is gone, the flow table is full, the client is over its share, or the server lacks the address family. direct: it goes out past the servers; block: its packets are dropped; reset: the router answers with a TCP reset, so that the client knows at once',
     ),
 });
 

@@ -19,7 +19,7 @@ import {
   type Statement,
   type Table,
 } from './json.js';
-import { hasMark } from './mark.js';
+import { hasMark, type Mark } from './mark.js';
 import {
   elsewhereChain,
   leaveOrGo,
@@ -30,7 +30,7 @@ import {
   serverSets,
   TABLE_NAME,
 } from './router-table.js';
-import { forwardChains, resetRule } from './steering.js';
+import { forwardChains, refusedRule, resetRule } from './steering.js';
 
 export interface CompanionTableInput {
   interfaces: readonly string[];
@@ -39,6 +39,8 @@ export interface CompanionTableInput {
   serverAddresses: ServerAddresses;
   /** By whose marks steered packets are known. */
   targets: readonly FlowTarget[];
+  /** Of packets that are answered with a reset, because they cannot be handed over. */
+  resetMark?: Mark;
   /** Absent where no target has a heartbeat. */
   health?: HealthParameters;
   /** Interfaces that lead to servers, whether clients are there or not. */
@@ -49,7 +51,7 @@ const HIDDEN = 'steered by mark, not tracked';
 const HIDE: Statement[] = [{ notrack: null }, counter(), { accept: null }];
 
 export function companionTable(input: CompanionTableInput): Table {
-  const { interfaces, routerMacs, serverMacs, serverAddresses, targets, health } = input;
+  const { interfaces, routerMacs, serverMacs, serverAddresses, targets, health, resetMark } = input;
   const others = otherInterfaces(input);
   const listening = health !== undefined && beating(targets).length > 0 ? health : undefined;
   return {
@@ -64,7 +66,8 @@ export function companionTable(input: CompanionTableInput): Table {
     ],
     chains: [
       ...(listening === undefined ? [] : healthChains(input, listening, others)),
-      preroutingChain(targets, listening, others),
+      ...(listening || resetMark ? [ownResetsChain(RAW_PRIORITY)] : []),
+      preroutingChain(input, listening, others),
       ...forwardChains(targets.map(({ mark }) => mark)),
       outputChain(),
     ],
@@ -88,7 +91,6 @@ function healthChains(
     })),
     ...elsewhereChain(others, ...takeFromServers(health)),
     inputChain([...interfaces, ...others], health, RAW_PRIORITY),
-    ownResetsChain(RAW_PRIORITY),
   ];
 }
 
@@ -102,7 +104,7 @@ function takeFromServers(health: HealthParameters): Rule[] {
 }
 
 function preroutingChain(
-  targets: readonly FlowTarget[],
+  { targets, resetMark }: CompanionTableInput,
   health: HealthParameters | undefined,
   others: readonly string[],
 ): Chain {
@@ -116,6 +118,7 @@ function preroutingChain(
           ? { comment: HIDDEN, expr: [hasMark(mark), ...HIDE] }
           : { expr: [hasMark(mark), goto(steerChainName(number))] },
       ),
+      ...(resetMark === undefined ? [] : [refusedRule(resetMark)]),
       answerRule(macsOf(targets)),
       ...(health === undefined ? [] : takeFromServers(health)),
     ],

@@ -1,5 +1,6 @@
 /** The router's table: guards, first-packet classification, flow table, mark, health of the servers. */
 import type { Balance } from '../config/balance.js';
+import { type OnFailure, refuses } from '../config/on-failure.js';
 import type { Policy } from '../policy/rule.js';
 import { choiceChains, chooses } from './choose.js';
 import { macSet } from './elements.js';
@@ -57,7 +58,7 @@ export interface RouterTableInput {
   flowTableSize: number;
   /** Flows that one client may enter in the time for which an opening one is remembered; 0: no limit. */
   maxFlowsPerClient: number;
-  onFailure: 'direct' | 'block';
+  onFailure: OnFailure;
   /** What is hashed where there is a choice of servers; the client's address when absent. */
   balance?: Balance;
   /** Absent where no target has a heartbeat. */
@@ -74,7 +75,7 @@ const leave: Statement = { return: null };
 export function routerTable(input: RouterTableInput): Table {
   const { targets, maxFlowsPerClient: share, balance = 'client', onFailure } = input;
   const groups = groupsOf(input);
-  const takesHeld = onFailure === 'block';
+  const takesHeld = refuses(onFailure);
   const { policy, tcp, other, unseen, sets } = compilePolicy(input.policy);
   return {
     family: 'inet',
@@ -85,7 +86,7 @@ export function routerTable(input: RouterTableInput): Table {
       ...forgetChains(targets),
       { name: 'direct', rules: [...forgetFlow(targets), { expr: [leave] }] },
       { name: 'block', rules: [...forgetFlow(targets), { expr: [drop] }] },
-      refuseChain(targets, onFailure, FIRST_PACKET[onFailure]),
+      refuseChain(targets, onFailure),
       ...(share > 0 ? [overShareChain(targets, REFUSE)] : []),
       ...(chooses({ targets, groups })
         ? choiceChains({ targets, groups, balance, share, takesHeld })
@@ -94,6 +95,7 @@ export function routerTable(input: RouterTableInput): Table {
       { name: 'ipv6', rules: ipv6Rules(input) },
       { name: 'from_server', rules: fromServerRules(input) },
       ...healthChains(input),
+      ...(resets(input) ? [ownResetsChain(RAW_PRIORITY)] : []),
       {
         name: 'classify',
         rules: [
@@ -153,6 +155,10 @@ export const leaveOrGo = (
   others: readonly string[],
 ): Statement => (health === undefined || others.length === 0 ? leave : goto('elsewhere'));
 
+/** Whether packets are answered here in the name of the far end. */
+const resets = (input: RouterTableInput): boolean =>
+  input.onFailure === 'reset' || listening(input) !== undefined;
+
 function healthChains(input: RouterTableInput): Chain[] {
   const health = listening(input);
   if (health === undefined) return [];
@@ -162,7 +168,6 @@ function healthChains(input: RouterTableInput): Chain[] {
     { name: 'server_packet', rules: [takeHeartbeat(health), { expr: [accept] }] },
     ...elsewhereChain(others, takeHeartbeat(health)),
     inputChain([...input.interfaces, ...others], health, RAW_PRIORITY),
-    ownResetsChain(RAW_PRIORITY),
   ];
 }
 

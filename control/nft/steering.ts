@@ -1,4 +1,5 @@
 /** What happens to a flow that a rule proxies: entered, marked, hidden from conntrack, never leaked. */
+import type { OnFailure } from '../config/on-failure.js';
 import { admitFlow, FAILURE_COMMENT, forgetFlow } from './flow-table.js';
 import { type FlowTarget, steerChainName } from './flow-target.js';
 import { FAMILIES, type Family, ipProtocol } from './flow-time.js';
@@ -49,8 +50,7 @@ export function steerChain({ number, mark, heartbeat }: FlowTarget): Chain {
  */
 export function resetRule(mask: number, before: readonly Statement[] = []): Rule {
   const isLost = notEqual(maskedMark(mask), `@${KEEP_SET}`);
-  const expr: Statement[] = [{ notrack: null }, counter(), { reject: { type: 'tcp reset' } }];
-  return { comment: RESET_COMMENT, expr: [...before, isLost, ...expr] };
+  return { comment: RESET_COMMENT, expr: [...before, isLost, ...RESET] };
 }
 
 /**
@@ -108,17 +108,27 @@ function probeRules(chosen: readonly Choice[]): Rule[] {
  * the flow table is full, its client is over its share, or no server has an address of this family.
  * What is known of the tuple goes: its later packets must not be steered by halves.
  */
-export function refuseChain(
-  targets: readonly FlowTarget[],
-  onFailure: string,
-  verdict: Statement,
-): Chain {
-  const expr: Statement[] = [clearMarks(targets.map(({ mark }) => mark)), counter(), verdict];
+export function refuseChain(targets: readonly FlowTarget[], onFailure: OnFailure): Chain {
+  const expr: Statement[] = [clearMarks(targets.map(({ mark }) => mark)), ...FATES[onFailure]];
   return {
     name: REFUSE,
-    rules: [...forgetFlow(targets), { comment: `on_failure ${onFailure}`, expr }],
+    rules: [...forgetFlow(targets), { comment: onFailureComment(onFailure), expr }],
   };
 }
+
+export const onFailureComment = (onFailure: OnFailure) => `on_failure ${onFailure}`;
+
+const RESET: Statement[] = [{ notrack: null }, counter(), { reject: { type: 'tcp reset' } }];
+
+const FATES: Readonly<Record<OnFailure, Statement[]>> = {
+  direct: [counter(), goto('direct')],
+  block: [counter(), goto('block')],
+  // What is no whole segment, and so has no answer, is dropped.
+  reset: RESET,
+};
+
+/** Beside the eBPF classifier, which gives what it cannot hand over this mark. */
+export const refusedRule = (mark: Mark): Rule => ({ expr: [hasMark(mark), ...RESET] });
 
 /**
  * A steered flow that has lost its route would leave by another one, untracked and so with its private

@@ -1,5 +1,6 @@
 /** What of the server's interface, bridge and routes keeps it from capturing what it should, and that alone. */
 import type { Config, ServerConfig } from '../config/config.js';
+import { refuses } from '../config/on-failure.js';
 import type { Finding } from './finding.js';
 import { otherUplink } from './flush-guard.js';
 import { carriesEthernet } from './router-mac.js';
@@ -53,7 +54,7 @@ export function secondUplink(
   index: number,
   host: ObservedHost,
 ) {
-  if (config.onFailure !== 'block') return [];
+  if (!refuses(config.onFailure)) return [];
   return serverFamilies(server).flatMap((family) => {
     const key = family === 4 ? 'net/ipv4/ip_forward' : 'net/ipv6/conf/all/forwarding';
     const uplink = otherUplink(server, host, family);
@@ -61,7 +62,7 @@ export function secondUplink(
     return [
       {
         path: ['servers', index, 'interface'],
-        message: `${server.name} forwards packets and has an IPv${family} default route by ${uplink}: if its nft rules are flushed, steered packets leave there although on_failure is block`,
+        message: `${server.name} forwards packets and has an IPv${family} default route by ${uplink}: if its nft rules are flushed, steered packets leave there although on_failure is ${config.onFailure}`,
         hint: `if it need not forward: sysctl -w ${key.replaceAll('/', '.')}=0`,
       },
     ];

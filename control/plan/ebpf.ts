@@ -1,6 +1,8 @@
 /** What the router is like where the eBPF classifier judges. Pure. */
+import type { Config } from '../config/config.js';
 import { companionTable } from '../nft/companion-table.js';
 import { digest } from '../nft/listing.js';
+import type { Mark } from '../nft/mark.js';
 import { type ClassifierSpec, classifierSpec, type SpecTarget } from '../policy/classifier-spec.js';
 import { guardedPolicy } from '../policy/guard-rules.js';
 import { PrefixSet } from '../policy/prefix-set.js';
@@ -8,7 +10,7 @@ import { routerMacs } from './address.js';
 import { flowTarget, serverInterfaces } from './flow-target.js';
 import type { RouterPlanInput } from './router-input.js';
 import type { HostState } from './state.js';
-import { hopOfFamily, type Target, targetAddresses, targetMacs } from './targets.js';
+import { hopOfFamily, resetMark, type Target, targetAddresses, targetMacs } from './targets.js';
 
 export function ebpfState(
   input: RouterPlanInput,
@@ -23,6 +25,7 @@ export function ebpfState(
     serverMacs: targetMacs(targets),
     serverAddresses: targetAddresses(targets),
     targets: targets.map(flowTarget),
+    ...withResetMark(config, targets),
     health: config.health,
     serverInterfaces: serverInterfaces(targets),
   };
@@ -30,6 +33,11 @@ export function ebpfState(
     table: companionTable(table),
     classifier: { spec: made, digest: specDigest(made) },
   };
+}
+
+function withResetMark(config: Config, targets: readonly Target[]): { resetMark?: Mark } {
+  const mark = resetMark(config, targets);
+  return mark === undefined ? {} : { resetMark: mark };
 }
 
 function routerSpec({ config, policy, router }: RouterPlanInput, targets: readonly Target[]) {
@@ -49,6 +57,7 @@ function routerSpec({ config, policy, router }: RouterPlanInput, targets: readon
     flowTableSize,
     maxFlowsPerClient,
     onFailure: config.onFailure,
+    ...withResetMark(config, targets),
     ...(targets.length > 1 && { balance: config.balance }),
     ...(targets.some(hasHeartbeat) && { heartbeats: config.health }),
   });

@@ -2,13 +2,14 @@
 import { fateOf } from '../config/carried.js';
 import type { Config } from '../config/config.js';
 import { addresslessFamilies, serversWithout } from '../config/family-note.js';
+import { refuses } from '../config/on-failure.js';
 import { uplinkDevices } from './default-route.js';
 import type { Finding } from './finding.js';
 import type { Family, InterfaceFacts, ObservedHost } from './state.js';
 
 export function unservedClients(config: Config, router: ObservedHost): Finding[] {
   const path = (index: number) => ['servers', index, 'address'];
-  const direct = config.onFailure === 'direct' ? ', or write on_failure: block' : '';
+  const direct = refuses(config.onFailure) ? '' : ', or write on_failure: block or reset';
   return [
     ...addresslessFamilies(config).flatMap((family) => {
       const clients = clientsOf(config, router, family);

@@ -1,6 +1,6 @@
 /**
- * The second line of defence of `on_failure: block`. Where the server forwards and its nft rules are flushed
- * its nft rules, steered packets would be routed on, past the program. Policy rules survive that.
+ * The second line of defence of an `on_failure` that refuses. Where the server forwards and its nft rules are
+ * flushed, steered packets would be routed on, past the program. Policy rules survive that.
  */
 import type { ServerConfig } from '../config/config.js';
 import { serverFamilies } from './server-families.js';

@@ -1,6 +1,7 @@
 /** What the policy says of the first packet of a management connection, as it comes in on the router. Pure. */
 import { familyOf, formatAddress, parseAddress } from '../config/address.js';
 import type { Config } from '../config/config.js';
+import { refuses } from '../config/on-failure.js';
 import type { Path } from '../config/raw.js';
 import { type Classification, classifyFirstPacket, type Packet } from '../policy/evaluate.js';
 import type { Guards } from '../policy/guard.js';
@@ -108,7 +109,7 @@ function cuts(config: Config, { at, management }: Passage, { verdict }: Classifi
   if (verdict !== 'proxy') return verdict === 'block';
   const targets = targetsOf(config, at.observed);
   const carried = targets.some((target) => hopOfFamily(target, management.family) !== undefined);
-  return carried || config.onFailure === 'block';
+  return carried || refuses(config.onFailure);
 }
 
 function describe(

@@ -43,7 +43,7 @@ function takenFinding(
   };
 }
 
-/** Of ours only the rules of `on_failure: block` on a server fit packets without a mark. */
+/** Of ours only the rules of an `on_failure` that refuses, on a server, fit packets without a mark. */
 function ownRule({ servers }: Config, name: string): Omit<Finding, 'message'> {
   const index = servers.findIndex((one) => one.name === name);
   if (index < 0)

@@ -1,5 +1,7 @@
 /** Config + policy + what the hosts told us → the router's desired state. Pure. */
 import type { Config } from '../config/config.js';
+import { refuses } from '../config/on-failure.js';
+import { FAMILIES } from '../nft/flow-time.js';
 import type { Table } from '../nft/json.js';
 import type { Mark } from '../nft/mark.js';
 import { routerTable } from '../nft/router-table.js';
@@ -24,6 +26,7 @@ import {
   hopOfFamily,
   numberedPolicy,
   rememberedTargets,
+  resetMark,
   routeProbe,
   type Target,
   targetAddresses,
@@ -44,7 +47,10 @@ export function routerState(given: RouterPlanInput): HostState {
     ...(classifier === 'ebpf'
       ? ebpfState(input, targets)
       : { table: nftablesTable(input, targets) }),
-    ipRules: targets.flatMap((target) => ipRules(config, router, target)),
+    ipRules: [
+      ...targets.flatMap((target) => ipRules(config, router, target)),
+      ...resetRules(config, router, targets),
+    ],
     routes: targets.flatMap((target) => target.hops.flatMap((hop) => routes(config, target, hop))),
     sysctls: [...redirectSysctls(interfaces), ...reversePathSysctls(config, router, targets)],
     files: router.ownsEtc ? [tableNameFile(...targets.map(({ table }) => table))] : [],
@@ -102,12 +108,21 @@ function probeEnd(family: Family, priority: number, mark: number, { mask }: Mark
   return { family, priority: priority + 1, iif: 'lo', mark, mask };
 }
 
+/** What is to be reset goes nowhere either when nft's table is gone. */
+function resetRules(config: Config, host: ObservedHost, targets: readonly Target[]): IpRule[] {
+  const mark = resetMark(config, targets);
+  if (mark === undefined) return [];
+  const { value, mask } = mark;
+  const { priority } = routerRulePriority(config, host);
+  return FAMILIES.flatMap((family) =>
+    config.router.interfaces.map((iif) => ({ family, priority, iif, mark: value, mask })),
+  );
+}
+
 function routes({ onFailure }: Config, { table }: Target, { family, via, dev }: Hop): Route[] {
   const route: Route = { family, table: table.id, nextHop: { via, dev: dev! } };
   // A link flap takes the route away. Without a second one the traffic then goes direct.
-  return onFailure === 'block'
-    ? [route, { family, table: table.id, metric: LAST_METRIC }]
-    : [route];
+  return refuses(onFailure) ? [route, { family, table: table.id, metric: LAST_METRIC }] : [route];
 }
 
 /**

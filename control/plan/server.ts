@@ -1,5 +1,6 @@
 /** Config + what the server told us → its desired state. Pure. */
 import type { Config, ServerConfig } from '../config/config.js';
+import { refuses } from '../config/on-failure.js';
 import { type ServerTableInput, serverTable } from '../nft/server-table.js';
 import { flushGuard } from './flush-guard.js';
 import { desiredHeartbeat } from './heartbeat.js';
@@ -42,7 +43,7 @@ export function serverState(input: ServerPlanInput): HostState {
     table: serverTable(tableInput(input, diverted)),
     ipRules: [
       ...diverted.map((family) => deliverRule(server, serverRulePriority(server, host), family)),
-      ...(config.onFailure === 'block' ? flushGuard(server, host) : []),
+      ...(refuses(config.onFailure) ? flushGuard(server, host) : []),
     ],
     routes: diverted.map((family) => deliverRoute(server, family)),
     sysctls: pathMtuSysctls(host),

@@ -47,7 +47,7 @@ rules:
   # - { name: quic, proto: udp, port: 443, action: block }    # browsers fall back to TCP
   - { name: rest, proto: tcp, action: proxy }
 default: direct
-on_failure: direct           # direct | block: what happens to flows that cannot be handed over
+on_failure: direct           # direct | block | reset: what happens to flows that cannot be handed over
 `;
 }
 

@@ -186,6 +186,22 @@ export function targetMacs(targets: readonly Target[]): string[] {
   return targets.flatMap(({ mac }) => mac ?? []);
 }
 
+/**
+ * By which nftables knows packets that the eBPF classifier cannot hand over and that are to be reset: a mark that
+ * leads to no server. Undefined where none are, or where the mask has none left.
+ */
+export function resetMark(
+  { onFailure, router: { classifier, mark } }: Config,
+  targets: readonly Target[],
+): Mark | undefined {
+  if (onFailure !== 'reset' || classifier !== 'ebpf') return undefined;
+  const taken = new Set(targets.map((target) => target.mark.value));
+  let value = mark.mask;
+  // Servers have the lowest ones: the next smaller value inside the mask.
+  while (value > 0 && taken.has(value)) value = ((value - 1) & mark.mask) >>> 0;
+  return value === 0 ? undefined : { value, mask: mark.mask };
+}
+
 /** How nft asks for the target's policy route; nothing where it is not to, or its mask has no bit to spare. */
 export function routeProbe(target: Target): RouteProbe | undefined {
   const mark = probeMark(target.mark);

@@ -139,7 +139,7 @@ export type Fitness = 'fit' | 'held' | 'unfit';
 
 /**
  * The reference reading.
- * @param holds whether a held one is taken where none is fit (`on_failure: block`).
+ * @param holds whether a held one is taken where none is fit (`on_failure: block` or `reset`).
  * @returns the number of the target; undefined where `on_failure` decides.
  */
 export function chooseTarget(

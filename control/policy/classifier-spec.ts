@@ -11,6 +11,7 @@ import { parseAddress } from '../config/address.js';
 import { BALANCES } from '../config/balance.js';
 import { FORWARDINGS } from '../config/forwarding.js';
 import { formatNat64, type Nat64Prefix, parseNat64 } from '../config/nat64-prefix.js';
+import { ON_FAILURE } from '../config/on-failure.js';
 import { readContract } from '../contract.js';
 import { SidetrackError } from '../error.js';
 import { PrefixSet } from './prefix-set.js';
@@ -114,7 +115,9 @@ const steering = {
     .max(2 ** 24),
   /** Flows of each family that one client may have; 0 or absent: no limit. */
   maxFlowsPerClient: uint32.exactOptional(),
-  onFailure: z.enum(['direct', 'block']),
+  onFailure: z.enum(ON_FAILURE),
+  /** `onFailure: reset`: what nftables knows the packets by that it answers; absent: they are dropped. */
+  resetMark: mark.exactOptional(),
 };
 
 const heartbeats = z.strictObject({

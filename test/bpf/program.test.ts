@@ -416,6 +416,21 @@ describe('a family without a server address', () => {
     expect(only4.counters().on_failure.packets).toBe(1);
     only4.close();
   });
+
+  it.each([
+    ['left to nftables by its mark', { value: 0xff, mask: 0xff }, { action: PASS, mark: 0xff }],
+    ['dropped where the mask has no mark for it', undefined, { action: DROP, mark: 0 }],
+  ])('is, with on_failure reset, %s', (_, resetMark, expected) => {
+    const only4 = Runner.load(POLICY, {
+      targets: [{ ...TARGET, nextHop: { v4: 1 } }],
+      onFailure: 'reset',
+      ...(resetMark && { resetMark }),
+    });
+    expect(only4.run(frame(v6))).toMatchObject(expected);
+    expect(only4.counters()).toMatchObject({ blocked: { packets: 1 }, on_failure: { packets: 1 } });
+    expect(only4.run(frame(v6, { tcpFlags: ACK })).mark).toBe(0);
+    only4.close();
+  });
 });
 
 describe('other protocols', () => {

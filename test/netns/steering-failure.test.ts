@@ -1,8 +1,9 @@
 /** What happens to packets that cannot be steered: no room, no family, no route. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ADDRESS } from '../../control/lab/topology.js';
 import { expectDownload } from './download.js';
-import { CLASSIFIER, FAMILIES, Fixture, url, waitFor } from './fixture.js';
+import { CLASSIFIER, type Classifier, FAMILIES, Fixture, url, waitFor } from './fixture.js';
+import { CLASSIFIERS } from './health/classifiers.js';
 import { holdConnection } from './hold.js';
 
 let fixture: Fixture;
@@ -69,6 +70,46 @@ describe('a server without IPv6', () => {
     expect(stderr).toContain('is dropped');
     expect(status).toBe(0);
   });
+});
+
+describe('on_failure: reset', () => {
+  const RESET = 'on_failure: reset';
+  const ONLY_V4 = ['[192.168.1.2, "fd00:1::2"]', '[192.168.1.2]'] as const;
+  /** As many firewalls have it: a reset that the router makes belongs to no connection. */
+  const FIREWALL = `table inet firewall {
+    chain output { type filter hook output priority 0; ct state invalid drop; }
+    chain postrouting { type filter hook postrouting priority 0; ct state invalid drop; }
+  }`;
+  const dial = async (address: string) =>
+    (await fixture.client('client', 'dial', address, '80')).outcome;
+
+  afterEach(async () => {
+    fixture.classifier = CLASSIFIER;
+    await fixture.lab.run('router', ['nft', 'delete', 'table', 'inet', 'firewall']);
+    await fixture.succeed('down');
+  });
+
+  const isRefused = async (classifier: Classifier) => {
+    fixture.classifier = classifier;
+    fixture.configureWith([ONLY_V4, ['rules:', `${RESET}\nrules:`]]);
+    expect((await fixture.sidetrack('check')).stdout).toContain('IPv6 that rules proxy is reset');
+    await fixture.succeed('apply');
+    await fixture.lab.check('router', ['nft', '-f', '-'], { stdin: FIREWALL });
+    expect(await dial(ADDRESS.internet.v6)).toBe('ECONNREFUSED');
+    await expectDownload(fixture, 'client', ADDRESS.internet.v4);
+    expect(await fixture.counted('on_failure reset')).toBe(1);
+    await fixture.lab.check('router', ['ip', 'route', 'del', 'default', 'table', '250']);
+    if (classifier !== 'ebpf-redirect')
+      expect(await dial(ADDRESS.internet.v4)).toBe('ECONNREFUSED');
+    if (classifier === 'nftables') return;
+    // Without the table that answers nothing goes out, either.
+    await fixture.lab.check('router', ['nft', 'delete', 'table', 'inet', 'sidetrack']);
+    expect(await dial(ADDRESS.internet.v6)).toMatch(/^E(HOST|NET)UNREACH$|^EACCES$/);
+  };
+
+  it('is refused before the handshake', () => isRefused(CLASSIFIER));
+  const others = CLASSIFIERS.filter((one) => one !== CLASSIFIER);
+  it.each(others)('the same with %s', { tags: 'long' }, isRefused);
 });
 
 describe('when the server cannot be reached', () => {

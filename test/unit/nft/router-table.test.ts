@@ -74,6 +74,16 @@ describe('the router table', () => {
     expect(last?.expr.at(-1)).toEqual({ goto: { target: 'block' } });
   });
 
+  it('answers in the name of the far end when on_failure is reset, and hides that from conntrack', () => {
+    const resetting = routerTable({ ...ROUTER, onFailure: 'reset' });
+    expect(rulesOf(resetting, 'refuse').at(-1)).toMatchObject({ comment: 'on_failure reset' });
+    expect(rulesOf(resetting, 'refuse').at(-1)?.expr.at(-1)).toEqual({
+      reject: { type: 'tcp reset' },
+    });
+    expect(rulesOf(resetting, 'own_resets')).toHaveLength(1);
+    expect(rulesOf(routerTable(ROUTER), 'own_resets')).toEqual([]);
+  });
+
   it('names a set alike for TCP and for other protocols', () => {
     const blocking = (macs: readonly string[]) => ({ name: 'b', macs, action: 'block' as const });
     const tcpOnly = { name: 'a', proto: 'tcp' as const, macs: ['02:00:00:00:00:01'] };

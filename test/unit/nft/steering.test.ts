@@ -71,13 +71,13 @@ it('what is refused is forgotten by every target, and loses the marks of all', (
   const mark = { value: 0x100, mask: 0xf00 };
   const other: FlowTarget = { number: 1, name: 'server2', families: [4], mark };
   const targets = [TARGET, other];
-  const lines = linesOf(refuseChain(targets, 'block', { drop: null }));
+  const lines = linesOf(refuseChain(targets, 'block'));
   expect(lines[0]).toBe('jump forget');
   const forgotten = linesOf(forgetChains(targets)[0]!).join('\n');
   for (const set of ['flows4', 'closing4', 'flows6', 'closing6', 'flows4_1', 'closing6_1'])
     expect(forgotten).toContain(`delete @${set} `);
   expect(lines.at(-1)).toBe(
-    'meta mark set meta mark & 0xfffff000 counter drop comment "on_failure block"',
+    'meta mark set meta mark & 0xfffff000 counter goto block comment "on_failure block"',
   );
 });
 

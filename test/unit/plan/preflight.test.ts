@@ -128,7 +128,7 @@ describe('a server of one family', () => {
     expect(first).toContain(`no upstream carries IPv6, so none is captured: IPv6 that rules proxy`);
     expect(first).toContain(fate);
     expect(first).toContain('add ipv6 to its `families`');
-    expect(first?.includes('on_failure: block keeps')).toBe(cure);
+    expect(first?.includes('on_failure: block or reset keeps')).toBe(cure);
   });
 });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../control/config/load.js';
 import { routerState } from '../../../control/plan/router.js';
 import type { ObservedHost } from '../../../control/plan/state.js';
+import { resetMark, targetsOf } from '../../../control/plan/targets.js';
 import { compilePolicy } from '../../../control/policy/compile.js';
 import { bareRouter } from './fixtures.js';
 
@@ -62,6 +63,35 @@ it('on_failure: block has a last route in each family, behind the one to the ser
   const added = blocking.routes.filter(({ nextHop }) => nextHop === undefined);
   expect(added.map(({ family }) => family)).toEqual([4, 6]);
   expect(blocking.routes.filter(({ nextHop }) => nextHop)).toEqual(direct.routes);
+});
+
+describe('on_failure: reset beside the eBPF classifier', () => {
+  const RESET = { classifier: 'ebpf', rest: 'on_failure: reset' };
+
+  it('has a mark by which nftables answers, and which no route takes when its table is gone', async () => {
+    const { ipRules, classifier, table } = await wanted(RESET);
+    const mark = { value: 0xff, mask: 0xff };
+    expect(classifier?.spec).toMatchObject({ onFailure: 'reset', resetMark: mark });
+    expect(JSON.stringify(table)).toContain('tcp reset');
+    const refusing = ipRules.filter(({ table: id }) => id === undefined);
+    expect(refusing.map(({ family, iif, mark: value }) => [family, iif, value])).toEqual([
+      [4, 'br-lan', 0xff],
+      [6, 'br-lan', 0xff],
+    ]);
+  });
+
+  it.each([
+    ['a server has the highest mark', 0x3, 0x3, 0x2],
+    ['no bit is left', 0x8, 0x8, undefined],
+  ])('where %s', async (_, value, mask, expected) => {
+    const config = await parseConfig(
+      'a.yaml',
+      `router: { host: local, interfaces: [br-lan], classifier: ebpf, mark: { value: ${value}, mask: ${mask} } }
+servers: [{ host: local, interface: eth0, address: 192.168.1.2 }]
+on_failure: reset`,
+    );
+    expect(resetMark(config, targetsOf(config, bareRouter()))?.value).toBe(expected);
+  });
 });
 
 describe('reverse-path filtering', () => {
