@@ -37,11 +37,11 @@ export async function withLock<T>(
 /** Process numbers mean something within it. */
 const BOOT = `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
 
-/** How long what a dead session has started may go on, the undoing of a change among it. */
+/** How long what a dead session has started may go on, the undoing of a change among it, or a repair of the host's own. */
 const PATIENCE_MS = 10_000;
 const POLL_MS = 250;
 
-/** Where the lock is left to a process of ours that is no more, its shell is ended. */
+/** Where the lock is left to a process of ours that is no more, its shell is ended. A host that repairs something is waited for. */
 async function open(host: Host, questions: readonly Command[]): Promise<Session> {
   const lock: LockRequest = {
     path: lockPath(host.stateDir),
@@ -53,8 +53,9 @@ async function open(host: Host, questions: readonly Command[]): Promise<Session>
       return await host.session(lock, questions);
     } catch (error) {
       if (!(error instanceof HostLocked)) throw error;
-      if (!isDead(error.owner) || Date.now() > until) throw await lockedBy(host, error);
-      const { shell } = error.owner;
+      const isBrief = error.owner?.keeper === true || isDead(error.owner);
+      if (!isBrief || Date.now() > until) throw await lockedBy(host, error);
+      const { shell } = error.owner ?? {};
       if (shell !== undefined) await host.batch([endHolder(lock, shell)]);
     }
   }

@@ -25,6 +25,8 @@ const lockOwner = z.object({
   boot: z.string().optional(),
   /** The process that holds the lock, on the host. */
   shell: z.number().optional(),
+  /** It is the host's own watcher (`keep/program.ts`), which repairs something and is done in a moment. */
+  keeper: z.literal(true).optional(),
 });
 export type LockOwner = z.infer<typeof lockOwner>;
 

@@ -35,12 +35,34 @@ export interface ResourceKind<Desired = unknown, Change = unknown> {
   readBack?(change: Change): Command[];
   /** Changes nothing, and is refused where `apply` would be; prints JSON, and on refusal an error. */
   dryRun?(change: Change, observed: ObservedHost): Command | undefined;
+  /** What a host looks after by itself once it has that. */
+  keep?(desired: Desired): KeepItem[];
   /** What of the kind the state file keeps. */
   readonly saves?: Saves<Desired>;
 }
 
 /** What a change runs; its step has the host and the title besides. */
 export type Action = Command & Pick<Step, 'optional' | 'freshSets'>;
+
+/**
+ * One thing that a host keeps: lines of sh in functions of the program `keep/program.ts`, whose first argument is the item's number.
+ */
+export interface KeepItem {
+  /** As in differences. */
+  name: string;
+  /** When it is looked at: each second, or when the kernel was told something of this sort. */
+  looked: 'second' | 'routing' | 'ruleset';
+  /** Status 0 where it is as wanted; else `why` says what is wrong. It starts no program where it is looked at each second. */
+  check: string;
+  /** Each is run behind the one before; the first that fails is the last. */
+  repair: readonly string[];
+  /** Notes how it looks when it is right. */
+  learn?: string;
+  /** Variables that its functions read. */
+  settings?: Readonly<Record<string, string>>;
+  /** Long inputs beside the program. */
+  files?: readonly { name: string; content: string }[];
+}
 
 export interface Saves<Desired = unknown> {
   /** What `down` will need, written before the first change; nothing where it is written already. */

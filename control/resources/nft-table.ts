@@ -25,8 +25,9 @@ import {
   type SetDeltas,
   type TableObjects,
 } from '../nft/transaction.js';
+import { fixedSets, tableLines } from '../nft/whole-table.js';
 import type { ObservedHost, SavedState } from '../plan/state.js';
-import type { Action, ResourceKind } from './kind.js';
+import type { Action, KeepItem, ResourceKind } from './kind.js';
 import { tableQuery } from './nft-query.js';
 import { tableDifferences, tableResources } from './table-differences.js';
 
@@ -62,6 +63,7 @@ export const nftTable: ResourceKind<Table, TableChange> = {
   apply,
   readBack,
   undo,
+  keep,
   saves: {
     after: (desired, { listing }) => ({ objects: objectDigests(desired, listing) }),
     isStale: (desired, { listing, saved }) =>
@@ -316,4 +318,25 @@ function freshSets({ sets }: Table, present: readonly { name: string }[]): Parti
   const fresh = sets.filter((set) => !present.some(({ name }) => name === set.name));
   const count = fresh.reduce((sum, set) => sum + countElements(set), 0);
   return count > MOST_ELEMENTS ? { freshSets: fresh.map(({ name }) => name) } : {};
+}
+
+/** As a whole: nft lists a table in one go, and takes it in one transaction. */
+function keep(table: Table): KeepItem[] {
+  const { sets, chains } = objectNames(table);
+  return [
+    {
+      name: TABLE.replace('nft table ', ''),
+      looked: 'ruleset',
+      check: 'check_table',
+      repair: ['repair_table'],
+      learn: 'learn_table',
+      settings: {
+        table_name: TABLE_NAME,
+        table_sets: sets.join(' '),
+        table_chains: chains.join(' '),
+        table_fixed: fixedSets(table).join(' '),
+      },
+      files: [{ name: 'table', content: tableLines(table) }],
+    },
+  ];
 }

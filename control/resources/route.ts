@@ -1,6 +1,7 @@
 /** Default routes in tables of ours. */
 import type { Command } from '../command/command.js';
 import type { Query } from '../command/query.js';
+import { shellWords } from '../command/shell.js';
 import type { Difference } from '../plan/difference.js';
 import {
   type ObservedHost,
@@ -10,7 +11,7 @@ import {
 } from '../plan/state.js';
 import { ofBothFamilies, routeOf } from './ip-json.js';
 import { routeList } from './ip-shapes.js';
-import type { ResourceKind } from './kind.js';
+import type { KeepItem, ResourceKind } from './kind.js';
 
 /** `replaces`: the route of ours whose place it takes. */
 export type RouteChange =
@@ -31,6 +32,7 @@ export const route: ResourceKind<readonly Route[], RouteChange> = {
   readBack: ({ route: { family, table } }) => [
     { argv: ['ip', `-${family}`, '-N', 'route', 'show', 'table', String(table)] },
   ],
+  keep: keepItems,
   undo(change) {
     if (change.kind === 'delete') return [command('replace', change.route)];
     const { route: added, replaces } = change;
@@ -145,4 +147,19 @@ function selectorOf(one: Route): string[] {
   const last = metric === undefined ? [] : ['metric', String(metric)];
   const ours = ['table', String(table), 'protocol', String(ROUTE_PROTOCOL)];
   return [...typeOf(one), 'default', ...hop, ...last, ...ours];
+}
+
+/** A table's routes of one family are listed, and so kept, together. */
+function keepItems(desired: readonly Route[]): KeepItem[] {
+  const wordsOf = ({ family, table }: Route) => `${family} ${table}`;
+  return [...new Set(desired.map(wordsOf))].map((words) => {
+    const routes = desired.filter((one) => wordsOf(one) === words);
+    return {
+      name: nameOf(routes[0]!),
+      looked: 'routing',
+      check: `check_routes ${words} "$1"`,
+      repair: routes.map((one) => shellWords(command('replace', one).argv)),
+      learn: `learn_routes ${words} "$1"`,
+    };
+  });
 }

@@ -2,6 +2,7 @@
 
 import type { Command } from '../command/command.js';
 import type { Query } from '../command/query.js';
+import { shellWord, shellWords } from '../command/shell.js';
 import { hex } from '../config/hex.js';
 import {
   type IpRule,
@@ -11,7 +12,7 @@ import {
 } from '../plan/state.js';
 import { ofBothFamilies, ruleOf } from './ip-json.js';
 import { ruleList } from './ip-shapes.js';
-import type { ResourceKind } from './kind.js';
+import type { KeepItem, ResourceKind } from './kind.js';
 
 export interface RuleChange {
   kind: 'add' | 'delete';
@@ -53,6 +54,7 @@ export const rule: ResourceKind<readonly IpRule[], RuleChange> = {
     },
   ],
   undo: ({ kind, rule: one }) => [command(kind === 'delete' ? 'add' : 'del', one)],
+  keep: (desired) => desired.map(keepItem),
 };
 
 const rulesQuery: Query<Pick<ObservedHost, 'ipRules'>> = ofBothFamilies(
@@ -130,4 +132,17 @@ function selectorOf(one: IpRule): string[] {
   const selector = ['priority', String(priority), 'iif', iif, ...marked];
   const ours = ['protocol', String(ROUTE_PROTOCOL)];
   return [...selector, ...action, ...ours];
+}
+
+/** Rules of one priority and interface are kept together: what `ip` prints of the rest differs. */
+function keepItem(one: IpRule): KeepItem {
+  const { family, priority, iif } = one;
+  const words = `${family} ${priority} ${shellWord(`iif ${iif}`)} "$1"`;
+  return {
+    name: asText(one),
+    looked: 'routing',
+    check: `check_rule ${words}`,
+    repair: [`add_rule ${shellWords(command('add', one).argv.slice(1))}`],
+    learn: `learn_rule ${words}`,
+  };
 }

@@ -96,7 +96,7 @@ export function stateUpdate(
 ): StateUpdate {
   const { saved, stateDir } = found;
   const parts = partsOf(desired, (saves, wanted) => saves.after(wanted, found));
-  const files = filesOf(desired, stateDir);
+  const files = savedFiles(desired, stateDir);
   const known = saved ? pathsOf(saved, stateDir) : [];
   return {
     added: files.filter(({ path }) => !known.includes(path)),
@@ -114,7 +114,7 @@ export function stateUpdateUndo(
   { saved, stateDir }: ObservedHost,
 ): { step: Undoable; kept: Command[] } {
   const path = savedStatePath(stateDir);
-  const wanted = filesOf(desired, stateDir).map((file) => file.path);
+  const wanted = savedFiles(desired, stateDir).map((file) => file.path);
   const known = saved ? pathsOf(saved, stateDir) : [];
   const [added, stale] = [without(wanted, known), without(known, wanted)];
   const before = saved ? writeState(stateDir, saved) : removeFiles([path]);
@@ -137,7 +137,7 @@ export function isUnsaved(desired: HostState, observed: ObservedHost): boolean {
   const { saved, stateDir } = observed;
   if (partsOf(desired, (saves, wanted) => saves.isStale?.(wanted, observed)).includes(true))
     return true;
-  const wanted = filesOf(desired, stateDir).map(({ path }) => path);
+  const wanted = savedFiles(desired, stateDir).map(({ path }) => path);
   const known = saved ? pathsOf(saved, stateDir) : [];
   return wanted.length !== known.length || wanted.some((path) => !known.includes(path));
 }
@@ -152,7 +152,8 @@ function partsOf<Part>(
   });
 }
 
-function filesOf(state: HostState, stateDir: string): SavedFile[] {
+/** Beside the state file. */
+export function savedFiles(state: HostState, stateDir: string): SavedFile[] {
   return partsOf(state, (saves, desired) => saves.files?.(desired, stateDir)).flat();
 }
 

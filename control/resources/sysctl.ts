@@ -1,6 +1,7 @@
 /** Kernel settings below /proc/sys. The values found before the first apply come back with `down`. */
 import { type Command, readGlobs } from '../command/command.js';
 import { type Query, query } from '../command/query.js';
+import { shellWord, shellWords } from '../command/shell.js';
 import type { ObservedHost, SavedState, Sysctl } from '../plan/state.js';
 import type { ResourceKind } from './kind.js';
 
@@ -39,6 +40,13 @@ export const sysctl: ResourceKind<readonly Sysctl[], SysctlChange> = {
   apply: write,
   readBack: ({ key }) => [{ argv: ['cat', `/proc/sys/${key}`] }],
   undo: ({ key, from }) => [write({ key, value: from })],
+  keep: (desired) =>
+    desired.map(({ key, value }) => ({
+      name: nameOf(key),
+      looked: 'second',
+      check: `check_sysctl ${shellWords([key, value])}`,
+      repair: [`echo ${shellWord(value)} >${shellWord(`/proc/sys/${key}`)}`],
+    })),
   saves: {
     before: originals,
     after: (desired, { saved }) => ({ sysctls: kept(saved?.sysctls ?? {}, keysOf(desired)) }),

@@ -32,7 +32,7 @@ const UP_TO_RESOURCES = [
   'plan',
   'resources',
 ];
-const UP_TO_APPLY = [...UP_TO_RESOURCES, 'hosts', 'apply'];
+const UP_TO_APPLY = [...UP_TO_RESOURCES, 'keep', 'hosts', 'apply'];
 
 /** Parts of control that each part may import from, besides itself. */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
@@ -45,8 +45,9 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   nft: ['error', 'contract', 'heartbeat', 'config', 'policy'],
   plan: ['error', 'contract', 'command', 'heartbeat', 'config', 'policy', 'nft'],
   resources: ['error', 'contract', 'command', 'heartbeat', 'config', 'policy', 'nft', 'plan'],
+  keep: UP_TO_RESOURCES,
   hosts: ['error', 'command'],
-  apply: [...UP_TO_RESOURCES, 'hosts'],
+  apply: [...UP_TO_RESOURCES, 'keep', 'hosts'],
   exporter: UP_TO_APPLY,
   doctor: UP_TO_APPLY,
   trace: UP_TO_APPLY,
@@ -63,6 +64,7 @@ const PURE_PARTS: readonly string[] = [
   'nft',
   'plan',
   'resources',
+  'keep',
 ];
 /** Of a part that is pure otherwise. */
 const DOING_FILES = /^control\/bench\/run[^/]*$/;

@@ -1,0 +1,126 @@
+/**
+ * How the program of `program.ts` tells whether a thing is as it was: by the kernel's own listing, as the same `ip` and `nft` of the
+ * same host printed it when it was right. iproute2 and BusyBox print otherwise, and so do their versions.
+ */
+
+export const COMPARE = `
+# Of a route or a rule what says where it is; words about its state come and go.
+without_state() { sed 's/ linkdown//; s/ dead//; s/ \\[detached\\]//; s/ offload//; s/ trap//; s/[[:space:]]*$//'; }
+
+see_rules() {
+  [ -z "$rules_seen" ] || return 0
+  rules_4=$(ip -4 rule show 2>&1 | without_state)
+  rules_6=$(ip -6 rule show 2>&1 | without_state)
+  rules_seen=yes
+}
+
+# Lines of $1 that begin with $2 and have the words $3.
+lines_of() {
+  chosen=
+  while read -r line; do
+    case "$line " in "$2"*" $3 "*) chosen="$chosen$line
+" ;; esac
+  done <<end
+$1
+end
+}
+
+# Each line that was there when it was right. What others have put beside them is not our matter here.
+has_lines() {
+  while read -r line; do
+    case "
+$2
+" in *"
+$line
+"*) ;; *) why="\\"$line\\" is gone"; return 1 ;; esac
+  done <<end
+$1
+end
+}
+
+# family, priority, the words that follow: 'iif br-lan'.
+check_rule() {
+  see_rules
+  [ -s "$right/$4" ] || return 1
+  [ "$1" = 4 ] && found=$rules_4 || found=$rules_6
+  has_lines "$(cat "$right/$4")" "$found"
+}
+learn_rule() {
+  rules_seen=
+  see_rules
+  [ "$1" = 4 ] && found=$rules_4 || found=$rules_6
+  lines_of "$found" "$2:" "$3"
+  printf %s "$chosen" >"$right/$4"
+}
+# The kernel refuses a rule that is there already.
+add_rule() { said=$(ip "$@" 2>&1) || case $said in *"File exists"*) ;; *) printf '%s\\n' "$said"; return 1 ;; esac; }
+
+see_routes() { ip "-$1" route show table "$2" 2>/dev/null | without_state; }
+check_routes() {
+  [ -s "$right/$3" ] || return 1
+  has_lines "$(cat "$right/$3")" "$(see_routes "$1" "$2")"
+}
+learn_routes() { see_routes "$1" "$2" >"$right/$3"; }
+
+# Where there is no such setting, its interface is gone. Some shells read one byte at a time, and the kernel gives but one.
+check_sysctl() {
+  value=
+  [ -e "/proc/sys/$1" ] || return 0
+  if [ "\${#2}" = 1 ]; then read -r value 2>/dev/null <"/proc/sys/$1"; else value=$(cat "/proc/sys/$1"); fi
+  [ "$value" = "$2" ] || { why="it was $value"; return 1; }
+}
+
+# Neither counters nor what packets have put into sets. nft ends at the first rule of anybody's that it does not know.
+see_table() {
+  { nft -s -t list ruleset inet 2>/dev/null || nft -s -t list table inet "$table_name" 2>/dev/null; } |
+    sed -n "/^table inet $table_name {/,/^}/p"
+  [ -z "$table_fixed" ] || {
+    nft -s "$(for set in $table_fixed; do printf 'list set inet %s %s;' "$table_name" "$set"; done)" 2>/dev/null
+  }
+}
+check_table() {
+  table_now=$(see_table)
+  case $table_now in "table inet $table_name {"*) ;; *) why="the table is gone"; return 1 ;; esac
+  # The first look behind an apply: that has just seen to it.
+  [ -s "$right/table" ] || { printf '%s\\n' "$table_now" >"$right/table"; return 0; }
+  [ "$table_now" != "$(cat "$right/table")" ] || return 0
+  why=$(table_difference)
+  return 1
+}
+# The first line that went, else the first that came.
+table_difference() {
+  printf '%s\\n' "$table_now" >"$run/table"
+  gone=$(grep -F -x -v -m 1 -f "$run/table" "$right/table")
+  came=$(grep -F -x -v -m 1 -f "$right/table" "$run/table")
+  if [ -n "$gone" ]; then printf 'gone: %s' "$gone"
+  elif [ -n "$came" ]; then printf 'not ours: %s' "$came"
+  else printf 'the order of its rules has changed'
+  fi | tr -s '[:space:]' ' '
+}
+names_in() { printf '%s\\n' "$table_now" | sed -n "s/^[[:space:]]*$1 \\\\([^ ]*\\\\) {.*/\\\\1/p"; }
+# Each line of the file is a command, behind the name of a set that packets fill: it is for those that are not there.
+table_input() {
+  skip=
+  for set in $1; do skip="$skip/^$set /d;"; done
+  printf '{"nftables":['
+  sed "$skip"'s/^[^ ]* //; 1!s/^/,/' "$dir/table"
+  for chain in $2; do printf ',{"flush":{"chain":{"family":"inet","table":"%s","name":"%s"}}}\\n' "$table_name" "$chain"; done
+  for chain in $2; do printf ',{"delete":{"chain":{"family":"inet","table":"%s","name":"%s"}}}\\n' "$table_name" "$chain"; done
+  for set in $3; do printf ',{"delete":{"set":{"family":"inet","table":"%s","name":"%s"}}}\\n' "$table_name" "$set"; done
+  printf ']}\\n'
+}
+strangers() { for one in $1; do case " $2 " in *" $one "*) ;; *) printf '%s ' "$one" ;; esac; done; }
+# In place, so that live flows stay; anew where the kernel does not take that.
+repair_table() {
+  table_now=$(see_table)
+  table_input "$(names_in set)" "$(strangers "$(names_in chain)" "$table_chains")" "$(strangers "$(names_in set)" "$table_sets")" >"$run/input"
+  nft -j -f "$run/input" 2>"$run/said" && return 0
+  nft delete table inet "$table_name" 2>/dev/null
+  table_input "" "" "" >"$run/input"
+  nft -j -f "$run/input" || { cat "$run/said"; return 1; }
+}
+learn_table() {
+  table_now=$(see_table)
+  printf '%s\\n' "$table_now" >"$right/table"
+}
+`;

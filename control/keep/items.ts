@@ -1,0 +1,57 @@
+/** What a host keeps, as functions of a shell for `program.ts`. Pure. */
+import { shellWord } from '../command/shell.js';
+import type { HostState } from '../plan/state.js';
+import type { KeepItem } from '../resources/kind.js';
+import { RESOURCES } from '../resources/registry.js';
+
+export type Item = KeepItem & { kind: string };
+
+/** In the order in which apply makes them. */
+export function hostItems(desired: HostState): Item[] {
+  return RESOURCES.flatMap((kind) =>
+    (kind.keep?.(kind.desired(desired)) ?? []).map((item) => ({ kind: kind.name, ...item })),
+  );
+}
+
+export interface ItemsHead {
+  /** Names the items, and what they are read with. It is on the first line of the text. */
+  digest: string;
+  stateDir: string;
+}
+
+export function itemsText(items: readonly Item[], { digest, stateDir }: ItemsHead): string {
+  const numbered = items.map((item, index) => ({ ...item, number: index + 1 }));
+  const listed = (looked: KeepItem['looked']) =>
+    shellWord(
+      numbered
+        .filter((item) => item.looked === looked)
+        .map(({ number }) => number)
+        .join(' '),
+    );
+  const settings = { table_name: '', table_fixed: '' };
+  return [
+    `digest=${digest}`,
+    `state_dir=${shellWord(stateDir)}`,
+    `total=${items.length}`,
+    ...(['second', 'routing', 'ruleset'] as const).map((one) => `of_${one}=${listed(one)}`),
+    ...Object.entries(Object.assign(settings, ...items.map((item) => item.settings))).map(
+      ([name, value]) => `${name}=${shellWord(String(value))}`,
+    ),
+    ...numbered.flatMap(itemLines),
+    '',
+  ].join('\n');
+}
+
+function itemLines({ number, kind, name, check, repair, learn }: Item & { number: number }) {
+  return [
+    `kind_${number}=${shellWord(kind)}`,
+    `name_${number}=${shellWord(name)}`,
+    `check_${number}() { ${check}; }`,
+    shellFunction(`repair_${number}`, repair),
+    `learn_${number}() { ${learn ?? ':'}; }`,
+  ];
+}
+
+/** Ends at the first line that fails. */
+const shellFunction = (name: string, lines: readonly string[]): string =>
+  [`${name}() {`, ...lines.map((line) => `  ${line} || return`), '}'].join('\n');

@@ -1,0 +1,112 @@
+/**
+ * How the program of `program.ts` waits: \`ip monitor\` and \`nft monitor\` tell what the kernel was told, and once a second it looks
+ * at what nothing tells of. Neither may cost more the more there is to tell: what a monitor says is read in pieces of
+ * 64 KiB, a few times a second, and means no more than "look".
+ */
+
+export const WATCH = `
+# A monitor writes to a pipe of its own; its reader says one word for whatever there was. Where there is no end to what it
+# says, it says so once a second.
+start_monitor() {
+  word=$1
+  shift
+  rm -f "$run/from-$word"
+  mkfifo "$run/from-$word" || return 1
+  ( exec "$@" ) >"$run/from-$word" 2>/dev/null </dev/null 3>&- 8>&- &
+  children="$children $!"
+  {
+    last=0 quick=0
+    while dd bs=65536 count=1 2>/dev/null | grep -q ''; do
+      echo "$word" >&3
+      now
+      [ $((now - last)) -le 2 ] && quick=$((quick + 1)) || quick=0
+      last=$now
+      [ $quick -le 5 ] && sleep 0.2 2>/dev/null || sleep 1
+    done
+    echo "lost $word" >&3
+  } <"$run/from-$word" 8>&- &
+  children="$children $!"
+}
+
+watch() {
+  begin
+  if has flock; then
+    exec 8>>"$run/watcher"
+    flock -n 8 || { say "another one watches this host already"; exit 75; }
+  fi
+  children=
+  trap 'end 0' TERM INT
+  trap : HUP
+  trap '' PIPE
+  rm -f "$run/events"
+  mkfifo "$run/events" || exit 1
+  # Open both ways: it has no end, whoever writes to it.
+  exec 3<>"$run/events"
+  polls=no
+  start_monitor ip ip monitor link address route rule
+  if [ -n "$table_name" ]; then
+    start_monitor nft nft monitor
+  fi
+  ticker &
+  children="$children $!"
+  up
+  owed=$?
+  while :; do
+    # A signal ends it in some shells.
+    read -r event <&3 || { sleep 1; continue; }
+    case $event in
+      second) each_second ;;
+      ip) see_to_all $of_routing || owed=1 ;;
+      nft) see_to_all $of_ruleset || owed=1 ;;
+      lost*) polls=yes ;;
+    esac
+  done
+}
+
+# It outlives this process where that is killed, and takes the others along.
+ticker() {
+  exec 8>&- 9>&-
+  trap '' PIPE
+  while kill -0 $$ 2>/dev/null; do
+    echo second >&3
+    sleep 1
+  done
+  kill $children 2>/dev/null
+}
+
+each_second() {
+  items_changed && { load; owed=1; }
+  [ ! -e "$run/resume" ] || resume
+  if [ $owed != 0 ] || [ $polls = yes ]; then
+    owed=0
+    up || owed=1
+  else
+    see_to_all $of_second || owed=1
+  fi
+}
+
+# Its second line names what is in it.
+items_changed() {
+  { read -r line && read -r line; } 2>/dev/null <"$dir/items" || return 1
+  [ "$line" != "digest=$digest" ]
+}
+
+resume() {
+  rm -f "$run/resume"
+  n=1
+  while [ $n -le $total ]; do
+    eval "times_$n= alarm_$n="
+    n=$((n + 1))
+  done
+  owed=1
+  say "resumed"
+}
+
+end() {
+  trap '' TERM INT
+  kill $children 2>/dev/null
+  wait
+  rm -f "$run"/from-* "$run/events" "$run/watcher" "$run/state.json.new"
+  exit "$1"
+}
+`;
