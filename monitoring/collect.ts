@@ -9,7 +9,7 @@ import { type HeadroomKey, type RelayLimits, registerHeadroom } from './headroom
 import { DIRECTION, FAMILY } from './metrics/definition.js';
 import type { relayMetrics } from './metrics/relay.js';
 import { type HistogramKey, metrics } from './metrics.js';
-import { registerProcess } from './process.js';
+import { type Congestion, registerProcess } from './process.js';
 import { oncePerScrape, registerMetrics, type Samplers, single } from './register.js';
 import type { ReloadKey } from './reload.js';
 
@@ -131,18 +131,20 @@ const engineSamples: Samplers<StatsKey, RelayStats> = {
 
 /**
  * @param read called once for a scrape; cheap enough for that.
+ * @param congestion what new connections have, as far as it is known.
  * @param limits of this relay; without them nothing is said about what is left.
  */
 export function relayRegistry(
   read: () => RelayStats,
   version: string,
   limits?: RelayLimits,
+  congestion?: () => Congestion,
 ): Registry {
   const registry = new Registry();
   const stats = oncePerScrape(read);
   registerMetrics(registry, engineSamples, stats);
   if (limits !== undefined) registerHeadroom(registry, stats, limits);
-  registerProcess(registry, version, () => stats().counters);
+  registerProcess(registry, version, () => stats().counters, congestion);
   return registry;
 }
 

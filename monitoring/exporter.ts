@@ -172,7 +172,11 @@ export function exporterRegistry(
   else
     registerMetrics(
       registry,
-      { buildInfo: (labels: typeof versions) => [{ labels, value: 1 }] },
+      {
+        buildInfo: (labels: typeof versions) => [
+          { labels: { ...labels, congestion_client: '', congestion_upstream: '' }, value: 1 },
+        ],
+      },
       () => versions,
     );
   return registry;

@@ -18,6 +18,7 @@ export interface ProcessReading {
   /** Seconds. */
   readonly lag: number;
   readonly version: string;
+  readonly congestion: Congestion;
 }
 
 const samples: Samplers<keyof typeof processMetrics, ProcessReading> = {
@@ -30,15 +31,38 @@ const samples: Samplers<keyof typeof processMetrics, ProcessReading> = {
   processOpenFds: ({ openFds }) => single(openFds),
   processMaxFds: ({ maxFds }) => single(maxFds),
   nodejsEventloopLagSeconds: ({ lag }) => single(lag),
-  buildInfo: ({ version }) => [{ labels: { version, node: process.version }, value: 1 }],
+  buildInfo: ({ version, congestion: { client, upstream } }) => [
+    {
+      labels: {
+        version,
+        node: process.version,
+        congestion_client: client,
+        congestion_upstream: upstream,
+      },
+      value: 1,
+    },
+  ],
 };
+
+/** What new connections have; empty in a program that relays none. */
+export interface Congestion {
+  readonly client: string;
+  readonly upstream: string;
+}
+
+export const NO_CONGESTION: Congestion = { client: '', upstream: '' };
 
 /** Connections and pipes of this process, if it has any: they tell how many descriptors are open. */
 export type DescriptorUse = () => { readonly active: number; readonly pipes: number };
 
 const NONE: DescriptorUse = () => ({ active: 0, pipes: 0 });
 
-export function registerProcess(registry: Registry, version: string, use = NONE): void {
+export function registerProcess(
+  registry: Registry,
+  version: string,
+  use = NONE,
+  congestion = () => NO_CONGESTION,
+): void {
   const start = Date.now() / 1000 - process.uptime();
   registerMetrics(registry, samples, async () => ({
     cpu: process.cpuUsage(),
@@ -49,6 +73,7 @@ export function registerProcess(registry: Registry, version: string, use = NONE)
     maxFds: descriptorLimit(),
     lag: await eventLoopLag(),
     version,
+    congestion: congestion(),
   }));
 }
 

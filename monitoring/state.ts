@@ -52,6 +52,10 @@ const relay = z.object({
   release: word,
   port: z.int().min(0).max(65535),
   capture: word,
+  /** Congestion control of new connections; `elsewhere`: of clients on no attached network, where that differs. */
+  congestion: z
+    .object({ client: word, elsewhere: word.exactOptional(), upstream: word })
+    .exactOptional(),
   /** The server that it serves, by its name in the configuration. */
   server: word.exactOptional(),
   since: time,

@@ -1,6 +1,6 @@
 // Generated from proxy/engine/abi.h by `make -C proxy/engine abi`; do not edit.
 
-export const ABI_VERSION = 10;
+export const ABI_VERSION = 11;
 export const ERROR_LENGTH = 256;
 
 /** Unsigned 32-bit options; byte offsets. */
@@ -63,12 +63,24 @@ export const optionOffset = {
 
 /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
 export const OPTION_ADDRESS_OFFSET = 108;
+
+/** Names of congestion control; byte offsets in the options. */
+export const congestionOffset = {
+  /** clients */
+  client: 124,
+  /** clients that are on no attached network, where that differs */
+  elsewhere: 140,
+  /** upstreams */
+  upstream: 156,
+} as const;
+/** Bytes of such a name, one zero at least among them. */
+export const CONGESTION_LENGTH = 16;
 /** Of the probe's part for IPv4; that for IPv6 comes PROBE_SIZE behind it. */
-export const OPTION_PROBE_OFFSET = 124;
+export const OPTION_PROBE_OFFSET = 172;
 export const PROBE_SIZE = 536;
 /** Most bytes that a probe may say. */
 export const PROBE_REQUEST = 512;
-export const OPTIONS_SIZE = 1196;
+export const OPTIONS_SIZE = 1244;
 
 /** Probes of one family: byte offsets from where its part begins. */
 export const probeOffset = {
@@ -189,6 +201,8 @@ export const guardBit = {
   denied: 1,
   /** this machine's, or another server's: neither a destination nor a client */
   own: 2,
+  /** on a network of one of this machine's interfaces */
+  attached: 4,
 } as const;
 
 /** Unsigned 64-bit counters of one thread; byte offsets. */

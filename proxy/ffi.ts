@@ -220,6 +220,10 @@ export const readLog = (relay: Handle, thread: number, names: Buffer, out: Buffe
 export const readError = (relay: Handle, out: Buffer) =>
   call('sidetrack_relay_read_error', [External, U8Array, I32], [relay, out, out.length]);
 
+/** Returns 0, -ENOENT, -EPERM or another -errno. */
+export const congestion = (name: Buffer) =>
+  call('sidetrack_congestion', [U8Array, I32], [name, name.length]);
+
 /** Returns the bytes that those lines of tcp and tcp6 need that tell of half-open handshakes, or -errno. */
 export const halfOpen = (directory: Buffer, out: Buffer): Promise<number> => {
   const { load } = openOnce();

@@ -5,7 +5,9 @@
 import { isIPv4 } from 'node:net';
 import {
   ABI_VERSION,
+  CONGESTION_LENGTH,
   captures,
+  congestionOffset,
   OPTION_ADDRESS_OFFSET,
   OPTION_PROBE_OFFSET,
   OPTIONS_SIZE,
@@ -71,6 +73,9 @@ export interface ProbeDestination {
   request?: Buffer;
 }
 
+/** By whom the sockets are connected with; `elsewhere`: clients that are on no attached network. */
+export type CongestionNames = { [Leg in keyof typeof congestionOffset]?: string };
+
 export interface RelayOptions extends EngineOptions {
   port: number;
   /** Where to listen; everywhere when absent. */
@@ -81,6 +86,8 @@ export interface RelayOptions extends EngineOptions {
   upstreams?: readonly Upstream[];
   /** Which upstreams by destination; all of them for all when absent. */
   routing?: Routing;
+  /** Names of algorithms; the system's own where there is none. */
+  congestion?: CongestionNames;
   /** Bits of `guardBit`: what is refused, and what is this machine. What was said before when absent. */
   guard?: DestinationTable;
   /** Where probes go through every upstream, one of each family at most; there are none when absent. */
@@ -117,6 +124,8 @@ export function encodeOptions(options: RelayOptions): Buffer {
   }
   if (options.address !== undefined)
     addressToBytes(options.address).copy(buffer, OPTION_ADDRESS_OFFSET);
+  for (const [leg, name] of Object.entries(options.congestion ?? {}))
+    encodeCongestion(name, buffer, congestionOffset[leg as keyof CongestionNames]);
   for (const target of options.probeTargets ?? []) encodeProbe(target, buffer);
   return buffer;
 }
@@ -128,6 +137,13 @@ function asNumber(name: string, value: unknown): number {
   const index = words[name]?.indexOf(value) ?? -1;
   if (index < 0) throw new RangeError(`${name} cannot be "${value}"`);
   return index;
+}
+
+/** @throws RangeError when no algorithm can have that name. */
+function encodeCongestion(name: string, options: Buffer, offset: number): void {
+  if (name.length >= CONGESTION_LENGTH)
+    throw new RangeError(`the name "${name}" has more than ${CONGESTION_LENGTH - 1} characters`);
+  options.write(name, offset, 'latin1');
 }
 
 /** @throws RangeError when it is to say too much. */

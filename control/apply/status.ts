@@ -10,6 +10,7 @@ import type { ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import { targetsOf } from '../plan/targets.js';
 import { readCounters } from './classifier.js';
+import { congestionOn } from './congestion.js';
 import { type Deployment, type HostSurvey, surveyDeployment } from './deployment.js';
 import { type FlowTableStatus, flowTableWarnings, readFlowTable } from './flow-table.js';
 import { halfOpenWarnings } from './half-open.js';
@@ -41,6 +42,8 @@ export interface HostStatus {
   flows?: number;
   /** Clients that were over their share of it in the last ten minutes; router only. */
   overShare?: string[];
+  /** Congestion control of both legs, in words; of a server with our relay. */
+  congestion?: string;
   /** Where the eBPF classifier sits; absent where nftables classifies. */
   classifier?: AttachPoints;
   /** What it knows of the servers; router only, and absent where nothing of ours is there. */
@@ -181,17 +184,25 @@ const halfOpenOn =
     return host ? halfOpenWarnings(host, config, server) : [];
   };
 
+async function congestionOf({ config, hosts }: Deployment, name: string) {
+  const server = config.servers.find((one) => one.name === name);
+  const host = hosts.get(name);
+  return server && host && congestionOn(host, config, server);
+}
+
 async function hostStatus(
   deployment: Deployment,
   survey: HostSurvey,
   flowTable?: FlowTableStatus,
 ): Promise<HostStatus> {
   const { name, observed } = survey;
+  const congestion = await congestionOf(deployment, name);
   return {
     name,
     address: observed.address,
     ...judgement(survey),
     counters: await countersOf(deployment, name, observed),
+    ...(congestion !== undefined && { congestion }),
     ...(flowTable && { flows: flowTable.flows, overShare: flowTable.overShare }),
     ...(observed.classifier && { classifier: attachPoints(observed.classifier) }),
   };

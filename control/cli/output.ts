@@ -45,6 +45,16 @@ export function printWarnings(warnings: readonly Diagnostic[]): void {
   for (const warning of warnings) say(`${pc.yellow('warning:')} ${formatDiagnostic(warning)}`);
 }
 
+const said = new Set<string>();
+
+/** A warning that a program which runs for long comes upon again and again. */
+export function sayOnce(warning: Diagnostic): void {
+  const text = formatDiagnostic(warning);
+  if (said.has(text)) return;
+  said.add(text);
+  printWarnings([warning]);
+}
+
 /** What is right as it is, and good to know. */
 export function printNotes(notes: readonly Diagnostic[]): void {
   for (const one of notes) print(`${pc.cyan('note:')} ${formatDiagnostic(one)}`);

@@ -154,6 +154,8 @@ export interface RelayConfig extends Omit<Scalars<RelayFile>, 'drainSeconds'> {
   otherServers?: string[];
   probe?: ProbeConfig;
   metrics: MetricsConfig;
+  /** `auto` (the client's leg only), `system`, or a name. */
+  congestionControl: { client: string; upstream: string };
   /** `-`, or absolute or relative to the working directory. */
   accessLog?: { file: string };
   /** After a signal to stop. */

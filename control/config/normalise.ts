@@ -176,6 +176,7 @@ function relay(file: CheckedFile['relay'], yaml: string): RelayConfig {
       connections: file.metrics.connections,
       perClient: file.metrics.per_client,
     },
+    congestionControl: file.congestion_control,
     ...(file.access_log !== undefined && { accessLog: accessLog(file.access_log, yaml) }),
     drainSeconds: file.drain_seconds ?? STOP_DRAIN_SECONDS,
     handOverSeconds: file.drain_seconds ?? 'unlimited',

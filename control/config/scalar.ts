@@ -150,3 +150,22 @@ export function nextHopProblem(text: string): Problem | undefined {
   }
   return undefined;
 }
+
+/** A name as the kernel can have it (TCP_CA_NAME_MAX); which there are only the machine of the relay knows. */
+const CONGESTION = /^[a-z][a-z0-9_-]{0,14}$/;
+
+export function clientCongestionProblem(text: string): Problem | undefined {
+  if (CONGESTION.test(text)) return undefined;
+  return {
+    message: `"${text}" is no congestion control`,
+    hint: 'write auto, system, or a name of /proc/sys/net/ipv4/tcp_available_congestion_control, such as cubic',
+  };
+}
+
+export function congestionProblem(text: string): Problem | undefined {
+  if (text !== 'auto') return clientCongestionProblem(text);
+  return {
+    message: '"auto" is only for the client\'s leg',
+    hint: 'write system, or a name such as bbr',
+  };
+}

@@ -27,7 +27,9 @@ import { pagesShape } from './pages.js';
 import { probeUrlProblem } from './probe.js';
 import {
   addressProblem,
+  clientCongestionProblem,
   commandProblem,
+  congestionProblem,
   domainProblem,
   fileProblem,
   interfaceProblem,
@@ -352,6 +354,20 @@ export const relaySchema = section({
   max_handshakes: integer(0, 16777216)
     .optional()
     .describe('Most connections that still wait for an upstream; more are reset. 0: no limit'),
+  congestion_control: section({
+    client: text(clientCongestionProblem)
+      .default('auto')
+      .describe(
+        "Of the clients' connections: auto, system, or an algorithm's name. auto: the system's, but one that does not pace for clients on attached networks",
+      )
+      .meta({ examples: ['cubic'] }),
+    upstream: text(congestionProblem)
+      .default('system')
+      .describe("Of the connections to upstreams: system, or an algorithm's name")
+      .meta({ examples: ['bbr'] }),
+  })
+    .prefault({})
+    .describe('TCP congestion control for each leg'),
   fast_open: z
     .boolean({ error: 'must be true or false' })
     .default(false)

@@ -39,10 +39,15 @@ const DENY = 1;
 const ALLOW = 2;
 const BY_DEFAULT = 4;
 const OWN = 8;
+const ATTACHED = 16;
 
 function verdict(bits: number): number {
   const denied = bits & DENY || (!(bits & ALLOW) && bits & BY_DEFAULT);
-  return (denied ? guardBit.denied : 0) | (bits & OWN ? guardBit.own : 0);
+  return (
+    (denied ? guardBit.denied : 0) |
+    (bits & OWN ? guardBit.own : 0) |
+    (bits & ATTACHED ? guardBit.attached : 0)
+  );
 }
 
 /** Without the borders at which the verdict stays as it was. */
@@ -63,7 +68,8 @@ function serverAddresses({ servers, relay }: Config): string[] {
 export function relayGuard(config: Config, attached: Attached): DestinationTable {
   const addresses = addressResolver(config);
   const { allow, deny } = config.relay;
-  const byDefault = PRIVATE.union(PrefixSet.of(attached.networks));
+  const networks = PrefixSet.of(attached.networks);
+  const byDefault = PRIVATE.union(networks);
   // A connection from another server would go in a circle, as one to itself.
   const own = PrefixSet.of(attached.addresses).union(PrefixSet.parse(...serverAddresses(config)));
   const withTranslated = translator(config);
@@ -72,6 +78,7 @@ export function relayGuard(config: Config, attached: Attached): DestinationTable
     withTranslated(addresses(allow)),
     withTranslated(byDefault.union(own)),
     own,
+    networks,
   ]);
   const v4 = merged(table.v4Starts, table.v4Routes);
   const v6 = merged(table.v6Starts, table.v6Routes);

@@ -69,7 +69,13 @@ export const processMetrics = {
     name: 'sidetrack_build_info',
     type: 'gauge',
     unit: 'info',
-    labels: { version: 'of sidetrack', node: 'of Node.js' },
-    help: 'Constant 1, labelled with the versions that run.',
+    labels: {
+      version: 'of sidetrack',
+      node: 'of Node.js',
+      congestion_client:
+        "TCP congestion control of the relay's new connections from clients on attached networks",
+      congestion_upstream: 'the same, to upstreams',
+    },
+    help: 'Constant 1, labelled with the versions that run, and in the relay with the congestion control of each leg.',
   },
 } as const satisfies MetricTable;

@@ -32,6 +32,17 @@ static void end(void)
 	printf("} as const;\n");
 }
 
+static void print_congestion(void)
+{
+	begin("congestionOffset", "Names of congestion control; byte offsets in the options.");
+#define X(NAME, name, help) entry(#name, OPTION_OFFSET(congestion[CONGESTION_##NAME]), help);
+	SIDETRACK_RELAY_CONGESTIONS(X)
+#undef X
+	end();
+	printf("/** Bytes of such a name, one zero at least among them. */\n"
+	       "export const CONGESTION_LENGTH = %d;\n", SIDETRACK_RELAY_CONGESTION_LENGTH);
+}
+
 static void print_options(void)
 {
 	begin("optionOffset", "Unsigned 32-bit options; byte offsets.");
@@ -41,6 +52,7 @@ static void print_options(void)
 	end();
 	printf("\n/** 16 bytes, IPv4 as ::ffff:a.b.c.d. */\n"
 	       "export const OPTION_ADDRESS_OFFSET = %zu;\n", OPTION_OFFSET(address));
+	print_congestion();
 	printf("/** Of the probe's part for IPv4; that for IPv6 comes PROBE_SIZE behind it. */\n"
 	       "export const OPTION_PROBE_OFFSET = %zu;\n", OPTION_OFFSET(probe));
 	printf("export const PROBE_SIZE = %zu;\n", sizeof(struct sidetrack_relay_probe));

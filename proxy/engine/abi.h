@@ -18,13 +18,14 @@
 #include <stdint.h>
 
 /* Raised whenever a list below changes; create() refuses any other version. */
-#define SIDETRACK_RELAY_ABI_VERSION 10
+#define SIDETRACK_RELAY_ABI_VERSION 11
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
 #define SIDETRACK_RELAY_RECENT 2048
 #define SIDETRACK_RELAY_CLIENTS 1024	/* entries for them in each thread */
 #define SIDETRACK_RELAY_LISTENERS 128	/* of both families */
 #define SIDETRACK_RELAY_NAME_LENGTH 64	/* of an upstream, for the log */
+#define SIDETRACK_RELAY_CONGESTION_LENGTH 16	/* TCP_CA_NAME_MAX, with its zero */
 #define SIDETRACK_RELAY_LOG_LINE 1024	/* no line of the log is longer */
 #define SIDETRACK_RELAY_UPSTREAMS 16		/* of one generation */
 #define SIDETRACK_RELAY_ADDRESSES 8		/* of one upstream */
@@ -104,6 +105,12 @@
 #define SIDETRACK_RELAY_CAPTURES(X)						\
 	X(REDIRECT, "redirect", "conntrack: SO_ORIGINAL_DST")			\
 	X(TPROXY, "tproxy", "the socket itself: getsockname()")
+
+/* X(NAME, name, what it means): sockets by what their congestion control is chosen for */
+#define SIDETRACK_RELAY_CONGESTIONS(X)						\
+	X(CLIENT, client, "clients")						\
+	X(ELSEWHERE, elsewhere, "clients that are on no attached network, where that differs") \
+	X(UPSTREAM, upstream, "upstreams")
 
 /*
  * X(NAME, name, what it means): how bytes move, see bytes/mode.h.  A direction begins with
@@ -232,7 +239,8 @@
 /* X(NAME, name, what it means): bits of an address in the table of the guard */
 #define SIDETRACK_RELAY_GUARD_BITS(X)						\
 	X(DENIED, "denied", "a destination or client that the guard refuses")			\
-	X(OWN, "own", "this machine's, or another server's: neither a destination nor a client")
+	X(OWN, "own", "this machine's, or another server's: neither a destination nor a client") \
+	X(ATTACHED, "attached", "on a network of one of this machine's interfaces")
 
 enum mode {
 #define X(NAME, name, help) MODE_##NAME,
@@ -296,6 +304,13 @@ enum capture {
 	CAPTURE_COUNT
 };
 
+enum congestion {
+#define X(NAME, name, help) CONGESTION_##NAME,
+	SIDETRACK_RELAY_CONGESTIONS(X)
+#undef X
+	CONGESTION_COUNT
+};
+
 /* What an upstream carries; index and bit. */
 enum family {
 	FAMILY_IPV4,
@@ -324,6 +339,8 @@ struct sidetrack_relay_options {
 #undef X
 	/* where to listen; IPv4 as ::ffff:a.b.c.d; all zero is everywhere */
 	uint8_t address[16];
+	/* names of algorithms, zero-padded; all zero is the system's own */
+	char congestion[CONGESTION_COUNT][SIDETRACK_RELAY_CONGESTION_LENGTH];
 	struct sidetrack_relay_probe probe[FAMILIES];
 };
 
@@ -538,6 +555,7 @@ SIDETRACK_EXPORT int32_t sidetrack_relay_read_log(struct relay *relay, int32_t t
 SIDETRACK_EXPORT int32_t sidetrack_relay_read_error(struct relay *relay, uint8_t *out,
 						    int32_t length);
 
+SIDETRACK_EXPORT int32_t sidetrack_congestion(const uint8_t *name, int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_half_open(const uint8_t *directory,
 					     int32_t directory_length, uint8_t *out,
 					     int32_t length);

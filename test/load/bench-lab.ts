@@ -12,7 +12,13 @@ import { ADDRESS } from '../../control/lab/topology.js';
 import { serverTable } from '../../control/nft/server-table.js';
 import { recreateTable } from '../../control/nft/transaction.js';
 import { Running } from '../netns/rivals/launch.js';
-import { CONTESTANTS, type ContestantName, program, SOCKS } from './contestants.js';
+import {
+  CONTESTANTS,
+  type Congestion,
+  type ContestantName,
+  program,
+  SOCKS,
+} from './contestants.js';
 
 export const CORE = { rest: 0, relay: 1 } as const;
 export const PORT = { iperf: 5201, web: 8080, echo: 7000, echoes: 8 } as const;
@@ -48,8 +54,9 @@ const SYSCTLS = [
  * BBR paces by timers, and those would be measured. A namespace may choose only what
  * tcp_allowed_congestion_control of the machine names, which is always Reno.
  */
+const CONGESTION_SYSCTL = '/proc/sys/net/ipv4/tcp_congestion_control';
 const CONGESTION_CONTROL = `for name in cubic reno; do
-  echo $name 2>/dev/null > /proc/sys/net/ipv4/tcp_congestion_control && break
+  echo $name 2>/dev/null > ${CONGESTION_SYSCTL} && break
 done`;
 
 /** What server1 needs beside ip_forward. */
@@ -75,6 +82,7 @@ http {
 export class BenchLab {
   private readonly running = new Map<ContestantName, Running>();
   private way: ContestantName | undefined;
+  private congestion: Congestion | undefined;
 
   private constructor(
     readonly lab: Lab,
@@ -165,14 +173,28 @@ ip route add local default dev lo table ${table}`;
     for (const { name } of this.lab.topology.nodes) await this.lab.check(name, ['sh', '-c', write]);
   }
 
+  /**
+   * What server1's sockets get that nothing is said to, from now on; absent: as in the rest of the lab.
+   * @throws when this machine does not let a namespace choose it.
+   */
+  async setCongestion(name?: Congestion): Promise<void> {
+    if (this.congestion === name) return;
+    const script = name === undefined ? CONGESTION_CONTROL : `echo ${name} > ${CONGESTION_SYSCTL}`;
+    await this.lab.check(SERVER, ['sh', '-ec', script]);
+    this.congestion = name;
+  }
+
   /** Starts a contestant beside those that run already. @throws with its own words. */
   async startContestant(name: ContestantName): Promise<Running | undefined> {
-    const { port, file, argv } = CONTESTANTS[name];
+    const { port, file, argv, congestion } = CONTESTANTS[name];
     if (port === undefined || this.running.has(name)) return this.running.get(name);
+    const before = this.congestion;
+    if (congestion !== undefined) await this.setCongestion(congestion);
     const path = file ? this.write(file.name, file.text) : '';
     const pinned = ['taskset', '-c', `${CORE.relay}`, ...argv(path)];
     const running = await Running.start(this.lab, SERVER, pinned, port);
     this.running.set(name, running);
+    await this.setCongestion(before);
     return running;
   }
 

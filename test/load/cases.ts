@@ -1,5 +1,5 @@
 /** What is measured and what must come of it: data only. */
-import { BEFORE, type ContestantName } from './contestants.js';
+import { BEFORE, type Congestion, type ContestantName } from './contestants.js';
 
 /** What puts the relay under load. */
 export type Load =
@@ -34,6 +34,8 @@ export interface Case {
   load: Load;
   /** False: every packet has at most 1500 bytes from end to end. */
   offload: boolean;
+  /** Of server1; absent: CUBIC, or Reno where a namespace may not choose that. */
+  congestion?: Congestion;
   ours: ContestantName;
   rivals: readonly ContestantName[];
   figures: readonly Figure[];
@@ -94,6 +96,21 @@ const CONNECTION_TARGETS: readonly Target[] = [
   { rival: 'haproxy-default', ratio: 1.3 },
   { rival: 'haproxy-tuned', ratio: 1.3 },
 ];
+
+/** Pacing by timers is for long ways; the one to the LAN is short. */
+const withBbr = DIRECTIONS.map(
+  ({ word, reverse }): Case => ({
+    name: `server1 with BBR, bulk ${word}, 1 flow`,
+    load: { kind: 'iperf', flows: 1, reverse },
+    offload: true,
+    congestion: 'bbr',
+    ours: 'sidetrack-bbr',
+    rivals: ['haproxy-tuned', 'naive-splice'],
+    figures: BULK,
+    // Uploads leave by the upstream's leg, which has BBR here as there.
+    targets: reverse ? [{ rival: 'haproxy-tuned', ratio: 2 }] : [],
+  }),
+);
 
 const connections: Case = {
   ...direct,
@@ -174,6 +191,7 @@ const withoutOffload: readonly Case[] = DIRECTIONS.map(({ word, reverse }) => ({
 const ALL_CASES: readonly Case[] = [
   ...bulk,
   ...withoutOffload,
+  ...withBbr,
   ...requests,
   connections,
   singleRequests,

@@ -12,15 +12,21 @@ export type ContestantName =
   | 'naive-splice'
   | 'forwarding'
   | 'sidetrack-tproxy'
+  | 'sidetrack-bbr'
   | 'sidetrack-observed'
   | 'sidetrack-unobserved'
   | 'sidetrack-socks'
   | 'redsocks';
 
+/** What people who run proxies set for all of the machine. */
+export type Congestion = 'bbr';
+
 export interface Contestant {
   label: string;
   /** Where the redirect of server1 leads; absent: no program, the kernel forwards. */
   port?: number;
+  /** What server1 has when it starts: our relay looks then. */
+  congestion?: Congestion;
   /** How packets get there; `redirect` when absent. */
   capture?: 'tproxy';
   /** Its configuration file, if it has one. */
@@ -165,6 +171,13 @@ export const CONTESTANTS: Readonly<Record<ContestantName, Contestant>> = {
       name: 'sidetrack-tproxy.yaml',
       text: sidetrack(12347, 9152, 'direct:', { capture: 'tproxy' }),
     },
+    argv: sidetrackArgv,
+  },
+  'sidetrack-bbr': {
+    label: 'sidetrack',
+    port: 12351,
+    congestion: 'bbr',
+    file: { name: 'sidetrack-bbr.yaml', text: sidetrack(12351, 9156, 'direct:') },
     argv: sidetrackArgv,
   },
   'sidetrack-observed': {

@@ -112,6 +112,7 @@ type Samples = Map<ContestantName, Sample[]>;
 async function runOnce(session: Session, one: Case, samples: Samples): Promise<void> {
   const { bench } = session;
   await bench.setOffload(one.offload);
+  await bench.setCongestion(session.absent.has(one.ours) ? undefined : one.congestion);
   const { load } = one;
   const pace = paceOf(one);
   if (load.kind === 'ping' && load.rate === 'half' && !session.halfRates.has(pace))

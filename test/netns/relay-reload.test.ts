@@ -16,6 +16,7 @@ const SECOND_PORT = 1081;
 const DIRECT = '{ name: direct, url: "direct:" }';
 const VPS = `{ name: vps, url: "socks5://${PROXY.v4}:${PORT}" }`;
 const BACKUP = `{ name: backup, url: "socks5://${PROXY.v4}:${SECOND_PORT}" }`;
+const RELAY_PORT = 12345;
 const SWAPS = 12;
 
 let fixture: Fixture;
@@ -227,6 +228,60 @@ describe('the guard', () => {
     await onServer(...ATTACHED.with(1, 'del'));
     await reload('success');
     await seenByInternet('v4');
+  });
+});
+
+describe('congestion control', () => {
+  const SYSCTL = '/proc/sys/net/ipv4/tcp_congestion_control';
+  const onServer = (script: string) => fixture.lab.run('server1', ['sh', '-c', script]);
+  /** Of the connections of the relay to one address, as the kernel has them. */
+  const algorithms = async (filter: string) => {
+    const list = await fixture.lab.check('server1', [
+      'ss',
+      '-Htin',
+      'state',
+      'established',
+      filter,
+    ]);
+    return new Set(list.match(/\b(cubic|reno|bbr)\b/g));
+  };
+  const ofClients = () => algorithms(`( sport = :${RELAY_PORT} and dst ${ADDRESS.client.v4} )`);
+  const ofUpstreams = () => algorithms(`( dst ${ADDRESS.internet.v4} )`);
+  const labels = () => fixture.lab.check('server1', ['sh', '-c', BUILD_INFO]);
+  const BUILD_INFO = 'curl -sf http://127.0.0.1:9150/metrics | grep ^sidetrack_build_info';
+
+  it('the client near by is not paced, the upstream is; a reload changes both', async (context) => {
+    const [before] = (await fixture.lab.check('server1', ['cat', SYSCTL])).split('\n');
+    // A namespace may have only what the machine allows to everybody.
+    if ((await onServer(`echo bbr > ${SYSCTL}`)).status !== 0) context.skip();
+    try {
+      await start(DIRECT);
+      const held = await holdConnection(fixture, 'client');
+      expect([...(await ofClients())]).toEqual([expect.stringMatching(/^(cubic|reno)$/)]);
+      expect([...(await ofUpstreams())]).toEqual(['bbr']);
+      expect(await labels()).toMatch(/congestion_client="(cubic|reno)",congestion_upstream="bbr"/);
+      const { stdout } = await fixture.sidetrack('status');
+      expect(stdout).toMatch(
+        /congestion control: client (cubic|reno) \(auto; clients beyond its networks bbr\), upstream bbr \(system\)/,
+      );
+      configure(DIRECT, '  congestion_control: { client: system, upstream: reno }\n');
+      await reload('success');
+      expect(said).toContain('congestion_control.client auto → system');
+      await held.roundTrip('an open connection keeps what it has');
+      expect([...(await ofUpstreams())]).toEqual(['bbr']);
+      await held.end();
+      const next = await holdConnection(fixture, 'client');
+      expect([...(await ofClients())]).toEqual(['bbr']);
+      expect([...(await ofUpstreams())]).toEqual(['reno']);
+      await next.end();
+      configure(DIRECT, '  congestion_control: { upstream: nonsense }\n');
+      await reload('failure');
+      expect(said).toMatch(
+        /:\d+:\d+: this kernel has no congestion control "nonsense"; it has .*reno.*modprobe tcp_nonsense/,
+      );
+    } finally {
+      await onServer(`echo ${before} > ${SYSCTL}`);
+    }
   });
 });
 

@@ -9,10 +9,11 @@ import { action, type CommonOptions, command, configFile, withConfigFile } from 
 import { count } from '../count.js';
 import { startBeats } from '../heartbeat/beats.js';
 import { heartbeatPlace } from '../heartbeat/place.js';
-import { EXIT_FAILED, EXIT_OK, printWarnings, say } from '../output.js';
+import { EXIT_FAILED, EXIT_OK, printWarnings, say, sayOnce } from '../output.js';
 import { watchAttached } from '../relay/attached.js';
 import type { RelaySetup } from '../relay/changes.js';
 import { chooseServer } from '../relay/choose-server.js';
+import { congestionNames, congestionOf } from '../relay/congestion.js';
 import { drain, handOver, leave, type RunningRelay } from '../relay/end.js';
 import { exporterPlace } from '../relay/exporter-place.js';
 import { patiently } from '../relay/first-setup.js';
@@ -93,7 +94,7 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
     current = next;
     if (pages !== undefined) bringUpToDate(pages, next);
   });
-  const view = viewOf(relay, reloading, () => current.exporter, beats);
+  const view = viewOf(relay, reloading, () => current, beats);
   const observation = await startObservation(relay, config.relay, view);
   pages = await startPages(setup, relay, inheritance, reloading.reloads, view);
   if (current !== setup) bringUpToDate(pages, current);
@@ -134,7 +135,10 @@ async function readSetup(options: RelayCommandOptions, names: Names): Promise<Re
   );
   config.warnings.push(...access.warnings);
   const exporter = await exporterPlace(config);
-  return { config, server, options: relayOptions(config, server, upstreams), access, exporter };
+  const { choice: congestion, warnings } = congestionOf(config);
+  for (const one of warnings) sayOnce(one);
+  const relay = relayOptions(config, server, upstreams, congestionNames(congestion));
+  return { config, server, options: relay, congestion, access, exporter };
 }
 
 /** Until a signal ends it, or a successor has taken its place. @returns the exit code. */

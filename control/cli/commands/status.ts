@@ -58,12 +58,14 @@ function attachPoints({ interfaces, xdp }: AttachPoints): string {
 }
 
 function printStatus(status: HostStatus): void {
-  const { name, address, state, differences, problems, counters, flows, classifier } = status;
+  const { name, address, state, differences, problems, counters, flows, classifier, congestion } =
+    status;
   print(`${pc.bold(name)} (${address}): ${WORDS[state]}`);
   if (state === 'drifted')
     for (const line of differences) print(`  ${pc.yellow('~')} ${printable(line)}`);
   for (const problem of problems) print(`  ${pc.red('!')} ${formatDiagnostic(problem)}`);
   if (classifier) print(`  ${printable(attachPoints(classifier))}`);
+  if (congestion !== undefined && state !== 'absent') print(`  ${printable(congestion)}`);
   if (flows !== undefined && state !== 'absent') print(`  flows in the flow table: ${flows}`);
   // Guards and other rarities only when they counted something; --json has them all.
   const shown = counters.filter(

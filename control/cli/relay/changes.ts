@@ -7,6 +7,7 @@ import { FIXED_OPTIONS, type RelayOptions } from '../../../proxy/options.js';
 import type { Upstream } from '../../../proxy/upstreams.js';
 import type { Config, ServerConfig } from '../../config/config.js';
 import { RELAY_SCALARS } from '../../config/relay-scalars.js';
+import type { CongestionChoice } from '../../plan/congestion.js';
 import { addressResolver } from '../../policy/compile.js';
 import type { PageAccess } from './page-access.js';
 
@@ -15,6 +16,7 @@ export interface RelaySetup {
   config: Config;
   server: ServerConfig;
   options: RelayOptions;
+  congestion: CongestionChoice;
   /** Of the pages: secrets until they are opened or brought up to date. */
   access: PageAccess;
   /** Where the exporter is asked for what the router knows. */
@@ -81,7 +83,12 @@ const pagesPlace = ({ metrics }: Config['relay']) => {
   return { address, port, socket, perClient, isTls: tls !== undefined };
 };
 
-export function pictureOf({ config, server, options, access }: RelaySetup): SetupPicture {
+export function pictureOf({
+  config,
+  server,
+  options,
+  access,
+}: Omit<RelaySetup, 'congestion'>): SetupPicture {
   const { upstreams = [], routing } = options;
   return {
     config,
@@ -133,6 +140,13 @@ function settingOf({ relay }: Config, key: string): unknown {
   return settings[camelCase(key)];
 }
 
+function congestionChanges(before: Config, after: Config): string[] {
+  const [old, now] = [before.relay.congestionControl, after.relay.congestionControl];
+  return (['client', 'upstream'] as const).flatMap((leg) =>
+    old[leg] === now[leg] ? [] : [`congestion_control.${leg} ${old[leg]} → ${now[leg]}`],
+  );
+}
+
 export function describeChanges(before: SetupPicture, after: SetupPicture): string {
   const upstreams = namesThatDiffer(before.upstreams, after.upstreams);
   const routes = namesThatDiffer(before.routes, after.routes);
@@ -142,6 +156,7 @@ export function describeChanges(before: SetupPicture, after: SetupPicture): stri
     const [old, now] = [settingOf(before.config, key), settingOf(after.config, key)];
     return old === now ? [] : [`${key} ${old ?? 'default'} → ${now ?? 'default'}`];
   });
+  limits.push(...congestionChanges(before.config, after.config));
   if (!isDeepStrictEqual(before.guard, after.guard)) limits.push('allow, deny');
   if (!isDeepStrictEqual(before.pages, after.pages)) limits.push('who may ask for pages');
   if (!isDeepStrictEqual(before.config.relay.probe, after.config.relay.probe)) limits.push('probe');

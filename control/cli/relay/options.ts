@@ -1,6 +1,11 @@
 /** The relay's part of the configuration as the engine's options. */
 import { LOG_RECORDS } from '../../../proxy/log.js';
-import { ENGINE_OPTIONS, type EngineOptions, type RelayOptions } from '../../../proxy/options.js';
+import {
+  type CongestionNames,
+  ENGINE_OPTIONS,
+  type EngineOptions,
+  type RelayOptions,
+} from '../../../proxy/options.js';
 import type { Upstream } from '../../../proxy/upstreams.js';
 import type { Config, ServerConfig } from '../../config/config.js';
 import { relayGuard } from '../../policy/relay-guard.js';
@@ -13,6 +18,7 @@ export function relayOptions(
   config: Config,
   { port, capture }: ServerConfig,
   upstreams: readonly Upstream[],
+  congestion: CongestionNames = {},
 ): RelayOptions {
   const { relay } = config;
   const { probe, accessLog } = relay;
@@ -27,6 +33,7 @@ export function relayOptions(
     port,
     capture,
     upstreams,
+    congestion,
     logRecords: accessLog === undefined ? 0 : LOG_RECORDS,
     routing: compileRoutes(config),
     guard: relayGuard(config, attached()),

@@ -73,7 +73,7 @@ function open(
   view: RelayView,
 ): Promise<MonitoringServer> {
   const { metrics } = config.relay;
-  const registry = relayRegistry(() => relay.stats(), version(), relay);
+  const registry = relayRegistry(() => relay.stats(), version(), relay, view.congestion);
   registerReloads(registry, reloads);
   registerClients(registry, () => relay.clients(), metrics.perClient);
   registerHalfOpen(registry, view.halfOpen);

@@ -2,16 +2,19 @@
 import { clientStates } from '../../../monitoring/client-state.js';
 import type { Why } from '../../../monitoring/connection-page.js';
 import { DeviceNames } from '../../../monitoring/device-names.js';
-import { ExporterClient, type ExporterPlace } from '../../../monitoring/exporter-client.js';
+import { ExporterClient } from '../../../monitoring/exporter-client.js';
 import { halfOpenCounter, toOthers, toPort } from '../../../monitoring/half-open.js';
 import { health } from '../../../monitoring/health.js';
+import type { Congestion } from '../../../monitoring/process.js';
 import { relayState } from '../../../monitoring/relay-state.js';
 import { Sampler } from '../../../monitoring/sampler.js';
 import { type ClientState, STATE_VERSION, type State } from '../../../monitoring/state.js';
 import type { Relay } from '../../../proxy/relay.js';
 import type { RelayStats } from '../../../proxy/stats.js';
+import type { CongestionChoice } from '../../plan/congestion.js';
 import type { Beats } from '../heartbeat/beats.js';
 import { version } from '../package.js';
+import type { RelaySetup } from './changes.js';
 import type { Reloading } from './reload.js';
 import { whyFrom } from './why.js';
 
@@ -24,23 +27,26 @@ export interface RelayView {
   readonly isAsking: boolean;
   /** Handshakes of clients that stay half open, where they could be counted. */
   halfOpen(): Promise<number | undefined>;
+  /** What new connections have. */
+  congestion(): Congestion;
   why(client: string, originalDestination: string): Omit<Why, 'version' | 'id'>;
   end(): void;
 }
 
 /**
- * @param exporter where the router's half of the state is; it is asked while somebody watches.
+ * @param setup what is in force: congestion control, and where the router's half of the state is, which is asked
+ *   while somebody watches.
  * @param beats what the router is told of the relay
  */
 export function viewOf(
   relay: Relay,
   reloading: Pick<Reloading, 'reloads' | 'config'>,
-  exporter: () => ExporterPlace,
+  setup: () => Pick<RelaySetup, 'exporter' | 'congestion'>,
   beats: Pick<Beats, 'said'>,
 ): RelayView {
   const sampler = new Sampler(() => relay.stats());
   const names = new DeviceNames();
-  const router = new ExporterClient(exporter);
+  const router = new ExporterClient(() => setup().exporter);
   const since = Date.now() / 1000;
   const { reloads } = reloading;
   const { port, threads, capture, maxPipes } = relay;
@@ -60,6 +66,7 @@ export function viewOf(
         at: Date.now() / 1000,
         relay: {
           ...relayState(relay.stats(), { ...about, maxConnections }, incomplete),
+          congestion: congestionState(setup().congestion),
           ...(beats.said && { heartbeat: heartbeatState(beats.said) }),
         },
         clients: clientStates(relay.clients()).map(named(names)),
@@ -67,6 +74,7 @@ export function viewOf(
       };
       return { version: STATE_VERSION, ...now, health: health(now, found) };
     },
+    congestion: () => congestionState(setup().congestion),
     ready: () => notReady(relay.stats()),
     get isAsking() {
       return names.isAsking || router.isAsking;
@@ -78,6 +86,12 @@ export function viewOf(
     },
   };
 }
+
+const congestionState = ({ client, upstream }: CongestionChoice) => ({
+  client: client.name,
+  ...(client.elsewhere !== undefined && { elsewhere: client.elsewhere }),
+  upstream: upstream.name,
+});
 
 const heartbeatState = ({ fit, reason, since }: NonNullable<Beats['said']>) => ({
   fit: [...fit],

@@ -7,6 +7,7 @@
 #include "connection/connecting.h"
 #include "connection/connection.h"
 #include "connection/record.h"
+#include "sockets/congestion.h"
 #include "sockets/destination.h"
 #include "upstreams/guard.h"
 
@@ -23,6 +24,18 @@ static enum outcome admit(struct thread_context *thread, struct connection *conn
 	outcome = error ? OUTCOME_NO_ORIGINAL_DESTINATION
 			: guard_judge(thread->guard, &connection->client, destination);
 	return outcome == OUTCOME_OPEN ? connection_admit(thread, connection) : outcome;
+}
+
+/*
+ * The listener's is for clients on attached networks.  Where that is not the system's own,
+ * those who are farther away get that back, in one system call in their lives.
+ */
+static void suit_congestion(struct thread_context *thread, const struct connection *connection)
+{
+	const char *elsewhere = connection_options(connection)->congestion[CONGESTION_ELSEWHERE];
+
+	if (elsewhere[0] && !guard_is_attached(thread->guard, &connection->client))
+		congestion_set(connection->leg[CLIENT].fd, elsewhere);
 }
 
 /**
@@ -43,9 +56,12 @@ void connection_open(struct thread_context *thread, int fd, const struct endpoin
 		return;
 	}
 	outcome = admit(thread, connection);
-	if (outcome != OUTCOME_OPEN)
+	if (outcome != OUTCOME_OPEN) {
 		connection_close(thread, connection, outcome);
-	else if (leg_watch(thread->epoll, &connection->leg[CLIENT]) < 0)
+		return;
+	}
+	suit_congestion(thread, connection);
+	if (leg_watch(thread->epoll, &connection->leg[CLIENT]) < 0)
 		connection_close(thread, connection, OUTCOME_NO_MEMORY);
 	else
 		connecting_begin(thread, connection);

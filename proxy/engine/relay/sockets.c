@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/endpoint.h"
+#include "sockets/congestion.h"
 #include "sockets/dial.h"
 #include "sockets/listen.h"
 #include "sockets/steering.h"
@@ -300,9 +301,11 @@ void sockets_refresh(struct relay *relay, const struct sidetrack_relay_options *
 {
 	uint32_t i;
 
-	for (i = 0; i < relay->listener_count; i++)
+	for (i = 0; i < relay->listener_count; i++) {
 		dial_set_keepalive(relay->listener[i], options->keepalive_s,
 				   options->keepalive_interval_s);
+		congestion_settle(relay->listener[i], options->congestion[CONGESTION_CLIENT]);
+	}
 }
 
 /* --- the interface ---------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include "sockets/congestion.h"
 #include "sockets/destination.h"
 
 #define KEEPALIVE_PROBES 4
@@ -185,6 +186,7 @@ enum outcome dial(const struct sidetrack_relay_options *options, const struct en
 	if (outcome != OUTCOME_OPEN)
 		return outcome;
 	dial_set_options(*fd, options);
+	congestion_set(*fd, options->congestion[CONGESTION_UPSTREAM]);
 	if (dial_connect(*fd, &to, length, greeting))
 		return OUTCOME_OPEN;
 	outcome = dial_outcome(errno);

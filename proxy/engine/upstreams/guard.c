@@ -45,6 +45,13 @@ enum outcome guard_judge(const struct guard *guard, const struct endpoint *clien
 	return bits & 1U << GUARD_DENIED_BIT ? OUTCOME_DENIED : OUTCOME_OPEN;
 }
 
+/* Return: true if the client is on a network of ours, as far as is known */
+bool guard_is_attached(const struct guard *guard, const struct endpoint *client)
+{
+	return guard &&
+	       destinations_find(&guard->addresses, client) & 1U << GUARD_ATTACHED_BIT;
+}
+
 /* --- life ------------------------------------------------------------------------- */
 
 /**

@@ -5,13 +5,16 @@
  * Packet filters decide what reaches the relay; this holds whatever they let
  * through.  A host that sends packets for any destination to this machine, by a
  * route of its own, would otherwise be connected to every network that is attached
- * here.  So TypeScript makes a table of addresses, two bits for each:
+ * here.  So TypeScript makes a table of addresses, with bits for each:
  *
  *	DENIED	no client is connected to it: relay.deny, and what is refused by
  *		itself less relay.allow
  *	OWN	an address of this machine.  As a destination it would lead back to
  *		us.  As a client's it already has: the connection is one of ours,
  *		which left by an interface that the router does not know for ours.
+ *
+ * A third bit refuses nothing: ATTACHED says that an address is on a network of one of
+ * our interfaces, so that no paced congestion control is wanted on the way there.
  *
  * The table has the shape of the routes' (route.h), so that it costs one search for
  * the destination and one for the client, and no system call.  It changes when the
@@ -31,6 +34,7 @@
 #ifndef SIDETRACK_GUARD_H
 #define SIDETRACK_GUARD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "abi.h"
@@ -40,6 +44,8 @@ struct guard;
 
 enum outcome guard_judge(const struct guard *guard, const struct endpoint *client,
 			 const struct endpoint *destination);
+
+bool guard_is_attached(const struct guard *guard, const struct endpoint *client);
 
 int guard_create(const uint8_t *table, int32_t length, struct guard **guard);
 void guard_share(struct guard *guard, uint32_t threads);

@@ -54,6 +54,7 @@ relay:
   max_connections: 5
   max_connections_per_client: 6
   max_handshakes: 7
+  congestion_control: { client: cubic, upstream: bbr }
   fast_open: true
 sets:
   china: { file: china.txt }
@@ -116,6 +117,7 @@ describe('loadConfig', () => {
         handshakeTimeoutSeconds: 20,
         idleTimeoutSeconds: 0,
         halfCloseTimeoutSeconds: 300,
+        congestionControl: { client: 'auto', upstream: 'system' },
         fastOpen: false,
       },
       sets: {},
@@ -237,6 +239,7 @@ describe('loadConfig', () => {
       maxConnections: 5,
       maxConnectionsPerClient: 6,
       maxHandshakes: 7,
+      congestionControl: { client: 'cubic', upstream: 'bbr' },
       fastOpen: true,
     });
     expect(config.sets).toEqual({

@@ -51,6 +51,8 @@ class Pages {
       () =>
         sumStats(this.pages, { upstreams: ['vps', 'direct'], routes: ['default', 'lan'] }, HEALTH),
       '1.2.3',
+      undefined,
+      () => ({ client: 'cubic', upstream: 'bbr' }),
     );
   }
 }
@@ -144,7 +146,7 @@ describe('the registry', () => {
 
   it('tells the versions', async () => {
     expect(await lines(new Pages())).toContain(
-      `sidetrack_build_info{version="1.2.3",node="${process.version}"} 1`,
+      `sidetrack_build_info{version="1.2.3",node="${process.version}",congestion_client="cubic",congestion_upstream="bbr"} 1`,
     );
   });
 

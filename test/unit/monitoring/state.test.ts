@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { viewOf } from '../../../control/cli/relay/relay-view.js';
 import { parseConfig } from '../../../control/config/load.js';
+import { chooseCongestion } from '../../../control/plan/congestion.js';
 import { clientStates } from '../../../monitoring/client-state.js';
 import { state } from '../../../monitoring/state.js';
 import { type Relay, type RelayOptions, startRelay } from '../../../proxy/relay.js';
@@ -10,6 +11,8 @@ const ends: (() => void)[] = [];
 afterEach(() => {
   for (const end of ends.splice(0)) end();
 });
+
+const KERNEL = { system: 'bbr', available: ['reno', 'bbr'], refusal: () => undefined };
 
 const YAML = `router: { host: local, interfaces: [br-lan] }
 servers: [{ host: local, interface: eth0, address: 192.168.1.2 }]
@@ -26,8 +29,9 @@ async function start(options: Partial<RelayOptions> = {}) {
   };
   const config = await parseConfig('x.yaml', YAML);
   const said = { fit: ['ipv4'], reason: 'upstreams', since: 7 } as const;
-  const exporter = () => ({ address: '127.0.0.1', port: 9 });
-  const view = viewOf(relay, { reloads, config }, exporter, { said });
+  const congestion = chooseCongestion(config.relay.congestionControl, KERNEL);
+  const inForce = () => ({ exporter: { address: '127.0.0.1', port: 9 }, congestion });
+  const view = viewOf(relay, { reloads, config }, inForce, { said });
   ends.push(() => {
     view.end();
     relay.destroy();
@@ -40,7 +44,12 @@ describe('the state of a relay', () => {
     const { relay, view } = await start();
     const now = await view.state();
     expect(state.parse(JSON.parse(JSON.stringify(now)))).toEqual(now);
-    expect(now.relay).toMatchObject({ port: relay.port, threads: { count: 2 } });
+    expect(now.relay).toMatchObject({
+      port: relay.port,
+      threads: { count: 2 },
+      congestion: { client: 'cubic', elsewhere: 'bbr', upstream: 'bbr' },
+    });
+    expect(view.congestion()).toMatchObject({ client: 'cubic', upstream: 'bbr' });
     expect(now.health).toEqual([
       { level: 'ok', host: 'relay', what: 'no problem found', next: '' },
       {
