@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 include build.mk
 .DEFAULT_GOAL := build
-.PHONY: build engine bpf bpf-test demo test check static unit engine-test fuzz-relay fuzz-policy test-kernel test-programs \
+.PHONY: build engine bpf loader bpf-test demo test check static unit engine-test fuzz-relay fuzz-policy test-kernel test-programs \
 	netns-test netns-test-ebpf netns-test-asan netns-test-tsan test-long long load bench-relay bench-classifier bench-smoke \
 	docs pictures package clean help
 
@@ -78,6 +78,10 @@ engine:
 bpf:
 	+@$(SIDE_BY_SIDE) -C bpf
 
+# Built apart: a checkout needs no cross compiler, and a router with Node.js no loader.
+loader: ## the static loader of classifier: ebpf for routers without Node.js: of this machine, and of others where their compilers are
+	+@$(SIDE_BY_SIDE) -C bpf/loader loader
+
 # Tests that compare generated files with what makes them, beside others.
 GENERATED := $(addprefix test/unit/,monitoring/reference monitoring/dashboards monitoring/rules/rules cli/completion)
 
@@ -116,7 +120,7 @@ test-kernel: ## the eBPF classifier and nftables in Debian's stock kernel, under
 	@$(MAKE) --no-print-directory build test-programs
 	@test/kernel/boot.sh
 
-test-programs: ## what only the tests run
+test-programs: loader ## what only the tests run
 	+@$(SIDE_BY_SIDE) -C test/netns/packets
 
 # Tests that make network namespaces. What is tagged `long` is left to `make test-long`; vitest.config.ts says what
@@ -215,7 +219,7 @@ docs: build ## write the generated files anew
 	$(call say,GEN,sidetrack.schema.json)
 	$(Q)node build/control/config/json-schema.js
 
-package: build ## a .deb and an npm tarball below build/package, for machines without a compiler
+package: build loader ## a .deb and an npm tarball below build/package, for machines without a compiler
 	$(call say,PKG,build/package)
 	$(Q)packaging/package.sh
 

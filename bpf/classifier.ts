@@ -7,19 +7,19 @@
  * program set stays; what a crash leaves is repaired by the next call.
  */
 import { events, outcomes, structSize, TARGETS_MAX } from './abi.js';
+import { type AttachOptions, type AttachTarget, knownServers, listens } from './attach-options.js';
 import { countFlowsOf } from './clients.js';
-import { numberOf, type Steering, type SteeringTarget } from './config.js';
+import type { Steering } from './config.js';
 import { ClassifierError } from './error.js';
 import { requireFeatures } from './feature.js';
 import { closeDescriptor } from './ffi.js';
 import { addFlows, FLOW_MAPS, type Flow, readFlows } from './flows.js';
-import { beginServers, forgetServers, type KnownServer, ownerOf } from './health.js';
+import { beginServers, forgetServers } from './health.js';
 import { findInterface, listInterfaces, requireEthernet } from './interface.js';
 import { mapInfo } from './map.js';
 import type { BpfObject } from './object.js';
 import { PinDirectory } from './pin.js';
 import { policyMetadata, serverMetadata, wayMetadata } from './pin-metadata.js';
-import type { ClassifierPolicy } from './policy.js';
 import { findXdpWay, type XdpWay } from './port.js';
 import {
   HEARTBEAT_PROGRAM,
@@ -28,7 +28,6 @@ import {
   SHARED_MAPS,
   type SharedMap,
 } from './program-set.js';
-import type { HealthMode } from './server-health.js';
 import { compileTables } from './tables.js';
 import {
   attachedProgram,
@@ -42,36 +41,6 @@ import {
   requireOwnFilter,
 } from './tc.js';
 import { attachXdp, detachXdp, requireFreeXdp, XDP_PROGRAM } from './xdp.js';
-
-export interface AttachTarget extends Omit<SteeringTarget, 'redirectIfindex' | 'xdpIfindex'> {
-  /** For those who look later; absent: unnamed, judged by its route. */
-  name?: string;
-  health?: HealthMode;
-  drained?: boolean;
-  /** Straight to the server through this interface; absent, packets are marked and routed. */
-  redirectInterface?: string;
-}
-
-export interface AttachOptions {
-  /** Pins go here: a directory in a BPF file system. */
-  directory: string;
-  /** The program's object file. */
-  object: string;
-  /** Where client packets come in. */
-  interfaces: readonly string[];
-  /** Where servers' heartbeats come in, and no client packets. */
-  listening?: readonly string[];
-  policy: ClassifierPolicy;
-  steering: Omit<Steering, 'targets' | 'xdpPorts'> & { targets: readonly AttachTarget[] };
-  /** Beside redirect: also in XDP, on these interfaces or, of bridges, on their ports. */
-  xdp?: boolean;
-  /** Flows for each family. In a table of another size all live flows find themselves again. */
-  flowTableSize: number;
-  /** Names what the options say, so that `showClassifier` can tell whether it is still in force. */
-  digest?: string;
-  /** Flows that another classifier steers until now. Asked before the first filter and after the last. */
-  takeOver?: () => Promise<readonly Flow[]>;
-}
 
 interface Device {
   name: string;
@@ -111,8 +80,16 @@ function openShared(pins: PinDirectory, map: SharedMap): number | undefined {
   return undefined;
 }
 
+function indicesOf({ v4: name4, v6: name6 }: AttachTarget['routeInterface'] = {}) {
+  const index = (name: string | undefined) =>
+    name === undefined ? undefined : findInterface(name);
+  const [v4, v6] = [index(name4), index(name6)];
+  return { ...(v4 !== undefined && { v4 }), ...(v6 !== undefined && { v6 }) };
+}
+
 function fullSteering({ steering }: AttachOptions, xdp: XdpWay | undefined): Steering {
-  const targets = steering.targets.map(({ redirectInterface, ...target }, place) => {
+  const targets = steering.targets.map(({ redirectInterface, routeInterface, ...rest }, place) => {
+    const target = { ...rest, routeIfindex: indicesOf(routeInterface) };
     if (redirectInterface === undefined) return target;
     const xdpIfindex = xdp?.exits[place]?.ifindex;
     return {
@@ -154,23 +131,6 @@ function openKept(pins: PinDirectory, flowTableSize: number): Partial<Record<Sha
     else closeDescriptor(fd);
   }
   return kept;
-}
-
-const listens = ({ listening = [] }: AttachOptions): boolean => listening.length > 0;
-
-function knownServers({ steering }: AttachOptions): KnownServer[] {
-  return steering.targets.map((target, place) => {
-    const { name = '', health = 'route', drained = false, nextHop, heartbeat } = target;
-    const families = [nextHop.v4 === undefined ? [] : 4, nextHop.v6 === undefined ? [] : 6];
-    return {
-      number: numberOf(target, place),
-      name,
-      health,
-      drained,
-      families: families.flat() as (4 | 6)[],
-      ...(heartbeat && { owner: ownerOf(heartbeat.siphashKey) }),
-    };
-  });
 }
 
 /** A program set that is loaded and not in force yet. */

@@ -177,20 +177,35 @@ function putHeartbeat(bytes: Buffer, { addresses, siphashKey, mac }: TargetHeart
 
 export const numberOf = ({ number }: SteeringTarget, place: number): number => number ?? place;
 
-/**
- * By number. Where there is no target any more the first one answers for flows that remain, and for
- * nothing else: its heartbeats come to its own number, where its key is.
- */
-function targetList(targets: readonly SteeringTarget[]): Buffer[] {
+/** What answers for a number of config.target. */
+export interface NumberedTarget<T> {
+  target: T;
+  number: number;
+  /** The number is no target's any more: the first one answers for flows that remain, and for nothing else. */
+  standsIn: boolean;
+}
+
+/** By number, without a gap. */
+export function byNumber<T extends SteeringTarget>(targets: readonly T[]): NumberedTarget<T>[] {
   const first = targets[0];
   if (first === undefined) return [];
-  const { heartbeat } = first;
-  const stand = heartbeat ? { ...first, heartbeat: { ...heartbeat, addresses: {} } } : first;
-  const byNumber = new Map(targets.map((target, place) => [numberOf(target, place), target]));
-  const length = Math.max(...byNumber.keys()) + 1;
+  const known = new Map(targets.map((target, place) => [numberOf(target, place), target]));
+  const length = Math.max(...known.keys()) + 1;
   return Array.from({ length }, (_, number) => {
-    const target = byNumber.get(number);
-    return target ? targetBytes(target, number) : targetBytes(stand, numberOf(first, 0));
+    const target = known.get(number);
+    return target === undefined
+      ? { target: first, number: numberOf(first, 0), standsIn: true }
+      : { target, number, standsIn: false };
+  });
+}
+
+/** Heartbeats of one that stands in come to its own number, where its key is. */
+function targetList(targets: readonly SteeringTarget[]): Buffer[] {
+  return byNumber(targets).map(({ target, number, standsIn }) => {
+    const { heartbeat } = target;
+    return standsIn && heartbeat
+      ? targetBytes({ ...target, heartbeat: { ...heartbeat, addresses: {} } }, number)
+      : targetBytes(target, number);
   });
 }
 

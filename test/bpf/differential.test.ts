@@ -9,12 +9,13 @@ import { guardedPolicy } from '../../control/policy/guard-rules.js';
 import type { Policy, Verdict } from '../../control/policy/rule.js';
 import { GUARDS, packet, policy } from './arbitraries.js';
 import { ACK, type Dress, FIN, frame, RST, SYN } from './frame.js';
-import { DROP, leaveNetwork, MARK, PASS, type Result, Runner } from './run.js';
+import { canLoad, LoaderPlace } from './loader.js';
+import { DROP, leaveNetwork, MARK, PASS, type Result, Runner, STEERING } from './run.js';
 
 const PACKETS = Number(process.env.SIDETRACK_FUZZ_PACKETS ?? 120_000);
 const SEED = Number(process.env.SIDETRACK_FUZZ_SEED ?? Date.now() & 0x7fffffff);
-/** Of few packets, too, there must be several policies. */
-const PACKETS_PER_POLICY = Math.min(2500, Math.ceil(PACKETS / 20));
+/** Loaded by the other way in. */
+const BY_LOADER = Math.ceil(PACKETS / 12);
 
 const dress: fc.Arbitrary<Dress> = fc.oneof(
   { weight: 2, arbitrary: fc.constant({}) },
@@ -139,24 +140,42 @@ beforeAll(leaveNetwork);
 let runner: Runner | undefined;
 afterAll(() => runner?.close());
 
-it(`agrees with the reference evaluator on at least ${PACKETS} verdicts (seed ${SEED})`, () => {
-  for (let round = 0; verdicts < PACKETS || (isOneSided() && verdicts < 4 * PACKETS); round++) {
+/** As many as are wanted; of few packets, too, there must be several policies. */
+function compareAll(packets: number, load: (policy: Policy) => Runner): void {
+  verdicts = 0;
+  Object.assign(compared, { direct: 0, proxy: 0, block: 0 });
+  const perPolicy = Math.min(2500, Math.ceil(packets / 20));
+  for (let round = 0; verdicts < packets || (isOneSided() && verdicts < 4 * packets); round++) {
     const seed = SEED + round;
     const [rules] = fc.sample(policy, { seed, numRuns: 1 });
-    runner = Runner.load(guardedPolicy(rules!, GUARDS));
-    for (const [one, how] of fc.sample(fc.tuple(packet, dress), {
-      seed,
-      numRuns: PACKETS_PER_POLICY,
-    })) {
+    runner = load(guardedPolicy(rules!, GUARDS));
+    for (const [one, how] of fc.sample(fc.tuple(packet, dress), { seed, numRuns: perPolicy })) {
       checkFirstPacket(runner, rules!, one, how);
       checkTruncated(runner, rules!, one, how);
     }
     runner.close();
     runner = undefined;
   }
-  expect(verdicts).toBeGreaterThanOrEqual(PACKETS);
+  expect(verdicts).toBeGreaterThanOrEqual(packets);
   expect(isOneSided()).toBe(false);
+}
+
+it(`agrees with the reference evaluator on at least ${PACKETS} verdicts (seed ${SEED})`, () => {
+  compareAll(PACKETS, Runner.load);
 }, 3_600_000);
+
+it.skipIf(!canLoad)(
+  `the same on ${BY_LOADER}, loaded by sidetrack-bpf (seed ${SEED})`,
+  () => {
+    const place = new LoaderPlace();
+    try {
+      compareAll(BY_LOADER, (rules) => new Runner(place.load(rules, STEERING)));
+    } finally {
+      place.close();
+    }
+  },
+  3_600_000,
+);
 
 it('steers no noise', () => {
   const all = Runner.load({ rules: [], default: 'proxy' });

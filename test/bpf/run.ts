@@ -6,7 +6,7 @@ import { events, outcomes, structSize } from '../../bpf/abi.js';
 import type { Steering, SteeringTarget } from '../../bpf/config.js';
 import { addressOf, check } from '../../bpf/ffi.js';
 import { type Count, readCounters, updateElement } from '../../bpf/map.js';
-import { type BpfObject, isCallError } from '../../bpf/object.js';
+import { isCallError } from '../../bpf/object.js';
 import type { ClassifierPolicy } from '../../bpf/policy.js';
 import { HEARTBEAT_PROGRAM, loadProgramSet, type SharedMap } from '../../bpf/program-set.js';
 import { compileTables } from '../../bpf/tables.js';
@@ -68,6 +68,13 @@ export interface Result {
   data: Buffer;
 }
 
+/** What of a loaded program set packets are run through. */
+export interface Loaded {
+  programDescriptor(name?: string): number;
+  mapDescriptor(map: string): number;
+  close(): void;
+}
+
 export class Runner {
   private readonly data = Buffer.alloc(4096);
   private readonly out = Buffer.alloc(4096);
@@ -76,7 +83,7 @@ export class Runner {
   private readonly options = Buffer.alloc(OPTIONS_SIZE);
   private readonly program: number;
 
-  private constructor(readonly object: BpfObject) {
+  constructor(readonly object: Loaded) {
     this.program = object.programDescriptor();
     this.options.writeBigUInt64LE(BigInt(OPTIONS_SIZE), 0);
     this.options.writeBigUInt64LE(addressOf(this.data), 8);

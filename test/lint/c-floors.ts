@@ -14,7 +14,7 @@ export interface CTree {
   folder: string;
   /** Folders or files below it, the lowest first. */
   floors: readonly string[];
-  /** Programs of their own, which are not part of any floor. */
+  /** Programs of their own, or folders of one, which are not part of any floor. */
   apart: readonly string[];
 }
 
@@ -48,7 +48,21 @@ export const BPF: CTree = {
     'xdp.h',
     'classify.bpf.c',
   ],
-  apart: ['abi-gen.c'],
+  apart: ['abi-gen.c', 'loader'],
+};
+
+/** One program, compiled at once. */
+export const LOADER: CTree = {
+  folder: 'bpf/loader',
+  floors: [
+    ...['bundle.h', 'health_names.h'],
+    ...['fault.h', 'fault.c', 'json.h', 'json.c', 'input.h', 'input.c', 'contents.h', 'contents.c'],
+    ...['netlink.h', 'netlink.c', 'hooks.h', 'tc.c', 'xdp.c', 'pins.h', 'names.c', 'pins.c'],
+    ...['flows.h', 'flows.c', 'child.h', 'child.c', 'nft.h', 'nft.c', 'place.h', 'place.c'],
+    ...['program_set.h', 'program_set.c', 'servers.h', 'servers.c', 'points.h', 'points.c'],
+    ...['attach.h', 'attach.c', 'check.h', 'check.c', 'show.h', 'show.c', 'stats.c', 'main.c'],
+  ],
+  apart: ['layout-gen.c'],
 };
 
 function below(tree: CTree, path: string): string {
@@ -93,7 +107,9 @@ function circles(what: string, graph: Parameters<typeof circlesOf>[0]): Violatio
 
 function filesOf(root: string, tree: CTree): CFile[] {
   const files = readCTree(root, tree.folder);
-  return files.filter(({ path }) => !tree.apart.includes(below(tree, path)));
+  const isApart = (inside: string) =>
+    tree.apart.some((one) => inside === one || inside.startsWith(`${one}/`));
+  return files.filter(({ path }) => !isApart(below(tree, path)));
 }
 
 /** Includes that go up or in circles, and files that are on no floor. */

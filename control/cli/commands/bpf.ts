@@ -4,13 +4,10 @@ import { attachClassifier, detachClassifier, tryClassifier } from '../../../bpf/
 import { showClassifier } from '../../../bpf/state.js';
 import { type ClassifierStats, readStats } from '../../../bpf/stats.js';
 import { connect } from '../../hosts/connect.js';
+import { attachOptions } from '../../policy/attach-options.js';
+import { parseSpec } from '../../policy/classifier-spec.js';
 import { lossOf } from '../../resources/classifier.js';
-import {
-  asSidetrackError,
-  attachOptions,
-  CLASSIFIER_OBJECT,
-  throwSidetrackError,
-} from '../classifier.js';
+import { asSidetrackError, CLASSIFIER_OBJECT, throwSidetrackError } from '../classifier.js';
 import { action, type CommonOptions, command, withJson } from '../context.js';
 import { handOverToNftables, nftablesFlows } from '../flow-handover.js';
 import { EXIT_FAILED, EXIT_OK, print, printJson, table } from '../output.js';
@@ -74,7 +71,7 @@ function attachCommand(): Command {
 
 async function runAttach(options: AttachCommandOptions): Promise<undefined> {
   const { dryRun = false, digest, takeOver = false } = options;
-  const attach = attachOptions(await readStandardInput(), {
+  const attach = attachOptions(parseSpec(await readStandardInput()), {
     directory: await directoryOf(options),
     object: options.object ?? CLASSIFIER_OBJECT,
     ...(digest !== undefined && { digest }),

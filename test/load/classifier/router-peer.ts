@@ -4,7 +4,6 @@
  */
 import { createInterface } from 'node:readline';
 import { attachClassifier } from '../../../bpf/classifier.js';
-import { findInterface } from '../../../bpf/interface.js';
 import { readStats } from '../../../bpf/stats.js';
 import { parseAddress } from '../../../control/config/address.js';
 import { ADDRESS } from '../../../control/lab/topology.js';
@@ -35,7 +34,7 @@ async function attach(turn: number): Promise<void> {
           mark: MARK,
           nextHop: { v4: parseAddress(ADDRESS.server1.v4) as number },
           macs: [SERVER_MAC],
-          routeIfindex: { v4: findInterface('br-lan')! },
+          routeInterface: { v4: 'br-lan' },
           ...(way === 'mark' ? {} : { redirectInterface: 'br-lan' }),
         },
       ],

@@ -11,6 +11,7 @@ import {
   checkCIncludes,
   checkHeaders,
   ENGINE,
+  LOADER,
 } from '../../lint/c-floors.js';
 import { formatViolation, type Violation } from '../../lint/imports.js';
 
@@ -56,6 +57,7 @@ function callsTold(files: Record<string, string>): string[] {
 describe('this repository', () => {
   it('includes downwards in the classifier', () => {
     expect(told(checkCIncludes(ROOT, BPF))).toEqual([]);
+    expect(told(checkCIncludes(ROOT, LOADER))).toEqual([]);
   });
 
   it('includes downwards in the engine', () => {
@@ -75,6 +77,7 @@ describe('this repository', () => {
   const hasLibbpf = existsSync('/usr/include/bpf/bpf_helpers.h');
   it.skipIf(!hasLibbpf)('has headers of the classifier that compile by themselves', () => {
     expect(told(checkHeaders(ROOT, BPF))).toEqual([]);
+    expect(told(checkHeaders(ROOT, LOADER))).toEqual([]);
   });
 });
 
