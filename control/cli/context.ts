@@ -87,8 +87,16 @@ export function configFile(options: CommonOptions): string {
   });
 }
 
+interface DeploymentOptions {
+  missesServers?: boolean;
+  /** Lists that have no copy yet are fetched. */
+  fetches?: boolean;
+  /** Nothing is compared with the lists. */
+  withoutLists?: boolean;
+}
+
 export async function loadDeployment(
-  options: HostOptions & { missesServers?: boolean },
+  options: HostOptions & DeploymentOptions,
 ): Promise<{ config: Config; deployment: Deployment }> {
   // Not before it is needed: commands without a configuration start in half the time.
   const [{ loadConfig }, { compilePolicy }, { relayGuardWarnings }, { openDeployment }] =
@@ -98,7 +106,10 @@ export async function loadDeployment(
       import('../policy/relay-guard.js'),
       import('../apply/deployment.js'),
     ]);
-  const config = await loadConfig(configPath(options));
+  const config = await loadConfig(configPath(options), {
+    ...(options.fetches && { obtain: (await import('./lists/obtain.js')).obtainList }),
+    ...(options.withoutLists && { withoutLists: true }),
+  });
   config.warnings.push(...relayGuardWarnings(config));
   const offer = {
     version: version(),

@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   confirm: async () => (await import('./commands/confirm.js')).confirmCommand(),
   status: async () => (await import('./commands/status.js')).statusCommand(),
   down: async () => (await import('./commands/down.js')).downCommand(),
+  refresh: async () => (await import('./commands/refresh.js')).refreshCommand(),
   drain: async () => (await import('./commands/drain.js')).drainCommand(),
   undrain: async () => (await import('./commands/drain.js')).undrainCommand(),
   relay: async () => (await import('./commands/relay.js')).relayCommand(),

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
-import { readFailure } from '../config/set-file.js';
+import { readFailure } from '../config/read-failure.js';
 import { SidetrackError } from '../error.js';
 import type { RelayPackage } from '../plan/state.js';
 import { packageFile, version } from './package.js';

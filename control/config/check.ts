@@ -7,6 +7,7 @@ import { parseAddress } from './address.js';
 import { renamedTwice } from './deprecated.js';
 import { type Diagnostic, diagnosticAt, type Problem } from './diagnostic.js';
 import { BUILT_IN_SETS } from './families.js';
+import { listProblems } from './list-check.js';
 import { parseMac } from './mac.js';
 import { overlap, parseNat64 } from './nat64-prefix.js';
 import { pagesProblems } from './pages.js';
@@ -161,6 +162,7 @@ export function checkAcross(root: unknown, source: Source): Diagnostic[] {
     ...serverProblems(root),
     ...upstreamProblems(root),
     ...routeProblems(root),
+    ...listProblems(root),
     ...probeProblems(root),
     ...pagesProblems(root, ['relay', 'metrics']),
     ...pagesProblems(root, ['exporter']),

@@ -33,7 +33,7 @@ function filter({ columns }: Row, from: number): string {
 }
 
 /** awk for the last address of `count` from the address in column `address` on; both are fields. */
-export function rangeByCount(address: string, count: string): string {
+function rangeByCount(address: string, count: string): string {
   const sum = `((a[1]*256+a[2])*256+a[3])*256+a[4]+${count}-1`;
   const octets = 'n/16777216, n/65536%256, n/256%256, n%256';
   return `split(${address},a,"."); n=${sum}; printf "%s-%d.%d.%d.%d\\n", ${address}, ${octets}`;

@@ -7,6 +7,7 @@ import type { Diagnostic, Position } from './diagnostic.js';
 import type { AddressEntry } from './entry.js';
 import type { Forwarding } from './forwarding.js';
 import type { HostAddress } from './host-address.js';
+import type { ListConfig } from './list-config.js';
 import type { OnFailure } from './on-failure.js';
 import type { PagesConfig } from './pages.js';
 import type { ProbeTarget } from './probe.js';
@@ -165,9 +166,11 @@ export interface RelayConfig extends Omit<Scalars<RelayFile>, 'drainSeconds'> {
 }
 
 export interface SetConfig {
-  /** Absolute or relative to the working directory. */
+  /** Absolute or relative to the working directory; of a list with a url, its copy. */
   file: string;
   entries: readonly AddressEntry[];
+  /** Where it is fetched from; absent where the file is the owner's. */
+  list?: ListConfig;
 }
 
 /** What `to` or `from` lists; sets are names, `private` among them. */
@@ -205,6 +208,8 @@ export interface ConfirmConfig {
 export interface Config {
   /** The path as given. */
   file: string;
+  /** What it says, word for word. */
+  text: string;
   router: RouterConfig;
   servers: ServerConfig[];
   health: HealthConfig;

@@ -27,6 +27,8 @@ export function networkOf(address: Address, length: number): AddressEntry {
 export interface EntryProblem extends Problem {
   /** It is well written, but stands for addresses of no packet that router and server let pass. */
   noPacket?: true;
+  /** The network that an address with host bits lies in: what most programs take it for. */
+  network?: AddressEntry;
 }
 
 const isMapped = (address: Address): boolean =>
@@ -91,6 +93,7 @@ function parseCidr(text: string, slash: number): AddressEntry | EntryProblem {
     return {
       message: `"${text}" has bits set beyond its prefix length`,
       hint: `write ${formatAddress(network.first)}/${length} for the network, or ${formatAddress(address)} for the one address`,
+      network,
     };
   }
   return unlessMapped(text, network);

@@ -285,6 +285,7 @@ export function normalise(
   const root = source.values();
   return {
     file: source.file,
+    text: source.text,
     router: router(file.router),
     servers: file.servers.map((each, i) => capturing(server(each, i), settings)),
     health: {

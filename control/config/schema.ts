@@ -17,9 +17,18 @@ import {
   section,
   text,
 } from './field.js';
+import { LIST_FORMATS } from './formats/choice.js';
 import { FORWARDINGS } from './forwarding.js';
 import { hex } from './hex.js';
 import { hostProblem } from './host-address.js';
+import {
+  countryProblem,
+  listUrlProblem,
+  refreshProblem,
+  sha256Problem,
+  signatureKeyProblem,
+  wordProblem,
+} from './list-scalars.js';
 import { macProblem } from './mac.js';
 import { NAT64_PREFIXES_MAX, nat64Problem, WELL_KNOWN_NAT64 } from './nat64-prefix.js';
 import { ON_FAILURE } from './on-failure.js';
@@ -393,10 +402,66 @@ const rule = section({
     .meta({ examples: ['direct'] }),
 });
 
-const setOfAddresses = section({
+/** Where a list comes from, which part of it is meant, and what is demanded of it. */
+export const setSchema = section({
   file: text(fileProblem)
-    .describe('One CIDR, address or range a line; relative to this file')
+    .optional()
+    .describe('A list on this machine; relative to this file')
     .meta({ examples: ['china.txt'] }),
+  url: text(listUrlProblem)
+    .optional()
+    .describe('A list that `sidetrack refresh` fetches; the last good copy is kept')
+    .meta({ examples: ['https://example.com/china.txt'] }),
+  format: choice(...LIST_FORMATS)
+    .default('auto')
+    .describe(
+      'auto: by its content. plain: one CIDR, address or range a line; delegated: statistics of a routing registry; csv: MaxMind, IPinfo, DB-IP; json: clouds, sing-box; ipset, nft, clash',
+    ),
+  country: oneOrMore(numberOrText(countryProblem, 'must be a country such as CN'))
+    .optional()
+    .describe('Of a list of all countries those that are meant: CN, or a geoname_id')
+    .meta({ examples: ['CN'] }),
+  asn: oneOrMore(integer(1, 0xffffffff))
+    .optional()
+    .describe('Of a table with AS numbers those that are meant'),
+  service: oneOrMore(text(wordProblem))
+    .optional()
+    .describe("Of a cloud's list the services that are meant, as it calls them"),
+  region: oneOrMore(text(wordProblem))
+    .optional()
+    .describe("Of a cloud's list the regions that are meant, as it calls them"),
+  source_set: text(wordProblem)
+    .optional()
+    .describe('Of a file for ipset or nft with several sets the one that is meant'),
+  locations: text(fileProblem)
+    .optional()
+    .describe("MaxMind's table of countries, for lists that name them by geoname_id"),
+  refresh: text(refreshProblem)
+    .default('24h')
+    .describe('How old a copy may be before it is fetched again: 30m, 24h, 7d'),
+  sha256: text(sha256Problem).optional().describe('Of the file that is served; another is refused'),
+  sha256_url: text(listUrlProblem).optional().describe('Where the SHA-256 is published'),
+  signature: section({
+    key: text(signatureKeyProblem).describe('Public key of minisign or signify'),
+    url: text(listUrlProblem).optional().describe('Default: url with .minisig behind it'),
+  })
+    .optional()
+    .describe('A list that is not signed with this key is refused'),
+  ca_file: text(fileProblem)
+    .optional()
+    .describe("Certificates (PEM) of a private server, in place of the system's authorities"),
+  redirects: choice('same_host', 'any')
+    .default('same_host')
+    .describe('Where the server may send us on to; never from https to http'),
+  max_size_mib: integer(1, 1024)
+    .default(64)
+    .describe('Most MiB that are fetched, unpacked; more is refused'),
+  timeout_seconds: integer(1, HOUR).default(120).describe('For the whole of a fetch'),
+  shrink_limit: integer(0, 100)
+    .default(50)
+    .describe(
+      'Per cent of the entries before: a list with fewer is refused, and the copy stands. 0: never for that',
+    ),
   min_entries: integer(0, 16777216)
     .default(1)
     .describe(
@@ -466,7 +531,16 @@ export const configSchema = section({
   exporter: exporterSchema
     .prefault({})
     .describe('Metrics of router and servers, read by `sidetrack exporter`'),
-  sets: z.record(z.string(), setOfAddresses, { error: 'must be a section of keys' }).default({}),
+  lists: section({
+    directory: text(fileProblem)
+      .optional()
+      .describe(
+        'Where copies of lists are kept. Default: /var/lib/sidetrack/lists for root, else ~/.local/state/sidetrack/lists',
+      ),
+  })
+    .prefault({})
+    .describe('Lists that are fetched'),
+  sets: z.record(z.string(), setSchema, { error: 'must be a section of keys' }).default({}),
   rules: z
     .array(rule, { error: 'must be a list' })
     .optional()

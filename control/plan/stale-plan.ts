@@ -31,7 +31,14 @@ export class StalePlan extends SidetrackError {
 
 /** One digest for each part of what the configuration says; comments and blanks are of no account. */
 export function configParts(config: Config): Record<string, string> {
-  const { file: _file, warnings: _warnings, positionOf: _position, sets, ...rest } = config;
+  const {
+    file: _file,
+    text: _text,
+    warnings: _warnings,
+    positionOf: _position,
+    sets,
+    ...rest
+  } = config;
   const entries = Object.entries(sets).map(([name, set]) => [`set ${name}`, digestOf(set.entries)]);
   const parts = Object.entries(rest).map(([name, value]) => [name, digestOf(value)]);
   return Object.fromEntries([...parts, ...entries]);

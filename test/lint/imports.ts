@@ -42,18 +42,19 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   config: ['error'],
   heartbeat: ['error', 'contract', 'config'],
   policy: ['error', 'contract', 'config', 'heartbeat'],
+  lists: ['error', 'contract', 'config', 'policy'],
   nft: ['error', 'contract', 'heartbeat', 'config', 'policy'],
   plan: ['error', 'contract', 'command', 'heartbeat', 'config', 'policy', 'nft'],
   resources: ['error', 'contract', 'command', 'heartbeat', 'config', 'policy', 'nft', 'plan'],
   keep: UP_TO_RESOURCES,
   hosts: ['error', 'command'],
   apply: [...UP_TO_RESOURCES, 'keep', 'hosts'],
-  exporter: UP_TO_APPLY,
+  exporter: [...UP_TO_APPLY, 'lists'],
   doctor: UP_TO_APPLY,
   trace: UP_TO_APPLY,
   lab: UP_TO_APPLY,
   bench: ['error', 'contract', 'command', 'hosts', 'lab'],
-  cli: [...UP_TO_APPLY, 'exporter', 'doctor', 'trace', 'lab', 'bench'],
+  cli: [...UP_TO_APPLY, 'lists', 'exporter', 'doctor', 'trace', 'lab', 'bench'],
 };
 
 /** Parts that compute and touch nothing; their results can be tested without a machine. */

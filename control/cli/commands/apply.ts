@@ -9,6 +9,7 @@ import { mustBe } from '../../apply/saved-plan.js';
 import { unheardServers } from '../../apply/unheard.js';
 import { printable } from '../../config/diagnostic.js';
 import { SidetrackError } from '../../error.js';
+import { rememberApplied } from '../../lists/applied.js';
 import type { SavedPlan } from '../../plan/saved-plan.js';
 import {
   action,
@@ -20,6 +21,7 @@ import {
   withJson,
 } from '../context.js';
 import { count } from '../count.js';
+import { sayNotKept } from '../lists/obtain.js';
 import { EXIT_CODES, print, printJson, printWarnings, say } from '../output.js';
 import { readPlanFile } from '../plan-file.js';
 import { sayProbes } from '../probe-output.js';
@@ -67,7 +69,7 @@ function secondsOf(text: string): number {
 async function runApply(given: ApplyCommandOptions, file?: string): Promise<undefined> {
   const saved = file === undefined ? undefined : await readPlanFile(file);
   const options = saved ? optionsOf(given, saved) : given;
-  const { config, deployment: found } = await loadDeployment(options);
+  const { config, deployment: found } = await loadDeployment({ ...options, fetches: true });
   const deployment = saved ? withKeysOf(saved, found) : found;
   const approve = saved && file !== undefined ? mustBe(file, saved, deployment) : undefined;
   printWarnings(config.warnings);
@@ -81,6 +83,7 @@ async function runApply(given: ApplyCommandOptions, file?: string): Promise<unde
   const { hosts, warnings: planned } = await interruptible((signal) =>
     applyDeployment(deployment, { signal, ...how }, approve),
   );
+  await rememberApplied(config, [...deployment.hosts.keys()]).catch(sayNotKept);
   const steps = hosts.flatMap((host) => host.steps);
   const unheard = steps.length > 0 ? await unheardServers(deployment, hosts) : [];
   const warnings = [...planned, ...unheard];

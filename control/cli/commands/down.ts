@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { takeDown } from '../../apply/deployment.js';
+import { forgetApplied } from '../../lists/applied.js';
 import {
   action,
   command,
@@ -9,6 +10,7 @@ import {
   withHosts,
   withJson,
 } from '../context.js';
+import { sayNotKept } from '../lists/obtain.js';
 import { print, printJson, printWarnings } from '../output.js';
 import { uninterrupted } from '../signals.js';
 import { progress } from './apply.js';
@@ -22,8 +24,9 @@ export function downCommand(): Command {
 }
 
 async function runDown(options: HostOptions): Promise<undefined> {
-  const { deployment } = await loadDeployment(options);
+  const { config, deployment } = await loadDeployment({ ...options, withoutLists: true });
   const { steps, warnings } = await uninterrupted(() => takeDown(deployment, progress(options)));
+  await forgetApplied(config, [...deployment.hosts.keys()]).catch(sayNotKept);
   printWarnings(warnings);
   if (options.json) {
     printJson({

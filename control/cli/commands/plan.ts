@@ -51,7 +51,7 @@ async function runPlan(given: PlanOptions): Promise<number> {
   // The file's directory is part of paths that it names: as apply will read it.
   const configured = given.out === undefined ? {} : { config: resolve(configFile(given)) };
   const options = { ...given, ...configured };
-  const { config, deployment } = await loadDeployment(options);
+  const { config, deployment } = await loadDeployment({ ...options, fetches: true });
   const plan = await planDeployment(deployment);
   const warnings = [...config.warnings, ...plan.warnings];
   const changes = hasChanges(plan);

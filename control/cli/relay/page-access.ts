@@ -13,7 +13,7 @@ import {
 } from '../../config/diagnostic.js';
 import type { PagesConfig } from '../../config/pages.js';
 import type { Path } from '../../config/raw.js';
-import { readFailure } from '../../config/set-file.js';
+import { readFailure } from '../../config/read-failure.js';
 import type { PAGES_CREDENTIALS } from '../../plan/relay-secrets.js';
 import { ageProblem, certificateProblem, keyProblem } from './certificate.js';
 import { firstLine, isReadableByAll, readSecret } from './secret-file.js';

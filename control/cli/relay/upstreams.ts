@@ -9,7 +9,7 @@ import { ADDRESSES } from '../../../proxy/abi.js';
 import type { Upstream } from '../../../proxy/upstreams.js';
 import type { Config, UpstreamConfig } from '../../config/config.js';
 import { ConfigError, type Diagnostic, diagnosticAt } from '../../config/diagnostic.js';
-import { readFailure } from '../../config/set-file.js';
+import { readFailure } from '../../config/read-failure.js';
 import { LONGEST_CREDENTIAL } from '../../config/upstream-check.js';
 import { credentialName } from '../../plan/relay-secrets.js';
 import type { Names } from './names.js';

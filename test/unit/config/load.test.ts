@@ -69,7 +69,14 @@ on_failure: block
 
 describe('loadConfig', () => {
   it('fills in every default of a minimal file', async () => {
-    const { positionOf: _, file: __, written: ___, rules, ...config } = await load(MINIMAL);
+    const {
+      positionOf: _,
+      file: __,
+      written: ___,
+      text: ____,
+      rules,
+      ...config
+    } = await load(MINIMAL);
     expect(config).toEqual({
       router: {
         host: { kind: 'local' },

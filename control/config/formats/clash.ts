@@ -1,0 +1,57 @@
+/** Rule providers of Clash, Surge and their kin: rules a line, or below `payload:`, or networks alone. */
+import type { At, Gathering } from '../gathering.js';
+import type { ListChoice } from './choice.js';
+import { linesOf } from './lines.js';
+
+const NAMES =
+  /^(?:DOMAIN|HOST|URL|USER-AGENT|PROCESS|GEOSITE|PACKAGE)[\w-]*$|^(?:\+\.|\*\.|\.)?[\w*-]+(?:\.[\w*-]+)*$/i;
+const OTHERS =
+  /^(?:SRC-|DST-PORT|DEST-PORT|IN-|GEOIP|IP-ASN|IP-SUFFIX|RULE-SET|NETWORK|DSCP|UID|AND|OR|NOT|SUB-RULE|MATCH|FINAL|SCRIPT|PROTOCOL|SUBNET)/i;
+/** What may stand behind the network. */
+const FLAGS = new Set(['no-resolve', 'extended-matching', 'src']);
+
+export function readClash(file: string, text: string, _choice: ListChoice, found: Gathering): void {
+  const policies = new Map<string, At>();
+  for (const { text: line, at } of linesOf(file, text)) {
+    const content = contentOf(line);
+    if (content !== '') rule(content, at, found, policies);
+  }
+  const [, second] = [...policies.values()];
+  if (second !== undefined)
+    found.refuse(
+      '',
+      {
+        message: `the rules have several actions: ${[...policies.keys()].slice(0, 4).join(', ')}`,
+        hint: 'take a list that stands for one thing, not a whole configuration',
+      },
+      second,
+    );
+}
+
+/** Without the marks of YAML, quotes and comments. */
+function contentOf(line: string): string {
+  if (/^(?:[#;]|\/\/|payload\s*:|---$|rules\s*:\s*$|\[[\w ]+\]$)/i.test(line)) return '';
+  const item = line.replace(/^-\s+/, '').replace(/\s+(?:#|\/\/).*$/, '');
+  const [quote = ''] = item;
+  const quoted = /["']/.test(quote) && item.endsWith(quote) && item.length > 1;
+  return (quoted ? item.slice(1, -1) : item).trim();
+}
+
+function rule(content: string, at: At, found: Gathering, policies: Map<string, At>): void {
+  const [type = '', value, ...rest] = content.split(',').map((part) => part.trim());
+  if (/^IP6?-CIDR6?$/i.test(type) && value !== undefined) {
+    if (rest.some((flag) => flag.toLowerCase() === 'src')) found.leave('others', OTHER_RULES, at);
+    else found.take(value, at);
+    const policy = rest.find((word) => !FLAGS.has(word.toLowerCase()))?.slice(0, 40);
+    if (policy !== undefined && !policies.has(policy)) policies.set(policy, at);
+  } else if (OTHERS.test(type) && value !== undefined) found.leave('others', OTHER_RULES, at);
+  else if (value === undefined && ADDRESS.test(type)) found.take(type, at);
+  else if (NAMES.test(type)) found.leave('names', NAMES_LEFT, at);
+  else found.refuse(content, { message: 'this is no rule of an address' }, at);
+}
+
+const ADDRESS = /^(?:[0-9.]+|[0-9a-f]*:[0-9a-f.:]*)(?:\/\d+)?$/i;
+const NAMES_LEFT = {
+  message: 'a rule for names or programs: sidetrack judges addresses and sees no names',
+};
+const OTHER_RULES = { message: 'a rule that is not for a destination address' };
