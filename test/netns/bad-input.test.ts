@@ -137,11 +137,16 @@ describe('the router is in use by others', () => {
     expect(status.status).toBe(1);
   });
 
+  it.each([['mark bits that are not ours', '99', ['fwmark', '0x10000/0xff0000']]])(
+    'but not %s',
+    expectNoMatter,
+  );
   it.each([
     ['a rule of our priority that takes nothing of ours', '1500', ['to', '192.168.1.1']],
-    ['mark bits that are not ours', '99', ['fwmark', '0x10000/0xff0000']],
     ['the rule of wg-quick, which comes after ours', '32764', ['not', 'fwmark', '51820']],
-  ])('but not %s', async (_name, priority, selector) => {
+  ])('but not %s', { tags: 'long' }, expectNoMatter);
+
+  async function expectNoMatter(_name: string, priority: string, selector: string[]) {
     const rule = ['priority', priority, ...selector, 'lookup', '77'];
     await fixture.lab.check('router', ['ip', 'rule', 'add', ...rule]);
     try {
@@ -151,7 +156,7 @@ describe('the router is in use by others', () => {
     } finally {
       await fixture.lab.check('router', ['ip', 'rule', 'del', ...rule]);
     }
-  });
+  }
 });
 
 describe('the hosts have other networks than the configuration takes them for', () => {
@@ -297,19 +302,24 @@ describe('the machine lacks something', () => {
 
   // The eBPF classifier keeps its sets in maps.
   const nftIt = it.skipIf(CLASSIFIER !== 'nftables');
-  nftIt("root's privilege, without which one message holds some thousand prefixes", async () => {
-    const long = (first: number) =>
-      Array.from({ length: 9000 }, (_, i) => `10.${first + (i >> 8)}.${i & 255}.1\n`).join('');
-    const list = `${fixture.directory}/long.txt`;
-    fixture.configureWith([
-      ['netns://router', 'local'],
-      ['br-lan, lan2', 'br-lan'],
-      ['address:', 'mac: "02:00:00:00:00:02"\n    address:'],
-      ['rules:', `sets: { long: { file: ${list} } }\nrules:\n  - { to: long, action: block }`],
-    ]);
-    writeFileSync(list, long(0));
-    writeFileSync(`${list}.new`, long(100));
-    const script = `sidetrack() { "$node" "$cli" "$@" --only router -c "$config"; }
+  nftIt(
+    "root's privilege, without which one message holds some thousand prefixes",
+    {
+      tags: 'long',
+    },
+    async () => {
+      const long = (first: number) =>
+        Array.from({ length: 9000 }, (_, i) => `10.${first + (i >> 8)}.${i & 255}.1\n`).join('');
+      const list = `${fixture.directory}/long.txt`;
+      fixture.configureWith([
+        ['netns://router', 'local'],
+        ['br-lan, lan2', 'br-lan'],
+        ['address:', 'mac: "02:00:00:00:00:02"\n    address:'],
+        ['rules:', `sets: { long: { file: ${list} } }\nrules:\n  - { to: long, action: block }`],
+      ]);
+      writeFileSync(list, long(0));
+      writeFileSync(`${list}.new`, long(100));
+      const script = `sidetrack() { "$node" "$cli" "$@" --only router -c "$config"; }
       held() { nft list table inet sidetrack | grep -oE "\\b10\\.$1[0-9]+\\.[0-9]+\\.1\\b" | wc -l; }
       node=$1 cli=$2 config=$3 list=$4
       mount -t tmpfs tmpfs /run && ip link add br-lan type bridge && ip link set br-lan up &&
@@ -321,17 +331,18 @@ describe('the machine lacks something', () => {
       sidetrack apply; held 1; held ""
       sidetrack apply && nft list sets | grep -c _next
       sidetrack down > /dev/null && nft list tables`;
-    const own = ['unshare', '--user', '--map-root-user', '--net', '--mount', 'sh', '-c', script];
-    const words = ['sh', process.execPath, CLI, fixture.configFile, list];
-    const { stdout, stderr } = await fixture.lab.run(undefined, [...own, ...words]);
-    // nft 1.1 sends what 1.0.6 cannot.
-    expect([stdout, stderr]).toEqual([
-      expect.stringMatching(
-        /^9000\nconfigured\n2560\n0\nDone\. router: 1 step\..*\n9000\n9000\nNothing changes: .*\n0\n$/,
-      ),
-      expect.stringMatching(/^error: .*; every change was put back$/m),
-    ]);
-  });
+      const own = ['unshare', '--user', '--map-root-user', '--net', '--mount', 'sh', '-c', script];
+      const words = ['sh', process.execPath, CLI, fixture.configFile, list];
+      const { stdout, stderr } = await fixture.lab.run(undefined, [...own, ...words]);
+      // nft 1.1 sends what 1.0.6 cannot.
+      expect([stdout, stderr]).toEqual([
+        expect.stringMatching(
+          /^9000\nconfigured\n2560\n0\nDone\. router: 1 step\..*\n9000\n9000\nNothing changes: .*\n0\n$/,
+        ),
+        expect.stringMatching(/^error: .*; every change was put back$/m),
+      ]);
+    },
+  );
 
   it('nft without JSON', async () => {
     fixture.configureWith([]);
@@ -364,17 +375,21 @@ describe('the machine lacks something', () => {
 
   it.each([
     ["BusyBox's ip", 'echo "ip: unrecognized option: j\nBusyBox v1.36.1" >&2; exit 1'],
-    ['an old ip', 'echo "Option \\"-j\\" is unknown, try \\"ip -help\\"." >&2; exit 255'],
     ['an ip that prints text', 'echo "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536"'],
+  ])('%s is named, with the package', expectIpNamed);
+  it.each([
+    ['an old ip', 'echo "Option \\"-j\\" is unknown, try \\"ip -help\\"." >&2; exit 255'],
     ['an ip that prints nothing', 'exit 0'],
-  ])('%s is named, with the package', async (_what, script) => {
+  ])('%s is named, with the package', { tags: 'long' }, expectIpNamed);
+
+  async function expectIpNamed(_what: string, script: string): Promise<void> {
     fixture.configureWith([]);
     const { status, stderr } = await planWith('ip', script);
     expect(stderr).toMatch(/^error: netns:\/\/\w+: this ip cannot print JSON/);
     expect(stderr).toContain('ip-full');
     expect(stderr).not.toMatch(/^\s+at /m);
     expect(status).toBe(1);
-  });
+  }
 
   it('nor does the classifier take text for JSON', async () => {
     const PATH = await pathWith('ip', 'echo "1: lo: <LOOPBACK>"');

@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { type RuleCounter, ruleCounters } from '../../control/apply/rule-counters.js';
 import type { RunResult } from '../../control/command/command.js';
 import { type RunOptions, runProcess } from '../../control/hosts/process.js';
 import { LAB_CONFIG } from '../../control/lab/demo.js';
 import { Lab, type LabProcess } from '../../control/lab/lab.js';
 import type { Topology } from '../../control/lab/topology.js';
 import { waitFor } from '../../control/lab/wait.js';
+import { parseListing } from '../../control/nft/listing.js';
 import { CHECKOUT, openToOthers } from '../open-checkout.js';
 
 export { waitFor };
@@ -225,12 +227,25 @@ export class Fixture {
 
   /** Packets that the router counted under `comment`. */
   async counted(comment: string): Promise<number> {
-    const { stdout } = await this.sidetrack('status', '--json');
-    const { hosts } = JSON.parse(stdout) as {
-      hosts: { name: string; counters: { rule: string; packets: number }[] }[];
-    };
-    const counters = hosts.find(({ name }) => name === 'router')?.counters ?? [];
+    const counters = (await this.nftCounters()) ?? (await this.statusCounters());
     return counters.find(({ rule }) => rule === comment)?.packets ?? 0;
+  }
+
+  /** What `status` says of the nftables classifier, in a twentieth of the time; undefined where another one judges. */
+  private async nftCounters(): Promise<readonly RuleCounter[] | undefined> {
+    const list = ['nft', '-j', '-t', 'list', 'table', 'inet', 'sidetrack'];
+    const { status, stdout } = await this.lab.run('router', list);
+    if (status !== 0) return undefined;
+    const listing = parseListing(stdout);
+    return listing.chains.some(({ name }) => name === 'classify')
+      ? ruleCounters(listing)
+      : undefined;
+  }
+
+  private async statusCounters(): Promise<readonly RuleCounter[]> {
+    const { stdout } = await this.sidetrack('status', '--json', '--only', 'router');
+    const { hosts } = JSON.parse(stdout) as { hosts: { name: string; counters: RuleCounter[] }[] };
+    return hosts.find(({ name }) => name === 'router')?.counters ?? [];
   }
 }
 

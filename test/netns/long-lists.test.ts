@@ -125,20 +125,19 @@ describe.skipIf(CLASSIFIER !== 'nftables')('apply', () => {
     expect(await apply()).toMatchObject(NOTHING);
   });
 
-  it.each([
-    ['added', ['add', '{ 9.9.9.9 }'], '+0 −1'],
-    ['deleted', ['delete', '{ 100.0.1.0/25 }'], '+1 −0'],
-  ])(
-    'finds an element that was %s by hand, and repairs that alone',
-    async (_, [verb, element], delta) => {
-      await nft(verb!, 'element', 'inet', 'sidetrack', 'set_long_4', element!);
+  it('finds an element that was added or deleted by hand, and repairs that alone', async () => {
+    for (const [verb, element, delta] of [
+      ['add', '{ 9.9.9.9 }', '+0 −1'],
+      ['delete', '{ 100.0.1.0/25 }', '+1 −0'],
+    ] as const) {
+      await nft(verb, 'element', 'inet', 'sidetrack', 'set_long_4', element);
       expect((await fixture.sidetrack('status')).status).toBe(1);
       expect((await apply()).steps).toEqual([
         expect.stringContaining(`set set_long_4: ${delta} of`),
       ]);
-      expect(await apply()).toMatchObject(NOTHING);
-    },
-  );
+    }
+    expect(await apply()).toMatchObject(NOTHING);
+  });
 
   it('finds an element in the place of another, and one that is more than an interval', async () => {
     await nft('delete', 'element', 'inet', 'sidetrack', 'set_long_4', '{ 100.0.1.0/25 }');

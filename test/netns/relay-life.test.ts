@@ -209,7 +209,8 @@ describe('a hand-over that fails', () => {
     expect(relay.said).toContain('192.0.2.77:9150 cannot be used');
   });
 
-  it('by a program that hangs changes nothing', async () => {
+  // Its time-out has to pass.
+  it('by a program that hangs changes nothing', { tags: 'long' }, async () => {
     const relay = await begin();
     await fixture.lab.check('server1', [
       'sh',

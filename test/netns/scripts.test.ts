@@ -11,8 +11,10 @@ let directory: string;
 const NODES = ['server1', 'router'] as const;
 /** The shell of busybox-static runs its own ip, and that is not iproute2's. */
 const BUSYBOX = findProgram('busybox');
-const SHELLS: [string, string[]][] = [['dash', ['dash']]];
-if (BUSYBOX?.includes('/rivals/')) SHELLS.push(['BusyBox', [BUSYBOX, 'sh']]);
+/** A router has BusyBox: under the other shell the ways to fail are variants. */
+const SHELLS: [name: string, argv: string[], failing: string[]][] = [];
+if (BUSYBOX?.includes('/rivals/')) SHELLS.push(['BusyBox', [BUSYBOX, 'sh'], []]);
+SHELLS.push(['dash', ['dash'], SHELLS.length > 0 ? ['long'] : []]);
 
 beforeAll(async () => {
   fixture = await Fixture.start();
@@ -52,7 +54,7 @@ function spoil(name: string, line: string): void {
 
 const steps = () => Number(/^total=(\d+)$/m.exec(readFileSync(script('router', 'up'), 'utf8'))![1]);
 
-describe.each(SHELLS)('scripts under %s', (_name, shell) => {
+describe.each(SHELLS)('scripts under %s', (_name, shell, failing) => {
   it('make what apply makes, twice, and take it away', async () => {
     const before = await snapshots();
     expect(await both(shell, 'up')).toContain('router: done: ');
@@ -75,7 +77,7 @@ describe.each(SHELLS)('scripts under %s', (_name, shell) => {
     ['fail', 'return 1', /step "create nft table .*" failed; every change was put back/],
     ['are interrupted', 'kill -TERM $$', /interrupted; every change was put back/],
     ['lose their session', 'exec 2>&-; kill -HUP $$', /create nft table/],
-  ])('that %s put back what they did', async (_how, line, said) => {
+  ])('that %s put back what they did', { tags: failing }, async (_how, line, said) => {
     const before = await snapshots();
     spoil(`do_${steps()}`, line);
     const failed = await run(shell, 'router', 'up');

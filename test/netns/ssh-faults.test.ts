@@ -9,7 +9,17 @@ import { CLI, Fixture, waitFor } from './fixture.js';
 import { FAULTS, type Fault, rememberSsh } from './machines/faults.js';
 import { Gate } from './machines/gate.js';
 import { LAPTOP, type MachineNode, Machines } from './machines/machines.js';
-import { CHANGES, type Change, type Moment, NEW, NODES, OLD, SHORT } from './machines/moments.js';
+import {
+  CHANGES,
+  type Change,
+  type ChosenMoment,
+  LONGER,
+  type Moment,
+  NEW,
+  NODES,
+  OLD,
+  SHORT,
+} from './machines/moments.js';
 import { canMakeMachines } from './machines/programs.js';
 import { expectedOf, progressOf, toldOf } from './machines/told.js';
 import { snapshot } from './snapshot.js';
@@ -170,15 +180,16 @@ describe.skipIf(!canMakeMachines)('faults in a change over ssh', () => {
     expect(await snapshots(), story).toEqual(nothing);
   }
 
-  const short = SHORT.map(([fault, name, node, text]) => ({ fault, name, node, text }));
-  it.each(short)(
-    '$fault.name in $name, on $node $text',
-    async ({ fault, name, node, text }) => {
-      const change = CHANGES.find((one) => one.name === name)!;
-      await expectSafe({ change, node, at: text }, fault);
-    },
-    MOMENT_MS,
-  );
+  const named = (all: readonly ChosenMoment[]) =>
+    all.map(([fault, name, node, text]) => ({ fault, name, node, text }));
+  type Named = ReturnType<typeof named>[number];
+  const STOPPED = '$fault.name in $name, on $node $text';
+  const stopped = async ({ fault, name, node, text }: Named) => {
+    const change = CHANGES.find((one) => one.name === name)!;
+    await expectSafe({ change, node, at: text }, fault);
+  };
+  it.each(named(SHORT))(STOPPED, { timeout: MOMENT_MS }, stopped);
+  it.each(named(LONGER))(STOPPED, { tags: 'long', timeout: MOMENT_MS }, stopped);
 
   function momentsToTry(change: Change): Moment[] {
     const all = NODES.flatMap((node) =>

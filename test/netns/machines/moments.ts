@@ -28,16 +28,22 @@ export interface Moment {
   at: number | string;
 }
 
-/** One of each kind. A text is what `Gate` calls a moment; the first of those that begin so. */
-export const SHORT: readonly [Fault, Change['name'], MachineNode, string][] = [
+export type ChosenMoment = readonly [Fault, Change['name'], MachineNode, string];
+
+/** What `make test` shows. A text is what `Gate` calls a moment; the first of those that begin so. */
+export const SHORT: readonly ChosenMoment[] = [
+  // All steps are made, and the machine has to find out by itself.
+  [FAULTS.cut, 'an update', 'router', 'after nft -j -f'],
+  // It goes on to its end.
+  [FAULTS.killed, 'a down', 'router', 'before nft -j -f'],
+];
+
+/** One of each other kind, to be looked at without all moments; the long tests have them, too. */
+export const LONGER: readonly ChosenMoment[] = [
   // Nothing is changed yet.
   [FAULTS.killed, 'an update', 'server1', 'before mkdir -p /run/sidetrack'],
   // The revert is armed on this machine, and some of its steps are made.
   [FAULTS.sessionsKilled, 'a first apply', 'router', 'after ip -4 rule add priority 1500 iif lo'],
-  // All steps are made, and the machine has to find out by itself.
-  [FAULTS.cut, 'an update', 'router', 'after nft -j -f'],
   // The server has confirmed, and the router has not.
   [FAULTS.powerLost, 'an update', 'server1', 'after mv /run/sidetrack/change/pending'],
-  // It goes on to its end.
-  [FAULTS.killed, 'a down', 'router', 'before nft -j -f'],
 ];
