@@ -14,8 +14,8 @@ RIVAL_ENV := PATH="$$PATH:/usr/sbin:/sbin:$(RIVALS)/usr/bin:$(RIVALS)/usr/sbin" 
 # As root nothing may be skipped for want of a program.
 REQUIRE := SIDETRACK_REQUIRE_ALL=$$([ "$$(id -u)" = 0 ] && echo 1)
 TS_SOURCES := $(shell find control bpf proxy monitoring -name '*.ts' 2>/dev/null)
-# Of the live page, what is not compiled.
-WEB_FILES := $(filter-out %.ts,$(wildcard monitoring/web/*))
+# Of the live page, what is not compiled, and what its run-books are made from.
+WEB_FILES := $(filter-out %.ts,$(wildcard monitoring/web/*)) $(wildcard docs/runbooks/*.md)
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20

@@ -7,7 +7,7 @@ import { type Events, withoutClients } from './events.js';
 import { CREDENTIALS_NEEDED, Refused } from './refused.js';
 import { checkJson, type Rights, readJson } from './request-guard.js';
 import { type History, STATE_VERSION, type State } from './state.js';
-import type { StaticFile } from './static-files.js';
+import { LIVE_PAGE, RUNBOOK_LIST, type StaticFile } from './static-files.js';
 
 /** What there is to tell; a page is there when its part is. */
 export interface PageSources {
@@ -79,9 +79,14 @@ export function pagesOf(
       '/-/ready',
       { method: 'GET', open: true, about: '"ready", or 503', answer: readyPage(sources) },
     ],
-    ...[...files].map(([name, { type, body }]): [string, Page] => [
-      `/web/${name}`,
-      { method: 'GET', open: true, answer: async () => ({ type, body }) },
+    ...[...files].map(([path, { type, body }]): [string, Page] => [
+      path,
+      {
+        method: 'GET',
+        open: true,
+        ...(path === RUNBOOK_LIST && { about: 'what to do about each alert' }),
+        answer: async () => ({ type, body }),
+      },
     ]),
   ]);
   const index = indexOf(pages);
@@ -200,7 +205,7 @@ function frontPage(
   files: ReadonlyMap<string, StaticFile>,
   index: string,
 ): Page['answer'] {
-  const page = files.get('index.html');
+  const page = files.get(LIVE_PAGE);
   return async ({ request, rights }) => {
     // It holds nothing but its own code; what it asks for needs credentials.
     if (page !== undefined && wantsHtml(request)) return page;

@@ -48,9 +48,26 @@ export const ALERTS = [
 
 export type AlertName = (typeof ALERTS)[number];
 
-/** Where the package puts these pages; who serves them elsewhere generates the rules with `--set runbooks=`. */
-export const RUNBOOKS = 'file:///usr/share/doc/sidetrack/runbooks/{alert}.md';
+/**
+ * Relay and exporter serve the same pages, on loopback unless they are told otherwise. Who asks them by another name
+ * generates the rules with `--set runbooks=`.
+ */
+export const RUNBOOKS = 'http://localhost:{port}/runbooks/{alert}';
 
-/** @param pattern a URL that has `{alert}` where the alert's name belongs. */
+/** Of the relay, and of the exporter, when nothing else is configured. */
+const PORTS = { relay: '9150', exporter: '9151' };
+
+/** The relay answers nothing while these fire; the other alerts may be all that there is without an exporter. */
+const WITHOUT_RELAY: ReadonlySet<AlertName> = new Set([
+  'SidetrackRelayDown',
+  'SidetrackRelayRestarting',
+]);
+
+/**
+ * @param pattern a URL that has `{alert}` where the alert's name belongs, and may have `{port}`: 9150, or 9151 where
+ *   the relay cannot answer
+ */
 export const runbookUrl = (alert: AlertName, pattern = RUNBOOKS): string =>
-  pattern.replaceAll('{alert}', alert);
+  pattern
+    .replaceAll('{alert}', alert)
+    .replaceAll('{port}', WITHOUT_RELAY.has(alert) ? PORTS.exporter : PORTS.relay);

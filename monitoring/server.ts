@@ -36,7 +36,7 @@ export interface MonitoringOptions extends PageSources, MonitoringAccess {
   section?: string;
   /** Milliseconds for a client to ask; see `HttpBounds`. */
   patienceMs?: number;
-  /** By name; those of the live page when absent. */
+  /** By path; those of the live page and of the run-books when absent. */
   files?: ReadonlyMap<string, StaticFile>;
 }
 

@@ -1,4 +1,4 @@
-/** The files of the live page: read once, so that no path of a request ever reaches the file system. */
+/** The files of the live page and the run-books: read once, so that no path of a request ever reaches the file system. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,19 +25,30 @@ const FOLDERS = ['web', '../build/monitoring/web'].map((path) =>
   fileURLToPath(new URL(path, import.meta.url)),
 );
 
-/** By its name; none when the page is not built. */
+/** Below the files of the page; asked for without their ending. */
+const RUNBOOKS = 'runbooks';
+/** The list of them. */
+export const RUNBOOK_LIST = `/${RUNBOOKS}/`;
+export const LIVE_PAGE = '/web/index.html';
+
+/** By the path that it is asked for by; none when the page is not built. */
 export function readStaticFiles(folders: readonly string[] = FOLDERS): Map<string, StaticFile> {
-  const found = folders
-    .map(readFolder)
-    .find((files) => files.has('index.html') && files.has('main.js'));
-  return found ?? new Map();
+  const isBuilt = (folder: string) => names(folder).includes('main.js');
+  const folder = folders.find(isBuilt);
+  if (folder === undefined) return new Map();
+  const path = (name: string) => `${RUNBOOK_LIST}${name.replace(/^index\.html$|\.html$/, '')}`;
+  return new Map([
+    ...readFolder(folder, (name) => `/web/${name}`),
+    ...readFolder(join(folder, RUNBOOKS), path),
+  ]);
 }
 
-function readFolder(folder: string): Map<string, StaticFile> {
+function readFolder(folder: string, pathOf: (name: string) => string): Map<string, StaticFile> {
   const files = new Map<string, StaticFile>();
   for (const name of names(folder)) {
     const type = TYPES[extname(name)];
-    if (type !== undefined) files.set(name, { type, body: readFileSync(join(folder, name)) });
+    if (type !== undefined)
+      files.set(pathOf(name), { type, body: readFileSync(join(folder, name)) });
   }
   return files;
 }

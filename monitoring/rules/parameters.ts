@@ -1,12 +1,18 @@
 /** What can be set when the rules are generated: thresholds, names of jobs, and how long anything takes. */
 import { z } from 'zod';
-import { RUNBOOKS } from '../runbooks.js';
+import { RUNBOOKS, runbookUrl } from '../runbooks.js';
 
 /** In labels and PromQL these stand as they are, so nothing may end a text there. */
 const jobName = z.string().regex(/^[\w.-]+$/, 'a job name has letters, digits, "_", "." and "-"');
 const labelName = z.string().regex(/^[a-zA-Z_]\w*$/, 'is no name of a label');
 const positive = z.coerce.number().positive();
 const share = z.coerce.number().gt(0).lte(1);
+
+/** Rules and pages show it as a link: a script or a file is none. */
+function isLink(pattern: string): boolean {
+  const url = runbookUrl('SidetrackRelayDown', pattern);
+  return URL.canParse(url) && ['http:', 'https:'].includes(new URL(url).protocol);
+}
 
 /** Each with what it is; docs/monitoring.md has them as a table. */
 export const parametersSchema = z.strictObject({
@@ -23,10 +29,13 @@ export const parametersSchema = z.strictObject({
       'label of targets that tells several set-ups in one Prometheus apart; empty where there is one',
     ),
   runbooks: z
-    .url()
-    .refine((url) => url.includes('{alert}'), 'has no {alert}')
+    .string()
+    .refine((pattern) => pattern.includes('{alert}'), 'has no {alert}')
+    .refine(isLink, 'is no http or https URL')
     .default(RUNBOOKS)
-    .describe('where the run-books are'),
+    .describe(
+      'where the run-books are; `{port}` is the relay’s port 9150, or 9151 for alerts that fire while it is down',
+    ),
   scale: positive
     .default(1)
     .describe('factor for every time but the thresholds: 1/60 makes seconds of minutes, for tests'),

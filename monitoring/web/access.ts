@@ -27,7 +27,14 @@ export class Access {
     return this.#token !== '';
   }
 
-  set token(token: string) {
+  /**
+   * Asks with this token, and keeps it where it is taken.
+   * @throws NeedsToken where it is refused, and the browser's TypeError when there is no answer.
+   */
+  async enter(token: string): Promise<void> {
+    const headers = authorization(token);
+    const { status } = await fetch('state.json', { method: 'HEAD', cache: 'no-store', headers });
+    if (status === 401) throw new NeedsToken('the server refuses this token');
     this.#token = token;
     write(token);
     for (const go of this.#waiting) go();
@@ -44,11 +51,13 @@ export class Access {
    * @throws NeedsToken, Refused, or the browser's TypeError when there is no answer.
    */
   async request(path: string, options: RequestInit = {}): Promise<Response> {
-    const headers = new Headers(options.headers);
-    if (this.#token !== '') headers.set('authorization', `Bearer ${this.#token}`);
+    const token = this.#token;
+    const headers = authorization(token, options.headers);
     const response = await fetch(path, { cache: 'no-store', ...options, headers });
     if (response.status === 401) {
       await response.body?.cancel();
+      // It was under way when another token was given.
+      if (token !== this.#token) return this.request(path, options);
       this.onNeeded();
       throw new NeedsToken('a token is needed');
     }
@@ -67,6 +76,12 @@ export class Access {
       body: JSON.stringify(body),
     });
   }
+}
+
+function authorization(token: string, others?: HeadersInit): Headers {
+  const headers = new Headers(others);
+  if (token !== '') headers.set('authorization', `Bearer ${token}`);
+  return headers;
 }
 
 /** An answer may be longer than a page has room for. */

@@ -11,4 +11,5 @@ npx tsc -p "$here" --outDir "$1"
 cp "$here"/*.html "$here"/*.css "$here"/*.svg "$web/"
 cp "$uplot/dist/uPlot.esm.js" "$uplot/dist/uPlot.min.css" "$web/"
 cp "$uplot/LICENSE" "$web/uPlot.LICENSE"
-chmod 644 "$web"/*
+node "$1/monitoring/runbooks/write.js" "$here/../../docs/runbooks" "$web/runbooks"
+find "$web" -type f -exec chmod 644 {} +

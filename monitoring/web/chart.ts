@@ -1,6 +1,7 @@
 /** One figure over time with uPlot: colours of the theme, the newest values beside it, a sentence for screen readers. */
 import { el, setAttribute, setText } from './dom.js';
 import type { Column, Samples } from './history.js';
+import { topOf } from './scale.js';
 import uPlot from './uPlot.esm.js';
 
 export interface Line {
@@ -14,6 +15,8 @@ export interface Line {
 export interface ChartOptions {
   title: string;
   lines: readonly Line[];
+  /** The axis reaches so far at least. */
+  least: number;
   format: (value: number | null | undefined) => string;
 }
 
@@ -31,7 +34,7 @@ const SPAN = 900;
 export const colourOf = (name: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-export function createChart({ title, lines, format }: ChartOptions): Chart {
+export function createChart({ title, lines, least, format }: ChartOptions): Chart {
   const canvas = el('div', { class: 'canvas', role: 'img' });
   const values = lines.map(() => el('b', { class: 'value' }));
   const legend = el(
@@ -56,7 +59,11 @@ export function createChart({ title, lines, format }: ChartOptions): Chart {
       setText(values[i]!, format(value));
     });
   };
-  const plot = new uPlot(optionsOf(lines, format, tell), [[], ...lines.map(() => [])], canvas);
+  const plot = new uPlot(
+    optionsOf({ lines, least, format }, tell),
+    [[], ...lines.map(() => [])],
+    canvas,
+  );
   new ResizeObserver(() => {
     const width = canvas.clientWidth;
     if (width > 0 && width !== plot.width) plot.setSize({ width, height: HEIGHT });
@@ -87,8 +94,7 @@ export function createChart({ title, lines, format }: ChartOptions): Chart {
 }
 
 function optionsOf(
-  lines: readonly Line[],
-  format: ChartOptions['format'],
+  { lines, least, format }: Omit<ChartOptions, 'title'>,
   tell: (index: number | null | undefined) => void,
 ): uPlot.Options {
   const axis = {
@@ -105,7 +111,7 @@ function optionsOf(
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: {
       x: { range: (_, __, newest) => [(newest ?? 0) - SPAN, newest ?? SPAN] },
-      y: { range: (_, __, most) => [0, niceTop(most)] },
+      y: { range: (_, __, most) => [0, topOf(most, least)] },
     },
     series: [
       {},
@@ -125,9 +131,6 @@ function optionsOf(
     hooks: { setCursor: [({ cursor }) => tell(cursor.idx)] },
   };
 }
-
-/** A flat line at nothing has room above it. */
-const niceTop = (most: number | null) => (most === null || most <= 0 ? 1e-3 : most * 1.1);
 
 const two = (value: number) => String(value).padStart(2, '0');
 

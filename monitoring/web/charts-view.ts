@@ -3,6 +3,7 @@ import { type Chart, createChart } from './chart.js';
 import { byId } from './dom.js';
 import { formatFrequency, formatRate, formatSeconds } from './format.js';
 import type { Model, View } from './model.js';
+import { LEAST_FREQUENCY, LEAST_RATE, LEAST_SECONDS } from './scale.js';
 
 export interface ChartsView extends View {
   redraw(): void;
@@ -18,6 +19,7 @@ export function chartsView(): ChartsView {
         { column: 'download', label: 'download', colour: '--download' },
         { column: 'upload', label: 'upload', colour: '--upload', dash: DASH },
       ],
+      least: LEAST_RATE,
       format: formatRate,
     }),
     createChart({
@@ -26,6 +28,7 @@ export function chartsView(): ChartsView {
         { column: 'connectP50', label: 'half within', colour: '--download' },
         { column: 'connectP99', label: '99 of 100 within', colour: '--upload', dash: DASH },
       ],
+      least: LEAST_SECONDS,
       format: formatSeconds,
     }),
     createChart({
@@ -34,6 +37,7 @@ export function chartsView(): ChartsView {
         { column: 'residencyP50', label: 'half within', colour: '--download' },
         { column: 'residencyP99', label: '99 of 100 within', colour: '--upload', dash: DASH },
       ],
+      least: LEAST_SECONDS,
       format: formatSeconds,
     }),
     createChart({
@@ -42,6 +46,7 @@ export function chartsView(): ChartsView {
         { column: 'opened', label: 'accepted', colour: '--download' },
         { column: 'errors', label: 'failed', colour: '--critical', dash: DASH },
       ],
+      least: LEAST_FREQUENCY,
       format: formatFrequency,
     }),
   ];

@@ -8,7 +8,7 @@ export interface Choice {
   isDangerous?: boolean;
 }
 
-/** @param content built of texts; the first field or button gets the focus. */
+/** @param content built of texts; the first field or button gets the focus. What was shown before is replaced. */
 export function openDialog(
   title: string,
   content: readonly Node[],
@@ -51,7 +51,8 @@ export function openDialog(
   if (!dialog.open) dialog.showModal();
 }
 
-export function askForToken(set: (token: string) => void): void {
+/** @param enter throws what is wrong with the token: that is said beside the field, which keeps what was typed. */
+export function askForToken(enter: (token: string) => Promise<void>): void {
   const field = el('input', {
     id: 'token-field',
     type: 'password',
@@ -73,7 +74,7 @@ export function askForToken(set: (token: string) => void): void {
       field,
       el('p', { class: 'muted' }, 'It is kept in this tab until it is closed.'),
     ],
-    [{ label: 'Use it', act: () => set(field.value.trim()) }, { label: 'Cancel' }],
+    [{ label: 'Use it', act: () => enter(field.value.trim()) }, { label: 'Cancel' }],
   );
 }
 

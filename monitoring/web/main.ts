@@ -67,9 +67,14 @@ function take(state: State): void {
     location.reload();
   release ??= state.relay?.release;
   if (model.take(state)) render();
+  if (wantsHistory && state.relay !== undefined) void loadHistory();
 }
 
+/** The exporter remembers none, and shows no charts. */
+let wantsHistory = true;
+
 async function loadHistory(): Promise<void> {
+  wantsHistory = false;
   try {
     const history = await access.json('history.json');
     if (isHistory(history)) model.recording.prepend(history);
@@ -84,7 +89,7 @@ const name = crypto.getRandomValues(new Uint32Array(2)).join('-');
 
 function watch(): void {
   if (leave !== undefined) return;
-  void loadHistory();
+  wantsHistory = true;
   const channel = browserChannel('sidetrack');
   const stop = shareStream(
     { channel, name, open: (listener) => openStream(access, listener) },
@@ -115,15 +120,14 @@ addEventListener('pagehide', () => leave?.());
 addEventListener('pageshow', () => watch());
 
 const tokenButton = byId('token', HTMLButtonElement);
-/** Who has said no is not asked again and again. */
+/** Who has said no is not asked again and again, and who is typing not a second time. */
 let hasAsked = false;
 function askToken(): void {
   hasAsked = true;
-  askForToken((token) => {
+  askForToken(async (token) => {
+    await access.enter(token);
     hasAsked = false;
-    access.token = token;
     news.needsToken = false;
-    void loadHistory();
   });
 }
 tokenButton.addEventListener('click', askToken);

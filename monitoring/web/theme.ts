@@ -14,6 +14,11 @@ const MEDIA: Readonly<Record<Theme, string>> = {
 
 const isTheme = (word: string | null): word is Theme => THEMES.some((known) => known === word);
 
+/** For a page where nothing is chosen. */
+export function applyTheme(): void {
+  byId('dark', HTMLLinkElement).media = MEDIA[read()];
+}
+
 /** @param changed called after each change, also of the system's. @returns turns to the next. */
 export function startTheme(changed: () => void): () => void {
   const sheet = byId('dark', HTMLLinkElement);

@@ -111,7 +111,7 @@ describe('the list of connections', () => {
     // What people see, in a window of 80 columns and without one.
     const { stdout, status } = await onServer('top', '--sort', 'rate');
     expect(status).toBe(0);
-    expect(stdout).toMatch(/relay on port 12345: 3 open, up .*B\/s, down .*MB\/s/);
+    expect(stdout).toMatch(/relay on port 12345: 3 open, up .*bit\/s, down .*Mbit\/s/);
     expect(stdout.split('\n')[3]).toContain(`${ADDRESS.client.v4}:45001`);
   });
 

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM, startBrowser } from './browser/browser.js';
 import { FakeServer } from './browser/fake-server.js';
+import { contrasts } from './browser/measure.js';
 import { connectionsAt, historyUntil, severalAt, stateAt, troubledAt } from './browser/states.js';
 
 const FOLDER = 'build/pages';
@@ -55,6 +56,28 @@ describe.skipIf(CHROMIUM === undefined)('the page', { tags: ['long'] }, () => {
       ).toBe(0);
       await page.evaluate('scrollTo({ top: 0, behavior: "instant" })');
       await page.screenshot({ path: `${FOLDER}/${name}-${theme}-servers.png`, fullPage: true });
+      expect(browser.complaints).toEqual([]);
+    } finally {
+      await browser.close();
+    }
+  });
+});
+
+describe.skipIf(CHROMIUM === undefined)('a run-book', { tags: ['long'] }, () => {
+  it.each(
+    SIZES.flatMap((size) => (['light', 'dark'] as const).map((theme) => [...size, theme] as const)),
+  )('on a %s, %i by %i, %s, fits and can be read', async (name, width, height, theme) => {
+    const browser = await startBrowser({ width, height, theme });
+    try {
+      for (const alert of ['SidetrackServerDown', 'SidetrackDrifted', '']) {
+        const page = await browser.open(`${fake.url}runbooks/${alert}`);
+        await page.getByRole('heading', { level: 1 }).waitFor();
+        const wide = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+        expect(await page.evaluate(wide)).toBe(0);
+        const all = await contrasts(page);
+        expect(all.filter(({ ratio, isLarge }) => ratio < (isLarge ? 3 : 4.5))).toEqual([]);
+        await page.screenshot({ path: `${FOLDER}/${name}-${theme}-runbook${alert}.png` });
+      }
       expect(browser.complaints).toEqual([]);
     } finally {
       await browser.close();

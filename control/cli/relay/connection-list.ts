@@ -29,6 +29,9 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)}${UNITS[unit]}`;
 }
 
+/** Bytes a second as bits a second, which the live page shows, too, and lines are sold by: `941Mb`. */
+export const formatBits = (bytesPerSecond: number): string => `${formatBytes(8 * bytesPerSecond)}b`;
+
 /** `45s`, `3m20s`, `2h05m`, `4d03h` */
 export function formatAge(seconds: number): string {
   const whole = Math.floor(seconds);
@@ -68,8 +71,8 @@ export const COLUMNS = {
   age: { title: 'age', cell: (one) => formatAge(one.age) },
   up: { title: 'up', cell: (one) => formatBytes(one.upload.bytes) },
   down: { title: 'down', cell: (one) => formatBytes(one.download.bytes) },
-  upRate: { title: 'up/s', cell: (one) => formatBytes(one.uploadRate) },
-  downRate: { title: 'down/s', cell: (one) => formatBytes(one.downloadRate) },
+  upRate: { title: 'up/s', cell: (one) => formatBits(one.uploadRate) },
+  downRate: { title: 'down/s', cell: (one) => formatBits(one.downloadRate) },
   mode: { title: 'mode', cell: (one) => `${one.upload.mode}/${one.download.mode}` },
   rtt: {
     title: 'rtt ms',

@@ -4,6 +4,7 @@ import { parseAddress } from '../../config/address.js';
 import {
   COLUMNS,
   type ColumnName,
+  formatBits,
   formatBytes,
   KEYS,
   type RatedConnection,
@@ -130,12 +131,12 @@ export const clientsView = defineView<ClientRow>({
     },
     {
       ...{ title: 'up/s', key: 'U' },
-      cell: (one) => formatBytes(one.uploadRate),
+      cell: (one) => formatBits(one.uploadRate),
       by: (one) => one.uploadRate,
     },
     {
       ...{ title: 'down/s', key: 'D' },
-      cell: (one) => formatBytes(one.downloadRate),
+      cell: (one) => formatBits(one.downloadRate),
       by: (one) => one.downloadRate,
     },
     {

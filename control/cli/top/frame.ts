@@ -1,6 +1,6 @@
 /** One picture of `sidetrack top`: lines of text and their style, no more and no wider than the window. Pure. */
 import type { Health } from '../../../monitoring/state.js';
-import { formatBytes } from '../relay/connection-list.js';
+import { formatBits, formatBytes } from '../relay/connection-list.js';
 import { LOW, line, pageOf, type Shown, type Style, type StyledLine } from './frame-parts.js';
 import { tableLines } from './frame-table.js';
 import { helpLines } from './help.js';
@@ -46,14 +46,15 @@ function cutLine(parts: StyledLine, columns: number): StyledLine {
   return kept;
 }
 
-const perSecond = (rate: number | undefined) => (rate === undefined ? '-' : formatBytes(rate));
+const perSecond = (rate: number | undefined) =>
+  rate === undefined ? '-' : `${formatBits(rate)}it/s`;
 
 function sums({ picture, state }: Shown): StyledLine {
   const { open, upload, download, opened } = totals(picture);
   const parts = [
     `relay on port ${picture.port}: ${open} open`,
-    `up ${perSecond(upload)}B/s`,
-    `down ${perSecond(download)}B/s`,
+    `up ${perSecond(upload)}`,
+    `down ${perSecond(download)}`,
     ...(opened === undefined ? [] : [`${formatTenths(opened)} new/s`]),
   ];
   const text = line(parts.join(', '), 'bold');

@@ -13,6 +13,7 @@ const KEYS = [
   'x              close the chosen connection; asks first',
   'X              close all connections that the filter shows; asks first',
   '< >            sort by the column before or behind',
+  'up/s, down/s   bits a second (b); up and down are bytes so far',
   'Ctrl-L         draw anew      Ctrl-Z   suspend      q, Ctrl-C   quit',
 ];
 

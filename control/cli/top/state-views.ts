@@ -1,7 +1,7 @@
 /** Views of `sidetrack top` that the state feeds: rules, upstreams. Pure. */
 import type { State, UpstreamState } from '../../../monitoring/state.js';
 import { actionText } from '../../../monitoring/web/servers.js';
-import { formatAge, formatBytes } from '../relay/connection-list.js';
+import { formatAge, formatBits, formatBytes } from '../relay/connection-list.js';
 import { type Picture, perSecond } from './picture.js';
 import { defineView } from './view.js';
 
@@ -77,13 +77,13 @@ export const rulesView = defineView<RuleRow>({
       by: (one) => one.countRate,
     },
     {
-      ...{ title: 'B/s', key: 'r' },
-      cell: (one) => formatBytes(one.byteRate),
+      ...{ title: 'bit/s', key: 'r' },
+      cell: (one) => formatBits(one.byteRate),
       by: (one) => one.byteRate,
     },
     { title: 'order', key: 'o', cell: () => '', by: () => 0, hidden: true },
   ],
-  importance: ['rule', 'action', 'packets', 'connections', 'B/s', 'where', 'bytes', 'new/s'],
+  importance: ['rule', 'action', 'packets', 'connections', 'bit/s', 'where', 'bytes', 'new/s'],
   sortedBy: 'order',
   rows: (picture) => [...routerRules(picture), ...relayRoutes(picture)],
   id: ({ where, name }) => `${where} ${name}`,
@@ -147,13 +147,13 @@ export const upstreamsView = defineView<UpstreamRow>({
     {
       title: 'up/s',
       key: 'U',
-      cell: (one) => formatBytes(one.uploadRate),
+      cell: (one) => formatBits(one.uploadRate),
       by: (one) => one.uploadRate,
     },
     {
       title: 'down/s',
       key: 'D',
-      cell: (one) => formatBytes(one.downloadRate),
+      cell: (one) => formatBits(one.downloadRate),
       by: (one) => one.downloadRate,
     },
     {

@@ -24,11 +24,13 @@ export class FakeServer {
   readonly #server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
     this.asked.push(`${request.method} ${request.url}`);
-    if (pathname === '/' || pathname.startsWith('/web/')) return serveFile(pathname, response);
+    if (pathname === '/' || /^\/(web|runbooks)\//.test(pathname))
+      return serveFile(pathname, response);
     if (this.token !== '' && request.headers.authorization !== `Bearer ${this.token}`) {
       this.refused.push(request.headers.authorization ?? '');
       return void response.writeHead(401, { 'www-authenticate': 'Bearer' }).end();
     }
+    if (pathname === '/state.json') return void response.writeHead(200).end();
     if (pathname === '/events') return this.#stream(response);
     if (pathname === '/history.json') return sendJson(response, this.history);
     if (pathname === '/connections.json') return this.#list(searchParams, response);
@@ -122,8 +124,14 @@ function sendJson(response: ServerResponse, body: object): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
+function nameOf(path: string): string {
+  if (path === '/') return 'index.html';
+  if (path.startsWith('/web/')) return path.slice('/web/'.length);
+  return `${path.endsWith('/') ? `${path}index` : path}.html`.slice(1);
+}
+
 function serveFile(path: string, response: ServerResponse): void {
-  const name = path === '/' ? 'index.html' : path.slice('/web/'.length);
+  const name = nameOf(path);
   try {
     const body = readFileSync(fileURLToPath(new URL(name, WEB)));
     const type = TYPES[name.split('.').at(-1)!] ?? 'text/plain';

@@ -62,7 +62,7 @@ describe.skipIf(!hasPrometheus)('alerts', () => {
         labels: { severity: 'warning', upstream: 'dead', job: 'sidetrack-relay' },
         annotations: {
           description: 'The relay 127.0.0.1:9150 cannot connect through the upstream "dead".',
-          runbook_url: expect.stringMatching(/\/SidetrackUpstreamDown\.md$/),
+          runbook_url: expect.stringMatching(/\/runbooks\/SidetrackUpstreamDown$/),
         },
       },
     );

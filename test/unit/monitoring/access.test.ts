@@ -70,7 +70,7 @@ async function serve(options: Partial<MonitoringOptions> = {}): Promise<Monitori
     state: async () => STATE,
     connections: new Connections(source, parseEntry),
     why: () => ({ action: 'proxy', text: 'because' }),
-    files: new Map([['index.html', { type: 'text/html', body: Buffer.from('<p>page</p>') }]]),
+    files: new Map([['/web/index.html', { type: 'text/html', body: Buffer.from('<p>page</p>') }]]),
     ...options,
   });
   servers.push(server);

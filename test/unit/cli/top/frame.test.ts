@@ -52,7 +52,9 @@ describe('the picture', () => {
   it('has sums, the worst trouble with what to type, views, and the busiest connections', () => {
     const { lines } = typing([]);
     expect(lines).toHaveLength(24);
-    expect(lines[0]).toBe('relay on port 12345: 60 open, up 1.00kB/s, down 2.00kB/s, 1.00k new/s');
+    expect(lines[0]).toBe(
+      'relay on port 12345: 60 open, up 8.00kbit/s, down 16.0kbit/s, 1.00k new/s',
+    );
     expect(lines[1]).toBe(
       'critical relay: upstream backup is down; type: sidetrack status  (+1: press ?)',
     );
@@ -66,7 +68,7 @@ describe('the picture', () => {
     expect(lines[2]).toMatch(
       /^1 connections 2 clients 3 rules 4 upstreams 5 hosts 6 servers {2}by rate, 1-19\/50$/,
     );
-    expect(lines[3]).toMatch(/^ +id +client +destination +upstream age up\/s down\/s state *$/);
+    expect(lines[3]).toMatch(/^ +id +client +destination +upstream age +up\/s down\/s state *$/);
     expect(lines[4]).toMatch(/^> 0 192\.168\.1\.10:40000 /);
     expect(lines.at(-1)).toMatch(/^q quit/);
   });
@@ -110,7 +112,7 @@ describe('the picture', () => {
   it('says what it can of a relay that has no state', () => {
     const list = { at: 1, connections: [connection(1)] };
     const one = nextPicture(1, { list }, undefined);
-    expect(typing([], one).lines[0]).toBe('relay on port 1: 1 open, up 100B/s, down 200B/s');
+    expect(typing([], one).lines[0]).toBe('relay on port 1: 1 open, up 800bit/s, down 1.60kbit/s');
     for (const key of ['3', '4', '5', '6'])
       expect(typing([key], one).lines.join('\n')).toContain('an older relay');
   });
