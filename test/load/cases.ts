@@ -10,6 +10,8 @@ export type Load =
   | { kind: 'connect'; connections: number }
   /** 64-byte round trips; `half`: half of what tuned HAProxy can do, at even distances. */
   | { kind: 'ping'; connections: number; rate: 0 | 'half' }
+  /** 64-byte round trips one by one, or each on a connection of its own, 500 a second, beside bulk. */
+  | { kind: 'beside'; each: 'ping' | 'connection'; flows: number; reverse: boolean }
   /** Connections that do nothing. */
   | { kind: 'hold'; connections: number };
 
@@ -21,12 +23,15 @@ export type Figure =
   | 'thousands per second'
   | 'p50'
   | 'p99'
+  | 'longest'
   | 'bytes each';
 
 export interface Target {
   rival: ContestantName;
   /** Bound on ours divided by the rival's: at least, or at most where less is better. */
   ratio: number;
+  /** The one that it holds for; absent: the first of the case, or all of them when `everyFigure`. */
+  figure?: Figure;
 }
 
 export interface Case {
@@ -42,11 +47,12 @@ export interface Case {
   /** Hold for the first of `figures`; for all of them when `everyFigure`. */
   targets: readonly Target[];
   everyFigure?: true;
-  /** Most that the first figure may be, whatever the rivals do. */
+  /** Most that the first figure, or `limited`, may be, whatever the rivals do. */
   limit?: number;
+  limited?: Figure;
 }
 
-export const LESS_IS_BETTER: readonly Figure[] = ['p50', 'p99', 'bytes each'];
+export const LESS_IS_BETTER: readonly Figure[] = ['p50', 'p99', 'longest', 'bytes each'];
 
 const DIRECT_RIVALS = [
   'haproxy-default',
@@ -145,6 +151,30 @@ const latency: readonly Case[] = [
   everyFigure: true,
 }));
 
+/** Nobody waits behind the bulk of others: microseconds. */
+const LONGEST_BESIDE_BULK = 10_000;
+const besideBulk = (['ping', 'connection'] as const).flatMap((each) =>
+  [20, 100].flatMap((flows) =>
+    DIRECTIONS.map(
+      ({ word, reverse }): Case => ({
+        offload: true,
+        ours: 'sidetrack',
+        rivals: ['haproxy-tuned', 'forwarding'],
+        name: `${each === 'ping' ? 'round trip' : 'new connection'}, 64 B, beside ${flows} ${word}s`,
+        load: { kind: 'beside', each, flows, reverse },
+        figures: ['p50', 'p99', 'longest'],
+        targets: [
+          { rival: 'haproxy-tuned', ratio: 0.8, figure: 'p50' },
+          { rival: 'haproxy-tuned', ratio: 0.8, figure: 'p99' },
+          { rival: 'haproxy-tuned', ratio: 0.7, figure: 'longest' },
+        ],
+        limit: LONGEST_BESIDE_BULK,
+        limited: 'longest',
+      }),
+    ),
+  ),
+);
+
 const idle: Case = {
   offload: true,
   ours: 'sidetrack',
@@ -196,6 +226,7 @@ const ALL_CASES: readonly Case[] = [
   connections,
   singleRequests,
   ...latency,
+  ...besideBulk,
   idle,
   ...observation,
   ...[...bulk, ...requests, connections, ...latency].map(throughSocks),
@@ -206,7 +237,7 @@ const KEPT = 0.98;
 
 /** The direct cases beside an earlier state of ourselves, and nobody else. */
 const BESIDE_BEFORE = ALL_CASES.filter(({ ours }) => ours === 'sidetrack').map(
-  ({ limit: _, ...one }): Case => ({
+  ({ limit: _, limited: __, ...one }): Case => ({
     ...one,
     rivals: ['sidetrack-before'],
     targets: [{ rival: 'sidetrack-before', ratio: boundOf(one) }],

@@ -40,14 +40,14 @@ export function renderChart(title: string, subtitle: string, rows: readonly Row[
   ].join('\n');
 }
 
-/** The figures of a case lie side by side, there are at most two; so do neighbours with only one. */
+/** The figures of a case lie side by side, two to a line; so do neighbours with only one. */
 function sideBySide(rows: readonly Row[]): Row[][] {
   const groups: Row[][] = [];
   for (const name of new Set(rows.map((row) => row.case))) {
     const group = rows.filter((row) => row.case === name);
     const last = groups.at(-1);
     if (group.length === 1 && last?.length === 1) last.push(...group);
-    else groups.push(group);
+    else for (let i = 0; i < group.length; i += COLUMNS) groups.push(group.slice(i, i + COLUMNS));
   }
   return groups;
 }

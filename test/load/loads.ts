@@ -1,4 +1,5 @@
 /** Puts load on the way that is set, and reads what the load's own program says about it. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { type BenchLab, INTERNET, PORT } from './bench-lab.js';
 import type { Load } from './cases.js';
 import { program } from './contestants.js';
@@ -10,6 +11,7 @@ export interface Outcome {
   seconds: number;
   p50?: number;
   p99?: number;
+  longest?: number;
 }
 
 export type RunningLoad = Exclude<Load, { kind: 'hold' }>;
@@ -30,12 +32,37 @@ export async function runLoad(
       return readPeer(
         await bench.client(peer('connect', PORT.echo, PORT.echoes, seconds, load.connections)),
       );
+    case 'beside':
+      return besideBulk(bench, load, seconds);
     case 'ping':
       return readPeer(
         await bench.client(
           peer('ping', PORT.echo, seconds, load.connections, load.rate === 'half' ? rate : 0),
         ),
       );
+  }
+}
+
+/** A second in which bulk gets going, and one in which the other is over for certain. */
+const BULK_MARGIN_SECONDS = 2;
+const EXCHANGES_PER_SECOND = 500;
+
+async function besideBulk(
+  bench: BenchLab,
+  { each, flows, reverse }: Extract<Load, { kind: 'beside' }>,
+  seconds: number,
+): Promise<Outcome> {
+  const bulk = bench.client(iperfArgv({ flows, reverse }, seconds + BULK_MARGIN_SECONDS));
+  await delay(1000);
+  const rate = EXCHANGES_PER_SECOND;
+  const small =
+    each === 'ping'
+      ? peer('ping', PORT.echo, seconds, 1, rate)
+      : peer('fresh', PORT.echo, PORT.echoes, seconds, rate);
+  try {
+    return readPeer(await bench.client(small));
+  } finally {
+    await bulk;
   }
 }
 
@@ -90,6 +117,7 @@ function readPeer(output: string): Outcome {
     seconds: number;
     p50?: number;
     p99?: number;
+    longest?: number;
   };
   if (failed) throw new Error(`${failed} of ${failed + count} connections failed`);
   return { amount: count, ...rest };

@@ -69,6 +69,7 @@ export function readFigure(figure: Figure, sample: Sample): number {
       return sample.amount / THOUSAND / sample.seconds;
     case 'p50':
     case 'p99':
+    case 'longest':
       return sample[figure]!;
     case 'bytes each':
       return sample.amount;

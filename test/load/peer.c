@@ -10,6 +10,9 @@
  *	message was due, so that a stall is not hidden by the messages it held up.
  *   peer connect ADDRESS PORT COUNT SECONDS CONNECTIONS
  *	connects, has 64 bytes echoed, closes, and again; over COUNT ports in turn
+ *   peer fresh ADDRESS PORT COUNT SECONDS RATE
+ *	the same one at a time, RATE a second at even distances, and how long each takes from when
+ *	it was due
  *   peer hold ADDRESS PORT CONNECTIONS
  *	opens them, has 64 bytes echoed on each, says "ready", keeps them until end of input
  *
@@ -295,6 +298,16 @@ static double percentile_us(const struct pinger *pinger, double part)
 	return pinger->sample[rank] / 1000.0;
 }
 
+static void print_times(struct pinger *pinger, uint64_t start)
+{
+	if (!pinger->samples)
+		die("no answer");
+	qsort(pinger->sample, pinger->samples, sizeof(*pinger->sample), by_size);
+	printf("{\"count\":%u,\"seconds\":%.6f,\"p50\":%.3f,\"p99\":%.3f,\"longest\":%.3f}\n",
+	       pinger->samples, (now_ns() - start) / (double)SECOND, percentile_us(pinger, 0.5),
+	       percentile_us(pinger, 0.99), percentile_us(pinger, 1));
+}
+
 static void run_ping(const struct sockaddr_in *address, double seconds, int count, int rate)
 {
 	struct pinger pinger;
@@ -304,12 +317,7 @@ static void run_ping(const struct sockaddr_in *address, double seconds, int coun
 	pinger_open(&pinger, address, count, rate);
 	start = now_ns();
 	ping_loop(&pinger, start + seconds * SECOND);
-	if (!pinger.samples)
-		die("no answer");
-	qsort(pinger.sample, pinger.samples, sizeof(*pinger.sample), by_size);
-	printf("{\"count\":%u,\"seconds\":%.6f,\"p50\":%.3f,\"p99\":%.3f}\n", pinger.samples,
-	       (now_ns() - start) / (double)SECOND, percentile_us(&pinger, 0.5),
-	       percentile_us(&pinger, 0.99));
+	print_times(&pinger, start);
 }
 
 /* --- connect --------------------------------------------------------------- */
@@ -371,6 +379,43 @@ static void run_connect(const char *host, int port, int ports, double seconds, i
 	       connector.failed, (now_ns() - start) / (double)SECOND);
 }
 
+/* --- fresh ----------------------------------------------------------------- */
+
+static void exchange_once(const struct sockaddr_in *address)
+{
+	int fd = connect_wait(address);
+	char bytes[MESSAGE];
+
+	if (!send_message(fd) || recv(fd, bytes, MESSAGE, MSG_WAITALL) != MESSAGE)
+		die("fresh");
+	close(fd);
+}
+
+static void sleep_until(uint64_t due)
+{
+	struct timespec when = { due / SECOND, due % SECOND };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL) == EINTR)
+		;
+}
+
+static void run_fresh(const char *host, int port, int ports, double seconds, int rate)
+{
+	struct pinger pinger = { .sample = malloc(MOST_SAMPLES * sizeof(*pinger.sample)) };
+	uint64_t start = now_ns(), end = start + seconds * SECOND, due;
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	for (due = start; pinger.sample && due < end && now_ns() < end; due += SECOND / rate) {
+		struct sockaddr_in address = address_of(host, port + pinger.samples % ports);
+
+		sleep_until(due);
+		exchange_once(&address);
+		if (pinger.samples < MOST_SAMPLES)
+			pinger.sample[pinger.samples++] = now_ns() - due;
+	}
+	print_times(&pinger, start);
+}
+
 /* --- hold ------------------------------------------------------------------ */
 
 /* Waits until the socket can do what @events says. */
@@ -429,6 +474,8 @@ int main(int argc, char **argv)
 	} else if (!strcmp(mode, "ping") && argc == 7) {
 		address = address_of(argv[2], atoi(argv[3]));
 		run_ping(&address, atof(argv[4]), atoi(argv[5]), atoi(argv[6]));
+	} else if (!strcmp(mode, "fresh") && argc == 7) {
+		run_fresh(argv[2], atoi(argv[3]), atoi(argv[4]), atof(argv[5]), atoi(argv[6]));
 	} else if (!strcmp(mode, "hold") && argc == 5) {
 		address = address_of(argv[2], atoi(argv[3]));
 		run_hold(&address, atoi(argv[4]));

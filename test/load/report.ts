@@ -24,6 +24,7 @@ const UNITS: Readonly<Record<Figure, string>> = {
   'thousands per second': 'thousand/s',
   p50: 'µs, p50',
   p99: 'µs, p99',
+  longest: 'µs, longest',
   'bytes each': 'B of user memory each',
 };
 
@@ -43,8 +44,7 @@ export function makeRow(
       ? []
       : Object.entries(rivals).map(([name, values]) => [name, medianRatio(ours, values)]),
   );
-  const counts = figure === one.figures[0] || one.everyFigure === true;
-  const targets = counts && ours.length > 0 ? judge(one, figure, ours, ratio) : [];
+  const targets = ours.length > 0 ? judge(one, figure, ours, ratio) : [];
   const reason = ours.length === 0 && skipped !== undefined ? { skipped } : {};
   return { case: one.name, unit: UNITS[figure], ours, rivals, ratio, targets, ...reason };
 }
@@ -55,8 +55,13 @@ function judge(
   ours: readonly number[],
   ratio: Readonly<Record<string, number>>,
 ) {
-  const targets = one.targets.map((target) => judgeRatio(target, figure, ratio[target.rival]!));
-  if (one.limit === undefined) return targets;
+  const isFirst = figure === one.figures[0];
+  const targets = one.targets
+    .filter((target) =>
+      target.figure === undefined ? isFirst || one.everyFigure === true : target.figure === figure,
+    )
+    .map((target) => judgeRatio(target, figure, ratio[target.rival]!));
+  if (one.limit === undefined || figure !== (one.limited ?? one.figures[0])) return targets;
   const text = `≤ ${one.limit} ${UNITS[figure]}`;
   return [...targets, { text, pass: median(ours) <= one.limit }];
 }

@@ -8,7 +8,7 @@
 #include "base/counters.h"
 #include "bytes/deliver.h"
 
-#define TURN_BYTES (2U << 20)	/* then the other connections have a turn */
+#define HEAVY_RUN (16U << 10)	/* chosen: what a message seldom has, and bulk always */
 #define IDLE_US 1000000		/* chosen: what comes after a pause is often something else */
 
 /* A mode that cannot begin is not entered; it has to be earned anew. */
@@ -108,6 +108,17 @@ static void begin_run(struct direction *direction, struct io_context *io)
 }
 
 /**
+ * direction_announce() - Bytes may have come, and wait for the direction's turn
+ * @direction:	Direction that is not run at once
+ * @io:		With the time of the event that told of them
+ */
+void direction_announce(struct direction *direction, const struct io_context *io)
+{
+	residency_announce(&direction->residency, io->now_us, io->now_us - io->announced_us,
+			   (uint32_t)io->now_us - direction->last_run_us);
+}
+
+/**
  * direction_init() - Prepare a zeroed direction
  * @direction:		Direction
  * @total_bytes:	Counter of all bytes that went this way
@@ -159,6 +170,12 @@ int direction_skip(struct direction *direction, struct io_context *io, int sourc
 	return 0;
 }
 
+/* The clock is read with each hand-over: what was noted last is as good as a look at it. */
+static uint64_t turn_end(const struct io_context *io)
+{
+	return (io->now_us > io->delivered_us ? io->now_us : io->delivered_us) + TURN_US;
+}
+
 /**
  * direction_run() - Move bytes until that has to wait for something
  * @direction:	Direction that is not finished
@@ -172,6 +189,7 @@ enum progress direction_run(struct direction *direction, struct io_context *io,
 			    int source, int sink)
 {
 	enum progress progress;
+	uint64_t until_us = turn_end(io);
 	size_t moved, total = 0;
 
 	ASSERT(!direction->finished && holds_what_is_pending(direction));
@@ -179,7 +197,9 @@ enum progress direction_run(struct direction *direction, struct io_context *io,
 	do {
 		progress = pass(direction, io, source, sink, &moved);
 		total += moved;
-	} while (progress == PROGRESS_MADE && total < TURN_BYTES);
+	} while (progress == PROGRESS_MADE && total < io->turn_bytes &&
+		 io->delivered_us < until_us);
+	direction->heavy = total >= HEAVY_RUN;
 
 	if (progress == PROGRESS_SINK_FULL && total)
 		counter_add(&io->counters->stalls, 1);

@@ -19,6 +19,10 @@
  *
  * FIN is handed on only when nothing is pending.
  *
+ * One that moved much in its last run is heavy: it waits for its turn behind those who are
+ * there already, while all others run at once, new ones among them (relaying.c).  A turn is
+ * bounded by bytes and time, and short while others wait.
+ *
  * One that has spliced for long may be read by the clock: bulk.h says when.
  */
 #ifndef SIDETRACK_DIRECTION_H
@@ -47,6 +51,7 @@ struct direction {
 	int16_t error;		/* errno behind the last PROGRESS_*_FAILED */
 	uint8_t streak;		/* passes in a row that speak for another mode */
 	uint8_t mode;		/* enum mode */
+	bool heavy;		/* its last run moved much: others come first */
 	bool urgent;		/* an urgent byte has been seen */
 	bool hangup;		/* the source has announced its end */
 	bool finished;		/* FIN handed on */
@@ -57,6 +62,7 @@ void direction_init(struct direction *direction, uint64_t *total_bytes,
 int direction_preload(struct direction *direction, const unsigned char *bytes, size_t length);
 int direction_skip(struct direction *direction, struct io_context *io, int source,
 		   size_t length);
+void direction_announce(struct direction *direction, const struct io_context *io);
 enum progress direction_run(struct direction *direction, struct io_context *io,
 			    int source, int sink);
 void direction_release(struct direction *direction, struct io_context *io);

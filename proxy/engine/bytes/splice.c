@@ -17,7 +17,8 @@ static enum progress splice_pass(struct direction *direction, struct io_context 
 
 	if (!pipe)
 		return copy_pass(direction, io, source, sink, moved);
-	received = splice(source, NULL, pipe->write_end, NULL, pipe->size,
+	received = splice(source, NULL, pipe->write_end, NULL,
+			  pipe->size < io->turn_bytes ? pipe->size : io->turn_bytes,
 			  SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	if (received <= 0) {
 		error = errno;

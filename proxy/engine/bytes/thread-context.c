@@ -17,11 +17,30 @@ void context_dispatch(struct thread_context *thread, const struct epoll_event *e
 	}
 }
 
-/* Run again after everybody else has had a turn. */
+/* What others wait for besides is shared with them. */
+static void share_turns(struct thread_context *thread)
+{
+	thread->io.turn_bytes = thread->queued ? TURN_BYTES_SHARED : TURN_BYTES;
+}
+
+/* To be run when all who are in the queue have had a turn. */
 void context_queue(struct thread_context *thread, struct list *turn)
 {
+	if (!list_empty(turn))
+		return;
+	list_add(&thread->queue, turn);
+	thread->queued++;
+	share_turns(thread);
+}
+
+/* It has its turn, or wants none any more. */
+void context_unqueue(struct thread_context *thread, struct list *turn)
+{
 	if (list_empty(turn))
-		list_add(&thread->queue, turn);
+		return;
+	list_remove(turn);
+	thread->queued--;
+	share_turns(thread);
 }
 
 /**

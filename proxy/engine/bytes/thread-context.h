@@ -37,7 +37,8 @@ struct thread_context {
 	struct io_context io;		/* with the time of this turn of the loop */
 	struct coalescing coalescing;
 	struct sidetrack_relay_counters *counters;
-	struct list queue;		/* connections whose turn was over */
+	struct list queue;		/* connections that wait for a turn */
+	uint32_t queued;		/* how many */
 	struct list deferred_free;	/* what this turn's events may still name */
 	struct list connections;
 	struct recent *recent;
@@ -54,6 +55,7 @@ struct thread_context {
 
 void context_dispatch(struct thread_context *thread, const struct epoll_event *event, int count);
 void context_queue(struct thread_context *thread, struct list *turn);
+void context_unqueue(struct thread_context *thread, struct list *turn);
 void context_free_later(struct thread_context *thread, struct list *node);
 bool context_fill_reserve(struct thread_context *thread);
 bool context_spend_reserve(struct thread_context *thread);

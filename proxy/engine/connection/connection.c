@@ -232,7 +232,7 @@ void connection_close(struct thread_context *thread, struct connection *connecti
 	record_end(thread, connection, outcome, info);
 	establish_release(&connection->establish, thread);
 	timer_cancel(&thread->timers, &connection->timer);
-	list_remove(&connection->turn);
+	context_unqueue(thread, &connection->turn);
 	context_free_later(thread, &connection->node);
 	thread->connection_gone(thread);
 }

@@ -82,7 +82,7 @@ struct connection {
 	struct list node;	/* all of the thread's, or those to free; comes first */
 	struct leg leg[SIDES];
 	struct direction direction[SIDES];
-	struct list turn;	/* those whose turn was over too soon */
+	struct list turn;	/* those that wait for a turn */
 	struct timer timer;
 	const struct stage *stage;
 	struct establish establish;	/* the upstream leg */
@@ -104,7 +104,7 @@ struct connection {
 	bool client_counted : 1;	/* counts as one of its client's, for the limit */
 	bool keepalive : 1;	/* the upstream leg's socket has its options */
 	bool no_delay : 1;	/* likewise TCP_NODELAY */
-	bool turn_over[SIDES];
+	bool turn_over[SIDES];	/* a run is due when it has its turn */
 	bool announced[SIDES];	/* an edge came while no pass was reading */
 	bool error_seen[SIDES];	/* announced before the leg's direction had finished */
 };

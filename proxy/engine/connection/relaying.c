@@ -209,8 +209,27 @@ static void run(struct thread_context *thread, struct connection *connection, in
 	run_ended(thread, connection, side, progress);
 }
 
+/*
+ * Bulk waits for its turn, so that small messages and new connections, of which this or the
+ * next look at the events tells, come first.  Ends and urgent bytes wait for nothing.
+ */
+static void run_or_queue(struct thread_context *thread, struct connection *connection, int side,
+			 uint32_t events)
+{
+	struct direction *direction = &connection->direction[side];
+
+	if (!direction->heavy || (events & (EPOLLPRI | END_EVENTS)) ||
+	    connection->stage != &relaying_stage) {
+		run(thread, connection, side);
+		return;
+	}
+	direction_announce(direction, &thread->io);
+	connection->turn_over[side] = true;
+	context_queue(thread, &connection->turn);
+}
+
 /**
- * relaying_resume() - Go on after a turn that was over too soon
+ * relaying_resume() - The turn of a connection that has waited for it
  * @thread:	Its thread
  * @connection:	Connection from the thread's queue
  */
@@ -239,10 +258,10 @@ static void relaying_event(struct thread_context *thread, struct event_source *s
 		connection_update_timer(thread, connection);
 	}
 	if (events & READ_EVENTS)
-		run(thread, connection, side);
+		run_or_queue(thread, connection, side, events);
 	/* edges report writability with everything else; it only matters to a stall */
 	if ((events & EPOLLOUT) && connection->direction[!side].pending)
-		run(thread, connection, !side);
+		run_or_queue(thread, connection, !side, events);
 	if (events & EPOLLERR)
 		check_error(thread, connection, side);
 }

@@ -28,6 +28,9 @@
 
 #define EVENTS 256	/* taken at a time */
 #define BUFFER_SIZE (64U << 10)
+/* Chosen: a system call in so long is not felt, nor is so long in a round trip. */
+#define TURNS_LEAST_US 300
+#define TURNS_MOST_US 1000
 
 /* What was short may be there again now. */
 static void connection_gone(struct thread_context *context)
@@ -128,18 +131,38 @@ static void take_events(struct thread *thread)
 		coalesce_poll(&thread->context);
 }
 
-/* Only those queued so far: a busy connection queues itself again. */
+/*
+ * How long bulk may go on now, before those who go first are looked for again: as long as they
+ * have just had, so that they do not keep it waiting for ever, and never long.
+ */
+static uint64_t turns_end(const struct thread *thread)
+{
+	uint64_t now_us = clock_us();
+	uint64_t took_us = now_us - thread->context.io.now_us;
+
+	if (took_us < TURNS_LEAST_US)
+		took_us = TURNS_LEAST_US;
+	return now_us + (took_us < TURNS_MOST_US ? took_us : TURNS_MOST_US);
+}
+
+/*
+ * One at least, and only those queued so far: a busy connection queues itself again.  Bytes
+ * that were handed over have read the clock.
+ */
 static void take_turns(struct thread *thread)
 {
-	struct list turn;
+	struct thread_context *context = &thread->context;
+	uint32_t most = context->queued;
+	uint64_t until_us = most > 1 ? turns_end(thread) : UINT64_MAX;
 
-	list_init(&turn);
-	list_move_all(&thread->context.queue, &turn);
-	while (!list_empty(&turn)) {
-		struct connection *connection = container_of(turn.next, struct connection, turn);
+	while (most-- > 0 && !list_empty(&context->queue)) {
+		struct connection *connection =
+			container_of(context->queue.next, struct connection, turn);
 
-		list_remove(&connection->turn);
-		relaying_resume(&thread->context, connection);
+		context_unqueue(context, &connection->turn);
+		relaying_resume(context, connection);
+		if (context->io.delivered_us >= until_us)
+			return;
 	}
 }
 
@@ -232,6 +255,7 @@ static void init_io(struct thread_context *context)
 {
 	context->io.counters = context->counters;
 	context->io.buffer_size = BUFFER_SIZE;
+	context->io.turn_bytes = TURN_BYTES;
 	context->io.may_splice = context->options->splice;
 	context->io.now_ms = clock_ms();
 	pipe_pool_init(&context->io.pipes, context->options, context->counters);
