@@ -36,6 +36,11 @@ mkdir "$app/build/proxy/engine"
 mv "$app/build/proxy/engine.so" "$app/build/proxy/engine/libsidetrack-relay.so"
 chmod 644 "$app/build/proxy/engine/libsidetrack-relay.so"
 cp build/bpf/classify.bpf.o "$app/build/bpf/"
+# What is sent to routers without Node.js: of each machine that `make loader` could build for.
+mkdir -p "$app/build/bpf/loader"
+for loader in build/bpf/loader/sidetrack-bpf-*; do
+	[ ! -f "$loader" ] || install -m 644 "$loader" "$app/build/bpf/loader/"
+done
 mkdir "$app/packaging"
 cp -r packaging/systemd "$app/packaging/"
 cp sidetrack.schema.json LICENSE "$app/"

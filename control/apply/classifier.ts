@@ -12,6 +12,7 @@ const attached = z.object({ changed: z.boolean() });
 
 /** @throws SidetrackError what the step would be refused for */
 export async function dryRun(host: Host, command: Command): Promise<void> {
+  if (host.loader?.kind === 'bundle') await host.loader.put();
   await ask(host, { dryRun: query(command, (answer) => bpfAnswer(answer, attached)) });
 }
 

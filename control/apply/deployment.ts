@@ -19,12 +19,13 @@ import type { Step } from '../plan/step.js';
 import type { Policy } from '../policy/rule.js';
 import { isUnsaved } from '../resources/saved-parts.js';
 import { type HostChanges, hostChanges, removalSteps } from '../resources/steps.js';
+import { bundleOf } from './bundle.js';
 import { type ApplyOptions, carryOut } from './carry-out.js';
 import { dryRun } from './classifier.js';
 import { type ExecuteOptions, executeAll } from './execute.js';
 import { type FreshKeys, freshKeys, heartbeatsOf, unknownKey } from './heartbeat-keys.js';
 import { withIdleTargets } from './leaving.js';
-import { loaderProblems, needsLoader } from './loader.js';
+import { loaderNeed, loaderProblems } from './loader.js';
 import { withLock } from './lock.js';
 import { ROUTER, resolveMacs, routerMacs, serverMacs } from './macs.js';
 import { managementFindings } from './management.js';
@@ -91,7 +92,7 @@ export async function openDeployment(
   const opened = await Promise.all(
     chosen.map(async ([name, location]) => {
       try {
-        return [[name, await connect(location, { loader: needsLoader(config, name) })] as const];
+        return [[name, await connect(location, { loader: loaderNeed(config, name) })] as const];
       } catch (error) {
         const isMissed = missesServers && name !== ROUTER && chosen.length > 1;
         if (!isMissed || !(error instanceof SidetrackError)) throw error;
@@ -276,12 +277,13 @@ function checkHost(
 }
 
 function desiredState(
-  { config, policy, offer, freshKeys: fresh }: Deployment,
+  { config, policy, offer, hosts, freshKeys: fresh }: Deployment,
   observed: Map<string, ObservedHost>,
   name: string,
 ): HostState {
   const server = config.servers.find((one) => one.name === name);
   const host = observed.get(name)!;
+  const loader = hosts.get(name)?.loader;
   if (server) {
     const macs = routerMacs(config, server, observed);
     return serverState({
@@ -293,6 +295,7 @@ function desiredState(
   return routerState({
     ...{ config, policy, router: host, serverMacs: serverMacs(config, observed) },
     heartbeats: heartbeatsOf(config, observed, fresh),
+    ...(loader?.kind === 'bundle' && { bundles: { path: loader.command[0], of: bundleOf } }),
   });
 }
 

@@ -1,33 +1,26 @@
-/** What attaches the eBPF classifier on a host: sidetrack itself. Here is what a far machine lacks for it. */
+/** What attaches the eBPF classifier on the router. Here is what a far one lacks for it. */
 import type { Config } from '../config/config.js';
 import { type Diagnostic, diagnosticAt } from '../config/diagnostic.js';
+import type { LoaderNeed } from '../hosts/far-loader.js';
 import type { Host } from '../hosts/host.js';
-import { version } from '../hosts/sidetrack.js';
 import { ROUTER } from './macs.js';
 
-export const needsLoader = ({ router }: Config, name: string): boolean =>
-  name === ROUTER && router.classifier === 'ebpf';
+/** Where nftables is to judge, something of before may have to be taken away. */
+export const loaderNeed = ({ router }: Config, name: string): LoaderNeed | undefined =>
+  name === ROUTER ? (router.classifier === 'ebpf' ? 'attach' : 'look') : undefined;
 
 /** This machine's own is there, and of its own version. */
 export function loaderProblems(
   config: Config,
   name: string,
-  { address, remote, loader }: Pick<Host, 'address' | 'remote' | 'loader'>,
+  { address, loader }: Pick<Host, 'address' | 'loader'>,
 ): Diagnostic[] {
-  const own = version();
-  if (!remote || !needsLoader(config, name) || loader === own) return [];
+  if (loaderNeed(config, name) !== 'attach' || loader?.kind !== 'none') return [];
   const position = config.positionOf(['router', 'classifier']);
-  if (loader === undefined)
-    return [
-      diagnosticAt(position, {
-        message: `classifier: ebpf is loaded by sidetrack on the router, and ${address} has none`,
-        hint: `install sidetrack ${own} and Node.js there, or write classifier: nftables, which needs neither`,
-      }),
-    ];
   return [
     diagnosticAt(position, {
-      message: `classifier: ebpf is loaded by sidetrack on the router, and ${address} has one ${loader}; this is ${own}`,
-      hint: `install sidetrack ${own} there, or write classifier: nftables`,
+      message: `classifier: ebpf is loaded by sidetrack on the router; ${address} ${loader.why}`,
+      hint: loader.hint,
     }),
   ];
 }

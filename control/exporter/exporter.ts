@@ -4,7 +4,7 @@
  */
 import type { ExporterReading, HostReading } from '../../monitoring/exporter-reading.js';
 import type { ServerState } from '../../monitoring/state.js';
-import { needsLoader } from '../apply/loader.js';
+import { loaderNeed } from '../apply/loader.js';
 import { ROUTER } from '../apply/macs.js';
 import type { Config } from '../config/config.js';
 import { printable } from '../config/diagnostic.js';
@@ -82,7 +82,7 @@ export class Exporter {
     ];
     const before = this.#hosts;
     this.#hosts = wanted.map(([name, location]) => {
-      const loader = needsLoader(config, name);
+      const loader = loaderNeed(config, name);
       const kept = before.find(
         (one) =>
           one.name === name && one.address === addressOf(location) && one.asksForLoader === loader,

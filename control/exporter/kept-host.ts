@@ -5,13 +5,14 @@
 import type { Command, RunResult } from '../command/command.js';
 import { SidetrackError } from '../error.js';
 import { arrive, type HostLocation, transportTo } from '../hosts/connect.js';
+import type { LoaderNeed } from '../hosts/far-loader.js';
 import type { Host, Transport } from '../hosts/host.js';
 
 export interface KeptHostOptions {
   name: string;
   location: HostLocation;
-  /** It loads the eBPF classifier. */
-  loader: boolean;
+  /** What it needs a loader of the eBPF classifier for, if it does. */
+  loader: LoaderNeed | undefined;
   /** For a reading, in milliseconds. */
   timeoutMs: number;
   /** Tells people. */
@@ -72,7 +73,7 @@ export class KeptHost {
     this.address = this.#transport.address;
   }
 
-  get asksForLoader(): boolean {
+  get asksForLoader(): LoaderNeed | undefined {
     return this.#options.loader;
   }
 

@@ -1,8 +1,8 @@
 import type { Query } from '../command/query.js';
+import { farLoader, type LoaderNeed, loaderQuery } from './far-loader.js';
 import { ask, type Host, type Transport } from './host.js';
 import { pathsQuery } from './paths.js';
 import { netnsTransport, ownTransport } from './process-transport.js';
-import { loaderQuery } from './sidetrack.js';
 import { sshTransport } from './ssh-transport.js';
 
 /** Where a host is; the configuration's `HostAddress` has this shape. */
@@ -12,8 +12,8 @@ export type HostLocation =
   | { kind: 'ssh'; user: string; host: string; port?: number | undefined };
 
 export interface ConnectOptions {
-  /** Asks a far machine for its loader. */
-  loader?: boolean;
+  /** Asks a far machine for what attaches eBPF there. */
+  loader?: LoaderNeed | undefined;
   /** Milliseconds. */
   timeoutMs?: number;
   /** Bytes of the answers. */
@@ -21,7 +21,7 @@ export interface ConnectOptions {
 }
 
 /**
- * Goes there, and asks where things are; and, if told so, for a far machine's loader.
+ * Goes there, and asks where things are; and, if told so, for what attaches eBPF on a far machine.
  * @throws SidetrackError when there is no way, or none for us
  */
 export async function connect(location: HostLocation, options: ConnectOptions = {}): Promise<Host> {
@@ -31,15 +31,17 @@ export async function connect(location: HostLocation, options: ConnectOptions = 
 /** The same by a way that may have been tried before. */
 export async function arrive(
   transport: Transport,
-  { loader = false, ...limits }: ConnectOptions = {},
+  { loader, ...limits }: ConnectOptions = {},
 ): Promise<Host> {
-  const wanted = loader && transport.remote;
-  const queries = { paths: pathsQuery, loader: wanted ? loaderQuery : nothing };
+  const isAsked = loader !== undefined && transport.remote;
+  const queries = { paths: pathsQuery, loader: isAsked ? loaderQuery(loader) : nothing };
   const found = await ask(transport, queries, limits);
+  const far = found.loader && (await farLoader(transport, found.loader));
   return {
     ...transport,
     ...found.paths,
-    ...(found.loader !== undefined && { loader: found.loader }),
+    ...(far && { loader: far }),
+    ...(far?.kind === 'bundle' && { sidetrack: far.command }),
     get roundTrips() {
       return transport.roundTrips;
     },

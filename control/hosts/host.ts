@@ -63,9 +63,16 @@ export interface Session {
   end(): Promise<void>;
 }
 
+/** What there is on a host to attach eBPF with. */
+export type FarLoader =
+  | { kind: 'sidetrack' }
+  /** `put` sends it where it is not there; what runs it comes behind. */
+  | { kind: 'bundle'; command: readonly [path: string, ...words: string[]]; put(): Promise<void> }
+  | { kind: 'none'; why: string; hint: string };
+
 export interface Host extends Transport, HostPaths {
-  /** Version of the sidetrack that loads eBPF there; absent where there is none, or none was asked for. */
-  readonly loader?: string;
+  /** What attaches eBPF there; absent where none was asked for, and on this machine, whose own does. */
+  readonly loader?: FarLoader;
 }
 
 /**

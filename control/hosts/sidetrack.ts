@@ -1,7 +1,6 @@
 /** Our own package, and how this machine starts our own command line: what a step runs that needs the eBPF loader. */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Query } from '../command/query.js';
 
 export const OWN_COMMAND: readonly string[] = [
   process.execPath,
@@ -10,25 +9,6 @@ export const OWN_COMMAND: readonly string[] = [
 
 /** The same on a machine behind ssh. */
 export const FAR_COMMAND: readonly string[] = ['sidetrack'];
-
-/** Its version there; undefined where there is none. A second Node.js takes its time. */
-export const loaderQuery: Query<string | undefined> = {
-  commands: [
-    {
-      argv: [
-        'sh',
-        '-c',
-        'command -v "$1" >/dev/null || exit 0; exec "$1" --version',
-        'sh',
-        ...FAR_COMMAND,
-      ],
-      purpose: 'asking sidetrack for its version',
-    },
-  ],
-  // One that does not start is of no version that there is.
-  parse: ({ result: { status, stdout } }) =>
-    status === 0 ? stdout.trim() || undefined : `that ends with status ${status}`,
-};
 
 /**
  * Path of a file at the package's root, which lies two levels above the source and three above

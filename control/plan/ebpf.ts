@@ -9,7 +9,7 @@ import { PrefixSet } from '../policy/prefix-set.js';
 import { routerMacs } from './address.js';
 import { flowTarget, serverInterfaces } from './flow-target.js';
 import type { RouterPlanInput } from './router-input.js';
-import type { HostState } from './state.js';
+import type { DesiredClassifier, HostState } from './state.js';
 import { hopOfFamily, resetMark, type Target, targetAddresses, targetMacs } from './targets.js';
 
 export function ebpfState(
@@ -31,8 +31,27 @@ export function ebpfState(
   };
   return {
     table: companionTable(table),
-    classifier: { spec: made, digest: specDigest(made) },
+    classifier: desiredClassifier(made, input.bundles),
   };
+}
+
+/** Of a specification as it is, or of a bundle. What one loader wrote down the other cannot read. */
+const BUNDLE = 'bundle-';
+export const isBundle = (name: string): boolean => name.startsWith(BUNDLE);
+
+function desiredClassifier(
+  spec: ClassifierSpec,
+  bundles: RouterPlanInput['bundles'],
+): DesiredClassifier {
+  const name = specDigest(spec);
+  if (bundles === undefined) return { spec, digest: name };
+  let made: string | undefined;
+  // Some hundred milliseconds, where the lists are long.
+  const bundle = () => {
+    made ??= bundles.of(spec);
+    return made;
+  };
+  return { spec, digest: `${BUNDLE}${name}`, loader: { path: bundles.path, bundle } };
 }
 
 function withResetMark(config: Config, targets: readonly Target[]): { resetMark?: Mark } {

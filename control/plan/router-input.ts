@@ -1,6 +1,7 @@
 /** What the router's desired state is made from. */
 import type { Config } from '../config/config.js';
 import type { HeartbeatSecrets } from '../heartbeat/message.js';
+import type { ClassifierSpec } from '../policy/classifier-spec.js';
 import type { Policy } from '../policy/rule.js';
 import type { ObservedHost } from './state.js';
 
@@ -10,6 +11,8 @@ export interface RouterPlanInput {
   router: ObservedHost;
   /** MACs of the servers by name, resolved. */
   serverMacs: ReadonlyMap<string, string>;
+  /** What loads eBPF there, where that reads no specifications. */
+  bundles?: { path: string; of(spec: ClassifierSpec): string };
   /** What heartbeats are known by, by the server's name; secrets. */
   heartbeats?: ReadonlyMap<string, HeartbeatSecrets>;
 }

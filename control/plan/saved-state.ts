@@ -37,6 +37,11 @@ const savedState = z.object({
   objects: z.record(z.string(), z.object({ desired: z.string(), listed: z.string() })),
   /** Digest of the specification that lies beside this file. */
   classifier: digest.exactOptional(),
+  /** Path of the loader that was sent there. It is removed by what stands here. */
+  loader: z
+    .string()
+    .regex(/^\/[\w/]+\/sidetrack-bpf-[0-9a-f]{12}$/, 'must be a loader')
+    .exactOptional(),
   /** Of a router: whom flow entries mean by their numbers. Absent where an earlier version wrote it. */
   targets: z.array(savedTarget).exactOptional(),
   /** A script wrote it: what nft listed lies beside it as text, see `resources/script-parts.ts`. */

@@ -102,8 +102,18 @@ export interface ObservedHeartbeat extends ObservedFile {
 
 export interface DesiredClassifier {
   spec: ClassifierSpec;
-  /** Names the specification, except for what may change without a plan. */
+  /** Names the specification, except for what may change without a plan; and which way in it is for. */
   digest: string;
+  /** For a loader that reads no specifications. */
+  loader?: BundleLoader;
+}
+
+/** A static program of ours, which was sent there. */
+export interface BundleLoader {
+  /** Its path on the host. */
+  path: string;
+  /** Makes what it reads; that holds secrets. */
+  bundle(): string;
 }
 
 /** A `.deb` of ours. */

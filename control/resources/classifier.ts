@@ -1,10 +1,14 @@
-/** The eBPF classifier. Its steps are commands of our own, `sidetrack bpf attach` and `detach`. */
+/**
+ * The eBPF classifier. Its steps are commands of our own, `sidetrack bpf attach` and `detach`; without Node.js there a
+ * static loader takes the same words, and a bundle in place of the specification.
+ */
 import type { ClassifierState } from '../../bpf/report.js';
 import { type Command, withInputFile } from '../command/command.js';
 import type { Resource } from '../plan/difference.js';
+import { isBundle } from '../plan/ebpf.js';
 import { savedSpecPath } from '../plan/paths.js';
 import type { DesiredClassifier, ObservedHost } from '../plan/state.js';
-import { type ClassifierSpec, listeningInterfaces } from '../policy/classifier-spec.js';
+import { listeningInterfaces } from '../policy/classifier-spec.js';
 import { classifierQuery } from './bpf-query.js';
 import type { ResourceKind } from './kind.js';
 import { holdsFlows } from './nft-table.js';
@@ -45,20 +49,27 @@ export const classifier: ResourceKind<Desired, ClassifierChange> = {
     change.kind === 'attach' ? attach(change, observed) : detach(change, observed),
   undo,
   dryRun: (change, observed) =>
-    change.kind === 'attach' ? trial(change.desired.spec, observed) : undefined,
+    change.kind === 'attach' ? trial(change.desired, observed) : undefined,
   saves: {
-    after: ({ classifier: wanted }) => (wanted ? { classifier: wanted.digest } : {}),
+    after: ({ classifier: wanted }) => ({
+      ...(wanted && { classifier: wanted.digest }),
+      ...(wanted?.loader && { loader: wanted.loader.path }),
+    }),
+    isStale: ({ classifier: wanted }, { saved }) =>
+      wanted !== undefined && wanted.loader?.path !== saved?.loader,
     files: ({ classifier: wanted }, stateDir) =>
       wanted
         ? [
             {
               path: savedSpecPath(stateDir, wanted.digest),
-              content: asInput(wanted.spec),
+              content: inputOf(wanted).stdin,
             },
           ]
         : [],
-    paths: ({ classifier: name }, stateDir) =>
-      name === undefined ? [] : [savedSpecPath(stateDir, name)],
+    paths: ({ classifier: name, loader }, stateDir) => [
+      ...(name === undefined ? [] : [savedSpecPath(stateDir, name)]),
+      ...(loader === undefined ? [] : [loader]),
+    ],
   },
 };
 
@@ -162,34 +173,46 @@ function attach(
   observed: ObservedHost,
 ): Command {
   const options = ['--digest', desired.digest, ...(flowsMove ? ['--take-over'] : [])];
-  return { argv: bpf(observed, 'attach', ...options), stdin: asInput(desired.spec) };
+  return { argv: bpf(observed, 'attach', ...options), ...inputOf(desired) };
 }
 
 function detach({ flowsMove }: { flowsMove: boolean }, observed: ObservedHost): Command {
   return { argv: bpf(observed, 'detach', ...(flowsMove ? ['--hand-over'] : [])) };
 }
 
-function undo({ kind, flowsMove }: ClassifierChange, observed: ObservedHost): Command[] {
-  if (kind === 'attach') return [reattach(observed) ?? detach({ flowsMove }, observed)];
-  const back = reattach(observed, ...(flowsMove ? ['--take-over'] : []));
+function undo(change: ClassifierChange, observed: ObservedHost): Command[] {
+  const { kind, flowsMove } = change;
+  const desired = change.kind === 'attach' ? change.desired : undefined;
+  const options = kind === 'detach' && flowsMove ? ['--take-over'] : [];
+  const back = reattach(observed, desired, options);
+  if (kind === 'attach') return [back ?? detach({ flowsMove }, observed)];
   return back ? [back] : [];
 }
 
-/** Back to what the last apply left; nothing where none did. */
-function reattach(observed: ObservedHost, ...options: string[]): Command | undefined {
+/** Back to what the last apply left; nothing where none did, or another loader, which is not there any more. */
+function reattach(
+  observed: ObservedHost,
+  desired: DesiredClassifier | undefined,
+  options: readonly string[],
+): Command | undefined {
   const name = observed.saved?.classifier;
   if (observed.classifier === undefined || name === undefined) return undefined;
+  if (desired !== undefined && isBundle(desired.digest) !== isBundle(name)) return undefined;
   const path = savedSpecPath(observed.stateDir, name);
   return withInputFile(path, bpf(observed, 'attach', '--digest', name, ...options));
 }
 
 /** Loads the specification into the kernel and lets it go. */
-function trial(spec: ClassifierSpec, observed: ObservedHost): Command {
-  return { argv: bpf(observed, 'attach', '--dry-run', '--json'), stdin: asInput(spec) };
+function trial(desired: DesiredClassifier, observed: ObservedHost): Command {
+  return { argv: bpf(observed, 'attach', '--dry-run', '--json'), ...inputOf(desired) };
 }
 
 function bpf({ sidetrack, bpfDirectory }: ObservedHost, verb: string, ...options: string[]) {
   return [...sidetrack, 'bpf', verb, '--directory', bpfDirectory, ...options];
 }
 
-const asInput = (spec: ClassifierSpec): string => `${JSON.stringify(spec)}\n`;
+/** The keys in a specification are hidden where it is shown; in a bundle they cannot be found. */
+const inputOf = ({ spec, loader }: DesiredClassifier) =>
+  loader === undefined
+    ? { stdin: `${JSON.stringify(spec)}\n` }
+    : { stdin: loader.bundle(), isSecret: true as const };

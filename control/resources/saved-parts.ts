@@ -96,12 +96,14 @@ export function stateUpdate(
 ): StateUpdate {
   const { saved, stateDir } = found;
   const parts = partsOf(desired, (saves, wanted) => saves.after(wanted, found));
+  const state: SavedState = Object.assign({ ...EMPTY }, ...parts);
   const files = savedFiles(desired, stateDir);
   const known = saved ? pathsOf(saved, stateDir) : [];
+  const needed = pathsOf(state, stateDir);
   return {
     added: files.filter(({ path }) => !known.includes(path)),
-    state: writeState(stateDir, Object.assign({ ...EMPTY }, ...parts)),
-    stale: known.filter((path) => !files.some((one) => one.path === path)),
+    state: writeState(stateDir, state),
+    stale: known.filter((path) => !needed.includes(path)),
   };
 }
 

@@ -1,8 +1,7 @@
-/** A router behind ssh that has sidetrack, too: `classifier: ebpf`. What is wrong with one that has not is told. */
+/** A router behind ssh that has sidetrack, too: `classifier: ebpf`. ssh-loader.test.ts has those that have not. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { version } from '../../control/hosts/sidetrack.js';
 import { ADDRESS } from '../../control/lab/topology.js';
 import { CLI, Fixture, url } from './fixture.js';
 import type { Machine } from './machines/machine.js';
@@ -52,25 +51,6 @@ describe.skipIf(!canMakeMachines)('the eBPF classifier over ssh', { tags: 'long'
       mode: 0o755,
     });
   }
-
-  it.each([
-    ['is missing', undefined, 'has none'],
-    ['is of another version', 'echo 0.0.1', 'has one 0.0.1'],
-    ['does not start', 'exit 126', 'has one that ends with status 126'],
-  ])('needs sidetrack on the router, and says so when it %s', async (_how, script, said) => {
-    const before = await snapshot(fixture.lab, 'router');
-    if (script !== undefined) install(script);
-    for (const command of ['plan', 'apply']) {
-      const { status, stderr } = await machines.sidetrack(command);
-      expect(stderr).toMatch(
-        /error: .*yaml:4:15: classifier: ebpf is loaded by sidetrack on the router/,
-      );
-      expect(stderr).toContain(`ssh://admin@router ${said}`);
-      expect(stderr).toContain(`install sidetrack ${version()}`);
-      expect(status).toBe(2);
-    }
-    expect(await snapshot(fixture.lab, 'router')).toEqual(before);
-  });
 
   it('is attached, takes live flows over and gives them back, and goes away without a trace', async () => {
     install(`exec ${process.execPath} ${CLI} "$@"`);

@@ -38,6 +38,7 @@ mount --bind "$root" "$root"
 cd "$root"
 mount -t proc proc proc
 mount -t sysfs sysfs sys
+mount -t bpf bpf sys/fs/bpf || :
 mount -t tmpfs -o mode=1777 tmpfs tmp
 mkdir -p tmp/run tmp/lock tmp/log
 mount -t tmpfs -o mode=755 tmpfs dev
