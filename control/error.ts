@@ -14,13 +14,16 @@ export interface SidetrackErrorOptions {
   source: ErrorSource;
   /** What to type or change next, one line. */
   hint?: string;
-  /** What became of a change that was begun, where it was reverted; it has exit codes of its own. */
+  /** What became of a change that was begun, where that is not all or nothing; each has an exit code of its own. */
   outcome?: Outcome;
   cause?: unknown;
 }
 
-/** `reverted`: and read back. `reverted-in-part`: something is left, or a host does not say. */
-export type Outcome = 'reverted' | 'reverted-in-part';
+/**
+ * `reverted`: and read back. `reverted-in-part`: something is left, or a host does not say. `not-persisted`: the change
+ * stands, but not beyond the next boot.
+ */
+export type Outcome = 'reverted' | 'reverted-in-part' | 'not-persisted';
 
 /** The only error type that reaches the command line; everything else is printed as a bug. */
 export class SidetrackError extends Error {

@@ -9,6 +9,7 @@ import type { NftSet } from '../nft/json.js';
 import { policySets } from '../nft/policy-sets.js';
 import { changeWarnings } from '../plan/change-check.js';
 import type { ManagementFindings } from '../plan/management-check.js';
+import { checkPersist } from '../plan/persist-check.js';
 import { checkRouter, checkServer, type Findings } from '../plan/preflight.js';
 import type { RelayOffer } from '../plan/relay-check.js';
 import { routerState } from '../plan/router.js';
@@ -17,6 +18,7 @@ import { serverState } from '../plan/server.js';
 import type { DrainRequest, HostState, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import type { Policy } from '../policy/rule.js';
+import { isOurs } from '../resources/persist-query.js';
 import { isUnsaved } from '../resources/saved-parts.js';
 import { type HostChanges, hostChanges, removalSteps } from '../resources/steps.js';
 import { bundleOf } from './bundle.js';
@@ -30,6 +32,7 @@ import { withLock } from './lock.js';
 import { ROUTER, resolveMacs, routerMacs, serverMacs } from './macs.js';
 import { managementFindings } from './management.js';
 import { observedIn, observeHost, questionsTo } from './observe.js';
+import { isForBoot, persistHosts, withPersist } from './persist.js';
 import type { Place, Places } from './place.js';
 import { forgetChanges, recovered } from './recover.js';
 
@@ -45,6 +48,8 @@ export interface Deployment {
   drain?: DrainRequest;
   /** Servers that could not be reached, where a run goes on without them; why, by name. */
   missed?: ReadonlyMap<string, SidetrackError>;
+  /** Whether the next boot is to bring hosts back; absent: those that it does already. */
+  persist?: boolean;
   /** For servers that have no key for heartbeats yet; secrets. */
   freshKeys: FreshKeys;
 }
@@ -67,6 +72,7 @@ export interface OpenOptions {
   /** Name of the one host to act on (`router`, `server1`); all when absent. */
   only?: string | undefined;
   offer?: RelayOffer;
+  persist?: boolean | undefined;
   /** Whether servers that cannot be reached are left out, and are `missed`. */
   missesServers?: boolean;
 }
@@ -74,7 +80,7 @@ export interface OpenOptions {
 export async function openDeployment(
   config: Config,
   policy: Policy,
-  { only, offer = {}, missesServers = false }: OpenOptions = {},
+  { only, offer = {}, missesServers = false, persist }: OpenOptions = {},
 ): Promise<Deployment> {
   const locations: Located[] = [
     ...config.servers.map(({ name, host }): Located => [name, host]),
@@ -107,7 +113,8 @@ export async function openDeployment(
     new Map([...hosts].map(([name, { identity }]) => [name, identity])),
     hosts,
   );
-  return { config, policy, offer, hosts, missed, freshKeys: freshKeys(config) };
+  const asked = persist === undefined ? {} : { persist };
+  return { config, policy, offer, hosts, missed, freshKeys: freshKeys(config), ...asked };
 }
 
 /**
@@ -221,7 +228,12 @@ function surveyHost(
   ];
   if (errors.length > 0) return { name, observed, problems: errors, bypasses, warnings };
   try {
-    const desired = desiredState(deployment, all, name);
+    const { persist: asked } = deployment;
+    const desired = withPersist(desiredState(deployment, all, name), observed, asked);
+    const boot = checkPersist(config, desired, observed, asked === true, isOurs);
+    warnings.push(...boot.warnings);
+    if (boot.errors.length > 0)
+      return { name, observed, problems: boot.errors, bypasses, warnings };
     const plan = { name, observed, desired, ...hostChanges(desired, observed) };
     return { name, observed, plan, problems: [], bypasses, warnings };
   } catch (error) {
@@ -311,12 +323,14 @@ export async function applyDeployment(
   return withPlaces(deployment, async (places) => {
     const plan = await planDeployment(deployment, places);
     approve(plan);
-    const changed = plan.hosts.filter(
-      ({ steps, desired, observed }) => steps.length > 0 || isUnsaved(desired, observed),
-    );
+    const changed = plan.hosts
+      .map((host) => ({ ...host, steps: host.steps.filter((step) => !isForBoot(step)) }))
+      .filter(({ steps, desired, observed }) => steps.length > 0 || isUnsaved(desired, observed));
     const { skipped, onSkipped } = collectSkipped();
     await carryOut(deployment, places, changed, { ...options, onSkipped });
     await forgetChanges(places, plan.hosts);
+    const saved = new Set(changed.map(({ name }) => name));
+    await persistHosts(places, plan.hosts, saved, options);
     const hosts = plan.hosts.map((host) => ({
       ...host,
       steps: host.steps.filter((step) => !skipped.has(step)),

@@ -10,7 +10,7 @@ import type { Place } from './place.js';
 
 /** What the state is made of: asked behind the last step, in the same script. */
 export const leftQueries = (
-  host: Pick<ObservedHost, 'address' | 'stateDir'>,
+  host: Pick<ObservedHost, 'address' | 'stateDir' | 'ownsEtc'>,
   { table }: HostState,
 ) => ({
   table: appliedTableQuery({ stateDir: host.stateDir, wantedSets: table.sets }),

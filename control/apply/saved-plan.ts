@@ -19,6 +19,7 @@ export interface Planned {
   only?: string;
   /** The package that is to be installed. */
   install?: string | true;
+  persist?: boolean;
   /** Version of this program. */
   program: string;
 }
@@ -26,7 +27,7 @@ export interface Planned {
 export function planContent(
   { config }: Deployment,
   { hosts }: DeploymentPlan,
-  { configFile, only, install, program }: Planned,
+  { configFile, only, install, persist, program }: Planned,
 ): PlanContent {
   return {
     format: PLAN_FORMAT,
@@ -35,6 +36,7 @@ export function planContent(
     config: { file: configFile, parts: configParts(config) },
     ...(only !== undefined && { only }),
     ...(install !== undefined && { install }),
+    ...(persist !== undefined && { persist }),
     hosts: hosts.map(plannedNow),
     differences: hosts.flatMap(differencesOf),
     steps: hosts.flatMap(({ steps }) =>

@@ -15,6 +15,7 @@ import { type Deployment, type HostSurvey, surveyDeployment } from './deployment
 import { type FlowTableStatus, flowTableWarnings, readFlowTable } from './flow-table.js';
 import { halfOpenWarnings } from './half-open.js';
 import { ROUTER } from './macs.js';
+import { type Persistence, persistence } from './persist.js';
 import {
   classifierCounters,
   type RuleCounter,
@@ -46,6 +47,8 @@ export interface HostStatus {
   congestion?: string;
   /** Where the eBPF classifier sits; absent where nftables classifies. */
   classifier?: AttachPoints;
+  /** Whether the next boot brings it back; absent for a network namespace. */
+  persistence?: Persistence;
   /** What it knows of the servers; router only, and absent where nothing of ours is there. */
   servers?: JudgedServer[];
 }
@@ -197,10 +200,12 @@ async function hostStatus(
 ): Promise<HostStatus> {
   const { name, observed } = survey;
   const congestion = await congestionOf(deployment, name);
+  const kept = persistence(observed, survey.plan?.steps);
   return {
     name,
     address: observed.address,
     ...judgement(survey),
+    ...(kept && { persistence: kept }),
     counters: await countersOf(deployment, name, observed),
     ...(congestion !== undefined && { congestion }),
     ...(flowTable && { flows: flowTable.flows, overShare: flowTable.overShare }),

@@ -19,6 +19,8 @@ export interface HostOptions extends CommonOptions {
   only?: string;
   /** True where no file is named. */
   install?: string | true;
+  /** Absent: those that are persisted already stay so. */
+  persist?: boolean;
 }
 
 const DEFAULT_FILES = ['sidetrack.yaml', '/etc/sidetrack/sidetrack.yaml'];
@@ -66,6 +68,16 @@ export function withInstall(target: Command): Command {
     '--install [deb]',
     'install the relay on servers, or a new version of it (default: what `make package` built here)',
   );
+}
+
+/** For what may have a host brought back at boot. */
+export function withPersist(target: Command): Command {
+  return target
+    .option(
+      '--persist',
+      'bring everything back after a reboot, and keep it as it is (default: ask on a terminal; a host that is persisted stays so)',
+    )
+    .option('--no-persist', 'and remove what does so; docs/persist.md says what that is');
 }
 
 export function withJson(target: Command): Command {
@@ -119,6 +131,7 @@ export async function loadDeployment(
   };
   const deployment = await openDeployment(config, compilePolicy(config), {
     only: options.only,
+    persist: options.persist,
     offer,
     ...(options.missesServers && { missesServers: true }),
   });

@@ -17,15 +17,20 @@ export const EXIT_REVERTED = 3;
 /** Of a change that was reverted something is left, or a host does not say. */
 export const EXIT_PARTLY_REVERTED = 4;
 
+/** A change is made and kept, but the next boot does not bring it back. */
+export const EXIT_NOT_PERSISTED = 5;
+
 const EXIT_OF: Readonly<Record<Outcome, number>> = {
   reverted: EXIT_REVERTED,
   'reverted-in-part': EXIT_PARTLY_REVERTED,
+  'not-persisted': EXIT_NOT_PERSISTED,
 };
 
 /** For the help of commands that change hosts. */
 export const EXIT_CODES = `
 Exit status: 0 done, 1 failed and nothing is changed, 2 wrong usage or configuration,
-3 a change was reverted and everything is as before, 4 a change was reverted in part.
+3 a change was reverted and everything is as before, 4 a change was reverted in part,
+5 a change is kept, but could not be persisted.
 `;
 
 export function print(line = ''): void {

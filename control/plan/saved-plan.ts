@@ -32,6 +32,8 @@ const content = z.object({
   only: z.string().exactOptional(),
   /** The package that it installs: a path, or true for the one that was built here. */
   install: z.union([z.string(), z.literal(true)]).exactOptional(),
+  /** Whether it has the next boot bring the hosts back; absent: those that it does already. */
+  persist: z.boolean().exactOptional(),
   hosts: z.array(
     z.object({
       name: z.string(),

@@ -44,6 +44,8 @@ const savedState = z.object({
     .exactOptional(),
   /** Of a router: whom flow entries mean by their numbers. Absent where an earlier version wrote it. */
   targets: z.array(savedTarget).exactOptional(),
+  /** Directories that were not there before. */
+  directories: z.array(z.string()).exactOptional(),
   /** A script wrote it: what nft listed lies beside it as text, see `resources/script-parts.ts`. */
   unlisted: z.literal(true).exactOptional(),
 });

@@ -39,6 +39,7 @@ export function upScript(plan: ScriptPlan): string {
   return [
     ...head(plan, 'up', `brings ${plan.name} (${plan.address}) to the configured state`),
     `total=${steps.length}`,
+    `kept=${steps.filter(({ afterConfirm }) => !afterConfirm).length}`,
     `remembers=${shellWord(remembers.join(' '))}`,
     `directories=${shellWord(shellWords(directories))}`,
     `state_before() { ${printed(found.state)}; }`,
@@ -193,7 +194,7 @@ main() {
   : >"$journal" || leave 1
   trap 'failed "interrupted"' INT TERM HUP
   n=1
-  while [ $n -le $total ]; do
+  while [ $n -le $kept ]; do
     say "$(title_$n)"
     echo $n >>"$journal"
     do_$n || failed "step \\"$(title_$n)\\" failed"
@@ -202,6 +203,12 @@ main() {
   save || failed "the state could not be saved"
   trap - INT TERM HUP
   rm -f "$journal"
+  # For the next boot: what stands, stands.
+  while [ $n -le $total ]; do
+    say "$(title_$n)"
+    do_$n || { say "this is done, but the next boot does not bring it back: step \\"$(title_$n)\\" failed"; leave 5; }
+    n=$((n + 1))
+  done
   say "done: $total steps"
   leave 0
 }

@@ -4,6 +4,7 @@ import type { NftSet, Table } from '../nft/json.js';
 import type { TableListing } from '../nft/listing.js';
 import type { ClassifierSpec } from '../policy/classifier-spec.js';
 import type { ChangeState } from './change-state.js';
+import type { DesiredPersist, ObservedPersist } from './persist.js';
 import type { SavedState, SavedTarget } from './saved-state.js';
 
 export type { SavedState };
@@ -83,6 +84,8 @@ export interface HostState {
   targets?: readonly SavedTarget[];
   /** Absent where no heartbeats are to be sent. */
   heartbeat?: DesiredHeartbeat;
+  /** What brings the host back at boot; absent where nothing is to. */
+  persist?: DesiredPersist;
 }
 
 export interface DesiredHeartbeat {
@@ -280,6 +283,10 @@ export interface ObservedHost extends ObservedFrom {
   files: Record<string, ObservedFile>;
   /** The package and unit of the relay; absent in namespaces, which share their machine's. */
   relay?: ObservedRelay;
+  /** What brings the host back at boot; absent in namespaces, which share their machine's /etc. */
+  persist?: ObservedPersist;
+  /** Of those that files of ours are in; absent where /etc is not ours alone. */
+  directories?: ObservedDirectories;
   /** `heartbeat.json`, where there is one; it holds a secret. */
   heartbeat?: ObservedHeartbeat;
   /** Numbers of the groups that may be to read it, by name: those of services that run. */
@@ -294,6 +301,14 @@ export interface ObservedHost extends ObservedFrom {
   idleTargets?: readonly number[];
   /** What `sidetrack drain` is to change, which is remembered then. */
   drain?: DrainRequest;
+}
+
+export interface ObservedDirectories {
+  missing: string[];
+  /** Those that were missing before the host was first persisted, as it keeps them on disk. */
+  listed: string[];
+  /** There is such a list. */
+  isListed: boolean;
 }
 
 export interface DrainRequest {

@@ -14,6 +14,8 @@ export interface Step extends Command {
   readBack?: Command[];
   /** What it wrote down is still needed while anything else on the host is not put back. */
   remembers?: true;
+  /** It is for the next boot, and comes when the change before it is kept for good. */
+  afterConfirm?: true;
   /** No packet depends on it: where it fails, the others go on. */
   optional?: Optional;
   /**

@@ -42,7 +42,7 @@ export interface ResourceKind<Desired = unknown, Change = unknown> {
 }
 
 /** What a change runs; its step has the host and the title besides. */
-export type Action = Command & Pick<Step, 'optional' | 'freshSets'>;
+export type Action = Command & Pick<Step, 'optional' | 'freshSets' | 'afterConfirm'>;
 
 /**
  * One thing that a host keeps: lines of sh in functions of the program `keep/program.ts`, whose first argument is the item's number.

@@ -6,10 +6,12 @@
  * everything from bottom to top.
  */
 import { classifier } from './classifier.js';
+import { directory } from './directory.js';
 import { file } from './file.js';
 import { heartbeatKey } from './heartbeat-key.js';
 import type { ResourceKind } from './kind.js';
 import { nftTable } from './nft-table.js';
+import { persist } from './persist.js';
 import { relayUnit } from './relay-unit.js';
 import { route } from './route.js';
 import { rule } from './rule.js';
@@ -17,6 +19,8 @@ import { sysctl } from './sysctl.js';
 import { targetMemory } from './target-memory.js';
 
 export const RESOURCES: readonly ResourceKind[] = [
+  // Whatever writes a file makes its directories, and they are empty when all else is gone.
+  directory,
   // It runs before anything is steered to it, and until nothing is.
   relayUnit,
   // Of a user that there is once it runs; without it the router takes the server for dead.
@@ -30,4 +34,6 @@ export const RESOURCES: readonly ResourceKind[] = [
   nftTable,
   classifier,
   targetMemory,
+  // For the next boot: when all else stands and is confirmed. Down stops the watcher before there is anything to repair.
+  persist,
 ];

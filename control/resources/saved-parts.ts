@@ -3,9 +3,10 @@
  * it needs there.
  */
 import { type Command, OWNER_ONLY, removeFiles, writeFileWithMode } from '../command/command.js';
-import { fileQuery, type Query } from '../command/query.js';
+import { contentOf, type Query, query } from '../command/query.js';
 import type { Undoable } from '../plan/change-steps.js';
 import { savedListingPath, savedStatePath } from '../plan/paths.js';
+import { KEPT_STATE } from '../plan/persist.js';
 import { parseSavedState } from '../plan/saved-state.js';
 import type { HostState, ObservedFrom, ObservedHost, SavedState } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
@@ -13,14 +14,24 @@ import type { SavedFile, Saves } from './kind.js';
 import { RESOURCES } from './registry.js';
 import { withListed } from './script-listing.js';
 
+/** The first of two files, or the second where that is not there; it fails as `cat` does of the first where neither is. */
+const EITHER = '[ -e "$1" ] || [ ! -e "$2" ] || shift; exec cat "$1"';
+
+/** After a reboot /run is empty, and what was kept for boot stands for it. */
 export function savedQuery(
-  host: Pick<ObservedFrom, 'address' | 'stateDir'>,
+  host: Pick<ObservedFrom, 'address' | 'stateDir' | 'ownsEtc'>,
 ): Query<SavedState | undefined> {
   const path = savedStatePath(host.stateDir);
-  const state = fileQuery(path, (text) =>
-    text === undefined ? undefined : parseSavedState(host, text),
-  );
-  const listing = fileQuery(savedListingPath(host.stateDir), (text) => text);
+  const read = (one: string): Command => {
+    if (!host.ownsEtc) return { argv: ['cat', one] };
+    const kept = one.replace(host.stateDir, KEPT_STATE);
+    return { argv: ['sh', '-c', EITHER, 'sh', one, kept], program: ['cat', one] };
+  };
+  const state = query(read(path), (answer) => {
+    const text = contentOf(answer);
+    return text === undefined ? undefined : parseSavedState(host, text);
+  });
+  const listing = query(read(savedListingPath(host.stateDir)), contentOf);
   const { length } = state.commands;
   return {
     commands: [...state.commands, ...listing.commands],

@@ -1,4 +1,5 @@
 /** What takes everything away behind the steps of a plan, made before they have run. Pure. */
+import type { DesiredPersist, FoundEntry, ObservedPersist } from '../plan/persist.js';
 import type { HostState, ObservedHost, SavedState } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import { observedRoute, route } from './route.js';
@@ -29,6 +30,24 @@ export function scriptRemoval(
       ...observed.files,
       ...Object.fromEntries(desired.files.map((one) => [one.path, one])),
     },
+    ...(desired.persist &&
+      observed.persist && { persist: persisted(desired.persist, observed.persist) }),
     saved: { ...saved, sysctls: { ...observed.saved?.sysctls, ...saved.sysctls } },
   });
+}
+
+/** All of it in its place. */
+function persisted(desired: DesiredPersist, found: ObservedPersist): ObservedPersist {
+  const entries = desired.entries.map((entry): [string, FoundEntry] => [
+    entry.path,
+    'link' in entry
+      ? { kind: 'link', target: entry.link }
+      : { kind: 'file', mode: entry.mode, bytes: 0, digest: '', isOurs: true },
+  ]);
+  return {
+    ...found,
+    ...{ isKept: true, isActive: true },
+    ...(desired.includes && { firewall: 'included' as const }),
+    found: { ...found.found, ...Object.fromEntries(entries) },
+  };
 }

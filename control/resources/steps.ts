@@ -9,6 +9,7 @@ import {
 import type { HostState, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import type { ResourceKind } from './kind.js';
+import { KEEP_STATE, persist } from './persist.js';
 import { RESOURCES } from './registry.js';
 import { forgetStep, rememberSteps } from './saved-parts.js';
 
@@ -35,7 +36,12 @@ export function hostChanges(desired: HostState, observed: ObservedHost): HostCha
   const found = RESOURCES.map((kind) => changesOf(kind, desired, observed));
   const made = found.flatMap(({ make }) => make);
   const cleared = found.toReversed().flatMap(({ clear }) => clear);
-  const changes = [...made, ...cleared];
+  const all = [...made, ...cleared];
+  const changes = [
+    ...all.filter(({ step }) => !step.afterConfirm),
+    ...all.filter(({ step }) => step.afterConfirm),
+    ...keptState(desired, observed, all),
+  ];
   const remember = changes.length === 0 ? [] : rememberSteps(desired, observed);
   let told: StepDifferences[] | undefined;
   const differences = () => {
@@ -55,6 +61,20 @@ export function hostChanges(desired: HostState, observed: ObservedHost): HostCha
     },
     dryRuns: found.flatMap(({ dryRuns }) => dryRuns),
   };
+}
+
+/** What an apply writes down at its end is kept for boot, too. */
+function keptState(
+  desired: HostState,
+  observed: ObservedHost,
+  changes: readonly { step: Step }[],
+): { step: Step; differences: () => HostDifference[] }[] {
+  const title = persist.title(KEEP_STATE);
+  const isThere = changes.some(({ step }) => step.title === title);
+  if (desired.persist === undefined || observed.persist === undefined) return [];
+  if (changes.length === 0 || isThere) return [];
+  const step = { host: desired.name, title, ...persist.apply(KEEP_STATE, observed), undo: [] };
+  return [{ step, differences: () => [] }];
 }
 
 /** Everything that sidetrack made on the host goes; what it changed gets its old value. */

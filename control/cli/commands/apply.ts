@@ -1,9 +1,11 @@
 import { resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { type ApplyOptions, CONFIRMS, type Confirm } from '../../apply/carry-out.js';
-import { applyDeployment } from '../../apply/deployment.js';
+import { applyDeployment, type Deployment, type HostPlan } from '../../apply/deployment.js';
 import { withKeysOf } from '../../apply/heartbeat-keys.js';
+import { isForBoot } from '../../apply/persist.js';
 import type { ProbeReport } from '../../apply/probes/trial.js';
 import { mustBe } from '../../apply/saved-plan.js';
 import { unheardServers } from '../../apply/unheard.js';
@@ -19,13 +21,14 @@ import {
   withHosts,
   withInstall,
   withJson,
+  withPersist,
 } from '../context.js';
 import { count } from '../count.js';
 import { sayNotKept } from '../lists/obtain.js';
 import { EXIT_CODES, print, printJson, printWarnings, say } from '../output.js';
 import { readPlanFile } from '../plan-file.js';
 import { sayProbes } from '../probe-output.js';
-import { interruptible } from '../signals.js';
+import { interruptible, uninterrupted } from '../signals.js';
 
 interface ApplyCommandOptions extends HostOptions {
   confirm?: Confirm;
@@ -39,8 +42,9 @@ export function applyCommand(): Command {
     'sidetrack apply --only router      # on the router itself',
     'sidetrack apply --confirm manual   # kept when `sidetrack confirm` is typed, else put back',
     'sidetrack apply --install          # and install the relay on server1, or its new version',
+    'sidetrack apply --persist          # and bring it back after a reboot',
   ]);
-  return withInstall(withJson(withHosts(apply)))
+  return withPersist(withInstall(withJson(withHosts(apply))))
     .argument('[plan]', 'a saved plan: exactly its steps, or none where anything has moved since')
     .addOption(
       new Option(
@@ -97,22 +101,70 @@ async function runApply(given: ApplyCommandOptions, file?: string): Promise<unde
     });
     return;
   }
+  sayDone(deployment, hosts, steps.length, confirm !== undefined);
+  if (steps.length > 0 && options.persist === undefined)
+    await offerBoot(deployment, hosts, options);
+  return;
+}
+
+function sayDone(
+  deployment: Deployment,
+  hosts: readonly HostPlan[],
+  steps: number,
+  isConfirmed: boolean,
+): void {
   const names = hosts.map(({ name }) => name).join(' and ');
-  if (steps.length === 0)
+  if (steps === 0)
     print(`Nothing changes: ${names} ${hosts.length > 1 ? 'are' : 'is'} as configured.`);
   else {
     const isWatched = hosts.some(({ name }) => deployment.hosts.get(name)?.remote);
-    const kept = isWatched || confirm !== undefined ? ', confirmed' : '';
-    print(
-      `${pc.green('Done.')} ${names}: ${count(steps.length, 'step')}${kept}. Next: sidetrack status`,
-    );
+    const changes = hosts.some((host) => host.steps.some((step) => !isForBoot(step)));
+    const kept = changes && (isWatched || isConfirmed) ? ', confirmed' : '';
+    print(`${pc.green('Done.')} ${names}: ${count(steps, 'step')}${kept}. Next: sidetrack status`);
+  }
+}
+
+/** Somebody who can be asked is: what stands now, the next boot of those hosts takes away. */
+async function offerBoot(
+  deployment: Deployment,
+  hosts: readonly HostPlan[],
+  options: HostOptions,
+): Promise<void> {
+  const names = hosts
+    .filter(({ observed, desired }) => observed.persist && !desired.persist)
+    .map(({ name }) => name);
+  if (names.length === 0) return;
+  const them = names.join(' and ');
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    say(`A reboot of ${them} takes this away; to bring it back then: sidetrack apply --persist`);
+    return;
+  }
+  if (
+    !(await isAgreed(`Bring this back when ${them} ${names.length > 1 ? 'boot' : 'boots'}, too?`))
+  )
+    return;
+  const asked = { ...deployment, persist: true };
+  await uninterrupted(() => applyDeployment(asked, progress(options)));
+  print(
+    `${pc.green('Done.')} ${them}: persisted. To undo that alone: sidetrack apply --no-persist`,
+  );
+}
+
+async function isAgreed(question: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
+    const answer = await Promise.race([lines.question(`${question} [y/N] `), ended]);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    lines.close();
   }
 }
 
 /** A plan knows its configuration and its hosts. */
 function optionsOf(
   given: ApplyCommandOptions,
-  { config, only, install }: SavedPlan,
+  { config, only, install, persist }: SavedPlan,
 ): ApplyCommandOptions {
   if (given.only !== undefined && given.only !== only)
     throw new SidetrackError(`the plan is for ${only ?? 'all hosts'}, not for ${given.only}`, {
@@ -123,6 +175,7 @@ function optionsOf(
   const file = given.config === undefined ? config.file : resolve(given.config);
   return {
     ...(install !== undefined && { install }),
+    ...(persist !== undefined && { persist }),
     ...given,
     config: file,
     ...(only !== undefined && { only }),

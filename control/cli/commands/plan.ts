@@ -11,6 +11,7 @@ import {
   withHosts,
   withInstall,
   withJson,
+  withPersist,
 } from '../context.js';
 import { EXIT_CHANGES, EXIT_OK, print, printJson, printWarnings } from '../output.js';
 import { version } from '../package.js';
@@ -33,7 +34,7 @@ export function planCommand(): Command {
     'sidetrack plan --detailed-exitcode                # 0: no changes, 2: changes, 1: it failed',
     'sidetrack plan --sh scripts                       # for each host HOST-up.sh and HOST-down.sh',
   ]);
-  return withInstall(withJson(withHosts(plan)))
+  return withPersist(withInstall(withJson(withHosts(plan))))
     .option('-o, --out <file>', 'save the plan for `sidetrack apply FILE`')
     .option('--force', 'with --out and --sh: overwrite a file of another kind')
     .option('--full', 'shorten nothing')
@@ -57,11 +58,12 @@ async function runPlan(given: PlanOptions): Promise<number> {
   const changes = hasChanges(plan);
   const status = changes && options.detailedExitcode ? EXIT_CHANGES : EXIT_OK;
   if (options.out !== undefined && configured.config !== undefined) {
-    const { only, install } = options;
+    const { only, install, persist } = options;
     const how = {
       configFile: configured.config,
       program: version(),
       ...(only !== undefined && { only }),
+      ...(persist !== undefined && { persist }),
       ...(install !== undefined && { install: install === true || resolve(install) }),
     };
     await writePlanFile(options.out, planContent(deployment, plan, how), options.force ?? false);

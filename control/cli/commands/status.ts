@@ -60,10 +60,15 @@ function attachPoints({ interfaces, xdp }: AttachPoints): string {
 function printStatus(status: HostStatus): void {
   const { name, address, state, differences, problems, counters, flows, classifier, congestion } =
     status;
+  const { persistence } = status;
   print(`${pc.bold(name)} (${address}): ${WORDS[state]}`);
   if (state === 'drifted')
     for (const line of differences) print(`  ${pc.yellow('~')} ${printable(line)}`);
   for (const problem of problems) print(`  ${pc.red('!')} ${formatDiagnostic(problem)}`);
+  if (persistence && state !== 'absent')
+    print(
+      `  persisted: ${persistence.persisted ? 'yes' : `no (${printable(persistence.why ?? '')})`}`,
+    );
   if (classifier) print(`  ${printable(attachPoints(classifier))}`);
   if (congestion !== undefined && state !== 'absent') print(`  ${printable(congestion)}`);
   if (flows !== undefined && state !== 'absent') print(`  flows in the flow table: ${flows}`);

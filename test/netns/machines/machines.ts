@@ -11,7 +11,7 @@ import { CLI, type Fixture, peer } from '../fixture.js';
 import { type DebianOptions, debianMachine } from './debian.js';
 import { Machine, type MachineSetUp } from './machine.js';
 import { type OpenWrtOptions, openWrtMachine } from './openwrt.js';
-import { resetNetwork, sysctlsOf } from './power.js';
+import { forgetNetwork, makeNetwork, sysctlsOf } from './power.js';
 import { program } from './programs.js';
 
 export type MachineNode = 'router' | 'server1';
@@ -135,9 +135,15 @@ export class Machines {
 
   /** Nothing gets a chance to tidy up, and of the kernel's state nothing is left. */
   async losePower(node: MachineNode): Promise<void> {
+    await this.cutPower(node);
+    await makeNetwork(this.fixture.lab, node);
+  }
+
+  /** The same, and what makes its network has not run either. */
+  async cutPower(node: MachineNode): Promise<void> {
     await this.get(node).stop();
     this.running.delete(node);
-    await resetNetwork(this.fixture.lab, node, this.sysctls.get(node)!);
+    await forgetNetwork(this.fixture.lab, node, this.sysctls.get(node)!);
   }
 
   /** Makes a machine that has lost power start again, from the same disk. */

@@ -4,7 +4,7 @@ import type { Interface, Node } from '../../../control/lab/topology.js';
 
 const SYSCTLS = ['sh', '-c', 'grep -rHs "" /proc/sys/net | grep -v fastopen_key'];
 
-/** Lines of `path:value`, to be handed to `resetNetwork` later. */
+/** Lines of `path:value`, to be handed to `forgetNetwork` later. */
 export const sysctlsOf = (lab: Lab, node: string): Promise<string> => lab.check(node, SYSCTLS);
 
 /** Without addresses there are no routes, but for those that lead nowhere. Rules of priority 0 always stay. */
@@ -27,10 +27,9 @@ const WRITE = `while IFS== read -r path value; do echo "$value" >"$path"; done 2
 
 const linesOf = (text: string) => text.split('\n').filter(Boolean);
 
-export async function resetNetwork(lab: Lab, node: string, sysctls: string): Promise<void> {
-  const made = lab.topology.nodes.find(({ name }) => name === node)!;
+/** Interfaces without addresses, and down. @param sysctls as `sysctlsOf` gives them */
+export async function forgetNetwork(lab: Lab, node: string, sysctls: string): Promise<void> {
   await lab.check(node, ['sh', '-c', FORGET]);
-  await lab.check(node, ['ip', '-batch', '-'], { stdin: addressLines(made) });
   // What is written to `default` goes on to interfaces whose own has never been written, and only to those.
   await writeBack(
     lab,
@@ -38,6 +37,12 @@ export async function resetNetwork(lab: Lab, node: string, sysctls: string): Pro
     linesOf(sysctls).filter((line) => /\/conf\/(all|default)\//.test(line)),
   );
   await writeBack(lab, node, linesOf(sysctls));
+}
+
+/** What the node's own system makes when it starts. */
+export async function makeNetwork(lab: Lab, node: string): Promise<void> {
+  const made = lab.topology.nodes.find(({ name }) => name === node)!;
+  await lab.check(node, ['ip', '-batch', '-'], { stdin: addressLines(made) });
   await lab.check(node, ['ip', '-batch', '-'], { stdin: `${made.routes.map(added).join('\n')}\n` });
   if (made.ruleset) await lab.check(node, ['nft', '-f', '-'], { stdin: made.ruleset });
 }
