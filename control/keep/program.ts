@@ -232,12 +232,16 @@ up() {
   return $bad
 }
 
+# $1: how often it is tried, a second apart. Before the network is there, once has to do.
 up_once() {
   begin
-  for try in 1 2 3 4 5 6 7 8 9 10; do
-    up && return 0
+  tries=\${1:-10}
+  until up; do
+    tries=$((tries - 1))
+    [ $tries -gt 0 ] || break
     sleep 1
   done
+  [ $tries -eq 0 ] || return 0
   say "not everything is as it was applied: $(cat "$run/state.json")"
   return 1
 }
@@ -245,7 +249,7 @@ up_once() {
 
 const VERBS = `
 case $verb in
-  up) up_once ;;
+  up) up_once "\${2-}" ;;
   watch) watch ;;
   status) load; cat "$run/state.json" ;;
   resume) load; : >"$run/resume" ;;

@@ -36,7 +36,8 @@ watch() {
   fi
   children=
   trap 'end 0' TERM INT
-  trap : HUP
+  # Somebody says that there may be something to see to.
+  trap 'owed=1' HUP
   trap '' PIPE
   rm -f "$run/events"
   mkfifo "$run/events" || exit 1

@@ -115,7 +115,7 @@ Conflicts=shutdown.target
 Type=oneshot
 RemainAfterExit=yes
 # What needs an interface that comes later is left to ${KEEP_UNIT}.
-ExecStart=-/bin/sh ${KEEP_PROGRAM} up
+ExecStart=-/bin/sh ${KEEP_PROGRAM} up 1
 TimeoutStartSec=60
 
 [Install]
@@ -159,7 +159,7 @@ program=${KEEP_PROGRAM}
 
 # Before the network is there; what needs an interface is left to the watcher.
 boot() {
-	sh "$program" up
+	sh "$program" up 1
 	start "$@"
 }
 

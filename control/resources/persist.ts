@@ -59,9 +59,16 @@ export const persist: ResourceKind<Desired, PersistChange> = {
   undo,
 };
 
-function diff(desired: Desired, { persist: found }: ObservedHost): PersistChange[] {
+function diff(desired: Desired, observed: ObservedHost): PersistChange[] {
+  const { persist: found, directories } = observed;
   if (found === undefined) return [];
-  return desired === undefined ? removal(found) : changes(desired, found);
+  if (desired === undefined) return removal(found);
+  const parts = changes(desired, found);
+  const listed = directories?.listed ?? [];
+  const isListed =
+    directories?.isListed === true &&
+    madeDirectories(observed).every((one) => listed.includes(one));
+  return parts.length === 0 || isListed ? parts : [{ kind: 'begin' }, ...parts];
 }
 
 function changes(desired: DesiredPersist, found: ObservedPersist): PersistChange[] {
@@ -72,7 +79,7 @@ function changes(desired: DesiredPersist, found: ObservedPersist): PersistChange
   const leftovers = found.hasLeftovers ? BOOT_PATHS.map(script.stagedPath) : [];
   const starts = !found.isActive && (init === 'systemd' || init === 'procd');
   const isSettled = staged.length + stale.length === 0 && !starts && !found.hasLeftovers;
-  const parts: PersistChange[] = [
+  return [
     ...staged.map((entry): PersistChange => ({ kind: 'stage', entry })),
     ...(isSettled
       ? []
@@ -87,7 +94,6 @@ function changes(desired: DesiredPersist, found: ObservedPersist): PersistChange
     ...(!includes && found.firewall === 'included' ? [{ kind: 'exclude' as const }] : []),
     ...(found.isStateKept ? [] : [{ kind: 'keep state' as const }]),
   ];
-  return parts.length === 0 ? [] : [{ kind: 'begin' }, ...parts];
 }
 
 /** What is kept goes with the change that it is about; see `hostChanges`. */

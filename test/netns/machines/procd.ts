@@ -12,6 +12,7 @@ const SERVICES = '/tmp/services';
 
 const RC_COMMON = `#!/bin/sh
 initscript=$1
+[ ! -L "$1" ] || initscript=/etc/init.d/$(basename "$(readlink "$1")")
 action=\${2:-help}
 shift 2
 start() { return 0; }

@@ -26,6 +26,8 @@ const SAID: Readonly<Record<string, RunResult>> = {
   grep: ok('/proc/sys/net/ipv4/ip_forward:1\n'),
   cat: ok('-rw-r--r-- 1 0 0 3 Nov  1 10:00 /etc/x\n250\n'),
   sidetrack: ok(''),
+  'sh -c list=': ok('missing /etc/sidetrack\n'),
+  'sh -c keep=': ok('init systemd\nnetworkd\n'),
   'sh -c [': ok('systemd\nunit \narchitecture amd64\nnodejs installed 20.1.0 \n'),
 };
 
@@ -65,6 +67,12 @@ describe('what a host is asked', () => {
         isEnabled: false,
         config: { content: '250\n', mode: 0o644 },
         dropIn: { content: '250\n', mode: 0o644 },
+      },
+      directories: { missing: ['/etc/sidetrack'], listed: [], isListed: false },
+      persist: {
+        init: 'systemd',
+        ...{ isKept: false, hasLeftovers: false, isStateKept: true, isSealed: false },
+        ...{ isActive: false, hasNetworkd: true, startsHeartbeats: false, found: {} },
       },
     });
   });
