@@ -27,6 +27,7 @@ take_lock() {
 }
 
 total=5
+kept=5
 remembers=1
 directories='/run/sidetrack/netns/router /run/sidetrack/netns /run/sidetrack'
 state_before() { :; }
@@ -189,7 +190,7 @@ main() {
   : >"$journal" || leave 1
   trap 'failed "interrupted"' INT TERM HUP
   n=1
-  while [ $n -le $total ]; do
+  while [ $n -le $kept ]; do
     say "$(title_$n)"
     echo $n >>"$journal"
     do_$n || failed "step \"$(title_$n)\" failed"
@@ -198,6 +199,12 @@ main() {
   save || failed "the state could not be saved"
   trap - INT TERM HUP
   rm -f "$journal"
+  # For the next boot: what stands, stands.
+  while [ $n -le $total ]; do
+    say "$(title_$n)"
+    do_$n || { say "this is done, but the next boot does not bring it back: step \"$(title_$n)\" failed"; leave 5; }
+    n=$((n + 1))
+  done
   say "done: $total steps"
   leave 0
 }
