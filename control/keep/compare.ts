@@ -2,6 +2,8 @@
  * How the program of `program.ts` tells whether a thing is as it was: by the kernel's own listing, as the same `ip` and `nft` of the
  * same host printed it when it was right. iproute2 and BusyBox print otherwise, and so do their versions.
  */
+import { ADOPTION, ADOPTION_SECONDS } from '../nft/adoption.js';
+import { TABLE_NAME } from '../nft/router-table.js';
 
 export const COMPARE = `
 # Of a route or a rule what says where it is; words about its state come and go.
@@ -73,10 +75,11 @@ check_sysctl() {
 # Neither counters nor what packets have put into sets. nft ends at the first rule of anybody's that it does not know.
 see_table() {
   { nft -s -t list ruleset inet 2>/dev/null || nft -s -t list table inet "$table_name" 2>/dev/null; } |
-    sed -n "/^table inet $table_name {/,/^}/p"
-  [ -z "$table_fixed" ] || {
-    nft -s "$(for set in $table_fixed; do printf 'list set inet %s %s;' "$table_name" "$set"; done)" 2>/dev/null
-  }
+    sed -n "/^table inet $table_name {/,/^}/p" |
+    sed '/^[[:space:]]*set \\(${ADOPTION.sets.join('\\|')}\\) {/,/^[[:space:]]*}$/d
+      /^[[:space:]]*chain \\(${ADOPTION.chains.join('\\|')}\\) {/,/^[[:space:]]*}$/d; /^$/d'
+  # One at a time: nft 1.0.6 finds but the last of several.
+  for set in $table_fixed; do nft -s list set inet "$table_name" "$set" 2>/dev/null; done
 }
 check_table() {
   table_now=$(see_table)
@@ -104,10 +107,27 @@ table_input() {
   for set in $1; do skip="$skip/^$set /d;"; done
   printf '{"nftables":['
   sed "$skip"'s/^[^ ]* //; 1!s/^/,/' "$dir/table"
+  if adopts "$1"; then sed 's/^[^ ]* /,/' "$dir/adoption"; fi
   for chain in $2; do printf ',{"flush":{"chain":{"family":"inet","table":"%s","name":"%s"}}}\\n' "$table_name" "$chain"; done
   for chain in $2; do printf ',{"delete":{"chain":{"family":"inet","table":"%s","name":"%s"}}}\\n' "$table_name" "$chain"; done
   for set in $3; do printf ',{"delete":{"set":{"family":"inet","table":"%s","name":"%s"}}}\\n' "$table_name" "$set"; done
   printf ']}\\n'
+}
+# Its flows are lost with their sets: for some minutes those that live are taken in again.
+adopts() {
+  [ -n "$table_flows" ] && [ -s "$dir/adoption" ] || return 1
+  case " $(echo $1) " in *" $table_flows "*) return 1 ;; esac
+  now
+  echo $((now + ${ADOPTION_SECONDS})) >"$run/adopting"
+}
+end_adoption() {
+  read -r deadline <"$run/adopting"
+  now
+  [ "$now" -ge "\${deadline:-0}" ] || return 0
+  take_lock || return 0
+  rm -f "$run/adopting"
+  nft '${ADOPTION.chains.map((name) => `flush chain inet ${TABLE_NAME} ${name}; delete chain inet ${TABLE_NAME} ${name};`).join(' ')}' '${ADOPTION.sets.map((name) => `delete set inet ${TABLE_NAME} ${name};`).join(' ')}' 2>/dev/null
+  give_lock
 }
 strangers() { for one in $1; do case " $2 " in *" $one "*) ;; *) printf '%s ' "$one" ;; esac; done; }
 # In place, so that live flows stay; anew where the kernel does not take that.

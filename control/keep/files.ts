@@ -30,6 +30,7 @@ export const KEEP_DIRECTORY = '/etc/sidetrack/keep';
 export const keepRunDirectory = (stateDir: string) => `${stateDir}/keep`;
 
 /**
+ * To be written while the host's lock is held under which they were applied: behind it the watcher would put back what they were before.
  * `items` comes last: the watcher takes the others along when that has changed. All of them are root's alone, since tags and keys of
  * heartbeats are in them.
  */

@@ -28,7 +28,7 @@ export function itemsText(items: readonly Item[], { digest, stateDir }: ItemsHea
         .map(({ number }) => number)
         .join(' '),
     );
-  const settings = { table_name: '', table_fixed: '' };
+  const settings = { table_name: '', table_fixed: '', table_flows: '' };
   return [
     `digest=${digest}`,
     `state_dir=${shellWord(stateDir)}`,

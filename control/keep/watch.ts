@@ -12,7 +12,7 @@ start_monitor() {
   shift
   rm -f "$run/from-$word"
   mkfifo "$run/from-$word" || return 1
-  ( exec "$@" ) >"$run/from-$word" 2>/dev/null </dev/null 3>&- 8>&- &
+  ( exec "$@" ) >"$run/from-$word" 2>/dev/null </dev/null 3>&- 4>&- 8>&- &
   children="$children $!"
   {
     last=0 quick=0
@@ -24,7 +24,7 @@ start_monitor() {
       [ $quick -le 5 ] && sleep 0.2 2>/dev/null || sleep 1
     done
     echo "lost $word" >&3
-  } <"$run/from-$word" 8>&- &
+  } <"$run/from-$word" 4>&- 8>&- &
   children="$children $!"
 }
 
@@ -34,7 +34,7 @@ watch() {
     exec 8>>"$run/watcher"
     flock -n 8 || { say "another one watches this host already"; exit 75; }
   fi
-  children=
+  children= holders=
   trap 'end 0' TERM INT
   # Somebody says that there may be something to see to.
   trap 'owed=1' HUP
@@ -48,6 +48,7 @@ watch() {
   if [ -n "$table_name" ]; then
     start_monitor nft nft monitor
   fi
+  hold
   ticker &
   children="$children $!"
   up
@@ -64,9 +65,25 @@ watch() {
   done
 }
 
+# The table of \`hold.ts\` is there as long as the process that made it, which is as long as it cannot print that. A kernel that knows
+# no owners has none.
+hold() {
+  [ -s "$dir/hold" ] || return 0
+  rm -f "$run/full"
+  mkfifo "$run/full" || return 0
+  exec 4<>"$run/full"
+  rm -f "$run/full"
+  cat /dev/zero >&4 2>/dev/null 3>&- 8>&- &
+  holders=$!
+  sleep 0.2 2>/dev/null || sleep 1
+  nft -e -f "$dir/hold" >&4 2>/dev/null </dev/null 3>&- 8>&- &
+  holders="$holders $!"
+  children="$children $holders"
+}
+
 # It outlives this process where that is killed, and takes the others along.
 ticker() {
-  exec 8>&- 9>&-
+  exec 4>&- 8>&- 9>&-
   trap '' PIPE
   while kill -0 $$ 2>/dev/null; do
     echo second >&3
@@ -76,8 +93,14 @@ ticker() {
 }
 
 each_second() {
-  items_changed && { load; owed=1; }
+  if items_changed; then
+    load
+    owed=1
+    [ -z "$holders" ] || kill $holders 2>/dev/null
+    hold
+  fi
   [ ! -e "$run/resume" ] || resume
+  [ ! -e "$run/adopting" ] || end_adoption
   if [ $owed != 0 ] || [ $polls = yes ]; then
     owed=0
     up || owed=1

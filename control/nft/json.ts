@@ -12,7 +12,7 @@ export type Expression =
   /** Bits behind any header. */
   | { payload: { base: 'nh' | 'th'; offset: number; len: number } }
   | { meta: { key: string } }
-  | { ct: { key: 'zone'; dir: 'original' } }
+  | { ct: { key: 'zone'; dir: 'original' } | { key: 'state' } }
   | { exthdr: { name: string; field?: string } }
   | { fib: { result: 'type' | 'oif' | 'oifname'; flags: string[] } }
   | { concat: Expression[] }
@@ -32,7 +32,7 @@ export interface Limit {
 }
 
 export type Statement =
-  | { match: { op: '==' | '!=' | '>='; left: Expression; right: Expression } }
+  | { match: { op: '==' | '!=' | '>=' | 'in'; left: Expression; right: Expression } }
   | { counter: { packets: number; bytes: number } }
   | {
       set: { op: 'add' | 'update' | 'delete'; elem: Expression; set: string; stmt?: Limit[] };

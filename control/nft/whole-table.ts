@@ -1,4 +1,5 @@
-/** A table as a file that its host makes it from again, whatever of it is left there. */
+/** A table as files that its host makes it from again, whatever of it is left there. */
+import { adoption } from './adoption.js';
 import { isHealthSet, isLearning } from './health-sets.js';
 import type { Command, NftSet, Table } from './json.js';
 import { objectNames, replaceObjects } from './transaction.js';
@@ -20,12 +21,23 @@ export function fixedSets({ sets }: Table): string[] {
  * a line that bears the name of one is for a table without it; `-` is for any.
  */
 export function tableLines(table: Table): string {
-  const commands = replaceObjects(table, objectNames(table), { sets: [], chains: [] }).nftables;
-  return commands
+  return commandsOf(table)
     .filter((command) => !flushesLearned(command))
     .map((command) => `${condition(table, command)} ${JSON.stringify(command)}\n`)
     .join('');
 }
+
+/** The same of what takes in live flows, where the table holds any; behind the table, in the same transaction. */
+export function adoptionLines(table: Table): string {
+  const adopting = adoption(table);
+  if (adopting.chains.length === 0) return '';
+  return commandsOf({ ...table, ...adopting })
+    .map((command) => `- ${JSON.stringify(command)}\n`)
+    .join('');
+}
+
+const commandsOf = (table: Table): Command[] =>
+  replaceObjects(table, objectNames(table), { sets: [], chains: [] }).nftables;
 
 interface Named {
   name: string;

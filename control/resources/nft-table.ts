@@ -2,9 +2,11 @@
 
 import type { Command } from '../command/command.js';
 import { intervalDigest, intervalsOf } from '../nft/address-intervals.js';
+import { ADOPTION } from '../nft/adoption.js';
 import { MOST_ELEMENTS } from '../nft/divide.js';
 import { isFlowSet } from '../nft/flow-elements.js';
 import { isHealthSet, isLearning } from '../nft/health-sets.js';
+import { holdText } from '../nft/hold.js';
 import { type Chain, NFT_RUN, type NftSet, type Table, type Transaction } from '../nft/json.js';
 import {
   digest,
@@ -25,7 +27,7 @@ import {
   type SetDeltas,
   type TableObjects,
 } from '../nft/transaction.js';
-import { fixedSets, tableLines } from '../nft/whole-table.js';
+import { adoptionLines, fixedSets, tableLines } from '../nft/whole-table.js';
 import type { ObservedHost, SavedState } from '../plan/state.js';
 import type { Action, KeepItem, ResourceKind } from './kind.js';
 import { tableQuery } from './nft-query.js';
@@ -78,7 +80,12 @@ function diff(desired: Table, { listing, saved }: ObservedHost): TableChange[] {
   if (why !== undefined) return [{ kind: 'recreate', table: desired, why, losesFlows }];
   const objects = differingObjects(desired, saved, listing);
   const { changed, stale } = objects;
-  const count = [changed.sets, changed.chains, stale.sets, stale.chains].flat().length;
+  // What the host itself puts there for a while goes only with what it refers to.
+  const count = [
+    ...[changed.sets, changed.chains],
+    stale.sets.filter((name) => !ADOPTION.sets.includes(name)),
+    stale.chains.filter((name) => !ADOPTION.chains.includes(name)),
+  ].flat().length;
   return count === 0 ? [] : [{ kind: 'replace', table: desired, ...objects, losesFlows }];
 }
 
@@ -335,8 +342,13 @@ function keep(table: Table): KeepItem[] {
         table_sets: sets.join(' '),
         table_chains: chains.join(' '),
         table_fixed: fixedSets(table).join(' '),
+        table_flows: sets.find(isFlowSet) ?? '',
       },
-      files: [{ name: 'table', content: tableLines(table) }],
+      files: [
+        { name: 'table', content: tableLines(table) },
+        { name: 'adoption', content: adoptionLines(table) },
+        { name: 'hold', content: holdText(table) },
+      ],
     },
   ];
 }

@@ -1,5 +1,5 @@
 /** The watcher of a node, from the files that an apply would leave there. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Deployment } from '../../../control/apply/deployment.js';
@@ -9,17 +9,35 @@ import { loadConfig } from '../../../control/config/load.js';
 import { arrive } from '../../../control/hosts/connect.js';
 import { processTransport } from '../../../control/hosts/process-transport.js';
 import { keepFiles, keepRunDirectory } from '../../../control/keep/files.js';
-import type { LabProcess } from '../../../control/lab/lab.js';
 import { compilePolicy } from '../../../control/policy/compile.js';
 import { type Fixture, waitFor } from '../fixture.js';
+import { snapshot } from '../snapshot.js';
+
+export interface About {
+  kind: string;
+  name: string;
+  why: string;
+}
 
 export interface KeepState {
   pid: number;
-  kept: number;
+  digest: string;
   repairs: Record<string, number>;
-  last: { kind: string; name: string; why: string }[];
-  open: { kind: string; name: string; why: string }[];
-  alarms: { kind: string; name: string; why: string }[];
+  last: About[];
+  open: About[];
+  alarms: About[];
+}
+
+export interface Watcher {
+  said: readonly string[];
+  /** Returns behind it. */
+  end(): Promise<void>;
+  /** It stands still while that is done, as it does while an apply has the host's lock. */
+  meanwhile(work: () => Promise<void>): Promise<void>;
+  /** Of it and all that it has started. */
+  cpuSeconds(): Promise<number>;
+  /** It has looked at what nothing tells of at least twice since. */
+  looksTwice(): Promise<void>;
 }
 
 export class Kept {
@@ -40,12 +58,17 @@ export class Kept {
     return kept;
   }
 
+  /** Names what is kept. */
+  digest = '';
+
   /** What the configuration wants now. */
   async write(): Promise<void> {
-    rmSync(this.directory, { recursive: true, force: true });
     for (const { path, content, mode } of await filesOf(this.fixture, this.node, this.directory)) {
       mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, content, { mode });
+      // As an apply does, so that it is never read by halves.
+      writeFileSync(`${path}.new`, content, { mode });
+      renameSync(`${path}.new`, path);
+      this.digest = /^digest=(.*)$/m.exec(content)?.[1] ?? this.digest;
     }
   }
 
@@ -58,13 +81,82 @@ export class Kept {
   }
 
   /** It has seen to everything once. */
-  async watch(): Promise<LabProcess & { said: string[] }> {
-    await this.fixture.lab.run(undefined, ['rm', '-f', `${this.runDirectory}/state.json`]);
+  async watch(): Promise<Watcher> {
+    await this.fixture.lab.run(undefined, ['rm', '-rf', this.runDirectory]);
     const program = this.fixture.lab.spawn(this.node, this.argv('watch'));
     const said: string[] = [];
     createInterface({ input: program.child.stderr! }).on('line', (line) => said.push(line));
     await waitFor('the watcher', async () => (await this.state()) !== undefined);
-    return { ...program, said };
+    const cpuSeconds = () => this.cpuSeconds();
+    return {
+      said,
+      end: async () => {
+        program.signal('SIGTERM');
+        await program.exited;
+      },
+      meanwhile: async (work) => {
+        program.signal('SIGSTOP');
+        await work();
+        program.signal('SIGCONT');
+      },
+      cpuSeconds,
+      // Between two seconds it sleeps, in a process of its own.
+      looksTwice: async () => {
+        const seen = new Set<string>();
+        await waitFor('two looks', async () => {
+          const { stdout } = await this.fixture.lab.run(undefined, [
+            'pgrep',
+            '-x',
+            '-f',
+            'sleep 1',
+          ]);
+          for (const pid of stdout.trim().split('\n')) seen.add(pid);
+          return seen.size > 3;
+        });
+      },
+    };
+  }
+
+  /** What it and its children have used. */
+  private async cpuSeconds(): Promise<number> {
+    const pid = (await this.state())!.pid;
+    const script = `
+all=$1; seen=
+while [ "$all" != "$seen" ]; do
+  seen=$all
+  for one in $seen; do
+    for child in $(cat /proc/$one/task/*/children 2>/dev/null); do
+      case " $all " in *" $child "*) ;; *) all="$all $child" ;; esac
+    done
+  done
+done
+for one in $all; do cat /proc/$one/stat 2>/dev/null || :; done`;
+    const text = await this.fixture.lab.check(undefined, ['sh', '-c', script, 'sh', `${pid}`]);
+    const ticks = text
+      .trim()
+      .split('\n')
+      .map((line) => {
+        const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
+        return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+      });
+    return ticks.reduce((sum, one) => sum + one, 0) / 100;
+  }
+
+  /** Without what the watcher itself puts into the ruleset for a while. */
+  async snapshot(): Promise<Record<string, string>> {
+    const all = await snapshot(this.fixture.lab, this.node);
+    const key = 'nft -s list ruleset';
+    const ours = /^table inet sidetrack \{.*?^\}/ms.exec(all[key] ?? '')?.[0] ?? '';
+    const block = /^\t(?:set (?:adopting|answered[46])|chain adopt(?:ed)?) \{.*?^\t\}\n/gms;
+    return { ...all, [key]: ours.replaceAll(block, '').replace(/\n+/g, '\n') };
+  }
+
+  /** Does what spoils something, and returns when that is repaired. */
+  async repairs(name: string, kind: string, argv: readonly string[]): Promise<void> {
+    const count = async () => (await this.state())!.repairs[kind] ?? 0;
+    const before = await count();
+    await this.fixture.lab.check(this.node, argv);
+    await waitFor(`${name} to be repaired`, async () => (await count()) > before);
   }
 
   async state(): Promise<KeepState | undefined> {

@@ -1,0 +1,50 @@
+/** What is left on a host to keep it: read by the shells that will run it. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, expect, it } from 'vitest';
+import { itemsText } from '../../../control/keep/items.js';
+import { KEEP_PROGRAM } from '../../../control/keep/program.js';
+import { parseKeepState } from '../../../control/keep/state.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'sidetrack-keep-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+function inShell(script: string): string {
+  return execFileSync('sh', ['-c', script], { encoding: 'utf8', cwd: directory });
+}
+
+it('is a program that the shell can read', () => {
+  writeFileSync(join(directory, 'program'), KEEP_PROGRAM);
+  expect(inShell('sh -n program && echo read')).toBe('read\n');
+});
+
+it('names things whatever they are called, and runs nothing of their names', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme-ascii' }), (name) => {
+      const item = { name, looked: 'second' as const, check: ':', repair: ['echo done'] };
+      const text = itemsText([{ kind: 'sysctl', ...item }], { digest: 'd', stateDir: '/run/x y' });
+      writeFileSync(join(directory, 'items'), text);
+      const said = inShell('. ./items; printf "%s|%s|" "$name_1" "$state_dir"; repair_1');
+      expect(said).toBe(`${name}|/run/x y|done\n`);
+    }),
+    { numRuns: 25 },
+  );
+});
+
+it('is read back only in the shape that is known', () => {
+  const state = {
+    version: 1,
+    since: 1,
+    kept: 2,
+    repairs: { rule: 3 },
+    last: [],
+    open: [],
+    alarms: [],
+  };
+  expect(parseKeepState(`yes\n${JSON.stringify(state)}\n`)).toEqual({ ...state, runs: true });
+  expect(parseKeepState(`no\n${JSON.stringify({ ...state, version: 2 })}\n`)).toBeUndefined();
+  expect(parseKeepState('')).toBeUndefined();
+});
