@@ -216,6 +216,7 @@ enum counter_name {
 	X(steers_v6, "0: the server has no IPv6 address")		\
 	X(has_heartbeat, "judged by its heartbeat")			\
 	X(asks_route, "judged by the way to it")			\
+	X(needs_route, "another program has its route: a known neighbour alone is no way")	\
 	X(state, "its entry in servers")
 
 struct target {

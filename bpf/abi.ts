@@ -259,16 +259,18 @@ export const targetOffset = {
   has_heartbeat: 32,
   /** judged by the way to it */
   asks_route: 36,
+  /** another program has its route: a known neighbour alone is no way */
+  needs_route: 40,
   /** its entry in servers */
-  state: 40,
+  state: 44,
   /** 4 bytes */
-  next_hop_v4: 44,
+  next_hop_v4: 48,
   /** 16 bytes */
-  next_hop_v6: 48,
+  next_hop_v6: 52,
   /** 4 bytes */
-  heartbeat_v4: 64,
+  heartbeat_v4: 68,
   /** 16 bytes */
-  heartbeat_v6: 68,
+  heartbeat_v6: 72,
   /** 6 bytes, in 8 */
   heartbeat_mac: 88,
   /** u64 */

@@ -116,6 +116,8 @@ static __always_inline enum way choose_way(struct __sk_buff *skb, const struct p
 {
 	struct bpf_redir_neigh hop;
 
+	if (target->needs_route && !has_route(skb, packet, target))
+		return WAY_NONE;
 	if (target->redirect_ifindex) {
 		next_hop(target, packet, &hop);
 		if (neighbour_is_known(skb, target, &hop))

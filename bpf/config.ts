@@ -49,6 +49,8 @@ export interface SteeringTarget {
   macs: readonly string[];
   /** False: it gets flows whether the policy route leads to it or not. */
   asksRoute?: boolean;
+  /** Whether packets that would go straight to it need the policy route, too, when a flow begins. */
+  needsRoute?: boolean;
   /** Absent: it is not judged by heartbeats. */
   heartbeat?: TargetHeartbeat;
 }
@@ -141,6 +143,7 @@ function targetBytes(
     routeIfindex = {},
     nextHop,
     asksRoute = true,
+    needsRoute = false,
     heartbeat,
   }: SteeringTarget,
   number: number,
@@ -157,6 +160,7 @@ function targetBytes(
     steers_v6: Number(nextHop.v6 !== undefined),
     has_heartbeat: Number(heartbeat !== undefined),
     asks_route: Number(asksRoute),
+    needs_route: Number(needsRoute),
     state: number,
   };
   for (const [name, value] of Object.entries(settings))

@@ -156,7 +156,8 @@ static __always_inline int open_flow(struct xdp_md *frame, const struct packet *
 	if (number >= TARGETS_MAX)
 		return XDP_PASS;
 	target = target_of(number);
-	if (!find_way(frame, packet, target, &way))
+	/* The route is asked for with a mark, which a frame has none of. */
+	if (target->needs_route || !find_way(frame, packet, target, &way))
 		return leave_to_tc();
 	/* Without room or share tc does what on_failure says. */
 	if (flow_add(packet, number) != 0)

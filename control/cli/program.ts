@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   drain: async () => (await import('./commands/drain.js')).drainCommand(),
   undrain: async () => (await import('./commands/drain.js')).undrainCommand(),
   relay: async () => (await import('./commands/relay.js')).relayCommand(),
+  export: async () => (await import('./commands/export.js')).exportCommand(),
   heartbeat: async () => (await import('./commands/heartbeat.js')).heartbeatCommand(),
   service: async () => (await import('./commands/service.js')).serviceCommand(),
   exporter: async () => (await import('./commands/exporter.js')).exporterCommand(),

@@ -61,6 +61,8 @@ export interface ServerConfig {
   /** Gets new flows only where no other is fit. */
   backup: boolean;
   health: Health;
+  /** Who installs the default route in its table. */
+  route: 'apply' | 'external';
   /** Of `sidetrack heartbeat`, beside a program that is not ours. */
   check?: CheckConfig;
   /** As written, inside the router's mask; `plan/targets.ts` gives one where it is absent. */

@@ -95,6 +95,7 @@ function server(file: CheckedFile['servers'][number], index: number): ServerConf
     port: file.port,
     weight: file.weight,
     backup: file.backup,
+    route: file.route,
     health: file.health ?? (file.program === 'relay' ? 'heartbeat' : 'route'),
     ...(file.check !== undefined && { check: check(file.check) }),
     ...(file.mark !== undefined && { mark: file.mark }),

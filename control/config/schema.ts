@@ -194,6 +194,11 @@ const server = section({
     .describe(
       'How the router knows that the server is fit. heartbeat: it says so itself, twice a second; route: the policy route is there; none: it is never asked. Default: heartbeat for the relay, route for an external program',
     ),
+  route: choice('apply', 'external')
+    .default('apply')
+    .describe(
+      "Who installs the default route in this server's table. apply: sidetrack; external: another program, such as FRR (`sidetrack export frr`), and while its route is away the server gets no new flows",
+    ),
   check: check
     .optional()
     .describe(

@@ -9,6 +9,12 @@ import { neighbourList, routeList } from '../resources/ip-shapes.js';
 
 const OURS = String(ROUTE_PROTOCOL);
 
+/** Another program's have a number that is not known. */
+const DEFAULT_ROUTES = {
+  apply: ['table', 'all', 'proto', OURS],
+  external: ['default', 'table', 'all'],
+} as const;
+
 export interface NextHopState {
   server: string;
   family: Family;
@@ -24,14 +30,13 @@ export function nextHopsQuery({ servers }: Config): Query<NextHopState[]> {
       server: server.name,
       family,
       via: (family === 4 ? server.address.v4 : server.address.v6)!,
+      route: server.route,
     })),
   );
   return {
-    commands: hops.flatMap(({ family, via }) => [
+    commands: hops.flatMap(({ family, via, route }) => [
       { argv: ['ip', '-j', `-${family}`, 'neigh', 'show', 'to', via] },
-      {
-        argv: ['ip', '-j', `-${family}`, 'route', 'show', 'table', 'all', 'proto', OURS],
-      },
+      { argv: ['ip', '-j', `-${family}`, 'route', 'show', ...DEFAULT_ROUTES[route]] },
     ]),
     parse: (...answers) =>
       hops.map(({ server, family, via }, index) => {

@@ -87,7 +87,7 @@ const hasHeartbeat = ({ health, heartbeat }: Target): boolean =>
 
 function specTarget(target: Target, _place: number, { length }: readonly Target[]): SpecTarget {
   const [hop4, hop6] = [hopOfFamily(target, 4), hopOfFamily(target, 6)];
-  const { number, name, weight, backup, drained, health, mark } = target;
+  const { number, name, weight, backup, drained, health, mark, external } = target;
   return {
     nextHop: { ...(hop4 && { v4: hop4.via }), ...(hop6 && { v6: hop6.via }) },
     serverInterface: { ...(hop4?.dev && { v4: hop4.dev }), ...(hop6?.dev && { v6: hop6.dev }) },
@@ -97,6 +97,7 @@ function specTarget(target: Target, _place: number, { length }: readonly Target[
     name,
     ...(length > 1 && { weight, backup }),
     ...(drained && { drained }),
+    ...(external && { external }),
     health,
     ...specHeartbeat(target),
   };

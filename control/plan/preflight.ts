@@ -6,6 +6,7 @@ import { hex } from '../config/hex.js';
 import { sameSubnet } from './address.js';
 import { divertedOnBridge, onlyStrangers, secondUplink, strangers } from './capture-check.js';
 import { drainedServers } from './drain-check.js';
+import { missingExternalRoutes } from './external-route.js';
 import { unservedClients } from './family-check.js';
 import { type Finding, locate } from './finding.js';
 import { missingInterface, missingInterfaces, unreachableServers } from './interface-check.js';
@@ -45,7 +46,7 @@ export function checkRouter(
     errors: locate(config, [
       ...missing,
       // Without its interfaces, complaints about subnets would only confuse.
-      ...(missing.length === 0 ? unreachableServers(config, router) : []),
+      ...(missing.length === 0 ? unreachableServers(config, router, targets) : []),
       ...foreignTable(route, router),
       ...sharedMark(route, router),
       ...taken.errors,
@@ -59,6 +60,7 @@ export function checkRouter(
       ...otherNeighbours(config, router, hosts),
       ...notForwarding(targets, router),
       ...noProbeBit(config, targets),
+      ...missingExternalRoutes(config, router, targets),
       ...drainedServers(config, targets),
       ...bridgeNetfilter(config, router),
     ]),

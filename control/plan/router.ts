@@ -119,10 +119,14 @@ function resetRules(config: Config, host: ObservedHost, targets: readonly Target
   );
 }
 
-function routes({ onFailure }: Config, { table }: Target, { family, via, dev }: Hop): Route[] {
-  const route: Route = { family, table: table.id, nextHop: { via, dev: dev! } };
+function routes(
+  { onFailure }: Config,
+  { table, external }: Target,
+  { family, via, dev }: Hop,
+): Route[] {
+  const ours: Route[] = external ? [] : [{ family, table: table.id, nextHop: { via, dev: dev! } }];
   // A link flap takes the route away. Without a second one the traffic then goes direct.
-  return refuses(onFailure) ? [route, { family, table: table.id, metric: LAST_METRIC }] : [route];
+  return refuses(onFailure) ? [...ours, { family, table: table.id, metric: LAST_METRIC }] : ours;
 }
 
 /**

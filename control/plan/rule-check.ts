@@ -2,6 +2,7 @@
 import type { Config, ServerConfig } from '../config/config.js';
 import { hex } from '../config/hex.js';
 import type { Path } from '../config/raw.js';
+import { isExternalDefault } from './external-route.js';
 import type { Finding } from './finding.js';
 import type { Packets } from './packets.js';
 import {
@@ -22,7 +23,7 @@ import { targetsOf } from './targets.js';
 /** The numbers of policy routes, and where the file says them. */
 export interface PolicyRoute {
   mark: { value: number; mask: number };
-  tables: readonly { id: number; path: Path }[];
+  tables: readonly { id: number; path: Path; external?: true }[];
   chosen: RulePriority;
   /** What `rule_priority: auto` would mean. */
   better: RulePriority;
@@ -35,8 +36,9 @@ export function routerRoute(config: Config, host: ObservedHost): PolicyRoute {
   const packets = routerPackets(config, host);
   return {
     mark,
-    tables: targetsOf(config, host).map(({ name, table: { id } }) => ({
+    tables: targetsOf(config, host).map(({ name, table: { id }, external }) => ({
       id,
+      ...(external && { external }),
       path: tablePath(config, name, id),
     })),
     chosen: routerRulePriority(config, host),
@@ -68,16 +70,19 @@ export function serverRoute(server: ServerConfig, index: number, host: ObservedH
 }
 
 export function foreignTable({ tables }: PolicyRoute, host: ObservedHost): Finding[] {
-  return tables.flatMap(({ id, path }) => {
+  return tables.flatMap(({ id, path, external }) => {
     const [first] = host.routes.filter(
-      (route) => route.table === id && route.protocol !== ROUTE_PROTOCOL,
+      (route) =>
+        route.table === id &&
+        route.protocol !== ROUTE_PROTOCOL &&
+        !(external && isExternalDefault(route)),
     );
     if (first === undefined) return [];
     return [
       {
         path,
         message: `routing table ${id} on ${host.address} already holds routes that sidetrack did not make (${first.destination}${first.via ? ` via ${first.via}` : ''})`,
-        hint: `choose another table id, or empty it: ip route flush table ${id}`,
+        hint: `choose another table id, or empty it: ip route flush table ${id}${first.destination === 'default' ? '; if they are to lead to the server: route: external' : ''}`,
       },
     ];
   });

@@ -23,6 +23,8 @@ const savedTarget = z.object({
   via: z.object({ v4: z.string().exactOptional(), v6: z.string().exactOptional() }),
   addresses: z.object({ v4: addresses, v6: addresses }),
   mac: z.string().exactOptional(),
+  /** Another program installs its route. */
+  external: z.literal(true).exactOptional(),
   /** Secrets, for a run that does not see the server; so the file is root's alone. */
   heartbeat: z.object({ tag: secret, siphashKey: secret }).exactOptional(),
 });

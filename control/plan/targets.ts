@@ -11,6 +11,7 @@ import type { ServerAddresses } from '../nft/router-table.js';
 import { probeMark } from '../nft/steering.js';
 import type { Policy } from '../policy/rule.js';
 import { interfaceTowards } from './address.js';
+import { externalHops } from './external-route.js';
 import type { SavedTarget } from './saved-state.js';
 import { serverFamilies } from './server-families.js';
 import type { Family, ObservedHost } from './state.js';
@@ -46,6 +47,8 @@ export interface Target {
   /** The file has it no more. */
   leaves?: true;
   health: Health;
+  /** Another program installs its route. */
+  external?: true;
   /** `mac` is as the file says, so that a heartbeat from another one counts for nothing. */
   macFixed: boolean;
   /** What the heartbeats are known by; absent where it is not asked for. */
@@ -90,7 +93,10 @@ export function targetsOf(
     return {
       number: server.number,
       name: server.name,
-      hops: serverFamilies(server).map((family) => hopOf(config, server, router, family)),
+      hops: serverFamilies(server).map((family) =>
+        hopOf(config, server, router, family, server.route === 'external' ? table.id : undefined),
+      ),
+      ...(server.route === 'external' && { external: true as const }),
       addresses: allAddresses(server),
       ...(mac !== undefined && { mac }),
       mark: { value: mark!, mask },
@@ -118,14 +124,17 @@ export function targetsOf(
 function leavingTarget(
   config: Config,
   router: ObservedHost,
-  { name, number, via, addresses, mac, heartbeat }: SavedTarget,
+  { name, number, via, addresses, mac, heartbeat, external }: SavedTarget,
   assigned: Pick<Target, 'mark' | 'table'>,
 ): Target {
   const families = serverFamilies({ address: via });
   return {
     number,
     name,
-    hops: families.map((family) => hopOf(config, { address: via }, router, family)),
+    hops: families.map((family) =>
+      hopOf(config, { address: via }, router, family, external && assigned.table.id),
+    ),
+    ...(external && { external }),
     addresses,
     ...(mac !== undefined && { mac }),
     ...assigned,
@@ -149,6 +158,7 @@ export function rememberedTargets(targets: readonly Target[]): SavedTarget[] {
       via: { ...(v4 !== undefined && { v4 }), ...(v6 !== undefined && { v6 }) },
       addresses: { v4: [...target.addresses.v4], v6: [...target.addresses.v6] },
       ...(target.mac !== undefined && { mac: target.mac }),
+      ...(target.external && { external: target.external }),
       ...(target.heartbeat && { heartbeat: target.heartbeat }),
     };
   });
@@ -159,9 +169,13 @@ function hopOf(
   { address }: Pick<ServerConfig, 'address'>,
   router: ObservedHost,
   family: Family,
+  externalTable: number | undefined,
 ): Hop {
   const via = (family === 4 ? address.v4 : address.v6)!;
-  const dev = interfaceTowards(router, own.interfaces, via)?.name;
+  const external = externalTable === undefined ? [] : externalHops(router, externalTable, via);
+  const dev =
+    interfaceTowards(router, own.interfaces, via)?.name ??
+    external.find((one) => one.dev !== undefined && own.interfaces.includes(one.dev))?.dev;
   return { family, via, ...(dev !== undefined && { dev }) };
 }
 

@@ -62,7 +62,18 @@ function targetGroup(members: readonly SpecTarget[]): TargetGroup {
 }
 
 function attachTarget(target: SpecTarget, forwarding: ClassifierSpec['forwarding']): AttachTarget {
-  const { mark, macs, nextHop, serverInterface, number, name, health, drained, heartbeat } = target;
+  const {
+    mark,
+    macs,
+    nextHop,
+    serverInterface,
+    number,
+    name,
+    health,
+    drained,
+    heartbeat,
+    external,
+  } = target;
   const direct = forwarding === 'mark' ? undefined : (serverInterface.v4 ?? serverInterface.v6);
   return {
     mark,
@@ -73,6 +84,7 @@ function attachTarget(target: SpecTarget, forwarding: ClassifierSpec['forwarding
     ...(number !== undefined && { number }),
     ...(name !== undefined && { name }),
     ...(health !== undefined && { health, asksRoute: health !== 'none' }),
+    ...(external && { needsRoute: true }),
     ...(drained !== undefined && { drained }),
     ...(heartbeat && { heartbeat: targetHeartbeat(heartbeat, macs) }),
   };

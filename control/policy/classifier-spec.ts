@@ -99,6 +99,8 @@ const target = z.strictObject({
   backup: z.boolean().exactOptional(),
   /** No new flows. */
   drained: z.boolean().exactOptional(),
+  /** Another program installs its route: without it there is no way there. */
+  external: z.literal(true).exactOptional(),
   /** Absent: `route`. */
   health: z.enum(HEALTH_MODES).exactOptional(),
   /** Absent where nothing is heard from it. */

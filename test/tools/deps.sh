@@ -20,7 +20,7 @@ needed="nft:nftables ip:iproute2 unshare:util-linux gcc:gcc cc:libc6-dev iperf3:
 	chromium:chromium"
 daemons="redsocks:redsocks ss-redir:shadowsocks-libev haproxy:haproxy microsocks:microsocks
 	tinyproxy:tinyproxy-bin systemd-analyze:systemd
-	prometheus:prometheus ssh:openssh-client sshd:openssh-server dropbear:dropbear-bin sudo:sudo $rivals/bin/busybox:busybox $rivals/bin/tcsh:tcsh"
+	prometheus:prometheus ssh:openssh-client sshd:openssh-server dropbear:dropbear-bin sudo:sudo vtysh:frr keepalived:keepalived $rivals/bin/busybox:busybox $rivals/bin/tcsh:tcsh"
 [ "$want" = roots ] && needed="$needed debootstrap:debootstrap"
 [ "$want" = bench ] && needed="$needed ethtool:ethtool"
 [ "$want" = bench ] && daemons="redsocks:redsocks haproxy:haproxy nginx:nginx-light wrk:wrk"
