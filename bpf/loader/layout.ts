@@ -1,7 +1,7 @@
 // Generated from bpf/loader/bundle.h by `make -C bpf layout`; do not edit.
 
 /** Of bundle.h and abi.h: both sides must have the same. */
-export const LAYOUT = 'fc784992db427f37';
+export const LAYOUT = '12ff7e427b56c821';
 export const BUNDLE_MAGIC = 'STBUNDLE';
 export const BUNDLE_BYTES_MAX = 83886080;
 export const BUNDLE_INTERFACES_MAX = 64;
