@@ -1,22 +1,9 @@
 /** Default routes that another program installs in a server's table (`route: external`). Pure. */
-import { parseAddress } from '../config/address.js';
 import type { Config } from '../config/config.js';
 import type { Finding } from './finding.js';
-import { hopsOf } from './hops.js';
-import { type NextHop, type ObservedHost, type ObservedRoute, ROUTE_PROTOCOL } from './state.js';
+import { externalHops } from './hops.js';
+import type { ObservedHost } from './state.js';
 import type { Target } from './targets.js';
-
-export const isExternalDefault = ({ destination, protocol }: ObservedRoute): boolean =>
-  destination === 'default' && protocol !== ROUTE_PROTOCOL;
-
-/** Those in `table` that lead to `via`. */
-export function externalHops({ routes }: ObservedHost, table: number, via: string): NextHop[] {
-  const wanted = parseAddress(via);
-  return routes
-    .filter((one) => one.table === table && isExternalDefault(one) && one.dead !== true)
-    .flatMap(hopsOf)
-    .filter((one) => one.via !== undefined && parseAddress(one.via) === wanted);
-}
 
 /** Where the other program has none: new flows take another server, or the way of `on_failure`. */
 export function missingExternalRoutes(

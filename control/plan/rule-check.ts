@@ -2,8 +2,8 @@
 import type { Config, ServerConfig } from '../config/config.js';
 import { hex } from '../config/hex.js';
 import type { Path } from '../config/raw.js';
-import { isExternalDefault } from './external-route.js';
 import type { Finding } from './finding.js';
+import { isExternalDefault } from './hops.js';
 import type { Packets } from './packets.js';
 import {
   FIRST_PRIORITY,

@@ -11,7 +11,7 @@ import type { ServerAddresses } from '../nft/router-table.js';
 import { probeMark } from '../nft/steering.js';
 import type { Policy } from '../policy/rule.js';
 import { interfaceTowards } from './address.js';
-import { externalHops } from './external-route.js';
+import { externalHops } from './hops.js';
 import type { SavedTarget } from './saved-state.js';
 import { serverFamilies } from './server-families.js';
 import type { Family, ObservedHost } from './state.js';
