@@ -2,6 +2,7 @@
 import {
   type Health,
   type HostState,
+  type ListReading,
   type RouterState,
   type ServerState,
   STATE_VERSION,
@@ -24,10 +25,13 @@ export interface ExporterReading {
   /** Those that answered and have counters of ours. */
   servers: readonly ServerState[];
   sets: RouterState['sets'];
+  /** Those that are fetched. */
+  lists: readonly ListReading[];
   health: readonly Health[];
 }
 
-export function stateOfReading({ at, hosts, router, servers, health }: ExporterReading): State {
+export function stateOfReading(reading: ExporterReading): State {
+  const { at, hosts, router, servers, lists, health } = reading;
   const [first = NOTHING, ...others] = health;
   return {
     version: STATE_VERSION,
@@ -35,6 +39,7 @@ export function stateOfReading({ at, hosts, router, servers, health }: ExporterR
     hosts: hosts.map(hostState),
     ...(router && { router }),
     servers: [...servers],
+    ...(lists.length > 0 && { lists: [...lists] }),
     health: [first, ...others],
   };
 }

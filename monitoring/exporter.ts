@@ -151,6 +151,23 @@ const otherSamples: Samplers<OtherKey, ExporterReading> = {
     sets.flatMap(({ set, family, entries }) =>
       entries === undefined ? [] : [{ labels: { set, family }, value: entries }],
     ),
+  listEntries: ({ lists }) =>
+    lists.flatMap(({ set, entries }) =>
+      entries === undefined ? [] : [{ labels: { set }, value: entries }],
+    ),
+  listLastSuccessTimestampSeconds: ({ lists }) =>
+    lists.flatMap(({ set, checked }) =>
+      checked === undefined ? [] : [{ labels: { set }, value: checked }],
+    ),
+  listRefreshSeconds: ({ lists }) =>
+    lists.map(({ set, refreshSeconds }) => ({ labels: { set }, value: refreshSeconds })),
+  listFailures: ({ lists }) =>
+    lists.map(({ set, failures }) => ({ labels: { set }, value: failures })),
+  listFailing: ({ lists }) =>
+    lists.flatMap(({ set, reason: why }) => {
+      const reason = metrics.listFailing.labels.reason.find((one) => one === why);
+      return reason === undefined ? [] : [{ labels: { set, reason }, value: 1 }];
+    }),
 };
 
 /**

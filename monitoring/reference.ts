@@ -14,7 +14,10 @@ const GROUPS: Readonly<Record<keyof typeof metricGroups, { title: string; text: 
   },
   router: { title: 'Router', text: 'From `sidetrack exporter`, about the router.' },
   servers: { title: 'Servers', text: 'From `sidetrack exporter`, about each server.' },
-  sets: { title: 'Sets', text: 'From `sidetrack exporter`, about the files behind the sets.' },
+  sets: {
+    title: 'Sets',
+    text: 'From `sidetrack exporter`, about the files behind the sets, and the lists that are fetched.',
+  },
   process: {
     title: 'Process',
     text: 'From both, about the program itself, under the names that Prometheus client libraries share.',

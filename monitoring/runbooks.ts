@@ -42,6 +42,7 @@ export const ALERTS = [
   'SidetrackFlowTableNearlyFull',
   'SidetrackRouterConntrack',
   'SidetrackListStale',
+  'SidetrackListFailing',
   'SidetrackClientOverShare',
   'SidetrackIcmpRedirects',
 ] as const;

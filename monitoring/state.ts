@@ -243,6 +243,20 @@ const router = z.object({
   reversePathFiltered: count.exactOptional(),
 });
 
+/** A list that is fetched for a set, as it is on the machine of the exporter. */
+const list = z.object({
+  set: word,
+  /** CIDRs of the copy; absent before the first. */
+  entries: count.exactOptional(),
+  /** It is to be fetched as often as this. */
+  refreshSeconds: seconds,
+  /** When its server last said what is in it. */
+  checked: time.exactOptional(),
+  failures: count,
+  /** Why the last attempt failed: `timeout`, `malformed`, `shrunken` and so on. */
+  reason: word.exactOptional(),
+});
+
 /** Packets that each server captured. */
 const server = z.object({ name: word, captured: count });
 
@@ -273,6 +287,8 @@ export const state = z.object({
   hosts: z.array(host).exactOptional(),
   router: router.exactOptional(),
   servers: z.array(server).exactOptional(),
+  /** Absent where no set has a url. */
+  lists: z.array(list).exactOptional(),
   /** Only for readers who may see who talks to whom; largest first, bounded. */
   clients: z.array(client).exactOptional(),
   /** The worst first; one line of `ok` when all is well. */
@@ -285,6 +301,7 @@ export type UpstreamState = z.output<typeof upstream>;
 export type HostState = z.output<typeof host>;
 export type RouterState = z.output<typeof router>;
 export type ServerState = z.output<typeof server>;
+export type ListReading = z.output<typeof list>;
 export type ServerHealthState = z.output<typeof serverHealth>;
 export type ServerStanding = z.output<typeof standing>;
 export type ClientState = z.output<typeof client>;

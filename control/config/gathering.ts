@@ -42,7 +42,7 @@ export class Gathering implements SetEntries {
   readonly #told = new Map<string, Told>();
   readonly #masks: boolean;
   #bad = 0;
-  #lastBad: Position | undefined;
+  #lastBad: At | undefined;
   #everything = false;
 
   constructor({ masks = false }: GatheringOptions = {}) {
@@ -72,8 +72,8 @@ export class Gathering implements SetEntries {
 
   /** Then the list as a whole is wrong. */
   refuse(_content: string, problem: Problem, at: At): void {
-    this.#lastBad = at();
-    if (++this.#bad <= MOST_BAD_LINES) this.diagnostics.push(diagnosticAt(this.#lastBad, problem));
+    this.#lastBad = at;
+    if (++this.#bad <= MOST_BAD_LINES) this.diagnostics.push(diagnosticAt(at(), problem));
   }
 
   get bad(): number {
@@ -84,7 +84,7 @@ export class Gathering implements SetEntries {
     const untold = this.#bad - MOST_BAD_LINES;
     if (untold > 0 && this.#lastBad !== undefined) {
       const message = `and ${untold} more bad ${untold === 1 ? 'line' : 'lines'} up to here`;
-      this.diagnostics.push(diagnosticAt({ ...this.#lastBad, column: 1 }, { message }));
+      this.diagnostics.push(diagnosticAt({ ...this.#lastBad(), column: 1 }, { message }));
     }
     for (const { at, problem, more } of this.#told.values()) {
       const others =

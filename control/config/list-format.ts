@@ -60,13 +60,14 @@ const KNOWN: readonly Known[] = [
   { format: 'delegated', line: /^[\d.]+\|(?:apnic|ripencc|ripe|arin|lacnic|afrinic|iana|nro)\|/ },
 ];
 
-/** @returns undefined where the line may well be a slip in what is a list otherwise. */
-export function formatProblem(line: string): Problem | undefined {
-  return FOREIGN.find((foreign) => foreign.line.test(line))?.problem;
-}
-
 /** Longer than any first line that says what the file is. */
 const MOST_LOOKED_AT = 4096;
+
+/** @returns undefined where the line may well be a slip in what is a list otherwise. */
+export function formatProblem(line: string): Problem | undefined {
+  const start = line.slice(0, MOST_LOOKED_AT);
+  return FOREIGN.find((foreign) => foreign.line.test(start))?.problem;
+}
 
 /** @param line the first one that is no comment */
 export function formatOf(line: string): ListFormat {

@@ -3,7 +3,7 @@
  * ask at the same time, or within a second, share one reading.
  */
 import type { ExporterReading, HostReading } from '../../monitoring/exporter-reading.js';
-import type { ServerState } from '../../monitoring/state.js';
+import type { ListReading, ServerState } from '../../monitoring/state.js';
 import { loaderNeed } from '../apply/loader.js';
 import { ROUTER } from '../apply/macs.js';
 import type { Config } from '../config/config.js';
@@ -110,7 +110,7 @@ export class Exporter {
       this.#comparePace.hurry(AGAIN_MS);
     if (countsFlows) this.#countFlows(answers.get(ROUTER));
     this.#watchApart(config, answers);
-    return this.#reading(answers, await this.#source.files());
+    return this.#reading(answers, await this.#source.files(), await this.#source.lists());
   }
 
   /** What did not come in time is asked for beside the readings from now on: the counters are worth more. */
@@ -181,6 +181,7 @@ export class Exporter {
   #reading(
     answers: ReadonlyMap<string, HostAnswers | undefined>,
     files: readonly SetFile[],
+    lists: readonly ListReading[],
   ): ExporterReading {
     const { config, policy, sets } = this.#source.current;
     const observed = this.#comparison.observed(ROUTER);
@@ -196,8 +197,9 @@ export class Exporter {
       ...(state && { router: state }),
       servers: config.servers.flatMap(({ name }) => this.#captured(name, answers.get(name))),
       sets: setStates(source),
+      lists,
       health: healthOf({
-        ...{ hosts, router: state, warnings: this.#comparison.warnings },
+        ...{ hosts, router: state, warnings: this.#comparison.warnings, lists, at },
         heartbeatPort: config.health.port,
       }),
     };

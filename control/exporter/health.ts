@@ -1,6 +1,6 @@
 /** What a person should look at, as far as the hosts say it. Pure. */
 import type { HostReading } from '../../monitoring/exporter-reading.js';
-import type { Health, RouterState } from '../../monitoring/state.js';
+import type { Health, ListReading, RouterState } from '../../monitoring/state.js';
 import type { HostWarning } from './comparison.js';
 import { serverProblems } from './server-problems.js';
 
@@ -9,6 +9,9 @@ export interface Judged {
   router: RouterState | undefined;
   /** Where the router waits for heartbeats. */
   heartbeatPort: number;
+  /** Those that are fetched, and the time. */
+  lists: readonly ListReading[];
+  at: number;
   /** Of the last comparison. */
   warnings: readonly HostWarning[];
 }
@@ -17,12 +20,14 @@ const ORDER: readonly Health['level'][] = ['critical', 'warning', 'ok'];
 const NEARLY_FULL = 0.8;
 
 /** The worst first; one line of `ok` where there is nothing. */
-export function healthOf({ hosts, router, heartbeatPort, warnings }: Judged): Health[] {
+export function healthOf(judged: Judged): Health[] {
+  const { hosts, router, heartbeatPort, warnings, lists, at } = judged;
   const found = [
     ...hosts.flatMap(ofHost),
     ...(router
       ? [...hopProblems(router), ...serverProblems(router, heartbeatPort), ...flowProblems(router)]
       : []),
+    ...lists.flatMap((list) => listProblems(list, at)),
     ...warnings.map(({ host, message, hint }) =>
       warning(host, message, hint ?? 'sidetrack status'),
     ),
@@ -48,6 +53,20 @@ const critical = (host: string, what: string, next: string): Health => ({
   what,
   next,
 });
+
+/** How often in a row a list may be missed. */
+const MISSED = 3;
+
+/** One that did not come once comes the next time, mostly. */
+function listProblems({ set, reason, checked, refreshSeconds }: ListReading, at: number): Health[] {
+  const isOld = checked === undefined || at - checked > MISSED * refreshSeconds;
+  if (!isOld && (reason === undefined || PASSING.has(reason))) return [];
+  const why = reason === undefined ? 'nothing fetches it' : reason.replace('_', ' ');
+  const what = `the list of the set "${set}" ${isOld ? 'is old' : 'was refused'}: ${why}`;
+  return [warning('router', what, 'sidetrack refresh --status')];
+}
+
+const PASSING: ReadonlySet<string> = new Set(['unreachable', 'timeout', 'http_status']);
 
 function ofHost({ name, up, reason, state, differences, problems }: HostReading): Health[] {
   if (!up) return [critical(name, `does not answer (${reason ?? 'not yet'})`, 'sidetrack status')];

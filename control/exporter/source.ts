@@ -1,8 +1,10 @@
 /** The configuration that hosts are compared with: read again when its file or one behind a set has changed. */
 import { stat } from 'node:fs/promises';
+import type { ListReading } from '../../monitoring/state.js';
 import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import { SidetrackError } from '../error.js';
+import { listStates } from '../lists/states.js';
 import type { NftSet } from '../nft/json.js';
 import { policySets } from '../nft/policy-sets.js';
 import { compilePolicy } from '../policy/compile.js';
@@ -60,6 +62,17 @@ export class Source {
       this.say(`going on with what ${this.path} said before: ${error.message}`);
       return false;
     }
+  }
+
+  /** The lists that are fetched, by what is noted beside their copies. */
+  async lists(): Promise<ListReading[]> {
+    const states = await listStates(this.loaded.config);
+    return states.map(({ set, entries, refreshSeconds, checked, failures, error }) => ({
+      ...{ set, refreshSeconds, failures },
+      ...(entries && { entries: entries.v4 + entries.v6 }),
+      ...(checked !== undefined && { checked }),
+      ...(error && { reason: error.reason }),
+    }));
   }
 
   /** The files behind sets, with their times as of now. */

@@ -210,6 +210,7 @@ const tables: Row = {
       queries: [
         [gauge('max', 'routerSetElements', ['set', 'family']), '{{set}} {{family}}'],
         [gauge('max', 'setEntries', ['set', 'family']), '{{set}} {{family}}, file'],
+        [gauge('max', 'listEntries', ['set']), '{{set}}, fetched'],
       ],
     }),
     graph({
@@ -228,6 +229,15 @@ const tables: Row = {
             `time() - ${series('setFileTimestampSeconds')}`,
           ),
           '{{set}}',
+        ],
+        [
+          over(
+            'max',
+            'listLastSuccessTimestampSeconds',
+            ['set'],
+            `time() - ${series('listLastSuccessTimestampSeconds')}`,
+          ),
+          '{{set}}, fetched',
         ],
       ],
     }),

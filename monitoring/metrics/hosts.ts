@@ -151,6 +151,21 @@ export const serverMetrics = {
 
 const SET = 'names of the configuration';
 
+/** What `control/lists/failure.ts` calls it. */
+export const LIST_REASONS = [
+  'unreachable',
+  'timeout',
+  'http_status',
+  'disk',
+  'redirect',
+  'too_large',
+  'checksum',
+  'signature',
+  'malformed',
+  'empty',
+  'shrunken',
+] as const;
+
 export const setMetrics = {
   setFileTimestampSeconds: {
     name: 'sidetrack_set_file_timestamp_seconds',
@@ -165,5 +180,40 @@ export const setMetrics = {
     unit: 'count',
     labels: { set: SET, family: FAMILY },
     help: 'Prefixes in the file behind the set, overlapping ones merged.',
+  },
+  listEntries: {
+    name: 'sidetrack_list_entries',
+    type: 'gauge',
+    unit: 'count',
+    labels: { set: SET },
+    help: 'CIDRs in the copy of a list that is fetched for the set.',
+  },
+  listLastSuccessTimestampSeconds: {
+    name: 'sidetrack_list_last_success_timestamp_seconds',
+    type: 'gauge',
+    unit: 'timestamp',
+    labels: { set: SET },
+    help: 'When the list was last fetched, or its server said that it has not changed. Absent before the first time.',
+  },
+  listRefreshSeconds: {
+    name: 'sidetrack_list_refresh_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    labels: { set: SET },
+    help: 'How often the list is to be fetched: refresh of the set.',
+  },
+  listFailures: {
+    name: 'sidetrack_list_failures_total',
+    type: 'counter',
+    unit: 'count',
+    labels: { set: SET },
+    help: 'Attempts to fetch the list that failed, or brought a list that was refused. Kept with the copy.',
+  },
+  listFailing: {
+    name: 'sidetrack_list_failing',
+    type: 'gauge',
+    unit: 'boolean',
+    labels: { set: SET, reason: LIST_REASONS },
+    help: '1 for why the last attempt to fetch the list failed; absent after a success. unreachable, timeout, http_status, disk: it did not come; redirect, too_large, checksum, signature, malformed, empty, shrunken: it was refused.',
   },
 } as const satisfies MetricTable;

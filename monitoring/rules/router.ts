@@ -47,6 +47,7 @@ export const routerAlerts = (settings: Settings): AlertRule[] => [
     description: '{{ $value | humanizePercentage }} of nf_conntrack_max of the router is in use.',
   },
   listStale(settings),
+  listFailing(),
   {
     name: 'SidetrackClientOverShare',
     severity: 'info',
@@ -66,6 +67,25 @@ export const routerAlerts = (settings: Settings): AlertRule[] => [
       'The router made {{ $value | humanize }} ICMP redirects in 15 minutes. They were dropped, but something has switched them on.',
   },
 ];
+
+/** Three refreshes were missed, or what came is not what it should be: that mends itself seldom. */
+function listFailing(): AlertRule {
+  const age = `time() - ${metric('listLastSuccessTimestampSeconds')}`;
+  const refused = selector('listFailing', {
+    reason: {
+      matches: 'redirect|too_large|checksum|signature|malformed|empty|shrunken|disk',
+    },
+  });
+  return {
+    name: 'SidetrackListFailing',
+    severity: 'warning',
+    expr: `(${age} > 3 * ${metric('listRefreshSeconds')}) or (${refused} == 1)`,
+    holds: 10,
+    summary: 'A list of addresses cannot be refreshed, and its last good copy is in use.',
+    description:
+      'The list of the set "{{ $labels.set }}" {{ with $labels.reason }}was refused or failed ({{ . }}){{ else }}has not come for three times its refresh{{ end }}; sidetrack refresh --status says why.',
+  };
+}
 
 /** A client over its share has an alert of its own. */
 function onFailureUsed({ minutes }: Settings): AlertRule {

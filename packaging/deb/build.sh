@@ -27,6 +27,8 @@ ln -s ../../share/sidetrack "$lib/monitoring"
 node "$lib/build/control/cli/relay/packaged-unit.js" > "$root/usr/lib/systemd/system/sidetrack-relay.service"
 node "$lib/build/control/cli/exporter/packaged-unit.js" > "$root/usr/lib/systemd/system/sidetrack-exporter.service"
 node "$lib/build/control/cli/heartbeat/packaged-unit.js" > "$root/usr/lib/systemd/system/sidetrack-heartbeat.service"
+cp "$checkout/packaging/systemd/sidetrack-refresh.service" "$checkout/packaging/systemd/sidetrack-refresh.timer" \
+	"$root/usr/lib/systemd/system/"
 cp "$here/needrestart.conf" "$root/etc/needrestart/conf.d/sidetrack.conf"
 cp "$here/lintian-overrides" "$root/usr/share/lintian/overrides/sidetrack"
 

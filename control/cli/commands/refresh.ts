@@ -8,7 +8,7 @@ import { ageText, directoryOf } from '../../config/load-sets.js';
 import { SidetrackError } from '../../error.js';
 import { readApplied } from '../../lists/applied.js';
 import { type Refreshed, refreshList } from '../../lists/refresh.js';
-import { type ListState, listStates, listsOf } from '../../lists/states.js';
+import { listStates, listsOf } from '../../lists/states.js';
 import { tidy } from '../../lists/store.js';
 import {
   action,
@@ -20,6 +20,7 @@ import {
 } from '../context.js';
 import { count } from '../count.js';
 import { findChanges, reloadSets, type SetChange } from '../lists/reload.js';
+import { printStates } from '../lists/states-output.js';
 import {
   EXIT_CODES,
   EXIT_FAILED,
@@ -28,7 +29,6 @@ import {
   printJson,
   printWarnings,
   say,
-  table,
 } from '../output.js';
 import { interruptible } from '../signals.js';
 import { progress } from './apply.js';
@@ -198,19 +198,4 @@ async function showStatus(config: Config, json: boolean): Promise<number> {
   else if (states.length === 0) print('No set of the configuration has a url.');
   else printStates(states);
   return isGood ? EXIT_OK : EXIT_FAILED;
-}
-
-export function printStates(states: readonly ListState[]): void {
-  const now = Date.now() / 1000;
-  const rows = states.map(({ set, entries, checked, next, stale, failuresInARow }) => [
-    set,
-    entries === undefined ? '-' : String(entries.v4 + entries.v6),
-    checked === undefined ? '-' : `${ageText(now - checked)} ago`,
-    next <= now ? 'now' : `in ${ageText(next - now)}`,
-    failuresInARow > 0 ? `failed ${failuresInARow} times` : stale ? 'old' : 'ok',
-  ]);
-  for (const line of table(['list', 'entries', 'checked', 'next', 'state'], rows)) print(line);
-  for (const { set, error } of states)
-    if (error !== undefined)
-      print(`  ${pc.red('!')} ${set}: ${printable(error.message)}; ${printable(error.hint)}`);
 }

@@ -12,6 +12,7 @@ import {
 } from '../../../monitoring/web/servers.js';
 import { type AttachPoints, deploymentStatus, type HostStatus } from '../../apply/status.js';
 import { formatDiagnostic, printable } from '../../config/diagnostic.js';
+import { listStates } from '../../lists/states.js';
 import {
   action,
   command,
@@ -20,6 +21,7 @@ import {
   withHosts,
   withJson,
 } from '../context.js';
+import { printStates } from '../lists/states-output.js';
 import { EXIT_FAILED, EXIT_OK, print, printJson, printWarnings, table } from '../output.js';
 
 export function statusCommand(): Command {
@@ -32,12 +34,17 @@ export function statusCommand(): Command {
 }
 
 async function runStatus(options: HostOptions): Promise<number> {
-  const { deployment } = await loadDeployment({ ...options, missesServers: true });
+  const { config, deployment } = await loadDeployment({ ...options, missesServers: true });
   const { hosts, servers, warnings } = await deploymentStatus(deployment);
-  if (options.json) printJson({ hosts, warnings });
+  const lists = await listStates(config);
+  if (options.json) printJson({ hosts, ...(lists.length > 0 && { lists }), warnings });
   else {
     hosts.forEach(printStatus);
     printServers(servers);
+    if (lists.length > 0) {
+      printStates(lists);
+      print();
+    }
     printWarnings(warnings);
   }
   return hosts.every(({ state }) => state === 'in-sync') ? EXIT_OK : EXIT_FAILED;

@@ -31,10 +31,17 @@ export function readClash(file: string, text: string, _choice: ListChoice, found
 /** Without the marks of YAML, quotes and comments. */
 function contentOf(line: string): string {
   if (/^(?:[#;]|\/\/|payload\s*:|---$|rules\s*:\s*$|\[[\w ]+\]$)/i.test(line)) return '';
-  const item = line.replace(/^-\s+/, '').replace(/\s+(?:#|\/\/).*$/, '');
+  const item = withoutComment(line.replace(/^-\s+/, ''));
   const [quote = ''] = item;
   const quoted = /["']/.test(quote) && item.endsWith(quote) && item.length > 1;
   return (quoted ? item.slice(1, -1) : item).trim();
+}
+
+/** A pattern would look at each of many blanks anew. */
+function withoutComment(item: string): string {
+  const ends = [' #', '\t#', ' //', '\t//'].map((mark) => item.indexOf(mark));
+  const end = Math.min(...ends.filter((one) => one >= 0));
+  return Number.isFinite(end) ? item.slice(0, end).trim() : item;
 }
 
 function rule(content: string, at: At, found: Gathering, policies: Map<string, At>): void {

@@ -29,7 +29,8 @@ class Words {
 
   take(): Word | undefined {
     const word = this.#next;
-    this.#next = this.#read();
+    // Behind its last match a pattern begins anew.
+    if (word !== undefined) this.#next = this.#read();
     return word;
   }
 

@@ -27,7 +27,7 @@ unit=${UNIT}
 [ "$1" = --quiet ] && shift
 echo "systemctl $*" >> "$WORLD/log"
 case "$*" in
-*sidetrack-exporter.service | *sidetrack-heartbeat.service) ;;
+*sidetrack-exporter.service | *sidetrack-heartbeat.service | *sidetrack-refresh.timer) ;;
 daemon-reload*) ;;
 is-active*) [ -e "$WORLD/running" ] && [ ! -e "$WORLD/starting" ] ;;
 "show --property=ActiveState"*)
@@ -133,7 +133,9 @@ export class DpkgRoot {
     const lines = readFileSync(this.log, 'utf8').split('\n');
     writeFileSync(this.log, '');
     const orders = lines.filter((line) => /^systemctl (?!daemon-reload|is-active|show)/.test(line));
-    return orders.filter((line) => /sidetrack-(exporter|heartbeat)/.test(line) === ofExporter);
+    return orders.filter(
+      (line) => /sidetrack-(exporter|heartbeat|refresh)/.test(line) === ofExporter,
+    );
   }
 
   private succeed(program: string, args: readonly string[]): string {

@@ -50,6 +50,7 @@ describe.skipIf(!hasDpkg && !requireAll)('the package', () => {
     expect(machine.orders({ ofExporter: true })).toEqual([
       'systemctl stop sidetrack-exporter.service',
       'systemctl stop sidetrack-heartbeat.service',
+      'systemctl stop sidetrack-refresh.timer',
     ]);
   });
 

@@ -20,6 +20,11 @@ const flowsLimit = selector('routerFlowsLimit', EXPORTER);
 const conntrack = selector('routerConntrackEntries', EXPORTER);
 const conntrackLimit = selector('routerConntrackLimit', EXPORTER);
 const file = selector('setFileTimestampSeconds', { ...EXPORTER, set: 'china' });
+const CHINA = { ...EXPORTER, set: 'china' } as const;
+const listChecked = selector('listLastSuccessTimestampSeconds', CHINA);
+const listRefresh = selector('listRefreshSeconds', CHINA);
+const listRefused = (reason: 'shrunken' | 'timeout') =>
+  selector('listFailing', { ...CHINA, reason });
 const overShare = selector('routerClientsOverShare', EXPORTER);
 const redirects = selector('routerIcmpRedirectsDropped', EXPORTER);
 
@@ -280,6 +285,38 @@ export const routerCases = {
     quiet: [
       { when: 'it is a week old', series: { [file]: '-604800x90' }, at: 80 },
       { when: 'it is written again', series: { [file]: '-700000x5 360x60' }, at: 15 },
+    ],
+  },
+  SidetrackListFailing: {
+    fires: [
+      {
+        when: 'it has not come for more than three days',
+        series: { [listChecked]: '-260000x90', [listRefresh]: '86400x90' },
+        at: 12,
+        labels: { ...EXPORTER, set: 'china' },
+        description:
+          'The list of the set "china" has not come for three times its refresh; sidetrack refresh --status says why.',
+      },
+      {
+        when: 'it was refused',
+        series: { [listRefused('shrunken')]: '1x20' },
+        at: 12,
+        labels: { ...EXPORTER, set: 'china', reason: 'shrunken' },
+        description:
+          'The list of the set "china" was refused or failed (shrunken); sidetrack refresh --status says why.',
+      },
+    ],
+    quiet: [
+      {
+        when: 'it is two days old',
+        series: { [listChecked]: '-172800x90', [listRefresh]: '86400x90' },
+        at: 80,
+      },
+      {
+        when: 'its server was away for an hour',
+        series: { [listRefused('timeout')]: '1x60' },
+        at: 59,
+      },
     ],
   },
   SidetrackClientOverShare: {
