@@ -1,12 +1,12 @@
 /** One list: fetched, verified, read, judged against the copy that is there, and kept. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { type Diagnostic, formatDiagnostic } from '../config/diagnostic.js';
 import { readList } from '../config/formats/read.js';
 import { copyIn, type ListConfig } from '../config/list-config.js';
-import { locationsOf, newestCopy } from '../config/load-sets.js';
+import { locationsOf } from '../config/load-sets.js';
 import { readFailure } from '../config/read-failure.js';
 import { PrefixSet } from '../policy/prefix-set.js';
 import { ListError } from './failure.js';
@@ -40,12 +40,13 @@ export async function refreshList(
 ): Promise<Refreshed> {
   const at = now();
   const known = await readRecord(list);
-  const copy = await newestCopy(list);
-  const due = copy === undefined && (known?.failuresInARow ?? 0) === 0 ? 0 : dueAt(list, known);
+  // Root's copy, which a user reads, is none that he could refresh.
+  const hasCopy = (await stat(copyIn(list)).catch(() => undefined)) !== undefined;
+  const due = !hasCopy && (known?.failuresInARow ?? 0) === 0 ? 0 : dueAt(list, known);
   if (!force && due > at) return { kind: 'skipped', next: due };
   const before = known ?? freshRecord(list.name, at);
   try {
-    return await attempt(list, before, copy !== undefined, { at, ...options });
+    return await attempt(list, before, hasCopy, { at, ...options });
   } catch (error) {
     const failure = asFailure(error);
     const record = failed(before, at, failure);

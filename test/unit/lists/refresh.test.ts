@@ -1,6 +1,6 @@
 /** Lists from a server that behaves, and from one that does not: the last good copy stands. */
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
-import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -75,6 +75,15 @@ describe('a list', () => {
       record: { checked: 13_600, fetched: 10_000 },
     });
     expect(asked).toEqual([undefined, '"1"']);
+    await assertStands(list);
+  });
+
+  it('is fetched as a whole where its copy is gone', async () => {
+    const list = await fetchedBefore(({ headers }, response) =>
+      headers['if-none-match'] === undefined ? response.end(LIST) : response.writeHead(304).end(),
+    );
+    await rm(copyIn(list));
+    expect(await force(list)).toMatchObject({ kind: 'changed' });
     await assertStands(list);
   });
 
