@@ -99,7 +99,7 @@ static: build
 
 unit: build ## unit and property tests
 	$(call say,TEST,unit)
-	$(Q)npx vitest run --project unit
+	$(Q)npx vitest run --project unit --tags-filter '!long'
 
 engine-test: engine ## the relay engine under ASan and UBSan
 	+@$(SIDE_BY_SIDE) -C test/engine check
@@ -140,7 +140,7 @@ netns-test: build test-programs package ## real kernels, real rivals, in network
 
 long: build test-programs package ## the tests that are tagged so
 	$(call say,TEST,long)
-	$(Q)$(LAB_TEST) --project netns --project bpf --tags-filter long
+	$(Q)$(LAB_TEST) --project unit --project netns --project bpf --tags-filter long
 
 netns-test-ebpf: build test-programs ## all netns tests with classifier: ebpf, forwarding by mark and redirect, as root, half an hour; FILES= for a part
 	@[ "$$(id -u)" = 0 ] || { echo "netns-test-ebpf: loading eBPF programs needs root"; exit 1; }

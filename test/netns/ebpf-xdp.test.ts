@@ -196,7 +196,9 @@ describe.skipIf(process.getuid?.() !== 0)('forwarding: xdp', () => {
     await serverAnswers();
   });
 
-  it("another tool's program: said before anything changes, and the old policy stays", async () => {
+  it("another tool's program: said before anything changes, and the old policy stays", {
+    tags: 'long',
+  }, async () => {
     use('ebpf-redirect');
     await fixture.succeed('apply');
     await onRouter(FOREIGN);

@@ -41,7 +41,9 @@ describe.skipIf(!canMakeMachines)('an OpenWrt router and a Debian server', () =>
     expect(await snapshots()).toEqual(before);
   });
 
-  it('are applied by a saved plan, which is refused once the router has moved', async () => {
+  it('are applied by a saved plan, which is refused once the router has moved', {
+    tags: 'long',
+  }, async () => {
     const file = `${fixture.directory}/plan.json`;
     expect(await machines.sidetrack('plan', '-o', file)).toMatchObject({ status: 0 });
     const applied = await machines.sidetrack('apply', file);
