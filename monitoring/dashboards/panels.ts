@@ -221,13 +221,17 @@ export interface TableOptions extends PanelOptions {
   columns: Readonly<Record<string, string>>;
   /** Heading of the value. */
   value: string;
+  /** What is said instead of a value. */
+  words?: Readonly<Record<string, string>>;
 }
 
 /** One row a series, as they are now. */
 export function table(options: TableOptions): Builder<Panel> {
-  const { columns, value } = options;
+  const { columns, value, words } = options;
   const names = [...Object.keys(columns), 'Value'];
-  return common(new TablePanel(), options, HEIGHT.graph, PromQueryFormat.Table)
+  const panel = common(new TablePanel(), options, HEIGHT.graph, PromQueryFormat.Table);
+  if (words) panel.mappings([wordsOf(words)]);
+  return panel
     .withTransformation({
       id: 'organize',
       options: {

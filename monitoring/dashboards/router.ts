@@ -51,7 +51,8 @@ const hosts: Row = {
             'max',
             'hostLastReadTimestampSeconds',
             ['host'],
-            `time() - ${series('hostLastReadTimestampSeconds')}`,
+            // Clocks of two machines, or of two moments of one scrape, differ by little.
+            `clamp_min(time() - ${series('hostLastReadTimestampSeconds')}, 0)`,
           ),
           '{{host}}: age',
         ],

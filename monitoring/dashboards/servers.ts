@@ -33,6 +33,12 @@ const steered = (width: number) =>
     queries: [[sumPerSecond('serverSteeredPackets', ['server']), '{{server}}']],
   });
 
+/** For a state that began before the exporter did. */
+const SINCE_LONGER = -1;
+/** 1 for what each server says. */
+const SAYS = `max by (server, reason) (${series('serverReason')} == 1)`;
+const FOR_SO_LONG = `(time() - max by (server) (${series('serverStateTimestampSeconds')}))`;
+
 export const serversInShort: Row = {
   title: 'Servers',
   panels: [
@@ -71,16 +77,14 @@ export const servers: Row = {
     table({
       title: 'What they say',
       description:
-        'What the last heartbeat of each server said, and since when the router holds it to be in its state, where that is known.',
+        'What the last heartbeat of each server said, and for how long the router has held it to be in its state; all the time: since before the exporter began to look.',
       unit: Seconds,
       width: 8,
       columns: { server: 'Server', reason: 'Says' },
       value: 'In its state for',
+      words: { [SINCE_LONGER]: 'all the time' },
       queries: [
-        [
-          `max by (server, reason) (${series('serverReason')} == 1) * on (server) group_left () (time() - max by (server) (${series('serverStateTimestampSeconds')}))`,
-          '',
-        ],
+        [`${SAYS} * on (server) group_left () ${FOR_SO_LONG} or ${SAYS} * ${SINCE_LONGER}`, ''],
       ],
     }),
     steered(8),

@@ -236,7 +236,8 @@ export function drawTable(data: PanelData, box: Box): string[] {
   for (const [index, { labels, points }] of sorted.slice(0, rows).entries())
     for (const [i, [label]] of names.entries()) {
       const value = finite(points).at(-1)?.value ?? 0;
-      const shown = label === 'Value' ? formatted(value, unitOf(panel)) : (labels[label] ?? '');
+      const number = wordOf(panel, value) ?? formatted(value, unitOf(panel));
+      const shown = label === 'Value' ? number : (labels[label] ?? '');
       shapes.push(
         text(box.x + 10 + i * width, box.y + 16 + (index + 1) * 24, shown, { room: width }),
       );
