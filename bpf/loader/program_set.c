@@ -69,11 +69,12 @@ int require_features(struct fault *fault)
 		{ "bpf_check_mtu", BPF_FUNC_check_mtu, "5.12" },
 		{ "bpf_for_each_map_elem", BPF_FUNC_for_each_map_elem, "5.13" },
 	};
+	/* The probe tells neither a kernel without bpf(2) nor one that does not let us from one without the helper. */
+	const int asked = bpf_prog_get_fd_by_id(0);
 	size_t i;
 
-	/* The probe cannot tell a kernel without bpf(2) from one without the helper. */
-	if (bpf_prog_get_fd_by_id(0) == -ENOSYS)
-		return fault_call(fault, -ENOSYS, "bpf");
+	if (asked == -ENOSYS || asked == -EPERM)
+		return fault_call(fault, asked, "bpf");
 	for (i = 0; i < sizeof(helpers) / sizeof(helpers[0]); i++) {
 		int result = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, helpers[i].id, NULL);
 

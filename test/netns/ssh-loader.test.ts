@@ -1,5 +1,5 @@
 /** `classifier: ebpf` on routers behind ssh that have no Node.js: a static loader is sent there. */
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADDRESS } from '../../control/lab/topology.js';
@@ -41,6 +41,7 @@ async function begin(make: (machines: Machines) => Promise<Machine>): Promise<vo
   router = await make(machines);
   await machines.debian('server1', { sudo: false });
   fixture.classifier = 'nftables';
+  await fixture.startRelay();
 }
 
 const loaders = async () => (await router.shell(LOADERS)).trim().split('\n').filter(Boolean);
@@ -52,7 +53,6 @@ describe.skipIf(!canMakeMachines || !canLoad)('on a router like those of OpenWrt
   it('takes the live flows of nftables over, gives them back, and goes without a trace', async () => {
     const before = await snapshot(fixture.lab, 'router');
     fixture.configure(config(''));
-    await fixture.startRelay();
     await run('apply');
     const held = await holdConnection(fixture, 'client');
     await held.roundTrip('nftables');
@@ -106,7 +106,6 @@ describe.skipIf(!canMakeMachines || !canLoad)('on a Debian router', { tags: 'lon
   it('whose /run runs no programs, from /var/lib; and sidetrack there takes it over', async () => {
     await router.shell('mount -o remount,noexec /run; mount -t tmpfs tmpfs /var/lib');
     fixture.configure(config(EBPF('mark')));
-    await fixture.startRelay();
     await run('apply');
     const held = await holdConnection(fixture, 'client');
     await held.roundTrip('by the loader');
@@ -140,6 +139,6 @@ describe.skipIf(!canMakeMachines || !canLoad)('on a Debian router', { tags: 'lon
     expect(stderr).toMatch(/yaml:4:15: classifier: ebpf is loaded by sidetrack on the router/);
     expect(status).toBe(2);
     expect(await snapshot(fixture.lab, 'router')).toEqual(before);
-    await router.shell(`rm -f "$(command -v ${program})"`).catch(() => '');
+    rmSync(join(router.setUp.wrappers, program));
   });
 });
