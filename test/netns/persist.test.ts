@@ -1,7 +1,7 @@
 /** A router and a server that lose power, and are what they were with no command of ours. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADDRESS } from '../../control/lab/topology.js';
-import { Fixture, url, waitFor } from './fixture.js';
+import { CLI, Fixture, url, waitFor } from './fixture.js';
 import { DESTINATIONS, sshConfig } from './machines/config.js';
 import { diskOf } from './machines/disk.js';
 import { Machines } from './machines/machines.js';
@@ -72,28 +72,26 @@ describe.skipIf(!canMakeMachines)('what is persisted', () => {
     return order;
   }
 
-  it('is nothing where nobody asks for it, and a plan shows it like anything else', async () => {
+  it('is shown by a plan like anything else', async () => {
     const plan = await succeed('plan', '--persist');
     expect(plan).toContain('+ file /etc/systemd/system/sidetrack-keep.service');
     expect(plan).toContain('+ file /etc/init.d/sidetrack-keep');
-    await succeed('apply');
-    expect(await persisted()).toEqual([
-      ['server1', 'in-sync', { persisted: false, why: expect.stringContaining('apply --persist') }],
-      ['router', 'in-sync', { persisted: false, why: expect.stringContaining('apply --persist') }],
-    ]);
-    expect(await machines.get('router').shell('ls /etc/sidetrack 2>/dev/null; :')).toBe('');
   });
 
-  it('is written once it is asked for, by steps of its own, and stays so', async () => {
-    const said = await succeed('apply', '--persist');
-    expect(said).toContain('for the next boot: put it in place, and start the watcher');
-    expect(said).not.toContain('confirmed');
+  it('is asked for on a terminal, written by steps of its own, and stays so', async () => {
+    const words = [process.execPath, CLI, 'apply', '-c', fixture.configFile].join(' ');
+    const { stdout, status } = await machines.run(['script', '-qec', words, '/dev/null'], {
+      stdin: 'y\n',
+    });
+    expect(stdout).toMatch(/confirmed[^]*Bring this back when server1 and router boot, too\?/);
+    expect(stdout).toContain('for the next boot: put it in place, and start the watcher');
+    expect(stdout).toContain('Done. server1 and router: persisted.');
+    expect(status).toBe(0);
     expect(await persisted()).toEqual([
       ['server1', 'in-sync', { persisted: true }],
       ['router', 'in-sync', { persisted: true }],
     ]);
     expect(await succeed('apply')).toContain('Nothing changes');
-    expect(await succeed('plan', '--persist')).toContain('Nothing to do.');
   });
 
   it('brings traffic back after a reboot of both, with no command', async () => {
