@@ -80,6 +80,29 @@ describe.skipIf(!canMakeMachines)('what cannot be persisted', { tags: ['long'] }
     expect(await disk()).toEqual(before);
   });
 
+  it('is done by the script of a plan, too, and undone by the other one', async () => {
+    const before = await disk();
+    const directory = machines.own('scripts');
+    await succeed('plan', '--persist', '--sh', directory);
+    const server = machines.get('server1');
+    await server.shell(
+      'PATH=$1:$PATH; sh "$2"',
+      server.setUp.wrappers,
+      `${directory}/server1-up.sh`,
+    );
+    const said = await succeed('status');
+    expect(said).toContain('persisted: yes');
+    expect(said).toContain('as configured');
+    expect(await succeed('apply')).toContain('Nothing changes');
+    await server.shell(
+      'PATH=$1:$PATH; sh "$2"',
+      server.setUp.wrappers,
+      `${directory}/server1-down.sh`,
+    );
+    expect(await disk()).toEqual(before);
+    expect(await server.processes('keep/program watch')).toEqual([]);
+  });
+
   it('leaves nothing behind where /etc has no room', async () => {
     await shell('mkdir -p /etc/sidetrack');
     const before = await disk();
