@@ -83,7 +83,7 @@ describe.skipIf(!canMakeMachines)('what is persisted', () => {
     const { stdout, status } = await machines.run(['script', '-qec', words, '/dev/null'], {
       stdin: 'y\n',
     });
-    expect(stdout).toMatch(/confirmed[^]*Bring this back when server1 and router boot, too\?/);
+    expect(stdout).toMatch(/confirmed[\s\S]*Bring this back when server1 and router boot, too\?/);
     expect(stdout).toContain('for the next boot: put it in place, and start the watcher');
     expect(stdout).toContain('Done. server1 and router: persisted.');
     expect(status).toBe(0);
