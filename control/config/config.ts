@@ -31,6 +31,8 @@ export interface RouterConfig {
   /** Never overlapping. */
   nat64: Nat64Prefix[];
   flowTableSize: number;
+  /** Flows that this router has not seen begin are taken in where rules proxy them. */
+  takesOver: boolean;
   /** Of each family; 0: no limit. */
   maxFlowsPerClient: number;
 }

@@ -26,6 +26,15 @@ const LIMITS: readonly Limit[] = [
     },
     at: ['proto'],
   },
+  {
+    path: ['router'],
+    exceeded: (value) => asMap(value).takes_over === true && asMap(value).classifier === 'ebpf',
+    problem: {
+      message: 'the eBPF classifier takes in no flows that began elsewhere yet',
+      hint: 'write classifier: nftables, or remove takes_over',
+    },
+    at: ['takes_over'],
+  },
 ];
 
 /** Concrete paths that a pattern with `*` stands for in this file. */

@@ -66,6 +66,7 @@ function router(file: CheckedFile['router']): RouterConfig {
     rulePriority: file.rule_priority,
     nat64: file.nat64.map((prefix) => certain<Nat64Prefix>(parseNat64(prefix))),
     flowTableSize: file.flow_table_size,
+    takesOver: file.takes_over,
     maxFlowsPerClient: file.max_flows_per_client ?? usualShare(file.flow_table_size),
   };
 }

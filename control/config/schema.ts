@@ -126,6 +126,9 @@ const router = section({
       'Prefixes of NAT64 (RFC 6052): rules for an IPv4 destination hold for the addresses that contain it. []: none',
     ),
   flow_table_size: integer(1, 16777216).default(262144).describe('Most flows steered at a time'),
+  takes_over: flag(false).describe(
+    'Take in live flows that began elsewhere, as the new master of a VRRP group has to (classifier nftables)',
+  ),
   max_flows_per_client: integer(0, 16777216)
     .optional()
     .describe(

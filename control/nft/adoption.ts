@@ -38,15 +38,31 @@ const BEHIND_CONNTRACK = -199;
 const ROOM = 65536;
 const leave: Statement = { return: null };
 
+/** Table with what takes in live flows for good: `router.takes_over`. */
+export function withAdoption(table: Table): Table {
+  const { sets, chains } = adoption(table, true);
+  return { ...table, sets: [...table.sets, ...sets], chains: [...table.chains, ...chains] };
+}
+
 /** The chains and sets; nothing of a table that holds no flows. The protocol in set `adopting` has the time-out. */
-export function adoption({ chains, sets }: Table): Pick<Table, 'sets' | 'chains'> {
+export function adoption(
+  { chains, sets }: Table,
+  isStanding = false,
+): Pick<Table, 'sets' | 'chains'> {
   const forward = chains.find(({ name }) => name === 'forward');
   if (!sets.some(({ name }) => name === 'flows4') || forward === undefined)
     return { sets: [], chains: [] };
   const learns = sets.some(({ name }) => name === LEARNED_MACS);
   return {
     sets: [
-      { name: 'adopting', type: 'inet_proto', flags: ['timeout'], elements: [ADOPTED_PROTOCOL] },
+      isStanding
+        ? { name: 'adopting', type: 'inet_proto', elements: ['tcp'] }
+        : {
+            name: 'adopting',
+            type: 'inet_proto',
+            flags: ['timeout'],
+            elements: [ADOPTED_PROTOCOL],
+          },
       ...FAMILIES.map((family): NftSet => {
         const address = `ipv${family}_addr`;
         const type = [address, 'inet_service', address, 'inet_service'];

@@ -1,5 +1,5 @@
 /** A table as files that its host makes it from again, whatever of it is left there. */
-import { adoption } from './adoption.js';
+import { ADOPTION, adoption } from './adoption.js';
 import { isHealthSet, isLearning } from './health-sets.js';
 import type { Command, NftSet, Table } from './json.js';
 import { objectNames, replaceObjects } from './transaction.js';
@@ -29,6 +29,7 @@ export function tableLines(table: Table): string {
 
 /** The same of what takes in live flows, where the table holds any; behind the table, in the same transaction. */
 export function adoptionLines(table: Table): string {
+  if (table.chains.some(({ name }) => ADOPTION.chains.includes(name))) return '';
   const adopting = adoption(table);
   if (adopting.chains.length === 0) return '';
   return commandsOf({ ...table, ...adopting })

@@ -1,6 +1,7 @@
 /** Config + policy + what the hosts told us → the router's desired state. Pure. */
 import type { Config } from '../config/config.js';
 import { refuses } from '../config/on-failure.js';
+import { withAdoption } from '../nft/adoption.js';
 import { FAMILIES } from '../nft/flow-time.js';
 import type { Table } from '../nft/json.js';
 import type { Mark } from '../nft/mark.js';
@@ -59,8 +60,8 @@ export function routerState(given: RouterPlanInput): HostState {
 }
 
 function nftablesTable({ config, policy, router }: RouterPlanInput, targets: Target[]): Table {
-  const { interfaces, flowTableSize, maxFlowsPerClient } = config.router;
-  return routerTable({
+  const { interfaces, flowTableSize, maxFlowsPerClient, takesOver } = config.router;
+  const table = routerTable({
     policy,
     interfaces,
     routerMacs: routerMacs(router, interfaces),
@@ -74,6 +75,7 @@ function nftablesTable({ config, policy, router }: RouterPlanInput, targets: Tar
     health: config.health,
     serverInterfaces: serverInterfaces(targets),
   });
+  return takesOver ? withAdoption(table) : table;
 }
 
 function ipRules(config: Config, host: ObservedHost, target: Target): IpRule[] {
