@@ -122,6 +122,7 @@ test-kernel: ## the eBPF classifier and nftables in Debian's stock kernel, under
 
 test-programs: loader ## what only the tests run
 	+@$(SIDE_BY_SIDE) -C test/netns/packets
+	+@$(SIDE_BY_SIDE) -C test/load
 
 # Tests that make network namespaces. What is tagged `long` is left to `make test-long`; vitest.config.ts says what
 # the projects are.

@@ -16,6 +16,7 @@ export const ALERTS = [
   'SidetrackHalfOpenHandshakes',
   'SidetrackGuardRefusalsRising',
   'SidetrackAccessLogDropping',
+  'SidetrackReadAheadCut',
   'SidetrackFamilyRefused',
   'SidetrackAllUpstreamsDown',
   'SidetrackUpstreamDown',

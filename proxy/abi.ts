@@ -1,6 +1,6 @@
 // Generated from proxy/engine/abi.h by `make -C proxy/engine abi`; do not edit.
 
-export const ABI_VERSION = 11;
+export const ABI_VERSION = 12;
 export const ERROR_LENGTH = 256;
 
 /** Unsigned 32-bit options; byte offsets. */
@@ -59,28 +59,32 @@ export const optionOffset = {
   probe_interval_ms: 100,
   /** time for a probe as a whole; 0 is never */
   probe_timeout_ms: 104,
+  /** bytes read ahead of a receiver that stalls; 0 is what the kernel likes */
+  read_ahead: 108,
+  /** of all connections together, MiB; 0 is no limit */
+  read_ahead_budget_mib: 112,
 } as const;
 
 /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
-export const OPTION_ADDRESS_OFFSET = 108;
+export const OPTION_ADDRESS_OFFSET = 116;
 
 /** Names of congestion control; byte offsets in the options. */
 export const congestionOffset = {
   /** clients */
-  client: 124,
+  client: 132,
   /** clients that are on no attached network, where that differs */
-  elsewhere: 140,
+  elsewhere: 148,
   /** upstreams */
-  upstream: 156,
+  upstream: 164,
 } as const;
 /** Bytes of such a name, one zero at least among them. */
 export const CONGESTION_LENGTH = 16;
 /** Of the probe's part for IPv4; that for IPv6 comes PROBE_SIZE behind it. */
-export const OPTION_PROBE_OFFSET = 172;
+export const OPTION_PROBE_OFFSET = 180;
 export const PROBE_SIZE = 536;
 /** Most bytes that a probe may say. */
 export const PROBE_REQUEST = 512;
-export const OPTIONS_SIZE = 1244;
+export const OPTIONS_SIZE = 1252;
 
 /** Probes of one family: byte offsets from where its part begins. */
 export const probeOffset = {
@@ -223,37 +227,45 @@ export const counterOffset = {
   coalesced_polls: 48,
   /** times a direction had to wait for a slow receiver */
   stalls: 56,
+  /** connections that wait for a slow receiver, for longer than 200 ms */
+  stalled: 64,
+  /** the kernel's memory for their clients' legs */
+  held_client_bytes: 72,
+  /** the kernel's memory for their upstreams' legs */
+  held_upstream_bytes: 80,
+  /** directions cut, since their client was over its share */
+  read_ahead_cuts: 88,
   /** pipes owned now */
-  pipes: 64,
+  pipes: 96,
   /** room in the pipes owned now */
-  pipe_bytes: 72,
+  pipe_bytes: 104,
   /** pipes the kernel refused or made too small */
-  pipe_failures: 80,
+  pipe_failures: 112,
   /** accept pauses: max_connections reached */
-  paused_connections: 88,
+  paused_connections: 120,
   /** accept pauses: EMFILE or ENFILE */
-  paused_descriptors: 96,
+  paused_descriptors: 128,
   /** accept pauses: the kernel was out of memory */
-  paused_memory: 104,
+  paused_memory: 136,
   /** accept pauses: another error */
-  paused_other: 112,
+  paused_other: 144,
   /** segments sent again to clients */
-  client_retransmitted_segments: 120,
+  client_retransmitted_segments: 152,
   /** segments sent again to upstreams */
-  upstream_retransmitted_segments: 128,
+  upstream_retransmitted_segments: 160,
   /** bytes sent again to clients */
-  client_retransmitted_bytes: 136,
+  client_retransmitted_bytes: 168,
   /** bytes sent again to upstreams */
-  upstream_retransmitted_bytes: 144,
+  upstream_retransmitted_bytes: 176,
   /** finished connections for which the log had no room */
-  log_dropped: 152,
+  log_dropped: 184,
   /** CPU time that the thread has used, as of the reading, microseconds */
-  cpu_us: 160,
+  cpu_us: 192,
 } as const;
 
 /** One 64-bit counter for each outcome. */
-export const OUTCOME_COUNTERS_OFFSET = 200;
-export const COUNTERS_SIZE = 57152;
+export const OUTCOME_COUNTERS_OFFSET = 232;
+export const COUNTERS_SIZE = 57184;
 
 /** Unsigned 64-bit counters of one upstream; byte offsets from where it begins. */
 export const upstreamCounterOffset = {
@@ -278,7 +290,7 @@ export const upstreamCounterOffset = {
 /** One 64-bit counter for each outcome of a failed connect. */
 export const UPSTREAM_ERRORS_OFFSET = 64;
 /** Where the first upstream begins in a page, and how far it is to the next. */
-export const UPSTREAM_COUNTERS_OFFSET = 46400;
+export const UPSTREAM_COUNTERS_OFFSET = 46432;
 export const UPSTREAM_COUNTERS_SIZE = 288;
 
 /** Unsigned 64-bit counters of one route; byte offsets from where it begins. */
@@ -292,7 +304,7 @@ export const routeCounterOffset = {
 } as const;
 
 /** Where the first route begins in a page, and how far it is to the next. */
-export const ROUTE_COUNTERS_OFFSET = 55616;
+export const ROUTE_COUNTERS_OFFSET = 55648;
 export const ROUTE_COUNTERS_SIZE = 24;
 
 /** Unsigned 64-bit values of one client; byte offsets. */
@@ -324,8 +336,8 @@ export const modes = [
 ] as const;
 
 /** One 64-bit counter for each mode: bytes, and directions that changed to it. */
-export const MODE_BYTES_OFFSET = 168;
-export const MODE_CHANGES_OFFSET = 184;
+export const MODE_BYTES_OFFSET = 200;
+export const MODE_CHANGES_OFFSET = 216;
 
 /** How a connection ended; the index is the number that the engine uses. */
 export const outcomes = [
@@ -390,19 +402,19 @@ export const outcomes = [
 /** Histograms of microseconds: a 64-bit sum, then 64-bit buckets. */
 export const histogramOffset = {
   /** from connect() until bytes can pass, handshake included */
-  connect: 424,
+  connect: 456,
   /** from accept to the first byte from upstream */
-  first_byte: 6992,
+  first_byte: 7024,
   /** from accept to close */
-  lifetime: 13560,
+  lifetime: 13592,
   /** from readable at the client to written upstream */
-  residency_upload: 20128,
+  residency_upload: 20160,
   /** from readable upstream to written to the client */
-  residency_download: 26696,
+  residency_download: 26728,
   /** smoothed round trip to the client, at the end */
-  rtt_client: 33264,
+  rtt_client: 33296,
   /** smoothed round trip to the upstream, at the end */
-  rtt_upstream: 39832,
+  rtt_upstream: 39864,
 } as const;
 
 export const HISTOGRAM_BUCKETS = 820;

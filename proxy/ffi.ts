@@ -220,6 +220,9 @@ export const readLog = (relay: Handle, thread: number, names: Buffer, out: Buffe
 export const readError = (relay: Handle, out: Buffer) =>
   call('sidetrack_relay_read_error', [External, U8Array, I32], [relay, out, out.length]);
 
+/** Whether the kernel lets go of a receive buffer that was held. */
+export const canFreeWindow = () => call('sidetrack_can_free_window', [], []) === 1;
+
 /** Returns 0, -ENOENT, -EPERM or another -errno. */
 export const congestion = (name: Buffer) =>
   call('sidetrack_congestion', [U8Array, I32], [name, name.length]);

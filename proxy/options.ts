@@ -48,6 +48,7 @@ const DEFAULTS: Readonly<Partial<Record<OptionName, number>>> = {
   descriptor_reserve: 96,
   upstream_keepalive_s: 120,
   keepalive_interval_s: 30,
+  read_ahead: 1024 * 1024,
 };
 
 type EngineValue<Name extends OptionName> = Name extends keyof typeof WORDS

@@ -385,6 +385,16 @@ export const relaySchema = section({
   })
     .prefault({})
     .describe('TCP congestion control for each leg'),
+  read_ahead: integer(0, 67_108_864)
+    .default(1_048_576)
+    .describe(
+      'Bytes of a connection, each way, that are read ahead of a receiver that takes none; 0: as many as the kernel likes',
+    ),
+  read_ahead_budget_mib: integer(0, 1_048_576)
+    .optional()
+    .describe(
+      "MiB of the kernel's memory for all stalled connections; over this, clients that have more than their share are cut. Default: a quarter of what net.ipv4.tcp_mem calls pressure; 0: no limit",
+    ),
   fast_open: z
     .boolean({ error: 'must be true or false' })
     .default(false)

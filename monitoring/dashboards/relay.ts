@@ -359,6 +359,27 @@ const process: Row = {
       ],
     }),
     graph({
+      title: 'Read ahead of slow receivers',
+      description:
+        "The kernel's memory for the sockets of stalled connections, by leg. relay.read_ahead bounds it for each of them, relay.read_ahead_budget_mib for all: clients over their share are cut then.",
+      unit: BytesIEC,
+      width: 8,
+      runbook: 'SidetrackReadAheadCut',
+      queries: [[gauge('sum', 'relayReadAheadBytes', ['leg']), '{{leg}}']],
+    }),
+    graph({
+      title: 'Stalled connections',
+      description:
+        'Connections whose receiver has taken nothing for 200 ms, and how many directions were cut to a small window a second.',
+      unit: Short,
+      width: 8,
+      runbook: 'SidetrackReadAheadCut',
+      queries: [
+        [gauge('sum', 'relayStalledConnections', ['instance']), '{{instance}}'],
+        [sumPerSecond('relayReadAheadCuts'), 'cut, a second'],
+      ],
+    }),
+    graph({
       title: 'Descriptors and pipes',
       description:
         'Open file descriptors of the process: two a connection, and two a pipe. Pipes are in use, or kept for the next bulk flow.',

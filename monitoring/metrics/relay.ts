@@ -82,6 +82,27 @@ export const relayMetrics = {
     labels: {},
     help: 'Times a direction had to wait for a slow receiver.',
   },
+  relayStalledConnections: {
+    name: 'sidetrack_relay_stalled_connections',
+    type: 'gauge',
+    unit: 'connections',
+    labels: {},
+    help: 'Connections whose receiver has taken nothing for 200 ms while bytes wait for it.',
+  },
+  relayReadAheadBytes: {
+    name: 'sidetrack_relay_read_ahead_bytes',
+    type: 'gauge',
+    unit: 'bytes',
+    labels: { leg: ['client', 'upstream'] },
+    help: "The kernel's memory for the sockets of stalled connections, by leg: what was read ahead, and what waits to be sent.",
+  },
+  relayReadAheadCuts: {
+    name: 'sidetrack_relay_read_ahead_cuts_total',
+    type: 'counter',
+    unit: 'count',
+    labels: {},
+    help: 'Directions that were cut to a small window, since all stalled connections were over the budget and their client over its share.',
+  },
   relayPipes: {
     name: 'sidetrack_relay_pipes',
     type: 'gauge',

@@ -56,6 +56,15 @@ export const relayAlerts = (settings: Settings): AlertRule[] => [
     description: `The relay ${RELAY} could not write {{ $value | humanize }} lines of its access log in five minutes.`,
   },
   {
+    name: 'SidetrackReadAheadCut',
+    severity: 'warning',
+    expr: `${increase(metric('relayReadAheadCuts'), settings.minutes(5))} > 0`,
+    holds: 1,
+    lasts: 5,
+    summary: 'Clients that take nothing hold more memory of the relay than they may.',
+    description: `The relay ${RELAY} gave {{ $value | humanize }} directions of stalled connections a small window in five minutes.`,
+  },
+  {
     name: 'SidetrackFamilyRefused',
     severity: 'info',
     // A family that is not configured is not listened for either, but no probe failed for it.

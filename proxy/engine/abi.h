@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised whenever a list below changes; create() refuses any other version. */
-#define SIDETRACK_RELAY_ABI_VERSION 11
+#define SIDETRACK_RELAY_ABI_VERSION 12
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
 #define SIDETRACK_RELAY_RECENT 2048
@@ -78,7 +78,9 @@
 	X(fast_open, "1 is TCP Fast Open with clients and with proxies")	\
 	X(probe_answer, "what a probe waits for once it is connected")		\
 	X(probe_interval_ms, "time from one round of probes to the next")	\
-	X(probe_timeout_ms, "time for a probe as a whole; 0 is never")
+	X(probe_timeout_ms, "time for a probe as a whole; 0 is never")		\
+	X(read_ahead, "bytes read ahead of a receiver that stalls; 0 is what the kernel likes") \
+	X(read_ahead_budget_mib, "of all connections together, MiB; 0 is no limit")
 
 /* X(NAME, label, what it means): what kind of upstream */
 #define SIDETRACK_RELAY_UPSTREAM_KINDS(X)					\
@@ -130,6 +132,10 @@
 	X(coalesced, "directions that may be read by the clock")		\
 	X(coalesced_polls, "times that the clock, and no event, had them read")		\
 	X(stalls, "times a direction had to wait for a slow receiver")		\
+	X(stalled, "connections that wait for a slow receiver, for longer than 200 ms")	\
+	X(held_client_bytes, "the kernel's memory for their clients' legs")	\
+	X(held_upstream_bytes, "the kernel's memory for their upstreams' legs")	\
+	X(read_ahead_cuts, "directions cut, since their client was over its share")	\
 	X(pipes, "pipes owned now")						\
 	X(pipe_bytes, "room in the pipes owned now")				\
 	X(pipe_failures, "pipes the kernel refused or made too small")		\
@@ -556,6 +562,7 @@ SIDETRACK_EXPORT int32_t sidetrack_relay_read_error(struct relay *relay, uint8_t
 						    int32_t length);
 
 SIDETRACK_EXPORT int32_t sidetrack_congestion(const uint8_t *name, int32_t length);
+SIDETRACK_EXPORT int32_t sidetrack_can_free_window(void);
 SIDETRACK_EXPORT int32_t sidetrack_half_open(const uint8_t *directory,
 					     int32_t directory_length, uint8_t *out,
 					     int32_t length);

@@ -56,6 +56,6 @@ extern const struct test upstream_tests[], socks_tests[], http_tests[], failover
 extern const struct test reset_tests[], endure_tests[], observe_tests[], accept_tests[], coalesce_tests[];
 extern const struct test client_tests[], fast_open_tests[], bulk_tests[];
 extern const struct test route_tests[], generation_tests[], probe_tests[], dial_tests[];
-extern const struct test congestion_tests[], guard_tests[], refusal_tests[], judge_tests[], client_table_tests[], turn_tests[];
+extern const struct test congestion_tests[], guard_tests[], refusal_tests[], judge_tests[], client_table_tests[], turn_tests[], read_ahead_tests[];
 
 #endif /* CHECK_H */

@@ -24,6 +24,7 @@ struct sidetrack_relay_options default_options(void)
 		.keepalive_s = 1800,
 		.keepalive_interval_s = 30,
 		.splice = 1,
+		.read_ahead = 1 << 20,
 	};
 }
 
@@ -101,6 +102,9 @@ void finish(struct relay *relay)
 	expect_equal(sidetrack_relay_active(relay), 0);
 	expect_equal(counters_of(relay).active, 0);
 	expect_equal(counters_of(relay).pipes, 0);
+	expect_equal(counters_of(relay).stalled, 0);
+	expect_equal(counters_of(relay).held_client_bytes, 0);
+	expect_equal(counters_of(relay).held_upstream_bytes, 0);
 	expect_clients_add_up(relay);
 	expect_equal(sidetrack_relay_destroy(relay), 0);
 }

@@ -104,7 +104,7 @@ static const struct test *const side_by_side[] = {
 	reset_tests, endure_tests, observe_tests, accept_tests, coalesce_tests,
 	client_tests, fast_open_tests, bulk_tests,
 	route_tests, generation_tests, probe_tests, dial_tests,
-	congestion_tests, guard_tests, refusal_tests, judge_tests, client_table_tests, turn_tests, NULL
+	congestion_tests, guard_tests, refusal_tests, judge_tests, client_table_tests, turn_tests, read_ahead_tests, NULL
 };
 
 static const struct test *const alone[] = { exhaust_tests, NULL };

@@ -308,6 +308,7 @@ static void back_pressure(bool splice)
 	uint64_t sent;
 
 	options.splice = splice;
+	options.read_ahead = 0;		/* 8 MiB are to find room while nobody reads */
 	relay = begin(&options);
 	pair = pair_open(AF_INET);
 	send_pattern(pair.client, 0, 8 * MIB, 64 << 10);
@@ -338,12 +339,16 @@ static void back_pressure_copied(void)
 /* An urgent byte blocks splice() in the kernel; it must not block us. */
 static void urgent_data(void)
 {
-	struct relay *relay = begin_default();
-	struct pair pair = pair_open(AF_INET);
+	struct sidetrack_relay_options options = default_options();
 	uint64_t at = 8 * MIB;
 	unsigned char byte = 'U', got;
+	struct relay *relay;
+	struct pair pair;
 	int i;
 
+	options.read_ahead = 0;		/* 8 MiB are to find room while nobody reads */
+	relay = begin(&options);
+	pair = pair_open(AF_INET);
 	send_pattern(pair.client, 0, at, 64 << 10);	/* so that it splices */
 	expect_pattern(pair.upstream, 0, at, 64 << 10);
 	for (i = 0; i < 10; i++) {

@@ -223,6 +223,11 @@ void send_pattern(int fd, uint64_t from, uint64_t length, size_t chunk)
 /* Return: bytes that went in before nothing moved for a quarter of a second */
 uint64_t send_pattern_until_full(int fd)
 {
+	return send_pattern_until_full_from(fd, 0);
+}
+
+uint64_t send_pattern_until_full_from(int fd, uint64_t from)
+{
 	unsigned char bytes[CHUNK];
 	struct pollfd ready = { .fd = fd, .events = POLLOUT };
 	uint64_t sent = 0;
@@ -231,7 +236,7 @@ uint64_t send_pattern_until_full(int fd)
 	while (poll(&ready, 1, 250) == 1) {
 		ssize_t now;
 
-		pattern_fill(bytes, sent, sizeof(bytes));
+		pattern_fill(bytes, from + sent, sizeof(bytes));
 		now = send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
 		expect(now > 0 || errno == EAGAIN);
 		sent += now > 0 ? (uint64_t)now : 0;

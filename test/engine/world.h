@@ -38,6 +38,7 @@ void write_all(int fd, const void *bytes, size_t length);
 void pattern_fill(unsigned char *bytes, uint64_t from, size_t length);
 void send_pattern(int fd, uint64_t from, uint64_t length, size_t chunk);
 uint64_t send_pattern_until_full(int fd);
+uint64_t send_pattern_until_full_from(int fd, uint64_t from);
 void expect_pattern(int fd, uint64_t from, uint64_t length, size_t chunk);
 void expect_end(int fd);
 void expect_reset(int fd);

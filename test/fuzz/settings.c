@@ -55,6 +55,8 @@ static struct sidetrack_relay_options take_options(struct script *script)
 {
 	uint8_t bits = take_byte(script), more = take_byte(script);
 	struct sidetrack_relay_options options = {
+		.read_ahead = 1U << 20,
+		.read_ahead_budget_mib = 1,
 		.abi_version = SIDETRACK_RELAY_ABI_VERSION,
 		.threads = 1,
 		.max_connections = bits & 1 ? 2 : 0,

@@ -4,6 +4,11 @@
  *
  *   peer echo PORT COUNT
  *	echoes on COUNT ports from PORT on, until killed
+ *   peer pour PORT
+ *	sends zeros to all who connect, as fast as they go, until killed
+ *   peer stall ADDRESS PORT CONNECTIONS BYTES
+ *	opens them, reads so many bytes of each, says "ready", reads nothing more and keeps them
+ *	until end of input
  *   peer ping ADDRESS PORT SECONDS CONNECTIONS RATE
  *	64-byte round trips. RATE 0: each connection sends again as soon as it is answered.
  *	Otherwise RATE messages a second in all at even distances, and time counts from when a
@@ -127,6 +132,43 @@ static void run_echo(int port, int count)
 				accept_all(epoll, fd);
 			else
 				echo(fd);
+		}
+	}
+}
+
+/* --- pour ----------------------------------------------------------------- */
+
+static void pour(int fd)
+{
+	static const char zeros[256 << 10];
+	ssize_t sent;
+	int i;
+
+	/* not for ever: the others want theirs, and an edge comes only behind a full buffer */
+	for (i = 0; i < 64; i++) {
+		sent = send(fd, zeros, sizeof(zeros), MSG_NOSIGNAL);
+		if (sent < 0 && errno != EAGAIN)
+			close(fd);
+		if (sent < (ssize_t)sizeof(zeros))
+			return;
+	}
+}
+
+static void run_pour(int port)
+{
+	struct epoll_event event[EVENTS];
+	int epoll = epoll_create1(0), listener = listen_on(port), i, ready, fd;
+
+	watch(epoll, listener, EPOLLIN, listener);
+	for (;;) {
+		ready = epoll_wait(epoll, event, EVENTS, -1);
+		for (i = 0; i < ready; i++) {
+			if (event[i].data.u64 != (uint64_t)listener) {
+				pour(event[i].data.u64);
+				continue;
+			}
+			while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0)
+				watch(epoll, fd, EPOLLOUT, fd);
 		}
 	}
 }
@@ -462,6 +504,34 @@ static void run_hold(const struct sockaddr_in *address, int count)
 		;
 }
 
+/* --- stall ----------------------------------------------------------------- */
+
+static void read_exactly(int fd, uint64_t bytes)
+{
+	char buffer[64 << 10];
+
+	while (bytes) {
+		ssize_t count = recv(fd, buffer, bytes < sizeof(buffer) ? bytes : sizeof(buffer), 0);
+
+		if (count <= 0)
+			die("stall");
+		bytes -= count;
+	}
+}
+
+static void run_stall(const struct sockaddr_in *address, int count, uint64_t bytes)
+{
+	char byte;
+	int i;
+
+	for (i = 0; i < count; i++)
+		read_exactly(connect_wait(address), bytes);
+	puts("ready");
+	fflush(stdout);
+	while (read(0, &byte, 1) > 0)
+		;
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
@@ -469,6 +539,11 @@ int main(int argc, char **argv)
 
 	if (!strcmp(mode, "echo") && argc == 4) {
 		run_echo(atoi(argv[2]), atoi(argv[3]));
+	} else if (!strcmp(mode, "pour") && argc == 3) {
+		run_pour(atoi(argv[2]));
+	} else if (!strcmp(mode, "stall") && argc == 6) {
+		address = address_of(argv[2], atoi(argv[3]));
+		run_stall(&address, atoi(argv[4]), strtoull(argv[5], NULL, 10));
 	} else if (!strcmp(mode, "connect") && argc == 7) {
 		run_connect(argv[2], atoi(argv[3]), atoi(argv[4]), atof(argv[5]), atoi(argv[6]));
 	} else if (!strcmp(mode, "ping") && argc == 7) {

@@ -25,6 +25,7 @@ import { relayOptions } from '../relay/options.js';
 import { readPageAccess, wipeAccess } from '../relay/page-access.js';
 import { checkPagesAddress, PAGES_SECTION, type Pages, startPages } from '../relay/pages.js';
 import { listenerName } from '../relay/port-owner.js';
+import { readAheadText } from '../relay/read-ahead.js';
 import { viewOf } from '../relay/relay-view.js';
 import { reloadOnHangup } from '../relay/reload.js';
 import { openService } from '../relay/service.js';
@@ -101,6 +102,7 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   wipeAccess(setup.access);
   const summary = `relay on port ${relay.port} with ${count(relay.threads, 'thread')}, at most ${count(relay.maxConnections, 'connection')}; ${pages.description}`;
   say(summary);
+  say(readAheadText(config.relay));
   service.store(relay.listeners(), adopted ? 0 : inheritance.sockets.length);
   service.watch(judge.threadsTurn);
   service.ready(summary);

@@ -12,6 +12,7 @@ import { relayGuard } from '../../policy/relay-guard.js';
 import { compileRoutes } from '../../policy/routes.js';
 import { attached } from './attached.js';
 import { probeTarget } from './probe-request.js';
+import { readAheadBudget } from './read-ahead.js';
 
 /** What the file leaves open stays open. */
 export function relayOptions(
@@ -23,6 +24,7 @@ export function relayOptions(
   const { relay } = config;
   const { probe, accessLog } = relay;
   return {
+    readAheadBudgetMib: readAheadBudget() ?? 0,
     ...engineOptions('', relay),
     // No setting: `sidetrack bench` asks in its lab what splicing is worth.
     ...(process.env.SIDETRACK_RELAY_SPLICE === '0' && { splice: 0 }),

@@ -38,6 +38,14 @@
 #include "bytes/mode.h"
 #include "bytes/residency.h"
 
+/* How large the receive buffer of the source is: see connection/read-ahead.h. */
+enum window {
+	WINDOW_AUTOMATIC,	/* as the kernel began it */
+	WINDOW_HELD,
+	WINDOW_CUT,
+	WINDOW_FREE,		/* the kernel's again */
+};
+
 struct direction {
 	uint64_t bytes;		/* delivered to the sink */
 	uint64_t *total_bytes;	/* the thread's counter for this way */
@@ -47,10 +55,12 @@ struct direction {
 	uint32_t stash_sent;
 	uint32_t pending;	/* in the pipe, or in the stash after stash_sent */
 	uint32_t last_run_us;
+	uint32_t flowed;	/* bytes since the last stall, while the window is held */
 	struct bulk bulk;
 	int16_t error;		/* errno behind the last PROGRESS_*_FAILED */
 	uint8_t streak;		/* passes in a row that speak for another mode */
 	uint8_t mode;		/* enum mode */
+	uint8_t window;		/* enum window */
 	bool heavy;		/* its last run moved much: others come first */
 	bool urgent;		/* an urgent byte has been seen */
 	bool hangup;		/* the source has announced its end */

@@ -39,6 +39,12 @@ struct thread_context {
 	struct sidetrack_relay_counters *counters;
 	struct list queue;		/* connections that wait for a turn */
 	uint32_t queued;		/* how many */
+	struct list stalled;		/* connections with bytes that their receiver does not take */
+	struct timer review;		/* of those */
+	bool reviews;			/* the timer is set */
+	bool can_free_windows;		/* the kernel can: see connection/read-ahead.h */
+	uint32_t holders;		/* clients of them */
+	uint64_t held;			/* bytes that the kernel has for them */
 	struct list deferred_free;	/* what this turn's events may still name */
 	struct list connections;
 	struct recent *recent;

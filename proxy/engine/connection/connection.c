@@ -10,6 +10,7 @@
 #include "base/trace.h"
 #include "bytes/coalesce.h"
 #include "connection/limits.h"
+#include "connection/read-ahead.h"
 #include "connection/record.h"
 #include "sockets/tcp-info.h"
 
@@ -187,6 +188,7 @@ struct connection *connection_create(struct thread_context *thread, int fd,
 	connection->active_ms = thread->io.now_ms;
 	timer_init(&connection->timer, connection_timer);
 	list_init(&connection->turn);
+	list_init(&connection->stalled);
 	list_add(&thread->connections, &connection->node);
 	return connection;
 }
@@ -220,6 +222,7 @@ void connection_close(struct thread_context *thread, struct connection *connecti
 	TRACE_FLOW(record_id(thread, connection), thread->index, connection_state(connection),
 		   CLOSED, outcome);
 	take_tcp_info(thread, connection, info);
+	read_ahead_forget(thread, connection);
 	for (side = 0; side < SIDES; side++) {
 		direction_release(&connection->direction[side], &thread->io);
 		coalesce_forget(thread, &connection->leg[side]);

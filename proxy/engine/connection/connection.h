@@ -83,6 +83,9 @@ struct connection {
 	struct leg leg[SIDES];
 	struct direction direction[SIDES];
 	struct list turn;	/* those that wait for a turn */
+	struct list stalled;	/* those with bytes that the receiver does not take */
+	uint32_t stalled_ms;	/* since when */
+	uint32_t held[SIDES];	/* bytes that the kernel has for each leg, while stalled */
 	struct timer timer;
 	const struct stage *stage;
 	struct establish establish;	/* the upstream leg */
@@ -103,6 +106,7 @@ struct connection {
 	bool waiting : 1;	/* counts as one that waits for its upstream */
 	bool client_counted : 1;	/* counts as one of its client's, for the limit */
 	bool keepalive : 1;	/* the upstream leg's socket has its options */
+	bool is_held : 1;	/* counts as stalled */
 	bool no_delay : 1;	/* likewise TCP_NODELAY */
 	bool turn_over[SIDES];	/* a run is due when it has its turn */
 	bool announced[SIDES];	/* an edge came while no pass was reading */
@@ -110,7 +114,7 @@ struct connection {
 };
 
 /* With both sockets' descriptors this is all that an idle connection costs. */
-_Static_assert(sizeof(struct connection) <= 512, "an idle connection must stay small");
+_Static_assert(sizeof(struct connection) <= 560, "an idle connection must stay small");
 _Static_assert(offsetof(struct connection, node) == 0, "context_free_later() relies on it");
 
 static inline enum connection_state connection_state(const struct connection *connection)

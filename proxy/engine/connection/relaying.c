@@ -10,6 +10,7 @@
 #include "base/histogram.h"
 #include "bytes/coalesce.h"
 #include "connection/limits.h"
+#include "connection/read-ahead.h"
 #include "connection/record.h"
 #include "connection/resetting.h"
 #include "sockets/dial.h"
@@ -206,6 +207,7 @@ static void run(struct thread_context *thread, struct connection *connection, in
 	if (progress == PROGRESS_FINISHED)
 		bulk_end(&direction->bulk);
 	coalesce_legs(thread, connection);
+	read_ahead_ran(thread, connection, side, direction->bytes - before, progress);
 	run_ended(thread, connection, side, progress);
 }
 

@@ -17,6 +17,7 @@
 #include "base/recent.h"
 #include "bytes/coalesce.h"
 #include "connection/connection.h"
+#include "connection/read-ahead.h"
 #include "connection/relaying.h"
 #include "sockets/steering.h"
 #include "thread/boxes.h"
@@ -249,6 +250,7 @@ static void init_context(struct thread *thread)
 	list_init(&context->queue);
 	list_init(&context->deferred_free);
 	timer_wheel_init(&context->timers, clock_ms());
+	read_ahead_init(context);
 }
 
 static void init_io(struct thread_context *context)

@@ -55,6 +55,8 @@ relay:
   max_connections_per_client: 6
   max_handshakes: 7
   congestion_control: { client: cubic, upstream: bbr }
+  read_ahead: 524288
+  read_ahead_budget_mib: 100
   fast_open: true
 sets:
   china: { file: china.txt }
@@ -125,6 +127,7 @@ describe('loadConfig', () => {
         idleTimeoutSeconds: 0,
         halfCloseTimeoutSeconds: 300,
         congestionControl: { client: 'auto', upstream: 'system' },
+        readAhead: 1_048_576,
         fastOpen: false,
       },
       sets: {},
@@ -247,6 +250,8 @@ describe('loadConfig', () => {
       maxConnectionsPerClient: 6,
       maxHandshakes: 7,
       congestionControl: { client: 'cubic', upstream: 'bbr' },
+      readAhead: 524_288,
+      readAheadBudgetMib: 100,
       fastOpen: true,
     });
     expect(config.sets).toEqual({

@@ -17,6 +17,7 @@ const started = selector('processStartTimeSeconds', RELAY);
 const reloaded = selector('relayReloadLastSuccessful', RELAY);
 const busy = selector('relayThreadBusySeconds', { ...RELAY, thread: '0' });
 const stalls = selector('relayStalls', RELAY);
+const cuts = selector('relayReadAheadCuts', RELAY);
 const paused = selector('relayAcceptPauses', { ...RELAY, reason: 'connections' });
 const halfOpen = selector('relayHalfOpenHandshakes', RELAY);
 const dropped = selector('relayAccessLogDropped', RELAY);
@@ -304,6 +305,22 @@ export const relayCases = {
     quiet: [
       { when: 'some were lost long ago', series: { [dropped]: '0x2 20x30' }, at: 20 },
       { when: 'the relay was restarted', series: { [dropped]: '20x5 0x10' }, at: 9 },
+    ],
+  },
+  SidetrackReadAheadCut: {
+    fires: [
+      {
+        when: 'clients are over their share',
+        series: { [cuts]: '0+20x10' },
+        at: 8,
+        labels: RELAY,
+        description:
+          'The relay server1:9150 gave 100 directions of stalled connections a small window in five minutes.',
+      },
+    ],
+    quiet: [
+      { when: 'they were long ago', series: { [cuts]: '0x2 20x30' }, at: 20 },
+      { when: 'the relay was restarted', series: { [cuts]: '20x5 0x10' }, at: 9 },
     ],
   },
   SidetrackFamilyRefused: {
