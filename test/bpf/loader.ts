@@ -11,6 +11,7 @@ import type { ClassifierPolicy } from '../../bpf/policy.js';
 import { PROGRAM } from '../../bpf/program-set.js';
 import { attachOptions } from '../../control/policy/attach-options.js';
 import { parseSpec } from '../../control/policy/classifier-spec.js';
+import { requireAll } from '../netns/rivals/installed.js';
 import { type Loaded, OBJECT } from './run.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -22,7 +23,7 @@ const MACHINES: Partial<Record<NodeJS.Architecture, string>> = { x64: 'x86_64', 
 
 /** This machine's own; `make loader` builds it. */
 export const LOADER = loaderOf(MACHINES[process.arch] ?? process.arch);
-export const canLoad = existsSync(LOADER);
+export const canLoad = requireAll || existsSync(LOADER);
 
 export const maker = (): BundleMaker => ({ object: readFileSync(OBJECT), version: 'test' });
 
