@@ -80,11 +80,12 @@ function diff(desired: Table, { listing, saved }: ObservedHost): TableChange[] {
   if (why !== undefined) return [{ kind: 'recreate', table: desired, why, losesFlows }];
   const objects = differingObjects(desired, saved, listing);
   const { changed, stale } = objects;
-  // What the host itself puts there for a while goes only with what it refers to.
+  // What the host itself puts there for a while, which no apply did, goes only with what it refers to.
+  const isOurs = (key: string) => saved?.objects[key] !== undefined;
   const count = [
     ...[changed.sets, changed.chains],
-    stale.sets.filter((name) => !ADOPTION.sets.includes(name)),
-    stale.chains.filter((name) => !ADOPTION.chains.includes(name)),
+    stale.sets.filter((name) => !ADOPTION.sets.includes(name) || isOurs(`set ${name}`)),
+    stale.chains.filter((name) => !ADOPTION.chains.includes(name) || isOurs(`chain ${name}`)),
   ].flat().length;
   return count === 0 ? [] : [{ kind: 'replace', table: desired, ...objects, losesFlows }];
 }

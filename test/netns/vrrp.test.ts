@@ -81,13 +81,13 @@ describe.skipIf(missing.length > 0 && !requireAll)('two routers with keepalived'
   const masters = new Map<string, LabProcess>();
 
   /** The same but for where it is. */
-  function configure(router: string): void {
+  function configure(router: string, takesOver = true): void {
     const list = Object.values(MACS).join('", "');
     fixture.configure(
       labConfig(1)
         .replace(
           '  host: netns://router\n',
-          `  host: netns://${router}\n  mac: ["${list}"]\n  takes_over: true\n`,
+          `  host: netns://${router}\n  mac: ["${list}"]\n  takes_over: ${takesOver}\n`,
         )
         .replace('[br-lan, lan2]', '[br-lan]')
         .replace(/address: \[192\.168\.1\.2, .*\]/, 'address: 192.168.1.2'),
@@ -135,6 +135,11 @@ describe.skipIf(missing.length > 0 && !requireAll)('two routers with keepalived'
     configure('router');
     expect(await fixture.succeed('apply')).toContain('Nothing changes');
     expect((await fixture.sidetrack('status')).status).toBe(0);
+    configure('router', false);
+    await fixture.succeed('apply');
+    expect(await fixture.lab.check('router', ['nft', 'list', 'chains'])).not.toContain('adopt');
+    configure('router');
+    await fixture.succeed('apply');
   });
 
   it('the new master hands new flows over at once, and live ones go on', async () => {
