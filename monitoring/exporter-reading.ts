@@ -14,6 +14,17 @@ export interface HostReading extends HostState {
   errors: number;
   /** Unix time when it was last compared with the configuration; `state` is as of then. */
   compared?: number;
+  /** What its watcher says; absent where none has run. */
+  keep?: KeepReading;
+}
+
+export interface KeepReading {
+  runs: boolean;
+  /** By kind. */
+  repairs: Readonly<Record<string, number>>;
+  /** What each is about. */
+  alarms: readonly string[];
+  open: readonly string[];
 }
 
 export interface ExporterReading {
@@ -46,4 +57,4 @@ export function stateOfReading(reading: ExporterReading): State {
 
 const NOTHING: Health = { level: 'ok', host: 'router', what: 'no problem found', next: '' };
 
-const hostState = ({ errors: _, compared: __, ...host }: HostReading): HostState => host;
+const hostState = ({ errors: _, compared: __, keep: ___, ...host }: HostReading): HostState => host;

@@ -42,6 +42,16 @@ const hostSamples: Samplers<HostKey, ExporterReading> = {
   hostReadSeconds: byHost(({ readSeconds }) => readSeconds),
   hostReadErrors: byHost(({ errors }) => errors),
   hostLastReadTimestampSeconds: byHost(({ lastRead }) => lastRead),
+  keepRunning: byHost(({ up, keep }) => (up && keep ? flag(keep.runs) : undefined)),
+  keepRepairs: ({ hosts }) =>
+    hosts.flatMap(({ name, keep }) =>
+      Object.entries(keep?.repairs ?? {}).map(([kind, value]) => ({
+        labels: { host: name, kind },
+        value,
+      })),
+    ),
+  keepAlarms: byHost(({ up, keep }) => (up ? keep?.alarms.length : undefined)),
+  keepOpen: byHost(({ up, keep }) => (up ? keep?.open.length : undefined)),
 };
 
 /** Nothing while the router does not answer. */

@@ -6,6 +6,7 @@ import type { Config, ServerConfig } from '../config/config.js';
 import type { Diagnostic } from '../config/diagnostic.js';
 import { addressOf } from '../hosts/connect.js';
 import { ask } from '../hosts/host.js';
+import { type KeepState, keepStateQuery } from '../keep/state.js';
 import type { ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import { targetsOf } from '../plan/targets.js';
@@ -51,6 +52,8 @@ export interface HostStatus {
   persistence?: Persistence;
   /** What it knows of the servers; router only, and absent where nothing of ours is there. */
   servers?: JudgedServer[];
+  /** What its watcher has done; absent where none has run since the host was started. */
+  keep?: KeepState;
 }
 
 /** With what the configuration says of it. */
@@ -201,6 +204,7 @@ async function hostStatus(
   const { name, observed } = survey;
   const congestion = await congestionOf(deployment, name);
   const kept = persistence(observed, survey.plan?.steps);
+  const { keep } = await ask(hostOf(deployment, name), { keep: keepStateQuery(observed) });
   return {
     name,
     address: observed.address,
@@ -210,8 +214,11 @@ async function hostStatus(
     ...(congestion !== undefined && { congestion }),
     ...(flowTable && { flows: flowTable.flows, overShare: flowTable.overShare }),
     ...(observed.classifier && { classifier: attachPoints(observed.classifier) }),
+    ...(keep && { keep }),
   };
 }
+
+const hostOf = ({ hosts }: Deployment, name: string) => hosts.get(name)!;
 
 export type Judgement = Pick<HostStatus, 'state' | 'differences' | 'problems'>;
 

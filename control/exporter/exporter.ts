@@ -2,13 +2,18 @@
  * Reads all hosts of a configuration whenever somebody asks, by one connection and one round trip each. Those who
  * ask at the same time, or within a second, share one reading.
  */
-import type { ExporterReading, HostReading } from '../../monitoring/exporter-reading.js';
+import type {
+  ExporterReading,
+  HostReading,
+  KeepReading,
+} from '../../monitoring/exporter-reading.js';
 import type { ListReading, ServerState } from '../../monitoring/state.js';
 import { loaderNeed } from '../apply/loader.js';
 import { ROUTER } from '../apply/macs.js';
 import type { Config } from '../config/config.js';
 import { printable } from '../config/diagnostic.js';
 import { addressOf, type HostLocation } from '../hosts/connect.js';
+import type { KeepState } from '../keep/state.js';
 import { Apart } from './apart.js';
 import { Comparison } from './comparison.js';
 import { Counters } from './counters.js';
@@ -189,7 +194,7 @@ export class Exporter {
     const at = Date.now() / 1000;
     const targets = watchedTargets(config, observed);
     const source = { config, policy, sets, files, observed, flows: this.#flows, targets, at };
-    const hosts = this.#hosts.map((host) => this.#hostReading(host));
+    const hosts = this.#hosts.map((host) => this.#hostReading(host, answers.get(host.name)?.keep));
     const state = router && routerState(source, router, this.#sums, this.#servers);
     return {
       at,
@@ -211,7 +216,7 @@ export class Exporter {
     return count === undefined ? [] : [{ name, captured: count.packets }];
   }
 
-  #hostReading({ name, address, health }: KeptHost): HostReading {
+  #hostReading({ name, address, health }: KeptHost, keep?: KeepState): HostReading {
     const { up, error, errors, readSeconds, lastRead } = health;
     const judged = this.#comparison.judgement(name);
     return {
@@ -226,6 +231,14 @@ export class Exporter {
       problems: judged?.problems ?? [],
       ...(readSeconds !== undefined && { readSeconds }),
       ...(lastRead !== undefined && { lastRead }),
+      ...(keep && { keep: keepReading(keep) }),
     };
   }
+}
+
+/** The host may be hostile. */
+function keepReading({ runs, repairs, alarms, open }: KeepState): KeepReading {
+  const about = ({ kind, name, why }: KeepState['open'][number]) =>
+    printable(`${kind} ${name} (${why})`);
+  return { runs, repairs, alarms: alarms.map(about), open: open.map(about) };
 }

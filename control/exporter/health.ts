@@ -24,6 +24,7 @@ export function healthOf(judged: Judged): Health[] {
   const { hosts, router, heartbeatPort, warnings, lists, at } = judged;
   const found = [
     ...hosts.flatMap(ofHost),
+    ...hosts.flatMap(ofWatcher),
     ...(router
       ? [...hopProblems(router), ...serverProblems(router, heartbeatPort), ...flowProblems(router)]
       : []),
@@ -77,6 +78,18 @@ function ofHost({ name, up, reason, state, differences, problems }: HostReading)
   const rest = more.length > 0 ? ` and ${more.length} more` : '';
   const what = `differs from the configuration; apply would ${first}${rest}`;
   return [...unfit, warning(name, what, 'sidetrack plan')];
+}
+
+function ofWatcher({ name, up, keep }: HostReading): Health[] {
+  if (!up || keep === undefined) return [];
+  const { runs, alarms, open } = keep;
+  return [
+    ...(runs ? [] : [warning(name, 'its watcher has stopped', 'sidetrack status')]),
+    ...alarms.map((one) =>
+      warning(name, `another program changes it again and again: ${one}`, 'sidetrack status'),
+    ),
+    ...open.map((one) => warning(name, `not repaired yet: ${one}`, 'sidetrack status')),
+  ];
 }
 
 /** It is worse when there is no other server to hand flows to. */

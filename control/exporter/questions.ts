@@ -8,6 +8,7 @@ import type { Command } from '../command/command.js';
 import { parseAnswers, type Queries, type Query, query } from '../command/query.js';
 import type { Config } from '../config/config.js';
 import type { Host } from '../hosts/host.js';
+import { type KeepState, keepStateQuery } from '../keep/state.js';
 import { type CountedTable, countedRules } from '../nft/counted-rules.js';
 import type { NftSet } from '../nft/json.js';
 import { type ListedSet, nftAnswer } from '../nft/listing.js';
@@ -76,6 +77,8 @@ export interface HostAnswers {
   /** Absent where there is no table of ours. */
   rules?: CountedTable | undefined;
   router?: RouterAnswers;
+  /** What its watcher has done; absent where none has run. */
+  keep?: KeepState | undefined;
   /** Where it was asked for. */
   observed?: ObservedHost;
   /** Milliseconds that the host took for what is dear. */
@@ -91,6 +94,7 @@ export function hostQuestions(config: Config, asked: Asked): Questions<HostAnswe
   const { isRouter, drift, wantedSets } = asked;
   const queries = (host: Host, all: boolean) => ({
     rules: rulesQuery,
+    keep: keepStateQuery(host),
     ...kernelQueriesOf(isRouter),
     nextHops: isRouter ? nextHopsQuery(config) : nothing,
     healthSets: isRouter ? healthSetsQuery(config) : nothing,
@@ -111,10 +115,11 @@ export function hostQuestions(config: Config, asked: Asked): Questions<HostAnswe
       const isWhole = results.length > cheap(host) || !(asksFlows(config, asked) || drift);
       const asks = queries(host, isWhole);
       const { length } = asking(asks);
-      const { rules, ...found } = parseAnswers(host, asks, results.slice(0, length));
+      const { rules, keep, ...found } = parseAnswers(host, asks, results.slice(0, length));
       const { nextHops, elements, state, ...rest } = found;
       return {
         ...(rules && { rules }),
+        ...(keep && { keep }),
         ...(nextHops && {
           router: { ...rest, nextHops, elements, classifier: state?.classifier },
         }),

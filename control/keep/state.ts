@@ -34,8 +34,12 @@ export interface KeepState extends z.output<typeof keepState> {
 function readState(stateDir: string): Command {
   const script = `
 cd "$1" 2>/dev/null && [ -s state.json ] || exit 0
-( flock -s -n 8 ) 8<watcher 2>/dev/null
-[ $? = 1 ] && echo yes || echo no
+runs=no
+if [ -e watcher ]; then
+  ( flock -s -n 8 ) 8<watcher 2>/dev/null
+  [ $? != 1 ] || runs=yes
+fi
+echo $runs
 cat state.json`;
   return {
     argv: ['sh', '-c', script, 'sh', keepRunDirectory(stateDir)],

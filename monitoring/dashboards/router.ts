@@ -34,7 +34,13 @@ const hosts: Row = {
       width: 6,
       thresholds: { warning: 1 },
       runbook: 'SidetrackDrifted',
-      queries: [[gauge('max', 'hostDifferences', ['host']), '{{host}}']],
+      queries: [
+        [gauge('max', 'hostDifferences', ['host']), '{{host}}'],
+        [`${gauge('max', 'keepAlarms', ['host'])} > 0`, '{{host}}: left alone by its watcher'],
+        [`${gauge('max', 'keepOpen', ['host'])} > 0`, '{{host}}: not repaired yet'],
+        [`${sumPerSecond('keepRepairs', ['host'])} > 0`, '{{host}}: repairs a second'],
+        [`${gauge('min', 'keepRunning', ['host'])} == 0`, '{{host}}: its watcher has stopped'],
+      ],
     }),
     graph({
       title: 'Reading the hosts',

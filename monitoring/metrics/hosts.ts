@@ -58,6 +58,34 @@ export const hostMetrics = {
     labels: { host: HOST },
     help: 'When the host last answered; absent before the first answer.',
   },
+  keepRunning: {
+    name: 'sidetrack_keep_running',
+    type: 'gauge',
+    unit: 'boolean',
+    labels: { host: HOST },
+    help: 'Whether the watcher of the host runs, which repairs what others change. Absent where none has run since the host was started.',
+  },
+  keepRepairs: {
+    name: 'sidetrack_keep_repairs_total',
+    type: 'counter',
+    unit: 'count',
+    labels: { host: HOST, kind: 'sysctl, route, rule and so on, as in sidetrack plan' },
+    help: 'Repairs by the watcher of the host since that was started; sidetrack status says what and why.',
+  },
+  keepAlarms: {
+    name: 'sidetrack_keep_alarms',
+    type: 'gauge',
+    unit: 'count',
+    labels: { host: HOST },
+    help: 'Things that another program changed again and again, so that the watcher leaves them alone until it is told to go on.',
+  },
+  keepOpen: {
+    name: 'sidetrack_keep_open',
+    type: 'gauge',
+    unit: 'count',
+    labels: { host: HOST },
+    help: 'Things that are not as they were applied and cannot be repaired now, a route by an interface that is down among them.',
+  },
 } as const satisfies MetricTable;
 
 const SERVER = 'names of the configuration';

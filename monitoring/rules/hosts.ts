@@ -52,6 +52,30 @@ export const hostAlerts = (settings: Settings): AlertRule[] => [
     summary: 'A host cannot be as it is configured.',
     description: `An apply would refuse to change ${HOST}.`,
   },
+  {
+    name: 'SidetrackKeepStopped',
+    severity: 'warning',
+    expr: `${metric('keepRunning')} == 0`,
+    holds: 5,
+    summary: 'The watcher of a host has stopped, so nothing is repaired there.',
+    description: `On ${HOST} nothing has repaired what others change for five minutes.`,
+  },
+  {
+    name: 'SidetrackKeepAlarm',
+    severity: 'warning',
+    expr: `${metric('keepAlarms')} > 0`,
+    holds: 1,
+    summary: 'Another program changes what is ours again and again, and is not fought any more.',
+    description: `On ${HOST} the watcher leaves {{ $value }} things alone.`,
+  },
+  {
+    name: 'SidetrackKeepRepairing',
+    severity: 'warning',
+    expr: `sum by (job, instance, host) (increase(${metric('keepRepairs')}[1h])) > 6`,
+    holds: 5,
+    summary: 'What is ours on a host is changed and repaired often.',
+    description: `On ${HOST} the watcher has repaired {{ $value | printf "%.0f" }} things within an hour.`,
+  },
 ];
 
 /** Of the textfile too, which node_exporter serves for ever when it is no longer written. */

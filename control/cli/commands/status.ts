@@ -21,6 +21,7 @@ import {
   withHosts,
   withJson,
 } from '../context.js';
+import { keepLines } from '../keep-output.js';
 import { printStates } from '../lists/states-output.js';
 import { EXIT_FAILED, EXIT_OK, print, printJson, printWarnings, table } from '../output.js';
 
@@ -76,6 +77,7 @@ function printStatus(status: HostStatus): void {
     print(
       `  persisted: ${persistence.persisted ? 'yes' : `no (${printable(persistence.why ?? '')})`}`,
     );
+  for (const line of keepLines(status.keep)) print(`  ${line}`);
   if (classifier) print(`  ${printable(attachPoints(classifier))}`);
   if (congestion !== undefined && state !== 'absent') print(`  ${printable(congestion)}`);
   if (flows !== undefined && state !== 'absent') print(`  flows in the flow table: ${flows}`);

@@ -1,13 +1,13 @@
 /** What is left on a host to keep it: read by the shells that will run it. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
 import { itemsText } from '../../../control/keep/items.js';
 import { KEEP_PROGRAM } from '../../../control/keep/program.js';
-import { parseKeepState } from '../../../control/keep/state.js';
+import { keepStateQuery, parseKeepState } from '../../../control/keep/state.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'sidetrack-keep-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -32,6 +32,22 @@ it('names things whatever they are called, and runs nothing of their names', () 
     }),
     { numRuns: 25 },
   );
+});
+
+it('is told from one that has stopped by its lock', () => {
+  const run = join(directory, 'keep');
+  mkdirSync(run);
+  const state = { version: 1, since: 1, kept: 0, repairs: {}, last: [], open: [], alarms: [] };
+  writeFileSync(join(run, 'state.json'), JSON.stringify(state));
+  const { commands } = keepStateQuery({ stateDir: directory });
+  const [file, ...args] = commands[0]!.argv;
+  const runs = () => parseKeepState(execFileSync(file!, args, { encoding: 'utf8' }))?.runs;
+  expect(runs()).toBe(false);
+  writeFileSync(join(run, 'watcher'), '');
+  expect(runs()).toBe(false);
+  const asked = `exec 8>>${run}/watcher; flock 8; "$@" 8>&-`;
+  const text = execFileSync('sh', ['-c', asked, 'sh', file!, ...args], { encoding: 'utf8' });
+  expect(parseKeepState(text)?.runs).toBe(true);
 });
 
 it('is read back only in the shape that is known', () => {

@@ -27,6 +27,9 @@ const listRefused = (reason: 'shrunken' | 'timeout') =>
   selector('listFailing', { ...CHINA, reason });
 const overShare = selector('routerClientsOverShare', EXPORTER);
 const redirects = selector('routerIcmpRedirectsDropped', EXPORTER);
+const keepRunning = selector('keepRunning', ROUTER);
+const keepAlarms = selector('keepAlarms', ROUTER);
+const keepRepairs = (kind: string) => selector('keepRepairs', { ...ROUTER, kind });
 
 export const routerCases = {
   SidetrackNotApplied: {
@@ -133,6 +136,51 @@ export const routerCases = {
         when: 'nothing was ever applied',
         series: { [differences]: '40x20', [state('drifted')]: '0x20', [state('absent')]: '1x20' },
         at: 15,
+      },
+    ],
+  },
+  SidetrackKeepStopped: {
+    fires: [
+      {
+        when: 'it has run, and does not any more',
+        series: { [keepRunning]: '1x5 0x15' },
+        at: 15,
+        labels: ROUTER,
+        description: 'On router nothing has repaired what others change for five minutes.',
+      },
+    ],
+    quiet: [{ when: 'it is started anew', series: { [keepRunning]: '1x5 0x3 1x12' }, at: 15 }],
+  },
+  SidetrackKeepAlarm: {
+    fires: [
+      {
+        when: 'two things are left alone',
+        series: { [keepAlarms]: '0x5 2x15' },
+        at: 10,
+        labels: ROUTER,
+        description: 'On router the watcher leaves 2 things alone.',
+      },
+    ],
+    quiet: [{ when: 'it was told to go on', series: { [keepAlarms]: '2x5 0x15' }, at: 10 }],
+  },
+  SidetrackKeepRepairing: {
+    fires: [
+      {
+        when: 'a link goes up and down',
+        series: { [keepRepairs('route')]: '0+1x60' },
+        at: 59,
+        labels: ROUTER,
+        description: 'On router the watcher has repaired 59 things within an hour.',
+      },
+    ],
+    quiet: [
+      {
+        when: 'a firewall is reloaded twice',
+        series: {
+          [keepRepairs('nft table')]: '0x20 1x20 2x20',
+          [keepRepairs('rule')]: '0x20 1x40',
+        },
+        at: 59,
       },
     ],
   },
