@@ -57,6 +57,19 @@ learn_rule() {
 # The kernel refuses a rule that is there already.
 add_rule() { said=$(ip "$@" 2>&1) || case $said in *"File exists"*) ;; *) printf '%s\\n' "$said"; return 1 ;; esac; }
 
+# family, next hop, its interface, mark: what the kernel would do with a steered packet. A foreign rule in front of ours is not taken
+# away; where it refuses to say, as without the interface, it has nothing to say about rules.
+check_way() {
+  [ "$1" = 4 ] && there=198.51.100.1 || there=2001:db8::1
+  answer=$(ip "-$1" route get "$there" from "$2" iif "$3" mark "$4" 2>/dev/null) || return 0
+  case "$answer " in *" via $2 "*) return 0 ;; esac
+  [ -n "$(see_routes "$1" "$5")" ] || return 0
+  why="steered packets do not go to $2: another rule comes before ours"
+  return 1
+}
+# Its failure makes no way; see_to tells of it until the kernel answers otherwise.
+leave_way() { echo 'sidetrack apply puts ours in front where rule_priority is auto; else see: ip rule show'; return 1; }
+
 see_routes() { ip "-$1" route show table "$2" 2>/dev/null | without_state; }
 check_routes() {
   [ -s "$right/$3" ] || return 1

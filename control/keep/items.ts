@@ -1,5 +1,6 @@
 /** What a host keeps, as functions of a shell for `program.ts`. Pure. */
-import { shellWord } from '../command/shell.js';
+import { shellWord, shellWords } from '../command/shell.js';
+import { hex } from '../config/hex.js';
 import type { HostState } from '../plan/state.js';
 import type { KeepItem } from '../resources/kind.js';
 import { RESOURCES } from '../resources/registry.js';
@@ -8,9 +9,31 @@ export type Item = KeepItem & { kind: string };
 
 /** In the order in which apply makes them. */
 export function hostItems(desired: HostState): Item[] {
-  return RESOURCES.flatMap((kind) =>
+  const items = RESOURCES.flatMap((kind) =>
     (kind.keep?.(kind.desired(desired)) ?? []).map((item) => ({ kind: kind.name, ...item })),
   );
+  return [...items, ...wayItems(desired)];
+}
+
+/**
+ * Whether steered packets go where rule and route say, as the kernel answers: a rule of others may have come in front. The next hop stands
+ * for a client, because the reverse-path filter wants an address of the same link.
+ */
+function wayItems({ ipRules, routes }: HostState): Item[] {
+  return ipRules.flatMap(({ family, iif, mark, table }): Item[] => {
+    const hop = routes.find((one) => one.family === family && one.table === table)?.nextHop;
+    if (mark === undefined || table === undefined || hop?.dev !== iif) return [];
+    const words = shellWords([`${family}`, hop.via, iif, `${mark}`, `${table}`]);
+    return [
+      {
+        kind: 'rule',
+        name: `IPv${family} packets with mark ${hex(mark)} from ${iif}`,
+        looked: 'routing',
+        check: `check_way ${words}`,
+        repair: ['leave_way'],
+      },
+    ];
+  });
 }
 
 export interface ItemsHead {

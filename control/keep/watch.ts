@@ -43,7 +43,7 @@ watch() {
   mkfifo "$run/events" || exit 1
   # Open both ways: it has no end, whoever writes to it.
   exec 3<>"$run/events"
-  polls=no
+  polls=no tries=0
   start_monitor ip ip monitor link address route rule
   if [ -n "$table_name" ]; then
     start_monitor nft nft monitor
@@ -101,12 +101,19 @@ each_second() {
   fi
   [ ! -e "$run/resume" ] || resume
   [ ! -e "$run/adopting" ] || end_adoption
-  if [ $owed != 0 ] || [ $polls = yes ]; then
+  if [ $polls = yes ] || is_due; then
     owed=0
     up || owed=1
   else
     see_to_all $of_second || owed=1
   fi
+}
+
+# What cannot be repaired now is tried each second for a while, and then each tenth one.
+is_due() {
+  [ $owed != 0 ] || { tries=0; return 1; }
+  tries=$((tries + 1))
+  [ $tries -le 10 ] || [ $((tries % 10)) = 0 ]
 }
 
 # Its second line names what is in it.

@@ -159,6 +159,23 @@ describe('another program', { tags: ['long'] }, () => {
     });
   });
 
+  it('whose rule comes before ours is told of, as long as it does', async () => {
+    const kept = await Kept.of(fixture, 'router');
+    watcher = await kept.watch();
+    expect((await kept.state())!.open).toEqual([]);
+    const foreign = ['priority', '100', 'from', '192.168.1.0/24', 'lookup', 'main'];
+    await fixture.lab.check('router', ['ip', 'rule', 'add', ...foreign]);
+    await waitFor('the watcher to tell', async () => (await kept.state())!.open.length === 1);
+    expect((await kept.state())!.open[0]).toMatchObject({
+      kind: 'rule',
+      name: 'IPv4 packets with mark 0x96 from br-lan',
+      why: expect.stringContaining('another rule comes before ours'),
+    });
+    expect((await fixture.sidetrack('status')).stdout).toContain('not repaired yet: rule');
+    await fixture.lab.check('router', ['ip', 'rule', 'del', ...foreign]);
+    await waitFor('the watcher to be content', async () => (await kept.state())!.open.length === 0);
+  });
+
   it('that changes very much of its own makes it neither spin nor miss what is ours', async () => {
     const kept = await Kept.of(fixture, 'router');
     watcher = await kept.watch();
