@@ -97,7 +97,8 @@ export class Kept {
       meanwhile: async (work) => {
         program.signal('SIGSTOP');
         await work();
-        program.signal('SIGCONT');
+        // What has entered the lab stops with its program, and wakes it again.
+        program.child.kill('SIGCONT');
       },
       cpuSeconds,
       // Between two seconds it sleeps, in a process of its own.
