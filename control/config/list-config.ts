@@ -105,8 +105,12 @@ export function listConfig(
 ): ListConfig {
   const choice = choiceOf(set);
   const { signature, locations, ca_file: ca } = set;
-  // Another choice of the same list is another list: its copy must not be taken for this one's.
-  const digest = createHash('sha256').update(JSON.stringify([url, choice, locations]));
+  // Another choice of the same list is another list: its copy must not be taken for this one's. The same where another proof is
+  // asked for: a copy that was taken without it has not been proven.
+  const proof = [set.sha256?.toLowerCase(), set.sha256_url, signature];
+  const isProven = proof.some((one) => one !== undefined);
+  const parts = [url, choice, locations, ...(isProven ? proof : [])];
+  const digest = createHash('sha256').update(JSON.stringify(parts));
   return {
     name,
     url,

@@ -46,10 +46,13 @@ const FORGOTTEN_MS = 90 * DAY_MS;
 /** Of files that a process that was ended has left behind. */
 const LEFT_MS = DAY_MS;
 
+/** As `listConfig` names copies: the directory may have files of its owner, too. */
+const OF_OURS = /^(.+-[0-9a-f]{12})\.(?:list|json)$/;
+
 /** Removes what is long out of use. @param kept keys of the lists in use */
 export async function tidy(directory: string, kept: ReadonlySet<string>): Promise<void> {
   for (const name of await readdir(directory).catch(() => [])) {
-    const [, key = ''] = /^(.+)\.(?:list|json)$/.exec(name) ?? [];
+    const [, key = ''] = OF_OURS.exec(name) ?? [];
     const isLeft = /^\.\d+-[a-z0-9]+\.new$/.test(name);
     if ((key === '' || kept.has(key)) && !isLeft) continue;
     const path = join(directory, name);

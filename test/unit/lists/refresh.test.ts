@@ -381,6 +381,21 @@ describe('a checksum that is published', () => {
     list = `${LIST}10.0.0.0/8\n`;
     expect(await force(config)).toMatchObject({ kind: 'failed', error: { reason: 'checksum' } });
   });
+
+  it('is asked of a copy that was taken before there was one to ask for', async () => {
+    const folder = await folderOf({});
+    const url = await serve(({ headers }, response) => {
+      if (headers['if-none-match'] === '"1"') response.statusCode = 304;
+      response.setHeader('etag', '"1"');
+      response.end(response.statusCode === 304 ? '' : LIST);
+    });
+    expect(await force(await listAt(url, {}, folder))).toMatchObject({ kind: 'changed' });
+    const wrong = { sha256: '0'.repeat(64) };
+    expect(await force(await listAt(url, wrong, folder))).toMatchObject({
+      kind: 'failed',
+      error: { reason: 'checksum' },
+    });
+  });
 });
 
 /** As minisign writes them: `isHashed` is what it does by default, the other is signify's way. */
@@ -477,6 +492,8 @@ describe('the directory', () => {
       'old-000000000000.list': '',
       '.1-abc.new': '',
       README: '',
+      'office.list': '',
+      'keepme.json': '',
     });
     const old = Date.now() / 1000 - 91 * 86_400;
     for (const name of await readdir(folder)) await utimes(join(folder, name), old, old);
@@ -485,7 +502,9 @@ describe('the directory', () => {
     expect((await readdir(folder)).toSorted()).toEqual([
       'README',
       'cn-000000000000.list',
+      'keepme.json',
       'new-000000000000.list',
+      'office.list',
     ]);
   });
 });
