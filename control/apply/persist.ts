@@ -4,7 +4,7 @@ import { keepFiles } from '../keep/files.js';
 import { bootFiles, FIREWALL_SCRIPT } from '../plan/boot-files.js';
 import type { BootEntry, DesiredPersist, ObservedPersist } from '../plan/persist.js';
 import { KEPT_STATE } from '../plan/persist.js';
-import { notStarted } from '../plan/persist-check.js';
+import { notStarted, UNKEPT_CLASSIFIER } from '../plan/persist-check.js';
 import type { HostState, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import { keepState, stop } from '../resources/persist-script.js';
@@ -117,7 +117,7 @@ export interface Persistence {
 
 /** Undefined for a namespace, which has no boot. @param steps undefined where the host cannot be planned */
 export function persistence(
-  { persist: found }: ObservedHost,
+  { persist: found, saved }: ObservedHost,
   steps: readonly Step[] | undefined,
 ): Persistence | undefined {
   if (found === undefined) return undefined;
@@ -128,6 +128,7 @@ export function persistence(
         ? 'its /etc cannot be written'
         : 'nobody has asked for it: sidetrack apply --persist',
     );
+  if (saved?.classifier !== undefined) return no(UNKEPT_CLASSIFIER);
   const unstarted = notStarted(found.init);
   if (unstarted !== undefined) return no(`${unstarted.message}; ${unstarted.hint}`);
   if (steps?.some(isForBoot))

@@ -148,8 +148,8 @@ repair_table() {
   table_now=$(see_table)
   table_input "$(names_in set)" "$(strangers "$(names_in chain)" "$table_chains")" "$(strangers "$(names_in set)" "$table_sets")" >"$run/input"
   nft -j -f "$run/input" 2>"$run/said" && return 0
-  nft delete table inet "$table_name" 2>/dev/null
-  table_input "" "" "" >"$run/input"
+  # In one transaction: where that fails too, what is left of the table stays.
+  table_input "" "" "" | sed 's/^{"nftables":\\[/&{"add":{"table":{"family":"inet","name":"'"$table_name"'"}}},{"delete":{"table":{"family":"inet","name":"'"$table_name"'"}}},/' >"$run/input"
   nft -j -f "$run/input" || { cat "$run/said"; return 1; }
 }
 learn_table() {

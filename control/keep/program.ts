@@ -36,14 +36,14 @@ load() {
   mkdir -p "$right" || exit 1
   fresh=no
   if [ "$(cat "$right/digest" 2>/dev/null)" != "$digest" ]; then
-    # What is made the first time is no repair.
+    # What is made the first time is no repair; each thing by itself, since one that cannot be made yet may wait for long.
     fresh=yes
     rm -f "$right"/*
     printf '%s\\n' "$digest" >"$right/digest"
   fi
   n=1
   while [ $n -le $total ]; do
-    eval "times_$n= alarm_$n= open_$n="
+    eval "times_$n= alarm_$n= open_$n= fresh_$n=$fresh"
     n=$((n + 1))
   done
 }
@@ -107,8 +107,10 @@ repair() {
   if said=$( ( repair_$1 $1 ) 2>&1 </dev/null 9>&-); then
     eval "open_$1="
     learn_$1 $1
-    [ $fresh = no ] || return 0
     eval "times_$1=\\"\\$times_$1 $now\\""
+    get "fresh_$1"
+    eval "fresh_$1=no"
+    [ "$value" = no ] || return 0
     count "$kind"
     event time "$(date +%s)" "$kind" "$name" "$why" >>"$run/last"
     echo >>"$run/last"
@@ -143,6 +145,7 @@ see_to() {
   [ -z "$value" ] || return 0
   why=
   if check_$1 $1; then
+    eval "fresh_$1=no"
     get "open_$1"
     [ -z "$value" ] || { eval "open_$1="; tell_state; }
     return 0
@@ -223,7 +226,6 @@ up() {
   while [ $n -le $total ]; do all="$all $n"; n=$((n + 1)); done
   see_to_all $all
   bad=$?
-  [ $bad != 0 ] || fresh=no
   # A reboot has emptied /run: what the next apply and down go by comes back.
   for file in "$dir"/state/*; do
     [ ! -e "$file" ] || [ -e "$state_dir/\${file##*/}" ] || cp -p "$file" "$state_dir/"

@@ -60,6 +60,9 @@ function asFailure(error: unknown): ListError {
   if (error instanceof ListError) return error;
   if (error instanceof Error && 'code' in error)
     return new ListError('disk', `cannot read a file: ${readFailure(error)}`, 'see to it', error);
+  // Nested beyond all sense, for one.
+  if (error instanceof RangeError)
+    return new ListError('malformed', 'it cannot be read as a list', 'look at what it is', error);
   throw error;
 }
 

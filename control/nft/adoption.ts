@@ -30,6 +30,12 @@ export const ADOPTION: TableObjects = {
   chains: ['adopt', 'adopted'],
 };
 
+/**
+ * The protocol that is taken in for good. By a name of its own: the kernel gives no set another kind, and the end of those minutes,
+ * which takes `adopting` away, then leaves the chains alone.
+ */
+const STANDING = 'taking_over';
+
 /** An idle flow shows itself in this time, or is lost. */
 export const ADOPTION_SECONDS = 300;
 
@@ -56,7 +62,7 @@ export function adoption(
   return {
     sets: [
       isStanding
-        ? { name: 'adopting', type: 'inet_proto', elements: ['tcp'] }
+        ? { name: STANDING, type: 'inet_proto', elements: ['tcp'] }
         : {
             name: 'adopting',
             type: 'inet_proto',
@@ -71,7 +77,7 @@ export function adoption(
       }),
     ],
     chains: [
-      adoptChain(learns ? LEARNED_MACS : 'server_macs'),
+      adoptChain(learns ? LEARNED_MACS : 'server_macs', isStanding ? STANDING : 'adopting'),
       {
         name: 'adopted',
         hook: { type: 'filter', hook: 'prerouting', prio: BEHIND_CONNTRACK + 1 },
@@ -87,7 +93,7 @@ export function adoption(
 const ADOPTED_PROTOCOL: Expression = { elem: { val: 'tcp', timeout: ADOPTION_SECONDS } };
 const CT_STATE: Expression = { ct: { key: 'state' } };
 
-function adoptChain(macs: string): Chain {
+function adoptChain(macs: string, protocols: string): Chain {
   const isServer = equal(payload('ether', 'saddr'), `@${macs}`);
   const opensOrEnds = notEqual({ '&': [payload('tcp', 'flags'), ['syn', 'rst']] }, 0);
   const isAnswered = FAMILIES.map(
@@ -98,7 +104,7 @@ function adoptChain(macs: string): Chain {
     name: 'adopt',
     hook: { type: 'filter', hook: 'prerouting', prio: BEHIND_CONNTRACK },
     rules: [
-      { expr: [notEqual({ meta: { key: 'l4proto' } }, '@adopting'), leave] },
+      { expr: [notEqual({ meta: { key: 'l4proto' } }, `@${protocols}`), leave] },
       { expr: [{ match: { op: 'in', left: CT_STATE, right: 'untracked' } }, leave] },
       { expr: [opensOrEnds, leave] },
       ...FAMILIES.map((family) => ({ expr: [isServer, notOwn(family), noteAnswer(family)] })),

@@ -134,6 +134,8 @@ ExecStart=/bin/sh ${KEEP_PROGRAM} watch
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=1
+# Another one watches already.
+RestartPreventExitStatus=75
 NoNewPrivileges=yes
 LockPersonality=yes
 RestrictRealtime=yes

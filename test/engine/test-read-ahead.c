@@ -134,6 +134,28 @@ static void stalls_and_goes_on(void)
 	end_bounded(relay);
 }
 
+/* A slow receiver has not stalled: on a long way its sender needs the window. */
+static void slow_but_going(void)
+{
+	enum { PIECE = 256 << 10, PIECES = 40 };
+	struct relay *relay = begin_bounded(1 << 20, 0);
+	struct pair pair = open_one();
+	struct stream stream = { pair.upstream, 0, (uint64_t)PIECE * PIECES };
+	pthread_t sender;
+	int i;
+
+	expect(pthread_create(&sender, NULL, send_stream, &stream) == 0);
+	for (i = 0; i < PIECES; i++) {
+		expect_pattern(pair.client, (uint64_t)PIECE * i, PIECE, PIECE);
+		expect_equal(counters_of(relay).stalled, 0);
+		usleep(20000);	/* the pace is what is tested */
+	}
+	pthread_join(sender, NULL);
+	expect(counters_of(relay).stalls > 0);
+	close_one(&pair);
+	end_bounded(relay);
+}
+
 /* A client that stalls many is cut; one that stalls few is not, whatever the first does. */
 static void who_holds_most_is_cut(void)
 {
@@ -177,6 +199,7 @@ const struct test read_ahead_tests[] = {
 	{ "read-ahead: a download nobody takes", bounded_download },
 	{ "read-ahead: an upload nobody takes", bounded_upload },
 	{ "read-ahead: a flow stalls and goes on", stalls_and_goes_on },
+	{ "read-ahead: a receiver is slow and goes on", slow_but_going },
 	{ "read-ahead: the client that holds most is cut", who_holds_most_is_cut },
 	{ "read-ahead: turned off", off },
 	{ NULL, NULL }

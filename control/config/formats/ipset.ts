@@ -4,7 +4,14 @@ import type { ListChoice } from './choice.js';
 import { linesOf } from './lines.js';
 import { manySets } from './several.js';
 
-const WORDS = /^(?:ipset\s+)?(\S+)\s+(?:-exist\s+|-!\s+)?(\S+)\s*(\S*)\s*(.*)$/;
+/** By blanks alone: a pattern that can divide a line in many ways takes the cube of its length. */
+function wordsOf(line: string): [verb: string, name: string, entry: string, rest: string] {
+  const words = line.split(/\s+/);
+  if (words[0] === 'ipset') words.shift();
+  if (words[1] === '-exist' || words[1] === '-!') words.splice(1, 1);
+  const [verb = '', name = '', entry = '', ...rest] = words;
+  return [verb, name, entry, rest.join(' ')];
+}
 
 export function readIpset(
   file: string,
@@ -16,7 +23,7 @@ export function readIpset(
   const listsOfSets = new Set<string>();
   for (const { text: line, at } of linesOf(file, text)) {
     if (line.startsWith('#')) continue;
-    const [, verb = '', name = '', entry = '', rest = ''] = WORDS.exec(line) ?? [];
+    const [verb, name, entry, rest] = wordsOf(line);
     switch (verb) {
       case 'create':
       case '-N':

@@ -11,6 +11,7 @@
 #define HELD_PART 8
 #define FREE_AFTER 4		/* times the held window, without a stall */
 #define CUT_BYTES (16U << 10)
+#define TAKEN_BYTES (16U << 10)	/* in one run: a receiver that takes them is slow, and has not stalled */
 #define REVIEW_MS 200
 #define REVIEWED 1024		/* connections at a time: half a millisecond */
 
@@ -74,9 +75,13 @@ static void hold(struct thread_context *thread, struct connection *connection, i
 
 static void free_window(struct thread_context *thread, struct connection *connection, int side)
 {
+	const bool was_cut = connection->direction[side].window == WINDOW_CUT;
+
 	connection->direction[side].window = WINDOW_FREE;
 	if (thread->can_free_windows)
 		window_free(connection->leg[side].fd);
+	else if (was_cut)	/* the kernel sizes it no more */
+		window_hold(connection->leg[side].fd, connection_options(connection)->read_ahead);
 	window_bound_unsent(connection->leg[!side].fd,
 			    connection_options(connection)->read_ahead);
 }
@@ -222,6 +227,9 @@ void read_ahead_ran(struct thread_context *thread, struct connection *connection
 	if (progress == PROGRESS_SINK_FULL) {
 		connection->direction[side].flowed = 0;
 		stall_begins(thread, connection);
+		/* the far end of a long way needs its window for a slow receiver, too */
+		if (moved >= TAKEN_BYTES)
+			connection->stalled_ms = (uint32_t)thread->io.now_ms;
 		if (moved && connection->direction[side].window == WINDOW_AUTOMATIC)
 			flowed(thread, connection, side, moved);
 		return;

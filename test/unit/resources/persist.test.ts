@@ -17,6 +17,7 @@ import { isOurs, persistOf } from '../../../control/resources/persist-query.js';
 import { hostChanges, removalSteps } from '../../../control/resources/steps.js';
 import { load, MINIMAL } from '../config/temporary.js';
 import { bareRouter, routerWish } from '../plan/fixtures.js';
+import { withClassifier } from './examples.js';
 
 const SYSCTLS = [
   { key: 'net/ipv4/conf/br-lan/send_redirects', value: '0' },
@@ -112,6 +113,14 @@ describe('a host that is to be brought back at boot', () => {
     // A masked unit is a link to nothing.
     const masked = persistOf(`init systemd\nlink ${unit} /dev/null\n`);
     expect(checkPersist(config, wish, host(masked), true, isOurs).errors).toHaveLength(1);
+  });
+
+  it('says that an eBPF classifier does not come back', async () => {
+    const wish = withClassifier(routerWish({ persist: wanted() }));
+    const { warnings } = checkPersist(await load(MINIMAL), wish, host(FRESH), true, isOurs);
+    expect(warnings.map(({ message }) => message)).toEqual([
+      expect.stringContaining('its eBPF classifier is not brought back at boot'),
+    ]);
   });
 
   it('is told what to add where nothing of ours starts it', async () => {

@@ -89,6 +89,7 @@ describe('a reader of lists', () => {
       'IP-CIDR,',
       '- ',
       'x\n',
+      'b\r',
       '1.2.3.4 . 5, ',
     ];
     for (const piece of pieces) {
