@@ -59,7 +59,7 @@ export function observedIn(
     ...sockets,
     interfaces,
     neighbours,
-    ...(saved && { saved }),
+    ...saved,
     ...(change && { change }),
   };
 }

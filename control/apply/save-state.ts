@@ -39,7 +39,7 @@ export async function saveState(
   const { added, state, stale } = stateUpdate(desired, {
     stateDir: host.stateDir,
     ...(table.listing && { listing: table.listing }),
-    ...(saved && { saved }),
+    ...saved,
   });
   const commands = [
     ...before,

@@ -18,12 +18,12 @@ export interface HostScripts {
 /** @param program version of this one */
 export function hostScripts(host: Host, plan: HostPlan, program: string): HostScripts {
   const { desired, observed, steps } = plan;
-  const { saved, address, stateDir } = observed;
+  const { savedText = '', address, stateDir } = observed;
   const { state, added, stale } = scriptedState(desired, observed);
   const scripts: ScriptPlan = {
     ...{ name: plan.name, address, stateDir, program, steps },
     enter: host.remote ? [] : host.wrap([]),
-    found: { state: saved ? stateText(saved) : '', table: observed.listing !== undefined },
+    found: { state: savedText, table: observed.listing !== undefined },
     saved: {
       state: stateText(state),
       writes: added.map(({ path, content }) => writeFileWithMode(path, content, OWNER_ONLY)),

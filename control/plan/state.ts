@@ -277,6 +277,8 @@ export interface ObservedHost extends ObservedFrom {
   /** Why nft could not list everybody's rules, so that only our own table was read. */
   rulesetUnread?: string;
   saved?: SavedState;
+  /** Its file to the byte; absent where what was kept for boot stands for it. */
+  savedText?: string;
   /** The change that was made there last, as far as it is not just kept. */
   change?: ChangeState;
   /** Those of `OWN_FILES` that are there, by path; none where /etc is not ours alone. */

@@ -3,7 +3,7 @@
  * it needs there.
  */
 import { type Command, OWNER_ONLY, removeFiles, writeFileWithMode } from '../command/command.js';
-import { contentOf, type Query, query } from '../command/query.js';
+import { type Answer, contentOf, type Query } from '../command/query.js';
 import type { Undoable } from '../plan/change-steps.js';
 import { savedListingPath, savedStatePath } from '../plan/paths.js';
 import { KEPT_STATE } from '../plan/persist.js';
@@ -14,33 +14,38 @@ import type { SavedFile, Saves } from './kind.js';
 import { RESOURCES } from './registry.js';
 import { withListed } from './script-listing.js';
 
-/** The first of two files, or the second where that is not there; it fails as `cat` does of the first where neither is. */
-const EITHER = '[ -e "$1" ] || [ ! -e "$2" ] || shift; exec cat "$1"';
+/** What a host has of it. */
+export interface SavedFound {
+  saved: SavedState;
+  /** The state file to the byte; absent where what was kept for boot stands for it. */
+  savedText?: string;
+}
 
 /** After a reboot /run is empty, and what was kept for boot stands for it. */
 export function savedQuery(
   host: Pick<ObservedFrom, 'address' | 'stateDir' | 'ownsEtc'>,
-): Query<SavedState | undefined> {
-  const path = savedStatePath(host.stateDir);
-  const read = (one: string): Command => {
-    if (!host.ownsEtc) return { argv: ['cat', one] };
-    const kept = one.replace(host.stateDir, KEPT_STATE);
-    return { argv: ['sh', '-c', EITHER, 'sh', one, kept], program: ['cat', one] };
-  };
-  const state = query(read(path), (answer) => {
-    const text = contentOf(answer);
-    return text === undefined ? undefined : parseSavedState(host, text);
-  });
-  const listing = query(read(savedListingPath(host.stateDir)), contentOf);
-  const { length } = state.commands;
+): Query<SavedFound | undefined> {
+  const directories = host.ownsEtc ? [host.stateDir, KEPT_STATE] : [host.stateDir];
+  const paths = directories.flatMap((one) => [savedStatePath(one), savedListingPath(one)]);
   return {
-    commands: [...state.commands, ...listing.commands],
-    parse: (...answers) => {
-      const saved = state.parse(...answers.slice(0, length));
-      const text = listing.parse(...answers.slice(length));
-      return saved?.unlisted && text !== undefined ? withListed(saved, text) : saved;
+    commands: paths.map((path) => ({ argv: ['cat', path] })),
+    parse: (state, listing, keptState, keptListing) => {
+      const savedText = state && contentOf(state);
+      if (savedText !== undefined) return { saved: savedIn(host, savedText, listing), savedText };
+      const text = keptState && contentOf(keptState);
+      return text === undefined ? undefined : { saved: savedIn(host, text, keptListing) };
     },
   };
+}
+
+function savedIn(
+  host: Pick<ObservedFrom, 'address' | 'stateDir'>,
+  text: string,
+  listing: Answer | undefined,
+): SavedState {
+  const saved = parseSavedState(host, text);
+  const listed = saved.unlisted && listing && contentOf(listing);
+  return listed === undefined ? saved : withListed(saved, listed);
 }
 
 const EMPTY: SavedState = { version: 1, sysctls: {}, objects: {} };
@@ -55,7 +60,7 @@ export function rememberSteps(desired: HostState, observed: ObservedHost): Step[
       host: desired.name,
       title: 'remember what was there before',
       ...writeState(stateDir, state),
-      undo: [saved ? writeState(stateDir, saved) : removeFiles([savedStatePath(stateDir)])],
+      undo: [restoreState(observed)],
       readBack: [{ argv: ['cat', savedStatePath(stateDir)] }],
       remembers: true,
     },
@@ -124,17 +129,17 @@ export function stateUpdate(
  */
 export function stateUpdateUndo(
   desired: HostState,
-  { saved, stateDir }: ObservedHost,
+  observed: ObservedHost,
 ): { step: Undoable; kept: Command[] } {
+  const { saved, stateDir } = observed;
   const path = savedStatePath(stateDir);
   const wanted = savedFiles(desired, stateDir).map((file) => file.path);
   const known = saved ? pathsOf(saved, stateDir) : [];
   const [added, stale] = [without(wanted, known), without(known, wanted)];
-  const before = saved ? writeState(stateDir, saved) : removeFiles([path]);
   return {
     step: {
       title: 'write down what was changed',
-      undo: [before, ...(added.length > 0 ? [removeFiles(added)] : [])],
+      undo: [restoreState(observed), ...(added.length > 0 ? [removeFiles(added)] : [])],
       readBack: [{ argv: ['cat', path] }],
       remembers: true,
     },
@@ -176,6 +181,12 @@ function pathsOf(saved: SavedState, stateDir: string): string[] {
 }
 
 export const stateText = (state: SavedState): string => `${JSON.stringify(state)}\n`;
+
+/** To the byte: it is read back, and another version may have written it in another order. */
+const restoreState = ({ savedText, stateDir }: Pick<ObservedHost, 'savedText' | 'stateDir'>) =>
+  savedText === undefined
+    ? removeFiles([savedStatePath(stateDir)])
+    : writeFileWithMode(savedStatePath(stateDir), savedText, OWNER_ONLY);
 
 function writeState(stateDir: string, state: SavedState): Command {
   return writeFileWithMode(savedStatePath(stateDir), stateText(state), OWNER_ONLY);

@@ -50,7 +50,7 @@ export class ModelHost {
       sysctls: { ...this.sysctls },
       files: tableName ? { [TABLE_NAME_FILE]: tableName } : {},
       ...(this.table && { listing: tableListing(this.table.list()) }),
-      ...(state && { saved: JSON.parse(state.content) }),
+      ...(state && { saved: JSON.parse(state.content), savedText: state.content }),
       ...(this.attached !== undefined && { classifier: this.classifier(this.attached) }),
     };
   }
