@@ -51,10 +51,19 @@ export function jsonOf<T>(answer: Answer, schema: z.ZodType<T>): T {
   return parseJson(answer.host, answer.command, outputOf(answer), schema);
 }
 
-/** Of `cat FILE`: the content, or undefined when the file does not exist. */
+const NO_FILE = 'No such file';
+const IF_THERE = `[ -e "$1" ] || { echo '${NO_FILE}' >&2; exit 0; }; exec cat "$1"`;
+
+/** As `cat PATH`, for where a command that fails costs a round trip: no file is no failure. */
+export const readIfThere = (path: string): Command => ({
+  argv: ['sh', '-c', IF_THERE, 'sh', path],
+  program: ['cat', path],
+});
+
+/** Of `cat FILE` or `readIfThere`: the content, or undefined when the file does not exist. */
 export function contentOf({ host, command, result }: Answer): string | undefined {
+  if (result.stderr.includes(NO_FILE)) return undefined;
   if (result.status === 0) return result.stdout;
-  if (result.stderr.includes('No such file')) return undefined;
   throw commandError(host, command, result);
 }
 

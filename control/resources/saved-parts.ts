@@ -3,7 +3,7 @@
  * it needs there.
  */
 import { type Command, OWNER_ONLY, removeFiles, writeFileWithMode } from '../command/command.js';
-import { type Answer, contentOf, type Query } from '../command/query.js';
+import { type Answer, contentOf, type Query, readIfThere } from '../command/query.js';
 import type { Undoable } from '../plan/change-steps.js';
 import { savedListingPath, savedStatePath } from '../plan/paths.js';
 import { KEPT_STATE } from '../plan/persist.js';
@@ -28,7 +28,7 @@ export function savedQuery(
   const directories = host.ownsEtc ? [host.stateDir, KEPT_STATE] : [host.stateDir];
   const paths = directories.flatMap((one) => [savedStatePath(one), savedListingPath(one)]);
   return {
-    commands: paths.map((path) => ({ argv: ['cat', path] })),
+    commands: paths.map(readIfThere),
     parse: (state, listing, keptState, keptListing) => {
       const savedText = state && contentOf(state);
       if (savedText !== undefined) return { saved: savedIn(host, savedText, listing), savedText };
