@@ -2,6 +2,7 @@
 import {
   BitsPerSecondSI,
   BytesIEC,
+  CountsPerSecond,
   PacketsPerSecond,
   PercentUnit,
   Seconds,
@@ -34,13 +35,7 @@ const hosts: Row = {
       width: 6,
       thresholds: { warning: 1 },
       runbook: 'SidetrackDrifted',
-      queries: [
-        [gauge('max', 'hostDifferences', ['host']), '{{host}}'],
-        [`${gauge('max', 'keepAlarms', ['host'])} > 0`, '{{host}}: left alone by its watcher'],
-        [`${gauge('max', 'keepOpen', ['host'])} > 0`, '{{host}}: not repaired yet'],
-        [`${sumPerSecond('keepRepairs', ['host'])} > 0`, '{{host}}: repairs a second'],
-        [`${gauge('min', 'keepRunning', ['host'])} == 0`, '{{host}}: its watcher has stopped'],
-      ],
+      queries: [[gauge('max', 'hostDifferences', ['host']), '{{host}}']],
     }),
     graph({
       title: 'Reading the hosts',
@@ -77,6 +72,64 @@ const hosts: Row = {
         [
           gauge('max', 'routerClassifierInfo', ['classifier', 'forwarding']),
           '{{classifier}}, {{forwarding}}',
+        ],
+      ],
+    }),
+  ],
+};
+
+/** What others change is put back, and lists are fetched again: what there is of it depends on the configuration. */
+const stays: Row = {
+  title: 'It stays',
+  panels: [
+    graph({
+      title: 'Repairs',
+      description:
+        'What the watcher of each host has put back, by kind; `sidetrack status` says what and why. Now and then is what it is there for; all the time means that another program wants it otherwise. Empty without `apply --persist`.',
+      unit: CountsPerSecond,
+      width: 8,
+      runbook: 'SidetrackKeepRepairing',
+      queries: [[sumPerSecond('keepRepairs', ['host', 'kind']), '{{host}}: {{kind}}']],
+    }),
+    graph({
+      title: 'Not repaired',
+      description:
+        'Things that the watcher leaves alone, because another program changed them again and again, and things that it cannot repair now; watchers that have stopped. None is the only good number.',
+      unit: Short,
+      width: 8,
+      thresholds: { warning: 1 },
+      runbook: 'SidetrackKeepAlarm',
+      queries: [
+        [gauge('max', 'keepAlarms', ['host']), '{{host}}: left alone'],
+        [gauge('max', 'keepOpen', ['host']), '{{host}}: not yet'],
+        [`1 - ${gauge('min', 'keepRunning', ['host'])}`, '{{host}}: its watcher has stopped'],
+      ],
+    }),
+    graph({
+      title: 'Age of lists',
+      description:
+        'Time since the file behind each set was last written. A list that should be fetched every day and is a week old is not fetched any more.',
+      unit: Seconds,
+      width: 8,
+      runbook: 'SidetrackListStale',
+      queries: [
+        [
+          over(
+            'max',
+            'setFileTimestampSeconds',
+            ['set'],
+            `time() - ${series('setFileTimestampSeconds')}`,
+          ),
+          '{{set}}',
+        ],
+        [
+          over(
+            'max',
+            'listLastSuccessTimestampSeconds',
+            ['set'],
+            `time() - ${series('listLastSuccessTimestampSeconds')}`,
+          ),
+          '{{set}}, fetched',
         ],
       ],
     }),
@@ -220,34 +273,6 @@ const tables: Row = {
         [gauge('max', 'listEntries', ['set']), '{{set}}, fetched'],
       ],
     }),
-    graph({
-      title: 'Age of lists',
-      description:
-        'Time since the file behind each set was last written. A list that should be fetched every day and is a week old is not fetched any more.',
-      unit: Seconds,
-      width: 6,
-      runbook: 'SidetrackListStale',
-      queries: [
-        [
-          over(
-            'max',
-            'setFileTimestampSeconds',
-            ['set'],
-            `time() - ${series('setFileTimestampSeconds')}`,
-          ),
-          '{{set}}',
-        ],
-        [
-          over(
-            'max',
-            'listLastSuccessTimestampSeconds',
-            ['set'],
-            `time() - ${series('listLastSuccessTimestampSeconds')}`,
-          ),
-          '{{set}}, fetched',
-        ],
-      ],
-    }),
   ],
 };
 
@@ -307,5 +332,5 @@ export const routerDashboard = () =>
     description:
       'The router and the servers as the exporter reads them: state, rules, verdicts, flow table, sets, network.',
     about: 'hostUp',
-    rows: [hosts, servers, steering, failures, tables, network],
+    rows: [hosts, stays, servers, steering, failures, tables, network],
   });

@@ -47,7 +47,8 @@ const NOTHING_TO_SHOW: readonly (readonly [title: string, part: string, why: str
   ['Reading the hosts', 'read_errors', 'every host answered'],
   ['Sets', 'list_entries', 'no list is fetched'],
   ['Age of lists', 'list_last_success', 'no list is fetched'],
-  ['Differences', 'sidetrack_keep_', 'no host was applied to stay so'],
+  ['Repairs', 'sidetrack_keep_', 'no host was applied to stay so'],
+  ['Not repaired', 'sidetrack_keep_', 'no host was applied to stay so'],
   CLASSIFIER === 'nftables'
     ? ['eBPF classifier', 'classifier_events', 'nftables judges']
     : ['Sets', 'set_elements', 'sets are in maps of eBPF'],
