@@ -78,6 +78,12 @@ describe.skipIf(missing.length > 0 && !requireAll)('servers that FRR knows of', 
       );
       return announced.trim().split('\n').length === 4;
     });
+    // A session that is not up yet notices nothing, and BGP's hold time decides.
+    await awaited('BFD to watch all of them', async () => {
+      const peers = await onRouter(ask(), '-c', 'show bfd peers brief json');
+      const states = [...peers.matchAll(/"status":"(\w+)"/g)].map(([, state]) => state);
+      return states.length === 4 && states.every((state) => state === 'up');
+    });
     fixture.configure(yaml('external'));
     // FRR's take the place of ours as soon as these are gone.
     await fixture.succeed('apply');
@@ -89,18 +95,21 @@ describe.skipIf(missing.length > 0 && !requireAll)('servers that FRR knows of', 
     });
   }
 
+  /** vtysh of the router's FRR. */
+  const ask = () => join(fixture.directory, 'frr-router/ask');
+
   /** What FRR on the router and the kernel know. */
   const diagnose = () =>
     onRouter(
       'sh',
       '-c',
-      'd=$1; for c in "bgp summary" "bgp ipv4 unicast" "ip route" "ip route table 250" "ipv6 route" "ipv6 route table 250" "bfd peers brief"; do vtysh --vty_socket "$d" -c "show $c" 2>/dev/null; done; ip route show table all; ip -6 route show table all; tail -5 "$d"/*.log; :',
+      'a=$1; for c in "bgp summary" "bgp ipv4 unicast" "ip route" "ip route table 250" "ipv6 route" "ipv6 route table 250" "bfd peers brief"; do echo "--- $c"; "$a" -c "show $c" 2>&1; done; ip route show table all; ip -6 route show table all; tail -5 "${a%/*}"/*.log; :',
       'sh',
-      join(fixture.directory, 'frr-router'),
+      ask(),
     );
 
   const awaited = (what: string, condition: () => Promise<boolean>) =>
-    waitFor(what, condition).catch(async (error: Error) => {
+    waitFor(what, condition, 90_000).catch(async (error: Error) => {
       throw new Error(`${error.message}: ${await diagnose()}`);
     });
 

@@ -35,5 +35,11 @@ for daemon in zebra staticd bgpd bfdd; do
 done
 vtysh --vty_socket "$dir" -C -f "$configuration"
 vtysh --vty_socket "$dir" -f "$configuration"
+# For those who want to ask something from outside.
+cat >"$dir/ask" <<END
+#!/bin/sh
+LD_LIBRARY_PATH=$LD_LIBRARY_PATH exec nsenter --target=$$ --mount vtysh --vty_socket $dir "\$@"
+END
+chmod +x "$dir/ask"
 echo loaded
 wait
