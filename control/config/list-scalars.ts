@@ -22,7 +22,21 @@ export function listUrlProblem(text: string): Problem | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.hostname === '')
     return { message: 'the url is none of http or https', hint: 'write https://HOST/PATH' };
+  if (!isDecodable(url.username) || !isDecodable(url.password))
+    return {
+      message: 'the user or the password of the url has a % that stands for nothing',
+      hint: 'write %25 for a percent sign',
+    };
   return undefined;
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export function sha256Problem(text: string): Problem | undefined {

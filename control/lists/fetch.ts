@@ -74,9 +74,9 @@ function next(from: URL, location: string, first: URL, allowed: 'same_host' | 'a
       `to another host, ${to.host}`,
       'write that address as url, or redirects: any if the host may choose others',
     );
-  // Credentials are for the host that the configuration names.
-  if (to.hostname === first.hostname) [to.username, to.password] = [first.username, first.password];
-  else [to.username, to.password] = ['', ''];
+  // Credentials are for the origin that the configuration names: another port is another program, and http is read by all.
+  const { username, password } = first;
+  [to.username, to.password] = to.origin === first.origin ? [username, password] : ['', ''];
   return to;
 }
 

@@ -1,5 +1,5 @@
 /** Lists that refresh: what is new in them holds for new flows, live ones live on, and what is bad changes nothing. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ADDRESS } from '../../control/lab/topology.js';
@@ -164,6 +164,72 @@ describe('a refresh', () => {
     expect(
       (await fixture.lab.run('router', ['nft', 'list', 'table', 'inet', 'sidetrack'])).status,
     ).not.toBe(0);
+  });
+
+  /** The sets that a refresh tells to have changed, and the hosts of its steps. */
+  const loadedBy = async (...words: string[]) => {
+    const { status, stdout, stderr } = await refresh(...words);
+    expect([status, stderr]).toEqual([0, expect.any(String)]);
+    const told: { changed: { set: string }[]; steps: { host: string }[] } = JSON.parse(stdout);
+    return { sets: told.changed.map(({ set }) => set), hosts: told.steps.map(({ host }) => host) };
+  };
+
+  it('of one host leaves the other, which has the list too, to the next refresh', {
+    tags: ['long'],
+  }, async () => {
+    appendFileSync(fixture.configFile, 'relay: { deny: [cn] }\n');
+    serve(...OTHERS);
+    await fixture.succeed('refresh', '--force', '--fetch-only');
+    await fixture.succeed('apply');
+    serve(...OTHERS, '198.51.100.0/24');
+    expect(await loadedBy('--force', '--only', 'router', '--json')).toEqual({
+      sets: ['cn'],
+      hosts: ['router'],
+    });
+    expect((await refresh('--only', 'router')).stdout).toContain('Nothing changes');
+    // Nothing of the list stands in what server1 was given; that it has it is noted.
+    expect((await refresh()).stdout).toContain('Loaded. cn (3 -> 4)');
+    expect((await refresh()).stdout).toContain('Nothing changes');
+    const absent = await refresh('--only', 'server7');
+    expect([absent.status, absent.stderr]).toEqual([
+      2,
+      expect.stringContaining('there is no host "server7"'),
+    ]);
+  });
+
+  it('goes on where one before it has ended between the hosts and its notes', {
+    tags: ['long'],
+  }, async () => {
+    const directory = `${fixture.directory}/lists-${fixture.classifier}/applied`;
+    const [name = ''] = readdirSync(directory);
+    const notes = `${directory}/${name}`;
+    const before = readFileSync(notes);
+    serve(...OTHERS);
+    expect((await refresh('--force')).stdout).toContain('Loaded. cn (5 -> 3)');
+    writeFileSync(notes, before);
+    expect((await refresh()).stdout).toContain('Loaded. cn (5 -> 3)');
+    expect((await refresh()).stdout).toContain('Nothing changes');
+    expect((await fixture.sidetrack('plan')).stdout).toContain('Nothing to do');
+  });
+
+  it('that cannot note what it is about to load loads nothing, and is whole when it can', {
+    tags: ['long'],
+  }, async () => {
+    const directory = `${fixture.directory}/lists-${fixture.classifier}/applied`;
+    const seal = (how: string) => fixture.lab.check(undefined, ['chattr', how, directory]);
+    serve(...OTHERS);
+    await fixture.succeed('refresh', '--force', '--fetch-only');
+    await seal('+i');
+    try {
+      const refused = await refresh();
+      expect([refused.status, refused.stderr]).toEqual([
+        1,
+        expect.stringContaining('cannot write'),
+      ]);
+    } finally {
+      await seal('-i');
+    }
+    expect((await refresh()).stdout).toContain('Loaded. cn (5 -> 3)');
   });
 
   it('loads a file that has changed, unless most of it is gone', { tags: ['long'] }, async () => {

@@ -24,7 +24,7 @@ import {
   withPersist,
 } from '../context.js';
 import { count } from '../count.js';
-import { sayNotKept } from '../lists/obtain.js';
+import { rememberKept, sayNotKept } from '../lists/remember.js';
 import { EXIT_CODES, print, printJson, printWarnings, say } from '../output.js';
 import { readPlanFile } from '../plan-file.js';
 import { sayProbes } from '../probe-output.js';
@@ -84,10 +84,10 @@ async function runApply(given: ApplyCommandOptions, file?: string): Promise<unde
     if (!options.json) sayProbes(reports());
   };
   const how = { confirm, confirmSeconds, onMeasured, ...progress(options) };
-  const { hosts, warnings: planned } = await interruptible((signal) =>
-    applyDeployment(deployment, { signal, ...how }, approve),
+  const { hosts, warnings: planned } = await rememberKept(
+    () => interruptible((signal) => applyDeployment(deployment, { signal, ...how }, approve)),
+    () => rememberApplied(config, [...deployment.hosts.keys()]).catch(sayNotKept),
   );
-  await rememberApplied(config, [...deployment.hosts.keys()]).catch(sayNotKept);
   const steps = hosts.flatMap((host) => host.steps);
   const unheard = steps.length > 0 ? await unheardServers(deployment, hosts) : [];
   const warnings = [...planned, ...unheard];

@@ -10,7 +10,7 @@ import {
   withHosts,
   withJson,
 } from '../context.js';
-import { sayNotKept } from '../lists/obtain.js';
+import { sayNotKept } from '../lists/remember.js';
 import { print, printJson, printWarnings } from '../output.js';
 import { uninterrupted } from '../signals.js';
 import { progress } from './apply.js';

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
+import { ROUTER } from '../../apply/macs.js';
 import type { Config } from '../../config/config.js';
 import { printable } from '../../config/diagnostic.js';
 import type { ListConfig } from '../../config/list-config.js';
@@ -10,6 +11,7 @@ import { readApplied } from '../../lists/applied.js';
 import { type Refreshed, refreshList } from '../../lists/refresh.js';
 import { listStates, listsOf } from '../../lists/states.js';
 import { tidy } from '../../lists/store.js';
+import type { Step } from '../../plan/step.js';
 import {
   action,
   command,
@@ -19,7 +21,8 @@ import {
   withJson,
 } from '../context.js';
 import { count } from '../count.js';
-import { findChanges, reloadSets, type SetChange } from '../lists/reload.js';
+import { findChanges, type SetChange } from '../lists/changes.js';
+import { reloadSets } from '../lists/reload.js';
 import { printStates } from '../lists/states-output.js';
 import {
   EXIT_CODES,
@@ -67,6 +70,7 @@ async function runRefresh(options: RefreshOptions, sets: string[]): Promise<numb
   // A list that was never fetched is what this is for.
   const lists = await loadConfig(file, { withoutLists: true });
   assertSets(lists, sets);
+  assertHost(lists, options.only);
   if (options.status) return showStatus(lists, options.json ?? false);
   const chosen = listsOf(lists).filter(({ name }) => sets.length === 0 || sets.includes(name));
   const fetched = await fetchAll(chosen, options);
@@ -90,6 +94,16 @@ function assertSets({ sets, file }: Config, names: readonly string[]): void {
     code: 'no-such-set',
     source: 'user',
     hint: `choose among ${Object.keys(sets).join(', ') || 'none: the file has no sets'}`,
+  });
+}
+
+function assertHost({ servers, file }: Config, only: string | undefined): void {
+  const names = [ROUTER, ...servers.map(({ name }) => name)];
+  if (only === undefined || names.includes(only)) return;
+  throw new SidetrackError(`there is no host "${only}" in ${file}`, {
+    code: 'no-such-host',
+    source: 'user',
+    hint: `choose one of ${names.join(', ')}`,
   });
 }
 
@@ -158,37 +172,48 @@ const NOTHING: Loaded = { changes: [], shrunken: [], steps: [], isGood: true };
 
 /** What of the lists has changed since they were applied, files among them. */
 async function load(file: string, now: Config, options: RefreshOptions): Promise<Loaded> {
+  const { only, acceptShrunken, json } = options;
   const applied = await readApplied(now);
-  const tell = (line: string) => (options.json ? say(line) : print(line));
-  if (applied === undefined) {
+  const tell = (line: string) => (json ? say(line) : print(line));
+  if (applied.size === 0) {
     tell('Nothing is loaded: this file was not applied from here. Next: sidetrack apply');
     return NOTHING;
   }
-  if (applied.text !== now.text)
+  if ([...applied].some(([name, { text }]) => text !== now.text && (only ?? name) === name))
     say(
       `${pc.yellow('warning:')} ${now.file} has changed since it was applied; this is left for sidetrack apply, and lists alone are loaded`,
     );
-  const reload = await findChanges(file, applied, options.acceptShrunken ?? false);
-  const { changes, shrunken } = reload;
-  for (const { set, before, after } of shrunken) {
-    say(
-      `${pc.red('error:')} ${set}: its file has ${count(after, 'entry')}, and had ${before}: it is not loaded`,
-    );
-    say('  hint: look at it; where it is right: sidetrack refresh --accept-shrunken');
-  }
+  const found = await findChanges(file, applied, { only, acceptShrunken });
+  const shrunken = eachOnce(found.flatMap((one) => one.shrunken));
+  for (const one of shrunken) sayShrunken(one);
   const isGood = shrunken.length === 0;
-  if (changes.length === 0) {
+  const changed = found.filter(({ hosts }) => hosts.length > 0);
+  if (changed.length === 0) {
     tell('Nothing changes: the hosts have these lists.');
     return { ...NOTHING, shrunken, isGood };
   }
-  const steps = await interruptible((signal) =>
-    reloadSets(reload, { signal, only: options.only, ...progress(options) }),
-  );
-  if (!options.json) {
+  const steps: Step[] = [];
+  for (const change of changed)
+    steps.push(
+      ...(await interruptible((signal) => reloadSets(change, { signal, ...progress(options) }))),
+    );
+  const changes = eachOnce(changed.flatMap((one) => one.changes));
+  if (!json) {
     const sets = changes.map(({ set, before, after }) => `${set} (${before} -> ${after})`);
     print(`${pc.green('Loaded.')} ${sets.join(', ')}. Live flows stay.`);
   }
   return { changes, shrunken, isGood, steps: steps.map(({ host, title }) => ({ host, title })) };
+}
+
+/** Hosts that were left differently may have the same set. */
+const eachOnce = (changes: readonly SetChange[]): SetChange[] =>
+  changes.filter(({ set }, at) => changes.findIndex((one) => one.set === set) === at);
+
+function sayShrunken({ set, before, after }: SetChange): void {
+  say(
+    `${pc.red('error:')} ${set}: its file has ${count(after, 'entry')}, and had ${before}: it is not loaded`,
+  );
+  say('  hint: look at it; where it is right: sidetrack refresh --accept-shrunken');
 }
 
 async function showStatus(config: Config, json: boolean): Promise<number> {

@@ -1,7 +1,6 @@
 /** Lists that are fetched on the way to something else. */
 import { printable } from '../../config/diagnostic.js';
 import type { ListConfig } from '../../config/list-config.js';
-import { ListError } from '../../lists/failure.js';
 import { refreshList } from '../../lists/refresh.js';
 import { printWarnings, say } from '../output.js';
 
@@ -11,10 +10,4 @@ export async function obtainList(list: ListConfig): Promise<void> {
   const refreshed = await refreshList(list, { force: true });
   if (refreshed.kind === 'failed') throw refreshed.error;
   if (refreshed.kind === 'changed') printWarnings(refreshed.warnings);
-}
-
-/** What was applied cannot be noted; that itself stands. */
-export function sayNotKept(error: unknown): void {
-  if (!(error instanceof ListError)) throw error;
-  say(`warning: ${printable(error.message)}; \`sidetrack refresh\` cannot reload sets without it`);
 }

@@ -9,103 +9,57 @@ import {
   openDeployment,
   planDeployment,
 } from '../../apply/deployment.js';
-import { ROUTER } from '../../apply/macs.js';
+import { isForBoot } from '../../apply/persist.js';
 import type { Config } from '../../config/config.js';
 import { parseConfig } from '../../config/load.js';
 import { SidetrackError } from '../../error.js';
-import { type Applied, rememberApplied, setTexts } from '../../lists/applied.js';
+import { type AppliedHost, noteTried, rememberApplied } from '../../lists/applied.js';
 import type { Step } from '../../plan/step.js';
 import { compilePolicy } from '../../policy/compile.js';
+import type { HostChange } from './changes.js';
+import { rememberKept } from './remember.js';
 
-export interface SetChange {
-  set: string;
-  /** CIDRs. */
-  before: number;
-  after: number;
-}
-
-export interface Reload {
-  changes: SetChange[];
-  /** Of a set with a file that has become suspiciously short: it is not reloaded. */
-  shrunken: SetChange[];
-  /** The configuration as applied, with the lists of now. */
-  next: Config;
-  applied: Applied;
-}
-
-/** Of files nothing says how far they may shrink. */
-const FILE_LIMIT = 50;
-
-const linesIn = (text: string): number => text.split('\n').length - 1;
-
-/** Without asking a host. @throws ConfigError where a file of a set is wrong now */
-export async function findChanges(
-  file: string,
-  applied: Applied,
-  acceptShrunken: boolean,
-): Promise<Reload> {
-  const now = await parseConfig(file, applied.text);
-  const texts = setTexts(now);
-  const differing = Object.entries(texts).flatMap(([set, text]) => {
-    const before = applied.sets[set] ?? '';
-    return text === before ? [] : [{ set, before: linesIn(before), after: linesIn(text) }];
-  });
-  const isShrunken = ({ set, before, after }: SetChange) =>
-    !acceptShrunken && now.sets[set]?.list === undefined && 100 * after < FILE_LIMIT * before;
-  const shrunken = differing.filter(isShrunken);
-  const kept = shrunken.map(({ set }) => [set, applied.sets[set] ?? ''] as const);
-  const next =
-    kept.length === 0
-      ? now
-      : await parseConfig(file, applied.text, { instead: Object.fromEntries(kept) });
-  return { changes: differing.filter((one) => !isShrunken(one)), shrunken, next, applied };
-}
-
-/** The hosts that have any of the sets; the relay's own rules may name one. */
-function hostsWith({ relay, servers }: Config, changes: readonly SetChange[]): string[] {
-  const names = new Set(changes.map(({ set }) => set));
-  const lists = [relay.deny, relay.allow, ...relay.routes.flatMap(({ to }) => (to ? [to] : []))];
-  const isTold = lists.some(({ sets }) => sets.some((name) => names.has(name)));
-  const told = servers.filter(({ program }) => isTold && program === 'relay');
-  return [...told.map(({ name }) => name), ROUTER];
-}
-
-/** @throws SidetrackError where a host is not as it was left, and what `applyDeployment` throws */
-export async function reloadSets(
-  { next, applied, changes }: Reload,
-  { only, ...options }: ApplyOptions & { only?: string | undefined },
-): Promise<Step[]> {
-  const wanted = hostsWith(next, changes).filter((name) => only === undefined || name === only);
-  const absent = wanted.find((name) => !applied.hosts.includes(name));
-  if (absent !== undefined) throw notApplied(next.file, absent);
-  const before = await parseConfig(next.file, applied.text, { instead: applied.sets });
+/** @throws SidetrackError where a host is not as it was left, and what `applyDeployment` throws; the next run goes on there */
+export async function reloadSets(change: HostChange, options: ApplyOptions): Promise<Step[]> {
+  const { next, hosts, known, others } = change;
   const steps: Step[] = [];
-  const done: string[] = [];
-  const all = wanted.length === next.servers.length + 1;
-  for (const name of all ? [undefined] : wanted) {
-    const deployment = await openDeployment(before, compilePolicy(before), { only: name });
-    await assertAsLeft(deployment);
-    const reloaded = { ...deployment, config: next, policy: compilePolicy(next) };
-    const { hosts } = await applyDeployment(reloaded, options);
-    steps.push(...hosts.flatMap((host) => host.steps));
-    done.push(...hosts.map((host) => host.name));
+  const isAll = hosts.length === next.servers.length + 1;
+  for (const only of isAll ? [undefined] : hosts) {
+    const names = only === undefined ? hosts : [only];
+    const policy = compilePolicy(next);
+    const deployment = await openDeployment(next, policy, { only });
+    await assertAsLeft(deployment, known);
+    await noteTried(next, names);
+    const plan = await rememberKept(
+      () => applyDeployment(deployment, options),
+      () => rememberApplied(next, [...names, ...others]),
+    );
+    steps.push(...plan.hosts.flatMap((host) => host.steps));
   }
-  // Those that have none of the sets are as they are to be, too.
-  const others = applied.hosts.filter((name) => !hostsWith(next, changes).includes(name));
-  await rememberApplied({ ...next, text: applied.text }, [...others, ...done]);
   return steps;
 }
 
-const isNeeded = ({ optional }: Step) => !optional;
+/** What brings a host back at boot is mended with the lists. */
+const isNeeded = (step: Step) => !step.optional && !isForBoot(step);
 
-async function assertAsLeft(deployment: Deployment): Promise<void> {
-  const { hosts } = await planDeployment(deployment);
-  const pending = hosts.flatMap(({ steps }) => steps).filter(isNeeded);
-  const [first] = pending;
+/** Each host has the lists that it was given last, or those that a run before this one was about to give it. */
+async function assertAsLeft(deployment: Deployment, { sets, tried }: AppliedHost): Promise<void> {
+  const { config: next } = deployment;
+  const { file, text } = next;
+  const left = new Set(deployment.hosts.keys());
+  let first: Step | undefined;
+  let others = 0;
+  for (const instead of [sets, ...(tried ? [tried] : []), undefined]) {
+    const config = instead === undefined ? next : await parseConfig(file, text, { instead });
+    const pending = await pendingOf(deployment, config);
+    const named = [...left].flatMap((name) => pending.get(name) ?? []);
+    if (first === undefined) [first, others] = [named[0], named.length - 1];
+    for (const name of left) if (pending.get(name)?.length === 0) left.delete(name);
+    if (left.size === 0) return;
+  }
   if (first === undefined) return;
-  const more = pending.length > 1 ? ', …' : '';
   throw new SidetrackError(
-    `${first.host} is not as it was applied (${first.title}${more}): the new lists are kept and not loaded`,
+    `${first.host} is not as it was applied (${first.title}${others > 0 ? ', …' : ''}): the new lists are kept and not loaded`,
     {
       code: 'refresh-pending',
       source: 'host',
@@ -114,9 +68,7 @@ async function assertAsLeft(deployment: Deployment): Promise<void> {
   );
 }
 
-const notApplied = (file: string, host: string) =>
-  new SidetrackError(`${host} was not brought to the state of ${file} from here`, {
-    code: 'refresh-not-applied',
-    source: 'host',
-    hint: 'run `sidetrack apply` once; the lists are kept',
-  });
+async function pendingOf(deployment: Deployment, config: Config): Promise<Map<string, Step[]>> {
+  const { hosts } = await planDeployment({ ...deployment, config, policy: compilePolicy(config) });
+  return new Map(hosts.map(({ name, steps }) => [name, steps.filter(isNeeded)]));
+}

@@ -92,6 +92,7 @@ describe('what is wrong with a set is told where it stands, without its secrets'
     ['file: x, url: "https://example.org/"', 'a set has a file or a url; keep one of them'],
     ['file: x, refresh: 1h', '"refresh" is for lists with a url; leave out refresh'],
     ['url: "ftp://user:hunter2@example.org/"', 'the url is none of http or https'],
+    ['url: "https://u:hunter2%@example.org/"', 'has a % that stands for nothing; write %25'],
     ['url: "https://example.org/", refresh: daily', '"daily" is no time; write 30m, 24h or 7d'],
     ['url: "https://example.org/", sha256: abc', 'is no SHA-256'],
     ['url: "https://example.org/", country: China', '"China" is no country'],

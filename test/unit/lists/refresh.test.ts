@@ -1,7 +1,7 @@
 /** Lists from a server that behaves, and from one that does not: the last good copy stands. */
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -482,6 +482,55 @@ describe('a secret in the URL', () => {
     const told = 'error' in refreshed ? `${refreshed.error.message} ${refreshed.error.stack}` : '';
     expect(told).toContain(`${base}/list?… answers 500`);
     expect(`${told}${kept}${list.key}${list.shownUrl}`).not.toMatch(/hunter/);
+  });
+});
+
+describe('a user and password in the URL', () => {
+  /** What a server is told where the one of the configuration sends us on. */
+  async function toldWhenSentOn(sendOn: (own: string, other: string) => string) {
+    const told: (string | undefined)[] = [];
+    const answer: RequestListener = ({ headers }, response) => {
+      told.push(headers.authorization);
+      response.end(LIST);
+    };
+    const other = await serve(answer);
+    const own: string = await serve((request, response) => {
+      if (request.url === '/list.txt')
+        response.writeHead(302, { location: sendOn(own, other) }).end();
+      else answer(request, response);
+    });
+    const list = await listAt(`${own.replace('//', '//user:hunter2@')}/list.txt`);
+    expect(await force(list)).toMatchObject({ kind: 'changed' });
+    return told;
+  }
+
+  it('follow to another place of the same origin', async () => {
+    const login = `Basic ${Buffer.from('user:hunter2').toString('base64')}`;
+    expect(await toldWhenSentOn((own) => `${own}/moved.txt`)).toEqual([login]);
+    expect(await toldWhenSentOn(() => '/moved.txt')).toEqual([login]);
+  });
+
+  it('do not follow to another port of the host, nor do those that the redirect brings', async () => {
+    expect(await toldWhenSentOn((_, other) => `${other}/list.txt`)).toEqual([undefined]);
+    expect(await toldWhenSentOn((_, other) => `${other.replace('//', '//a:b@')}/list.txt`)).toEqual(
+      [undefined],
+    );
+  });
+
+  it('do not follow to https, which is another server', async () => {
+    const folder = await folderOf({});
+    const told: (string | undefined)[] = [];
+    const secure = await serveSecurely(folder, ({ headers }, response) => {
+      told.push(headers.authorization);
+      response.end(LIST);
+    });
+    const base = await serve((_, response) =>
+      response.writeHead(301, { location: `${secure}/list.txt` }).end(),
+    );
+    const url = base.replace('//127.0.0.1', '//user:hunter2@localhost');
+    const list = await listAt(`${url}/list.txt`, { ca_file: 'ca.pem' }, folder);
+    expect(await force(list)).toMatchObject({ kind: 'changed' });
+    expect(told).toEqual([undefined]);
   });
 });
 
