@@ -20,15 +20,31 @@ export function* cidrsOfV4(first: number, last: number): Generator<Block<number>
   }
 }
 
+const WORD = 0xffffffffn;
+
+/** Number of zero bits at the low end; 128 for zero. In words: arithmetic with bigints is slow. */
+function trailingZerosV6(value: bigint): number {
+  let zeros = 0;
+  for (let rest = value; zeros < 128; rest >>= 32n) {
+    const word = Number(rest & WORD);
+    if (word !== 0) return zeros + trailingZeros(word);
+    zeros += 32;
+  }
+  return zeros;
+}
+
+/** Bits that a number of at most 2^128 takes, less one. */
+function floorLog2(value: bigint): number {
+  let below = 0;
+  let rest = value;
+  for (; rest > WORD; rest >>= 32n) below += 32;
+  return below + 31 - Math.clz32(Number(rest));
+}
+
 export function* cidrsOfV6(first: bigint, last: bigint): Generator<Block<bigint>> {
   for (let next = first; next <= last; ) {
-    let bits = 0n;
-    while (bits < 128n) {
-      const larger = (1n << (bits + 1n)) - 1n;
-      if ((next & larger) !== 0n || next + larger > last) break;
-      bits++;
-    }
-    yield { address: next, length: 128 - Number(bits) };
-    next += 1n << bits;
+    const bits = Math.min(trailingZerosV6(next), floorLog2(last - next + 1n));
+    yield { address: next, length: 128 - bits };
+    next += 1n << BigInt(bits);
   }
 }
