@@ -70,20 +70,26 @@ export const closedByPage = z.object({
   closed: z.array(z.int().min(0)),
 });
 
-/** `/why.json?id=…`: what of the configuration steered a connection here. */
-export const why = z.object({
+/** Longer ones are of no configuration of ours. */
+const words = z.string().max(4000);
+
+/** The exporter's `/why.json?client=…&to=…`: what the configuration makes of such a connection. */
+export const ruleAnswer = z.object({
   version: z.literal(STATE_VERSION),
-  id: z.int().min(0),
   /** The rule's name, or `default`; absent where none would hand it over (any more). */
-  rule: z.string().exactOptional(),
-  action: z.string(),
+  rule: words.exactOptional(),
+  action: words,
   /** `sidetrack.yaml:12:5`, without its directory. */
-  at: z.string().exactOptional(),
+  at: words.exactOptional(),
   /** One sentence for a person. */
-  text: z.string(),
+  text: words,
 });
+
+/** `/why.json?id=…`: what of the configuration steered a connection here. */
+export const why = ruleAnswer.extend({ id: z.int().min(0) });
 
 export type ConnectionItem = z.output<typeof item>;
 export type ConnectionPage = z.output<typeof connectionPage>;
 export type CloseByPage = z.output<typeof closeByPage>;
+export type RuleAnswer = z.output<typeof ruleAnswer>;
 export type Why = z.output<typeof why>;

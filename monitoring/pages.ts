@@ -1,13 +1,14 @@
 /** What each path of the pages answers, for the relay and for the exporter. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
-import type { ConnectionPage, Why } from './connection-page.js';
+import type { ConnectionPage } from './connection-page.js';
 import type { Connections } from './connections.js';
 import { type Events, withoutClients } from './events.js';
 import { CREDENTIALS_NEEDED, Refused } from './refused.js';
 import { checkJson, type Rights, readJson } from './request-guard.js';
 import { type History, STATE_VERSION, type State } from './state.js';
 import { LIVE_PAGE, RUNBOOK_LIST, type StaticFile } from './static-files.js';
+import { type AskWhy, mustSee, ruleFor, whyOf } from './why-page.js';
 
 /** What there is to tell; a page is there when its part is. */
 export interface PageSources {
@@ -18,7 +19,7 @@ export interface PageSources {
   ready?: () => string | undefined;
   connections?: Connections;
   /** What of the configuration steers that connection. */
-  why?: (client: string, originalDestination: string) => Omit<Why, 'version' | 'id'>;
+  why?: AskWhy;
   /** The state as text for a terminal. */
   table?: (state: State) => string;
 }
@@ -73,6 +74,7 @@ export function pagesOf(
     ],
     ...statePages(sources, events),
     ...connectionPages(sources),
+    ...whyPages(sources),
     ['/-/healthy', { ...healthy, about: '"ok" while it runs' }],
     ['/healthz', healthy],
     [
@@ -132,7 +134,19 @@ function statePages({ state, history }: PageSources, events: Events | undefined)
   return pages;
 }
 
-function connectionPages({ connections, why }: PageSources): [string, Page][] {
+/** Without connections any may be asked about. */
+function whyPages({ connections, why }: PageSources): [string, Page][] {
+  if (why === undefined) return [];
+  const answer = async ({ rights, words }: Ask) =>
+    json(
+      connections === undefined
+        ? await ruleFor(rights, words, why)
+        : await whyOf(rights, words, connections, why),
+    );
+  return [['/why.json', { method: 'GET', answer }]];
+}
+
+function connectionPages({ connections }: PageSources): [string, Page][] {
   if (connections === undefined) return [];
   const pages: [string, Page][] = [
     [
@@ -170,34 +184,7 @@ function connectionPages({ connections, why }: PageSources): [string, Page][] {
       },
     ],
   ];
-  if (why !== undefined)
-    pages.push([
-      '/why.json',
-      { method: 'GET', answer: async (ask) => json(await whyOf(ask, connections, why)) },
-    ]);
   return pages;
-}
-
-function mustSee({ sees }: Rights): void {
-  if (sees) return;
-  throw new Refused(
-    403,
-    'who is connected to what is shown with a token, on the unix socket, or with relay: { metrics: { connections: true } }; on the server: sudo sidetrack connections',
-  );
-}
-
-async function whyOf(
-  { rights, words }: Ask,
-  connections: Connections,
-  why: NonNullable<PageSources['why']>,
-): Promise<Why> {
-  mustSee(rights);
-  const id = words.get('id') ?? '';
-  if (!/^\d{1,15}$/.test(id)) throw new Refused(400, 'id: the number of a connection');
-  const found = await connections.find(Number(id));
-  if (found === undefined) throw new Refused(404, 'there is no such connection any more');
-  const { client, originalDestination } = found;
-  return { version: STATE_VERSION, id: Number(id), ...why(client, originalDestination) };
 }
 
 function frontPage(

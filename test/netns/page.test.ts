@@ -3,9 +3,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadConfig } from '../../control/config/load.js';
 import { LAB_CONFIG } from '../../control/lab/demo.js';
 import type { LabProcess } from '../../control/lab/lab.js';
 import { ADDRESS } from '../../control/lab/topology.js';
+import { relayConfigText } from '../../control/plan/relay-config.js';
 import type { State } from '../../monitoring/state.js';
 import { CHROMIUM, startBrowser, type TestBrowser } from './browser/browser.js';
 import { bytesOf, type Frames, frames } from './browser/measure.js';
@@ -21,6 +23,8 @@ let fixture: Fixture;
 let browser: TestBrowser;
 let page: Page;
 let proxy: Running;
+/** Of the configuration, as `apply` writes it on server1. */
+let part: string;
 
 const isMissing = CHROMIUM === undefined || missingPrograms(['microsocks']).length > 0;
 
@@ -34,6 +38,15 @@ async function nameClient(name: string): Promise<void> {
   const hosts = `127.0.0.1 localhost\n${ADDRESS.client.v4} ${name}\n`;
   writeFileSync(file, hosts);
   await fixture.lab.check(undefined, ['mount', '--bind', file, '/etc/hosts']);
+}
+
+/** The relay knows rules from the exporter alone. */
+async function partForServer(): Promise<string> {
+  const config = await loadConfig(fixture.configFile);
+  const [server] = config.servers;
+  const part = join(fixture.directory, 'of-server1.yaml');
+  writeFileSync(part, relayConfigText(config, server!));
+  return part;
 }
 
 const text = (selector: string) => page.locator(selector).first().innerText();
@@ -61,7 +74,8 @@ describe.skipIf(isMissing)('the live page of a relay', () => {
     );
     await nameClient('kitchen-tv');
     await fixture.succeed('apply');
-    await fixture.startRelay();
+    part = await partForServer();
+    await fixture.startRelay('-c', part);
     const exporter = [process.execPath, CLI, 'exporter', '-c', fixture.configFile];
     fixture.lab.spawn('server1', exporter, { stdio: 'ignore' });
     fixture.lab.spawn('internet', ['iperf3', '-s'], { stdio: 'ignore' });
@@ -133,7 +147,8 @@ describe.skipIf(isMissing)('the live page of a relay', () => {
     await row.waitFor();
     await row.getByRole('button', { name: 'Why this rule' }).click();
     const dialog = page.getByRole('dialog');
-    await dialog.getByText('rest').first().waitFor();
+    await dialog.getByText('rule "rest" is the first that matches it: proxy').waitFor();
+    await dialog.getByText(/^sidetrack\.yaml:\d+:\d+$/).waitFor();
     await page.keyboard.press('Escape');
     await page.locator('#search').fill('to=203.0.113.99');
     await page.getByText('No open connection matches.').waitFor();
@@ -247,6 +262,12 @@ describe.skipIf(isMissing)('the live page of a relay', () => {
     await other.close();
     const said = await fixture.lab.check('server1', ['curl', '-sf', exporter]);
     expect(said).toMatch(/^ {2}rest +proxy/m);
+  });
+
+  it('is not made from the part of a file that a relay has, which would take server1 for the router', async () => {
+    const argv = [process.execPath, CLI, 'exporter', '--once', '-c', part];
+    const { status, stderr } = await fixture.lab.run('server1', argv);
+    expect([status, stderr]).toEqual([2, expect.stringContaining('the part of a configuration')]);
   });
 
   it('has done nothing that its policy forbids, and no script has failed', async () => {

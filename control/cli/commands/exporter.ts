@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { exporterRegistry } from '../../../monitoring/exporter.js';
 import type { Config } from '../../config/config.js';
+import { printable } from '../../config/diagnostic.js';
 import { SidetrackError } from '../../error.js';
 import { Exporter } from '../../exporter/exporter.js';
 import { Source } from '../../exporter/source.js';
@@ -9,6 +10,7 @@ import { servePages } from '../exporter/pages.js';
 import { writeMetrics } from '../exporter/text-file.js';
 import { EXIT_FAILED, EXIT_OK, print, printWarnings, say } from '../output.js';
 import { version } from '../package.js';
+import { isWrittenByApply } from '../relay/why.js';
 
 interface ExporterOptions extends CommonOptions {
   once?: boolean;
@@ -44,6 +46,7 @@ async function runExporter(options: ExporterOptions): Promise<number> {
   const everyMs = intervalOf(options);
   const source = await Source.open(configFile(options), say);
   const { config } = source.current;
+  if (isWrittenByApply(config)) throw partOnly(config);
   const exporter = new Exporter(source, { ...timesOf(config), say });
   const serves = !options.once && options.textfile === undefined;
   const versions = { version: version(), node: process.version };
@@ -63,6 +66,17 @@ async function runExporter(options: ExporterOptions): Promise<number> {
     await exporter.close();
   }
 }
+
+/** It would take the server for the router. */
+const partOnly = ({ file }: Config) =>
+  new SidetrackError(
+    `${printable(file)} is the part of a configuration that apply wrote for a relay`,
+    {
+      code: 'config-part',
+      source: 'user',
+      hint: 'run the exporter with the file that `sidetrack apply` reads, on a machine that has it: -c FILE',
+    },
+  );
 
 const timesOf = ({ exporter: { timeoutSeconds, compareSeconds } }: Config) => ({
   timeoutMs: 1000 * timeoutSeconds,

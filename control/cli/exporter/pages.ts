@@ -15,6 +15,7 @@ import type { Source } from '../../exporter/source.js';
 import { PAGES_CREDENTIALS } from '../../plan/relay-secrets.js';
 import { printWarnings, reportError, say } from '../output.js';
 import { type PageAccess, readPageAccess, wipeAccess } from '../relay/page-access.js';
+import { whyFrom } from '../relay/why.js';
 import { ending } from './ending.js';
 
 const SECTION = ['exporter'] as const;
@@ -39,6 +40,7 @@ export async function servePages(
       section: SECTION.join('.'),
       state: async () => stateOfReading(await exporter.read()),
       table: asciiState,
+      why: whyFrom(() => source.current.config),
       ready: () => (exporter.hasRead ? undefined : 'no host has been read yet'),
     });
     wipeAccess(access);

@@ -1,7 +1,7 @@
 /** What a reload of the relay's configuration changes, in words; and what only a restart can. */
 import { createHmac, randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { ExporterPlace } from '../../../monitoring/exporter-client.js';
+import type { ExporterPlace } from '../../../monitoring/exporter-request.js';
 import { camelCase } from '../../../proxy/camel-case.js';
 import { FIXED_OPTIONS, type RelayOptions } from '../../../proxy/options.js';
 import type { Upstream } from '../../../proxy/upstreams.js';

@@ -1,5 +1,5 @@
 /** Where the relay asks for the router's half of the state, and with what: the configuration says both. */
-import type { ExporterPlace } from '../../../monitoring/exporter-client.js';
+import type { ExporterPlace } from '../../../monitoring/exporter-request.js';
 import type { Config } from '../../config/config.js';
 import { firstLine, readSecret } from './secret-file.js';
 

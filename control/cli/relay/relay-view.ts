@@ -1,6 +1,5 @@
 /** What the pages and the control socket tell of a running relay, made in one place for both. */
 import { clientStates } from '../../../monitoring/client-state.js';
-import type { Why } from '../../../monitoring/connection-page.js';
 import { DeviceNames } from '../../../monitoring/device-names.js';
 import { ExporterClient } from '../../../monitoring/exporter-client.js';
 import { halfOpenCounter, toOthers, toPort } from '../../../monitoring/half-open.js';
@@ -9,6 +8,7 @@ import type { Congestion } from '../../../monitoring/process.js';
 import { relayState } from '../../../monitoring/relay-state.js';
 import { Sampler } from '../../../monitoring/sampler.js';
 import { type ClientState, STATE_VERSION, type State } from '../../../monitoring/state.js';
+import type { AskWhy } from '../../../monitoring/why-page.js';
 import type { Relay } from '../../../proxy/relay.js';
 import type { RelayStats } from '../../../proxy/stats.js';
 import type { CongestionChoice } from '../../plan/congestion.js';
@@ -29,7 +29,8 @@ export interface RelayView {
   halfOpen(): Promise<number | undefined>;
   /** What new connections have. */
   congestion(): Congestion;
-  why(client: string, originalDestination: string): Omit<Why, 'version' | 'id'>;
+  /** Of the exporter, where this relay's file has no rules. */
+  readonly why: AskWhy;
   end(): void;
 }
 
@@ -79,7 +80,10 @@ export function viewOf(
     get isAsking() {
       return names.isAsking || router.isAsking;
     },
-    why: whyFrom(() => reloading.config),
+    why: whyFrom(
+      () => reloading.config,
+      (client, destination) => router.why(client, destination),
+    ),
     end: () => {
       sampler.end();
       names.end();

@@ -1,8 +1,9 @@
 /** Which rule of the configuration steers a connection here, by the reference reading of the policy. */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import type { Why } from '../../../monitoring/connection-page.js';
+import type { RuleAnswer } from '../../../monitoring/connection-page.js';
 import { hostOf } from '../../../monitoring/connection-query.js';
+import type { AskWhy } from '../../../monitoring/why-page.js';
 import { familyOf, parseAddress } from '../../config/address.js';
 import type { Config } from '../../config/config.js';
 import { ownRelayConfig } from '../../plan/relay-config.js';
@@ -10,7 +11,7 @@ import { compilePolicy } from '../../policy/compile.js';
 import { type Packet, ruleMatches } from '../../policy/evaluate.js';
 import type { Policy, Rule } from '../../policy/rule.js';
 
-type Reason = Omit<Why, 'version' | 'id'>;
+type Reason = Omit<RuleAnswer, 'version'>;
 
 interface Known {
   of: Config;
@@ -19,25 +20,38 @@ interface Known {
   isPart: boolean;
 }
 
-/** @param config the one in force. @returns answers for a client and a destination as the engine writes them. */
-export function whyFrom(config: () => Config): (client: string, destination: string) => Reason {
+/**
+ * @param config the one in force
+ * @param whole who is asked where that is the part without rules that `apply` wrote; an error says why there is no answer
+ * @returns answers for a client and a destination as the engine writes them
+ */
+export function whyFrom(config: () => Config, whole?: AskWhy): AskWhy {
   let known: Known | undefined;
-  return (client, destination) => {
+  return async (client, destination) => {
     const now = config();
     if (known?.of !== now)
       known = { of: now, policy: compilePolicy(now), isPart: isWrittenByApply(now) };
     const packet = packetOf(client, destination);
     if (packet === undefined) return { action: 'unknown', text: 'its addresses cannot be read' };
-    if (known.isPart)
+    if (!known.isPart) return reasonOf(now, known.policy, packet);
+    try {
+      if (whole !== undefined) return await whole(client, destination);
+      return { action: 'proxy', text: `${ELSEWHERE}: run \`sidetrack exporter\` with that file` };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
       return {
         action: 'proxy',
-        text: 'the rules are in the file that `sidetrack apply` reads; it gave this relay a part without them',
+        text: `${ELSEWHERE}, and ${reason}; run \`sidetrack exporter\` with that file, where its section exporter says`,
       };
-    return reasonOf(now, known.policy, packet);
+    }
   };
 }
 
-function isWrittenByApply({ file }: Config): boolean {
+const ELSEWHERE =
+  'the rules are in the file that `sidetrack apply` reads, of which this is a part without them';
+
+/** Its file is what a relay needs of the whole. */
+export function isWrittenByApply({ file }: Config): boolean {
   try {
     return ownRelayConfig({ content: readFileSync(file, 'utf8'), mode: 0 });
   } catch {

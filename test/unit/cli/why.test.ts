@@ -13,9 +13,13 @@ const RULES = `rules:
 default: direct
 `;
 
-async function asked(yaml: string, client: string, destination: string) {
+async function configOf(yaml: string) {
   const folder = await folderOf({ 'sidetrack.yaml': yaml });
-  const config = await loadConfig(`${folder}/sidetrack.yaml`);
+  return loadConfig(`${folder}/sidetrack.yaml`);
+}
+
+async function asked(yaml: string, client: string, destination: string) {
+  const config = await configOf(yaml);
   return whyFrom(() => config)(client, destination);
 }
 
@@ -53,10 +57,41 @@ describe('why a connection came here', () => {
     expect(reason).toMatchObject({ rule: 'rest', action: 'proxy' });
   });
 
-  it('knows that a part of the file has none', async () => {
-    const part = `# Written by sidetrack apply, which writes it again: change the file that apply reads.\n${MINIMAL}`;
-    const { rule, text } = await asked(part, '192.168.1.7:1', '198.51.100.7:22');
-    expect(rule).toBeUndefined();
-    expect(text).toContain('sidetrack apply');
+  describe('where the file is the part that apply wrote', () => {
+    const PART = `# Written by sidetrack apply, which writes it again: change the file that apply reads.\n${MINIMAL}`;
+    const WAY = ['192.168.1.7:1', '198.51.100.7:22'] as const;
+
+    it('is what the one says that has the whole', async () => {
+      const config = await configOf(PART);
+      const whole: string[][] = [];
+      const why = whyFrom(
+        () => config,
+        async (...way) => {
+          whole.push(way);
+          return { rule: 'office', action: 'proxy', text: 'by the whole file' };
+        },
+      );
+      expect(await why(...WAY)).toMatchObject({ rule: 'office', text: 'by the whole file' });
+      expect(whole).toEqual([[...WAY]]);
+    });
+
+    it('says who has not answered, and what to run', async () => {
+      const config = await configOf(PART);
+      const why = whyFrom(
+        () => config,
+        async () => {
+          throw new Error('no exporter answers on port 9151: nothing listens there');
+        },
+      );
+      const { rule, text } = await why(...WAY);
+      expect(rule).toBeUndefined();
+      expect(text).toMatch(/nothing listens there; run `sidetrack exporter` with that file/);
+    });
+
+    it('is not known to an exporter that has no more, either', async () => {
+      const { rule, text } = await asked(PART, ...WAY);
+      expect(rule).toBeUndefined();
+      expect(text).toContain('sidetrack apply');
+    });
   });
 });

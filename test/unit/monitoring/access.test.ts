@@ -69,7 +69,7 @@ async function serve(options: Partial<MonitoringOptions> = {}): Promise<Monitori
     registry: new Registry(),
     state: async () => STATE,
     connections: new Connections(source, parseEntry),
-    why: () => ({ action: 'proxy', text: 'because' }),
+    why: async () => ({ action: 'proxy', text: 'because' }),
     files: new Map([['/web/index.html', { type: 'text/html', body: Buffer.from('<p>page</p>') }]]),
     ...options,
   });
@@ -162,6 +162,41 @@ describe('who is connected to what', () => {
     expect(await clients(server.url)).toEqual(STATE.clients);
     expect((await ask(server.url, '/connections.json')).status).toBe(200);
   });
+});
+
+describe('which rule holds for an address, as the exporter says it', () => {
+  const WAY = '/why.json?client=192.168.1.7:1&to=203.0.113.9:443';
+  const started = async (options: Partial<MonitoringOptions> = {}) => {
+    const server = await startMonitoring({
+      address: '127.0.0.1',
+      port: 0,
+      registry: new Registry(),
+      why: async (client, to) => ({ action: 'proxy', text: `${client} to ${to}` }),
+      files: new Map(),
+      ...options,
+    });
+    servers.push(server);
+    return server.url;
+  };
+
+  it('is told to this machine, not to another by way of a proxy, and to a token', async () => {
+    const url = await started();
+    const { status, body } = await ask(url, WAY);
+    expect([status, JSON.parse(body).text]).toEqual([200, '192.168.1.7:1 to 203.0.113.9:443']);
+    expect((await ask(url, WAY, { headers: { via: '1.1 cache' } })).status).toBe(403);
+    const guarded = await started({ auth: auth() });
+    expect((await ask(guarded, WAY)).status).toBe(401);
+    const headers = { authorization: `Bearer ${TOKEN}`, via: '1.1 cache' };
+    expect((await ask(guarded, WAY, { headers })).status).toBe(200);
+  });
+
+  it.each(['', '?client=192.168.1.7:1', `${'?client=1&to='}${'1'.repeat(100)}`])(
+    'is asked with two addresses: %s',
+    async (words) => {
+      const { status, body } = await ask(await started(), `/why.json${words}`);
+      expect([status, body]).toEqual([400, expect.stringContaining('client= and to=')]);
+    },
+  );
 });
 
 describe('closing', () => {

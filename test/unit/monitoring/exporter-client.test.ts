@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { ExporterClient, type ExporterPlace } from '../../../monitoring/exporter-client.js';
+import { ExporterClient } from '../../../monitoring/exporter-client.js';
+import type { ExporterPlace } from '../../../monitoring/exporter-request.js';
 import type { PageTls } from '../../../monitoring/http-server.js';
 import { startMonitoring } from '../../../monitoring/server.js';
 import { STATE_VERSION, type State } from '../../../monitoring/state.js';
@@ -30,6 +31,7 @@ async function exporter(auth = false, tls?: PageTls): Promise<ExporterPlace> {
     port: 0,
     registry: new Registry(),
     state: async () => ({ ...STATE, servers: [{ name: 'server1', captured: ++asked }] }),
+    why: async (client, to) => ({ rule: 'office', action: 'proxy', text: `${client} to ${to}` }),
     files: new Map(),
     ...(tls && { tls }),
     ...(auth && { auth: { token: Buffer.from('secret') } }),
@@ -53,6 +55,39 @@ async function other(listener: RequestListener): Promise<ExporterPlace> {
 }
 
 const saidOf = async (client: ExporterClient) => (await client.read()).health[0]?.what;
+
+describe('why a connection is steered', () => {
+  const WAY = ['192.168.1.7:50000', '[2001:db8::1]:443'] as const;
+
+  it('is what the exporter makes of its addresses', async () => {
+    const place = await exporter();
+    expect(await new ExporterClient(() => place).why(...WAY)).toMatchObject({
+      rule: 'office',
+      text: '192.168.1.7:50000 to [2001:db8::1]:443',
+    });
+  });
+
+  it('is told with the token only, where there is one', async () => {
+    const place = await exporter(true);
+    await expect(new ExporterClient(() => place).why(...WAY)).rejects.toThrow(/wants a token/);
+    const token = { ...place, token: Buffer.from('secret') };
+    expect(await new ExporterClient(() => token).why(...WAY)).toMatchObject({ action: 'proxy' });
+  });
+
+  it.each([
+    ['an answer without an end', 'x'.repeat(1 << 20), /its answer has no end/],
+    ['no JSON', '<html>', /none, or of another version/],
+    ['another shape', '{"version":1,"text":7,"action":"proxy"}', /none, or of another version/],
+    [
+      'a text without measure',
+      JSON.stringify({ version: 1, action: 'proxy', text: 'x'.repeat(5000) }),
+      /none, or of another version/,
+    ],
+  ])('is not taken from what is none: %s', async (_name, body, said) => {
+    const place = await other((_request, response) => response.end(body));
+    await expect(new ExporterClient(() => place).why(...WAY)).rejects.toThrow(said);
+  });
+});
 
 describe('the half of the router', () => {
   it('is what the exporter says, asked for once in a while', async () => {
