@@ -5,6 +5,7 @@ import type { Balance } from './balance.js';
 import type { Destination } from './destination.js';
 import type { Diagnostic, Position } from './diagnostic.js';
 import type { AddressEntry } from './entry.js';
+import type { Entries } from './entry-list.js';
 import type { Forwarding } from './forwarding.js';
 import type { HostAddress } from './host-address.js';
 import type { ListConfig } from './list-config.js';
@@ -172,7 +173,7 @@ export interface RelayConfig extends Omit<Scalars<RelayFile>, 'drainSeconds'> {
 export interface SetConfig {
   /** Absolute or relative to the working directory; of a list with a url, its copy. */
   file: string;
-  entries: readonly AddressEntry[];
+  entries: Entries;
   /** Where it is fetched from; absent where the file is the owner's. */
   list?: ListConfig;
 }

@@ -7,14 +7,21 @@ import {
   isProblem,
   parseEntry,
 } from './entry.js';
+import { type Entries, EntryList } from './entry-list.js';
 
 /** A list in the wrong format is wrong in every line; these are enough. */
 const MOST_BAD_LINES = 10;
+/** Ten times the routes of the whole Internet; IPv4 is bounded by how long a list may be. */
+const MOST_V6 = 2 ** 21;
+const TOO_MANY = {
+  message: `the list has more than ${MOST_V6} entries of IPv6`,
+  hint: 'look at what it is; networks take less room than their addresses one by one',
+};
 /** Longer than any range of IPv6 addresses; what is longer is cut when it is quoted. */
 const LONGEST_ENTRY = 90;
 
 export interface SetEntries {
-  entries: AddressEntry[];
+  entries: Entries;
   diagnostics: Diagnostic[];
   /** What was left out, and what is hardly meant. */
   warnings: Diagnostic[];
@@ -36,7 +43,7 @@ export interface GatheringOptions {
 }
 
 export class Gathering implements SetEntries {
-  readonly entries: AddressEntry[] = [];
+  readonly entries = new EntryList();
   readonly diagnostics: Diagnostic[] = [];
   readonly warnings: Diagnostic[] = [];
   readonly #told = new Map<string, Told>();
@@ -61,6 +68,10 @@ export class Gathering implements SetEntries {
   }
 
   add(entry: AddressEntry, content: string, at: At): void {
+    if (entry.family === 6 && this.entries.countOf(6) >= MOST_V6) {
+      if (this.#bad === 0) this.refuse(content, TOO_MANY, at);
+      return;
+    }
     this.entries.push(entry);
     if (isEverything(entry)) this.#warnOfEverything(content, at());
   }

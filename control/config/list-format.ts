@@ -50,7 +50,7 @@ const KNOWN: readonly Known[] = [
   },
   {
     format: 'clash',
-    line: /^(?:payload:|-\s+\S|(?:IP-CIDR6?|IP6-CIDR|IP-ASN|GEOIP|SRC-IP-CIDR|(?:DOMAIN|HOST)(?:-\w+)*|PROCESS-NAME|USER-AGENT|URL-REGEX|DST-PORT|DEST-PORT|AND|OR|NOT),)/i,
+    line: /^(?:(?:payload|rules)\s*:|-\s+\S|(?:IP-CIDR6?|IP6-CIDR|IP-ASN|GEOIP|SRC-IP-CIDR|(?:DOMAIN|HOST)(?:-\w+)*|PROCESS-NAME|USER-AGENT|URL-REGEX|DST-PORT|DEST-PORT|AND|OR|NOT),)/i,
   },
   {
     format: 'ipset',

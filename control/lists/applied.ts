@@ -10,6 +10,7 @@ import type { Config } from '../config/config.js';
 import { directoryOf } from '../config/load-sets.js';
 import { PrefixSet } from '../policy/prefix-set.js';
 import { type AppliedHost, appliedText, parseApplied, type SetTexts } from './applied-text.js';
+import { cidrText } from './cidr-text.js';
 import { writeWhole } from './store.js';
 
 export type { AppliedHost, SetTexts } from './applied-text.js';
@@ -30,10 +31,7 @@ export function setTexts({ sets }: Pick<Config, 'sets'>): SetTexts {
   return Object.fromEntries(
     Object.entries(sets).map(([name, { entries }]) => [
       name,
-      PrefixSet.of(entries)
-        .cidrs()
-        .map((cidr) => `${cidr}\n`)
-        .join(''),
+      cidrText(PrefixSet.of(entries))?.text.toString('latin1') ?? '',
     ]),
   );
 }

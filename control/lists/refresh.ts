@@ -9,6 +9,7 @@ import { copyIn, type ListConfig } from '../config/list-config.js';
 import { locationsOf } from '../config/load-sets.js';
 import { readFailure } from '../config/read-failure.js';
 import { PrefixSet } from '../policy/prefix-set.js';
+import { cidrText } from './cidr-text.js';
 import { ListError } from './failure.js';
 import { type FetchedBody, fetchList } from './fetch.js';
 import { dueAt, freshRecord, type ListRecord, readRecord } from './record.js';
@@ -197,6 +198,9 @@ async function unpacked({ maxBytes }: ListConfig, bytes: Buffer): Promise<Buffer
   }
 }
 
+/** What a copy may hold; more would not fit into a router either. */
+const MOST_CIDRS = 8_000_000;
+
 async function read(list: ListConfig, bytes: Buffer) {
   const { choice, locationsFile, shownUrl, minEntries } = list;
   const whole = { ...choice, ...(await locationsOf(locationsFile)) };
@@ -210,29 +214,29 @@ async function read(list: ListConfig, bytes: Buffer) {
       'look at it; the copy that is there stays in use',
     );
   }
-  const set = PrefixSet.of(found.entries);
-  const cidrs = set.cidrs();
+  const all = cidrText(PrefixSet.of(found.entries), MOST_CIDRS);
+  if (all === undefined)
+    throw new ListError(
+      'too_large',
+      `the list is more than ${MOST_CIDRS} networks`,
+      'look at what it is; ranges of odd addresses are many networks each',
+    );
+  const { text, ...entries } = all;
+  const count = entries.v4 + entries.v6;
   // A list that may be empty is one that the file says so of.
-  if (cidrs.length === 0 && minEntries > 0)
+  if (count === 0 && minEntries > 0)
     throw new ListError(
       'empty',
       `the list is empty${choice.countries.length > 0 ? ` for country ${choice.countries.join(', ')}` : ''}`,
       'look at it; where it may be empty, write min_entries: 0',
     );
-  if (cidrs.length < minEntries)
+  if (count < minEntries)
     throw new ListError(
       'shrunken',
-      `the list has ${cidrs.length} entries and not ${minEntries}`,
+      `the list has ${count} entries and not ${minEntries}`,
       'look at it, or write a smaller min_entries',
     );
-  const v6 = cidrs.findIndex((cidr) => cidr.includes(':'));
-  const v4 = v6 < 0 ? cidrs.length : v6;
-  return {
-    text: cidrs.map((cidr) => `${cidr}\n`).join(''),
-    entries: { v4, v6: cidrs.length - v4 },
-    format: found.format,
-    warnings: found.warnings,
-  };
+  return { text, entries, format: found.format, warnings: found.warnings };
 }
 
 /** Each family by itself: a list without its IPv6 part is hardly shorter. */

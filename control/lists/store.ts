@@ -7,7 +7,11 @@ import { ListError } from './failure.js';
 import { type ListRecord, recordPath } from './record.js';
 
 /** @throws ListError `disk` */
-export async function writeWhole(path: string, content: string, mode = 0o644): Promise<void> {
+export async function writeWhole(
+  path: string,
+  content: string | Buffer,
+  mode = 0o644,
+): Promise<void> {
   const beside = join(dirname(path), `.${process.pid}-${Math.random().toString(36).slice(2)}.new`);
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o755 });

@@ -2,6 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import type { AddressList, Config, ServerConfig } from '../config/config.js';
+import { EntryList } from '../config/entry-list.js';
 import { asList, asMap, type RawMap } from '../config/raw.js';
 import { PrefixSet } from '../policy/prefix-set.js';
 import { credentialName, PAGES_CREDENTIALS, relaySecrets } from './relay-secrets.js';
@@ -109,6 +110,6 @@ function metricsPart(written: RawMap, secrets: Readonly<Record<string, string>>)
 /** `private` is built in; the files of the others are not there. */
 function withoutSets({ sets }: Config, { entries, sets: names }: AddressList): string[] {
   const own = names.filter((name) => sets[name] !== undefined);
-  const all = [...entries, ...own.flatMap((name) => sets[name]!.entries)];
+  const all = EntryList.of(entries, ...own.map((name) => sets[name]!.entries));
   return [...names.filter((name) => sets[name] === undefined), ...PrefixSet.of(all).cidrs()];
 }

@@ -4,7 +4,8 @@
  */
 import type { Address } from '../config/address.js';
 import { formatV4, formatV6 } from '../config/address.js';
-import { type AddressEntry, isProblem, parseEntry } from '../config/entry.js';
+import { isProblem, parseEntry } from '../config/entry.js';
+import { type Entries, EntryList } from '../config/entry-list.js';
 import { cidrsOfV4, cidrsOfV6 } from './cidr.js';
 import { mergeV4, mergeV6 } from './interval.js';
 
@@ -71,24 +72,10 @@ export class PrefixSet {
   ) {}
 
   /** Builds a set from entries in any order, overlapping or not. */
-  static of(entries: readonly AddressEntry[]): PrefixSet {
-    let v4Count = 0;
-    for (const entry of entries) if (entry.family === 4) v4Count++;
-    const starts = new Uint32Array(v4Count);
-    const ends = new Uint32Array(v4Count);
-    const starts6: bigint[] = [];
-    const ends6: bigint[] = [];
-    let i = 0;
-    for (const entry of entries) {
-      if (entry.family === 4) {
-        starts[i] = entry.first;
-        ends[i++] = entry.last;
-      } else {
-        starts6.push(entry.first);
-        ends6.push(entry.last);
-      }
-    }
-    return new PrefixSet(mergeV4(starts, ends), mergeV6(starts6, ends6));
+  static of(entries: Entries): PrefixSet {
+    const list = EntryList.of(entries);
+    const [v4, v6] = [list.v4Intervals(), list.v6Intervals()];
+    return new PrefixSet(mergeV4(v4.starts, v4.ends), mergeV6(v6.starts, v6.ends));
   }
 
   /** Builds a set from text that is known to be right, such as a built-in list; throws if it is not. */
@@ -158,17 +145,17 @@ export class PrefixSet {
 
   /** The fewest CIDRs that cover exactly this set, as text: IPv4 first, each family in order. */
   cidrs(): string[] {
-    const texts: string[] = [];
-    this.v4.starts.forEach((first, i) => {
-      for (const { address, length } of cidrsOfV4(first, this.v4.ends[i]!)) {
-        texts.push(`${formatV4(address)}/${length}`);
-      }
-    });
-    this.v6.starts.forEach((first, i) => {
-      for (const { address, length } of cidrsOfV6(first, this.v6.ends[i]!)) {
-        texts.push(`${formatV6(address)}/${length}`);
-      }
-    });
-    return texts;
+    return [...this.eachCidr()];
+  }
+
+  /** The same, one after the other: a list of millions makes no array of them. */
+  *eachCidr(): Generator<string> {
+    const { v4, v6 } = this;
+    for (let i = 0; i < v4.starts.length; i++)
+      for (const { address, length } of cidrsOfV4(v4.starts[i]!, v4.ends[i]!))
+        yield `${formatV4(address)}/${length}`;
+    for (let i = 0; i < v6.starts.length; i++)
+      for (const { address, length } of cidrsOfV6(v6.starts[i]!, v6.ends[i]!))
+        yield `${formatV6(address)}/${length}`;
   }
 }

@@ -232,6 +232,28 @@ describe('a refresh', () => {
     expect((await refresh()).stdout).toContain('Loaded. cn (5 -> 3)');
   });
 
+  it('of 64 MiB takes less than 256 MiB of heap', {
+    tags: ['long'],
+    timeout: 600_000,
+  }, async () => {
+    const lines: string[] = [];
+    // No two of these are one network.
+    for (let n = 0, length = 0; length < 63 * 2 ** 20; n += 2) {
+      const line = `${1 + (n >>> 24)}.${(n >>> 16) & 255}.${(n >>> 8) & 255}.${n & 255}`;
+      length += line.length + 1;
+      lines.push(line);
+    }
+    serve(lines.join('\n'));
+    const { status, stdout } = await fixture.sidetrackWith(
+      { env: { NODE_OPTIONS: '--max-old-space-size=256' }, timeoutMs: 300_000 },
+      ...['refresh', '--accept-shrunken', '--fetch-only'],
+    );
+    expect([status, stdout]).toEqual([
+      0,
+      expect.stringContaining(`fetched, ${lines.length} entries`),
+    ]);
+  });
+
   it('loads a file that has changed, unless most of it is gone', { tags: ['long'] }, async () => {
     const file = `${fixture.directory}/own.txt`;
     writeFileSync(file, [...LISTED, ...OTHERS].join('\n'));

@@ -2,7 +2,7 @@
 import type { At, Gathering } from '../gathering.js';
 import type { ListChoice } from './choice.js';
 import { linesOf } from './lines.js';
-import { manySets } from './several.js';
+import { MOST_SETS, manySets } from './several.js';
 
 /** By blanks alone: a pattern that can divide a line in many ways takes the cube of its length. */
 function wordsOf(line: string): [verb: string, name: string, entry: string, rest: string] {
@@ -27,12 +27,12 @@ export function readIpset(
     switch (verb) {
       case 'create':
       case '-N':
-        if (entry === 'list:set') listsOfSets.add(name);
+        if (entry === 'list:set' && listsOfSets.size < MOST_SETS) listsOfSets.add(name);
         break;
       case 'add':
       case '-A':
         if (listsOfSets.has(name) || (sourceSet !== undefined && name !== sourceSet)) break;
-        if (!names.has(name)) names.set(name, at);
+        if (!names.has(name) && names.size < MOST_SETS) names.set(name, at);
         takeEntry(line, entry, rest, at, found);
         break;
       case 'flush':

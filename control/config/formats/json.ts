@@ -16,7 +16,11 @@ const PREFIX_KEYS = [
 
 export function readJson(file: string, text: string, choice: ListChoice, found: Gathering): void {
   const start: At = () => ({ file, line: 1, column: 1 });
-  const whole = parsed(text);
+  if (hasTooManyValues(text)) {
+    found.refuse('', TOO_MANY, start);
+    return;
+  }
+  const whole = parsed(text.startsWith('\ufeff') ? text.slice(1) : text);
   const known = [ranges, azure, ruleSet, entries, namedLists, single];
   if (whole === undefined) readObjects(file, text, choice, found);
   else if (!known.some((read) => read(whole.value, choice, found, start)))
@@ -28,6 +32,27 @@ export function readJson(file: string, text: string, choice: ListChoice, found: 
 }
 
 const KNOWN = 'docs/lists.md says which kinds are';
+
+/** Each takes some 50 bytes, whatever it is. */
+const MOST_VALUES = 4_000_000;
+const TOO_MANY = {
+  message: `the JSON has more than ${MOST_VALUES} values`,
+  hint: 'take the list as text, or a part of it',
+};
+
+/** Counted without looking for texts: more marks are no harm. */
+function hasTooManyValues(text: string): boolean {
+  let values = 0;
+  for (let i = 0; i < text.length && values <= MOST_VALUES; i++) {
+    const code = text.charCodeAt(i);
+    if (code === COMMA || code === BRACKET || code === BRACE) values++;
+  }
+  return values > MOST_VALUES;
+}
+
+const COMMA = 44;
+const BRACKET = 91;
+const BRACE = 123;
 
 /** As NDJSON has it. */
 function readObjects(file: string, text: string, choice: ListChoice, found: Gathering): void {
@@ -71,7 +96,7 @@ const azure: Reader = (value, choice, found, at) => {
     return false;
   if (choice.services.length === 0) {
     needsService(
-      tags.map((tag) => String(asMap(tag).name)),
+      tags.map((tag) => shown(asMap(tag).name)),
       found,
       at,
     );
@@ -163,7 +188,13 @@ function takeObject(row: RawMap, choice: ListChoice, found: Gathering, at: At): 
 }
 
 function takeTexts(list: readonly unknown[], found: Gathering, at: At): void {
-  for (const one of list) found.take(typeof one === 'string' ? one : JSON.stringify(one), at);
+  for (const one of list) found.take(shown(one), at);
+}
+
+/** What is no text is no address either; it may be nested too deeply to be written down. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return Array.isArray(value) ? '[…]' : isMap(value) ? '{…}' : String(value);
 }
 
 function prefixOf(row: RawMap): string | undefined {

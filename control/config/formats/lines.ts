@@ -24,6 +24,22 @@ export function* linesOf(file: string, text: string): Generator<Line> {
   }
 }
 
+/** No line of a list is longer; its words would take a hundred times its length. */
+const LONGEST_LINE = 64 * 1024;
+
+/** The first line that is too long to be divided; 0 where there is none. */
+export function tooLongLine(text: string): number {
+  let number = 0;
+  for (let start = 0; start < text.length; ) {
+    const newline = text.indexOf('\n', start);
+    const end = newline < 0 ? text.length : newline;
+    number++;
+    if (end - start > LONGEST_LINE) return number;
+    start = end + 1;
+  }
+  return 0;
+}
+
 /** Of a place in a text that is not read by lines. */
 export function positionIn(file: string, text: string, offset: number): At {
   return () => {

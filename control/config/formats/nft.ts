@@ -1,11 +1,11 @@
 /**
- * Files for nft: `define NAME = { … }`, the elements of `set NAME { … }`, and `add element … NAME { … }`.
+ * Files for nft: `define NAME = { … }`, the elements of `set NAME { … }`, alone or with it, and `add element … NAME { … }`.
  * Read by words, once from the first to the last.
  */
 import type { Gathering } from '../gathering.js';
 import type { ListChoice } from './choice.js';
 import { positionIn } from './lines.js';
-import { manySets } from './several.js';
+import { MOST_SETS, manySets } from './several.js';
 
 interface Word {
   text: string;
@@ -79,6 +79,9 @@ class NftFile {
       if (word.text === 'define') this.#define();
       else if (word.text === 'set') this.#set();
       else if (word.text === 'element') this.#element();
+      // A file that is included within a set.
+      else if (word.text === 'elements' && this.#words.has('=') && this.#words.has('{'))
+        this.#elements(word);
     }
     const sets = [...this.#sets].map(([name, offset]) => [name, this.#at(offset)] as const);
     manySets(sets, this.found);
@@ -133,28 +136,33 @@ class NftFile {
 
   /** Up to the closing brace. */
   #elements({ text: name }: Word, end = '}'): void {
+    // The first three say all but one thing.
     let words: Word[] = [];
+    let isMore = false;
     const finish = () => {
       const [first] = words;
       if (first !== undefined && this.#isMeant(name)) {
-        if (!this.#sets.has(name)) this.#sets.set(name, first.offset);
-        this.#one(words, first);
+        if (!this.#sets.has(name) && this.#sets.size < MOST_SETS)
+          this.#sets.set(name, first.offset);
+        this.#one(first, words, isMore);
       }
-      words = [];
+      [words, isMore] = [[], false];
     };
     for (let word = this.#words.take(); word !== undefined; word = this.#words.take()) {
       if (word.text === end || word.text === ';') break;
       if (word.text === ',') finish();
-      else if (word.text !== '\n') words.push(word);
+      else if (word.text !== '\n') {
+        isMore ||= word.text === '.' || word.text === ':';
+        if (words.length < 3) words.push(word);
+      }
     }
     finish();
   }
 
   /** `192.0.2.0/24`, `192.0.2.0 - 192.0.2.9`, with `timeout 1h`, `counter …` or a comment behind it. */
-  #one(words: readonly Word[], { text, offset }: Word): void {
+  #one({ text, offset }: Word, [, second, third]: readonly Word[], isMore: boolean): void {
     const at = this.#at(offset);
-    const [, second, third] = words;
-    if (words.some((word) => word.text === '.' || word.text === ':'))
+    if (isMore)
       this.found.refuse(
         text,
         {

@@ -10,7 +10,7 @@ import { readCsv } from './csv.js';
 import { readDelegated } from './delegated.js';
 import { readIpset } from './ipset.js';
 import { readJson } from './json.js';
-import { linesOf } from './lines.js';
+import { linesOf, tooLongLine } from './lines.js';
 import { readNft } from './nft.js';
 
 export interface ReadList extends SetEntries {
@@ -68,6 +68,9 @@ export function readList(
       message: 'the file is the statistics of a routing registry, with all its countries',
       hint: 'say which is meant: country: CN',
     });
+  const long = OF_LINES.has(format) ? tooLongLine(text) : 0;
+  if (long > 0)
+    return refused(format, file, { message: 'the line is too long for such a list' }, long);
   // Such programs take an address with host bits for its network.
   const found = new Gathering({ ...options, masks: options.masks || MASKS.has(format) });
   READERS[format](file, text, choice, found);
@@ -77,6 +80,9 @@ export function readList(
     return refused(format, file, { message: `the list has no address: ${first.message}` });
   return { ...asData(found), format };
 }
+
+/** Those that divide each line. */
+const OF_LINES: ReadonlySet<string> = new Set(['delegated', 'csv', 'ipset', 'clash']);
 
 const MASKS: ReadonlySet<string> = new Set(['ipset', 'nft', 'clash']);
 
@@ -91,8 +97,8 @@ function detected(file: string, text: string): ReadList['format'] {
   return 'plain';
 }
 
-function refused(format: ReadList['format'], file: string, problem: Problem): ReadList {
-  const diagnostics = [diagnosticAt({ file, line: 1, column: 1 }, problem)];
+function refused(format: ReadList['format'], file: string, problem: Problem, line = 1): ReadList {
+  const diagnostics = [diagnosticAt({ file, line, column: 1 }, problem)];
   return { format, entries: [], diagnostics, warnings: [] };
 }
 

@@ -2,6 +2,8 @@
 import type { At, Gathering } from '../gathering.js';
 
 const MOST_NAMED = 6;
+/** Of which the names are kept; a file of ours has one, and two are too many. */
+export const MOST_SETS = 1000;
 
 /** @param sets those that something was taken from, with the place of the first of it */
 export function manySets(sets: readonly (readonly [string, At])[], found: Gathering): void {

@@ -258,12 +258,11 @@ describe('loadConfig', () => {
       readAheadBudgetMib: 100,
       fastOpen: true,
     });
-    expect(config.sets).toEqual({
-      china: {
-        file: join(folder, 'china.txt'),
-        entries: [{ family: 4, first: 0xcb007100, last: 0xcb0071ff }],
-      },
-    });
+    expect(Object.keys(config.sets)).toEqual(['china']);
+    expect(config.sets.china?.file).toBe(join(folder, 'china.txt'));
+    expect([...config.sets.china!.entries]).toEqual([
+      { family: 4, first: 0xcb007100, last: 0xcb0071ff },
+    ]);
     const first = FULL.split('\n').findIndex((line) => line.includes('name: lan')) + 1;
     expect(config.rules.map(({ position, ...rule }) => ({ ...rule, line: position.line }))).toEqual(
       [
@@ -366,10 +365,10 @@ rules:
   it('hold entries of both families, comments, blank lines and Windows line ends', async () => {
     const text = '\ufeff# list\r\n10.0.0.0/8\r\n\r\n  fd00::1 # one\r\n10.1.0.1 - 10.1.0.2';
     const config = await load(yaml, { 'china.txt': text });
-    expect(config.sets.china?.entries).toEqual([
+    expect([...config.sets.china!.entries]).toEqual([
       { family: 4, first: 0x0a000000, last: 0x0affffff },
-      { family: 6, first: (0xfd00n << 112n) | 1n, last: (0xfd00n << 112n) | 1n },
       { family: 4, first: 0x0a010001, last: 0x0a010002 },
+      { family: 6, first: (0xfd00n << 112n) | 1n, last: (0xfd00n << 112n) | 1n },
     ]);
   });
 
@@ -406,7 +405,7 @@ rules:
       'sidetrack.yaml:9:18: the set "china" is empty: china.txt has no entry; fetch the list again; where it may be empty, write min_entries: 0',
     ]);
     const allowed = yaml.replace('china.txt }', 'china.txt, min_entries: 0 }');
-    expect((await load(allowed, { 'china.txt': '' })).sets.china?.entries).toEqual([]);
+    expect((await load(allowed, { 'china.txt': '' })).sets.china?.entries).toHaveLength(0);
   });
 
   it('may be about to be filled when they are empty', async () => {

@@ -100,4 +100,59 @@ describe('a reader of lists', () => {
       expect(performance.now() - began).toBeLessThan(5000);
     }
   });
+
+  /** Of a format each that is taken for one, and what goes on as none. */
+  const HEADS = ['', ...SEEDS];
+  const LINES = [
+    ...[
+      '{',
+      '"',
+      '[',
+      ',',
+      '|',
+      ' ',
+      '-',
+      '#',
+      '\n',
+      'x\n',
+      'x\r\n',
+      '\ufeff',
+      '\\',
+      '%',
+      '1:',
+      '/',
+    ],
+    ...['1.2.3.4/33\n', '1.2.3.4 255.255.255.0\n', '1.2.3.4/24\n', '::1-::\n', '1.2.3.4,CN\n'],
+    ...['a b;"c"\n', '(1.2.3.4)\n', "' ", '1;2"\n', '"a""b",', '!1.2.3.4\n', 'x:1.2.3.4-1.2.3.5\n'],
+    ...['set x { elements = { ', 'elements = {', 'add element a b {', '$a,', '1.2.3.4 . 5, '],
+    ...['{"a":\n', '{"cidr":"1.2.3.4"}\n', '{"rules":[', 'a|CN|ipv4|1.2.3.4|x|1|allocated\n'],
+    ...['add x 1.2.3.4,5\n', 'create x list:set\n', '-exist ', '#!', '#! nft', "- '", ' //'],
+    ...['IP-CIDR,1.2.3.4/8,a,src\n', 'AND,((x\n', 'DOMAIN,a\n', '+.a.\n'],
+  ];
+
+  /** Of the processor, whoever else has it. */
+  function secondsFor(work: () => void): number {
+    const before = process.cpuUsage();
+    work();
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1e6;
+  }
+
+  it.each(LIST_FORMATS)(
+    'of %s takes less than a second for a MiB of any line',
+    {
+      tags: ['long'],
+      timeout: 900_000,
+    },
+    (format) => {
+      for (const head of HEADS)
+        for (const line of LINES) {
+          const text = `${head}${line.repeat(2 ** 20 / line.length)}b`;
+          const countries = format === 'delegated' || format === 'csv' ? ['CN'] : [];
+          const once = () => secondsFor(() => assertSound(text, format, countries));
+          const seconds = Math.min(once(), once());
+          expect(seconds, JSON.stringify([head, line])).toBeLessThan(1);
+        }
+    },
+  );
 });

@@ -11,7 +11,7 @@ const read = (text: string | Buffer, choice: Partial<ListChoice> = {}) => {
   const list = readList('list', bytes, { ...WHOLE_LIST, ...choice });
   return {
     format: list.format,
-    entries: list.entries.map(({ first, last }) =>
+    entries: [...list.entries].map(({ first, last }) =>
       first === last ? formatAddress(first) : `${formatAddress(first)}-${formatAddress(last)}`,
     ),
     said: list.diagnostics.map(formatDiagnostic),
@@ -287,7 +287,76 @@ describe('a list of', () => {
   });
 });
 
+/** The same list as other programs and editors leave it. */
+const VARIANTS: readonly (readonly [string, (text: string) => string])[] = [
+  ['a byte order mark', (text) => `\ufeff${text}`],
+  ['line ends of Windows', (text) => text.replaceAll('\n', '\r\n')],
+  ['both', (text) => `\ufeff${text.replaceAll('\n', '\r\n')}`],
+  ['blanks behind its lines', (text) => text.replaceAll('\n', ' \t\n')],
+  ['empty lines before it', (text) => `\n\r\n${text}`],
+  ['no end of its last line', (text) => text.trimEnd()],
+  ['capital letters in its addresses', (text) => text.replaceAll('2001:db8', '2001:DB8')],
+];
+
+describe.each(VARIANTS)('a list with %s', (_variant, of) => {
+  it.each<[string, string, Partial<ListChoice>?]>([
+    ['CIDRs', '# x\n192.0.2.0/24\n2001:db8::/32 # y\n192.0.2.1 - 192.0.2.9\n; z\n'],
+    ['a registry', DELEGATED, { countries: ['CN'] }],
+    ['MaxMind', MAXMIND, { countries: ['1814991'] }],
+    ['DB-IP', '192.0.2.0,192.0.2.9,CN\n2001:db8::,2001:db8::ffff,CN\n', { countries: ['CN'] }],
+    ['AWS', JSON.stringify(JSON.parse(AWS), null, 2)],
+    ['Google', GOOGLE],
+    ['Spamhaus', '{"cidr":"192.0.2.0/24"}\n{"cidr":"2001:db8::/32"}\n{"type":"metadata"}\n'],
+    ['sing-box', '{"version":2,"rules":[{"ip_cidr":["192.0.2.0/24","2001:db8::/32"]}]}\n'],
+    ['nft', NFT, { sourceSet: 'cn' }],
+    ['nft, elements alone', 'elements = { 192.0.2.0/24,\n  2001:db8::/32 }\n'],
+    ['ipset', IPSET, { sourceSet: 'cn6' }],
+    ['Clash', CLASH],
+    [
+      'a rule provider of names that end with a dot',
+      'payload:\n- +.example.com.\n- 192.0.2.0/24\n',
+    ],
+    ['rules of Clash', 'rules:\n  - IP-CIDR,192.0.2.0/24,DIRECT\n'],
+  ])('is read as without: %s', (_name, text, choice = {}) => {
+    const plain = read(text, choice);
+    expect(plain).toMatchObject({ said: [] });
+    expect(plain.entries.length).toBeGreaterThan(0);
+    const { format, entries, said } = read(of(text), choice);
+    expect({ format, entries, said }).toEqual({
+      format: plain.format,
+      entries: plain.entries,
+      said: [],
+    });
+  });
+});
+
 describe('a list is refused', () => {
+  it('of which a line would take too much to be divided', () => {
+    const line = 'x '.repeat(40_000);
+    expect(read(`add cn 192.0.2.1\nadd cn ${line}\n`).said).toEqual([
+      'list:2:1: the line is too long for such a list',
+    ]);
+    // A file for nft is one line, if it likes.
+    const nft = `define cn = { ${'192.0.2.1, '.repeat(10_000)}192.0.2.2 }`;
+    expect(read(nft)).toMatchObject({ said: [] });
+  });
+
+  it('of which the values would take too much', () => {
+    expect(read(`[${'[],'.repeat(2_000_001)}1]`, { format: 'json' }).said).toEqual([
+      'list:1:1: the JSON has more than 4000000 values; take the list as text, or a part of it',
+    ]);
+  });
+
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  it.each([
+    [`{"version":1,"rules":[{"ip_cidr":${deep}}]}`, '"[…]" is not an IP address'],
+    [`{"version":1,"rules":[{"ip_cidr":[{"a":${deep}}]}]}`, '"{…}" is not an IP address'],
+    [`{"values":[{"name":${deep},"properties":{"addressPrefixes":[]}}]}`, 'service: […]'],
+    [`{"prefixes":[{"ip_prefix":"192.0.2.0"},${deep}]}`, ''],
+  ])('or read, and does not end the program, where it is nested without sense', (text, said) => {
+    expect(read(text).said.join('')).toContain(said);
+  });
+
   it.each<[string, string | Buffer, Partial<ListChoice>, string]>([
     ['of all countries of a registry', DELEGATED, {}, 'say which is meant: country: CN'],
     ['of all countries of a table', MAXMIND, {}, 'say which are meant: country: CN, or asn: 64496'],
@@ -348,6 +417,12 @@ describe('a list is refused', () => {
       '{"version":1,"rules":[{"domain":["example.com"]}]}',
       {},
       'the list has no address: left out: the names of rules[0]',
+    ],
+    [
+      'of rules in one line',
+      'payload: ["192.0.2.0/24", "IP-CIDR,198.51.100.0/24"]\n',
+      {},
+      'one rule a line',
     ],
     ['of names of Clash', "payload:\n  - '+.example.com'\n", {}, 'sees no names'],
     [
