@@ -30,7 +30,8 @@ static const char usage[] =
 	"usage: sidetrack-bpf [bpf] VERB [--directory PINS] [--json]\n"
 	"  attach [--dry-run] [--digest NAME] [--take-over] < BUNDLE\n"
 	"  detach [--hand-over]\n"
-	"  show [--program DIGEST]      exit 1 when it is not attached everywhere\n"
+	"  show [--program DIGEST] [--brief]\n"
+	"                               exit 1 when it is not attached everywhere\n"
 	"  stats\n"
 	"  check < BUNDLE               says what is in a bundle, and asks the kernel nothing\n"
 	"  --version\n";
@@ -42,6 +43,7 @@ struct options {
 	bool is_dry_run;
 	bool hands_over;
 	bool is_json;
+	bool is_brief;
 };
 
 /* For people on standard error, for programs on standard output. Return: the exit status */
@@ -159,7 +161,8 @@ static int run_report(const struct options *options, struct fault *fault)
 	if (!out)
 		return fault_call(fault, -ENOMEM, "reading the classifier");
 	result = !strcmp(options->verb, "show")
-			 ? show(options->attach.directory, options->program, out, fault)
+			 ? show(options->attach.directory, options->program, options->is_brief, out,
+				fault)
 			 : stats(options->attach.directory, out, fault);
 	if (fclose(out) != 0 && result >= 0)
 		result = fault_call(fault, -ENOMEM, "reading the classifier");
@@ -198,6 +201,7 @@ static int parse(int argc, char *argv[], struct options *options)
 		{ "take-over", no_argument, NULL, 'o' },
 		{ "hand-over", no_argument, NULL, 'h' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "brief", no_argument, NULL, 'b' },
 		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, '?' },
 		{ NULL, 0, NULL, 0 },
@@ -226,6 +230,9 @@ static int parse(int argc, char *argv[], struct options *options)
 			break;
 		case 'j':
 			options->is_json = true;
+			break;
+		case 'b':
+			options->is_brief = true;
 			break;
 		case 'v':
 			(void)puts(VERSION " " LAYOUT);

@@ -301,7 +301,19 @@ static int print_made_from(struct view *view, const char *program)
 	return err;
 }
 
-static int print_view(struct view *view, const char *program)
+/* What grows with the traffic: a look at all flows takes its time. */
+static int print_traffic(struct view *view)
+{
+	int err = servers_print(view->json, view->pins);
+
+	if (!err)
+		err = print_flows(view);
+	if (!err)
+		err = print_over_share(view);
+	return err;
+}
+
+static int print_view(struct view *view, const char *program, bool is_brief)
 {
 	int err;
 
@@ -316,12 +328,8 @@ static int print_view(struct view *view, const char *program)
 		view->is_whole = false;
 	if (!err)
 		err = print_interfaces(view);
-	if (!err)
-		err = servers_print(view->json, view->pins);
-	if (!err)
-		err = print_flows(view);
-	if (!err)
-		err = print_over_share(view);
+	if (!err && !is_brief)
+		err = print_traffic(view);
 	if (!err)
 		err = print_made_from(view, program);
 	json_close(view->json, '}');
@@ -332,12 +340,13 @@ static int print_view(struct view *view, const char *program)
  * show() - Print what is in force now
  * @directory:	The pins
  * @program:	Digest of the program that an attach would bring, NULL: not asked
+ * @is_brief:	Where it sits, and nothing that grows with the traffic
  * @out:	Gets `null` where the classifier is not attached
  * @fault:	What went wrong
  *
  * Return: 1 when it sits everywhere, 0 when not, or -errno
  */
-int show(const char *directory, const char *program, FILE *out, struct fault *fault)
+int show(const char *directory, const char *program, bool is_brief, FILE *out, struct fault *fault)
 {
 	const struct pins pins = { directory };
 	struct json json = { out, false };
@@ -356,7 +365,7 @@ int show(const char *directory, const char *program, FILE *out, struct fault *fa
 	view.hear_program = pinned_id(&pins, "hear_program");
 	view.xdp_program = pinned_id(&pins, "xdp_program");
 	if (!err)
-		err = print_view(&view, program);
+		err = print_view(&view, program, is_brief);
 	links_free(&view.links);
 	names_free(&view.listening);
 	return err ? fault_call(fault, err, "reading the classifier") : view.is_whole;

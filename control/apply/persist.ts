@@ -3,12 +3,10 @@ import { SidetrackError } from '../error.js';
 import { keepFiles } from '../keep/files.js';
 import { bootFiles, FIREWALL_SCRIPT } from '../plan/boot-files.js';
 import type { BootEntry, DesiredPersist, ObservedPersist } from '../plan/persist.js';
-import { KEPT_STATE } from '../plan/persist.js';
-import { notStarted, UNKEPT_CLASSIFIER } from '../plan/persist-check.js';
+import { notStarted } from '../plan/persist-check.js';
 import type { HostState, ObservedHost } from '../plan/state.js';
 import type { Step } from '../plan/step.js';
 import { keepState, stop } from '../resources/persist-script.js';
-import { scriptedState } from '../resources/saved-parts.js';
 import { type ExecuteOptions, executeSteps } from './execute.js';
 import type { Places } from './place.js';
 
@@ -29,12 +27,9 @@ function desiredPersist(
   found: ObservedPersist,
 ): DesiredPersist {
   const { init, firewall } = found;
-  const { state: saved } = scriptedState(desired, observed);
   const includes = init === 'procd' && firewall !== undefined;
   // The state of the host is copied there when the change is kept: what nft lists is not known before.
-  const kept = keepFiles({ desired, observed, saved }).filter(
-    ({ path }) => !path.startsWith(`${KEPT_STATE}/`),
-  );
+  const kept = keepFiles({ desired, observed });
   const entries: BootEntry[] = [
     ...kept,
     ...(includes ? [FIREWALL_SCRIPT] : []),
@@ -117,7 +112,7 @@ export interface Persistence {
 
 /** Undefined for a namespace, which has no boot. @param steps undefined where the host cannot be planned */
 export function persistence(
-  { persist: found, saved }: ObservedHost,
+  { persist: found }: ObservedHost,
   steps: readonly Step[] | undefined,
 ): Persistence | undefined {
   if (found === undefined) return undefined;
@@ -128,7 +123,6 @@ export function persistence(
         ? 'its /etc cannot be written'
         : 'nobody has asked for it: sidetrack apply --persist',
     );
-  if (saved?.classifier !== undefined) return no(UNKEPT_CLASSIFIER);
   const unstarted = notStarted(found.init);
   if (unstarted !== undefined) return no(`${unstarted.message}; ${unstarted.hint}`);
   if (steps?.some(isForBoot))

@@ -1,16 +1,19 @@
 /** What a host keeps, as functions of a shell for `program.ts`. Pure. */
 import { shellWord, shellWords } from '../command/shell.js';
 import { hex } from '../config/hex.js';
-import type { HostState } from '../plan/state.js';
+import type { HostState, ObservedFrom } from '../plan/state.js';
 import type { KeepItem } from '../resources/kind.js';
 import { RESOURCES } from '../resources/registry.js';
 
 export type Item = KeepItem & { kind: string };
 
 /** In the order in which apply makes them. */
-export function hostItems(desired: HostState): Item[] {
+export function hostItems(
+  desired: HostState,
+  host: Pick<ObservedFrom, 'sidetrack' | 'bpfDirectory' | 'stateDir'>,
+): Item[] {
   const items = RESOURCES.flatMap((kind) =>
-    (kind.keep?.(kind.desired(desired)) ?? []).map((item) => ({ kind: kind.name, ...item })),
+    (kind.keep?.(kind.desired(desired), host) ?? []).map((item) => ({ kind: kind.name, ...item })),
   );
   return [...items, ...wayItems(desired)];
 }
@@ -51,12 +54,20 @@ export function itemsText(items: readonly Item[], { digest, stateDir }: ItemsHea
         .map(({ number }) => number)
         .join(' '),
     );
-  const settings = { table_name: '', table_fixed: '', table_flows: '' };
+  const settings = {
+    table_name: '',
+    table_fixed: '',
+    table_flows: '',
+    bpf_words: '',
+    bpf_loader: '',
+  };
   return [
     `digest=${digest}`,
     `state_dir=${shellWord(stateDir)}`,
     `total=${items.length}`,
-    ...(['second', 'routing', 'ruleset'] as const).map((one) => `of_${one}=${listed(one)}`),
+    ...(['second', 'routing', 'ruleset', 'filters'] as const).map(
+      (one) => `of_${one}=${listed(one)}`,
+    ),
     ...Object.entries(Object.assign(settings, ...items.map((item) => item.settings))).map(
       ([name, value]) => `${name}=${shellWord(String(value))}`,
     ),

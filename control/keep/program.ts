@@ -5,6 +5,7 @@
  *
  * Times are seconds since boot where they are compared, because a router's clock jumps when it hears of the time.
  */
+import { CLASSIFIER } from './classifier.js';
 import { COMPARE } from './compare.js';
 import { MARK } from './mark.js';
 import { WATCH } from './watch.js';
@@ -259,4 +260,6 @@ case $verb in
 esac
 `;
 
-export const KEEP_PROGRAM = [MARK, COMMON, COMPARE, REPAIR, UP, WATCH, VERBS].join('\n');
+export const KEEP_PROGRAM = [MARK, COMMON, COMPARE, CLASSIFIER, REPAIR, UP, WATCH, VERBS].join(
+  '\n',
+);

@@ -48,6 +48,8 @@ watch() {
   if [ -n "$table_name" ]; then
     start_monitor nft nft monitor
   fi
+  blind=
+  watch_filters
   hold
   ticker &
   children="$children $!"
@@ -58,11 +60,20 @@ watch() {
     read -r event <&3 || { sleep 1; continue; }
     case $event in
       second) each_second ;;
-      ip) see_to_all $of_routing || owed=1 ;;
+      ip) see_to_all $of_routing $of_filters || owed=1 ;;
+      tc) see_to_all $of_filters || owed=1 ;;
       nft) see_to_all $of_ruleset || owed=1 ;;
+      'lost tc') blind=yes ;;
       lost*) polls=yes ;;
     esac
   done
+}
+
+# Where no tc tells of filters, they are looked at each second.
+watch_filters() {
+  [ -n "$of_filters" ] && [ -z "$blind" ] || return 0
+  blind=yes
+  ! has tc || { start_monitor tc tc monitor && blind=no; }
 }
 
 # The table of \`hold.ts\` is there as long as the process that made it, which is as long as it cannot print that. A kernel that knows
@@ -98,6 +109,7 @@ each_second() {
     owed=1
     [ -z "$holders" ] || kill $holders 2>/dev/null
     hold
+    watch_filters
   fi
   [ ! -e "$run/resume" ] || resume
   [ ! -e "$run/adopting" ] || end_adoption
@@ -105,7 +117,9 @@ each_second() {
     owed=0
     up || owed=1
   else
-    see_to_all $of_second || owed=1
+    watched=$of_second
+    [ "$blind" != yes ] || watched="$watched $of_filters"
+    see_to_all $watched || owed=1
   fi
 }
 

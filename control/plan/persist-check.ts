@@ -20,11 +20,6 @@ const PLACES: Readonly<Partial<Record<Init, string>>> = {
   other: 'what your system runs at boot, such as /etc/rc.local',
 };
 
-/** Its programs go with the kernel, and nothing of what is written attaches them. */
-export const UNKEPT_CLASSIFIER =
-  'its eBPF classifier is not brought back at boot: until the next apply nothing is steered';
-const UNKEPT_HINT = 'run sidetrack apply after each boot, or write classifier: nftables';
-
 /** Undefined where it is started at boot by what we write. */
 export function notStarted(init: Init): { message: string; hint: string } | undefined {
   const place = PLACES[init];
@@ -41,7 +36,7 @@ export function notStarted(init: Init): { message: string; hint: string } | unde
  */
 export function checkPersist(
   config: Config,
-  { name, persist: wanted, heartbeat, relay, classifier }: HostState,
+  { name, persist: wanted, heartbeat, relay }: HostState,
   { address, persist: found, ownsEtc, relay: unit }: ObservedHost,
   asks: boolean,
   isOurs: (path: string, found: FoundEntry) => boolean,
@@ -72,7 +67,6 @@ export function checkPersist(
   const unstarted = notStarted(found.init);
   const program = config.servers[index]?.program;
   const warnings = [
-    ...(classifier ? at(UNKEPT_CLASSIFIER, UNKEPT_HINT) : []),
     ...(unstarted ? at(unstarted.message, unstarted.hint) : []),
     ...(heartbeat && program === 'external' && found.init === 'systemd' && !found.startsHeartbeats
       ? at(

@@ -19,6 +19,8 @@ export type Init = (typeof INITS)[number];
 /** A file, or a symbolic link. */
 export type BootEntry =
   | { path: string; content: string; mode: number }
+  /** Of what the host has at another path by then. `digest`: how the SHA-256 of that begins. */
+  | { path: string; copyOf: string; digest?: string; mode: number }
   | { path: string; link: string };
 
 /** What brings a host back at boot, with all that it needs. */

@@ -4,13 +4,14 @@
  */
 import type { ClassifierState } from '../../bpf/report.js';
 import { type Command, withInputFile } from '../command/command.js';
+import { shellWords } from '../command/shell.js';
 import type { Resource } from '../plan/difference.js';
 import { isBundle } from '../plan/ebpf.js';
 import { savedSpecPath } from '../plan/paths.js';
-import type { DesiredClassifier, ObservedHost } from '../plan/state.js';
+import type { DesiredClassifier, ObservedFrom, ObservedHost } from '../plan/state.js';
 import { listeningInterfaces } from '../policy/classifier-spec.js';
 import { classifierQuery } from './bpf-query.js';
-import type { ResourceKind } from './kind.js';
+import type { KeepItem, KeptCopy, ResourceKind } from './kind.js';
 import { holdsFlows } from './nft-table.js';
 
 /** `flowsMove`: the nftables classifier steers before, or will steer after. */
@@ -50,6 +51,7 @@ export const classifier: ResourceKind<Desired, ClassifierChange> = {
   undo,
   dryRun: (change, observed) =>
     change.kind === 'attach' ? trial(change.desired, observed) : undefined,
+  keep,
   saves: {
     after: ({ classifier: wanted }) => ({
       ...(wanted && { classifier: wanted.digest }),
@@ -210,6 +212,58 @@ function trial(desired: DesiredClassifier, observed: ObservedHost): Command {
 function bpf({ sidetrack, bpfDirectory }: ObservedHost, verb: string, ...options: string[]) {
   return [...sidetrack, 'bpf', verb, '--directory', bpfDirectory, ...options];
 }
+
+/** Written beside the keeper's program: what the classifier is made from, and what makes it. */
+function keep(
+  { classifier: wanted }: Desired,
+  {
+    sidetrack,
+    bpfDirectory,
+    stateDir,
+  }: Pick<ObservedFrom, 'sidetrack' | 'bpfDirectory' | 'stateDir'>,
+): KeepItem[] {
+  if (wanted === undefined) return [];
+  const { spec, digest, loader } = wanted;
+  const from = savedSpecPath(stateDir, digest);
+  const name = from.slice(from.lastIndexOf('/') + 1);
+  const names = [...new Set([...spec.interfaces, ...listeningInterfaces(spec)])];
+  const pins = shellWords([bpfDirectory, digest]);
+  const places = shellWords([bpfDirectory, ...names]);
+  const repair = [`attach_classifier ${pins}`];
+  const loaderCopy: KeptCopy[] = loader ? [loaderKept(loader.path)] : [];
+  return [
+    {
+      name: CLASSIFIER.name,
+      looked: 'second',
+      check: `check_pins ${pins}`,
+      repair,
+      settings: {
+        bpf_words: loader
+          ? `"$dir/${LOADER}" ${shellWords(sidetrack.slice(1))}`
+          : shellWords(sidetrack),
+        bpf_loader: loader ? 'yes' : '',
+      },
+      copies: [{ name, from }, ...loaderCopy],
+    },
+    {
+      name: attachedTo(names),
+      looked: 'filters',
+      check: `check_filters ${places} "$1"`,
+      repair,
+      learn: `learn_filters ${places} "$1"`,
+    },
+  ];
+}
+
+const LOADER = 'loader';
+
+/** The name of the one in /run says what is in it. */
+const loaderKept = (from: string): KeptCopy => ({
+  name: LOADER,
+  from,
+  digest: /[0-9a-f]{12}$/.exec(from)?.[0] ?? '',
+  isProgram: true,
+});
 
 /** The keys in a specification are hidden where it is shown; in a bundle they cannot be found. */
 const inputOf = ({ spec, loader }: DesiredClassifier) =>

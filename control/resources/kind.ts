@@ -36,7 +36,10 @@ export interface ResourceKind<Desired = unknown, Change = unknown> {
   /** Changes nothing, and is refused where `apply` would be; prints JSON, and on refusal an error. */
   dryRun?(change: Change, observed: ObservedHost): Command | undefined;
   /** What a host looks after by itself once it has that. */
-  keep?(desired: Desired): KeepItem[];
+  keep?(
+    desired: Desired,
+    host: Pick<ObservedFrom, 'sidetrack' | 'bpfDirectory' | 'stateDir'>,
+  ): KeepItem[];
   /** What of the kind the state file keeps. */
   readonly saves?: Saves<Desired>;
 }
@@ -51,7 +54,7 @@ export interface KeepItem {
   /** As in differences. */
   name: string;
   /** When it is looked at: each second, or when the kernel was told something of this sort. */
-  looked: 'second' | 'routing' | 'ruleset';
+  looked: 'second' | 'routing' | 'ruleset' | 'filters';
   /** Status 0 where it is as wanted; else `why` says what is wrong. It starts no program where it is looked at each second. */
   check: string;
   /** Each is run behind the one before; the first that fails is the last. */
@@ -62,6 +65,17 @@ export interface KeepItem {
   settings?: Readonly<Record<string, string>>;
   /** Long inputs beside the program. */
   files?: readonly { name: string; content: string }[];
+  /** The same of what the host has already. */
+  copies?: readonly KeptCopy[];
+}
+
+export interface KeptCopy {
+  name: string;
+  /** Its path on the host, once the change is made. */
+  from: string;
+  /** How its SHA-256 begins; absent where its name says all of what is in it. */
+  digest?: string;
+  isProgram?: true;
 }
 
 export interface Saves<Desired = unknown> {

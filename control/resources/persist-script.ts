@@ -25,19 +25,23 @@ directory() { [ -d "$1" ] || (umask 022 && mkdir -p "$1"); }
 const STAGE_FILE = `${FUNCTIONS}directory "\${3%/*}" || exit 1
 rm -f "$2" && (umask 077 && cat >"$2") && chmod "$1" "$2" && settle "$2" || { rm -f "$2"; exit 1; }`;
 
+/** A program has to run there, too. */
+const STAGE_COPY = `${FUNCTIONS}directory "\${3%/*}" || exit 1
+rm -f "$2" && (umask 077 && cat "$4" >"$2") && chmod "$1" "$2" && settle "$2" && { [ ! -x "$2" ] || "$2" --version >/dev/null; } || { rm -f "$2"; exit 1; }`;
+
 const STAGE_LINK = `${FUNCTIONS}directory "\${3%/*}" || exit 1
 rm -f "$2" && ln -s "$1" "$2" || { rm -f "$2"; exit 1; }`;
 
 /** Written, but in nobody's way. */
 export function stage(entry: BootEntry): Command {
-  const [script, what] =
-    'link' in entry ? [STAGE_LINK, entry.link] : [STAGE_FILE, entry.mode.toString(8)];
-  return {
-    argv: ['sh', '-c', script, 'sh', what, stagedPath(entry.path), entry.path],
-    ...('link' in entry ? {} : { stdin: entry.content }),
-    writes: entry.path,
-    ...(isSecret(entry.path) && { isSecret: true }),
-  };
+  const paths = [stagedPath(entry.path), entry.path];
+  const common = { writes: entry.path, ...(isSecret(entry.path) && { isSecret: true as const }) };
+  if ('link' in entry)
+    return { argv: ['sh', '-c', STAGE_LINK, 'sh', entry.link, ...paths], ...common };
+  const mode = entry.mode.toString(8);
+  if ('copyOf' in entry)
+    return { argv: ['sh', '-c', STAGE_COPY, 'sh', mode, ...paths, entry.copyOf], ...common };
+  return { argv: ['sh', '-c', STAGE_FILE, 'sh', mode, ...paths], stdin: entry.content, ...common };
 }
 
 /** What is kept may hold keys of heartbeats. */

@@ -102,9 +102,10 @@ export const KEEP_STATE: PersistChange = { kind: 'keep state' };
 /** A user's edit counts as ours where the line that says so stands. */
 function isSame(entry: BootEntry, found: FoundEntry | undefined): boolean {
   if ('link' in entry) return found?.kind === 'link' && found.target === entry.link;
-  return (
-    found?.kind === 'file' && found.mode === entry.mode && found.digest === digestOf(entry.content)
-  );
+  if (found?.kind !== 'file' || found.mode !== entry.mode) return false;
+  return 'copyOf' in entry
+    ? found.bytes > 0 && found.digest.startsWith(entry.digest ?? '')
+    : found.digest === digestOf(entry.content);
 }
 
 const digestOf = (content: string) => createHash('sha256').update(content).digest('hex');
@@ -231,6 +232,7 @@ const goneDifference = (path: string, found: FoundEntry | undefined): Difference
 /** What is kept holds keys of heartbeats, and may be long: its digest stands for it. */
 function entryText(entry: BootEntry): string {
   if ('link' in entry) return `link to ${entry.link}`;
+  if ('copyOf' in entry) return withMode(entry.mode, `copy of ${entry.copyOf}`);
   const { content, mode, path } = entry;
   const bytes = Buffer.byteLength(content);
   return withMode(mode, script.isSecret(path) ? summary(bytes, digestOf(content)) : content);

@@ -1,7 +1,8 @@
 /** A router and a server that lose power, and are what they were with no command of ours. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADDRESS } from '../../control/lab/topology.js';
-import { CLI, Fixture, url, waitFor } from './fixture.js';
+import { canLoad } from '../bpf/loader.js';
+import { CLI, type Classifier, Fixture, url, waitFor } from './fixture.js';
 import { DESTINATIONS, sshConfig } from './machines/config.js';
 import { diskOf } from './machines/disk.js';
 import { Machines } from './machines/machines.js';
@@ -15,7 +16,16 @@ import { snapshot } from './snapshot.js';
 const NODES = ['router', 'server1'] as const;
 const FIREWALL = '/etc/config/firewall';
 
-describe.skipIf(!canMakeMachines)('what is persisted', () => {
+/** Of a router that has no Node.js. */
+const CLASSIFIERS = [['nftables', [], true] as const, ['ebpf-mark', ['long'], canLoad] as const];
+
+describe.each(CLASSIFIERS)('with %s', (classifier, tags, isBuilt) => {
+  describe.skipIf(!canMakeMachines || !isBuilt)('what is persisted', { tags: [...tags] }, () =>
+    persists(classifier),
+  );
+});
+
+function persists(classifier: Classifier): void {
   let fixture: Fixture;
   let machines: Machines;
   let before: { disk: string[]; kernel: Record<string, string>[] };
@@ -31,6 +41,7 @@ describe.skipIf(!canMakeMachines)('what is persisted', () => {
     machines = await Machines.prepare(fixture);
     addProcd(await machines.openWrt('router'));
     await addUnits(await machines.debian('server1'));
+    fixture.classifier = classifier;
     fixture.configure(sshConfig({ canary: DESTINATIONS }));
     await fixture.startRelay();
     before = { disk: await disk(), kernel: await kernel() };
@@ -117,4 +128,4 @@ describe.skipIf(!canMakeMachines)('what is persisted', () => {
       expect(await machines.get(node).processes('sidetrack/keep')).toEqual([]);
     expect(await shell('ls -A /run/sidetrack 2>/dev/null; :')).toBe('');
   });
-});
+}

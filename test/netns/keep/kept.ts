@@ -10,7 +10,7 @@ import { arrive } from '../../../control/hosts/connect.js';
 import { processTransport } from '../../../control/hosts/process-transport.js';
 import { keepFiles, keepRunDirectory } from '../../../control/keep/files.js';
 import { compilePolicy } from '../../../control/policy/compile.js';
-import { type Fixture, waitFor } from '../fixture.js';
+import { CLI, type Fixture, waitFor } from '../fixture.js';
 import { snapshot } from '../snapshot.js';
 
 export interface About {
@@ -63,8 +63,14 @@ export class Kept {
 
   /** What the configuration wants now. */
   async write(): Promise<void> {
-    for (const { path, content, mode } of await filesOf(this.fixture, this.node, this.directory)) {
+    for (const file of await filesOf(this.fixture, this.node, this.directory)) {
+      const { path, mode } = file;
       mkdirSync(dirname(path), { recursive: true });
+      if ('copyOf' in file) {
+        await this.fixture.lab.check(undefined, ['cp', file.copyOf, path]);
+        continue;
+      }
+      const { content } = file;
       // As an apply does, so that it is never read by halves.
       writeFileSync(`${path}.new`, content, { mode });
       renameSync(`${path}.new`, path);
@@ -169,8 +175,12 @@ for one in $all; do cat /proc/$one/stat 2>/dev/null || :; done`;
   }
 }
 
-const hostOf = (fixture: Fixture, node: string) =>
-  arrive(processTransport(`netns://${node}`, (argv) => fixture.lab.wrap(node, argv)));
+/** The watcher runs what is built, as an apply of the built command line would have it. */
+const hostOf = async (fixture: Fixture, node: string) =>
+  Object.assign(
+    await arrive(processTransport(`netns://${node}`, (argv) => fixture.lab.wrap(node, argv))),
+    { sidetrack: [process.execPath, CLI] },
+  );
 
 async function filesOf(fixture: Fixture, node: string, directory: string) {
   const config = await loadConfig(fixture.configFile);
@@ -187,5 +197,5 @@ async function filesOf(fixture: Fixture, node: string, directory: string) {
   const { hosts: plans } = await planDeployment(deployment);
   const { desired, observed, steps } = plans.find(({ name }) => name === node)!;
   if (steps.length > 0 || observed.saved === undefined) throw new Error(`${node} is not applied`);
-  return keepFiles({ desired, observed, saved: observed.saved }, directory);
+  return keepFiles({ desired, observed }, directory);
 }

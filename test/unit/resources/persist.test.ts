@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { keepFiles } from '../../../control/keep/files.js';
 import {
   BOOT_PATHS,
   bootFiles,
@@ -115,11 +116,40 @@ describe('a host that is to be brought back at boot', () => {
     expect(checkPersist(config, wish, host(masked), true, isOurs).errors).toHaveLength(1);
   });
 
-  it('says that an eBPF classifier does not come back', async () => {
-    const wish = withClassifier(routerWish({ persist: wanted() }));
-    const { warnings } = checkPersist(await load(MINIMAL), wish, host(FRESH), true, isOurs);
-    expect(warnings.map(({ message }) => message)).toEqual([
-      expect.stringContaining('its eBPF classifier is not brought back at boot'),
+  it('has a copy of what attaches its eBPF classifier, whatever becomes of /run', () => {
+    const loader = { path: '/run/sidetrack/sidetrack-bpf-0123456789ab', bundle: () => '' };
+    const wish = withClassifier(routerWish());
+    const classifier = { ...wish.classifier!, loader };
+    const observed = bareRouter({ sidetrack: [loader.path, '--program', 'abc'] });
+    const entries = keepFiles({ desired: { ...wish, classifier }, observed });
+    const copies = entries.flatMap((one) => ('copyOf' in one ? [one] : []));
+    expect(copies).toEqual([
+      {
+        path: `/etc/sidetrack/keep/attachment-${classifier.digest}.json`,
+        copyOf: `${observed.stateDir}/attachment-${classifier.digest}.json`,
+        mode: 0o600,
+      },
+      {
+        path: '/etc/sidetrack/keep/loader',
+        copyOf: loader.path,
+        digest: '0123456789ab',
+        mode: 0o700,
+      },
+    ]);
+    const kept = copies.map(({ path, mode }, index) => {
+      const digest = `0123456789ab${index}`.padEnd(64, '0');
+      return `file ${path} ${mode === 0o700 ? 'rwx------' : 'rw-------'} 9 ${digest} no`;
+    });
+    const staged = (lines: readonly string[]) =>
+      persist
+        .diff(
+          { init: 'systemd', entries: copies, includes: false },
+          host(persistOf(`init systemd\nactive\n${lines.join('\n')}\n`)),
+        )
+        .flatMap((change) => (change.kind === 'stage' ? [change.entry.path] : []));
+    expect(staged(kept)).toEqual([]);
+    expect(staged(kept.map((line) => line.replace('0123456789ab', 'fedcba987654')))).toEqual([
+      '/etc/sidetrack/keep/loader',
     ]);
   });
 
