@@ -108,7 +108,7 @@ bpf-test: build test-programs ## the eBPF classifier in this kernel, against the
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory -C bpf test; \
 	else echo "bpf-test: skipped, because loading eBPF programs needs root"; fi
 
-fuzz-relay: ## fuzz the replies of proxies and the order of events, 20 seconds; FUZZ_SECONDS=600 for long
+fuzz-relay: ## fuzz the replies of proxies, the order of events and the loader's input, 23 seconds; FUZZ_SECONDS=600 for long
 	+@$(SIDE_BY_SIDE) -C test/fuzz run
 
 fuzz-policy: build ## 10 million verdicts of the eBPF classifier beside the reference evaluator, as root, on all cores

@@ -363,6 +363,7 @@ export async function attachClassifier(options: AttachOptions): Promise<void> {
   const before = pins.readMetadata('policy');
   const servers = knownServers(options);
   let forgetAgain = () => {};
+  let isInForce = false;
   try {
     pins.create();
     pins.discardAllNext();
@@ -377,6 +378,7 @@ export async function attachClassifier(options: AttachOptions): Promise<void> {
       others = (await options.takeOver?.()) ?? [];
       if (xdp) replaceXdp(pins, xdp.ports, object.programDescriptor(XDP_PROGRAM));
     });
+    isInForce = true;
     fillFlows(pins, next, others);
     for (const pin of pinned) pins.commitNext(pin);
     const devices = new Set(xdp?.ports.map(({ name }) => name));
@@ -391,10 +393,11 @@ export async function attachClassifier(options: AttachOptions): Promise<void> {
     forgetServers(object.mapDescriptor('servers'), servers, TARGETS_MAX);
     pins.writeMetadata('policy', policyMetadata(options.digest, options.object));
   } catch (error) {
-    forgetAgain();
+    // Once the new program set judges there is no way back: it is taken for neither, and the next attach makes it whole.
+    if (!isInForce) forgetAgain();
     for (const pin of pinned) pins.discardNext(pin);
     if (pins.has('program')) {
-      pins.writeMetadata('policy', before);
+      if (!isInForce) pins.writeMetadata('policy', before);
     } else {
       detachPinned(pins);
       pins.remove();

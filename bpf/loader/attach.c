@@ -344,16 +344,23 @@ static int write_metadata(const struct attachment *attachment, struct fault *fau
 	return err ? fault_call(fault, err, "writing beside the pins") : 0;
 }
 
-/* Back to what was there; where there was nothing, nothing stays. */
-static void undo(struct attachment *attachment)
+/*
+ * Back to what was there; where there was nothing, nothing stays.  Once the new
+ * program set judges there is no way back: then nothing is said of what is in
+ * force, so that it is taken for neither, and the next attach makes it whole.
+ */
+static void undo(struct attachment *attachment, bool is_in_force)
 {
 	const struct pins *pins = &attachment->pins;
 	struct fault ignored = { 0 };
 
-	servers_restore(program_set_map(&attachment->set, "servers"), &attachment->servers);
+	if (!is_in_force)
+		servers_restore(program_set_map(&attachment->set, "servers"),
+				&attachment->servers);
 	(void)each_pin(attachment, discard, &ignored);
 	if (pins_have(pins, "program")) {
-		(void)pins_write(pins, "policy", &attachment->policy);
+		if (!is_in_force)
+			(void)pins_write(pins, "policy", &attachment->policy);
 		return;
 	}
 	(void)points_detach_pinned(pins, &ignored);
@@ -364,13 +371,15 @@ static void undo(struct attachment *attachment)
  * attach() - Bring a program set into force on its interfaces, and nowhere else
  * @contents:	What to attach
  * @options:	Where, and with which flows
- * @fault:	What went wrong; what was in force is then still, or again
+ * @fault:	What went wrong; what was in force is then still, or again, or has
+ *		no digest any more
  *
  * Return: 0 or -errno
  */
 int attach(struct contents *contents, const struct attach_options *options, struct fault *fault)
 {
 	struct attachment attachment = { contents, options, .pins = { options->directory } };
+	bool is_in_force = false;
 	int err = prepare(&attachment, fault);
 
 	if (!err)
@@ -382,6 +391,7 @@ int attach(struct contents *contents, const struct attach_options *options, stru
 	err = make_ready(&attachment, fault);
 	if (!err)
 		err = replace(&attachment, fault);
+	is_in_force = !err;
 	if (!err)
 		err = each_pin(&attachment, commit, fault);
 	if (!err)
@@ -389,7 +399,7 @@ int attach(struct contents *contents, const struct attach_options *options, stru
 	if (!err)
 		err = write_metadata(&attachment, fault);
 	if (err)
-		undo(&attachment);
+		undo(&attachment, is_in_force);
 out:
 	release(&attachment);
 	return err;

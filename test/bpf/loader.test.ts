@@ -232,6 +232,53 @@ describe.skipIf(!canLoad || process.getuid!() !== 0)('in a lab', () => {
   });
 });
 
+describe.skipIf(!canLoad || process.getuid!() !== 0)(
+  'an attach that fails when the new program set judges',
+  () => {
+    it.each(['loader', 'sidetrack'] as const)(
+      'by %s does not call it the old one',
+      {
+        tags: 'long',
+      },
+      async (way) => {
+        const steering = await SteeringLab.start();
+        try {
+          const program = programDigest(readFileSync(OBJECT));
+          const bpf =
+            way === 'loader'
+              ? [LOADER, '--program', program, 'bpf']
+              : [process.execPath, CLI, 'bpf'];
+          const run = (stdin: string, ...args: string[]) =>
+            steering.lab.run('router', [...bpf, ...args, '--directory', DIRECTORY], { stdin });
+          const input = way === 'loader' ? bundleOf(spec()) : spec();
+          const digest = async () => {
+            const { stdout } = await run('', 'show', '--json');
+            return (JSON.parse(stdout) as { digest?: string }).digest;
+          };
+          expect((await run(input, 'attach', '--digest', 'old')).status).toBe(0);
+          expect(await digest()).toBe('old');
+          const filter = () => steering.sh('router', 'tc filter show dev br-lan ingress');
+          const before = await filter();
+          // What is said of the targets cannot be written.
+          await steering.sh(
+            'router',
+            `cd ${DIRECTORY} && rmdir targets/* targets && ln -s nowhere targets`,
+          );
+          expect((await run(input, 'attach', '--digest', 'new')).status).toBe(1);
+          await steering.sh('router', `rm ${DIRECTORY}/targets`);
+          expect(await filter()).not.toBe(before);
+          expect(await digest()).toBeUndefined();
+          expect((await run(input, 'attach', '--digest', 'new')).status).toBe(0);
+          expect(await digest()).toBe('new');
+          expect((await run('', 'detach')).status).toBe(0);
+        } finally {
+          await steering.stop();
+        }
+      },
+    );
+  },
+);
+
 describe.skipIf(!canLoad)('a bundle', () => {
   const bytes = bundleBytes(OPTIONS, maker());
   const ask = (input: string | Buffer, argv: readonly string[] = [LOADER]) =>
