@@ -225,14 +225,23 @@ async function listenOnPort(server: Server, address: string, port: number, secti
     });
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException;
-    const what = code === 'EADDRINUSE' ? 'is in use' : `cannot be used (${code})`;
     throw new MonitoringError(
-      `the metrics port ${address}:${port} ${what}`,
+      portFailure(address, port, code),
       code,
       `choose another in ${section}: { address: …, port: … }`,
     );
   }
 }
+
+const PORT_OBSTACLES: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is in use',
+  EADDRNOTAVAIL: 'cannot be used: this machine does not have that address',
+  EACCES: 'cannot be used: this user may not listen on so low a port',
+};
+
+/** @param code of the system's error */
+export const portFailure = (address: string, port: number, code: string): string =>
+  `the metrics port ${address}:${port} ${PORT_OBSTACLES[code] ?? `cannot be used (${code})`}`;
 
 const OBSTACLES: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program listens there',

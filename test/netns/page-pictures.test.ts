@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => fake?.close());
 
 const SIZES = [
-  ['phone', 390, 844],
+  ['phone', 360, 780],
   ['tablet', 820, 1180],
   ['desktop', 1440, 900],
 ] as const;

@@ -8,13 +8,12 @@ import {
   startMonitoring,
 } from '../../../monitoring/server.js';
 import type { Config } from '../../config/config.js';
-import { printable } from '../../config/diagnostic.js';
-import { SidetrackError } from '../../error.js';
 import type { Exporter } from '../../exporter/exporter.js';
 import type { Source } from '../../exporter/source.js';
 import { PAGES_CREDENTIALS } from '../../plan/relay-secrets.js';
 import { printWarnings, reportError, say } from '../output.js';
 import { type PageAccess, readPageAccess, wipeAccess } from '../relay/page-access.js';
+import { pagesError } from '../relay/pages-error.js';
 import { whyFrom } from '../relay/why.js';
 import { ending } from './ending.js';
 
@@ -54,7 +53,8 @@ export async function servePages(
     await end.ended();
     await close();
   } catch (error) {
-    if (error instanceof MonitoringError) throw pagesError(error, config);
+    if (error instanceof MonitoringError)
+      throw pagesError(error, config, SECTION, config.exporter.port);
     throw error;
   }
 }
@@ -87,18 +87,6 @@ const accessOf = (
   ...(auth !== undefined && { auth }),
   ...(tls !== undefined && { tls }),
 });
-
-/** With the place in the file that says where the pages are. */
-function pagesError(cause: MonitoringError, { positionOf }: Config): SidetrackError {
-  const { message, hint, key } = cause;
-  const { file, line, column } = positionOf([...SECTION, key]);
-  return new SidetrackError(`${printable(file)}:${line}:${column}: ${message}`, {
-    code: 'metrics-port',
-    source: 'host',
-    hint,
-    cause,
-  });
-}
 
 const names = ({ servers }: Config): string =>
   ['router', ...servers.map(({ name }) => name)].join(', ');

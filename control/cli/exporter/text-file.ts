@@ -3,6 +3,7 @@
  * place by its name.
  */
 import { open, rename, rm } from 'node:fs/promises';
+import { readFailure } from '../../config/read-failure.js';
 import { SidetrackError } from '../../error.js';
 import { say } from '../output.js';
 import { ending } from './ending.js';
@@ -49,7 +50,8 @@ async function replace(path: string, text: string): Promise<void> {
   } catch (cause) {
     const { code = 'unknown' } = cause as NodeJS.ErrnoException;
     if (code !== 'EEXIST') await rm(fresh, { force: true });
-    throw new SidetrackError(`cannot write ${path} (${code})`, {
+    const why = code === 'ENOENT' ? 'its directory is not there' : readFailure(cause);
+    throw new SidetrackError(`cannot write ${path}: ${why}`, {
       code: 'text-file',
       source: 'host',
       hint: 'name a file in a directory that exists and that this user may write to',

@@ -12,16 +12,17 @@ import {
   type MonitoringAccess,
   MonitoringError,
   type MonitoringServer,
+  portFailure,
   startMonitoring,
 } from '../../../monitoring/server.js';
 import type { Relay } from '../../../proxy/relay.js';
 import type { Config } from '../../config/config.js';
-import { printable } from '../../config/diagnostic.js';
 import { parseEntry } from '../../config/entry.js';
-import { SidetrackError } from '../../error.js';
+import type { SidetrackError } from '../../error.js';
 import { say } from '../output.js';
 import { version } from '../package.js';
 import type { PageAccess } from './page-access.js';
+import { pagesError } from './pages-error.js';
 import type { RelayView } from './relay-view.js';
 import type { Inheritance } from './sockets.js';
 
@@ -53,7 +54,7 @@ export async function startPages(
       return pagesOf(await open(config, access, relay, reloads, view));
     } catch (error) {
       if (!(error instanceof MonitoringError)) throw error;
-      const failure = pagesError(error, config);
+      const failure = pagesError(error, config, PAGES_SECTION, config.relay.metrics.port);
       if (Date.now() < deadline) {
         await delay(RETRY_MS);
         continue;
@@ -131,19 +132,12 @@ export async function checkPagesAddress(config: Config): Promise<void> {
   });
   if (failure === undefined || failure.code === 'EADDRINUSE') return;
   const { code = 'unknown' } = failure;
-  const message = `the metrics port ${address}:${port} cannot be used (${code})`;
+  const message = portFailure(address, port, code);
   const hint = 'choose another in relay.metrics: { address: …, port: … }';
-  throw pagesError(new MonitoringError(message, code, hint), config);
-}
-
-/** With the place in the file that says where the pages are. */
-function pagesError(cause: MonitoringError, { positionOf }: Config): SidetrackError {
-  const { message, hint, key } = cause;
-  const { file, line, column } = positionOf([...PAGES_SECTION, key]);
-  return new SidetrackError(`${printable(file)}:${line}:${column}: ${message}`, {
-    code: 'metrics-port',
-    source: 'host',
-    hint,
-    cause,
-  });
+  throw pagesError(
+    new MonitoringError(message, code, hint),
+    config,
+    PAGES_SECTION,
+    config.relay.metrics.port,
+  );
 }
