@@ -42,6 +42,7 @@ export function devicesView(choose: (address: string) => void): View {
         title: 'Open',
         sort: 'open',
         numeric: true,
+        roomy: true,
         fill: (cell, { client }) => fillText(cell, formatCount(client.active)),
       },
       {

@@ -33,9 +33,10 @@ export function serversView(): View {
       {
         title: 'Since',
         numeric: true,
+        roomy: true,
         fill: (cell, { server, at }) => fillText(cell, sinceText(server, at)),
       },
-      { title: 'Why', fill: (cell, { server }) => fillWord(cell, reasonText(server)) },
+      { title: 'Why', roomy: true, fill: (cell, { server }) => fillWord(cell, reasonText(server)) },
       {
         title: 'Heartbeat',
         hint: 'the last one that was believed',
@@ -58,6 +59,7 @@ export function serversView(): View {
         title: 'Now',
         hint: 'packets a second',
         numeric: true,
+        roomy: true,
         fill: (cell, { rate }) => fillText(cell, formatFrequency(rate)),
       },
       {

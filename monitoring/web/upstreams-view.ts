@@ -46,6 +46,7 @@ export function upstreamsView(): View {
       {
         title: 'Open',
         numeric: true,
+        roomy: true,
         fill: (cell, { upstream }) => fillText(cell, formatCount(upstream.active)),
       },
       {
@@ -69,7 +70,7 @@ export function upstreamsView(): View {
         wide: true,
         fill: (cell, { upstream }) => fillText(cell, formatSeconds(upstream.probeSeconds)),
       },
-      { title: 'Errors', fill: (cell, item) => fillWord(cell, errorsOf(item), 60) },
+      { title: 'Errors', roomy: true, fill: (cell, item) => fillWord(cell, errorsOf(item), 60) },
     ],
   });
   return {

@@ -24,6 +24,13 @@ const SIZES = [
   ['desktop', 1440, 900],
 ] as const;
 
+/** Tables that have to be scrolled sideways, by how many pixels. */
+const WIDE_TABLES = `Object.fromEntries(
+  [...document.querySelectorAll('.table')]
+    .map(({ id, scrollWidth, clientWidth }) => [id, scrollWidth - clientWidth])
+    .filter(([, over]) => over > 0),
+)`;
+
 describe.skipIf(CHROMIUM === undefined)('the page', { tags: ['long'] }, () => {
   it.each(
     SIZES.flatMap((size) => (['light', 'dark'] as const).map((theme) => [...size, theme] as const)),
@@ -41,6 +48,7 @@ describe.skipIf(CHROMIUM === undefined)('the page', { tags: ['long'] }, () => {
         'document.documentElement.scrollWidth - document.documentElement.clientWidth',
       );
       expect(wide).toBe(0);
+      expect(await page.evaluate(WIDE_TABLES)).toEqual({});
       await page.evaluate('scrollTo({ top: 0, behavior: "instant" })');
       await page.screenshot({ path: `${FOLDER}/${name}-${theme}.png` });
       await page.screenshot({ path: `${FOLDER}/${name}-${theme}-whole.png`, fullPage: true });
@@ -54,6 +62,7 @@ describe.skipIf(CHROMIUM === undefined)('the page', { tags: ['long'] }, () => {
           'document.documentElement.scrollWidth - document.documentElement.clientWidth',
         ),
       ).toBe(0);
+      expect(await page.evaluate(WIDE_TABLES)).toEqual({});
       await page.evaluate('scrollTo({ top: 0, behavior: "instant" })');
       await page.screenshot({ path: `${FOLDER}/${name}-${theme}-servers.png`, fullPage: true });
       expect(browser.complaints).toEqual([]);
