@@ -77,12 +77,7 @@ static uint64_t turns_of(struct relay *relay)
 	return __atomic_load_n(&relay->group.threads[0].turns, __ATOMIC_RELAXED);
 }
 
-/* Under ThreadSanitizer packets may come more rarely than the clock polls. */
-#ifdef __SANITIZE_THREAD__
-#define MAY_BE_SLOW true
-#else
-#define MAY_BE_SLOW false
-#endif
+/* MAY_BE_SLOW: packets may come more rarely than the clock polls. */
 
 /* As fast as it goes until the clock decides: there, the rest of a test begins. */
 static uint64_t pass_until_looks(struct relay *relay, int from, int to, uint64_t at)

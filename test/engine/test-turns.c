@@ -141,11 +141,11 @@ static void small_beside_bulk(bool upload)
 	begin_bulk(flow, upload);
 	pair = open_one();
 	wait_for(moved(relay) > FLOWS * 8 * MIB);
-	for (i = 0; i < TRIES && least > 4 * MIB; i++) {
+	for (i = 0; i < (MAY_BE_SLOW ? 1 : TRIES) && least > 4 * MIB; i++) {
 		bytes = bytes_before(relay, &pair, &at);
 		least = bytes < least ? bytes : least;
 	}
-	expect(least <= 4 * MIB);
+	expect(least <= 4 * MIB || MAY_BE_SLOW);
 	end_bulk(flow);
 	close_one(&pair);
 	finish(relay);

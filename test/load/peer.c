@@ -6,8 +6,15 @@
  *	echoes on COUNT ports from PORT on, until killed
  *   peer pour PORT
  *	sends zeros to all who connect, as fast as they go, until killed
- *   peer stall ADDRESS PORT CONNECTIONS BYTES
- *	opens them, reads so many bytes of each, says "ready", reads nothing more and keeps them
+ *   peer stall ADDRESS PORT CONNECTIONS BYTES [SOURCE CLIENTS]
+ *	opens them, from so many addresses in turn (SOURCE and those behind it; one without), reads
+ *	so many bytes of each, says "ready", reads nothing more and keeps them until end of input
+ *   peer take ADDRESS PORT SECONDS RATE [SOURCE]
+ *	one download, of RATE bytes a second, 0: as fast as it comes
+ *   peer keep PORT BYTES
+ *	reads so many bytes of each connection and then nothing, until killed
+ *   peer push ADDRESS PORT CONNECTIONS SECONDS [SOURCE CLIENTS]
+ *	sends zeros on all of them, says "ready" once none has taken any for so long, and keeps them
  *	until end of input
  *   peer ping ADDRESS PORT SECONDS CONNECTIONS RATE
  *	64-byte round trips. RATE 0: each connection sends again as soon as it is answered.
@@ -26,6 +33,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -199,14 +207,57 @@ static int begin_connect(const struct sockaddr_in *address)
 	return fd;
 }
 
-static int connect_wait(const struct sockaddr_in *address)
+/* @source: its address; NULL: the kernel's choice */
+static int connect_from(const struct sockaddr_in *source, const struct sockaddr_in *address)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-	if (fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+	if (fd < 0)
+		die("socket");
+	if (source && bind(fd, (const struct sockaddr *)source, sizeof(*source)) < 0)
+		die("bind");
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
 		die("connect");
 	no_delay(fd);
 	return fd;
+}
+
+static int connect_wait(const struct sockaddr_in *address)
+{
+	return connect_from(NULL, address);
+}
+
+/* The addresses that connections come from, in turn. */
+struct sources {
+	struct sockaddr_in first;
+	int count;		/* 0: the kernel's choice */
+};
+
+static struct sources sources_of(int argc, char **argv, int at)
+{
+	if (argc <= at)
+		return (struct sources){ .count = 0 };
+	return (struct sources){ address_of(argv[at], 0), argc > at + 1 ? atoi(argv[at + 1]) : 1 };
+}
+
+static int connect_next(const struct sources *sources, const struct sockaddr_in *address, int i)
+{
+	struct sockaddr_in source = sources->first;
+
+	if (!sources->count)
+		return connect_wait(address);
+	source.sin_addr.s_addr = htonl(ntohl(source.sin_addr.s_addr) + i % sources->count);
+	return connect_from(&source, address);
+}
+
+static void wait_for_end_of_input(void)
+{
+	char byte;
+
+	puts("ready");
+	fflush(stdout);
+	while (read(0, &byte, 1) > 0)
+		;
 }
 
 static const char message[MESSAGE];
@@ -494,14 +545,9 @@ static void hold_batch(const struct sockaddr_in *address, int count)
 
 static void run_hold(const struct sockaddr_in *address, int count)
 {
-	char bytes[MESSAGE];
-
 	for (; count > 0; count -= HOLD_BATCH)
 		hold_batch(address, count < HOLD_BATCH ? count : HOLD_BATCH);
-	puts("ready");
-	fflush(stdout);
-	while (read(0, bytes, sizeof(bytes)) > 0)
-		;
+	wait_for_end_of_input();
 }
 
 /* --- stall ----------------------------------------------------------------- */
@@ -519,31 +565,102 @@ static void read_exactly(int fd, uint64_t bytes)
 	}
 }
 
-static void run_stall(const struct sockaddr_in *address, int count, uint64_t bytes)
+static void run_stall(const struct sources *sources, const struct sockaddr_in *address, int count,
+		      uint64_t bytes)
 {
-	char byte;
 	int i;
 
 	for (i = 0; i < count; i++)
-		read_exactly(connect_wait(address), bytes);
-	puts("ready");
-	fflush(stdout);
-	while (read(0, &byte, 1) > 0)
-		;
+		read_exactly(connect_next(sources, address, i), bytes);
+	wait_for_end_of_input();
+}
+
+/* --- take ------------------------------------------------------------------ */
+
+/* A sixteenth of a second at a time; thrown away by the kernel. */
+static void run_take(const struct sources *sources, const struct sockaddr_in *address,
+		     double seconds, double rate)
+{
+	int fd = connect_next(sources, address, 0);
+	size_t most = rate ? rate / 16 : 4 << 20;
+	uint64_t start = now_ns(), end = start + seconds * SECOND, bytes = 0;
+	struct timeval patience = { .tv_sec = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	while (now_ns() < end) {
+		ssize_t count = recv(fd, NULL, most, MSG_TRUNC);
+
+		if (count == 0 || (count < 0 && errno != EAGAIN))
+			die("take");
+		bytes += count > 0 ? count : 0;
+		if (rate)
+			sleep_until(start + bytes / rate * SECOND);
+	}
+	printf("{\"bytes\":%llu,\"seconds\":%.6f}\n", (unsigned long long)bytes,
+	       (now_ns() - start) / (double)SECOND);
+}
+
+/* --- keep ------------------------------------------------------------------- */
+
+static void run_keep(int port, uint64_t bytes)
+{
+	int listener = listen_on(port);
+
+	for (;;) {
+		struct pollfd poller = { .fd = listener, .events = POLLIN };
+		int fd;
+
+		poll(&poller, 1, -1);
+		fd = accept4(listener, NULL, NULL, 0);
+		if (fd >= 0)
+			read_exactly(fd, bytes);
+	}
+}
+
+/* --- push ------------------------------------------------------------------- */
+
+static void run_push(const struct sources *sources, const struct sockaddr_in *address, int count,
+		     double seconds)
+{
+	struct epoll_event event[EVENTS];
+	int epoll = epoll_create1(0), i, ready;
+
+	for (i = 0; i < count; i++) {
+		int fd = connect_next(sources, address, i);
+
+		fcntl(fd, F_SETFL, O_NONBLOCK);
+		watch(epoll, fd, EPOLLOUT, fd);
+	}
+	while ((ready = epoll_wait(epoll, event, EVENTS, seconds * 1000)) > 0)
+		for (i = 0; i < ready; i++)
+			pour(event[i].data.u64);
+	wait_for_end_of_input();
 }
 
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
 	struct sockaddr_in address;
+	struct sources sources;
 
 	if (!strcmp(mode, "echo") && argc == 4) {
 		run_echo(atoi(argv[2]), atoi(argv[3]));
 	} else if (!strcmp(mode, "pour") && argc == 3) {
 		run_pour(atoi(argv[2]));
-	} else if (!strcmp(mode, "stall") && argc == 6) {
+	} else if (!strcmp(mode, "stall") && argc >= 6) {
 		address = address_of(argv[2], atoi(argv[3]));
-		run_stall(&address, atoi(argv[4]), strtoull(argv[5], NULL, 10));
+		sources = sources_of(argc, argv, 6);
+		run_stall(&sources, &address, atoi(argv[4]), strtoull(argv[5], NULL, 10));
+	} else if (!strcmp(mode, "take") && argc >= 6) {
+		address = address_of(argv[2], atoi(argv[3]));
+		sources = sources_of(argc, argv, 6);
+		run_take(&sources, &address, atof(argv[4]), atof(argv[5]));
+	} else if (!strcmp(mode, "keep") && argc == 4) {
+		run_keep(atoi(argv[2]), strtoull(argv[3], NULL, 10));
+	} else if (!strcmp(mode, "push") && argc >= 6) {
+		address = address_of(argv[2], atoi(argv[3]));
+		sources = sources_of(argc, argv, 6);
+		run_push(&sources, &address, atoi(argv[4]), atof(argv[5]));
 	} else if (!strcmp(mode, "connect") && argc == 7) {
 		run_connect(argv[2], atoi(argv[3]), atoi(argv[4]), atof(argv[5]), atoi(argv[6]));
 	} else if (!strcmp(mode, "ping") && argc == 7) {

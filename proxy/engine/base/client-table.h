@@ -39,8 +39,6 @@ struct client_table {
 	uint16_t oldest, newest;	/* of those without connections */
 	uint16_t bucket[CLIENT_BUCKETS];
 	struct client_entry entry[SIDETRACK_RELAY_CLIENTS];
-	/* of each entry: bytes that the kernel has for its stalled connections; the thread's alone */
-	uint64_t held[SIDETRACK_RELAY_CLIENTS];
 };
 
 /* Where the bytes of a connection are counted. */

@@ -2,6 +2,7 @@
 #include "base/endpoint.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,23 @@ bool endpoint_is_ipv4(const struct endpoint *endpoint)
 enum family endpoint_family(const struct endpoint *endpoint)
 {
 	return endpoint_is_ipv4(endpoint) ? FAMILY_IPV4 : FAMILY_IPV6;
+}
+
+/**
+ * endpoint_host() - Whose an address is
+ * @endpoint:	Address; the port is of no interest
+ *
+ * Return: the same number for all that one host may have: the /64, or the IPv4 address.
+ * ::ffff:a.b.c.d has a place of its own: no IPv6 host is in 0:ffff::/32.
+ */
+uint64_t endpoint_host(const struct endpoint *endpoint)
+{
+	uint64_t prefix;
+
+	if (endpoint_is_ipv4(endpoint))
+		return 0xffffULL << 32 | endpoint->address.s6_addr32[3];
+	memcpy(&prefix, endpoint->address.s6_addr, sizeof(prefix));
+	return be64toh(prefix);
 }
 
 bool endpoint_is_unspecified(const struct endpoint *endpoint)

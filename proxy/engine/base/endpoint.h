@@ -25,6 +25,7 @@ union socket_address {
 
 bool endpoint_is_ipv4(const struct endpoint *endpoint);
 enum family endpoint_family(const struct endpoint *endpoint);
+uint64_t endpoint_host(const struct endpoint *endpoint);
 bool endpoint_is_unspecified(const struct endpoint *endpoint);
 void endpoint_from_socket_address(struct endpoint *endpoint, const union socket_address *from);
 socklen_t endpoint_to_socket_address(const struct endpoint *endpoint, union socket_address *to);

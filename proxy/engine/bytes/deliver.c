@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -47,7 +48,9 @@ void deliver_count(struct direction *direction, struct io_context *io, enum mode
 	io->delivered_us = clock_us();
 	residency_deliver(&direction->residency, io->delivered_us);
 	direction->bytes += bytes;
-	counter_add(direction->total_bytes, bytes);
+	counter_add(direction->is_upload ? &io->counters->upload_bytes
+					 : &io->counters->download_bytes,
+		    bytes);
 	counter_add(&io->counters->mode_bytes[mode], bytes);
 }
 
@@ -127,6 +130,43 @@ enum progress deliver_pending(struct direction *direction, struct io_context *io
 	ASSERT(direction->pending);
 	return direction->pipe ? pipe_flush(direction, io, sink)
 			       : stash_flush(direction, io, sink);
+}
+
+/**
+ * deliver_unpipe() - Move what is pending out of its pipe, which others need
+ * @direction:	Direction whose sink took only a part
+ * @io:		What the thread lends
+ *
+ * Without memory the bytes stay where they are.
+ *
+ * Return: PROGRESS_SINK_FULL, or that bytes were lost
+ */
+enum progress deliver_unpipe(struct direction *direction, struct io_context *io)
+{
+	unsigned char *stash = malloc(direction->pending);
+	uint32_t got = 0;
+
+	ASSERT(direction->pipe && direction->pending && !direction->stash);
+	if (!stash)
+		return PROGRESS_SINK_FULL;
+	while (got < direction->pending) {
+		ssize_t count = read(direction->pipe->read_end, stash + got,
+				     direction->pending - got);
+
+		if (count == 0)
+			errno = EIO;	/* as in pipe_flush() */
+		if (count <= 0) {
+			free(stash);
+			direction->error = (int16_t)errno;
+			return PROGRESS_SINK_FAILED;
+		}
+		got += (uint32_t)count;
+	}
+	direction->stash = stash;
+	direction->stash_sent = 0;
+	pipe_give(&io->pipes, direction->pipe);
+	direction->pipe = NULL;
+	return PROGRESS_SINK_FULL;
 }
 
 /* What is pending will not be wanted any more. */

@@ -25,6 +25,7 @@ ssize_t deliver_bytes(struct direction *direction, struct io_context *io, int si
 enum progress deliver_stash(struct direction *direction, const unsigned char *bytes,
 			    size_t length);
 enum progress deliver_pending(struct direction *direction, struct io_context *io, int sink);
+enum progress deliver_unpipe(struct direction *direction, struct io_context *io);
 void deliver_discard(struct direction *direction, struct io_context *io);
 
 #endif /* SIDETRACK_DELIVER_H */

@@ -121,14 +121,14 @@ void direction_announce(struct direction *direction, const struct io_context *io
 /**
  * direction_init() - Prepare a zeroed direction
  * @direction:		Direction
- * @total_bytes:	Counter of all bytes that went this way
+ * @is_upload:		From the client
  * @residency:		Histogram of how long they were here
  */
-void direction_init(struct direction *direction, uint64_t *total_bytes,
+void direction_init(struct direction *direction, bool is_upload,
 		    struct sidetrack_relay_histogram *residency)
 {
 	direction->residency.histogram = residency;
-	direction->total_bytes = total_bytes;
+	direction->is_upload = is_upload;
 }
 
 /**

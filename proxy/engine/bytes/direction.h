@@ -41,33 +41,35 @@
 /* How large the receive buffer of the source is: see connection/read-ahead.h. */
 enum window {
 	WINDOW_AUTOMATIC,	/* as the kernel began it */
-	WINDOW_HELD,
 	WINDOW_CUT,
+	WINDOW_HELD,
+	WINDOW_NEAR,		/* large enough for a sender that is near */
 	WINDOW_FREE,		/* the kernel's again */
 };
 
 struct direction {
 	uint64_t bytes;		/* delivered to the sink */
-	uint64_t *total_bytes;	/* the thread's counter for this way */
 	struct residency residency;
 	struct pipe *pipe;
 	unsigned char *stash;
 	uint32_t stash_sent;
 	uint32_t pending;	/* in the pipe, or in the stash after stash_sent */
 	uint32_t last_run_us;
-	uint32_t flowed;	/* bytes since the last stall, while the window is held */
+	uint32_t flowed;	/* bytes, in this window */
 	struct bulk bulk;
 	int16_t error;		/* errno behind the last PROGRESS_*_FAILED */
 	uint8_t streak;		/* passes in a row that speak for another mode */
 	uint8_t mode;		/* enum mode */
 	uint8_t window;		/* enum window */
+	bool is_upload;
+	bool turn_over;		/* a run is due when the connection has its turn */
 	bool heavy;		/* its last run moved much: others come first */
 	bool urgent;		/* an urgent byte has been seen */
 	bool hangup;		/* the source has announced its end */
 	bool finished;		/* FIN handed on */
 };
 
-void direction_init(struct direction *direction, uint64_t *total_bytes,
+void direction_init(struct direction *direction, bool is_upload,
 		    struct sidetrack_relay_histogram *residency);
 int direction_preload(struct direction *direction, const unsigned char *bytes, size_t length);
 int direction_skip(struct direction *direction, struct io_context *io, int source,

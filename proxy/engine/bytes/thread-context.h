@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "base/holders.h"
 #include "base/list.h"
 #include "base/timer.h"
 #include "bytes/coalesce.h"
@@ -39,12 +40,13 @@ struct thread_context {
 	struct sidetrack_relay_counters *counters;
 	struct list queue;		/* connections that wait for a turn */
 	uint32_t queued;		/* how many */
-	struct list stalled;		/* connections with bytes that their receiver does not take */
-	struct timer review;		/* of those */
+	struct list stalls;		/* of connections with bytes that their receiver does not take */
+	struct list reviewed;		/* those that have lasted */
+	struct timer review;		/* of both */
 	bool reviews;			/* the timer is set */
-	bool can_free_windows;		/* the kernel can: see connection/read-ahead.h */
-	uint32_t holders;		/* clients of them */
-	uint64_t held;			/* bytes that the kernel has for them */
+	bool can_free_windows;		/* the kernel can: see connection/window.h */
+	uint32_t buffer_most;		/* the largest that may be asked for */
+	struct holders holders;		/* whose they are */
 	struct list deferred_free;	/* what this turn's events may still name */
 	struct list connections;
 	struct recent *recent;

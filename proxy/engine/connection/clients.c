@@ -1,26 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "connection/clients.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 #include "base/assert.h"
 
 #define CLIENTS_LEAST 64
-
-/* ::ffff:a.b.c.d has a place of its own: no IPv6 host is in 0:ffff::/32. */
-static uint64_t client_key(const struct endpoint *client)
-{
-	uint64_t prefix;
-
-	if (endpoint_is_ipv4(client))
-		return 0xffffULL << 32 | client->address.s6_addr32[3];
-	memcpy(&prefix, client->address.s6_addr, sizeof(prefix));
-	return be64toh(prefix);
-}
 
 /* The finaliser of MurmurHash3: every bit of the key reaches the low bits. */
 static size_t client_home(const struct clients *clients, uint64_t key)
@@ -120,7 +107,7 @@ enum client_verdict clients_enter(struct clients *clients, const struct endpoint
 	if (!most)
 		return CLIENT_UNCOUNTED;
 	pthread_mutex_lock(&clients->lock);
-	verdict = client_enter(clients, client_key(client), most);
+	verdict = client_enter(clients, endpoint_host(client), most);
 	pthread_mutex_unlock(&clients->lock);
 	return verdict;
 }
@@ -131,7 +118,7 @@ void clients_leave(struct clients *clients, const struct endpoint *client)
 	size_t i;
 
 	pthread_mutex_lock(&clients->lock);
-	i = client_find(clients, client_key(client));
+	i = client_find(clients, endpoint_host(client));
 	ASSERT(clients->slot[i].count > 0);
 	if (--clients->slot[i].count == 0)
 		client_remove(clients, i);

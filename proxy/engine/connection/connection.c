@@ -177,18 +177,18 @@ struct connection *connection_create(struct thread_context *thread, int fd,
 	connection->client = *client;
 	set_stage(connection, &accepted_stage);
 	establish_init(&connection->establish, thread);
-	direction_init(&connection->direction[CLIENT], &thread->counters->upload_bytes,
+	direction_init(&connection->direction[CLIENT], true,
 		       &thread->counters->histogram[HISTOGRAM_residency_upload]);
-	direction_init(&connection->direction[UPSTREAM], &thread->counters->download_bytes,
+	direction_init(&connection->direction[UPSTREAM], false,
 		       &thread->counters->histogram[HISTOGRAM_residency_download]);
 	connection->accepted_us = clock_us();
 	connection->accepted_unix_ms = clock_unix_ms();
 	connection->client_entry = client_table_enter(thread->clients, client,
 						      connection->accepted_unix_ms);
+	connection->holder = holders_bucket(&thread->holders, client);
 	connection->active_ms = thread->io.now_ms;
 	timer_init(&connection->timer, connection_timer);
 	list_init(&connection->turn);
-	list_init(&connection->stalled);
 	list_add(&thread->connections, &connection->node);
 	return connection;
 }

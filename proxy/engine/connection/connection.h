@@ -67,6 +67,7 @@ enum connection_state {
 };
 
 struct connection;
+struct stall;
 
 struct stage {
 	enum connection_state state;
@@ -83,9 +84,7 @@ struct connection {
 	struct leg leg[SIDES];
 	struct direction direction[SIDES];
 	struct list turn;	/* those that wait for a turn */
-	struct list stalled;	/* those with bytes that the receiver does not take */
-	uint32_t stalled_ms;	/* since when */
-	uint32_t held[SIDES];	/* bytes that the kernel has for each leg, while stalled */
+	struct stall *stall;	/* NULL: it never stalled */
 	struct timer timer;
 	const struct stage *stage;
 	struct establish establish;	/* the upstream leg */
@@ -93,28 +92,27 @@ struct connection {
 	void (*give_up)(struct thread_context *thread, struct connection *connection,
 			enum outcome outcome);
 	struct endpoint client;
-	enum outcome broken;	/* OUTCOME_OPEN, or which leg is broken */
-	uint64_t accepted_us;
-	uint64_t accepted_unix_ms;
-	uint64_t connect_took_us;
-	uint64_t first_byte_us;	/* from accept, 0 before it came */
-	uint64_t active_ms;	/* when a byte last moved, or the stage began */
-	uint64_t number;	/* in the thread's list of recent ones */
-	int unacknowledged;	/* while resetting: bytes the receiver lacks */
-	uint16_t client_entry;	/* in the thread's table of clients */
+	uint8_t broken;		/* enum outcome: OUTCOME_OPEN, or which leg is broken */
 	uint8_t route;		/* slot of the route that matched */
 	bool waiting : 1;	/* counts as one that waits for its upstream */
 	bool client_counted : 1;	/* counts as one of its client's, for the limit */
 	bool keepalive : 1;	/* the upstream leg's socket has its options */
-	bool is_held : 1;	/* counts as stalled */
 	bool no_delay : 1;	/* likewise TCP_NODELAY */
-	bool turn_over[SIDES];	/* a run is due when it has its turn */
+	uint64_t accepted_us;
+	uint64_t accepted_unix_ms;
+	uint64_t first_byte_us;	/* from accept, 0 before it came */
+	uint64_t active_ms;	/* when a byte last moved, or the stage began */
+	uint64_t number;	/* in the thread's list of recent ones */
+	uint32_t connect_took_us;
+	int unacknowledged;	/* while resetting: bytes the receiver lacks */
+	uint16_t client_entry;	/* in the thread's table of clients */
+	uint16_t holder;	/* the client's bucket: see base/holders.h */
 	bool announced[SIDES];	/* an edge came while no pass was reading */
 	bool error_seen[SIDES];	/* announced before the leg's direction had finished */
 };
 
 /* With both sockets' descriptors this is all that an idle connection costs. */
-_Static_assert(sizeof(struct connection) <= 560, "an idle connection must stay small");
+_Static_assert(sizeof(struct connection) <= 512, "an idle connection must stay small");
 _Static_assert(offsetof(struct connection, node) == 0, "context_free_later() relies on it");
 
 static inline enum connection_state connection_state(const struct connection *connection)

@@ -163,7 +163,7 @@ static void run_ended(struct thread_context *thread, struct connection *connecti
 {
 	switch (progress) {
 	case PROGRESS_TURN_OVER:
-		connection->turn_over[side] = true;
+		connection->direction[side].turn_over = true;
 		context_queue(thread, &connection->turn);
 		break;
 	case PROGRESS_FINISHED:
@@ -226,7 +226,7 @@ static void run_or_queue(struct thread_context *thread, struct connection *conne
 		return;
 	}
 	direction_announce(direction, &thread->io);
-	connection->turn_over[side] = true;
+	connection->direction[side].turn_over = true;
 	context_queue(thread, &connection->turn);
 }
 
@@ -240,9 +240,9 @@ void relaying_resume(struct thread_context *thread, struct connection *connectio
 	int side;
 
 	for (side = 0; side < SIDES; side++) {
-		bool turn_over = connection->turn_over[side];
+		bool turn_over = connection->direction[side].turn_over;
 
-		connection->turn_over[side] = false;
+		connection->direction[side].turn_over = false;
 		if (turn_over)
 			run(thread, connection, side);
 	}
@@ -354,12 +354,14 @@ void relaying_begin(struct thread_context *thread, struct connection *connection
 {
 	int side;
 
-	connection->connect_took_us = clock_us() - connection->establish.connect_us;
+	connection->connect_took_us =
+		(uint32_t)(clock_us() - connection->establish.connect_us);
 	histogram_record(&thread->counters->histogram[HISTOGRAM_connect],
 			 connection->connect_took_us);
 	record_established(thread, connection);
 	connection_waits_no_more(thread, connection);
 	connection_enter(thread, connection, &relaying_stage);
+	read_ahead_begin(thread, connection);
 	if (connection->direction[CLIENT].bytes)	/* sent with the handshake */
 		note_activity(thread, connection, CLIENT, connection->direction[CLIENT].bytes);
 	for (side = 0; side < SIDES; side++)

@@ -113,6 +113,18 @@ struct pipe *pipe_take(struct pipe_pool *pool, uint64_t now_ms)
 	return pipe;
 }
 
+/**
+ * pipe_pool_is_scarce() - Is a pipe too good for bytes that nobody takes?
+ * @pool:	Pool of this thread
+ * @now_ms:	Time
+ *
+ * Return: true if half of the pipes are in use, or the kernel gives no more
+ */
+bool pipe_pool_is_scarce(const struct pipe_pool *pool, uint64_t now_ms)
+{
+	return pool->owned - pool->free_count > pool->limit / 2 || now_ms < pool->retry_ms;
+}
+
 /* Give back an empty pipe. */
 void pipe_give(struct pipe_pool *pool, struct pipe *pipe)
 {

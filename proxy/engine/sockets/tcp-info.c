@@ -29,6 +29,7 @@ bool tcp_info_read(int fd, struct tcp_summary *summary)
 		return false;
 	*summary = (struct tcp_summary){
 		.rtt_us = info.tcpi_rtt,
+		.least_rtt_us = info.tcpi_min_rtt ? info.tcpi_min_rtt : UINT32_MAX,
 		.retransmitted_segments = info.tcpi_total_retrans,
 		.retransmitted_bytes = info.tcpi_bytes_retrans,
 		.ended = info.tcpi_state == STATE_CLOSE,

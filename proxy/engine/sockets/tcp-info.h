@@ -15,6 +15,7 @@
 
 struct tcp_summary {
 	uint32_t rtt_us;	/* smoothed; 0: never measured */
+	uint32_t least_rtt_us;	/* of late; UINT32_MAX: never measured */
 	uint32_t retransmitted_segments;
 	uint64_t retransmitted_bytes;
 	bool ended;		/* both FINs acknowledged: close() has nothing left to send */

@@ -250,7 +250,6 @@ static void init_context(struct thread *thread)
 	list_init(&context->queue);
 	list_init(&context->deferred_free);
 	timer_wheel_init(&context->timers, clock_ms());
-	read_ahead_init(context);
 }
 
 static void init_io(struct thread_context *context)
@@ -288,6 +287,8 @@ int thread_init(struct thread *thread, struct thread_group *group, uint32_t inde
 	error = allocate(thread, group->options->log_records);
 	if (error)
 		return error;
+	if (!read_ahead_init(&thread->context))
+		return -EIO;
 	init_io(&thread->context);
 	return thread_open(thread);
 }

@@ -100,6 +100,20 @@ static ssize_t splice_in(struct file *source, struct file *inlet, size_t length)
 	return (ssize_t)now;
 }
 
+/* What is in a pipe can be read, a page at a time if need be. */
+ssize_t pipe_read(struct file *pipe, void *bytes, size_t length)
+{
+	uint64_t now = length < pipe->length ? length : pipe->length;
+
+	require(now > 0);
+	if (fails(CALL_SPLICE_SHORT))
+		now = now / 3 + 1;
+	tcp_copy(pipe->source, pipe->from, bytes, now);
+	pipe->from += now;
+	pipe->length -= now;
+	return (ssize_t)now;
+}
+
 /* --- bytes out --------------------------------------------------------------------- */
 
 /* Return: bytes that go in, or -1 with errno */

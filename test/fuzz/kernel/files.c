@@ -202,6 +202,8 @@ int kernel_eventfd(unsigned int value, int flags)
 
 ssize_t kernel_read(int fd, void *bytes, size_t length)
 {
+	if (file_at(fd)->kind == FILE_PIPE)
+		return pipe_read(file_at(fd), bytes, length);
 	require(file_at(fd) == kernel.eventfd && length == sizeof(kernel.wakes));
 	if (!kernel.wakes)
 		return fail_with(EAGAIN);

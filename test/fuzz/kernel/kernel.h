@@ -175,6 +175,7 @@ int tcp_dial(struct file *file, const struct sockaddr *address);
 void invariant_written(struct file *sink, const unsigned char *bytes, uint64_t length);
 void invariant_early(struct file *sink, const unsigned char *bytes, uint64_t length);
 void invariant_dialled(const struct file *file, const struct endpoint *to);
+ssize_t pipe_read(struct file *pipe, void *bytes, size_t length);
 void invariant_spliced(struct file *sink, const struct file *pipe, uint64_t length);
 void invariant_shut(const struct file *sink);
 void invariant_closed(const struct file *file);

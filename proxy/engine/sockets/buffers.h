@@ -6,16 +6,17 @@
  * it by itself again (Linux 5.14).  It is set on a connected socket only: before that it would
  * limit the window scale, for good.  TCP_NOTSENT_LOWAT bounds what waits to be sent.
  */
-#ifndef SIDETRACK_WINDOW_H
-#define SIDETRACK_WINDOW_H
+#ifndef SIDETRACK_BUFFERS_H
+#define SIDETRACK_BUFFERS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-bool window_can_be_freed(void);
-void window_hold(int fd, uint32_t bytes);
-void window_free(int fd);
-void window_bound_unsent(int fd, uint32_t bytes);
-uint32_t window_memory(int fd);
+bool buffer_can_be_freed(void);
+uint32_t buffer_most(void);
+void buffer_hold(int fd, uint32_t bytes);
+void buffer_free(int fd);
+void buffer_bound_unsent(int fd, uint32_t bytes);
+uint32_t buffer_memory(int fd);
 
-#endif /* SIDETRACK_WINDOW_H */
+#endif /* SIDETRACK_BUFFERS_H */

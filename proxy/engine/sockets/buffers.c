@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "sockets/window.h"
+#include "sockets/buffers.h"
 
+#include <limits.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -20,7 +21,7 @@ static bool option_set(int fd, int level, int name, int value)
 }
 
 /* Return: true if what has been held can be given back to the kernel */
-bool window_can_be_freed(void)
+bool buffer_can_be_freed(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool can = fd >= 0 && option_set(fd, SOL_SOCKET, SO_BUF_LOCK, 0);
@@ -30,26 +31,41 @@ bool window_can_be_freed(void)
 	return can;
 }
 
+/* Return: the largest receive buffer that may be asked for; 0 where the kernel does not tell */
+uint32_t buffer_most(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), doubled = 0;
+	socklen_t length = sizeof(doubled);
+
+	if (fd < 0)
+		return 0;
+	if (!option_set(fd, SOL_SOCKET, SO_RCVBUF, INT_MAX / 2) ||
+	    getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &doubled, &length) < 0)
+		doubled = 0;
+	close(fd);
+	return (uint32_t)doubled / 2;
+}
+
 /* From now on the sender may have about @bytes on their way that have not been read. */
-void window_hold(int fd, uint32_t bytes)
+void buffer_hold(int fd, uint32_t bytes)
 {
 	(void)option_set(fd, SOL_SOCKET, SO_RCVBUF, (int)bytes);
 }
 
 /* From now on the kernel sizes the receive buffer. */
-void window_free(int fd)
+void buffer_free(int fd)
 {
 	(void)option_set(fd, SOL_SOCKET, SO_BUF_LOCK, 0);
 }
 
 /* The socket takes no more once so many bytes wait for the receiver's window. */
-void window_bound_unsent(int fd, uint32_t bytes)
+void buffer_bound_unsent(int fd, uint32_t bytes)
 {
 	(void)option_set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)bytes);
 }
 
 /* Return: bytes that the kernel has for a socket, in both ways; 0 where it does not tell */
-uint32_t window_memory(int fd)
+uint32_t buffer_memory(int fd)
 {
 	uint32_t info[SK_MEMINFO_VARS] = { 0 };
 	socklen_t length = sizeof(info);
@@ -64,5 +80,5 @@ uint32_t window_memory(int fd)
 /* Return: 1 if the kernel lets go of a receive buffer that was held, 0 if it is too old */
 int32_t sidetrack_can_free_window(void)
 {
-	return window_can_be_freed();
+	return buffer_can_be_freed();
 }
