@@ -4,8 +4,8 @@
  *
  *   peer echo PORT COUNT
  *	echoes on COUNT ports from PORT on, until killed
- *   peer pour PORT
- *	sends zeros to all who connect, as fast as they go, until killed
+ *   peer pour PORT [BUFFER]
+ *	sends zeros to all who connect, as fast as they go, until killed; with so large a send buffer
  *   peer stall ADDRESS PORT CONNECTIONS BYTES [SOURCE CLIENTS]
  *	opens them, from so many addresses in turn (SOURCE and those behind it; one without), reads
  *	so many bytes of each, says "ready", reads nothing more and keeps them until end of input
@@ -162,11 +162,14 @@ static void pour(int fd)
 	}
 }
 
-static void run_pour(int port)
+/* @buffer: 0 is the kernel's */
+static void run_pour(int port, int buffer)
 {
 	struct epoll_event event[EVENTS];
 	int epoll = epoll_create1(0), listener = listen_on(port), i, ready, fd;
 
+	if (buffer)	/* those that it accepts inherit it */
+		setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	watch(epoll, listener, EPOLLIN, listener);
 	for (;;) {
 		ready = epoll_wait(epoll, event, EVENTS, -1);
@@ -645,8 +648,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(mode, "echo") && argc == 4) {
 		run_echo(atoi(argv[2]), atoi(argv[3]));
-	} else if (!strcmp(mode, "pour") && argc == 3) {
-		run_pour(atoi(argv[2]));
+	} else if (!strcmp(mode, "pour") && argc >= 3) {
+		run_pour(atoi(argv[2]), argc > 3 ? atoi(argv[3]) : 0);
 	} else if (!strcmp(mode, "stall") && argc >= 6) {
 		address = address_of(argv[2], atoi(argv[3]));
 		sources = sources_of(argc, argv, 6);
