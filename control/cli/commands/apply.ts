@@ -9,6 +9,7 @@ import { isForBoot } from '../../apply/persist.js';
 import type { ProbeReport } from '../../apply/probes/trial.js';
 import { mustBe } from '../../apply/saved-plan.js';
 import { unheardServers } from '../../apply/unheard.js';
+import type { Config } from '../../config/config.js';
 import { printable } from '../../config/diagnostic.js';
 import { SidetrackError } from '../../error.js';
 import { rememberApplied } from '../../lists/applied.js';
@@ -25,6 +26,7 @@ import {
 } from '../context.js';
 import { count } from '../count.js';
 import { rememberKept, sayNotKept } from '../lists/remember.js';
+import { refreshAdvice } from '../lists/timer.js';
 import { EXIT_CODES, print, printJson, printWarnings, say } from '../output.js';
 import { readPlanFile } from '../plan-file.js';
 import { sayProbes } from '../probe-output.js';
@@ -102,8 +104,13 @@ async function runApply(given: ApplyCommandOptions, file?: string): Promise<unde
     return;
   }
   sayDone(deployment, hosts, steps.length, confirm !== undefined);
-  if (steps.length > 0 && options.persist === undefined)
-    await offerBoot(deployment, hosts, options);
+  if (options.persist === true) sayAdvice(config);
+  if (
+    steps.length > 0 &&
+    options.persist === undefined &&
+    (await offerBoot(deployment, hosts, options))
+  )
+    sayAdvice(config);
   return;
 }
 
@@ -124,30 +131,40 @@ function sayDone(
   }
 }
 
-/** Somebody who can be asked is: what stands now, the next boot of those hosts takes away. */
+/** What is to last shall not grow old, either. */
+function sayAdvice(config: Config): void {
+  const advice = refreshAdvice(config);
+  if (advice !== undefined) say(advice);
+}
+
+/**
+ * Somebody who can be asked is: what stands now, the next boot of those hosts takes away.
+ * @returns whether that was agreed to, and is done
+ */
 async function offerBoot(
   deployment: Deployment,
   hosts: readonly HostPlan[],
   options: HostOptions,
-): Promise<void> {
+): Promise<boolean> {
   const names = hosts
     .filter(({ observed, desired }) => observed.persist && !desired.persist)
     .map(({ name }) => name);
-  if (names.length === 0) return;
+  if (names.length === 0) return false;
   const them = names.join(' and ');
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     say(`A reboot of ${them} takes this away; to bring it back then: sidetrack apply --persist`);
-    return;
+    return false;
   }
   if (
     !(await isAgreed(`Bring this back when ${them} ${names.length > 1 ? 'boot' : 'boots'}, too?`))
   )
-    return;
+    return false;
   const asked = { ...deployment, persist: true };
   await uninterrupted(() => applyDeployment(asked, progress(options)));
   print(
     `${pc.green('Done.')} ${them}: persisted. To undo that alone: sidetrack apply --no-persist`,
   );
+  return true;
 }
 
 async function isAgreed(question: string): Promise<boolean> {

@@ -24,6 +24,7 @@ import { count } from '../count.js';
 import { findChanges, type SetChange } from '../lists/changes.js';
 import { reloadSets } from '../lists/reload.js';
 import { printStates } from '../lists/states-output.js';
+import { refreshAdvice } from '../lists/timer.js';
 import {
   EXIT_CODES,
   EXIT_FAILED,
@@ -221,6 +222,10 @@ async function showStatus(config: Config, json: boolean): Promise<number> {
   const isGood = states.every(({ stale, error }) => !stale && error === undefined);
   if (json) printJson({ lists: states });
   else if (states.length === 0) print('No set of the configuration has a url.');
-  else printStates(states);
+  else {
+    printStates(states);
+    const advice = refreshAdvice(config);
+    if (advice !== undefined) say(advice);
+  }
   return isGood ? EXIT_OK : EXIT_FAILED;
 }
