@@ -229,14 +229,14 @@ const failures: Row = {
 };
 
 const tables: Row = {
-  title: 'Flow table, sets and lists',
+  title: 'Flow table and sets',
   panels: [
     graph({
       title: 'Tables in use',
       description:
         "Share of the flow table and of connection tracking that is in use. A full flow table sends new flows to on_failure; a full conntrack table drops everybody's new connections.",
       unit: PercentUnit,
-      width: 6,
+      width: 8,
       max: 1,
       thresholds: { warning: 0.7, critical: 0.85 },
       runbook: 'SidetrackFlowTableNearlyFull',
@@ -253,7 +253,7 @@ const tables: Row = {
       description:
         'Steered flows in the flow table, entries of connection tracking, and clients that have used up their share of the flow table.',
       unit: Short,
-      width: 6,
+      width: 8,
       runbook: 'SidetrackClientOverShare',
       queries: [
         [gauge('sum', 'routerFlows', ['table']), 'flows: {{table}}'],
@@ -266,7 +266,7 @@ const tables: Row = {
       description:
         'Elements of each set in the kernel, and prefixes in the file behind it. They differ from a change of the file until the next apply.',
       unit: Short,
-      width: 6,
+      width: 8,
       queries: [
         [gauge('max', 'routerSetElements', ['set', 'family']), '{{set}} {{family}}'],
         [gauge('max', 'setEntries', ['set', 'family']), '{{set}} {{family}}, file'],
