@@ -49,8 +49,12 @@ load() {
   done
 }
 
-# While something changes this host, or waits to be confirmed, nothing is repaired.
-unfinished() { [ -e "$state_dir/change/pending" ] || [ -e "$state_dir/change/reverting" ]; }
+# While something changes this host, or waits to be confirmed, nothing is repaired; nor where what was applied since is not persisted,
+# because that apply was killed in between: it wrote down what it did.
+unfinished() {
+  [ ! -e "$state_dir/change/pending" ] && [ ! -e "$state_dir/change/reverting" ] || return 0
+  [ -e "$dir/state/state.json" ] && [ -e "$state_dir/state.json" ] && ! cmp -s "$dir/state/state.json" "$state_dir/state.json"
+}
 
 take_lock() {
   ! unfinished || return 1

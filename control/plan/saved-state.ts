@@ -37,6 +37,9 @@ const savedState = z.object({
   sysctls: z.record(z.string(), z.string()),
   /** Digest of every nft object as we wanted it and as nft listed it then. */
   objects: z.record(z.string(), z.object({ desired: z.string(), listed: z.string() })),
+  /** Digest of those that were wanted: by the file as a whole a watcher knows whether what it keeps is what was applied last. */
+  rules: digest.exactOptional(),
+  routes: digest.exactOptional(),
   /** Digest of the specification that lies beside this file. */
   classifier: digest.exactOptional(),
   /** Path of the loader that was sent there. It is removed by what stands here. */

@@ -2,6 +2,7 @@
 import type { Command } from '../command/command.js';
 import type { Query } from '../command/query.js';
 import { shellWords } from '../command/shell.js';
+import { digest } from '../nft/listing.js';
 import type { Difference } from '../plan/difference.js';
 import {
   type ObservedHost,
@@ -33,6 +34,7 @@ export const route: ResourceKind<readonly Route[], RouteChange> = {
     { argv: ['ip', `-${family}`, '-N', 'route', 'show', 'table', String(table)] },
   ],
   keep: keepItems,
+  saves: { after: (desired) => (desired.length > 0 ? { routes: digest(desired) } : {}) },
   undo(change) {
     if (change.kind === 'delete') return [command('replace', change.route)];
     const { route: added, replaces } = change;

@@ -4,6 +4,7 @@ import type { Command } from '../command/command.js';
 import type { Query } from '../command/query.js';
 import { shellWord, shellWords } from '../command/shell.js';
 import { hex } from '../config/hex.js';
+import { digest } from '../nft/listing.js';
 import {
   type IpRule,
   type ObservedHost,
@@ -55,6 +56,7 @@ export const rule: ResourceKind<readonly IpRule[], RuleChange> = {
   ],
   undo: ({ kind, rule: one }) => [command(kind === 'delete' ? 'add' : 'del', one)],
   keep: (desired) => desired.map(keepItem),
+  saves: { after: (desired) => (desired.length > 0 ? { rules: digest(desired) } : {}) },
 };
 
 const rulesQuery: Query<Pick<ObservedHost, 'ipRules'>> = ofBothFamilies(

@@ -209,6 +209,33 @@ describe('apply', { tags: ['long'] }, () => {
     expect((await fixture.sidetrack('status')).status).toBe(0);
   });
 
+  it('that was killed before it could persist what it had changed is not taken back', async () => {
+    const kept = await Kept.of(fixture, 'router');
+    await kept.keepState();
+    watcher = await kept.watch();
+    const rules = [
+      ['port: [25, 465, 587]', 'port: [25, 465]'],
+      ['br-lan, lan2]', 'br-lan, lan2]\n  rule_priority: 1400'],
+    ] as const;
+    for (const rule of rules) {
+      fixture.configureWith([rule]);
+      const before = (await kept.state())!.repairs;
+      // All of it but the files of the keeper.
+      await fixture.succeed('apply');
+      const changed = await kept.snapshot();
+      await watcher.looksTwice();
+      expect(await kept.snapshot()).toEqual(changed);
+      expect((await kept.state())!.repairs).toEqual(before);
+      await watcher.meanwhile(async () => {
+        await kept.write();
+        await kept.keepState();
+      });
+      await waitFor('the new items', async () => (await kept.state())!.digest === kept.digest);
+      await kept.repairs('a lost table', 'nft table', ofTable('delete', 'table'));
+      expect((await fixture.sidetrack('status')).status).toBe(0);
+    }
+  });
+
   it('has the lock to itself', async () => {
     const kept = await Kept.of(fixture, 'router');
     watcher = await kept.watch();

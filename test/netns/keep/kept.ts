@@ -78,6 +78,15 @@ export class Kept {
     }
   }
 
+  /** What was applied is persisted. */
+  async keepState(): Promise<void> {
+    const from = `${dirname(this.runDirectory)}/state.json`;
+    const script = 'mkdir -p "$2" && cp "$1" "$2/state.json"';
+    await this.fixture.lab.check(undefined, [
+      ...['sh', '-c', script, 'sh', from, `${this.directory}/state`],
+    ]);
+  }
+
   argv(...verb: string[]): string[] {
     return [...this.shell, `${this.directory}/program`, ...verb];
   }

@@ -31,7 +31,7 @@ kept=5
 remembers=1
 directories='/run/sidetrack/netns/router /run/sidetrack/netns /run/sidetrack'
 state_before() { :; }
-state_after() { printf '%s' '{"version":1,"sysctls":{"net/ipv4/conf/all/send_redirects":"1"},"objects":{"chain steer":{"desired":"ff6f641ecb5347d6603bc9dc22129cca","listed":""}},"unlisted":true}
+state_after() { printf '%s' '{"version":1,"sysctls":{"net/ipv4/conf/all/send_redirects":"1"},"objects":{"chain steer":{"desired":"ff6f641ecb5347d6603bc9dc22129cca","listed":""}},"routes":"99ee805700c7a37c89f39607b3f5212f","rules":"d99132d5b8430bb163b7f6fe82b66d2d","unlisted":true}
 ' | (exec cat); }
 table_before=no
 title_1() { printf '%s\n' 'remember what was there before'; }
