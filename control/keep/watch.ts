@@ -13,7 +13,7 @@ start_monitor() {
   rm -f "$run/from-$word"
   mkfifo "$run/from-$word" || return 1
   ( exec "$@" ) >"$run/from-$word" 2>/dev/null </dev/null 3>&- 4>&- 8>&- &
-  children="$children $!"
+  has_child $!
   {
     last=0 quick=0
     while dd bs=65536 count=1 2>/dev/null | grep -q ''; do
@@ -25,7 +25,21 @@ start_monitor() {
     done
     echo "lost $word" >&3
   } <"$run/from-$word" 4>&- 8>&- &
-  children="$children $!"
+  has_child $!
+}
+
+# Seconds since boot, in hundredths, at which a process began; with it a number is no other process.
+born() {
+  { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+  set -- \${line##*) }
+  shift 19
+  began=$1
+}
+has_child() { ! born "$1" || children="$children $1:$began"; }
+end_those() {
+  for one in $1; do
+    ! born "\${one%:*}" || [ "$began" != "\${one#*:}" ] || kill "\${one%:*}" 2>/dev/null
+  done
 }
 
 watch() {
@@ -51,8 +65,10 @@ watch() {
   blind=
   watch_filters
   hold
+  born $$
+  own=$began
   ticker &
-  children="$children $!"
+  has_child $!
   up
   owed=$?
   while :; do
@@ -85,29 +101,30 @@ hold() {
   exec 4<>"$run/full"
   rm -f "$run/full"
   cat /dev/zero >&4 2>/dev/null 3>&- 8>&- &
-  holders=$!
+  before=$children children=
+  has_child $!
   sleep 0.2 2>/dev/null || sleep 1
   nft -e -f "$dir/hold" >&4 2>/dev/null </dev/null 3>&- 8>&- &
-  holders="$holders $!"
-  children="$children $holders"
+  has_child $!
+  holders=$children children="$before $children"
 }
 
 # It outlives this process where that is killed, and takes the others along.
 ticker() {
   exec 4>&- 8>&- 9>&-
   trap '' PIPE
-  while kill -0 $$ 2>/dev/null; do
+  while born $$ && [ "$began" = "$own" ]; do
     echo second >&3
     sleep 1
   done
-  kill $children 2>/dev/null
+  end_those "$children"
 }
 
 each_second() {
   if items_changed; then
     load
     owed=1
-    [ -z "$holders" ] || kill $holders 2>/dev/null
+    end_those "$holders"
     hold
     watch_filters
   fi
@@ -149,7 +166,7 @@ resume() {
 
 end() {
   trap '' TERM INT
-  kill $children 2>/dev/null
+  end_those "$children"
   wait
   rm -f "$run"/from-* "$run/events" "$run/watcher" "$run/state.json.new"
   exit "$1"

@@ -82,9 +82,10 @@ for one in "$2"/attachment-*.json "$2"/listing "$2"/state.json; do
   cp "$one" "$1/state/.$name" && chmod 600 "$1/state/.$name" && settle "$1/state/.$name" && mv "$1/state/.$name" "$1/state/$name" ||
     { rm -f "$1/state/.$name"; exit 1; }
 done
-for one in "$1"/state/*; do [ -e "$2/\${one##*/}" ] || rm -f "$one"; done`;
+for one in "$1"/state/*; do [ -e "$2/\${one##*/}" ] || rm -f "$one"; done
+[ ! -d "$2/keep" ] || : >"$2/keep/resume"`;
 
-/** What the next apply and \`down\` go by, for a boot that finds /run empty. */
+/** What the next apply and \`down\` go by, for a boot that finds /run empty. What the watcher has left alone it looks after again. */
 export const keepState = (stateDir: string): Command => ({
   argv: ['sh', '-c', KEEP_STATE, 'sh', KEEP_DIRECTORY, stateDir],
   writes: `${KEEP_DIRECTORY}/state`,
@@ -142,9 +143,13 @@ const STOP = `case $1 in
 systemd) systemctl stop ${KEEP_UNIT} ${RESTORE_UNIT} 2>/dev/null ;;
 procd) [ ! -x ${INIT_SCRIPT} ] || ${INIT_SCRIPT} stop </dev/null >/dev/null 2>&1 ;;
 esac
+# Those of containers are seen from here, too.
+own_namespaces() {
+  for space in pid net; do [ "$(readlink "$1/ns/$space")" = "$(readlink "/proc/$$/ns/$space")" ] || return 1; done
+} 2>/dev/null
 watchers() {
   for process in /proc/[0-9]*; do
-    case "$(tr '\\0' ' ' <"$process/cmdline" 2>/dev/null)" in *"sh $1 watch ") echo "\${process#/proc/}" ;; esac
+    case "$(tr '\\0' ' ' <"$process/cmdline" 2>/dev/null)" in *"sh $1 watch ") ! own_namespaces "$process" || echo "\${process#/proc/}" ;; esac
   done
 }
 tries=50

@@ -118,6 +118,36 @@ function persists(classifier: Classifier): void {
     expect(await succeed('apply')).toContain('Nothing changes');
   });
 
+  it('is what a boot in the middle of an unconfirmed change brings back', {
+    tags: ['long'],
+  }, async () => {
+    const usual = sshConfig({ canary: DESTINATIONS });
+    fixture.configure(
+      usual.replace('to: [private], action: direct', 'to: [private, 9.9.9.9], action: direct'),
+    );
+    let said = '';
+    const applying = machines
+      .sidetrack('apply', '--confirm', 'manual', '--confirm-timeout', '600')
+      .then(({ stdout, stderr }) => {
+        said = stdout + stderr;
+      });
+    const pending = '[ ! -e /run/sidetrack/change/complete ] || echo pending';
+    await waitFor('the router to wait', async () =>
+      (await machines.get('router').shell(pending)).includes('pending'),
+    );
+    await reboot();
+    fixture.configure(usual);
+    await waitFor('both to be as they were', async () => {
+      const { stdout } = await machines.sidetrack('status', '--json');
+      const { hosts } = JSON.parse(stdout);
+      return hosts.every(({ state }: { state: string }) => state === 'in-sync');
+    });
+    expect(await steered()).toBe(true);
+    expect(await succeed('apply')).toContain('Nothing changes');
+    await applying;
+    expect(said).toMatch(/change/);
+  });
+
   it('is gone with down, and the disks are byte for byte as they were', async () => {
     const { shell } = { shell: (text: string) => machines.get('router').shell(text) };
     expect(await shell(`cat ${FIREWALL}`)).toContain('sidetrack_keep');
