@@ -16,6 +16,7 @@ import {
   type SpecSteering,
 } from '../../control/policy/classifier-spec.js';
 import { PrefixSet } from '../../control/policy/prefix-set.js';
+import { missingPrograms, requireAll } from '../netns/rivals/installed.js';
 import { SteeringLab } from './lab.js';
 import { bundleOf, canLoad, LOADER, loaderOf, maker } from './loader.js';
 import { OBJECT } from './run.js';
@@ -230,6 +231,53 @@ describe.skipIf(!canLoad || process.getuid!() !== 0)('in a lab', () => {
     expect(await refuse(whole, nobody)).toBe('not-permitted');
     await loader('', 'detach');
   });
+
+  const canTrace = requireAll || missingPrograms(['strace']).length === 0;
+
+  it.skipIf(!canTrace)(
+    'says in a line what a kernel lacks, and leaves nothing there',
+    {
+      tags: 'long',
+    },
+    async () => {
+      const stdin = bundleOf(spec());
+      /** As on a kernel that answers so. */
+      const answering = async (how: string) => {
+        const argv = ['strace', '-f', '-o', '/dev/null', '-e', `inject=${how}`, LOADER];
+        const { status, stdout } = await steering.lab.run(
+          'router',
+          [...argv, 'attach', '--json', '--directory', DIRECTORY],
+          { stdin },
+        );
+        const { error } = JSON.parse(stdout) as {
+          error: { code: string; message: string; hint: string };
+        };
+        expect(await steering.pins()).toBe('');
+        return { status, ...error };
+      };
+      expect(await answering('bpf:error=ENOSYS')).toMatchObject({
+        status: 1,
+        code: 'no-bpf',
+        message: 'this kernel has no eBPF: there is no bpf(2)',
+        hint: expect.stringContaining('CONFIG_BPF_SYSCALL'),
+      });
+      const { stderr } = await steering.lab.run(
+        'router',
+        ['strace', '-e', 'trace=sendto', LOADER, 'attach', '--dry-run', '--directory', DIRECTORY],
+        { stdin },
+      );
+      const calls = stderr.split('\n').filter((line) => line.startsWith('sendto('));
+      const making = calls.findIndex((line) => line.includes('RTM_NEWQDISC'));
+      expect(making).toBeGreaterThanOrEqual(0);
+      for (const error of ['ENOENT', 'EOPNOTSUPP'])
+        expect(await answering(`sendto:error=${error}:when=${making + 1}`)).toMatchObject({
+          status: 1,
+          code: 'no-clsact',
+          message: expect.stringContaining('this kernel has no clsact'),
+          hint: expect.stringContaining('opkg install kmod-sched-core'),
+        });
+    },
+  );
 });
 
 describe.skipIf(!canLoad || process.getuid!() !== 0)(

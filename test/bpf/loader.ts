@@ -78,6 +78,7 @@ export class LoaderPlace {
   }
 
   close(): void {
+    run('ip', ['link', 'del', 'in0']);
     run('umount', [this.#mount]);
     rmSync(this.#mount, { recursive: true });
   }

@@ -1,7 +1,7 @@
 /** The program, packet by packet. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flowState, outcomes, structSize, TARGETS_MAX } from '../../bpf/abi.js';
-import { addressBytes } from '../../bpf/config.js';
+import { addressBytes, type Steering } from '../../bpf/config.js';
 import { readFlows } from '../../bpf/flows.js';
 import { lookupElement, updateElement } from '../../bpf/map.js';
 import type { ClassifierPolicy } from '../../bpf/policy.js';
@@ -10,7 +10,8 @@ import { guardRules } from '../../control/policy/guard-rules.js';
 import { PrefixSet } from '../../control/policy/prefix-set.js';
 import { GUARDS, SERVER_MAC } from './arbitraries.js';
 import { ACK, type Dress, FIN, frame, RST, SYN } from './frame.js';
-import { DROP, leaveNetwork, MARK, PASS, Runner, TARGET } from './run.js';
+import { canLoad, LoaderPlace } from './loader.js';
+import { DROP, leaveNetwork, MARK, PASS, Runner, STEERING, TARGET } from './run.js';
 
 const CLIENT_MAC = '02:00:00:00:00:40';
 const v4: Packet = {
@@ -430,6 +431,49 @@ describe('a family without a server address', () => {
     expect(only4.counters()).toMatchObject({ blocked: { packets: 1 }, on_failure: { packets: 1 } });
     expect(only4.run(frame(v6, { tcpFlags: ACK })).mark).toBe(0);
     only4.close();
+  });
+});
+
+describe.each([
+  ['sidetrack', true],
+  ['sidetrack-bpf', canLoad],
+])('on_failure reset, loaded by %s', (way, canRun) => {
+  const RESET = { onFailure: 'reset', resetMark: { value: 0x0f, mask: 0xff } } as const;
+
+  function load(steering: Partial<Steering>, work: (one: Runner) => void): void {
+    const place = way === 'sidetrack' ? undefined : new LoaderPlace();
+    try {
+      const one = place
+        ? new Runner(place.load(POLICY, { ...STEERING, ...RESET, ...steering }))
+        : Runner.load(POLICY, { ...RESET, ...steering });
+      work(one);
+      one.close();
+    } finally {
+      place?.close();
+    }
+  }
+
+  it.skipIf(!canRun)('sets only its own bits of the mark, and none of a flow that goes on', () => {
+    load({ targets: [{ ...TARGET, nextHop: { v4: 1 } }] }, (one) => {
+      expect(one.run(frame(v6), 0xabcd12ff)).toMatchObject({ action: PASS, mark: 0xabcd120f });
+      expect(one.run(frame(v6, { tcpFlags: ACK }), 0xabcd12ff).mark).toBe(0xabcd12ff);
+      expect(one.run(frame(v4), 0xabcd12ff).mark).toBe(0xabcd1296);
+    });
+  });
+
+  it.skipIf(!canRun)('resets what a client opens beyond its share, and steers what it has', () => {
+    load({ maxFlowsPerClient: 1 }, (one) => {
+      const second = { ...v4, sourcePort: 40001 };
+      expect(one.run(frame(v4)).mark).toBe(MARK.value);
+      expect(one.run(frame(second))).toMatchObject({ action: PASS, mark: 0x0f });
+      expect(one.run(frame(v4, { tcpFlags: ACK })).mark).toBe(MARK.value);
+      expect(one.run(frame(second, { tcpFlags: ACK })).mark).toBe(0);
+      expect(one.counters()).toMatchObject({
+        over_share: { packets: 1 },
+        on_failure: { packets: 1 },
+        blocked: { packets: 1 },
+      });
+    });
   });
 });
 

@@ -17,7 +17,7 @@ kernel=$here/build/kernel
 # program:package
 needed="nft:nftables ip:iproute2 unshare:util-linux gcc:gcc cc:libc6-dev iperf3:iperf3 curl:curl"
 [ "$want" = test ] && needed="$needed tmux:tmux ping:iputils-ping ethtool:ethtool sysctl:procps clang:clang llvm-strip:llvm bpf:libbpf-dev
-	chromium:chromium"
+	strace:strace chromium:chromium"
 daemons="redsocks:redsocks ss-redir:shadowsocks-libev haproxy:haproxy microsocks:microsocks
 	tinyproxy:tinyproxy-bin systemd-analyze:systemd
 	prometheus:prometheus ssh:openssh-client sshd:openssh-server dropbear:dropbear-bin sudo:sudo vtysh:frr keepalived:keepalived $rivals/bin/busybox:busybox $rivals/bin/tcsh:tcsh"

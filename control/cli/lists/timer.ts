@@ -9,7 +9,7 @@ import { listsOf } from '../../lists/states.js';
 /** The one that the timer's service names. */
 const SYSTEM_CONFIG = '/etc/sidetrack/sidetrack.yaml';
 const ENABLED = '/etc/systemd/system/timers.target.wants/sidetrack-refresh.timer';
-const UNIT = '/lib/systemd/system/sidetrack-refresh.timer';
+const UNIT = '/usr/lib/systemd/system/sidetrack-refresh.timer';
 
 /** Also where it is a link to nothing. */
 const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;

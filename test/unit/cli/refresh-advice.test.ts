@@ -4,7 +4,7 @@ import { refreshAdvice } from '../../../control/cli/lists/timer.js';
 import { listAt } from '../lists/list-server.js';
 
 const FILE = '/etc/sidetrack/sidetrack.yaml';
-const UNIT = '/lib/systemd/system/sidetrack-refresh.timer';
+const UNIT = '/usr/lib/systemd/system/sidetrack-refresh.timer';
 const ENABLED = '/etc/systemd/system/timers.target.wants/sidetrack-refresh.timer';
 
 async function advice(file: string, ...there: readonly string[]) {
