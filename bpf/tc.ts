@@ -26,13 +26,13 @@ function hook(ifindex: number, point: number): Buffer {
 const PROGRAM_ID = 16;
 
 /** `struct bpf_tc_opts`: size, program, flags, program id, handle, priority. */
-function filter(program: number, flags: number): Buffer {
+function filter(program: number, flags: number, priority = PRIORITY, handle = HANDLE): Buffer {
   const bytes = Buffer.alloc(32);
   bytes.writeBigUInt64LE(32n, 0);
   bytes.writeInt32LE(program, 8);
   bytes.writeUInt32LE(flags, 12);
-  bytes.writeUInt32LE(HANDLE, 20);
-  bytes.writeUInt32LE(PRIORITY, 24);
+  bytes.writeUInt32LE(handle, 20);
+  bytes.writeUInt32LE(priority, 24);
   return bytes;
 }
 
@@ -73,9 +73,9 @@ export function programName(id: number): string {
   }
 }
 
-function foreign(name: string): ClassifierError {
+function foreign(name: string, priority = PRIORITY): ClassifierError {
   return new ClassifierError(
-    `another tool's filter is on ${name} at priority ${PRIORITY}, which is ours`,
+    `another tool's filter is on ${name} at priority ${priority}, which is ours`,
     {
       code: 'tc-filter-foreign',
       source: 'host',
@@ -135,13 +135,49 @@ export function attachFilter(
   }
 }
 
+/** The relay's filters of the mode `express`, which come before the classifier's. */
+const EXPRESS_PRIORITY = 1490;
+
+const expressFilter = (program: number, flags: number, handle: number) =>
+  filter(program, flags, EXPRESS_PRIORITY, handle);
+
+/** Attaches `fd` as the one with that handle; in one step where there is one already. */
+export function attachExpress(name: string, ifindex: number, fd: number, handle: number): void {
+  try {
+    check('bpf_tc_attach', hook(ifindex, INGRESS), expressFilter(fd, REPLACE, handle));
+  } catch (cause) {
+    if (isCallError(cause, 'EINVAL', 'EEXIST')) throw foreign(name, EXPRESS_PRIORITY);
+    throw cause;
+  }
+}
+
+/** Takes it away, if it is there. */
+export function detachExpress(ifindex: number, handle: number): void {
+  call('bpf_tc_detach', hook(ifindex, INGRESS), expressFilter(0, 0, handle));
+}
+
+/** Handles of all of them on an interface; none where tc gives no answer. */
+export function expressHandles(name: string): number[] {
+  const ours = filtersAt(name, 'ingress')?.filter(({ pref }) => pref === EXPRESS_PRIORITY) ?? [];
+  return ours.flatMap(({ options }) =>
+    options?.handle === undefined ? [] : [Number(options.handle)],
+  );
+}
+
 /** Takes our filter away, if it is there; another one at our priority stays. */
 export function detachFilter(ifindex: number, programs: readonly string[]): void {
   if (!holdsOurs(ifindex, programs)) return;
   check('bpf_tc_detach', hook(ifindex, INGRESS), filter(0, 0));
 }
 
-const filters = z.array(z.object({ protocol: z.string(), pref: z.number(), kind: z.string() }));
+const filters = z.array(
+  z.object({
+    protocol: z.string(),
+    pref: z.number(),
+    kind: z.string(),
+    options: z.object({ handle: z.string().optional() }).optional(),
+  }),
+);
 
 type FilterJson = z.output<typeof filters>[number];
 

@@ -35,7 +35,7 @@ strip --strip-unneeded -o "$app/build/proxy/engine.so" build/proxy/engine/libsid
 mkdir "$app/build/proxy/engine"
 mv "$app/build/proxy/engine.so" "$app/build/proxy/engine/libsidetrack-relay.so"
 chmod 644 "$app/build/proxy/engine/libsidetrack-relay.so"
-cp build/bpf/classify.bpf.o "$app/build/bpf/"
+cp build/bpf/classify.bpf.o build/bpf/express.bpf.o "$app/build/bpf/"
 # What is sent to routers without Node.js: of each machine that `make loader` could build for.
 mkdir -p "$app/build/bpf/loader"
 for loader in build/bpf/loader/sidetrack-bpf-*; do

@@ -18,6 +18,11 @@ export const OBJECT = join(
   'build/bpf/classify.bpf.o',
 );
 
+export const EXPRESS_OBJECT = join(
+  fileURLToPath(new URL('../..', import.meta.url)),
+  'build/bpf/express.bpf.o',
+);
+
 export const MARK = { value: 0x96, mask: 0xff };
 export const PASS = -1;
 export const DROP = 2;

@@ -24,7 +24,7 @@ export const ENGINE: CTree = {
   apart: ['abi-gen.c'],
 };
 
-/** One program, compiled at once: each header is a floor. */
+/** Two programs, each compiled at once: each header is a floor. */
 export const BPF: CTree = {
   folder: 'bpf',
   floors: [
@@ -47,6 +47,9 @@ export const BPF: CTree = {
     'steer.h',
     'xdp.h',
     'classify.bpf.c',
+    'express-flow.h',
+    'express.h',
+    'express.bpf.c',
   ],
   apart: ['abi-gen.c', 'loader'],
 };
