@@ -1,6 +1,6 @@
 // Generated from proxy/engine/abi.h by `make -C proxy/engine abi`; do not edit.
 
-export const ABI_VERSION = 12;
+export const ABI_VERSION = 13;
 export const ERROR_LENGTH = 256;
 
 /** Unsigned 32-bit options; byte offsets. */
@@ -63,28 +63,32 @@ export const optionOffset = {
   read_ahead: 108,
   /** of all connections together, MiB; 0 is no limit */
   read_ahead_budget_mib: 112,
+  /** 1 lets connections pass in the kernel, once they prove bulk */
+  express: 116,
+  /** bytes of a connection, both ways, before that is tried */
+  express_after: 120,
 } as const;
 
 /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
-export const OPTION_ADDRESS_OFFSET = 116;
+export const OPTION_ADDRESS_OFFSET = 124;
 
 /** Names of congestion control; byte offsets in the options. */
 export const congestionOffset = {
   /** clients */
-  client: 132,
+  client: 140,
   /** clients that are on no attached network, where that differs */
-  elsewhere: 148,
+  elsewhere: 156,
   /** upstreams */
-  upstream: 164,
+  upstream: 172,
 } as const;
 /** Bytes of such a name, one zero at least among them. */
 export const CONGESTION_LENGTH = 16;
 /** Of the probe's part for IPv4; that for IPv6 comes PROBE_SIZE behind it. */
-export const OPTION_PROBE_OFFSET = 180;
+export const OPTION_PROBE_OFFSET = 188;
 export const PROBE_SIZE = 536;
 /** Most bytes that a probe may say. */
 export const PROBE_REQUEST = 512;
-export const OPTIONS_SIZE = 1252;
+export const OPTIONS_SIZE = 1260;
 
 /** Probes of one family: byte offsets from where its part begins. */
 export const probeOffset = {
@@ -257,15 +261,25 @@ export const counterOffset = {
   client_retransmitted_bytes: 168,
   /** bytes sent again to upstreams */
   upstream_retransmitted_bytes: 176,
+  /** connections that pass in the kernel now */
+  express_active: 184,
+  /** connections whose two legs do not suit each other for that */
+  express_refused: 192,
+  /** times that a change to it took too long, or found no room */
+  express_abandoned: 200,
+  /** connections reset, since bytes came late into a frozen socket */
+  express_late: 208,
+  /** time that connections were held for the change, microseconds */
+  express_hold_us: 216,
   /** finished connections for which the log had no room */
-  log_dropped: 184,
+  log_dropped: 224,
   /** CPU time that the thread has used, as of the reading, microseconds */
-  cpu_us: 192,
+  cpu_us: 232,
 } as const;
 
 /** One 64-bit counter for each outcome. */
-export const OUTCOME_COUNTERS_OFFSET = 232;
-export const COUNTERS_SIZE = 57184;
+export const OUTCOME_COUNTERS_OFFSET = 288;
+export const COUNTERS_SIZE = 57240;
 
 /** Unsigned 64-bit counters of one upstream; byte offsets from where it begins. */
 export const upstreamCounterOffset = {
@@ -290,7 +304,7 @@ export const upstreamCounterOffset = {
 /** One 64-bit counter for each outcome of a failed connect. */
 export const UPSTREAM_ERRORS_OFFSET = 64;
 /** Where the first upstream begins in a page, and how far it is to the next. */
-export const UPSTREAM_COUNTERS_OFFSET = 46432;
+export const UPSTREAM_COUNTERS_OFFSET = 46488;
 export const UPSTREAM_COUNTERS_SIZE = 288;
 
 /** Unsigned 64-bit counters of one route; byte offsets from where it begins. */
@@ -304,7 +318,7 @@ export const routeCounterOffset = {
 } as const;
 
 /** Where the first route begins in a page, and how far it is to the next. */
-export const ROUTE_COUNTERS_OFFSET = 55648;
+export const ROUTE_COUNTERS_OFFSET = 55704;
 export const ROUTE_COUNTERS_SIZE = 24;
 
 /** Unsigned 64-bit values of one client; byte offsets. */
@@ -333,11 +347,13 @@ export const modes = [
   'copy',
   /** through a pipe, untouched */
   'splice',
+  /** packet by packet in the kernel, past the relay */
+  'express',
 ] as const;
 
 /** One 64-bit counter for each mode: bytes, and directions that changed to it. */
-export const MODE_BYTES_OFFSET = 200;
-export const MODE_CHANGES_OFFSET = 216;
+export const MODE_BYTES_OFFSET = 240;
+export const MODE_CHANGES_OFFSET = 264;
 
 /** How a connection ended; the index is the number that the engine uses. */
 export const outcomes = [
@@ -402,19 +418,19 @@ export const outcomes = [
 /** Histograms of microseconds: a 64-bit sum, then 64-bit buckets. */
 export const histogramOffset = {
   /** from connect() until bytes can pass, handshake included */
-  connect: 456,
+  connect: 512,
   /** from accept to the first byte from upstream */
-  first_byte: 7024,
+  first_byte: 7080,
   /** from accept to close */
-  lifetime: 13592,
+  lifetime: 13648,
   /** from readable at the client to written upstream */
-  residency_upload: 20160,
+  residency_upload: 20216,
   /** from readable upstream to written to the client */
-  residency_download: 26728,
+  residency_download: 26784,
   /** smoothed round trip to the client, at the end */
-  rtt_client: 33296,
+  rtt_client: 33352,
   /** smoothed round trip to the upstream, at the end */
-  rtt_upstream: 39864,
+  rtt_upstream: 39920,
 } as const;
 
 export const HISTOGRAM_BUCKETS = 820;

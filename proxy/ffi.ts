@@ -133,6 +133,9 @@ export const setAddresses = (relay: Handle, slot: number, addresses: Buffer) =>
 export const findRoute = (relay: Handle, address: Buffer, port: number) =>
   call('sidetrack_relay_find_route', [External, U8Array, I32], [relay, address, port]);
 
+export const setExpress = (relay: Handle, flows: number, slots: number) =>
+  call('sidetrack_relay_set_express', [External, I32, I32], [relay, flows, slots]);
+
 export const start = (relay: Handle) => call('sidetrack_relay_start', [External], [relay]);
 
 export const drain = (relay: Handle, deadlineMs: number) =>

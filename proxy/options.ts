@@ -36,6 +36,7 @@ const WORDS = {
   capture: captures,
   probe_answer: probeAnswers,
   strategy: strategies,
+  express: ['off', 'on'],
 } as const;
 
 /** What an option is when the caller says nothing; zero elsewhere. */
@@ -49,6 +50,7 @@ const DEFAULTS: Readonly<Partial<Record<OptionName, number>>> = {
   upstream_keepalive_s: 120,
   keepalive_interval_s: 30,
   read_ahead: 1024 * 1024,
+  express_after: 8 * 1024 * 1024,
 };
 
 type EngineValue<Name extends OptionName> = Name extends keyof typeof WORDS
@@ -91,6 +93,8 @@ export interface RelayOptions extends EngineOptions {
   congestion?: CongestionNames;
   /** Bits of `guardBit`: what is refused, and what is this machine. What was said before when absent. */
   guard?: DestinationTable;
+  /** Descriptors of the maps by which connections may pass in the kernel; there is no such mode when absent. */
+  expressMaps?: { flows: number; slots: number };
   /** Where probes go through every upstream, one of each family at most; there are none when absent. */
   probeTargets?: readonly ProbeDestination[];
 }
@@ -106,7 +110,10 @@ export const FIXED_OPTIONS = [
   'splice',
 ] as const satisfies readonly (keyof RelayOptions)[];
 
-export type GenerationOptions = Omit<RelayOptions, (typeof FIXED_OPTIONS)[number] | 'listeners'>;
+export type GenerationOptions = Omit<
+  RelayOptions,
+  (typeof FIXED_OPTIONS)[number] | 'listeners' | 'expressMaps'
+>;
 
 export function fixedOptions(options: RelayOptions): Pick<RelayOptions, 'port'> {
   const fixed = FIXED_OPTIONS.map((name) => [name, options[name]] as const);

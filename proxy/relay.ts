@@ -123,7 +123,8 @@ export function startRelay(options: RelayOptions): Relay {
   const names = newNames();
   const proposal = propose(names, options, readStatus(handle));
   const refused = adoptListeners(handle, options.listeners ?? []);
-  const result = fillGeneration(handle, options, proposal) || ffi.start(handle);
+  const result =
+    useExpress(handle, options) || fillGeneration(handle, options, proposal) || ffi.start(handle);
   if (result === 0) {
     commitNames(names, proposal);
     return relayOf(handle, options, names, refused);
@@ -132,6 +133,9 @@ export function startRelay(options: RelayOptions): Relay {
   ffi.destroy(handle);
   throw startError(result, said, options.port);
 }
+
+const useExpress = (handle: ffi.Handle, { expressMaps: maps }: RelayOptions) =>
+  maps === undefined ? 0 : ffi.setExpress(handle, maps.flows, maps.slots);
 
 function startError(result: number, said: string, port: number): RelayError {
   const code = ffi.errnoName(result);

@@ -395,6 +395,14 @@ export const relaySchema = section({
     .describe(
       "MiB of the kernel's memory for all stalled connections; over this, clients that have more than their share are cut. Default: a quarter of what net.ipv4.tcp_mem calls pressure; 0: no limit",
     ),
+  express: choice('off', 'on')
+    .default('off')
+    .describe(
+      'Whether connections that prove bulk pass in the kernel from then on, packet by packet: see docs/relay.md for what that needs',
+    ),
+  express_after: integer(65_536, 4_294_967_295)
+    .default(8_388_608)
+    .describe('Bytes of a connection, both ways, before it may pass in the kernel'),
   fast_open: z
     .boolean({ error: 'must be true or false' })
     .default(false)

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised whenever a list below changes; create() refuses any other version. */
-#define SIDETRACK_RELAY_ABI_VERSION 12
+#define SIDETRACK_RELAY_ABI_VERSION 13
 
 #define SIDETRACK_RELAY_ERROR_LENGTH 256
 #define SIDETRACK_RELAY_RECENT 2048
@@ -80,7 +80,9 @@
 	X(probe_interval_ms, "time from one round of probes to the next")	\
 	X(probe_timeout_ms, "time for a probe as a whole; 0 is never")		\
 	X(read_ahead, "bytes read ahead of a receiver that stalls; 0 is what the kernel likes") \
-	X(read_ahead_budget_mib, "of all connections together, MiB; 0 is no limit")
+	X(read_ahead_budget_mib, "of all connections together, MiB; 0 is no limit") \
+	X(express, "1 lets connections pass in the kernel, once they prove bulk")	\
+	X(express_after, "bytes of a connection, both ways, before that is tried")
 
 /* X(NAME, label, what it means): what kind of upstream */
 #define SIDETRACK_RELAY_UPSTREAM_KINDS(X)					\
@@ -120,7 +122,8 @@
  */
 #define SIDETRACK_RELAY_MODES(X)						\
 	X(COPY, copy, "through a buffer")					\
-	X(SPLICE, splice, "through a pipe, untouched")
+	X(SPLICE, splice, "through a pipe, untouched")				\
+	X(EXPRESS, express, "packet by packet in the kernel, past the relay")
 
 /* X(name, what it means), 64 bits each, one writer each */
 #define SIDETRACK_RELAY_COUNTERS(X)						\
@@ -147,6 +150,11 @@
 	X(upstream_retransmitted_segments, "segments sent again to upstreams")	\
 	X(client_retransmitted_bytes, "bytes sent again to clients")		\
 	X(upstream_retransmitted_bytes, "bytes sent again to upstreams")	\
+	X(express_active, "connections that pass in the kernel now")		\
+	X(express_refused, "connections whose two legs do not suit each other for that") \
+	X(express_abandoned, "times that a change to it took too long, or found no room") \
+	X(express_late, "connections reset, since bytes came late into a frozen socket") \
+	X(express_hold_us, "time that connections were held for the change, microseconds") \
 	X(log_dropped, "finished connections for which the log had no room")	\
 	X(cpu_us, "CPU time that the thread has used, as of the reading, microseconds")
 
@@ -529,6 +537,8 @@ SIDETRACK_EXPORT int32_t sidetrack_relay_set_addresses(struct relay *relay, int3
 							int32_t length);
 SIDETRACK_EXPORT int32_t sidetrack_relay_find_route(struct relay *relay, const uint8_t *address,
 						    int32_t port);
+SIDETRACK_EXPORT int32_t sidetrack_relay_set_express(struct relay *relay, int32_t flows,
+						      int32_t slots);
 SIDETRACK_EXPORT int32_t sidetrack_relay_start(struct relay *relay);
 SIDETRACK_EXPORT int32_t sidetrack_relay_drain(struct relay *relay, int32_t deadline_ms);
 SIDETRACK_EXPORT int32_t sidetrack_relay_hand_over(struct relay *relay, int32_t deadline_ms);

@@ -16,6 +16,7 @@ import { chooseServer } from '../relay/choose-server.js';
 import { congestionNames, congestionOf } from '../relay/congestion.js';
 import { drain, handOver, leave, type RunningRelay } from '../relay/end.js';
 import { exporterPlace } from '../relay/exporter-place.js';
+import { expressFor } from '../relay/express.js';
 import { patiently } from '../relay/first-setup.js';
 import { relayJudge } from '../relay/fitness.js';
 import { watchNames } from '../relay/name-watch.js';
@@ -80,9 +81,11 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
   const { config } = setup;
   printWarnings(setup.access.warnings);
   if (inheritance.hasPredecessor) await checkPagesAddress(config);
+  const express = expressFor(config, setup.server, say);
   const relay = start({
     ...setup.options,
     listeners: inheritance.sockets,
+    ...express?.maps,
   });
   signals.stop.removeEventListener('abort', quit);
   const adopted = sayRefused(relay, inheritance);
@@ -117,7 +120,7 @@ async function begin(options: RelayCommandOptions, signals: Signals): Promise<Ru
     for (const end of endings) end();
   };
   const watching = { names, view, beats, judge, unwatch };
-  return { reloading, relay, observation, pages, service, signals, ...watching };
+  return { reloading, relay, express, observation, pages, service, signals, ...watching };
 }
 
 function bringUpToDate(pages: Pages, { config, access }: RelaySetup): void {

@@ -6,6 +6,7 @@ import type { DrainSeconds } from '../../config/config.js';
 import { count } from '../count.js';
 import type { Beats } from '../heartbeat/beats.js';
 import { say } from '../output.js';
+import type { RunningExpress } from './express.js';
 import type { RelayJudge } from './fitness.js';
 import type { Names } from './names.js';
 import type { Observation } from './observation.js';
@@ -19,6 +20,8 @@ import { type Successor, startSuccessor } from './successor.js';
 export interface RunningRelay {
   reloading: Reloading;
   relay: Relay;
+  /** Undefined where connections pass through the relay alone. */
+  express: RunningExpress | undefined;
   observation: Observation;
   pages: Pages;
   service: Service;
@@ -109,7 +112,7 @@ export interface Ending {
  * @returns false when cut off.
  */
 export async function drain(
-  { reloading, relay, observation, signals, unwatch }: RunningRelay,
+  { reloading, relay, express, observation, signals, unwatch }: RunningRelay,
   { why, letGo, limit, patient = false }: Ending,
 ): Promise<boolean> {
   const open = relay.active();
@@ -127,6 +130,9 @@ export async function drain(
   relay.stop();
   await observation.close();
   relay.destroy();
+  // After a hand-over the program on the interfaces is the successor's.
+  if (patient) express?.leave();
+  else express?.end();
   return left === 0;
 }
 

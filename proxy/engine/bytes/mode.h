@@ -9,6 +9,8 @@
  *		small messages: two system calls and a short memcpy.
  *  splice	splice() into a pipe and out of it.  Cheapest for bulk: the
  *		pages move and the bytes are never touched.
+ *  express	an eBPF program sends each packet on, and none comes here.  A
+ *		connection as a whole changes to it: see connection/express.h.
  *
  * A direction starts by copying.  Some large passes in a row prove bulk and
  * promote it; some small ones, or a pause, demote it again.

@@ -24,6 +24,8 @@
 
 struct client_table;
 struct epoll_event;
+struct express;
+struct express_map;
 struct generation;
 struct guard;
 struct limits;
@@ -47,6 +49,10 @@ struct thread_context {
 	bool can_free_windows;		/* the kernel can: see connection/window.h */
 	uint32_t buffer_most;		/* the largest that may be asked for */
 	struct holders holders;		/* whose they are */
+	struct express_map *express;	/* NULL: there is no such mode */
+	struct express *holding;	/* the one that is about to change to it */
+	struct list express_flows;
+	struct timer express_timer;	/* of their review */
 	struct list deferred_free;	/* what this turn's events may still name */
 	struct list connections;
 	struct recent *recent;

@@ -9,6 +9,7 @@
 #include "base/counters.h"
 #include "base/trace.h"
 #include "bytes/coalesce.h"
+#include "connection/express-flow.h"
 #include "connection/limits.h"
 #include "connection/read-ahead.h"
 #include "connection/record.h"
@@ -34,7 +35,7 @@ static bool may_follow(const struct connection *connection, enum connection_stat
 	static const uint8_t after[CLOSED + 1] = {
 		[CONNECTING] = 1 << CONNECTING | 1 << HANDSHAKING | 1 << RELAYING | 1 << CLOSED,
 		[HANDSHAKING] = 1 << CONNECTING | 1 << RELAYING | 1 << CLOSED,
-		[RELAYING] = 1 << RESETTING | 1 << CLOSED,
+		[RELAYING] = 1 << RELAYING | 1 << RESETTING | 1 << CLOSED,
 		[RESETTING] = 1 << CLOSED,
 	};
 
@@ -222,6 +223,8 @@ void connection_close(struct thread_context *thread, struct connection *connecti
 	TRACE_FLOW(record_id(thread, connection), thread->index, connection_state(connection),
 		   CLOSED, outcome);
 	take_tcp_info(thread, connection, info);
+	if (connection_flow(connection))
+		express_flow_leave(thread, connection);
 	read_ahead_forget(thread, connection);
 	for (side = 0; side < SIDES; side++) {
 		direction_release(&connection->direction[side], &thread->io);

@@ -88,12 +88,16 @@ struct connection {
 	struct timer timer;
 	const struct stage *stage;
 	struct establish establish;	/* the upstream leg */
-	/* goes on with the next upstream; set by the first stage, used by the second */
-	void (*give_up)(struct thread_context *thread, struct connection *connection,
-			enum outcome outcome);
+	union {
+		/* goes on with the next upstream; set by the first stage, used by the second */
+		void (*give_up)(struct thread_context *thread, struct connection *connection,
+				enum outcome outcome);
+		struct express *flow;	/* afterwards: see connection_flow() */
+	};
 	struct endpoint client;
 	uint8_t broken;		/* enum outcome: OUTCOME_OPEN, or which leg is broken */
 	uint8_t route;		/* slot of the route that matched */
+	uint8_t express_tries;	/* changes to the mode that were given up */
 	bool waiting : 1;	/* counts as one that waits for its upstream */
 	bool client_counted : 1;	/* counts as one of its client's, for the limit */
 	bool keepalive : 1;	/* the upstream leg's socket has its options */
@@ -118,6 +122,14 @@ _Static_assert(offsetof(struct connection, node) == 0, "context_free_later() rel
 static inline enum connection_state connection_state(const struct connection *connection)
 {
 	return connection->stage->state;
+}
+
+/* Its flow in the mode `express`, or on the way to that; or NULL */
+static inline struct express *connection_flow(const struct connection *connection)
+{
+	enum connection_state state = connection_state(connection);
+
+	return state == RELAYING || state == RESETTING ? connection->flow : NULL;
 }
 
 static inline const struct sidetrack_relay_options *

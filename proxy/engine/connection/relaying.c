@@ -4,11 +4,12 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "base/client-table.h"
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/histogram.h"
 #include "bytes/coalesce.h"
+#include "connection/count-bytes.h"
+#include "connection/express.h"
 #include "connection/limits.h"
 #include "connection/read-ahead.h"
 #include "connection/record.h"
@@ -120,21 +121,6 @@ static void direction_finished(struct thread_context *thread, struct connection 
 		check_error(thread, connection, side);
 }
 
-static void count_bytes(struct thread_context *thread, const struct connection *connection, int side,
-			uint64_t bytes)
-{
-	struct sidetrack_relay_counters *counters = thread->counters;
-	struct sidetrack_relay_upstream_counters *upstream =
-		&counters->upstream[establish_slot(&connection->establish)];
-	struct sidetrack_relay_route_counters *route = &counters->route[connection->route];
-	struct sidetrack_relay_client *client =
-		client_table_counters(thread->clients, connection->client_entry);
-
-	counter_add(side == CLIENT ? &upstream->upload_bytes : &upstream->download_bytes, bytes);
-	counter_add(side == CLIENT ? &route->upload_bytes : &route->download_bytes, bytes);
-	counter_add(side == CLIENT ? &client->upload_bytes : &client->download_bytes, bytes);
-}
-
 static void note_activity(struct thread_context *thread, struct connection *connection, int side,
 			  uint64_t bytes)
 {
@@ -209,6 +195,9 @@ static void run(struct thread_context *thread, struct connection *connection, in
 	coalesce_legs(thread, connection);
 	read_ahead_ran(thread, connection, side, direction->bytes - before, progress);
 	run_ended(thread, connection, side, progress);
+	if (thread->express && connection->stage == &relaying_stage &&
+	    express_wanted(thread, connection))
+		express_hold(thread, connection);
 }
 
 /*
@@ -230,6 +219,18 @@ static void run_or_queue(struct thread_context *thread, struct connection *conne
 	context_queue(thread, &connection->turn);
 }
 
+/* On the way to the mode `express` all that comes is handed on at once, so that nothing is left. */
+static void proceed_to_express(struct thread_context *thread, struct connection *connection)
+{
+	int side;
+
+	if (!express_proceed(thread, connection))
+		return;
+	for (side = 0; side < SIDES; side++)
+		connection->direction[side].turn_over = true;
+	context_queue(thread, &connection->turn);
+}
+
 /**
  * relaying_resume() - The turn of a connection that has waited for it
  * @thread:	Its thread
@@ -246,6 +247,12 @@ void relaying_resume(struct thread_context *thread, struct connection *connectio
 		if (turn_over)
 			run(thread, connection, side);
 	}
+	if (!connection_flow(connection))
+		return;
+	if (connection->stage == &relaying_stage)
+		proceed_to_express(thread, connection);
+	else if (connection->broken != OUTCOME_OPEN)
+		express_abandon(thread, connection);
 }
 
 static void relaying_event(struct thread_context *thread, struct event_source *source,
@@ -360,6 +367,7 @@ void relaying_begin(struct thread_context *thread, struct connection *connection
 			 connection->connect_took_us);
 	record_established(thread, connection);
 	connection_waits_no_more(thread, connection);
+	connection->flow = NULL;	/* there is no next upstream any more */
 	connection_enter(thread, connection, &relaying_stage);
 	read_ahead_begin(thread, connection);
 	if (connection->direction[CLIENT].bytes)	/* sent with the handshake */

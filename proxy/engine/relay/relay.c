@@ -122,6 +122,25 @@ struct relay *sidetrack_relay_create(const uint8_t *options, int32_t length)
 }
 
 /**
+ * sidetrack_relay_set_express() - Say by which maps connections may pass in the kernel
+ * @relay:	Handle, not started
+ * @flows:	Descriptor of the hash, which stays open as long as the relay lives
+ * @slots:	Descriptor of the slots, likewise
+ *
+ * Return: 0, or -errno with a sentence for sidetrack_relay_read_error()
+ */
+int32_t sidetrack_relay_set_express(struct relay *relay, int32_t flows, int32_t slots)
+{
+	int error = express_map_open(&relay->express, flows, slots);
+
+	if (error)
+		return relay_fail(relay, error, "cannot use the maps of express: %s",
+				  strerror(-error));
+	relay->group.express = &relay->express;
+	return 0;
+}
+
+/**
  * sidetrack_relay_start() - Listen and start the threads
  * @relay:	Handle
  *
@@ -262,6 +281,7 @@ int32_t sidetrack_relay_destroy(struct relay *relay)
 		thread_release(&relay->group.threads[i]);
 	free(relay->group.threads);
 	clients_release(&relay->group.limits.clients);
+	express_map_close(&relay->express);
 	free(relay);
 	return 0;
 }

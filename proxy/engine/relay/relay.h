@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "sockets/express-map.h"
 #include "thread/thread-group.h"
 #include "upstreams/generation.h"
 
@@ -25,6 +26,7 @@ struct relay {
 	struct occupancy occupancy;
 	struct health health[SIDETRACK_RELAY_UPSTREAM_SLOTS];
 	struct thread_group group;
+	struct express_map express;
 	uint16_t port;
 	bool asked_heartbeat;		/* the threads have been woken to show that they turn */
 	int listener[SIDETRACK_RELAY_LISTENERS];	/* closed by the threads that have them */

@@ -132,7 +132,9 @@ static void entry_fill(struct sidetrack_relay_entry *entry, const struct thread 
 	entry->flags = entry_flags(connection);
 	entry_endpoints(entry, connection);
 	for (side = 0; side < SIDES; side++) {
-		if (side == CLIENT || connection_state(connection) != CONNECTING)
+		/* of a frozen leg the kernel knows what was, not what is */
+		if (connection->direction[side].mode != MODE_EXPRESS &&
+		    (side == CLIENT || connection_state(connection) != CONNECTING))
 			tcp_info_read(connection->leg[side].fd, &info[side]);
 		entry->rtt_us[side] = info[side].rtt_us;
 	}

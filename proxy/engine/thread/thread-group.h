@@ -27,6 +27,7 @@ enum phase {
 	PHASE_STOPPING,
 };
 
+struct express_map;
 struct thread;
 
 struct thread_group {
@@ -38,6 +39,7 @@ struct thread_group {
 	cpu_set_t cpus;			/* theirs, if pinned */
 	uint32_t phase;			/* enum phase, atomic */
 	struct limits limits;
+	struct express_map *express;	/* NULL: none */
 	uint32_t listening;		/* threads that still accept, atomic */
 	uint64_t drain_deadline_ms;	/* written before the phase that reads it */
 	bool handed_over;		/* likewise: the successor accepts what has arrived */

@@ -17,6 +17,8 @@
 #include "base/recent.h"
 #include "bytes/coalesce.h"
 #include "connection/connection.h"
+#include "connection/express-flow.h"
+#include "connection/express.h"
 #include "connection/read-ahead.h"
 #include "connection/relaying.h"
 #include "sockets/steering.h"
@@ -195,6 +197,7 @@ static void *thread_main(void *argument)
 	}
 	listener_close(thread);
 	abort_all(thread);
+	express_flows_release(&thread->context);
 	free_deferred(thread);
 	__atomic_store_n(&thread->cpu_us, clock_read_us(CLOCK_THREAD_CPUTIME_ID), __ATOMIC_RELEASE);
 	return NULL;
@@ -244,12 +247,14 @@ static void init_context(struct thread *thread)
 	context->thread_count = thread->group->thread_count;
 	context->options = thread->group->options;
 	context->limits = &thread->group->limits;
+	context->express = thread->group->express;
 	context->connection_gone = connection_gone;
 	coalesce_init(&context->coalescing);
 	list_init(&context->connections);
 	list_init(&context->queue);
 	list_init(&context->deferred_free);
 	timer_wheel_init(&context->timers, clock_ms());
+	express_init(context);
 }
 
 static void init_io(struct thread_context *context)

@@ -1,6 +1,7 @@
 // Clients for the tests. Each prints one JSON line and exits 0, or says what went wrong.
 //   echo HOST ROUNDS            one byte to a few hundred there and back, as an ssh session would
 //   half-close HOST BYTES       sends, FIN, then waits for the digest (port 9001)
+//   duplex HOST FLOWS BYTES     sends BYTES to the echo and reads them at the same time, FLOWS times at once
 //   server-first HOST BYTES     reads the server's FIN first, then sends BYTES and FIN (port 9002)
 //   many HOST FLOWS MAX         parallel downloads of random sizes, digests compared
 //   same HOST FLOWS BYTES       parallel downloads of that size, digests compared
@@ -74,6 +75,17 @@ const modes = {
     pseudoRandom(Number(first)).pipe(socket);
     const answer = (await readToEnd(socket)).toString();
     return { match: answer === pseudoRandomDigest(Number(first)) };
+  },
+  async duplex() {
+    const one = async () => {
+      const socket = await open(7, { allowHalfOpen: true });
+      pseudoRandom(Number(second)).pipe(socket);
+      const hash = createHash('sha256');
+      for await (const chunk of socket) hash.update(chunk);
+      return hash.digest('hex') === pseudoRandomDigest(Number(second));
+    };
+    const results = await Promise.all(Array.from({ length: Number(first) }, one));
+    return { flows: results.length, wrong: results.filter((ok) => !ok).length };
   },
   async 'server-first'() {
     const socket = await open(9002, { allowHalfOpen: true });

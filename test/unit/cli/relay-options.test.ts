@@ -28,6 +28,8 @@ const SAMPLES: Readonly<Record<string, [written: string, number]>> = {
   strategy: ['weighted', strategies.indexOf('weighted')],
   tcp_info: ['false', 0],
   fast_open: ['true', 1],
+  express: ['on', 1],
+  express_after: ['100000', 100_000],
 };
 const NUMBER = 17;
 

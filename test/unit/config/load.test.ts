@@ -57,6 +57,8 @@ relay:
   congestion_control: { client: cubic, upstream: bbr }
   read_ahead: 524288
   read_ahead_budget_mib: 100
+  express: on
+  express_after: 1000000
   fast_open: true
 sets:
   china: { file: china.txt }
@@ -130,6 +132,8 @@ describe('loadConfig', () => {
         halfCloseTimeoutSeconds: 300,
         congestionControl: { client: 'auto', upstream: 'system' },
         readAhead: 1_048_576,
+        express: 'off',
+        expressAfter: 8_388_608,
         fastOpen: false,
       },
       sets: {},
@@ -256,6 +260,8 @@ describe('loadConfig', () => {
       congestionControl: { client: 'cubic', upstream: 'bbr' },
       readAhead: 524_288,
       readAheadBudgetMib: 100,
+      express: 'on',
+      expressAfter: 1_000_000,
       fastOpen: true,
     });
     expect(Object.keys(config.sets)).toEqual(['china']);
