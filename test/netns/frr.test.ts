@@ -22,6 +22,11 @@ const WITHIN_MS = 3000;
 const OF_SERVER2 = INTERNET_ADDRESSES_V4[1];
 const TABLES = { server1: '250', server2: '251' };
 
+/** A table of no other use: what is put there shows that `ip monitor` listens. */
+const MARKER_TABLE = '999';
+const routeDeleted = (table: string) =>
+  new RegExp(`^\\[(\\S+)\\] Deleted default .*table ${table} `);
+
 /** server2 has the flows to one address, and those that server1 does not take. */
 const yaml = (route: 'apply' | 'external') =>
   labConfig(2)
@@ -113,15 +118,37 @@ describe.skipIf(missing.length > 0 && !requireAll)('servers that FRR knows of', 
       throw new Error(`${error.message}: ${await diagnose()}`);
     });
 
+  /** BFD begins at a packet a second, and BGP is up before it: until then only BGP's hold time tells of a dead peer. */
+  const bfdWatches = async (): Promise<boolean> => {
+    const ask = join(fixture.directory, 'frr-router', 'ask');
+    const said = await onRouter(ask, '-c', 'show bfd peers json');
+    const states = [...said.matchAll(/"status":"(\w+)"/g)].map(([, state]) => state);
+    return states.length > 0 && states.every((state) => state === 'up');
+  };
+
   const accepted = (server: string) =>
     fixture.metric('sidetrack_relay_connections_total{family="ipv4"}', server);
 
-  /** Milliseconds until the router has no route to it, from when its link went down. */
+  /** Milliseconds until the router has no route to it, from when its link went down, as the kernel told it. */
   async function powerOff(server: string, table: string): Promise<number> {
+    const gone = routeDeleted(table);
+    const argv = ['ip', '-4', '-ts', 'monitor', 'route'];
+    const monitor = fixture.lab.spawn('router', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const told: string[] = [];
+    createInterface({ input: monitor.child.stdout! }).on('line', (line) => told.push(line));
+    await awaited('the monitor to listen', async () => {
+      await onRouter('ip', 'route', 'replace', 'unreachable', '192.0.2.1', 'table', MARKER_TABLE);
+      await onRouter('ip', 'route', 'flush', 'table', MARKER_TABLE);
+      return told.some((line) => line.includes(`table ${MARKER_TABLE}`));
+    });
     await fixture.lab.check(server, ['ip', 'link', 'set', 'eth0', 'down']);
     const begun = Date.now();
     await awaited('the route to go', async () => (await routes(table)) === '');
-    return Date.now() - begun;
+    await awaited('the monitor to tell of it', async () => told.some((line) => gone.test(line)));
+    monitor.signal('SIGTERM');
+    await monitor.exited;
+    const [, time] = told.map((line) => gone.exec(line)).findLast((match) => match !== null)!;
+    return Date.parse(time!) - begun;
   }
 
   async function losesOne(classifier: Classifier, comesBack = false): Promise<void> {
@@ -136,6 +163,7 @@ describe.skipIf(missing.length > 0 && !requireAll)('servers that FRR knows of', 
     expect(await accepted('server2')).toBe(0);
     const held = await holdConnection(fixture, 'client', OF_SERVER2);
     await held.roundTrip('before');
+    await awaited('BFD to watch the servers', bfdWatches);
 
     expect(await powerOff('server1', TABLES.server1)).toBeLessThan(WITHIN_MS);
     await expectDownload(fixture, 'client', ADDRESS.internet.v4);
