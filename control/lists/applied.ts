@@ -8,7 +8,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config/config.js';
 import { directoryOf } from '../config/load-sets.js';
-import { PrefixSet } from '../policy/prefix-set.js';
+import { addressesOfSet } from '../policy/compile.js';
 import { type AppliedHost, appliedText, parseApplied, type SetTexts } from './applied-text.js';
 import { cidrText } from './cidr-text.js';
 import { writeWhole } from './store.js';
@@ -29,9 +29,9 @@ function pathOf({ file, written }: Where): string {
 /** Canonical: two lists with the same addresses are the same text. */
 export function setTexts({ sets }: Pick<Config, 'sets'>): SetTexts {
   return Object.fromEntries(
-    Object.entries(sets).map(([name, { entries }]) => [
+    Object.entries(sets).map(([name, set]) => [
       name,
-      cidrText(PrefixSet.of(entries))?.text.toString('latin1') ?? '',
+      cidrText(addressesOfSet(set))?.text.toString('latin1') ?? '',
     ]),
   );
 }

@@ -20,11 +20,20 @@ export function mergePorts(ranges: readonly PortRange[]): PortRange[] {
 
 export type Addresses = (list: AddressList) => PrefixSet;
 
+const ofSets = new WeakMap<Config['sets'][string], PrefixSet>();
+
+/** The addresses of a set of the configuration, sorted once: an apply needs them for the policy and for its notes. */
+export function addressesOfSet(set: Config['sets'][string]): PrefixSet {
+  const made = ofSets.get(set) ?? PrefixSet.of(set.entries);
+  ofSets.set(set, made);
+  return made;
+}
+
 /** Builds each named set once, however many rules refer to it. */
 export function addressResolver(config: Config): Addresses {
   const built = new Map<string, PrefixSet>([['private', PRIVATE]]);
   const named = (name: string): PrefixSet => {
-    const known = built.get(name) ?? PrefixSet.of(config.sets[name]!.entries);
+    const known = built.get(name) ?? addressesOfSet(config.sets[name]!);
     built.set(name, known);
     return known;
   };

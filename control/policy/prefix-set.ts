@@ -112,6 +112,15 @@ export class PrefixSet {
     if (sets.length === 0) return PrefixSet.empty;
     // Sharing instead of copying keeps one large set that several rules name in memory once.
     if (sets.length === 1) return sets[0]!;
+    const withV4 = sets.filter(({ v4 }) => v4.starts.length > 0);
+    const withV6 = sets.filter(({ v6 }) => v6.starts.length > 0);
+    const [v4, v6] = [PrefixSet.unionV4(withV4), PrefixSet.unionV6(withV6)];
+    return new PrefixSet(v4, v6);
+  }
+
+  /** A family that only one of them has is shared, too. */
+  private static unionV4(sets: readonly PrefixSet[]): V4Intervals {
+    if (sets.length === 1) return sets[0]!.v4;
     const total = sets.reduce((sum, set) => sum + set.v4.starts.length, 0);
     const starts = new Uint32Array(total);
     const ends = new Uint32Array(total);
@@ -121,11 +130,15 @@ export class PrefixSet {
       ends.set(set.v4.ends, offset);
       offset += set.v4.starts.length;
     }
-    const v6 = mergeV6(
+    return mergeV4(starts, ends);
+  }
+
+  private static unionV6(sets: readonly PrefixSet[]): V6Intervals {
+    if (sets.length === 1) return sets[0]!.v6;
+    return mergeV6(
       sets.flatMap((set) => set.v6.starts),
       sets.flatMap((set) => set.v6.ends),
     );
-    return new PrefixSet(mergeV4(starts, ends), v6);
   }
 
   /** What is in this set and not in the other. */
