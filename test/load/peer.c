@@ -6,9 +6,10 @@
  *	echoes on COUNT ports from PORT on, until killed
  *   peer pour PORT [BUFFER]
  *	sends zeros to all who connect, as fast as they go, until killed; with so large a send buffer
- *   peer stall ADDRESS PORT CONNECTIONS BYTES [SOURCE CLIENTS]
- *	opens them, from so many addresses in turn (SOURCE and those behind it; one without), reads
- *	so many bytes of each, says "ready", reads nothing more and keeps them until end of input
+ *   peer stall ADDRESS PORT CONNECTIONS BYTES [SOURCE CLIENTS [BUFFER]]
+ *	opens them, from so many addresses in turn (SOURCE and those behind it; one without), with so
+ *	large a receive buffer, reads so many bytes of each, says "ready", reads nothing more and
+ *	keeps them until end of input
  *   peer take ADDRESS PORT SECONDS RATE [SOURCE]
  *	one download, of RATE bytes a second, 0: as fast as it comes
  *   peer keep PORT BYTES
@@ -211,12 +212,15 @@ static int begin_connect(const struct sockaddr_in *address)
 }
 
 /* @source: its address; NULL: the kernel's choice */
-static int connect_from(const struct sockaddr_in *source, const struct sockaddr_in *address)
+static int connect_from(const struct sockaddr_in *source, const struct sockaddr_in *address,
+			int buffer)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	if (fd < 0)
 		die("socket");
+	if (buffer)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
 	if (source && bind(fd, (const struct sockaddr *)source, sizeof(*source)) < 0)
 		die("bind");
 	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
@@ -227,20 +231,25 @@ static int connect_from(const struct sockaddr_in *source, const struct sockaddr_
 
 static int connect_wait(const struct sockaddr_in *address)
 {
-	return connect_from(NULL, address);
+	return connect_from(NULL, address, 0);
 }
 
 /* The addresses that connections come from, in turn. */
 struct sources {
 	struct sockaddr_in first;
 	int count;		/* 0: the kernel's choice */
+	int buffer;		/* to receive; 0 is the kernel's */
 };
 
 static struct sources sources_of(int argc, char **argv, int at)
 {
 	if (argc <= at)
 		return (struct sources){ .count = 0 };
-	return (struct sources){ address_of(argv[at], 0), argc > at + 1 ? atoi(argv[at + 1]) : 1 };
+	return (struct sources){
+		.first = address_of(argv[at], 0),
+		.count = argc > at + 1 ? atoi(argv[at + 1]) : 1,
+		.buffer = argc > at + 2 ? atoi(argv[at + 2]) : 0,
+	};
 }
 
 static int connect_next(const struct sources *sources, const struct sockaddr_in *address, int i)
@@ -250,7 +259,7 @@ static int connect_next(const struct sources *sources, const struct sockaddr_in 
 	if (!sources->count)
 		return connect_wait(address);
 	source.sin_addr.s_addr = htonl(ntohl(source.sin_addr.s_addr) + i % sources->count);
-	return connect_from(&source, address);
+	return connect_from(&source, address, sources->buffer);
 }
 
 static void wait_for_end_of_input(void)

@@ -1,6 +1,6 @@
 /**
  * What receivers that stall cost others, beside plain forwarding. The lab's machines share one kernel and its memory for
- * TCP, so far ends have small send buffers here: what they keep is on machines of their own otherwise.
+ * TCP, so far ends and those that stall have small buffers here: what they keep is on machines of their own otherwise.
  */
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,7 +15,7 @@ const PEER = join(CHECKOUT, 'build/test/load/peer');
 const FAR = ADDRESS.internet.v4;
 /** Where those that stall go, and the one beside them. */
 const [STALLED_PORT, OTHER_PORT, KEEP_PORT] = ['7100', '7200', '7300'];
-const FAR_BUFFER = '65536';
+const PEER_BUFFER = '16384';
 /** The one beside them, and the first of as many as are wanted. */
 const [OTHER, FIRST] = ['192.168.1.90', '192.168.1.100'];
 const MIB = 1024 * 1024;
@@ -29,7 +29,7 @@ beforeAll(async () => {
   const last = Array.from({ length: 50 }, (_, i) => `192.168.1.${100 + i}`);
   for (const address of [OTHER, ...last])
     await fixture.lab.check('client', ['ip', 'address', 'add', `${address}/24`, 'dev', 'eth0']);
-  fixture.lab.spawn('internet', [PEER, 'pour', STALLED_PORT, FAR_BUFFER]);
+  fixture.lab.spawn('internet', [PEER, 'pour', STALLED_PORT, PEER_BUFFER]);
   fixture.lab.spawn('internet', [PEER, 'pour', OTHER_PORT]);
   fixture.lab.spawn('internet', [PEER, 'keep', KEEP_PORT, '0']);
 });
@@ -58,7 +58,7 @@ async function run(...argv: string[]): Promise<() => Promise<void>> {
 }
 
 const stall = (count: number, clients: number) =>
-  run('stall', FAR, STALLED_PORT, `${count}`, '0', FIRST, `${clients}`);
+  run('stall', FAR, STALLED_PORT, `${count}`, '0', FIRST, `${clients}`, PEER_BUFFER);
 
 const allStalled = (count: number) =>
   waitFor(
@@ -128,6 +128,8 @@ describe('beside stalled downloads', () => {
   it.each([
     { count: 800, clients: 1 },
     { count: 800, clients: 50 },
+    { count: 4000, clients: 1 },
+    { count: 4000, clients: 50 },
   ])('$count of $clients client(s) another has its rate', { tags: 'long' }, async (one) => {
     expect(await part(one.count, one.clients)).toBeGreaterThanOrEqual(0.9);
   });

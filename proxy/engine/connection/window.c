@@ -10,7 +10,7 @@
 #define HELD_BYTES (64U << 10)
 #define HELD_TIMES 3
 #define NEAR_TIMES 32
-#define NEAR_US 250
+#define NEAR_US 1000
 
 static uint32_t part_of(const struct connection *connection, uint32_t part, uint32_t most)
 {

@@ -1,5 +1,11 @@
+import { totalmem } from 'node:os';
 import { expect, it } from 'vitest';
-import { budgetOf, readAheadText } from '../../../control/cli/relay/read-ahead.js';
+import {
+  budgetOf,
+  budgetOfMemory,
+  readAheadBudget,
+  readAheadText,
+} from '../../../control/cli/relay/read-ahead.js';
 import { parseConfig } from '../../../control/config/load.js';
 
 const relay = async (text: string) => {
@@ -17,6 +23,13 @@ it('the budget is a quarter of what tcp_mem calls pressure, in MiB', () => {
   expect(budgetOf('287901\t383868\t575802\n')).toBe(374);
   expect(budgetOf('10 100 200')).toBe(1);
   expect([budgetOf(''), budgetOf('nonsense here')]).toEqual([undefined, undefined]);
+});
+
+it('where tcp_mem is not shown it is reckoned from memory, as the kernel does', () => {
+  expect(budgetOfMemory(2 ** 30)).toBe(16);
+  expect(budgetOfMemory(1)).toBe(1);
+  expect(readAheadBudget('/nonexistent')).toBe(budgetOfMemory(totalmem()));
+  expect(readAheadBudget('/dev/null')).toBe(budgetOfMemory(totalmem()));
 });
 
 it('the start tells what is bounded', async () => {
