@@ -46,6 +46,14 @@ it('small messages pass one by one', async () => {
   expect(await lab.byExpress(work)).toEqual({ rounds: 1000 });
 });
 
+it('conntrack of server1 remembers nothing of what has passed', async () => {
+  const work = () => lab.fixture.download('client', url(HOST, '/bytes/3000000'));
+  await lab.byExpress(work);
+  const known = await lab.fixture.lab.check('server1', ['cat', '/proc/net/nf_conntrack']);
+  expect(known).toContain('dport=9150');
+  expect(known.split('\n').filter((line) => /ESTABLISHED .* dport=80 /.test(line))).toEqual([]);
+});
+
 it('a connection that the client gives up ends on the other side, too', async () => {
   const client = lab.startDownload();
   await lab.untilPassing(1);

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/counters.h"
 #include "connection/connection.h"
+#include "sockets/conntrack.h"
 #include "sockets/raw-reset.h"
 
 #define LINGER_MS 60000		/* as TIME_WAIT */
@@ -79,6 +80,9 @@ void express_flow_leave(struct thread_context *thread, struct connection *connec
 		return;
 	}
 	counter_subtract(&thread->counters->express_active, 1);
+	/* it has seen no end, and would remember both for days */
+	conntrack_forget(&flow->slot->side[CLIENT].key, false);
+	conntrack_forget(&flow->slot->side[UPSTREAM].key, true);
 	flow->linger_ms = thread->io.now_ms + LINGER_MS;
 	if (express_read(&flow->slot->state) == EXPRESS_ENDED)
 		return;

@@ -82,19 +82,25 @@ static void put_ports(struct message *message, const struct sidetrack_relay_entr
 	nest_end(message, protocol);
 }
 
+static void message_begin(struct message *message, int type, bool ipv4, uint32_t sequence)
+{
+	struct nfgenmsg *netfilter = NLMSG_DATA(&message->header);
+
+	memset(message, 0, sizeof(*message));
+	message->header.nlmsg_len = NLMSG_LENGTH(sizeof(*netfilter));
+	message->header.nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type);
+	message->header.nlmsg_flags = NLM_F_REQUEST;
+	message->header.nlmsg_seq = sequence;
+	netfilter->nfgen_family = ipv4 ? AF_INET : AF_INET6;
+}
+
 /* The reply's tuple: from us to the client as accept() saw it. */
 static void message_fill(struct message *message, const struct sidetrack_relay_entry *entry,
 			 bool ipv4, uint32_t sequence)
 {
-	struct nfgenmsg *netfilter = NLMSG_DATA(&message->header);
 	struct nlattr *tuple;
 
-	memset(message, 0, sizeof(*message));
-	message->header.nlmsg_len = NLMSG_LENGTH(sizeof(*netfilter));
-	message->header.nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET;
-	message->header.nlmsg_flags = NLM_F_REQUEST;
-	message->header.nlmsg_seq = sequence;
-	netfilter->nfgen_family = ipv4 ? AF_INET : AF_INET6;
+	message_begin(message, IPCTNL_MSG_CT_GET, ipv4, sequence);
 	tuple = nest(message, CTA_TUPLE_REPLY);
 	put_addresses(message, ipv4, entry);
 	put_ports(message, entry);
@@ -182,6 +188,49 @@ static int translate(int netlink, struct sidetrack_relay_entry *entry, uint32_t 
 	if (send(netlink, &message, message.header.nlmsg_len, 0) < 0)
 		return -errno;
 	return take_answer(netlink, entry, ipv4, sequence);
+}
+
+static void put_tuple(struct message *message, const struct express_key *key, bool turned)
+{
+	const uint32_t *source = turned ? key->destination : key->source;
+	const uint32_t *destination = turned ? key->source : key->destination;
+	uint16_t source_port = turned ? key->destination_port : key->source_port;
+	uint16_t destination_port = turned ? key->source_port : key->destination_port;
+	bool ipv4 = key->family == 4;
+	struct nlattr *part = nest(message, CTA_TUPLE_IP);
+	uint8_t tcp = IPPROTO_TCP;
+
+	put(message, ipv4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC, source, ipv4 ? 4 : 16);
+	put(message, ipv4 ? CTA_IP_V4_DST : CTA_IP_V6_DST, destination, ipv4 ? 4 : 16);
+	nest_end(message, part);
+	part = nest(message, CTA_TUPLE_PROTO);
+	put(message, CTA_PROTO_NUM, &tcp, sizeof(tcp));
+	put(message, CTA_PROTO_SRC_PORT, &source_port, sizeof(source_port));
+	put(message, CTA_PROTO_DST_PORT, &destination_port, sizeof(destination_port));
+	nest_end(message, part);
+}
+
+/**
+ * conntrack_forget() - Have the kernel forget a connection whose end it has not seen
+ * @key:	How packets of one side come
+ * @turned:	The other side has opened it
+ *
+ * Takes CAP_NET_ADMIN; without it, or where nothing is tracked, nothing happens.
+ */
+void conntrack_forget(const struct express_key *key, bool turned)
+{
+	int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+	struct message message;
+	struct nlattr *tuple;
+
+	if (netlink < 0)
+		return;
+	message_begin(&message, IPCTNL_MSG_CT_DELETE, key->family == 4, 1);
+	tuple = nest(&message, CTA_TUPLE_ORIG);
+	put_tuple(&message, key, turned);
+	nest_end(&message, tuple);
+	(void)send(netlink, &message, message.header.nlmsg_len, 0);
+	close(netlink);
 }
 
 /**

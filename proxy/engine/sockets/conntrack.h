@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client as the kernel first saw it.
+ * Conntrack: the client as the kernel first saw it, and connections that it is to forget.
  *
  * When two connections from one port of a client, to two destinations, are
  * redirected to the same relay they would look alike, so conntrack gives one of
@@ -12,10 +12,13 @@
 #ifndef SIDETRACK_CONNTRACK_H
 #define SIDETRACK_CONNTRACK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "abi.h"
+#include "sockets/express-flow.h"
 
+void conntrack_forget(const struct express_key *key, bool turned);
 void conntrack_translate(struct sidetrack_relay_entry *entry, uint32_t count);
 
 #endif /* SIDETRACK_CONNTRACK_H */
