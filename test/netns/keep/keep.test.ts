@@ -3,16 +3,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { ADDRESS } from '../../../control/lab/topology.js';
 import { Fixture, waitFor } from '../fixture.js';
 import { holdConnection } from '../hold.js';
-import { findProgram } from '../machines/programs.js';
+import { RELOAD } from './drifts.js';
 import { Kept, type Watcher } from './kept.js';
+import { SHELLS } from './shells.js';
 
 let fixture: Fixture;
 let watcher: Watcher | undefined;
-
-/** The shell of busybox-static runs its own ip, and that is not iproute2's. */
-const BUSYBOX = findProgram('busybox');
-const SHELLS: [string, string[]][] = [['dash', ['dash']]];
-if (BUSYBOX?.includes('/rivals/')) SHELLS.push(['BusyBox', [BUSYBOX, 'sh']]);
 
 beforeAll(async () => {
   fixture = await Fixture.start();
@@ -98,15 +94,8 @@ describe.each(SHELLS)('in %s drift', { tags: ['long'] }, (_shell, shell) => {
   });
 });
 
-/** As nftables.service does it, of the lab's own rules. */
-const RELOAD = [
-  'sh',
-  '-c',
-  '{ echo flush ruleset; nft list table inet wan_nat; } >/run/reload && nft -f /run/reload',
-];
-
 const LOSSES: [string, 'router' | 'server1', string[]][] = [
-  ['a reload of the firewall, which flushes the ruleset', 'router', RELOAD],
+  ['a reload of the firewall, which flushes the ruleset', 'router', ['sh', '-c', RELOAD]],
   ['the loss of the table', 'router', ofTable('delete', 'table')],
   ['a flushed ruleset of the server', 'server1', ['nft', 'flush', 'ruleset']],
 ];

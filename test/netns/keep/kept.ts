@@ -175,6 +175,19 @@ for one in $all; do cat /proc/$one/stat 2>/dev/null || :; done`;
     await waitFor(`${name} to be repaired`, async () => (await count()) > before);
   }
 
+  /** Runs what spoils something. @returns in how many ms all was as before; @throws after ten seconds */
+  async timesRepair(name: string, script: string): Promise<number> {
+    // Those of before are no fight.
+    await this.run('resume');
+    const { status, stdout, stderr } = await this.fixture.lab.run(
+      this.node,
+      ['sh', '-c', TIMES_REPAIR, 'sh', this.runDirectory, script],
+      { timeoutMs: 30_000 },
+    );
+    if (status !== 0) throw new Error(`${name} is not repaired: ${stdout}${stderr}`);
+    return Number(stdout);
+  }
+
   async state(): Promise<KeepState | undefined> {
     const { stdout, status } = await this.fixture.lab.run(undefined, [
       'cat',
@@ -183,6 +196,28 @@ for one in $all; do cat /proc/$one/stat 2>/dev/null || :; done`;
     return status === 0 ? (JSON.parse(stdout) as KeepState) : undefined;
   }
 }
+
+/** It waits until what the watcher compares is as it was, and the watcher says that it has done something. */
+const TIMES_REPAIR = `
+look() {
+  for family in 4 6; do ip -$family rule; ip -$family route show table 250; done | sed 's/[[:space:]]*$//' | sort
+  nft -s -t list table inet sidetrack 2>&1 |
+    sed '/^\\tset \\(adopting\\|answered[46]\\) {/,/^\\t}/d; /^\\tchain \\(adopt\\|adopted\\) {/,/^\\t}/d; /^$/d'
+  for set in interfaces server_macs routers; do nft list set inet sidetrack $set 2>/dev/null; done
+  cat /proc/sys/net/ipv4/conf/all/send_redirects /proc/sys/net/ipv4/tcp_mtu_probing
+}
+while [ -e "$1/resume" ]; do sleep 0.05; done
+good=$(look) counts=$(cat "$1/counts")
+start=$(date +%s%N)
+eval "$2" || exit 1
+until [ "$(cat "$1/counts")" != "$counts" ] && [ "$(look)" = "$good" ]; do
+  if [ $(($(date +%s%N) - start)) -gt 10000000000 ]; then
+    look >/tmp/look.$$; printf '%s\\n' "$good" | diff - /tmp/look.$$; rm -f /tmp/look.$$
+    exit 1
+  fi
+  sleep 0.01
+done
+echo $((($(date +%s%N) - start) / 1000000))`;
 
 /** The watcher runs what is built, as an apply of the built command line would have it. */
 const hostOf = async (fixture: Fixture, node: string) =>
