@@ -10,8 +10,8 @@ const BOUND_MS = 2000;
 /** Some of them meet the watcher behind a look, others in one. */
 const ROUNDS = 3;
 
-/** Of a pause of two seconds TCP may notice the end only with a retransmission that comes as much later. */
-const SILENCE_MS = 5000;
+/** A sender that has lost much backs off: it notices the end of a short pause seconds later. What is lost for good is silent for longer. */
+const SILENCE_MS = 20_000;
 
 let fixture: Fixture;
 let watcher: Watcher | undefined;
