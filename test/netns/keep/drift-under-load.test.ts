@@ -10,7 +10,10 @@ const BOUND_MS = 2000;
 /** Some of them meet the watcher behind a look, others in one. */
 const ROUNDS = 3;
 
-/** A sender that has lost much backs off: it notices the end of a short pause seconds later. What is lost for good is silent for longer. */
+/**
+ * Behind a lost table of the router a transfer has been silent for ten to thirteen seconds, longer than the table was away; why is not known
+ * yet. What is lost for good is silent for longer.
+ */
 const SILENCE_MS = 20_000;
 
 let fixture: Fixture;
