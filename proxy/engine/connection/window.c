@@ -9,7 +9,7 @@
 #define LEAST_BYTES (16U << 10)
 #define HELD_BYTES (64U << 10)
 #define HELD_TIMES 3
-#define NEAR_TIMES 32
+#define NEAR_TIMES 128
 #define NEAR_US 1000
 
 static uint32_t part_of(const struct connection *connection, uint32_t part, uint32_t most)
@@ -30,7 +30,8 @@ static uint32_t receive_bytes(const struct connection *connection, enum window w
 	case WINDOW_CUT:
 		return LEAST_BYTES;
 	default:
-		return part_of(connection, 2, UINT32_MAX);
+		/* more would wait where the processor's cache does not reach: a fifth of the speed without offloads */
+		return part_of(connection, 8, UINT32_MAX);
 	}
 }
 
@@ -52,12 +53,15 @@ static void enter(struct thread_context *thread, struct connection *connection, 
 {
 	struct direction *direction = &connection->direction[side];
 
-	if (window != WINDOW_FREE)
+	if (window != WINDOW_FREE) {
 		buffer_hold(connection->leg[side].fd, receive_bytes(connection, window));
-	else if (thread->can_free_windows)
+	} else if (thread->can_free_windows) {
+		/* the kernel sizes by more than it has seen: in a window that is full it sees no more */
+		buffer_hold(connection->leg[side].fd, 2 * receive_bytes(connection, WINDOW_NEAR));
 		buffer_free(connection->leg[side].fd);
-	else if (direction->window != WINDOW_AUTOMATIC)	/* as large as it may be, for good */
+	} else if (direction->window != WINDOW_AUTOMATIC) {	/* as large as it may be, for good */
 		buffer_hold(connection->leg[side].fd, thread->buffer_most);
+	}
 	buffer_bound_unsent(connection->leg[!side].fd, unsent_bytes(connection, window));
 	direction->window = window;
 	direction->flowed = 0;

@@ -11,16 +11,16 @@
  *	           receive buffer          not sent yet     until
  *	AUTOMATIC  as the kernel began it                   64 KiB have gone by
  *	HELD       64 KiB                   32 KiB          three times that
- *	NEAR       512 KiB                 512 KiB          32 times that: 16 MiB
+ *	NEAR       128 KiB                 128 KiB          128 times that: 16 MiB
  *	  or at once FREE, if a round trip is longer than a millisecond
- *	FREE       the kernel sizes it       1 MiB
+ *	FREE       the kernel sizes it, from 256 KiB on  1 MiB
  *	CUT        16 KiB                   16 KiB          64 KiB, if the client is not over its share
  *
  * (The kernel reserves twice the receive buffer.)  AUTOMATIC is for those that are over soon, and
  * costs nothing.  HELD allows what a sender's slow start has reached by then.  On a long way a
  * sender needs a large window, and the kernel finds out how large.  Between machines that are near each
- * other half a MiB is as fast, 4 Gbit/s and up, as long as all of them have time; on busy ones
- * the kernel's larger ones were up to twice as fast, so in the end a flow gets that, too.  A
+ * other 128 KiB are enough for 1 Gbit/s and up; on busy ones the kernel's larger ones were up to
+ * twice as fast, so in the end a flow gets that, too.  A
  * client over its share climbs no further.  All figures are parts of
  * relay.read_ahead, those of HELD at most what is said here.  A flow costs two system calls for
  * each step, and one for the question how far it is.
